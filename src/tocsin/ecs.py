@@ -1,0 +1,102 @@
+"""The field schema that every room shares: names, types, and which fields usually hold many values.
+
+`ecs_fields.tsv` lists Elastic Common Schema 9.4; `beyond_ecs.tsv` the fields outside ECS that Windows
+telemetry and its rules use. Types are Elasticsearch's, reduced to the families that comparisons distinguish.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache, cached_property
+from importlib import resources
+
+ECS_VERSION = "9.4.0"
+
+TIMESTAMP = "@timestamp"
+CATEGORY = "event.category"
+INDEX = "_index"
+
+
+class FieldType(StrEnum):
+    """The families of Elasticsearch's field types that EQL tells apart."""
+
+    KEYWORD = "keyword"
+    LONG = "long"
+    DOUBLE = "double"
+    BOOLEAN = "boolean"
+    DATE = "date"
+    IP = "ip"
+    OBJECT = "object"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: its dotted name, its type, and whether it usually holds more than one value."""
+
+    name: str
+    type: FieldType
+    many: bool = False
+
+
+@dataclass(frozen=True)
+class Schema:
+    """A set of known fields, some of them known only by a prefix (`winlog.event_data.*`)."""
+
+    fields: Mapping[str, Field]
+    prefixes: Mapping[str, Field] = field(default_factory=dict)
+
+    def find(self, name: str) -> Field | None:
+        """Return the field called `name` (dotted), or None when no schema knows it."""
+        known = self.fields.get(name)
+        if known is not None or not self.prefixes:
+            return known
+        head = name
+        while "." in head:
+            head = head.rpartition(".")[0]
+            by_prefix = self.prefixes.get(head)
+            if by_prefix is not None:
+                return Field(name, by_prefix.type, by_prefix.many)
+        return None
+
+    def nearest(self, name: str) -> list[str]:
+        """Return up to three known names that resemble `name`, the best first."""
+        by_lower = self._by_lower
+        close = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.75)
+        if not close and "." in name:
+            leaf = "." + name.lower().rpartition(".")[2]
+            close = sorted((known for known in by_lower if known.endswith(leaf)), key=len)[:3]
+        return [by_lower[match] for match in close]
+
+    def extended(self, fields: Iterable[Field]) -> Schema:
+        """Return this schema with `fields` added; theirs wins over a field of the same name."""
+        return Schema({**self.fields, **{f.name: f for f in fields}}, self.prefixes)
+
+    @cached_property
+    def _by_lower(self) -> dict[str, str]:
+        return {name.lower(): name for name in self.fields}
+
+
+def _read_table(text: str) -> Iterable[Field]:
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            name, kind, *rest = line.split("\t")
+            yield Field(name, FieldType(kind), bool(rest))
+
+
+@cache
+def default_schema() -> Schema:
+    """Return ECS together with the fields beyond it."""
+    fields: dict[str, Field] = {}
+    prefixes: dict[str, Field] = {}
+    package = resources.files("tocsin")
+    for table in ("ecs_fields.tsv", "beyond_ecs.tsv"):
+        for entry in _read_table((package / table).read_text("utf-8")):
+            if entry.name.endswith(".*"):
+                prefixes[entry.name[:-2]] = entry
+            else:
+                fields[entry.name] = entry
+    fields[INDEX] = Field(INDEX, FieldType.KEYWORD)
+    return Schema(fields, prefixes)

@@ -1,0 +1,324 @@
+"""Event tables: one Arrow array a field, each turned into codes over its distinct values on first use."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.ecs import FieldType, Schema, default_schema
+from tocsin.eql.functions import to_string
+
+Codes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One field of a table, as codes over distinct values.
+
+    `codes` holds one number a value, -1 for null. A field with one value a row has `offsets` None; otherwise
+    the values of row i are `codes[offsets[i]:offsets[i + 1]]` (length rows + 1).
+    """
+
+    values: pa.Array
+    codes: Codes
+    offsets: Codes | None = None
+
+    @cached_property
+    def objects(self) -> list[Any]:
+        """The distinct values as Python objects."""
+        return self.values.to_pylist()
+
+    @cached_property
+    def lowered(self) -> pa.Array:
+        """The distinct values in lower case (strings only)."""
+        return pc.utf8_lower(self.values)
+
+    @cached_property
+    def counts(self) -> Codes:
+        """How many values that are not null each row has."""
+        present = self.codes >= 0
+        if self.offsets is None:
+            return present.astype(np.int64)
+        running = np.concatenate(([0], np.cumsum(present)))
+        counts: Codes = running[self.offsets[1:]] - running[self.offsets[:-1]]
+        return counts
+
+    def rows_where(self, truth: Mask, when_null: bool) -> Mask:
+        """Spread the truth of each distinct value over the rows: any value of a row decides for it."""
+        lookup = np.append(truth, False if self.offsets is not None else when_null)
+        by_value: Mask = lookup[self.codes]
+        if self.offsets is None:
+            return by_value
+        running = np.concatenate(([0], np.cumsum(by_value)))
+        rows: Mask = running[self.offsets[1:]] > running[self.offsets[:-1]]
+        if when_null:
+            rows |= self.counts == 0
+        return rows
+
+
+class EventTable:
+    """Flat columns of one length; a field without a column is null in every row."""
+
+    def __init__(
+        self,
+        columns: Mapping[str, pa.Array | pa.ChunkedArray],
+        rows: int,
+        schema: Schema | None = None,
+    ) -> None:
+        self.rows = rows
+        self.schema = schema or default_schema()
+        self._raw = columns
+        self._encoded: dict[str, Column | None] = {}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns, in order."""
+        return tuple(self._raw)
+
+    def raw(self, name: str) -> pa.Array | pa.ChunkedArray | None:
+        """Return a column as it was given, or None."""
+        return self._raw.get(name)
+
+    def is_encoded(self, name: str) -> bool:
+        """Tell whether reading this column costs nothing more."""
+        return name in self._encoded or name not in self._raw
+
+    def column(self, name: str) -> Column | None:
+        """Return a column over its distinct values, or None when no row has the field."""
+        if name not in self._encoded:
+            raw = self._raw.get(name)
+            known = self.schema.find(name)
+            self._encoded[name] = None if raw is None else encode(raw, known.type if known else None)
+        return self._encoded[name]
+
+    def take(self, rows: npt.NDArray[np.intp]) -> EventTable:
+        """Return a table of some rows; columns are only taken when they are read."""
+        return EventTable(_Taken(self._raw, pa.array(rows)), len(rows), self.schema)
+
+
+class _Taken(Mapping[str, pa.Array]):
+    """Columns restricted to some rows, each when it is first read."""
+
+    def __init__(self, columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: pa.Array) -> None:
+        self._columns, self._rows = columns, rows
+
+    def __getitem__(self, name: str) -> pa.Array:
+        return self._columns[name].take(self._rows)
+
+    def __iter__(self) -> Any:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns
+
+
+# ---- encoding
+
+
+def encode(raw: pa.Array | pa.ChunkedArray, kind: FieldType | None) -> Column | None:
+    """Turn an Arrow array into a column of the given type; values that cannot be converted become null."""
+    array = raw.combine_chunks() if isinstance(raw, pa.ChunkedArray) else raw
+    if isinstance(array, pa.ChunkedArray):  # several chunks of dictionaries that could not be unified
+        array = pa.concat_arrays(array.unify_dictionaries().chunks)
+    offsets: Codes | None = None
+    if pa.types.is_null(array.type):
+        return None
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        array, offsets = _flatten(array)
+        if pa.types.is_null(array.type):
+            return None
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    values = array.dictionary
+    if values.null_count:
+        codes = _without_null_values(values, codes)
+    converted = _CONVERSIONS[kind](values) if kind in _CONVERSIONS else values
+    if converted is not values:
+        values, codes = _unify(converted, codes)
+    return Column(values, codes, offsets)
+
+
+def _flatten(array: pa.Array) -> tuple[pa.Array, Codes]:
+    if array.null_count:  # a null list may still have a length
+        array = pc.if_else(array.is_valid(), array, pa.scalar([], array.type))
+    offsets = array.offsets.to_numpy().astype(np.int64)
+    inner = array.values.slice(offsets[0], offsets[-1] - offsets[0])
+    return inner, offsets - offsets[0]
+
+
+def _without_null_values(values: pa.Array, codes: Codes) -> Codes:
+    lookup = np.arange(len(values) + 1, dtype=np.int64)
+    lookup[:-1][values.is_null().to_numpy(zero_copy_only=False)] = -1
+    lookup[-1] = -1
+    return lookup[codes]
+
+
+def _unify(converted: pa.Array, codes: Codes) -> tuple[pa.Array, Codes]:
+    """Two distinct values may be one after conversion, or none."""
+    again = converted.dictionary_encode()
+    lookup = np.append(again.indices.fill_null(-1).to_numpy(zero_copy_only=False), -1).astype(np.int64)
+    return again.dictionary, lookup[codes]
+
+
+def _each(convert: Callable[[Any], Any], to: pa.DataType) -> Callable[[pa.Array], pa.Array]:
+    """Return a conversion that runs over distinct values, null where `convert` raises."""
+
+    def apply(values: pa.Array) -> pa.Array:
+        out: list[Any] = []
+        for value in values.to_pylist():
+            try:
+                out.append(None if value is None else convert(value))
+            except (ValueError, TypeError, OverflowError):
+                out.append(None)
+        return pa.array(out, to)
+
+    return apply
+
+
+def _to_long(value: Any) -> int:
+    number = int(value, 0) if isinstance(value, str) and value[:2].lower() == "0x" else int(float(value))
+    if isinstance(value, str) and value.lstrip("+-").isdigit():
+        number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise OverflowError
+    return number
+
+
+def _to_boolean(value: Any) -> bool:
+    if isinstance(value, str):
+        return {"true": True, "false": False}[value.lower()] if value.lower() in ("true", "false") else _no(value)
+    return value if isinstance(value, bool) else _no(value)
+
+
+def _no(value: Any) -> Any:
+    raise ValueError(value)
+
+
+def to_nanoseconds(value: Any) -> int:
+    """Return a moment in nanoseconds since 1970 (UTC): ISO 8601, a datetime, or milliseconds as a number.
+
+    Fractions of a second are read to the nanosecond. Raises ValueError.
+    """
+    if isinstance(value, datetime):
+        return _datetime_nanoseconds(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value * 1_000_000)
+    text = str(value).strip()
+    if text.isdigit():
+        return int(text) * 1_000_000
+    fraction = 0
+    head, dot, tail = text.partition(".")
+    if dot and head.count(":") == 2:
+        digits = len(tail) - len(tail.lstrip("0123456789"))
+        fraction = int(tail[:digits][:9].ljust(9, "0")) if digits else 0
+        text = head + tail[digits:]
+    return _datetime_nanoseconds(datetime.fromisoformat(text)) + fraction
+
+
+def _datetime_nanoseconds(moment: datetime) -> int:
+    delta = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1_000
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def _dates(values: pa.Array) -> pa.Array:
+    if pa.types.is_timestamp(values.type):
+        return values.cast(pa.timestamp("ns", values.type.tz)).cast(pa.int64())
+    return _each(to_nanoseconds, pa.int64())(values)
+
+
+def _strings(values: pa.Array) -> pa.Array:
+    if pa.types.is_string(values.type):
+        return values
+    if pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type):
+        return values.cast(pa.string())
+    return _each(to_string, pa.string())(values)
+
+
+def _canonical_address(text: str) -> str:
+    return str(ipaddress.ip_address(text)) if ":" in text else text
+
+
+def _addresses(values: pa.Array) -> pa.Array:
+    strings = _strings(values)
+    with_colon = pc.any(pc.match_substring(strings, ":")).as_py()
+    return _each(_canonical_address, pa.string())(strings) if with_colon else strings
+
+
+def _longs(values: pa.Array) -> pa.Array:
+    if pa.types.is_int64(values.type):
+        return values
+    return values.cast(pa.int64()) if pa.types.is_signed_integer(values.type) else _each(_to_long, pa.int64())(values)
+
+
+def _doubles(values: pa.Array) -> pa.Array:
+    if pa.types.is_float64(values.type):
+        return values
+    numeric = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    return values.cast(pa.float64(), safe=False) if numeric else _each(float, pa.float64())(values)
+
+
+def _booleans(values: pa.Array) -> pa.Array:
+    return values if pa.types.is_boolean(values.type) else _each(_to_boolean, pa.bool_())(values)
+
+
+_CONVERSIONS: dict[FieldType | None, Callable[[pa.Array], pa.Array]] = {
+    FieldType.KEYWORD: _strings,
+    FieldType.IP: _addresses,
+    FieldType.LONG: _longs,
+    FieldType.DOUBLE: _doubles,
+    FieldType.BOOLEAN: _booleans,
+    FieldType.DATE: _dates,
+}
+
+
+def table_from_events(
+    events: Iterable[Mapping[str, Any]],
+    fields: Iterable[str],
+    schema: Schema | None = None,
+) -> EventTable:
+    """Build a table of some fields from flat events (dotted name -> value or list of values).
+
+    A column becomes a list as soon as one event holds several values; values of mixed types become strings.
+    """
+    rows = list(events)
+    columns = {
+        name: array for name in fields if (array := to_array([row.get(name) for row in rows])) is not None
+    }
+    return EventTable(columns, len(rows), schema)
+
+
+def to_array(values: list[Any]) -> pa.Array | None:
+    """Return an Arrow array of values, lists of values among them, or None when all are null."""
+    kinds = {type(value) for value in values}
+    kinds.discard(type(None))
+    if not kinds:
+        return None
+    if list in kinds:
+        values = [v if isinstance(v, list) or v is None else [v] for v in values]
+        kinds = {type(item) for value in values if value for item in value} - {type(None)}
+        if len(kinds) > 1 and kinds != {int, float}:
+            values = [None if v is None else [None if i is None else to_string(i) for i in v] for v in values]
+    elif len(kinds) > 1 and kinds != {int, float}:
+        values = [None if v is None else to_string(v) for v in values]
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # whole numbers beyond 64 bits
+        wide = [[to_string(i) for i in v] if isinstance(v, list) else v and to_string(v) for v in values]
+        return pa.array(wide)

@@ -1,0 +1,1 @@
+"""The EQL language: text -> syntax tree -> checked, normalised tree."""

@@ -1,0 +1,249 @@
+"""Checked tree -> the smallest tree with the same meaning, so that equal tests of different rules become equal.
+
+Each rewrite is a small function from expression to expression, applied bottom up. The facts behind them are
+Elasticsearch's: `a != b` is `not a == b`, `a == null` asks whether a is missing, a condition `a == false` on
+a test is its negation, and an address compared with a block asks whether it lies in it.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from tocsin.ecs import FieldType, Schema
+from tocsin.eql import scalar
+from tocsin.eql import syntax as s
+from tocsin.eql.functions import ARITHMETIC_NAMES, PATTERN_NAMES
+
+_MIRROR = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_CONDITIONS = (s.Comparison, s.Membership, s.PatternMatch, s.IsNull, s.Not, s.And, s.Or)
+_TRUE, _FALSE = s.Literal(True), s.Literal(False)
+
+
+def normalise(statement: s.Statement, schema: Schema) -> s.Statement:
+    """Return an equal statement in normal form."""
+    pipes = tuple(
+        replace(pipe, arguments=tuple(_argument(pipe.name, a, schema) for a in pipe.arguments))
+        for pipe in statement.pipes
+    )
+    return s.Statement(_query(statement.query, schema), pipes)
+
+
+def _argument(pipe: str, argument: s.Expression, schema: Schema) -> s.Expression:
+    return condition(argument, schema) if pipe == "filter" else expression(argument, schema)
+
+
+def _query(query: s.Query, schema: Schema) -> s.Query:
+    if isinstance(query, s.EventQuery):
+        return replace(query, condition=condition(query.condition, schema))
+    steps = tuple(_step(step, schema) for step in query.steps)
+    if isinstance(query, s.Sample):
+        return replace(query, steps=steps)
+    return replace(query, steps=steps, until=_step(query.until, schema) if query.until else None)
+
+
+def _step(step: s.Step, schema: Schema) -> s.Step:
+    event = replace(step.event, condition=condition(step.event.condition, schema))
+    return replace(step, event=event)
+
+
+def condition(node: s.Expression, schema: Schema) -> s.Expression:
+    """Return the normal form of a condition; a bare field becomes `field == true`."""
+    return _as_condition(expression(node, schema))
+
+
+def _as_condition(node: s.Expression) -> s.Expression:
+    match node:
+        case s.FieldRef():
+            return s.Comparison("==", node, _TRUE, node.place)
+        case s.Not(operand):
+            return s.Not(_as_condition(operand), node.place)
+        case s.And(operands) | s.Or(operands):
+            return replace(node, operands=tuple(_as_condition(o) for o in operands))
+        case _:
+            return node
+
+
+def expression(node: s.Expression, schema: Schema) -> s.Expression:
+    """Return the normal form of an expression."""
+    node = _rebuild(node, schema)
+    for rewrite in (_typed_literals, _mirror, _null_tests, _boolean_tests, _named_operators, _memberships, _logic):
+        node = rewrite(node, schema)
+    return _fold(node)
+
+
+def _rebuild(node: s.Expression, schema: Schema) -> s.Expression:
+    def below(child: s.Expression) -> s.Expression:
+        return expression(child, schema)
+
+    match node:
+        case s.Comparison(_, left, right) | s.Arithmetic(_, left, right):
+            return replace(node, left=below(left), right=below(right))
+        case s.Membership(value, items):
+            return replace(node, value=below(value), items=tuple(map(below, items)))
+        case s.PatternMatch(_, _, value) | s.IsNull(value):
+            return replace(node, value=below(value))
+        case s.Negative(operand):
+            return replace(node, operand=below(operand))
+        case s.Not(operand):
+            return replace(node, operand=_as_condition(below(operand)))
+        case s.Call(_, arguments):
+            return replace(node, arguments=tuple(map(below, arguments)))
+        case s.And(operands) | s.Or(operands):
+            return replace(node, operands=tuple(_as_condition(below(o)) for o in operands))
+        case _:
+            return node
+
+
+# ---- rewrites
+
+
+def _typed_literals(node: s.Expression, schema: Schema) -> s.Expression:
+    """Give a literal the type of the field it is compared with: dates in nanoseconds, canonical addresses."""
+    if isinstance(node, s.Comparison):
+        left, right = node.left, node.right
+        if isinstance(left, s.FieldRef):
+            node = replace(node, right=_as_type(right, left, schema))
+        elif isinstance(right, s.FieldRef):
+            node = replace(node, left=_as_type(left, right, schema))
+    elif isinstance(node, s.Membership) and isinstance(node.value, s.FieldRef):
+        node = replace(node, items=tuple(_as_type(i, node.value, schema) for i in node.items))
+    return node
+
+
+def _as_type(literal: s.Expression, ref: s.FieldRef, schema: Schema) -> s.Expression:
+    known = schema.find(ref.name)
+    if known is None or not isinstance(literal, s.Literal):
+        return literal
+    if known.type is FieldType.DATE:
+        return replace(literal, value=_nanoseconds(literal.value))
+    if known.type is FieldType.IP and isinstance(literal.value, str) and "/" not in literal.value:
+        try:
+            return replace(literal, value=str(ipaddress.ip_address(literal.value)))
+        except ValueError:
+            return literal
+    return literal
+
+
+def _nanoseconds(value: s.Scalar) -> s.Scalar:
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return None
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        delta = aware - datetime(1970, 1, 1, tzinfo=UTC)
+        return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1_000
+    return int(value) * 1_000_000 if isinstance(value, int | float) else value
+
+
+def _mirror(node: s.Expression, schema: Schema) -> s.Expression:
+    """Put a literal on the right, and write `!=` as a negation."""
+    if not isinstance(node, s.Comparison):
+        return node
+    if isinstance(node.left, s.Literal) and not isinstance(node.right, s.Literal):
+        node = replace(node, operator=_MIRROR[node.operator], left=node.right, right=node.left)
+    if node.operator == "!=":
+        return s.Not(_fold(_equality(replace(node, operator="=="), schema)), node.place)
+    return _equality(node, schema)
+
+
+def _equality(node: s.Comparison, schema: Schema) -> s.Expression:
+    """Apply the rewrites for equality that a negation may hide."""
+    return _boolean_tests(_null_tests(node, schema), schema)
+
+
+def _null_tests(node: s.Expression, schema: Schema) -> s.Expression:
+    is_equality = isinstance(node, s.Comparison) and node.operator == "=="
+    if is_equality and isinstance(node.right, s.Literal) and node.right.value is None:
+        return s.IsNull(node.left, node.place)
+    return node
+
+
+def _boolean_tests(node: s.Expression, schema: Schema) -> s.Expression:
+    """`test == true` -> test, `test == false` -> not test; `address == block` -> cidrMatch."""
+    if not (isinstance(node, s.Comparison) and node.operator == "==" and isinstance(node.right, s.Literal)):
+        return node
+    value = node.right.value
+    if isinstance(value, bool) and (
+        isinstance(node.left, _CONDITIONS) or (isinstance(node.left, s.Call) and _is_test(node.left))
+    ):
+        return node.left if value else s.Not(node.left, node.place)
+    if isinstance(value, str) and "/" in value and isinstance(node.left, s.FieldRef):
+        known = schema.find(node.left.name)
+        if known is not None and known.type is FieldType.IP:
+            return s.Call("cidrMatch", (node.left, node.right), False, node.place)
+    return node
+
+
+def _is_test(call: s.Call) -> bool:
+    function = scalar.FUNCTIONS.get(call.name.lower())
+    return function is not None and function.returns == "boolean"
+
+
+def _named_operators(node: s.Expression, schema: Schema) -> s.Expression:
+    """`add(a, b)` -> `a + b`, `wildcard(a, "x*")` -> `a like "x*"`; one spelling for a function's name."""
+    if not isinstance(node, s.Call):
+        return node
+    name = node.name.lower()
+    if name in ARITHMETIC_NAMES:
+        return s.Arithmetic(ARITHMETIC_NAMES[name], node.arguments[0], node.arguments[1], node.place)
+    if name in PATTERN_NAMES:
+        patterns = tuple(p.value for p in node.arguments[1:] if isinstance(p, s.Literal))
+        kind: s.MatchKind = "regex" if PATTERN_NAMES[name] == "regex" else "wildcard"
+        return s.PatternMatch(kind, node.insensitive, node.arguments[0], patterns, node.place)
+    return replace(node, name=scalar.FUNCTIONS[name].name)
+
+
+def _memberships(node: s.Expression, schema: Schema) -> s.Expression:
+    """Split off the items of `in` that are not constants, or that are address blocks, as equalities."""
+    if not isinstance(node, s.Membership):
+        return node
+    plain = tuple(i for i in node.items if isinstance(i, s.Literal) and not _is_block(node.value, i, schema))
+    others = [i for i in node.items if i not in plain]
+    if not others:
+        return node
+    tests: list[s.Expression] = [replace(node, items=plain)] if plain else []
+    for item in others:
+        if node.insensitive and not isinstance(item, s.Literal):
+            tests.append(replace(node, items=(item,)))
+        else:
+            tests.append(_equality(s.Comparison("==", node.value, item, node.place), schema))
+    return tests[0] if len(tests) == 1 else s.Or(tuple(tests), node.place)
+
+
+def _is_block(value: s.Expression, item: s.Literal, schema: Schema) -> bool:
+    if not isinstance(value, s.FieldRef) or not isinstance(item.value, str) or "/" not in item.value:
+        return False
+    known = schema.find(value.name)
+    return known is not None and known.type is FieldType.IP
+
+
+def _logic(node: s.Expression, schema: Schema) -> s.Expression:
+    """Flatten and / or, drop repeated operands and constants that decide nothing, undo double negation."""
+    if isinstance(node, s.Not):
+        if isinstance(node.operand, s.Not):
+            return node.operand.operand
+        return node
+    if not isinstance(node, s.And | s.Or):
+        return node
+    neutral, deciding = (_TRUE, _FALSE) if isinstance(node, s.And) else (_FALSE, _TRUE)
+    flat: dict[s.Expression, None] = {}
+    for operand in node.operands:
+        nested = operand.operands if type(operand) is type(node) else (operand,)
+        flat.update(dict.fromkeys(o for o in nested if o != neutral))
+    if deciding in flat:
+        return deciding
+    operands = tuple(flat)
+    if not operands:
+        return neutral
+    return operands[0] if len(operands) == 1 else replace(node, operands=operands)
+
+
+def _fold(node: s.Expression) -> s.Expression:
+    """Replace an expression over constants by its value (null stays null: `not null` is null)."""
+    below = s.children(node)
+    if below and all(isinstance(child, s.Literal) for child in below):
+        return s.Literal(scalar.fold(node), node.place)
+    return node

@@ -1,0 +1,275 @@
+"""The syntax tree of EQL: frozen dataclasses, equal when they mean the same, wherever they were written.
+
+Places are left out of comparison, so two rules that write one test share it in the predicate graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal as OneOf
+
+from tocsin.errors import Place
+
+Scalar = None | bool | int | float | str
+NOWHERE = Place(0, 0)
+
+
+def _place() -> Place:
+    return field(default=NOWHERE, compare=False, repr=False)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A constant: null, a boolean, a number or a string."""
+
+    value: Scalar
+    place: Place = _place()
+
+    def __eq__(self, other: object) -> bool:
+        # 1, 1.0 and true are equal in Python and are not in EQL.
+        return (
+            isinstance(other, Literal)
+            and type(self.value) is type(other.value)
+            and self.value == other.value
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+
+@dataclass(frozen=True)
+class FieldRef:
+    """A field by its dotted name; `optional` when written `?name`, for a field that no schema need know."""
+
+    name: str
+    optional: bool = field(default=False, compare=False)
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`left operator right` with one of `== != < <= > >=`."""
+
+    operator: str
+    left: Expression
+    right: Expression
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class Membership:
+    """`value in (items…)`, or `in~` when `insensitive`."""
+
+    value: Expression
+    items: tuple[Expression, ...]
+    insensitive: bool = False
+    place: Place = _place()
+
+
+MatchKind = OneOf["wildcard", "regex"]
+
+
+@dataclass(frozen=True)
+class PatternMatch:
+    """`:`, `like`, `like~` (wildcards), `regex` or `regex~`: any of the patterns matches the whole value."""
+
+    kind: MatchKind
+    insensitive: bool
+    value: Expression
+    patterns: tuple[Scalar, ...]
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class IsNull:
+    """`value == null`; `value != null` is its negation."""
+
+    value: Expression
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """`left operator right` with one of `+ - * / %`."""
+
+    operator: str
+    left: Expression
+    right: Expression
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class Negative:
+    """`-operand`."""
+
+    operand: Expression
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A function call; `insensitive` when written `name~(…)`."""
+
+    name: str
+    arguments: tuple[Expression, ...]
+    insensitive: bool = False
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class Not:
+    """`not operand`."""
+
+    operand: Expression
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class And:
+    """Every operand holds."""
+
+    operands: tuple[Expression, ...]
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class Or:
+    """At least one operand holds."""
+
+    operands: tuple[Expression, ...]
+    place: Place = _place()
+
+
+Expression = (
+    Literal
+    | FieldRef
+    | Comparison
+    | Membership
+    | PatternMatch
+    | IsNull
+    | Arithmetic
+    | Negative
+    | Call
+    | Not
+    | And
+    | Or
+)
+
+
+@dataclass(frozen=True)
+class EventQuery:
+    """`category where condition`; category None stands for `any`."""
+
+    category: str | None
+    condition: Expression
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One bracket of a sequence or sample; `missing` for `![…]`, `runs` for `with runs=n`."""
+
+    event: EventQuery
+    by: tuple[FieldRef, ...] = ()
+    runs: int = 1
+    missing: bool = False
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Events in order; `maxspan` in milliseconds, None when unbounded."""
+
+    steps: tuple[Step, ...]
+    by: tuple[FieldRef, ...] = ()
+    maxspan: int | None = None
+    until: Step | None = None
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Events in any order that share their keys."""
+
+    steps: tuple[Step, ...]
+    by: tuple[FieldRef, ...] = ()
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class Pipe:
+    """`| name arguments`."""
+
+    name: str
+    arguments: tuple[Expression, ...] = ()
+    place: Place = _place()
+
+
+Query = EventQuery | Sequence | Sample
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A whole EQL text: a query and the pipes that its results go through."""
+
+    query: Query
+    pipes: tuple[Pipe, ...] = ()
+
+
+def children(node: Expression) -> tuple[Expression, ...]:
+    """Return the direct operands of an expression, left to right."""
+    match node:
+        case Literal() | FieldRef():
+            return ()
+        case Comparison(_, left, right) | Arithmetic(_, left, right):
+            return (left, right)
+        case Membership(value, items):
+            return (value, *items)
+        case PatternMatch(_, _, value) | IsNull(value):
+            return (value,)
+        case Negative(operand) | Not(operand):
+            return (operand,)
+        case Call(_, arguments):
+            return arguments
+        case And(operands) | Or(operands):
+            return operands
+
+
+def walk(node: Expression) -> Iterator[Expression]:
+    """Yield the expression and everything below it."""
+    yield node
+    for child in children(node):
+        yield from walk(child)
+
+
+def field_names(node: Expression) -> tuple[str, ...]:
+    """Return the names of the fields that an expression reads, each once, in order of first use."""
+    return tuple(dict.fromkeys(n.name for n in walk(node) if isinstance(n, FieldRef)))
+
+
+def event_queries(query: Query) -> tuple[EventQuery, ...]:
+    """Return the event queries inside a query: one, or one a step and the `until`."""
+    match query:
+        case EventQuery():
+            return (query,)
+        case Sample(steps):
+            return tuple(step.event for step in steps)
+        case Sequence(steps, until=until):
+            return tuple(step.event for step in (*steps, *((until,) if until else ())))
+
+
+def statement_fields(statement: Statement) -> tuple[str, ...]:
+    """Return every field that a statement reads: conditions, join keys and pipes."""
+    names: dict[str, None] = {}
+    for event in event_queries(statement.query):
+        names.update(dict.fromkeys(field_names(event.condition)))
+    if not isinstance(statement.query, EventQuery):
+        keys = [*statement.query.by, *(key for step in statement.query.steps for key in step.by)]
+        if isinstance(statement.query, Sequence) and statement.query.until:
+            keys += statement.query.until.by
+        names.update(dict.fromkeys(key.name for key in keys))
+    for pipe in statement.pipes:
+        for argument in pipe.arguments:
+            names.update(dict.fromkeys(field_names(argument)))
+    return tuple(names)

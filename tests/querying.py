@@ -1,0 +1,39 @@
+"""Run one EQL query over events given as dictionaries: what most tests of the language do."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tocsin.ecs import CATEGORY, Field, FieldType, Schema, default_schema
+from tocsin.engine.evaluate import evaluate
+from tocsin.engine.graph import EventRule, compile_rules
+from tocsin.engine.pipes import Hit, apply_pipes
+from tocsin.engine.table import table_from_events
+from tocsin.eql.compile import read
+from tocsin.eql.syntax import statement_fields
+
+Event = Mapping[str, Any]
+
+
+def schema_of(**fields: str) -> Schema:
+    """Return the default schema with fields added, `name="type"` (`__` in a name stands for a dot)."""
+    return default_schema().extended(
+        Field(name.replace("__", "."), FieldType(kind)) for name, kind in fields.items()
+    )
+
+
+def matching(query: str, events: Iterable[Event], schema: Schema, category: str = CATEGORY) -> list[int]:
+    """Return the numbers of the events that a query returns, in order."""
+    return [hit.event for hit in hits(query, events, schema, category)]
+
+
+def hits(query: str, events: Iterable[Event], schema: Schema, category: str = CATEGORY) -> list[Hit]:
+    """Return what a query returns: rows by number, sent through its pipes."""
+    rows = list(events)
+    statement = read(query, schema)
+    program = compile_rules([EventRule("query", statement)], category)
+    table = table_from_events(rows, program.fields, schema)
+    found = evaluate(program, table).get("query", [])
+    names = statement_fields(statement)
+    return apply_pipes(
+        statement.pipes, [Hit(int(row), {n: rows[row].get(n) for n in names}) for row in found]
+    )
