@@ -1,0 +1,140 @@
+"""What every source yields: a batch of events as columns, and each event whole on request."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from tocsin.engine.table import EventTable
+
+Event = dict[str, Any]  # flat: dotted field name -> value or list of values
+
+
+@dataclass(frozen=True)
+class EventBatch:
+    """Some events of one input. `table` holds the wanted fields; `document` gives row i with every field.
+
+    `counts` says how many events of each dataset the batch stands for; events that no loaded rule can match
+    may be counted without being in the table.
+    """
+
+    table: EventTable
+    document: Callable[[int], Event]
+    origin: str
+    counts: Mapping[str, int]
+
+    @property
+    def events(self) -> int:
+        """How many events were read for this batch."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the loaded rules need: fields, and event categories (None: every category)."""
+
+    fields: frozenset[str]
+    categories: frozenset[str] | None = None
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Something that could not be read: where, why, and the thing itself as far as it is known."""
+
+    file: str
+    position: str
+    reason: str
+    detail: str = ""
+    content: str = ""
+
+
+@dataclass
+class Rejects:
+    """Counts what could not be read, by reason, and keeps it in a file that is created on the first one."""
+
+    path: Path | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    first: dict[str, Reject] = field(default_factory=dict)
+    _file: TextIO | None = None
+
+    def add(self, reject: Reject) -> None:
+        """Count and keep one."""
+        self.counts[reject.reason] += 1
+        self.first.setdefault(reject.reason, reject)
+        if self.path is None:
+            return
+        if self._file is None:
+            self._file = self.path.open("w", encoding="utf-8")
+        self._file.write(json.dumps(vars_of(reject), ensure_ascii=False) + "\n")
+
+    @property
+    def total(self) -> int:
+        """How many were rejected."""
+        return self.counts.total()
+
+    def close(self) -> None:
+        """Finish the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def vars_of(reject: Reject) -> dict[str, str]:
+    """Return a reject as the object that its line in the reject file holds."""
+    return {
+        "file": reject.file,
+        "position": reject.position,
+        "reason": reject.reason,
+        "detail": reject.detail,
+        "content": reject.content,
+    }
+
+
+def flatten(document: Mapping[str, Any], prefix: str = "", into: Event | None = None) -> Event:
+    """Return nested objects as dotted names; values of objects in a list are gathered under one name."""
+    flat: Event = {} if into is None else into
+    for key, value in document.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            flatten(value, name + ".", flat)
+        elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            for item in value:
+                for inner, found in (flatten(item) if isinstance(item, dict) else {"": item}).items():
+                    _gather(flat, f"{name}.{inner}" if inner else name, found)
+        elif value is not None:
+            if name in flat:
+                _gather(flat, name, value)
+            else:
+                flat[name] = value
+    return flat
+
+
+def _gather(flat: Event, name: str, value: Any) -> None:
+    known = flat.get(name)
+    gathered = known if isinstance(known, list) else [] if known is None else [known]
+    gathered.extend(value if isinstance(value, list) else [value])
+    flat[name] = gathered
+
+
+def unflatten(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a flat event as nested objects. A name that is both value and object keeps its dotted form."""
+    nested: dict[str, Any] = {}
+    for name, value in event.items():
+        parts = name.split(".") if not name.startswith(("@", "_")) else [name]
+        target = nested
+        for part in parts[:-1]:
+            below = target.setdefault(part, {})
+            if not isinstance(below, dict):
+                target = nested
+                parts = [name]
+                break
+            target = below
+        if isinstance(target.get(parts[-1]), dict):
+            nested[name] = value
+        else:
+            target[parts[-1]] = value
+    return nested

@@ -1,0 +1,172 @@
+"""From what a user names (files, folders, globs, `-`) to streams of a recognised format.
+
+A format is recognised from content, never from a name, and compression and archives are looked through.
+"""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import io
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import zstandard
+
+from tocsin.errors import InputError
+
+_MAGIC = (
+    (b"ElfFile\x00", "evtx"),
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"PAR1", "parquet"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+_BOM = b"\xef\xbb\xbf"
+_SNIFF = 512
+
+
+@dataclass(frozen=True)
+class Input:
+    """One file, or standard input when `path` is None; `named` when the user gave this very name."""
+
+    name: str
+    path: Path | None
+    named: bool = True
+
+    @property
+    def size(self) -> int:
+        """The size on disk in bytes, 0 when unknown."""
+        return self.path.stat().st_size if self.path else 0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A recognised stream: `evtx`, `parquet` or `json`, with the name of the input or archive member."""
+
+    name: str
+    format: str
+    file: BinaryIO
+
+
+def find_inputs(names: Sequence[str]) -> list[Input]:
+    """Return the inputs that names stand for: files, every file below a folder, globs, `-`.
+
+    Raises InputError for a name that stands for nothing.
+    """
+    found: dict[str, Input] = {}
+    for name in names:
+        for found_input in _expand(name):
+            found.setdefault(str(found_input.path or "-"), found_input)
+    return list(found.values())
+
+
+def _expand(name: str) -> Iterator[Input]:
+    if name == "-":
+        yield Input("<stdin>", None)
+        return
+    path = Path(name)
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        if not files:
+            raise InputError(f"the folder {name} holds no files", hint="name a folder with event logs")
+        yield from (Input(str(p), p, named=False) for p in files)
+    elif path.exists():
+        yield Input(name, path)
+    else:
+        matches = sorted(glob.glob(name, recursive=True)) if glob.has_magic(name) else []
+        files = [Path(m) for m in matches if os.path.isfile(m)]
+        if not files:
+            what = "matches no file" if glob.has_magic(name) else "does not exist"
+            raise InputError(f"{name} {what}", hint="check the path")
+        yield from (Input(str(p), p) for p in files)
+
+
+def recognise(head: bytes) -> str | None:
+    """Name the format that a file's first bytes show, or None."""
+    for magic, name in _MAGIC:
+        if head.startswith(magic):
+            return name
+    text = head.removeprefix(_BOM).lstrip()
+    return "json" if text[:1] in (b"{", b"[") else None
+
+
+@contextmanager
+def open_streams(source: Input) -> Iterator[Iterator[Stream]]:
+    """Open an input as one stream, or one for each member of an archive. Raises InputError."""
+    if source.path is None:
+        raw = cast("BinaryIO", sys.stdin.buffer)
+        yield _streams(source.name, raw, seekable=False)
+        return
+    try:
+        raw = source.path.open("rb")
+    except OSError as error:
+        raise InputError(f"{source.name} cannot be opened: {error.strerror}") from None
+    with raw:
+        yield _streams(source.name, raw, seekable=True)
+
+
+def _streams(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[Stream]:
+    buffered = cast("BinaryIO", raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw))  # type: ignore[type-var]
+    head = _peek(buffered)
+    if not head:
+        raise InputError(f"{name} is empty", hint="nothing to read")
+    kind = recognise(head)
+    if kind in ("gzip", "zstd"):
+        inner = gzip.GzipFile(fileobj=buffered) if kind == "gzip" else _zstd(buffered)
+        yield from _streams(name, cast("BinaryIO", inner), seekable=False)
+    elif kind == "utf-16":
+        decoded = buffered.read().decode("utf-16", errors="replace").encode()
+        yield from _streams(name, cast("BinaryIO", io.BytesIO(decoded)), seekable=True)
+    elif kind == "zip":
+        with _on_disk(buffered, seekable) as file, zipfile.ZipFile(file) as archive:
+            for member in archive.infolist():
+                if not member.is_dir():
+                    with archive.open(member) as opened:
+                        inside = f"{name}!{member.filename}"
+                        yield from _streams(inside, cast("BinaryIO", opened), seekable=False)
+    elif kind in ("evtx", "parquet"):
+        with _on_disk(buffered, seekable) as file:
+            yield Stream(name, kind, file)
+    elif kind == "json":
+        yield Stream(name, kind, buffered)
+    else:
+        shown = " ".join(f"{byte:02x}" for byte in head[:8])
+        raise InputError(
+            f"{name} is in no format that tocsin reads (it starts with {shown})",
+            hint="EVTX, NDJSON, JSON and Parquet are read, also inside gzip, zstd and zip",
+        )
+
+
+def _peek(buffered: BinaryIO) -> bytes:
+    try:
+        return cast("io.BufferedReader", buffered).peek(_SNIFF)[:_SNIFF]
+    except (OSError, EOFError, zstandard.ZstdError) as error:
+        raise InputError(f"the compressed data is damaged: {error}") from None
+
+
+def _zstd(buffered: BinaryIO) -> io.BufferedReader:
+    reader = zstandard.ZstdDecompressor().stream_reader(buffered, read_across_frames=True)
+    return io.BufferedReader(cast("io.RawIOBase", reader))
+
+
+@contextmanager
+def _on_disk(stream: BinaryIO, seekable: bool) -> Iterator[BinaryIO]:
+    """Give formats that are read out of order a file to seek in."""
+    if seekable:
+        yield stream
+        return
+    with tempfile.TemporaryFile() as spool:
+        shutil.copyfileobj(stream, spool, 1 << 20)
+        spool.seek(0)
+        yield cast("BinaryIO", spool)

@@ -1,0 +1,99 @@
+"""Parquet files of ECS events: flat columns with dotted names, nested structs, or both."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tocsin.ecs import INDEX
+from tocsin.engine.table import EventTable
+from tocsin.errors import InputError
+from tocsin.sources.batch import Event, EventBatch, Rejects, Wanted
+from tocsin.sources.ecs_json import DATASET_FIELDS, index_and_counts, normalise
+
+_ROWS = 1 << 16
+
+
+def read_parquet(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[EventBatch]:
+    """Yield the events of a Parquet file, one row group after the other. Raises InputError."""
+    try:
+        parquet = pq.ParquetFile(file)
+        arrow_schema = parquet.schema_arrow
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{name} is not readable as Parquet: {str(error).splitlines()[0]}") from None
+    fields = {*wanted.fields, *DATASET_FIELDS, INDEX}
+    paths = {field: path for field in fields if (path := _find(arrow_schema, field)) is not None}
+    columns = sorted({".".join(path) for path in paths.values()})
+
+    @lru_cache(maxsize=1)
+    def whole(group: int) -> pa.Table:
+        return parquet.read_row_group(group)
+
+    for group in range(parquet.num_row_groups):
+        try:
+            table = parquet.read_row_group(group, columns=columns)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{name}: row group {group} is damaged: {str(error).splitlines()[0]}") from None
+        rows = parquet.metadata.row_group(group).num_rows
+        for start in range(0, rows, _ROWS):
+            part = table.slice(start, _ROWS)
+            length = min(_ROWS, rows - start)
+            yield _batch(part, length, paths, name, wanted.fields, _documents(whole, group, start))
+
+
+def _documents(whole: Any, group: int, start: int) -> Any:
+    def document(row: int) -> Event:
+        record: dict[str, Any] = whole(group).slice(start + row, 1).to_pylist()[0]
+        return normalise(record)
+
+    return document
+
+
+def _batch(
+    part: pa.Table,
+    rows: int,
+    paths: dict[str, tuple[str, ...]],
+    name: str,
+    wanted: Iterable[str],
+    document: Any,
+) -> EventBatch:
+    columns: dict[str, pa.ChunkedArray] = {}
+    for field, path in paths.items():
+        column = part.column(path[0])
+        for step in path[1:]:
+            column = pc.struct_field(column, step)
+        if column.null_count < len(column):
+            columns[field] = column
+    index, counts = (
+        index_and_counts({k: v for k, v in columns.items() if k in (INDEX, *DATASET_FIELDS)}, rows)
+    )
+    columns.pop(INDEX, None)
+    if index is not None:
+        columns[INDEX] = index
+    kept = {field: column for field, column in columns.items() if field in wanted}
+    return EventBatch(EventTable(kept, rows), document, name, Counter(counts))
+
+
+def _find(schema: pa.Schema, field: str) -> tuple[str, ...] | None:
+    """Return where a field lies: as one column, or inside structs, at any split of its dots."""
+    return _find_in({f.name: f.type for f in schema}, field)
+
+
+def _find_in(types: dict[str, pa.DataType], field: str) -> tuple[str, ...] | None:
+    if field in types and not pa.types.is_struct(types[field]):
+        return (field,)
+    parts = field.split(".")
+    for length in range(1, len(parts)):
+        head = ".".join(parts[:length])
+        kind = types.get(head)
+        if kind is not None and pa.types.is_struct(kind):
+            below = _find_in({f.name: f.type for f in kind}, ".".join(parts[length:]))
+            if below is not None:
+                return (head, *below)
+    return None

@@ -1,0 +1,71 @@
+"""PowerShell: the Operational channel (4103 to 4106) and the classic one (400, 403, 600, 800)."""
+
+from tocsin.sources.windows import values as v
+from tocsin.sources.windows.mapping import Dataset, Kind, register, rows
+
+_INFO = Kind(("process",), ("info",))
+
+KINDS = {
+    4103: _INFO,
+    4104: _INFO,
+    4105: Kind(("process",), ("start",)),
+    4106: Kind(("process",), ("end",)),
+}
+CLASSIC_KINDS = {
+    400: Kind(("process",), ("start",)),
+    403: Kind(("process",), ("end",)),
+    600: _INFO,
+    800: _INFO,
+}
+
+ROWS = (
+    *rows("SequenceNumber", ("event.sequence", v.number)),
+    *rows("HostID", "process.entity_id"),
+    *rows("HostId", "process.entity_id"),
+    *rows(
+        "HostApplication",
+        "process.command_line",
+        ("process.args", v.arguments),
+        ("process.args_count", v.count_of_arguments),
+    ),
+    *rows("HostName", "process.title"),
+    *rows(
+        "User", ("user.domain", v.account_domain), ("user.name", v.account_name), ("related.user", v.account_name)
+    ),
+    *rows(
+        "UserId", ("user.domain", v.account_domain), ("user.name", v.account_name), ("related.user", v.account_name)
+    ),
+    *rows("MessageNumber", ("powershell.sequence", v.number)),
+    *rows("MessageTotal", ("powershell.total", v.number)),
+    *rows("ShellID", "powershell.id"),
+    *rows("EngineVersion", "powershell.engine.version"),
+    *rows("PipelineID", "powershell.pipeline_id"),
+    *rows("PipelineId", "powershell.pipeline_id"),
+    *rows("RunspaceID", "powershell.runspace_id"),
+    *rows("RunspaceId", "powershell.runspace_id"),
+    *rows("HostVersion", "powershell.process.executable_version"),
+    *rows("CommandLine", "powershell.command.value"),
+    *rows("CommandPath", "powershell.command.path"),
+    *rows("CommandName", "powershell.command.name"),
+    *rows("CommandType", "powershell.command.type"),
+    *rows("ScriptBlockId", "powershell.file.script_block_id"),
+    *rows("ScriptBlockText", ("powershell.file.script_block_text", str.strip)),
+    *rows("Path", "file.path", ("file.name", v.base_name), ("file.directory", v.directory), events=(4104,)),
+    *rows("Path", ("file.extension", v.extension), events=(4104,)),
+)
+
+OPERATIONAL = register(
+    Dataset(
+        "windows.powershell_operational",
+        "windows",
+        "logs-windows.powershell_operational-default",
+        KINDS,
+        ROWS,
+        default=_INFO,
+    )
+)
+CLASSIC = register(
+    Dataset(
+        "windows.powershell", "windows", "logs-windows.powershell-default", CLASSIC_KINDS, ROWS, default=_INFO
+    )
+)

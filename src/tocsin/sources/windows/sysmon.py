@@ -1,0 +1,169 @@
+"""Sysmon, events 1 to 29 and 255."""
+
+from tocsin.sources.windows import values as v
+from tocsin.sources.windows.mapping import Dataset, Kind, register, rows
+
+_REGISTRY = ("configuration", "registry")
+
+KINDS = {
+    1: Kind(("process",), ("start",), "Process creation"),
+    2: Kind(("file",), ("change",), "A process changed a file creation time"),
+    3: Kind(("network",), ("start", "connection", "protocol"), "Network connection"),
+    4: Kind(("process",), ("change",), "Sysmon service state changed"),
+    5: Kind(("process",), ("end",), "Process terminated"),
+    6: Kind(("driver",), ("start",), "Driver loaded"),
+    7: Kind(("process",), ("change",), "Image loaded"),
+    8: Kind(("process",), ("change",), "CreateRemoteThread"),
+    9: Kind(("process",), ("access",), "RawAccessRead"),
+    10: Kind(("process",), ("access",), "ProcessAccess"),
+    11: Kind(("file",), ("creation",), "FileCreate"),
+    12: Kind(_REGISTRY, ("change",), "RegistryEvent (Object create and delete)"),
+    13: Kind(_REGISTRY, ("change",), "RegistryEvent (Value Set)"),
+    14: Kind(_REGISTRY, ("change",), "RegistryEvent (Key and Value Rename)"),
+    15: Kind(("file",), ("access",), "FileCreateStreamHash"),
+    16: Kind(("configuration",), ("change",), "ServiceConfigurationChange"),
+    17: Kind(("file",), ("creation",), "PipeEvent (Pipe Created)"),
+    18: Kind(("file",), ("access",), "PipeEvent (Pipe Connected)"),
+    19: Kind(("process",), ("creation",), "WmiEvent (WmiEventFilter activity detected)"),
+    20: Kind(("process",), ("creation",), "WmiEvent (WmiEventConsumer activity detected)"),
+    21: Kind(("process",), ("access",), "WmiEvent (WmiEventConsumerToFilter activity detected)"),
+    22: Kind(("network",), ("connection", "protocol", "info"), "DNSEvent (DNS query)"),
+    23: Kind(("file",), ("deletion",), "FileDelete (File Delete archived)"),
+    24: Kind((), ("change",), "ClipboardChange (New content in the clipboard)"),
+    25: Kind(("process",), ("change",), "ProcessTampering (Process image change)"),
+    26: Kind(("file",), ("deletion",), "FileDeleteDetected (File Delete logged)"),
+    27: Kind(("file",), ("creation", "denied"), "FileBlockExecutable"),
+    28: Kind(("file",), ("deletion", "denied"), "FileBlockShredding"),
+    29: Kind(("file",), ("creation",), "FileExecutableDetected"),
+    255: Kind(("process",), ("error",), "Error"),
+}
+
+_ALL_BUT_IMAGE_LOAD = tuple(number for number in KINDS if number != 7)
+_PROCESS_HASHES = (1, 23, 24, 25)
+_FILE_HASHES = (6, 7, 15, 26, 27, 29)
+_DIGESTS = ("md5", "sha1", "sha256")
+
+
+def _hashes(source: str, parent: str, events: tuple[int, ...]) -> tuple[tuple[str, v.Converter], ...]:
+    digests = tuple((f"{parent}.hash.{kind}", v.hash_of(kind)) for kind in _DIGESTS)
+    return (*digests, (f"{parent}.pe.imphash", v.hash_of("imphash")))
+
+
+ROWS = (
+    # ---- the process that acts
+    *rows("ProcessGuid", ("process.entity_id", v.guid)),
+    *rows("SourceProcessGuid", ("process.entity_id", v.guid)),
+    *rows("SourceProcessGUID", ("process.entity_id", v.guid)),
+    *rows("ProcessId", ("process.pid", v.number)),
+    *rows("SourceProcessId", ("process.pid", v.number)),
+    *rows("SourceThreadId", ("process.thread.id", v.number)),
+    *rows("Image", "process.executable", ("process.name", v.base_name)),
+    *rows("SourceImage", "process.executable", ("process.name", v.base_name)),
+    *rows("Destination", "process.executable", ("process.name", v.base_name), events=(20,)),
+    *rows(
+        "CommandLine",
+        "process.command_line",
+        ("process.args", v.arguments),
+        ("process.args_count", v.count_of_arguments),
+    ),
+    *rows("CurrentDirectory", "process.working_directory"),
+    *rows("OriginalFileName", "process.pe.original_file_name", events=_ALL_BUT_IMAGE_LOAD),
+    *rows("Company", "process.pe.company", events=_ALL_BUT_IMAGE_LOAD),
+    *rows("Description", "process.pe.description", events=_ALL_BUT_IMAGE_LOAD),
+    *rows("FileVersion", "process.pe.file_version", events=_ALL_BUT_IMAGE_LOAD),
+    *rows("Product", "process.pe.product", events=_ALL_BUT_IMAGE_LOAD),
+    *rows("Hashes", *_hashes("Hashes", "process", _PROCESS_HASHES), events=_PROCESS_HASHES),
+    # ---- its parent
+    *rows("ParentProcessGuid", ("process.parent.entity_id", v.guid)),
+    *rows("ParentProcessId", ("process.parent.pid", v.number)),
+    *rows("ParentImage", "process.parent.executable", ("process.parent.name", v.base_name)),
+    *rows(
+        "ParentCommandLine",
+        "process.parent.command_line",
+        ("process.parent.args", v.arguments),
+        ("process.parent.args_count", v.count_of_arguments),
+    ),
+    # ---- files, pipes and modules
+    *(
+        row
+        for source in ("TargetFilename", "Device", "ImageLoaded")
+        for row in rows(
+            source,
+            "file.path",
+            ("file.name", v.base_name),
+            ("file.directory", v.directory),
+            ("file.extension", v.extension),
+        )
+    ),
+    *rows("PipeName", "file.name"),
+    *(
+        row
+        for source in ("Hash", "Hashes")
+        for row in rows(source, *_hashes(source, "file", _FILE_HASHES), events=_FILE_HASHES)
+    ),
+    *rows("Signature", "file.code_signature.subject_name"),
+    *rows("SignatureStatus", "file.code_signature.status"),
+    *rows("SignatureStatus", ("file.code_signature.valid", v.lookup({"Valid": True}))),
+    *rows("Signed", ("file.code_signature.signed", v.lookup({"true": True}))),
+    *rows("OriginalFileName", "file.pe.original_file_name", events=(7,)),
+    *rows("Company", "file.pe.company", events=(7,)),
+    *rows("Description", "file.pe.description", events=(7,)),
+    *rows("FileVersion", "file.pe.file_version", events=(7,)),
+    *rows("Product", "file.pe.product", events=(7,)),
+    *rows("Archived", ("sysmon.file.archived", v.lookup({"true": True, "false": False}))),
+    *rows("IsExecutable", ("sysmon.file.is_executable", v.lookup({"true": True, "false": False}))),
+    # ---- network and DNS
+    *rows("Protocol", "network.transport", events=(3,)),
+    *rows("DestinationPortName", "network.protocol", events=(3,)),
+    *rows("SourcePortName", "network.protocol", events=(3,)),
+    *rows("SourceIp", ("source.ip", v.address), ("related.ip", v.address)),
+    *rows("SourceHostname", "source.domain"),
+    *rows("SourcePort", ("source.port", v.number)),
+    *rows("DestinationIp", ("destination.ip", v.address), ("related.ip", v.address)),
+    *rows("DestinationHostname", "destination.domain"),
+    *rows("DestinationPort", ("destination.port", v.number)),
+    *rows("Initiated", ("network.direction", v.lookup({"true": "egress", "false": "ingress"}))),
+    *rows("SourceIsIpv6", ("network.type", v.lookup({"true": "ipv6", "false": "ipv4"}))),
+    *rows(
+        "QueryName", "dns.question.name", "related.hosts", ("network.protocol", v.constant("dns")), events=(22,)
+    ),
+    *rows(
+        "QueryResults",
+        ("dns.resolved_ip", v.resolved_addresses),
+        ("related.ip", v.resolved_addresses),
+        ("dns.answers.data", v.resolved_names),
+        ("related.hosts", v.resolved_names),
+    ),
+    *rows("QueryStatus", "sysmon.dns.status"),
+    # ---- registry
+    *rows(
+        "TargetObject",
+        "registry.path",
+        ("registry.hive", v.registry_hive),
+        ("registry.key", v.registry_key),
+        ("registry.value", v.base_name),
+        events=(12, 13, 14),
+    ),
+    *rows(
+        "Details",
+        ("registry.data.strings", v.registry_strings),
+        ("registry.data.type", v.registry_type),
+        events=(12, 13, 14),
+    ),
+    # ---- the user, and what relates
+    *rows(
+        "User",
+        ("user.domain", v.account_domain),
+        ("user.name", v.account_name),
+        ("related.user", v.account_name),
+    ),
+    *rows("Hashes", ("related.hash", v.all_hashes)),
+    *rows("Hash", ("related.hash", v.all_hashes)),
+    *rows("RuleName", "rule.name"),
+    *rows("ID", "error.code", events=(255,)),
+    *rows("Type", "message", events=(25,)),
+)
+
+SYSMON = register(
+    Dataset("windows.sysmon_operational", "windows", "logs-windows.sysmon_operational-default", KINDS, ROWS)
+)
