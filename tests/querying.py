@@ -32,8 +32,6 @@ def hits(query: str, events: Iterable[Event], schema: Schema, category: str = CA
     statement = read(query, schema)
     program = compile_rules([EventRule("query", statement)], category)
     table = table_from_events(rows, program.fields, schema)
-    found = evaluate(program, table).get("query", [])
+    found = evaluate(program, table).get("query", ())
     names = statement_fields(statement)
-    return apply_pipes(
-        statement.pipes, [Hit(int(row), {n: rows[row].get(n) for n in names}) for row in found]
-    )
+    return apply_pipes(statement.pipes, [Hit(int(row), {n: rows[row].get(n) for n in names}) for row in found])

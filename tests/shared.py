@@ -14,4 +14,6 @@ def shared(path: str) -> Path:
 
 def needs_shared(path: str) -> pytest.MarkDecorator:
     """Skip a test, visibly, where `path` is absent from the shared folder."""
-    return pytest.mark.skipif(not shared(path).exists(), reason=f"needs {path} in a folder `shared` beside the checkout")
+    return pytest.mark.skipif(
+        not shared(path).exists(), reason=f"needs {path} in a folder `shared` beside the checkout"
+    )

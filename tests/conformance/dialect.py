@@ -9,7 +9,16 @@ import re
 _STRING = r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')"""
 _OPERAND = rf"(?:{_STRING}|[\w.]+\([^()]*\)|[\w.]+)"
 _TOKEN = re.compile(rf'"""[^"]*"""|\?{_STRING}|{_STRING}|//[^\n]*')
-_FOLDING = ("startsWith", "endsWith", "stringContains", "indexOf", "between", "wildcard", "match", "matchLite")
+_FOLDING = (
+    "startsWith",
+    "endsWith",
+    "stringContains",
+    "indexOf",
+    "between",
+    "wildcard",
+    "match",
+    "matchLite",
+)
 
 
 def respell(query: str, *, sensitive: bool = False) -> str:

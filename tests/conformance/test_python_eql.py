@@ -30,7 +30,8 @@ def toml(name: str) -> dict[str, Any]:
 
 
 def queries() -> list[dict[str, Any]]:
-    return toml("test_queries.toml").get("queries", [])
+    found: list[dict[str, Any]] = toml("test_queries.toml").get("queries", [])
+    return found
 
 
 @cache
@@ -45,7 +46,9 @@ def schema() -> Schema:
     for event in events():
         for name, value in event.items():
             value = value[0] if isinstance(value, list) and value else value
-            kinds[name] = {bool: "boolean", int: "long", float: "double", dict: "object"}.get(type(value), "keyword")
+            kinds[name] = {bool: "boolean", int: "long", float: "double", dict: "object"}.get(
+                type(value), "keyword"
+            )
     kinds.update(dict.fromkeys(ABSENT, "keyword"), source_address="ip")
     return schema_of(**kinds)
 
@@ -63,12 +66,12 @@ def run(case: dict[str, Any]) -> list[int]:
 def test_query_returns_the_recorded_events(number: int) -> None:
     case = queries()[number]
     because = reason("queries", number)
+    if "sequence" in case["query"] and because is None:
+        with pytest.raises(UnsupportedError, match="EQL sequences cannot run yet"):
+            run(case)
+        return
     try:
         found = run(case)
-    except UnsupportedError as error:
-        assert error.reason in ("EQL sequence", "EQL sample")
-        assert because is None
-        return
     except QueryError:
         assert because, f"{case['query']} is refused and not listed as an exception"
         return
@@ -101,7 +104,9 @@ def test_constants_fold(case: dict[str, Any], sensitive: bool, request: pytest.F
         return
     value = folded.value if isinstance(folded, s.Literal) else folded
     expected = case.get("expected")
-    same = type(value) is type(expected) and value == (pytest.approx(expected) if isinstance(value, float) else expected)
+    same = type(value) is type(expected) and value == (
+        pytest.approx(expected) if isinstance(value, float) else expected
+    )
     if because:
         assert not same, "this case passes: take it off the list of exceptions"
     else:

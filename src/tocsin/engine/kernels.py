@@ -105,9 +105,7 @@ def _pattern_match(test: s.Expression, column: Column) -> Mask | None:
 
 def _wildcards(values: pa.Array, patterns: list[str]) -> Mask:
     exact = [p for p in patterns if not has_wildcard(p)]
-    result = (
-        _mask(pc.is_in(values, pa.array(exact, pa.string()))) if exact else np.zeros(len(values), np.bool_)
-    )
+    result = _mask(pc.is_in(values, pa.array(exact, pa.string()))) if exact else np.zeros(len(values), np.bool_)
     general: list[str] = []
     for pattern in dict.fromkeys(p for p in patterns if has_wildcard(p)):
         simple = _simple_wildcard(values, pattern)

@@ -36,7 +36,8 @@ class Column:
     @cached_property
     def objects(self) -> list[Any]:
         """The distinct values as Python objects."""
-        return self.values.to_pylist()
+        objects: list[Any] = self.values.to_pylist()
+        return objects
 
     @cached_property
     def lowered(self) -> pa.Array:
@@ -264,7 +265,9 @@ def _addresses(values: pa.Array) -> pa.Array:
 def _longs(values: pa.Array) -> pa.Array:
     if pa.types.is_int64(values.type):
         return values
-    return values.cast(pa.int64()) if pa.types.is_signed_integer(values.type) else _each(_to_long, pa.int64())(values)
+    return (
+        values.cast(pa.int64()) if pa.types.is_signed_integer(values.type) else _each(_to_long, pa.int64())(values)
+    )
 
 
 def _doubles(values: pa.Array) -> pa.Array:
@@ -298,9 +301,7 @@ def table_from_events(
     A column becomes a list as soon as one event holds several values; values of mixed types become strings.
     """
     rows = list(events)
-    columns = {
-        name: array for name in fields if (array := to_array([row.get(name) for row in rows])) is not None
-    }
+    columns = {name: array for name in fields if (array := to_array([row.get(name) for row in rows])) is not None}
     return EventTable(columns, len(rows), schema)
 
 

@@ -7,10 +7,10 @@ import ipaddress
 from typing import NoReturn
 
 from tocsin.ecs import Field, FieldType, Schema
-from tocsin.errors import Place, QueryError
 from tocsin.eql import syntax as s
 from tocsin.eql.functions import FUNCTIONS, PATTERN_NAMES, Function
 from tocsin.eql.strings import UnsupportedPattern, lucene_to_regex
+from tocsin.errors import Place, QueryError
 
 _KINDS = {
     FieldType.KEYWORD: "string",
@@ -230,8 +230,11 @@ class _Checker:
         given, most = len(node.arguments), len(function.parameters)
         if given < function.required or (given > most and not function.variadic):
             expected = (
-                f"at least {function.required}" if function.variadic
-                else str(most) if most == function.required else f"{function.required} to {most}"
+                f"at least {function.required}"
+                if function.variadic
+                else str(most)
+                if most == function.required
+                else f"{function.required} to {most}"
             )
             self.fail(f"`{function.name}` takes {expected} arguments, not {given}", node.place)
         for position, argument in enumerate(node.arguments):
@@ -278,5 +281,3 @@ def _comparable(left: str, right: str) -> bool:
     if left == right or "any" in (left, right) or "null" in (left, right):
         return True
     return (left, right) in _COMPARABLE or (right, left) in _COMPARABLE
-
-

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql import scalar
 from tocsin.eql import syntax as s
-from tocsin.eql.functions import ARITHMETIC_NAMES, PATTERN_NAMES
+from tocsin.eql.functions import ARITHMETIC_NAMES, FUNCTIONS, PATTERN_NAMES
 
 _MIRROR = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CONDITIONS = (s.Comparison, s.Membership, s.PatternMatch, s.IsNull, s.Not, s.And, s.Or)
@@ -68,7 +68,15 @@ def _as_condition(node: s.Expression) -> s.Expression:
 def expression(node: s.Expression, schema: Schema) -> s.Expression:
     """Return the normal form of an expression."""
     node = _rebuild(node, schema)
-    for rewrite in (_typed_literals, _mirror, _null_tests, _boolean_tests, _named_operators, _memberships, _logic):
+    for rewrite in (
+        _typed_literals,
+        _mirror,
+        _null_tests,
+        _boolean_tests,
+        _named_operators,
+        _memberships,
+        _logic,
+    ):
         node = rewrite(node, schema)
     return _fold(node)
 
@@ -155,10 +163,10 @@ def _equality(node: s.Comparison, schema: Schema) -> s.Expression:
 
 
 def _null_tests(node: s.Expression, schema: Schema) -> s.Expression:
-    is_equality = isinstance(node, s.Comparison) and node.operator == "=="
-    if is_equality and isinstance(node.right, s.Literal) and node.right.value is None:
-        return s.IsNull(node.left, node.place)
-    return node
+    if not isinstance(node, s.Comparison) or node.operator != "==":
+        return node
+    is_test = isinstance(node.right, s.Literal) and node.right.value is None
+    return s.IsNull(node.left, node.place) if is_test else node
 
 
 def _boolean_tests(node: s.Expression, schema: Schema) -> s.Expression:
@@ -178,7 +186,7 @@ def _boolean_tests(node: s.Expression, schema: Schema) -> s.Expression:
 
 
 def _is_test(call: s.Call) -> bool:
-    function = scalar.FUNCTIONS.get(call.name.lower())
+    function = FUNCTIONS.get(call.name.lower())
     return function is not None and function.returns == "boolean"
 
 
@@ -193,7 +201,7 @@ def _named_operators(node: s.Expression, schema: Schema) -> s.Expression:
         patterns = tuple(p.value for p in node.arguments[1:] if isinstance(p, s.Literal))
         kind: s.MatchKind = "regex" if PATTERN_NAMES[name] == "regex" else "wildcard"
         return s.PatternMatch(kind, node.insensitive, node.arguments[0], patterns, node.place)
-    return replace(node, name=scalar.FUNCTIONS[name].name)
+    return replace(node, name=FUNCTIONS[name].name)
 
 
 def _memberships(node: s.Expression, schema: Schema) -> s.Expression:

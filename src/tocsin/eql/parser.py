@@ -13,13 +13,16 @@ from lark.exceptions import VisitError
 from lark.tree import Meta
 from lark.visitors import v_args
 
-from tocsin.errors import Place, QueryError
 from tocsin.eql import syntax as s
 from tocsin.eql.strings import unescape
+from tocsin.errors import Place, QueryError
 
 KEYWORDS = frozenset(
-    "and any by false fork in join like maxspan not null of or regex sample sequence true until where with".split()
-)
+    (
+        "and", "any", "by", "false", "fork", "in", "join", "like", "maxspan", "not", "null", "of", "or",
+        "regex", "sample", "sequence", "true", "until", "where", "with",
+    )
+)  # fmt: skip
 _MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _READABLE = {
     "FIELD": "a field or function name",
@@ -145,7 +148,7 @@ class _TreeBuilder(Transformer[Token, Any]):
         _refuse("`fork` is python-eql's and not part of EQL", meta, "leave it out")
 
     def open_step(self, meta: Meta, token: Token) -> bool:
-        return token == "!["
+        return str(token) == "!["
 
     def step(self, meta: Meta, missing: bool, event: s.EventQuery, *options: tuple[str, Any]) -> s.Step:
         given = self._options(meta, options)
@@ -159,9 +162,7 @@ class _TreeBuilder(Transformer[Token, Any]):
         given = self._options(meta, tuple(part for part in parts if not isinstance(part, s.Step)))
         if sum(step.runs for step in steps) < 2:
             _refuse("a sequence needs at least two steps", meta, "add a step `[category where …]`")
-        return s.Sequence(
-            steps, given.get("by", ()), given.get("maxspan"), given.get("until"), _place(meta)
-        )
+        return s.Sequence(steps, given.get("by", ()), given.get("maxspan"), given.get("until"), _place(meta))
 
     def sample(self, meta: Meta, *parts: Any) -> s.Sample:
         steps = tuple(part for part in parts if isinstance(part, s.Step))
@@ -236,9 +237,7 @@ class _TreeBuilder(Transformer[Token, Any]):
     def relationship(self, meta: Meta, name: Token, _event: s.EventQuery) -> NoReturn:
         _refuse(f"`{name} of` is python-eql's and not part of EQL", meta, "write a sequence by entity id")
 
-    def arithmetic(
-        self, meta: Meta, left: s.Expression, operator: Token, right: s.Expression
-    ) -> s.Expression:
+    def arithmetic(self, meta: Meta, left: s.Expression, operator: Token, right: s.Expression) -> s.Expression:
         return s.Arithmetic(str(operator), left, right, _place(meta))
 
     def minus(self, meta: Meta, _sign: Token, operand: s.Expression) -> s.Expression:
@@ -272,9 +271,7 @@ class _TreeBuilder(Transformer[Token, Any]):
         return s.Literal(str(token)[3:-3], _place(token))
 
     def old_string(self, meta: Meta, token: Token) -> NoReturn:
-        _refuse(
-            "this spelling of a string is python-eql's", token, 'use "…" or a raw string """…""" instead'
-        )
+        _refuse("this spelling of a string is python-eql's", token, 'use "…" or a raw string """…""" instead')
 
     def number(self, meta: Meta, token: Token) -> s.Literal:
         text = str(token)
@@ -339,9 +336,7 @@ def _parse(start: str, text: str) -> Any:
     except VisitError as error:
         refusal = error.orig_exc
         if isinstance(refusal, _Refusal):
-            raise QueryError(
-                refusal.message, hint=refusal.hint, place=refusal.place, text=text
-            ) from None
+            raise QueryError(refusal.message, hint=refusal.hint, place=refusal.place, text=text) from None
         raise
     except RecursionError:
         raise QueryError("the query is nested too deeply", hint="split it into several rules") from None

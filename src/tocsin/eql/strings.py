@@ -94,7 +94,9 @@ def lucene_to_regex(pattern: str) -> str:
             position += interval.end()
         elif character in "~&":
             meaning = "complement" if character == "~" else "intersection"
-            raise UnsupportedPattern(f"`{character}` ({meaning}) is not supported; escape it to match the character")
+            raise UnsupportedPattern(
+                f"`{character}` ({meaning}) is not supported; escape it to match the character"
+            )
         elif character == "@":
             out.append(".*")
         elif character == "#":

@@ -16,7 +16,7 @@ NOWHERE = Place(0, 0)
 
 
 def _place() -> Place:
-    return field(default=NOWHERE, compare=False, repr=False)  # type: ignore[no-any-return]
+    return field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,7 @@ class Literal:
 
     def __eq__(self, other: object) -> bool:
         # 1, 1.0 and true are equal in Python and are not in EQL.
-        return (
-            isinstance(other, Literal)
-            and type(self.value) is type(other.value)
-            and self.value == other.value
-        )
+        return isinstance(other, Literal) and type(self.value) is type(other.value) and self.value == other.value
 
     def __hash__(self) -> int:
         return hash((type(self.value), self.value))

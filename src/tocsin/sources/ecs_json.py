@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from tocsin.ecs import INDEX, FieldType, default_schema
-from tocsin.engine.table import EventTable, table_from_events
-from tocsin.sources.batch import Event, EventBatch, Reject, Rejects, Wanted, flatten
+from tocsin.engine.table import EventTable
+from tocsin.sources.batch import Event, EventBatch, Reject, Rejects, RowBatch, Wanted, flatten
 from tocsin.sources.windows.record import MalformedRecord, to_ecs
 
 BLOCK = 8 << 20  # bytes of NDJSON a batch
@@ -28,12 +28,18 @@ _ARROW_BLOCK = 1 << 20  # bytes that one thread of Arrow's reader parses at a ti
 _SAMPLE = 64  # lines that are looked at for types
 _ARRAY_BATCH = 4096  # records of a JSON array or response a batch
 
-DATASET_FIELDS = ("data_stream.type", "data_stream.dataset", "data_stream.namespace", "event.dataset", "agent.type")
+DATASET_FIELDS = (
+    "data_stream.type",
+    "data_stream.dataset",
+    "data_stream.namespace",
+    "event.dataset",
+    "agent.type",
+)
 UNKNOWN_DATASET = "ecs"
 _BACKING_INDEX = re.compile(r"^(?:[^:]*:)?(?:partial-|restored-)?(?:\.ds-)?(.*?)(?:-\d{4}\.\d{2}\.\d{2}-\d{6})?$")
 
 
-def read_json(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[EventBatch]:
+def read_json(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[EventBatch | RowBatch]:
     """Yield the events of a JSON stream; lines that are not events are rejected with their line number."""
     reader = _Lines(name, wanted, rejects)
     first = True
@@ -95,7 +101,7 @@ def _is_response(found: Any) -> bool:
     return isinstance(found, dict) and isinstance(found.get("hits"), dict)
 
 
-def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[EventBatch]:
+def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[RowBatch]:
     try:
         found = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -112,9 +118,7 @@ def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects) -> Iterator
                 events.append(record)
                 counts[dataset_name(event)] += 1
         if rows:
-            yield EventBatch(
-                table_from_events(rows, wanted.fields), _document(events), name, counts
-            )
+            yield RowBatch(rows, _document(events), name, counts)
 
 
 def _document(records: list[Any]) -> Any:
@@ -226,15 +230,15 @@ class _Lines:
         self.fields = tuple(sorted({*wanted.fields, *DATASET_FIELDS} - {INDEX}))
         self.layout: _Layout | None = None
 
-    def read(self, block: bytes, first_line: int) -> EventBatch | None:
+    def read(self, block: bytes, first_line: int) -> EventBatch | RowBatch | None:
         if self.layout is None:
             self.layout = _layout_of(block, self.fields)
         table = self.layout.parse(block) if self.layout else None
-        if table is None:
-            batch = self._one_by_one(block, first_line)
-            self.layout = _layout_of(block, self.fields)  # the next block may be like this one
-            return batch
-        return self._columns(block, table, self.layout)
+        if table is not None and self.layout is not None:
+            return self._columns(block, table, self.layout)
+        batch = self._one_by_one(block, first_line)
+        self.layout = _layout_of(block, self.fields)  # the next block may be like this one
+        return batch
 
     def _columns(self, block: bytes, table: pa.Table, layout: _Layout) -> EventBatch:
         columns = layout.columns(table)
@@ -249,9 +253,10 @@ class _Lines:
             return normalise(orjson.loads(lines[row]))
 
         kept = {name: column for name, column in columns.items() if name in self.wanted.fields}
-        return EventBatch(EventTable(kept, table.num_rows), document, self.name, counts)
+        name = self.name
+        return EventBatch(EventTable(kept, table.num_rows), document, lambda _row: name, counts)
 
-    def _one_by_one(self, block: bytes, first_line: int) -> EventBatch | None:
+    def _one_by_one(self, block: bytes, first_line: int) -> RowBatch | None:
         rows: list[Event] = []
         kept: list[bytes] = []
         counts: Counter[str] = Counter()
@@ -275,12 +280,7 @@ class _Lines:
                 counts[dataset_name(event)] += 1
         if not rows:
             return None
-        return EventBatch(
-            table_from_events(rows, self.wanted.fields),
-            lambda row: normalise(orjson.loads(kept[row])),
-            self.name,
-            counts,
-        )
+        return RowBatch(rows, lambda row: normalise(orjson.loads(kept[row])), self.name, counts)
 
 
 class _Layout:
@@ -362,9 +362,7 @@ def _place_of(field: str, bodies: list[dict[str, Any]]) -> tuple[tuple[str, ...]
     nested_path = tuple(field.split(".")) if not field.startswith("@") else (field,)
     dotted = [body[field] for body in bodies if field in body] if "." in field else []
     nested = [value for body in bodies if (value := _dig(body, nested_path)) is not None]
-    mixed = any(
-        isinstance(body, dict) and _has_mixed_path(body, nested_path) for body in bodies
-    )
+    mixed = any(isinstance(body, dict) and _has_mixed_path(body, nested_path) for body in bodies)
     if mixed or (dotted and nested):
         return None
     if dotted:
@@ -382,9 +380,7 @@ def _dig(body: Any, path: tuple[str, ...]) -> Any:
 
 def _has_mixed_path(body: dict[str, Any], path: tuple[str, ...]) -> bool:
     """Tell whether a prefix of the path is itself written with dots, as in {"process.parent": {"name": …}}."""
-    return any(
-        isinstance(body.get(".".join(path[:length])), dict) for length in range(2, len(path))
-    ) or any(
+    return any(isinstance(body.get(".".join(path[:length])), dict) for length in range(2, len(path))) or any(
         isinstance(inner := _dig(body, path[:depth]), dict) and ".".join(path[depth:]) in inner
         for depth in range(1, len(path) - 1)
     )
@@ -414,13 +410,14 @@ def _type_of(field: str, values: list[Any]) -> pa.DataType | None:
 
 def _plant(tree: dict[str, Any], path: tuple[str, ...], kind: pa.DataType) -> bool:
     """Put a leaf into a tree of fields; False when the place is taken by something else."""
+    at: Any = tree
     for part in path[:-1]:
-        tree = tree.setdefault(part, {})
-        if not isinstance(tree, dict):
+        at = at.setdefault(part, {})
+        if not isinstance(at, dict):
             return False
-    if isinstance(tree.get(path[-1]), dict):
+    if isinstance(at.get(path[-1]), dict):
         return False
-    tree[path[-1]] = kind
+    at[path[-1]] = kind
     return True
 
 
@@ -430,9 +427,7 @@ def _arrow_fields(tree: Mapping[str, Any]) -> Iterator[pa.Field]:
         yield pa.field(name, kind)
 
 
-def index_and_counts(
-    columns: Mapping[str, pa.ChunkedArray], rows: int
-) -> tuple[pa.Array | None, Counter[str]]:
+def index_and_counts(columns: Mapping[str, pa.ChunkedArray], rows: int) -> tuple[pa.Array | None, Counter[str]]:
     """Return each row's index, worked out once for each distinct combination, and the rows by dataset."""
     names = [name for name in (INDEX, *DATASET_FIELDS) if name in columns]
     if not names:
@@ -460,5 +455,3 @@ def index_and_counts(
         pa.array(inverse.reshape(-1), pa.int32()), pa.array(indices, pa.string())
     )
     return index, by_dataset
-
-

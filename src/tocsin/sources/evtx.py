@@ -12,9 +12,8 @@ from typing import Any, BinaryIO
 import evtx
 import orjson
 
-from tocsin.engine.table import table_from_events
 from tocsin.errors import InputError
-from tocsin.sources.batch import Event, EventBatch, Reject, Rejects, Wanted
+from tocsin.sources.batch import Event, Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.windows.mapping import Dataset
 from tocsin.sources.windows.record import MalformedRecord, dataset_of, to_ecs
 
@@ -28,7 +27,7 @@ _HEAD = re.compile(
 _CHANNEL = re.compile(r'"Channel":"([^"\\]*)"')
 
 
-def read_evtx(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[EventBatch]:
+def read_evtx(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[RowBatch]:
     """Yield the events of an EVTX file. A damaged record or chunk is rejected, and reading goes on.
 
     Raises InputError when the file's header cannot be read.
@@ -52,7 +51,8 @@ def read_evtx(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> It
             except RuntimeError as error:
                 rejects.add(Reject(name, f"after record {batch.last_id}", "damaged EVTX chunk", _reason(error)))
                 break
-            batch.add(record)
+            if record is not None:
+                batch.add(record)
             if damaged:
                 _reject_damaged(damaged, name, batch.last_id, rejects)
             if len(batch.rows) >= BATCH:
@@ -65,9 +65,7 @@ def read_evtx(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> It
 
 def _reject_damaged(damaged: list[Any], name: str, last_id: object, rejects: Rejects) -> None:
     for warning in damaged:
-        rejects.add(
-            Reject(name, f"near record {last_id}", "damaged EVTX record", _reason(warning.message))
-        )
+        rejects.add(Reject(name, f"near record {last_id}", "damaged EVTX record", _reason(warning.message)))
     damaged.clear()
 
 
@@ -125,11 +123,10 @@ class _Batch:
         category = dataset.kinds.get(event_id, dataset.default).category
         return not self.wanted.categories.isdisjoint(category)
 
-    def finish(self) -> EventBatch:
+    def finish(self) -> RowBatch:
         texts, forwarded = self.texts, self.forwarded
-        table = table_from_events(self.rows, self.wanted.fields)
-        return EventBatch(
-            table,
+        return RowBatch(
+            self.rows,
             lambda row: to_ecs(orjson.loads(texts[row]), forwarded=forwarded),
             self.name,
             self.counts,

@@ -117,7 +117,7 @@ def open_streams(source: Input) -> Iterator[Iterator[Stream]]:
 
 
 def _streams(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[Stream]:
-    buffered = cast("BinaryIO", raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw))  # type: ignore[type-var]
+    buffered = cast("BinaryIO", raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw))
     head = _peek(buffered)
     if not head:
         raise InputError(f"{name} is empty", hint="nothing to read")

@@ -70,14 +70,12 @@ def _batch(
             column = pc.struct_field(column, step)
         if column.null_count < len(column):
             columns[field] = column
-    index, counts = (
-        index_and_counts({k: v for k, v in columns.items() if k in (INDEX, *DATASET_FIELDS)}, rows)
-    )
+    index, counts = index_and_counts({k: v for k, v in columns.items() if k in (INDEX, *DATASET_FIELDS)}, rows)
     columns.pop(INDEX, None)
     if index is not None:
         columns[INDEX] = index
     kept = {field: column for field, column in columns.items() if field in wanted}
-    return EventBatch(EventTable(kept, rows), document, name, Counter(counts))
+    return EventBatch(EventTable(kept, rows), document, lambda _row: name, Counter(counts))
 
 
 def _find(schema: pa.Schema, field: str) -> tuple[str, ...] | None:

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 import zstandard
 
 from tocsin.errors import InputError
-from tocsin.sources.batch import EventBatch, Reject, Rejects, Wanted
+from tocsin.sources.batch import EventBatch, Reject, Rejects, RowBatch, Wanted, gather
 from tocsin.sources.ecs_json import read_json
 from tocsin.sources.evtx import read_evtx
 from tocsin.sources.inputs import Input, open_streams
 from tocsin.sources.parquet import read_parquet
 
-Reader = Callable[[BinaryIO, str, Wanted, Rejects], Iterator[EventBatch]]
+Reader = Callable[[BinaryIO, str, Wanted, Rejects], Iterator[EventBatch | RowBatch]]
 
 _READERS: dict[str, Reader] = {"evtx": read_evtx, "json": read_json, "parquet": read_parquet}
 
 
-def read_input(source: Input, wanted: Wanted, rejects: Rejects) -> Iterator[EventBatch]:
+GATHERED = 8192  # rows that small batches are joined to
+
+
+def read_inputs(
+    sources: Iterable[Input],
+    wanted: Wanted,
+    rejects: Rejects,
+    started: Callable[[Input], None] = lambda _source: None,
+) -> Iterator[EventBatch]:
+    """Yield the events of every input, small ones together; `started` is told of each as it is opened."""
+
+    def each() -> Iterator[EventBatch | RowBatch]:
+        for source in sources:
+            started(source)
+            yield from read_input(source, wanted, rejects)
+
+    return gather(each(), wanted.fields, GATHERED)
+
+
+def read_input(source: Input, wanted: Wanted, rejects: Rejects) -> Iterator[EventBatch | RowBatch]:
     """Yield the events of one input. What cannot be read is rejected; nothing is raised for bad content."""
     try:
         with open_streams(source) as streams:

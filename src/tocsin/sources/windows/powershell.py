@@ -30,10 +30,16 @@ ROWS = (
     ),
     *rows("HostName", "process.title"),
     *rows(
-        "User", ("user.domain", v.account_domain), ("user.name", v.account_name), ("related.user", v.account_name)
+        "User",
+        ("user.domain", v.account_domain),
+        ("user.name", v.account_name),
+        ("related.user", v.account_name),
     ),
     *rows(
-        "UserId", ("user.domain", v.account_domain), ("user.name", v.account_name), ("related.user", v.account_name)
+        "UserId",
+        ("user.domain", v.account_domain),
+        ("user.name", v.account_name),
+        ("related.user", v.account_name),
     ),
     *rows("MessageNumber", ("powershell.sequence", v.number)),
     *rows("MessageTotal", ("powershell.total", v.number)),
@@ -65,7 +71,5 @@ OPERATIONAL = register(
     )
 )
 CLASSIC = register(
-    Dataset(
-        "windows.powershell", "windows", "logs-windows.powershell-default", CLASSIC_KINDS, ROWS, default=_INFO
-    )
+    Dataset("windows.powershell", "windows", "logs-windows.powershell-default", CLASSIC_KINDS, ROWS, default=_INFO)
 )

@@ -79,9 +79,9 @@ def to_ecs(record: Record, wanted: frozenset[str] | None = None, *, forwarded: b
             if field in mapped:
                 continue
             system_field = _SYSTEM_FIELDS.get(field)
-            value = system_field(context) if system_field else _raw_field(field, data)
-            if value is not None:
-                mapped[field] = value
+            found = system_field(context) if system_field else _raw_field(field, data)
+            if found is not None:
+                mapped[field] = found
     for field, values in ((CATEGORY, kind.category), ("event.type", kind.type)):
         if values and (wanted is None or field in wanted):
             mapped[field] = list(values)

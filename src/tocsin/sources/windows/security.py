@@ -224,7 +224,12 @@ ROWS = (
     *rows("TargetDomainName", "user.domain", events=_LOGONS),
     *rows("TargetLogonId", "winlog.logon.id", events=(4634, 4647, 4964)),
     *rows("TargetUserSid", "user.effective.id", events=_AS_ANOTHER),
-    *rows("TargetUserName", ("user.effective.name", v.before_at), ("related.user", v.before_at), events=_AS_ANOTHER),
+    *rows(
+        "TargetUserName",
+        ("user.effective.name", v.before_at),
+        ("related.user", v.before_at),
+        events=_AS_ANOTHER,
+    ),
     *rows("TargetDomainName", "user.effective.domain", events=_AS_ANOTHER),
     *rows("TargetSid", "user.target.id", events=_ON_USER),
     *rows("TargetUserName", ("user.target.name", v.before_at), ("related.user", v.before_at), events=_ON_USER),

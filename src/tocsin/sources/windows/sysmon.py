@@ -125,7 +125,11 @@ ROWS = (
     *rows("Initiated", ("network.direction", v.lookup({"true": "egress", "false": "ingress"}))),
     *rows("SourceIsIpv6", ("network.type", v.lookup({"true": "ipv6", "false": "ipv4"}))),
     *rows(
-        "QueryName", "dns.question.name", "related.hosts", ("network.protocol", v.constant("dns")), events=(22,)
+        "QueryName",
+        "dns.question.name",
+        "related.hosts",
+        ("network.protocol", v.constant("dns")),
+        events=(22,),
     ),
     *rows(
         "QueryResults",

@@ -19,4 +19,3 @@ SYSTEM = register(Dataset("system.system", "system", "logs-system.system-default
 APPLICATION = register(Dataset("system.application", "system", "logs-system.application-default", {}, ()))
 # Any other channel, as Winlogbeat ships it: the record as it is.
 OTHER = register(Dataset("winlog.winlog", "winlog", "logs-winlog.winlog-default", {}, ()))
-

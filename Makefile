@@ -1,0 +1,43 @@
+# Every target sets up what it needs; all may be run again at any time.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test lint bench lock examples clean
+
+# Hunt over the bundled telemetry and show the reference rule's alerts.
+run: $(READY)
+	$(BIN)/tocsin hunt examples/telemetry --rejects out/rejects.ndjson
+
+# Run every test.
+test: $(READY)
+	$(BIN)/pytest -n auto
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Measure against peers; results go to docs/benchmarks.md by hand, with the machine they were taken on.
+bench: $(READY)
+	$(BIN)/python -m benchmarks.run
+
+# Pin the newest versions that pyproject.toml allows.
+lock: $(READY)
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-emit-index-url --upgrade --quiet -o requirements.lock
+
+# Write the telemetry in examples/ anew.
+examples: $(READY)
+	$(BIN)/python -m tests.scenario
+
+$(READY): requirements.lock pyproject.toml scripts/setup.sh
+	sh scripts/setup.sh $(VENV)
+	@mkdir -p out
+	@touch $@
+
+clean:
+	rm -rf $(VENV) out

@@ -1,0 +1,78 @@
+"""Alerts for machines: JSON, NDJSON, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any
+
+import orjson
+
+from tocsin.detection.hunt import Report, severity_counts
+
+CSV_FIELDS = (
+    "@timestamp",
+    "host.name",
+    "user.domain",
+    "user.name",
+    "process.name",
+    "process.executable",
+    "process.command_line",
+    "process.parent.name",
+    "process.entity_id",
+    "event.code",
+    "event.dataset",
+)
+
+
+def as_ndjson(report: Report) -> str:
+    """One alert a line."""
+    return "".join(_dump(alert.document()) + "\n" for alert in report.alerts)
+
+
+def as_json(report: Report) -> str:
+    """One object: the alerts and the summary."""
+    body = {"alerts": [alert.document() for alert in report.alerts], "summary": summary(report)}
+    return _dump(body, orjson.OPT_INDENT_2) + "\n"
+
+
+def as_csv(report: Report) -> str:
+    """One alert a row, the columns a responder sorts by."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["severity", "risk_score", "rule.name", "rule.id", "tactics", *CSV_FIELDS, "origin", "alert.id"]
+    )
+    for alert in report.alerts:
+        rule = alert.rule
+        head = [rule.severity, rule.risk_score, rule.name, rule.rule_id, " ".join(rule.tactics)]
+        writer.writerow([*head, *(_safe(alert.value(f)) for f in CSV_FIELDS), alert.origin, alert.id])
+    return text.getvalue()
+
+
+def _safe(value: str) -> str:
+    """Keep a spreadsheet from running a value as a formula."""
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+def summary(report: Report) -> dict[str, Any]:
+    """Return the figures of a hunt."""
+    skipped: dict[str, int] = {}
+    for rule in report.skipped:
+        skipped[rule.reason] = skipped.get(rule.reason, 0) + 1
+    return {
+        "alerts": len(report.alerts),
+        "alerts_by_severity": dict(severity_counts(report.alerts)),
+        "matches_beyond_max_alerts": report.capped(),
+        "events": report.total_events,
+        "events_by_dataset": dict(report.events),
+        "files": report.files,
+        "rejected": dict(report.rejects.counts),
+        "rules_run": len(report.rules),
+        "rules_skipped": skipped,
+        "seconds": round(report.seconds, 3),
+    }
+
+
+def _dump(value: Any, option: int = 0) -> str:
+    return orjson.dumps(value, option=option, default=str).decode()

@@ -1,0 +1,165 @@
+"""A hunt as one self-contained HTML page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from tocsin import __version__
+from tocsin.cli.terminal import what_happened
+from tocsin.detection.alert import Alert, as_text
+from tocsin.detection.hunt import Report, severity_counts, top
+from tocsin.ecs import INDEX
+from tocsin.investigation.guide import guide_html
+from tocsin.rules.attack import TACTICS
+from tocsin.rules.model import SEVERITIES, Rule
+
+_IN_FULL = 50  # alerts a rule with event and guide; the rest are rows
+_FIRST_FIELDS = (
+    "@timestamp",
+    "host.",
+    "user.",
+    "process.",
+    "file.",
+    "registry.",
+    "dns.",
+    "source.",
+    "destination.",
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A dot on the timeline; positions in percent."""
+
+    x: float
+    y: float
+    severity: str
+    label: str
+    target: str
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("tocsin.cli"),
+        autoescape=select_autoescape(),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def html_report(report: Report) -> str:
+    """Return the page."""
+    numbered = list(enumerate(report.alerts))
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            version=__version__,
+            report=report,
+            severities=[(s, severity_counts(report.alerts).get(s, 0)) for s in reversed(SEVERITIES)],
+            heat=_heat(report.alerts),
+            hosts=top(report.alerts, "host.name", 8),
+            users=top(report.alerts, "user.name", 8),
+            rules=Counter(alert.rule.name for alert in report.alerts).most_common(6),
+            marks=_timeline(numbered),
+            span=_span(report.alerts),
+            lanes=_lanes(report.alerts),
+            tactics=_by_tactic(numbered),
+            skipped=Counter(rule.reason for rule in report.skipped).most_common(),
+            fields=_fields,
+            guide=_guide,
+            what_happened=what_happened,
+            links=_links,
+            in_full=_IN_FULL,
+        )
+    )
+
+
+def _heat(alerts: Sequence[Alert]) -> list[tuple[str, str, int, float]]:
+    counts = Counter(tactic for alert in alerts for tactic in alert.rule.tactics)
+    most = max(counts.values(), default=1)
+    return [(t.id, t.name, counts.get(t.id, 0), counts.get(t.id, 0) / most) for t in TACTICS]
+
+
+def _lanes(alerts: Sequence[Alert]) -> list[str]:
+    hosts = Counter(alert.value("host.name") or "(no host)" for alert in alerts)
+    return [host for host, _ in hosts.most_common(12)]
+
+
+def _span(alerts: Sequence[Alert]) -> tuple[str, str]:
+    timed = [alert for alert in alerts if alert.time]
+    return (timed[0].timestamp[:19], timed[-1].timestamp[:19]) if timed else ("", "")
+
+
+def _timeline(numbered: Sequence[tuple[int, Alert]]) -> list[Mark]:
+    """Place alerts in time order, a lane a host. Long gaps are kept short, so that bursts stay readable."""
+    timed = [(number, alert) for number, alert in numbered if alert.time]
+    if not timed:
+        return []
+    moments = sorted({alert.time for _, alert in timed})
+    steps = [b - a for a, b in pairwise(moments)]
+    longest = max(sorted(steps)[len(steps) // 2] * 20, 1) if steps else 1
+    position, at = {moments[0]: 0.0}, 0.0
+    for moment, step in zip(moments[1:], steps, strict=True):
+        at += min(step, longest)
+        position[moment] = at
+    lanes = _lanes([alert for _, alert in timed])
+    marks = []
+    for number, alert in timed:
+        host = alert.value("host.name") or "(no host)"
+        if host in lanes:
+            label = f"{alert.timestamp[:19]}  {alert.rule.name}"
+            x = 1 + 98 * position[alert.time] / at if at else 50.0
+            marks.append(Mark(round(x, 3), lanes.index(host), alert.rule.severity, label, f"a{number}"))
+    return marks
+
+
+def _by_tactic(
+    numbered: Sequence[tuple[int, Alert]],
+) -> list[tuple[str, str, list[tuple[Rule, list[tuple[int, Alert]]]]]]:
+    """Group alerts by tactic, then by rule, the worst rule first; a rule stands under its first tactic."""
+    groups: dict[str, dict[str, list[tuple[int, Alert]]]] = {}
+    for number, alert in numbered:
+        tactic = alert.rule.tactics[0] if alert.rule.tactics else ""
+        groups.setdefault(tactic, {}).setdefault(alert.rule.rule_id, []).append((number, alert))
+    found = []
+    for tactic_id, name in [*((t.id, t.name) for t in TACTICS), ("", "No tactic")]:
+        if tactic_id in groups:
+            rules = [(entries[0][1].rule, entries) for entries in groups[tactic_id].values()]
+            rules.sort(key=lambda pair: (-pair[0].risk_score, pair[0].name))
+            found.append((tactic_id, name, rules))
+    return found
+
+
+def _fields(alert: Alert) -> list[tuple[str, str]]:
+    """Return the event's fields, those that a responder reads first in front."""
+
+    def rank(name: str) -> tuple[int, str]:
+        for position, prefix in enumerate(_FIRST_FIELDS):
+            if name.startswith(prefix):
+                return position, name
+        return len(_FIRST_FIELDS) + name.startswith("winlog."), name
+
+    return [(name, as_text(alert.event[name])) for name in sorted(alert.event, key=rank) if name != INDEX]
+
+
+def _guide(alert: Alert) -> str:
+    return guide_html(alert.rule, alert.event)
+
+
+def _links(rule: Rule) -> list[tuple[str, str]]:
+    """Return the rule's tactics and techniques with their addresses, only those that are web addresses."""
+    entries: list[Any] = [threat.tactic for threat in rule.threat] + list(rule.techniques())
+    return [
+        (f"{entry.id} {entry.name}", entry.reference)
+        for entry in entries
+        if entry.reference.startswith(("https://", "http://"))
+    ]

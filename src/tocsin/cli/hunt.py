@@ -1,0 +1,183 @@
+"""`tocsin hunt`: point it at telemetry and rules, get alerts."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tocsin.errors import InputError, TocsinError
+
+if TYPE_CHECKING:
+    from tocsin.detection.hunt import Report, Window
+    from tocsin.detection.prepare import ReadyRule
+    from tocsin.rules.load import Skipped
+
+
+class Format(StrEnum):
+    """What a hunt writes."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+    CSV = "csv"
+    HTML = "html"
+
+
+REJECTS = Path("tocsin-rejects.ndjson")
+
+
+def hunt(
+    events: Annotated[
+        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="EVENTS...")
+    ],
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rules", "-r", help="Rule file or folder; repeatable. Default: the rules that ship with tocsin."
+        ),
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Only events at or after this time (ISO 8601 or now-48h).")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Only events before this time.")] = None,
+    output_format: Annotated[
+        Format | None,
+        typer.Option("--format", "-f", help="Default: table, or what the name after -o ends in."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+    fail_on_alert: Annotated[
+        bool, typer.Option("--fail-on-alert", help="Exit with 1 when there is an alert.")
+    ] = False,
+    all_indices: Annotated[
+        bool,
+        typer.Option("--all-indices", help="Run every rule on every event, whatever index patterns it names."),
+    ] = False,
+    max_alerts: Annotated[
+        int,
+        typer.Option("--max-alerts", min=1, help="Keep at most this many alerts a rule; more are counted."),
+    ] = 10_000,
+    rejects: Annotated[
+        Path, typer.Option("--rejects", help="Where to keep records that could not be read.")
+    ] = REJECTS,
+    show_skipped: Annotated[
+        bool, typer.Option("--show-skipped", help="Name each rule that was not run, and why.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
+) -> None:
+    """Find attacks: run detection rules over telemetry and show the alerts."""
+    from tocsin.detection.hunt import Hunt
+    from tocsin.sources.batch import Rejects
+    from tocsin.sources.inputs import find_inputs
+
+    chosen = output_format or _format_of(output)
+    window = parse_window(start, end)
+    inputs = find_inputs(events)
+    ready, skipped = ready_rules(rules)
+    if not ready:
+        _complain_about(skipped)
+        raise TocsinError(
+            "no rule can run", hint="name rules with --rules; --show-skipped tells why each was skipped"
+        )
+    kept = Rejects(rejects)
+    hunting = Hunt(ready, window, any_index=all_indices, max_alerts=max_alerts)
+    with progress_bar(inputs, quiet=quiet) as progress:
+        report = hunting.run(inputs, kept, progress)
+    kept.close()
+    report.skipped = skipped
+    _write(report, chosen, output, quiet=quiet, show_skipped=show_skipped)
+    if kept.total and not quiet:
+        print(f"{kept.total:,} rejected; kept in {rejects}", file=sys.stderr)
+    raise typer.Exit(_exit_code(report, fail_on_alert))
+
+
+def _exit_code(report: Report, fail_on_alert: bool) -> int:
+    nothing_read = not report.total_events and report.rejects.total
+    if nothing_read or any(s.invalid for s in report.skipped):
+        return 2
+    return 1 if fail_on_alert and report.alerts else 0
+
+
+def _format_of(output: Path | None) -> Format:
+    suffix = output.suffix.lower().lstrip(".") if output else ""
+    return {"json": Format.JSON, "ndjson": Format.NDJSON, "jsonl": Format.NDJSON, "csv": Format.CSV}.get(
+        suffix, Format.HTML if suffix in ("html", "htm") else Format.TABLE
+    )
+
+
+def ready_rules(paths: list[str] | None) -> tuple[list[ReadyRule], list[Skipped]]:
+    """Load rules and make them ready. Raises RuleError for a path without rules."""
+    from tocsin.detection.prepare import prepare
+    from tocsin.rules.load import bundled_rules, load_rules
+
+    loaded = load_rules(paths) if paths else bundled_rules()
+    ready, skipped = prepare(loaded.rules)
+    return ready, [*loaded.skipped, *skipped]
+
+
+def parse_window(start: str | None, end: str | None) -> Window:
+    """Return the span of time that --from and --to give. Raises InputError."""
+    from tocsin.detection.hunt import Window
+    from tocsin.engine.table import to_nanoseconds
+    from tocsin.rules.date_math import parse_date_math
+
+    bounds: list[int | None] = []
+    for option, text in (("--from", start), ("--to", end)):
+        try:
+            bounds.append(to_nanoseconds(parse_date_math(text)) if text else None)
+        except ValueError as error:
+            raise InputError(
+                f"{option}: {error}", hint="as in 2026-11-24, 2026-11-24T13:00:00Z or now-48h"
+            ) from None
+    if bounds[0] is not None and bounds[1] is not None and bounds[0] >= bounds[1]:
+        raise InputError("--from is not before --to", hint="swap them")
+    return Window(bounds[0], bounds[1])
+
+
+def progress_bar(inputs: list[Any], *, quiet: bool) -> Any:
+    """Return a progress bar on the terminal's error stream, as a context manager yielding its update."""
+    from tocsin.cli.progress import progress_bar as bar
+
+    return bar(inputs, quiet=quiet)
+
+
+def _complain_about(skipped: list[Skipped]) -> None:
+    for rule in skipped:
+        if rule.invalid:
+            print(rule.message, file=sys.stderr)
+
+
+def _write(report: Report, chosen: Format, output: Path | None, *, quiet: bool, show_skipped: bool) -> None:
+    from tocsin.cli import documents, terminal
+    from tocsin.cli.html_report import html_report
+
+    writers = {
+        Format.JSON: documents.as_json,
+        Format.NDJSON: documents.as_ndjson,
+        Format.CSV: documents.as_csv,
+        Format.HTML: html_report,
+    }
+    _complain_about(report.skipped)
+    if chosen is Format.TABLE:
+        text = terminal.render(report, summary=not quiet, show_skipped=show_skipped, to_file=output is not None)
+        _put(text, output)
+        return
+    _put(writers[chosen](report), output)
+    if not quiet:
+        # The summary goes where it cannot mix with what was asked for.
+        terminal.show_summary(report, stderr=output is None, show_skipped=show_skipped)
+        if output is not None:
+            print(f"{len(report.alerts):,} alerts written to {output}", file=sys.stderr)
+
+
+def _put(text: str, output: Path | None) -> None:
+    if output is None:
+        sys.stdout.write(text)
+        return
+    try:
+        output.write_text(text, "utf-8")
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror}") from None

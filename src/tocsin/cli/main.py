@@ -1,0 +1,51 @@
+"""The `tocsin` command. Heavy imports wait until a command runs, so that help is instant."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tocsin import __version__
+from tocsin.cli import hunt, query, rules
+from tocsin.errors import TocsinError
+
+app = typer.Typer(
+    name="tocsin",
+    help="Run detection rules in Elastic's open format over Windows telemetry, without a cluster.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("hunt")(hunt.hunt)
+app.command("query")(query.query)
+app.add_typer(rules.app, name="rules")
+
+
+def _version(show: bool) -> None:
+    if show:
+        print(f"tocsin {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run the command; an error that a person can act on is printed without a traceback, with exit code 2."""
+    try:
+        app()
+    except TocsinError as error:
+        print(f"error: {error.explain()}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)

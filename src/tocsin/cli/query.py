@@ -1,0 +1,70 @@
+"""`tocsin query`: one EQL query over telemetry."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tocsin.errors import UnsupportedError
+
+
+class QueryFormat(StrEnum):
+    """How results are shown."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+
+
+def query(
+    text: Annotated[
+        str,
+        typer.Argument(help="The query, as in 'process where process.name : \"cmd.exe\"'.", metavar="EQL"),
+    ],
+    events: Annotated[list[str], typer.Argument(help="Files, folders, globs, or -.", metavar="EVENTS...")],
+    start: Annotated[str | None, typer.Option("--from", help="Only events at or after this time.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Only events before this time.")] = None,
+    output_format: Annotated[
+        QueryFormat, typer.Option("--format", "-f", help="How to show results.")
+    ] = QueryFormat.TABLE,
+    fields: Annotated[
+        str | None, typer.Option("--fields", help="Columns of the table, separated by commas.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most this many results.")] = 1000,
+    rejects: Annotated[Path, typer.Option("--rejects", help="Where to keep what could not be read.")] = Path(
+        "tocsin-rejects.ndjson"
+    ),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
+) -> None:
+    """Search telemetry with one EQL query; any field the query names may be missing from the schema."""
+    from tocsin.cli.hunt import parse_window
+    from tocsin.cli.progress import progress_bar
+    from tocsin.cli.results import show_results
+    from tocsin.detection.search import search
+    from tocsin.eql import syntax as s
+    from tocsin.eql.compile import read
+    from tocsin.sources.batch import Rejects
+    from tocsin.sources.inputs import find_inputs
+
+    statement = read(text)
+    if not isinstance(statement.query, s.EventQuery):
+        kind = type(statement.query).__name__.lower()
+        raise UnsupportedError(f"EQL {kind}s cannot run yet", reason=f"EQL {kind}", hint="event queries can")
+    inputs = find_inputs(events)
+    kept = Rejects(rejects)
+    with progress_bar(inputs, quiet=quiet) as progress:
+        found = search(statement, inputs, kept, parse_window(start, end), progress)
+    kept.close()
+    columns = tuple(f.strip() for f in fields.split(",")) if fields else ()
+    show_results(found.hits[:limit], str(output_format), columns, statement)
+    if not quiet:
+        more = f", the first {limit:,} shown" if len(found.hits) > limit else ""
+        line = f"{len(found.hits):,} results in {found.events:,} events{more}, {found.seconds:.2f} s"
+        print(line, file=sys.stderr)
+        if kept.total:
+            print(f"{kept.total:,} rejected; kept in {rejects}", file=sys.stderr)
+    raise typer.Exit(2 if kept.total and not found.events else 0)

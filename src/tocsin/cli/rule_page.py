@@ -1,0 +1,118 @@
+"""A rule on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from tocsin.cli.terminal import STYLES
+from tocsin.detection.prepare import ReadyRule, prepare
+from tocsin.investigation.guide import LiveQuery, guide_text, live_queries
+from tocsin.rules.model import Rule
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=max(110, console.width))
+
+
+def print_rule(rule: Rule, locale: str) -> None:
+    """Print every element of a rule."""
+    console = _console()
+    head = Text.assemble(
+        (rule.name, "bold"), "  ", (f" {rule.severity} ", STYLES[rule.severity]), f" risk {rule.risk_score}"
+    )
+    console.print(Panel(Text(" ".join(rule.description.split())), title=head, title_align="left", box=box.ROUNDED))
+    console.print(_facts(rule))
+    if rule.query:
+        console.print(Text("Query", style="bold"))
+        console.print(
+            Syntax(rule.query.strip(), "sql", theme="ansi_dark", word_wrap=True, background_color="default")
+        )
+        console.print()
+    if guide_text(rule, locale):
+        console.print(Markdown(_readable_guide(rule, locale)))
+    if rule.setup:
+        console.print(Markdown(rule.setup))
+
+
+def _facts(rule: Rule) -> Table:
+    ready, skipped = prepare([rule])
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    threat = "; ".join(
+        f"{t.tactic.name} ({t.tactic.id})" + "".join(f", {q.name} ({q.id})" for q in t.technique)
+        for t in rule.threat
+    )
+    facts: Sequence[tuple[str, object]] = (
+        ("rule id", f"{rule.rule_id}, version {rule.version}"),
+        ("type", f"{rule.type} ({rule.language})" if rule.language else rule.type),
+        ("runs", _status(ready, [s.reason for s in skipped])),
+        ("every", f"{rule.interval}, looking back from {rule.from_}"),
+        ("max alerts", f"{rule.max_signals} an execution"),
+        ("indices", ", ".join(rule.index)),
+        ("ATT&CK", threat),
+        ("tags", ", ".join(rule.tags)),
+        ("references", "\n".join(rule.references)),
+        ("false positives", "\n".join(rule.false_positives)),
+        ("author", ", ".join(rule.author)),
+        ("license", rule.license),
+        ("time field", rule.timestamp_override or "@timestamp"),
+        ("guide in", ", ".join(["en", *rule.notes]) if rule.note else ""),
+        ("file", rule.file),
+    )
+    for name, value in facts:
+        if value:
+            table.add_row(name, Text(str(value)))
+    table.add_row("", "")
+    return table
+
+
+def _status(ready: Sequence[ReadyRule], reasons: Sequence[str]) -> str:
+    return "yes" if ready else f"not yet: {', '.join(reasons)}"
+
+
+def _readable_guide(rule: Rule, locale: str) -> str:
+    """Return the guide with each plugin as its label and query."""
+    text = guide_text(rule, locale)
+    for query in live_queries(rule, {}):
+        text = _replace_first_plugin(text, query)
+    return text
+
+
+def _replace_first_plugin(text: str, query: LiveQuery) -> str:
+    start = text.find(f"!{{{query.kind}")
+    if start < 0:
+        return text
+    end = text.find("}}", start)
+    while end >= 0 and text[end + 2 : end + 3] not in ("", "\n", " "):
+        end = text.find("}}", end + 1)
+    shown = " ".join(query.text.split())
+    return f"{text[:start]}**{query.label}**: `{shown}`{text[end + 2 :] if end >= 0 else ''}"
+
+
+def print_rules(rules: Sequence[Rule], skipped: Mapping[str, str]) -> None:
+    """Print one line a rule."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("severity", "risk", "rule", "type", "runs"):
+        table.add_column(name)
+    for rule in sorted(rules, key=lambda r: (-r.risk_score, r.name)):
+        runs = skipped.get(rule.name)
+        table.add_row(
+            Text(rule.severity, style=STYLES[rule.severity]),
+            str(rule.risk_score),
+            Text(rule.name),
+            rule.type,
+            Text(runs or "yes", style="dim" if runs else "green"),
+        )
+    console = _console()
+    console.print(table)
+    console.print(f"{len(rules):,} rules, {len(rules) - len(skipped):,} run")

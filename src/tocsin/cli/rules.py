@@ -1,0 +1,60 @@
+"""`tocsin rules`: look at rules."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tocsin.errors import RuleError
+
+app = typer.Typer(help="Look at detection rules.", no_args_is_help=True)
+
+_Paths = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rules", "-r", help="Rule file or folder; repeatable. Default: the rules that ship with tocsin."
+    ),
+]
+
+
+@app.command("show")
+def show(
+    rule: Annotated[
+        str, typer.Argument(help="A rule's name (or a part of it), its id, or its file.", metavar="RULE")
+    ],
+    rules: _Paths = None,
+    locale: Annotated[str, typer.Option("--locale", help="Language of the guide, as in zh-CN.")] = "",
+) -> None:
+    """Show a rule whole: what it finds, its schedule, query, ATT&CK mapping and guide."""
+    from tocsin.cli.rule_page import print_rule
+    from tocsin.rules.load import bundled_rules, load_rules
+
+    if rule.endswith((".toml", ".ndjson")):
+        loaded = load_rules([rule])
+        if not loaded.rules:
+            raise RuleError(loaded.skipped[0].message if loaded.skipped else f"{rule} holds no rule")
+        found = loaded.rules
+    else:
+        loaded = load_rules(rules) if rules else bundled_rules()
+        wanted = rule.lower()
+        found = [r for r in loaded.rules if wanted in (r.rule_id, r.name.lower())]
+        found = found or [r for r in loaded.rules if wanted in r.name.lower()]
+    if not found:
+        raise RuleError(f"no rule called `{rule}`", hint="`tocsin rules list` names them; --rules adds folders")
+    if len(found) > 1:
+        names = "\n  ".join(sorted(r.name for r in found)[:20])
+        raise RuleError(f"`{rule}` could be any of {len(found)} rules:\n  {names}", hint="give the whole name")
+    print_rule(found[0], locale)
+
+
+@app.command("list")
+def list_rules(rules: _Paths = None) -> None:
+    """List rules: severity, risk score, name, whether they run."""
+    from tocsin.cli.rule_page import print_rules
+    from tocsin.detection.prepare import prepare
+    from tocsin.rules.load import bundled_rules, load_rules
+
+    loaded = load_rules(rules) if rules else bundled_rules()
+    _ready, skipped = prepare(loaded.rules)
+    print_rules(loaded.rules, {s.name: s.reason for s in skipped})

@@ -1,0 +1,1 @@
+"""Investigation: a rule's guide, rendered for one alert."""

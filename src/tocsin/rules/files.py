@@ -1,0 +1,107 @@
+"""Rule files, read and written: Elastic's TOML (one rule a file), Kibana's NDJSON export (one a line)."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import tomlkit
+from pydantic import ValidationError
+
+from tocsin.errors import Place, RuleError
+from tocsin.rules.model import Rule
+
+_QUERY = re.compile(r"""^query\s*=\s*("{3}|'{3})(\n?)""", re.MULTILINE)
+_TOML_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
+
+
+def read_toml(text: str, file: str = "") -> Rule:
+    """Read a rule from Elastic's TOML. Raises RuleError with the place of the fault."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _TOML_PLACE.search(str(error))
+        place = Place(int(found[1]), int(found[2])) if found else None
+        message = f"not valid TOML: {_TOML_PLACE.sub('', str(error)).strip()}"
+        raise RuleError(message, place=place, text=text, file=file) from None
+    body = document.get("rule")
+    if not isinstance(body, dict):
+        raise RuleError("no rule in this file", hint="a rule is a table named [rule]", file=file)
+    extra = {"metadata": document.get("metadata", {}), "transform": document.get("transform", {})}
+    return _rule({**body, **extra}, file)
+
+
+def read_ndjson(data: bytes, file: str = "") -> Iterator[Rule | RuleError]:
+    """Yield the rules of a Kibana export; a line that is no valid rule yields its error.
+
+    Lines that hold other saved objects (exception lists, actions, the summary) are passed over.
+    """
+    for number, line in enumerate(data.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            document = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            yield RuleError(f"line {number} is not valid JSON: {error}", file=file)
+            continue
+        if isinstance(document, dict) and "rule_id" in document:
+            try:
+                yield _rule(document, file, f"line {number}: ")
+            except RuleError as error:
+                yield error
+
+
+def _rule(document: dict[str, Any], file: str, where: str = "") -> Rule:
+    try:
+        return Rule.model_validate({**document, "file": file})
+    except ValidationError as error:
+        faults = [f"`{'.'.join(map(str, e['loc']))}` {_lower(e['msg'])}" for e in error.errors()]
+        more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
+        raise RuleError(f"{where}not a valid rule: {'; '.join(faults[:3])}{more}", file=file) from None
+
+
+def _lower(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def write_toml(rule: Rule) -> str:
+    """Return a rule as TOML in Elastic's layout; reading it gives the same rule."""
+    document = tomlkit.document()
+    if rule.metadata:
+        document["metadata"] = rule.metadata
+    if rule.transform:
+        document["transform"] = rule.transform
+    body = tomlkit.table()
+    for name, value in rule.document().items():
+        if value is None:
+            continue
+        multiline = isinstance(value, str) and "\n" in value
+        body[name] = tomlkit.string(value, multiline=True) if multiline else value
+    document["rule"] = body
+    return tomlkit.dumps(document)
+
+
+def write_ndjson(rules: Iterable[Rule]) -> bytes:
+    """Return rules as Kibana exports them, the summary line at the end."""
+    lines = [orjson.dumps(rule.document()) for rule in rules]
+    summary = {"exported_count": len(lines), "exported_rules_count": len(lines), "missing_rules": []}
+    return b"\n".join([*lines, orjson.dumps(summary)]) + b"\n"
+
+
+def query_place(file: str, place: Place) -> tuple[Place, str]:
+    """Return a place in a TOML rule's query as a place in its file, and the file's text."""
+    try:
+        text = Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return place, ""
+    found = _QUERY.search(text)
+    if found is None:
+        return place, ""
+    offset = text.count("\n", 0, found.end())
+    inline = 0 if found[2] else found.end() - text.rfind("\n", 0, found.end()) - 1
+    shift = inline if place.line == 1 else 0
+    return Place(place.line + offset, place.column + shift, place.end + shift if place.end else 0), text
