@@ -83,6 +83,8 @@ def _membership(test: s.Expression, column: Column) -> Mask | None:
     if not pa.types.is_string(column.values.type):
         return None
     items = [i.value for i in test.items if isinstance(i, s.Literal) and isinstance(i.value, str)]
+    if len(items) < len(test.items):
+        return None
     if test.insensitive:
         return _mask(pc.is_in(column.lowered, pa.array([lower(i) for i in items], pa.string())))
     return _mask(pc.is_in(column.values, pa.array(items, pa.string())))

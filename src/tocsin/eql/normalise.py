@@ -18,7 +18,7 @@ from tocsin.eql.functions import ARITHMETIC_NAMES, FUNCTIONS, PATTERN_NAMES
 
 _MIRROR = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CONDITIONS = (s.Comparison, s.Membership, s.PatternMatch, s.IsNull, s.Not, s.And, s.Or)
-_TRUE, _FALSE = s.Literal(True), s.Literal(False)
+_TRUE, _FALSE, _NULL = s.Literal(True), s.Literal(False), s.Literal(None)
 
 
 def normalise(statement: s.Statement, schema: Schema) -> s.Statement:
@@ -67,13 +67,11 @@ def _as_condition(node: s.Expression) -> s.Expression:
 
 def expression(node: s.Expression, schema: Schema) -> s.Expression:
     """Return the normal form of an expression."""
-    node = _rebuild(node, schema)
+    node = _fold(_named_operators(_rebuild(_null_tests(node), schema)))
     for rewrite in (
         _typed_literals,
         _mirror,
-        _null_tests,
         _boolean_tests,
-        _named_operators,
         _memberships,
         _logic,
     ):
@@ -153,20 +151,19 @@ def _mirror(node: s.Expression, schema: Schema) -> s.Expression:
     if isinstance(node.left, s.Literal) and not isinstance(node.right, s.Literal):
         node = replace(node, operator=_MIRROR[node.operator], left=node.right, right=node.left)
     if node.operator == "!=":
-        return s.Not(_fold(_equality(replace(node, operator="=="), schema)), node.place)
-    return _equality(node, schema)
+        return s.Not(_fold(_boolean_tests(replace(node, operator="=="), schema)), node.place)
+    return _boolean_tests(node, schema)
 
 
-def _equality(node: s.Comparison, schema: Schema) -> s.Expression:
-    """Apply the rewrites for equality that a negation may hide."""
-    return _boolean_tests(_null_tests(node, schema), schema)
-
-
-def _null_tests(node: s.Expression, schema: Schema) -> s.Expression:
-    if not isinstance(node, s.Comparison) or node.operator != "==":
+def _null_tests(node: s.Expression) -> s.Expression:
+    """`a == null` asks whether a is missing. Only a written null does; one that is computed is just unknown."""
+    if not isinstance(node, s.Comparison) or node.operator not in ("==", "!="):
         return node
-    is_test = isinstance(node.right, s.Literal) and node.right.value is None
-    return s.IsNull(node.left, node.place) if is_test else node
+    for side, other in ((node.left, node.right), (node.right, node.left)):
+        if isinstance(other, s.Literal) and other.value is None:
+            test = s.IsNull(side, node.place)
+            return test if node.operator == "==" else s.Not(test, node.place)
+    return node
 
 
 def _boolean_tests(node: s.Expression, schema: Schema) -> s.Expression:
@@ -190,7 +187,7 @@ def _is_test(call: s.Call) -> bool:
     return function is not None and function.returns == "boolean"
 
 
-def _named_operators(node: s.Expression, schema: Schema) -> s.Expression:
+def _named_operators(node: s.Expression) -> s.Expression:
     """`add(a, b)` -> `a + b`, `wildcard(a, "x*")` -> `a like "x*"`; one spelling for a function's name."""
     if not isinstance(node, s.Call):
         return node
@@ -217,7 +214,7 @@ def _memberships(node: s.Expression, schema: Schema) -> s.Expression:
         if node.insensitive and not isinstance(item, s.Literal):
             tests.append(replace(node, items=(item,)))
         else:
-            tests.append(_equality(s.Comparison("==", node.value, item, node.place), schema))
+            tests.append(_boolean_tests(s.Comparison("==", node.value, item, node.place), schema))
     return tests[0] if len(tests) == 1 else s.Or(tuple(tests), node.place)
 
 
@@ -254,4 +251,18 @@ def _fold(node: s.Expression) -> s.Expression:
     below = s.children(node)
     if below and all(isinstance(child, s.Literal) for child in below):
         return s.Literal(scalar.fold(node), node.place)
-    return node
+    return s.Literal(None, node.place) if _NULL in _decisive(node) else node
+
+
+def _decisive(node: s.Expression) -> tuple[s.Expression, ...]:
+    """Return the operands of which one null makes the whole null, whatever the others are."""
+    match node:
+        case s.Comparison() | s.Arithmetic() | s.Negative() | s.PatternMatch():
+            return s.children(node)
+        case s.Membership(value):
+            return (value,)
+        case s.Call(name, arguments):
+            function = FUNCTIONS.get(name.lower())
+            return arguments[: function.required] if function and function.nulls else arguments
+        case _:
+            return ()

@@ -107,7 +107,8 @@ def _membership(inner: Evaluator, items: list[Evaluator], insensitive: bool) -> 
         value = fold(inner(row))
         if value is None:
             return None
-        return any(compare("==", value, fold(item(row))) for item in items)
+        answers = [compare("==", value, fold(item(row))) for item in items]
+        return True if True in answers else None if None in answers else False
 
     return test
 
