@@ -183,7 +183,9 @@ def calculated(operator: str, left: Any, right: Any) -> Any:
         return None
     if operator == "/":
         return math.trunc(left / right) if isinstance(left, int) and isinstance(right, int) else left / right
-    return int(math.fmod(left, right)) if isinstance(left, int) and isinstance(right, int) else math.fmod(left, right)
+    return (
+        int(math.fmod(left, right)) if isinstance(left, int) and isinstance(right, int) else math.fmod(left, right)
+    )
 
 
 def called(name: str, arguments: list[Any], insensitive: bool) -> Any:
@@ -192,7 +194,9 @@ def called(name: str, arguments: list[Any], insensitive: bool) -> Any:
         value, *patterns = arguments
         return None if value is None else any(matches(kind, insensitive, value, p) for p in patterns)
     if name in ("add", "subtract", "multiply", "divide", "modulo"):
-        return calculated({"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "modulo": "%"}[name], *arguments)
+        return calculated(
+            {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "modulo": "%"}[name], *arguments
+        )
     optional = {"substring": 1, "indexof": 2, "number": 1}.get(name, len(arguments))
     if any(a is None for a in arguments[:optional]):
         return None
@@ -213,9 +217,9 @@ def called(name: str, arguments: list[Any], insensitive: bool) -> Any:
         case "string":
             return spelled(first)
         case "substring":
-            return first[slice(*(arguments[1:] + [None, None])[:2])]
+            return first[slice(*[*arguments[1:], None, None][:2])]
         case "indexof":
-            found = arguments[0].find(arguments[1], max(0, (arguments + [None])[2] or 0))
+            found = arguments[0].find(arguments[1], max(0, [*arguments, None][2] or 0))
             return None if found < 0 else found
         case "between":
             start = arguments[0].find(arguments[1])
@@ -226,7 +230,7 @@ def called(name: str, arguments: list[Any], insensitive: bool) -> Any:
             end = rest.rfind(arguments[2]) if len(arguments) > 3 and arguments[3] else rest.find(arguments[2])
             return None if end < 0 else first[start : start + end]
         case "number":
-            return read_number(first, (arguments + [None])[1])
+            return read_number(first, [*arguments, None][1])
         case "cidrmatch":
             address = ipaddress.ip_address(first)
             blocks = [ipaddress.ip_network(b, strict=False) for b in arguments[1:]]

@@ -18,7 +18,28 @@ from tocsin.eql.syntax import EventQuery
 SCHEMA = schema_of(s1="keyword", s2="keyword", n1="long", n2="long", d1="double", b1="boolean", ip1="ip")
 
 TEXTS = st.sampled_from(
-    ["", "a", "A", "b", "ab", "AB", "aB*", "a?c", "abc", "x.y", "É", "é", "ß", "12", "0x1f", "-3", "1.5", "a\nb", 'q"r', "c:\\d"]
+    [
+        "",
+        "a",
+        "A",
+        "b",
+        "ab",
+        "AB",
+        "aB*",
+        "a?c",
+        "abc",
+        "x.y",
+        "É",
+        "é",
+        "ß",
+        "12",
+        "0x1f",
+        "-3",
+        "1.5",
+        "a\nb",
+        'q"r',
+        "c:\\d",
+    ]
 )
 ADDRESSES = st.sampled_from(["10.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "fe80::1"])
 NUMBERS = st.integers(-4, 4)
@@ -60,7 +81,9 @@ NUMBER_VALUES = st.one_of(
     NUMBER_FIELDS,
     NUMBER_FIELDS,
     NUMBER_LITERALS,
-    st.builds("({} {} {})".format, NUMBER_FIELDS, st.sampled_from("+-*/%"), st.one_of(NUMBER_LITERALS, NUMBER_FIELDS)),
+    st.builds(
+        "({} {} {})".format, NUMBER_FIELDS, st.sampled_from("+-*/%"), st.one_of(NUMBER_LITERALS, NUMBER_FIELDS)
+    ),
     st.builds("length({})".format, STRING_FIELDS),
     st.builds("indexOf({}, {})".format, STRING_FIELDS, STRING_LITERALS),
     st.builds("indexOf~({}, {}, {})".format, STRING_FIELDS, STRING_LITERALS, NUMBERS),
@@ -80,12 +103,24 @@ TEST_CALLS = st.builds(
 TESTS = st.one_of(
     st.builds("{} {} {}".format, STRING_VALUES, COMPARATORS, STRING_VALUES),
     st.builds("{} {} {}".format, NUMBER_VALUES, COMPARATORS, NUMBER_VALUES),
-    st.builds("{} {} {}".format, st.one_of(STRING_VALUES, NUMBER_VALUES, st.just("b1")), st.sampled_from(["==", "!="]), st.just("null")),
+    st.builds(
+        "{} {} {}".format,
+        st.one_of(STRING_VALUES, NUMBER_VALUES, st.just("b1")),
+        st.sampled_from(["==", "!="]),
+        st.just("null"),
+    ),
     st.builds("null == {}".format, st.one_of(STRING_FIELDS, NUMBER_FIELDS)),
     st.builds("{} : {}".format, STRING_VALUES, st.one_of(PATTERNS.map(quoted), several(PATTERNS.map(quoted)))),
     st.builds("{} {} {}".format, STRING_VALUES, st.sampled_from(["like", "like~"]), several(PATTERNS.map(quoted))),
-    st.builds("{} {} {}".format, STRING_FIELDS, st.sampled_from(["regex", "regex~"]), several(REGEXES.map(quoted))),
-    st.builds("{} {} {}".format, STRING_VALUES, st.sampled_from(["in", "in~", "not in", "not in~"]), several(st.one_of(STRING_LITERALS, STRING_FIELDS))),
+    st.builds(
+        "{} {} {}".format, STRING_FIELDS, st.sampled_from(["regex", "regex~"]), several(REGEXES.map(quoted))
+    ),
+    st.builds(
+        "{} {} {}".format,
+        STRING_VALUES,
+        st.sampled_from(["in", "in~", "not in", "not in~"]),
+        several(st.one_of(STRING_LITERALS, STRING_FIELDS)),
+    ),
     st.builds("{} {} {}".format, NUMBER_VALUES, st.sampled_from(["in", "not in"]), several(NUMBER_LITERALS)),
     TEST_CALLS,
     st.builds("cidrMatch(ip1, {})".format, st.sampled_from(['"10.0.0.0/8"', '"192.168.0.0/16", "::/64"'])),
@@ -101,7 +136,9 @@ CONDITIONS = st.recursive(
         st.builds("not ({})".format, below),
         st.builds("({}) and ({})".format, below, below),
         st.builds("({}) or ({})".format, below, below),
-        st.builds("({}) {} {}".format, below, st.sampled_from(["==", "!="]), st.sampled_from(["true", "false", "null"])),
+        st.builds(
+            "({}) {} {}".format, below, st.sampled_from(["==", "!="]), st.sampled_from(["true", "false", "null"])
+        ),
     ),
     max_leaves=5,
 )
@@ -131,7 +168,9 @@ EVENTS = st.lists(
 
 def found_by_columns(query: str, events: list[dict[str, Any]]) -> list[int]:
     program = compile_rules([EventRule("rule", read(query, SCHEMA))])
-    return [int(row) for row in evaluate(program, table_from_events(events, program.fields, SCHEMA)).get("rule", ())]
+    return [
+        int(row) for row in evaluate(program, table_from_events(events, program.fields, SCHEMA)).get("rule", ())
+    ]
 
 
 def found_plainly(query: str, events: list[dict[str, Any]]) -> list[int]:
@@ -150,7 +189,9 @@ def test_columns_and_rows_agree(condition: str, events: list[dict[str, Any]]) ->
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(CONDITIONS, min_size=2, max_size=6), EVENTS)
-def test_rules_compiled_together_match_as_they_do_alone(conditions: list[str], events: list[dict[str, Any]]) -> None:
+def test_rules_compiled_together_match_as_they_do_alone(
+    conditions: list[str], events: list[dict[str, Any]]
+) -> None:
     queries = {f"rule{i}": f"any where {condition}" for i, condition in enumerate(conditions)}
     program = compile_rules([EventRule(key, read(query, SCHEMA)) for key, query in queries.items()])
     together = evaluate(program, table_from_events(events, program.fields, SCHEMA))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO
@@ -17,6 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
+import zstandard
 
 from tocsin.ecs import INDEX, FieldType, default_schema
 from tocsin.engine.table import EventTable
@@ -44,12 +46,13 @@ def read_json(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> It
     reader = _Lines(name, wanted, rejects)
     first = True
     line = 1
-    for block in _blocks(file):
+    blocks = _blocks(file)
+    for block in blocks:
         if first:
             first = False
             block = block.removeprefix(b"\xef\xbb\xbf")
             if not _is_one_object_a_line(block):
-                yield from _whole(block + file.read(), name, wanted, rejects)
+                yield from _whole(b"".join((block, *blocks)), name, wanted, rejects)
                 return
         batch = reader.read(block, line)
         line += block.count(b"\n")
@@ -60,22 +63,39 @@ def read_json(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> It
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
     """Yield blocks that end at a line's end; the last line gets one if it has none."""
     rest = b""
-    while True:
-        try:
-            chunk = file.read(BLOCK)
-        except (OSError, EOFError) as error:  # a damaged or truncated compressed stream
-            if rest:
-                yield rest + b"\n"
-            raise error from None
-        if not chunk:
-            if rest:
-                yield rest if rest.endswith(b"\n") else rest + b"\n"
-            return
+    for chunk in _chunks(file):
         data = rest + chunk
         end = data.rfind(b"\n") + 1
         rest = data[end:]
         if end:
             yield data[:end]
+    if rest:
+        yield rest + b"\n"
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    """Yield about BLOCK bytes at a time. What a damaged stream still gives is yielded before its error."""
+    read = getattr(file, "read1", file.read)
+    while True:
+        parts: list[bytes] = []
+        missing = BLOCK
+        damage: Exception | None = None
+        while missing > 0:
+            try:
+                part = read(min(missing, 1 << 20))
+            except (OSError, EOFError, zstandard.ZstdError, zlib.error) as error:
+                damage = error
+                break
+            if not part:
+                break
+            parts.append(part)
+            missing -= len(part)
+        if parts:
+            yield b"".join(parts)
+        if damage is not None:
+            raise damage
+        if missing == BLOCK:
+            return
 
 
 def _is_one_object_a_line(block: bytes) -> bool:
@@ -219,6 +239,11 @@ def _shown(record: Any) -> str:
     return orjson.dumps(record, default=str).decode("utf-8", errors="replace")
 
 
+def _is_bulk_action(record: Any) -> bool:
+    """Tell the line that stands before each event of a bulk request."""
+    return isinstance(record, dict) and record.keys() in ({"index"}, {"create"})
+
+
 # ---- lines
 
 
@@ -271,8 +296,8 @@ class _Lines:
                 shown = text[:4000].decode("utf-8", errors="replace")
                 self.rejects.add(Reject(self.name, place, "malformed JSON", str(error), shown))
                 continue
-            if isinstance(record, dict) and record.keys() in ({"index"}, {"create"}):
-                continue  # the action line of a bulk request
+            if _is_bulk_action(record):
+                continue
             event = _event(record, self.name, place, self.wanted, self.rejects)
             if event is not None:
                 rows.append(event)
@@ -332,7 +357,7 @@ def _layout_of(block: bytes, fields: Iterable[str]) -> _Layout | None:
             record = orjson.loads(line)
         except orjson.JSONDecodeError:
             continue
-        if not isinstance(record, dict) or "Event" in record:
+        if not isinstance(record, dict) or "Event" in record or _is_bulk_action(record):
             return None
         sample.append(record)
     if not sample:

@@ -18,6 +18,7 @@ from tocsin.sources.windows.mapping import Dataset
 from tocsin.sources.windows.record import MalformedRecord, dataset_of, to_ecs
 
 BATCH = 4096
+_HEADER, _CHUNK = 4096, 65536  # bytes of a file's header and of each chunk
 
 # The head of a record as the parser writes it; anything else takes the long way.
 _HEAD = re.compile(
@@ -39,6 +40,7 @@ def read_evtx(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> It
         records = parser.records_json()
     except (RuntimeError, OSError) as error:
         raise InputError(f"{name} is not readable as EVTX: {_reason(error)}") from None
+    _check_length(file, name, rejects)
     forwarded = PurePath(name).name.lower().startswith("forwardedevents")
     batch = _Batch(name, wanted, rejects, forwarded)
     with warnings.catch_warnings(record=True) as damaged:
@@ -61,6 +63,16 @@ def read_evtx(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> It
         _reject_damaged(damaged, name, batch.last_id, rejects)
     if batch.counts:
         yield batch.finish()
+
+
+def _check_length(file: BinaryIO, name: str, rejects: Rejects) -> None:
+    """Reject what a file's header promises and the file does not hold: the parser passes over it in silence."""
+    file.seek(42)
+    promised = int.from_bytes(file.read(2), "little")
+    held = max(0, file.seek(0, 2) - _HEADER) / _CHUNK
+    if held < promised:
+        detail = f"the file ends within chunk {int(held) + 1} of {promised}"
+        rejects.add(Reject(name, f"byte {_HEADER + int(held * _CHUNK)}", "truncated EVTX", detail))
 
 
 def _reject_damaged(damaged: list[Any], name: str, last_id: object, rejects: Rejects) -> None:

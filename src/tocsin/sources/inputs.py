@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import zstandard
 
@@ -123,7 +123,7 @@ def _streams(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[Stream]:
         raise InputError(f"{name} is empty", hint="nothing to read")
     kind = recognise(head)
     if kind in ("gzip", "zstd"):
-        inner = gzip.GzipFile(fileobj=buffered) if kind == "gzip" else _zstd(buffered)
+        inner = gzip.GzipFile(fileobj=buffered) if kind == "gzip" else io.BufferedReader(_Zstd(buffered))
         yield from _streams(name, cast("BinaryIO", inner), seekable=False)
     elif kind == "utf-16":
         decoded = buffered.read().decode("utf-16", errors="replace").encode()
@@ -155,9 +155,38 @@ def _peek(buffered: BinaryIO) -> bytes:
         raise InputError(f"the compressed data is damaged: {error}") from None
 
 
-def _zstd(buffered: BinaryIO) -> io.BufferedReader:
-    reader = zstandard.ZstdDecompressor().stream_reader(buffered, read_across_frames=True)
-    return io.BufferedReader(cast("io.RawIOBase", reader))
+class _Zstd(io.RawIOBase):
+    """Zstandard frames, one behind the other. Unlike the library's reader it notices a frame cut short."""
+
+    def __init__(self, compressed: BinaryIO) -> None:
+        self._compressed = compressed
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        self._pending = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._pending:
+            chunk = self._compressed.read(1 << 17)
+            if not chunk:
+                if self._frame is not None:
+                    raise EOFError("the last Zstandard frame ends too early")
+                return 0
+            self._decompress(chunk)
+        count = min(len(buffer), len(self._pending))
+        buffer[:count] = self._pending[:count]
+        self._pending = self._pending[count:]
+        return count
+
+    def _decompress(self, chunk: bytes) -> None:
+        out: list[bytes] = []
+        while chunk:
+            frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            out.append(frame.decompress(chunk))
+            chunk = frame.unused_data if frame.eof else b""
+            self._frame = None if frame.eof else frame
+        self._pending = b"".join(out)
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
@@ -51,5 +53,5 @@ def read_input(source: Input, wanted: Wanted, rejects: Rejects) -> Iterator[Even
     except InputError as error:
         reason = "unreadable file" if source.named else "no telemetry"
         rejects.add(Reject(source.name, "", reason, f"{error.message}. {error.hint}".rstrip(" .")))
-    except (OSError, EOFError, zstandard.ZstdError) as error:
+    except (OSError, EOFError, zstandard.ZstdError, zlib.error, zipfile.BadZipFile) as error:
         rejects.add(Reject(source.name, "", "damaged file", f"reading stopped: {error}"))
