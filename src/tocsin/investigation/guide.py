@@ -49,8 +49,10 @@ def guide_text(rule: Rule, locale: str = "") -> str:
 
 
 def fill(text: str, event: Mapping[str, Any]) -> str:
-    """Fill `{{field}}` from an event; a field that it lacks stays as it is."""
-    return _FIELD.sub(lambda match: as_text(event.get(match[1])) or match[0], text)
+    """Fill `{{field}}` from an event; where it lacks the field the text says so. No event fills nothing."""
+    if not event:
+        return text
+    return _FIELD.sub(lambda match: as_text(event.get(match[1])) or f"(no {match[1]})", text)
 
 
 def live_queries(rule: Rule, event: Mapping[str, Any]) -> list[LiveQuery]:

@@ -1,0 +1,324 @@
+"""The commands as a user types them, on real input, by their real exit codes."""
+
+# ruff: noqa: E501 (a table reads better than it wraps)
+
+import csv
+import gzip
+import io
+import json
+import os
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.evtx_writer import write_evtx
+from tests.scenario import EXAMPLES, Machine, files
+from tests.shared import needs_shared, shared
+from tocsin.errors import QueryError
+
+RULE = "Remote File Download via MpCmdRun"
+
+
+def tocsin(
+    *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tocsin", *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "160", "PYTHONUTF8": "1"},
+        check=False,
+    )
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def test_the_examples_are_what_the_scenario_writes() -> None:
+    for name, content in files().items():
+        stored = (EXAMPLES / name).read_bytes()
+        same = gzip.decompress(stored) == gzip.decompress(content) if name.endswith(".gz") else stored == content
+        assert same, f"{name} differs: run `make examples`"
+
+
+def test_hunt_finds_the_intrusion_and_nothing_else(tmp_path: Path) -> None:
+    done = tocsin("hunt", EXAMPLES, "--format", "ndjson", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    alerts = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(a["host"]["name"].split(".")[0], a["process"]["name"]) for a in alerts] == [
+        ("SRV-FILE01", "MpCmdRun.exe"),
+        ("WS-0142", "MpCmdRun.exe"),
+        ("WS-0142", "update.exe"),
+    ]
+    first = alerts[0]
+    assert first["kibana.alert.rule.name"] == RULE
+    assert first["kibana.alert.severity"] == "medium"
+    assert first["process"]["args"][1:4] == ["-DownloadFile", "-url", "https://cdn.example.com/a.txt"]
+    assert first["kibana.alert.rule.threat"][0]["technique"][0]["id"] == "T1105"
+    assert "SRV-FILE01" in first["kibana.alert.reason"]
+    again = tocsin("hunt", EXAMPLES, "--format", "ndjson", cwd=tmp_path)
+    assert again.stdout == done.stdout, "the same hunt gives the same alerts, ids included"
+    assert not list(tmp_path.iterdir()), "nothing was rejected, so no file was written"
+
+
+def test_hunt_as_a_table_shows_alerts_and_the_summary(tmp_path: Path) -> None:
+    done = tocsin("hunt", EXAMPLES, cwd=tmp_path)
+    for shown in (
+        RULE,
+        "3 alerts",
+        "2 hosts",
+        "medium",
+        "C2",
+        "windows.sysmon_operational",
+        "rejected",
+        "try next",
+        "update.exe",
+    ):
+        assert shown in done.stdout
+    assert "\x1b[" not in done.stdout, "no colours outside a terminal"
+
+
+def test_hunt_as_json_carries_the_summary(tmp_path: Path) -> None:
+    body = json.loads(tocsin("hunt", EXAMPLES, "-f", "json", cwd=tmp_path).stdout)
+    assert len(body["alerts"]) == body["summary"]["alerts"] == 3
+    assert body["summary"]["events_by_dataset"] == {
+        "windows.sysmon_operational": 168,
+        "system.security": 81,
+        "winlogbeat": 80,
+    }
+    assert body["summary"]["rules_run"] == 1
+
+
+def test_hunt_as_csv(tmp_path: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(tocsin("hunt", EXAMPLES, "-f", "csv", cwd=tmp_path).stdout)))
+    assert [row["rule.name"] for row in rows] == [RULE] * 3
+    assert rows[2]["process.command_line"].startswith('"C:\\Users\\Public\\update.exe"')
+
+
+class Page(HTMLParser):
+    """Gathers what a page loads and checks that its tags close."""
+
+    void = frozenset(("meta", "br", "hr", "input", "img", "link"))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.void:
+            self.open.append(tag)
+        for name, value in attrs:
+            assert not name.startswith("on"), f"an event handler on <{tag}>"
+            if (name == "src" or tag == "link") and value:
+                self.loads.append(value)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def test_hunt_as_one_html_page(tmp_path: Path) -> None:
+    done = tocsin("hunt", EXAMPLES, "-o", tmp_path / "report.html", cwd=tmp_path)
+    assert done.returncode == 0
+    page = Page()
+    page.feed((tmp_path / "report.html").read_text("utf-8"))
+    assert page.open == []
+    assert page.loads == [], "the page loads nothing"
+    text = " ".join(page.text)
+    for shown in (
+        RULE,
+        "Timeline",
+        "TA0011 Command and Control",
+        "T1105",
+        "Osquery: DNS cache",
+        "SELECT * FROM dns_cache",
+        "CORP",
+    ):
+        assert shown in text
+    assert "{{" not in text, "the guide's fields are filled from the alert"
+
+
+def test_an_event_cannot_write_into_the_page(tmp_path: Path) -> None:
+    machine = Machine("<img src=x onerror=alert(1)>", "D\\<script>alert(2)</script>", 1)
+    arguments = '-DownloadFile -url "javascript:alert(3)" -path "</td><script>alert(4)</script>"'
+    record = machine.process("C:\\MpCmdRun.exe", arguments, "C:\\a.exe", "x")
+    (tmp_path / "a.evtx").write_bytes(write_evtx([record]))
+    assert tocsin("hunt", "a.evtx", "-o", "r.html", cwd=tmp_path).returncode == 0
+    page = Page()
+    page.feed((tmp_path / "r.html").read_text("utf-8"))
+    assert page.open == []
+    assert page.loads == []
+    assert (tmp_path / "r.html").read_text("utf-8").count("<script") == 1
+
+
+def test_a_window_of_time(tmp_path: Path) -> None:
+    def count(*options: str) -> int:
+        return len(tocsin("hunt", EXAMPLES, "-f", "ndjson", *options, cwd=tmp_path).stdout.splitlines())
+
+    assert count("--from", "2026-10-06T08:25:00Z") == 2
+    assert count("--to", "2026-10-06T08:25:00Z") == 1
+    assert count("--from", "2026-10-06T08:23:00Z", "--to", "2026-10-06T08:30:00Z") == 1
+    assert count("--from", "now-1h") == 0
+
+
+def test_fail_on_alert(tmp_path: Path) -> None:
+    assert tocsin("hunt", EXAMPLES, "--fail-on-alert", "-q", cwd=tmp_path).returncode == 1
+    quiet = EXAMPLES / "WS-0207-winlogbeat.ndjson.gz"
+    assert tocsin("hunt", quiet, "--fail-on-alert", "-q", cwd=tmp_path).returncode == 0
+
+
+def test_standard_input(tmp_path: Path) -> None:
+    done = tocsin("hunt", "-", "-f", "ndjson", stdin=(EXAMPLES / "WS-0142-sysmon.evtx").read_bytes(), cwd=tmp_path)
+    assert len(done.stdout.splitlines()) == 2
+
+
+def test_a_rule_reads_the_indices_that_it_names(tmp_path: Path) -> None:
+    event = {
+        "data_stream": {"dataset": "other.product"},
+        "event": {"category": ["process"], "type": ["start"]},
+        "host": {"os": {"type": "windows"}},
+        "process": {"name": "mpcmdrun.exe", "args": ["-DownloadFile", "-url", "-path"]},
+    }
+    spelled = json.dumps(event).encode()
+    assert tocsin("hunt", "-", "-f", "ndjson", stdin=spelled, cwd=tmp_path).stdout == ""
+    assert tocsin("hunt", "-", "-f", "ndjson", "--all-indices", stdin=spelled, cwd=tmp_path).stdout
+    known = json.dumps({**event, "data_stream": {"dataset": "endpoint.events.process"}}).encode()
+    assert tocsin("hunt", "-", "-f", "ndjson", stdin=known, cwd=tmp_path).stdout
+
+
+def test_more_matches_than_alerts_are_counted(tmp_path: Path) -> None:
+    done = tocsin("hunt", EXAMPLES, "--max-alerts", "1", cwd=tmp_path)
+    assert "max alerts reached: 1 of 3" in done.stdout
+
+
+MISTAKES: list[tuple[tuple[str, ...], str]] = [
+    (("hunt", "nowhere.evtx"), "nowhere.evtx does not exist"),
+    (("hunt", "empty"), "holds no files"),
+    (("hunt", str(EXAMPLES), "--rules", "none.toml"), "none.toml does not exist"),
+    (("hunt", str(EXAMPLES), "--from", "soon"), "--from: `soon` is neither a date"),
+    (("hunt", str(EXAMPLES), "--from", "now", "--to", "now-1h"), "--from is not before --to"),
+    (("hunt", str(EXAMPLES), "-o", "no/such/folder.json"), "cannot be written"),
+    (("query", "process where", str(EXAMPLES)), "ends too early"),
+    (("query", "process where nmae == 1", str(EXAMPLES)), "unknown field `nmae`"),
+    (("query", "sequence [a where true] [b where true]", str(EXAMPLES)), "EQL sequences cannot run yet"),
+    (("rules", "show", "no such rule"), "no rule called"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), MISTAKES)
+def test_a_mistake_is_named_without_a_traceback(arguments: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = tocsin(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_faulty_rule_is_named_and_the_others_run(tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    good = tocsin("rules", "show", RULE).stdout
+    assert RULE in good
+    text = Path("src/tocsin/rules/windows/command_and_control_remote_file_copy_mpcmdrun.toml")
+    source = (Path(__file__).parents[2] / text).read_text("utf-8")
+    (rules / "good.toml").write_text(source)
+    (rules / "bad.toml").write_text(
+        source.replace("c6453e73", "00000000").replace("process.args :", "process.agrs :")
+    )
+    done = tocsin("hunt", EXAMPLES, "--rules", rules, "-f", "ndjson", cwd=tmp_path)
+    assert len(done.stdout.splitlines()) == 3
+    assert "did you mean `process.args`" in done.stderr
+    assert "bad.toml:" in done.stderr
+    assert done.returncode == 2
+
+
+def test_damaged_input_is_counted_and_kept(tmp_path: Path) -> None:
+    content = (EXAMPLES / "WS-0142-sysmon.evtx").read_bytes()
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "cut.evtx").write_bytes(content[: len(content) // 2])
+    (tmp_path / "in" / "half.ndjson").write_bytes(b'{"process": {"name": "a"}}\n{"process": {"na')
+    (tmp_path / "in" / "what.bin").write_bytes(b"\x00\x01\x02")
+    done = tocsin("hunt", "in", cwd=tmp_path)
+    assert done.returncode == 0
+    for shown in ("truncated EVTX", "malformed JSON", "line 2", "no telemetry"):
+        assert shown in done.stdout
+    kept = [json.loads(line) for line in (tmp_path / "tocsin-rejects.ndjson").read_text("utf-8").splitlines()]
+    assert {k["reason"] for k in kept} >= {"truncated EVTX", "malformed JSON", "no telemetry"}
+
+
+def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "what.bin").write_bytes(b"\x00\x01\x02")
+    done = tocsin("hunt", "what.bin", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "unreadable file" in done.stdout
+
+
+def test_query_shows_events_and_sends_them_through_pipes(tmp_path: Path) -> None:
+    text = 'process where event.type == "start" and process.name : "mpcmdrun.exe" and process.args : "-*" | sort process.pid'
+    done = tocsin("query", text, EXAMPLES, "-f", "ndjson", cwd=tmp_path)
+    pids = [json.loads(line)["process"]["pid"] for line in done.stdout.splitlines()]
+    assert len(pids) > 3
+    assert pids == sorted(pids)
+    counted = tocsin("query", "any where true | count host.name", EXAMPLES, cwd=tmp_path)
+    assert "WS-0142.corp.example.com" in counted.stdout
+    assert "51.1%" in counted.stdout
+    assert "3 results in 329 events" in counted.stderr
+
+
+def test_query_names_a_fault_with_a_caret(tmp_path: Path) -> None:
+    done = tocsin("query", 'process where process.nmae : "x"', EXAMPLES, cwd=tmp_path)
+    assert "^^^^^^^^^^^^" in done.stderr
+    assert issubclass(QueryError, Exception)
+
+
+def test_rules_show_prints_every_element() -> None:
+    shown = tocsin("rules", "show", "mpcmdrun").stdout
+    for part in (
+        "c6453e73-90eb-4fe7-a98c-cde7bbfc504a", "version 314", "medium", "risk 47", "5m", "now-9m", "100 an execution",
+        "logs-crowdstrike.fdr*", "TA0011", "T1105", "Elastic License v2", "Resources: Investigation Guide", "MpCmdRun.exe",
+        "Triage and analysis", "SELECT * FROM dns_cache", "event.ingested", "bleepingcomputer",
+    ):  # fmt: skip
+        assert part in shown, part
+    assert "分类与分析" in tocsin("rules", "show", "mpcmdrun", "--locale", "zh-CN").stdout
+
+
+def test_version_and_help() -> None:
+    assert tocsin("--version").stdout.startswith("tocsin 0.")
+    for command in ("", "hunt", "query", "rules"):
+        assert "Usage" in tocsin(*command.split(), "--help").stdout
+
+
+# ---- real attacks
+
+FOUND = {
+    "Privilege_Escalation__Sysmon_13_1_UAC_Bypass_EventVwrBypass.evtx": "Bypass UAC via Event Viewer",
+    "Credential_Access__sysmon_10_1_memdump_comsvcs_minidump.evtx": "Potential Credential Access via Windows Utilities",
+    "Defense_Evasion__DE_UAC_Disabled_Sysmon_12_13.evtx": "Disabling User Account Control via Registry Modification",
+    "Defense_Evasion__de_portforward_netsh_rdp_sysmon_13_1.evtx": "Port Forwarding Rule Addition",
+    "Lateral_Movement__LM_tsclient_startup_folder.evtx": "Lateral Movement via Startup Folder",
+    "Privilege_Escalation__System_7045_namedpipe_privesc.evtx": "Suspicious Service was Installed in the System",
+    "Execution__susp_explorer_exec.evtx": "Suspicious Explorer Child Process",
+    "Privilege_Escalation__Sysmon_uacme_58.evtx": "UAC Bypass Attempt with IEditionUpgradeManager Elevated COM Interface",
+}
+
+
+@needs_shared("events/evtx")
+@needs_shared("rules/elastic-windows")
+@pytest.mark.slow
+def test_public_rules_find_the_attacks_that_files_are_named_after(tmp_path: Path) -> None:
+    events, rules = shared("events/evtx"), shared("rules/elastic-windows")
+    done = tocsin("hunt", events, "--rules", rules, "-f", "ndjson", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    alerts = [json.loads(line) for line in done.stdout.splitlines()]
+    by_file: dict[str, set[str]] = {}
+    for alert in alerts:
+        by_file.setdefault(Path(alert["tocsin"]["origin"]).name, set()).add(alert["kibana.alert.rule.name"])
+    for file, rule in FOUND.items():
+        assert rule in by_file.get(file, set()), file
+    assert len(alerts) == 56

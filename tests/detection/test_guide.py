@@ -1,0 +1,62 @@
+"""A rule's guide, filled and rendered for one alert."""
+
+from tocsin.investigation.guide import fill, guide_html, guide_text, live_queries
+from tocsin.rules.load import bundled_rules
+from tocsin.rules.model import Rule
+
+(RULE,) = bundled_rules().rules
+EVENT = {"user.id": "S-1-5-21-1", "host.name": "WS-1", "process.entity_id": "{a-b}"}
+
+
+def rule(note: str) -> Rule:
+    return Rule(rule_id="1", name="n", type="eql", severity="low", risk_score=1, note=note)
+
+
+def test_placeholders_become_plugins() -> None:
+    text = guide_text(RULE)
+    assert text.count("!{investigate{") == 3
+    assert text.count("!{osquery{") == 4
+    assert "$investigate_" not in text
+    assert guide_text(RULE, "zh-CN").count("!{osquery{") == 4
+
+
+def test_fields_are_filled_from_the_alert() -> None:
+    filled = fill("{{user.id}} on {{ host.name }}, {{process.name}}", EVENT)
+    assert filled == "S-1-5-21-1 on WS-1, (no process.name)"
+    assert fill("{{user.id}}", {}) == "{{user.id}}"
+
+
+def test_live_queries_say_what_they_ask() -> None:
+    asked = {q.label: q.text for q in live_queries(RULE, EVENT)}
+    assert (
+        asked["Alerts for this user in the last 48 hours"]
+        == 'event.kind: "signal" and user.id: "S-1-5-21-1"  [now-48h/h to now]'
+    )
+    assert asked["Network events of this process"] == 'process.entity_id: "{a-b}" and event.category: "network"'
+    assert asked["Osquery: DNS cache"] == "SELECT * FROM dns_cache"
+    assert "LIKE '%LocalSystem'" in asked["Osquery: services that run as a user"]
+
+
+def test_html_keeps_markdown_and_shows_each_query_once() -> None:
+    html = guide_html(RULE, EVENT)
+    assert html.count('<details class="query">') == 7
+    assert "<h2>Triage and analysis</h2>" in html
+    assert "<code>Get-FileHash</code>" in html
+
+
+def test_html_lets_nothing_run() -> None:
+    html = guide_html(
+        rule("<script>x</script> [a](javascript:alert(1)) <img src=x onerror=y> {{host.name}}"),
+        {"host.name": "<b onclick=z>"},
+    )
+    for banned in ("<script", "href=", "<img", "<b onclick"):
+        assert banned not in html
+
+
+def test_a_broken_plugin_is_shown_as_it_is() -> None:
+    (query,) = live_queries(rule("!{osquery{broken}}"), {})
+    assert query.text == "!{osquery{broken}}"
+
+
+def test_a_rule_without_a_guide() -> None:
+    assert guide_html(rule(""), EVENT) == ""

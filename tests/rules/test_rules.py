@@ -1,0 +1,235 @@
+"""Rules: read, kept whole, written, and loaded from whatever lies in a folder."""
+
+import json
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.shared import needs_shared, shared
+from tocsin.detection.prepare import prepare
+from tocsin.errors import RuleError
+from tocsin.rules.date_math import parse_date_math
+from tocsin.rules.files import read_ndjson, read_toml, write_ndjson, write_toml
+from tocsin.rules.load import bundled_rules, load_rules
+from tocsin.rules.model import Rule
+
+QUERY = 'process where process.name : "x.exe"'
+MINIMAL = f"""
+[rule]
+rule_id = "1"
+name = "A rule"
+type = "eql"
+language = "eql"
+severity = "low"
+risk_score = 21
+query = '''
+{QUERY}
+'''
+"""
+PUBLIC = "rules/elastic-windows"
+
+
+def test_the_reference_rule_is_the_published_one() -> None:
+    (rule,) = bundled_rules().rules
+    assert (rule.name, rule.severity, rule.risk_score, rule.version) == (
+        "Remote File Download via MpCmdRun",
+        "medium",
+        47,
+        314,
+    )
+    assert (rule.interval, rule.from_, rule.max_signals) == ("5m", "now-9m", 100)
+    assert len(rule.index) == 9
+    assert rule.tactics == ("TA0011",)
+    assert [t.id for t in rule.techniques()] == ["T1105"]
+    assert (rule.author, rule.license) == (("Elastic",), "Elastic License v2")
+    assert len(rule.transform["investigate"]) == 3
+    assert len(rule.transform["osquery"]) == 4
+    assert "zh-CN" in rule.notes
+
+
+@needs_shared(PUBLIC)
+def test_the_reference_rule_keeps_the_published_query_fields_and_mapping() -> None:
+    (ours,) = bundled_rules().rules
+    name = "command_and_control_remote_file_copy_mpcmdrun.toml"
+    theirs = read_toml(shared(f"{PUBLIC}/{name}").read_text("utf-8"))
+    assert (ours.query or "").split() == (theirs.query or "").split()
+    assert set(ours.index) == set(theirs.index)
+    assert (ours.threat, ours.rule_id, ours.references) == (theirs.threat, theirs.rule_id, theirs.references)
+    assert ours.note != theirs.note
+
+
+def test_unknown_fields_survive_toml_and_ndjson() -> None:
+    text = MINIMAL + 'new_in_9_9 = { deep = ["x", 1] }\n[metadata]\nmaturity = "production"\nodd = true\n'
+    rule = read_toml(text)
+    assert rule.document()["new_in_9_9"] == {"deep": ["x", 1]}
+    again = read_toml(write_toml(rule))
+    assert again.document() == rule.document()
+    assert again.metadata == {"maturity": "production", "odd": True}
+    (exported,) = read_ndjson(write_ndjson([rule]))
+    assert isinstance(exported, Rule)
+    assert exported.document() == rule.document()
+
+
+@needs_shared(PUBLIC)
+@pytest.mark.slow
+def test_every_public_rule_survives_toml_and_ndjson() -> None:
+    loaded = load_rules([str(shared(PUBLIC))])
+    assert len(loaded.rules) == 487
+    assert not loaded.skipped
+    for rule in loaded.rules:
+        original = tomllib.loads(Path(rule.file).read_text("utf-8"))["rule"]
+        assert rule.document() == original
+        assert read_toml(write_toml(rule)).document() == original
+    exported = list(read_ndjson(write_ndjson(loaded.rules)))
+    assert [r.document() for r in exported if isinstance(r, Rule)] == [r.document() for r in loaded.rules]
+
+
+@needs_shared(PUBLIC)
+@pytest.mark.slow
+def test_every_public_eql_rule_parses_and_checks_and_the_rest_is_counted() -> None:
+    ready, skipped = prepare(load_rules([str(shared(PUBLIC))]).rules)
+    reasons: dict[str, int] = {}
+    for rule in skipped:
+        assert not rule.invalid, rule.message
+        reasons[rule.reason] = reasons.get(rule.reason, 0) + 1
+    assert len(ready) == 317
+    assert reasons == {
+        "EQL sequence": 74,
+        "type query (kuery)": 41,
+        "type esql": 28,
+        "type new_terms": 25,
+        "type threshold": 2,
+    }
+
+
+KIBANA = {
+    "id": "6f0c1d0e",
+    "updated_at": "2026-01-01T00:00:00.000Z",
+    "rule_id": "2",
+    "immutable": False,
+    "name": "Exported",
+    "type": "eql",
+    "language": "eql",
+    "severity": "high",
+    "risk_score": 73,
+    "from": "now-360s",
+    "query": QUERY,
+    "index": ["logs-*"],
+    "threat": [
+        {
+            "framework": "MITRE ATT&CK",
+            "tactic": {"id": "TA0002", "name": "Execution", "reference": ""},
+            "technique": [],
+        }
+    ],
+    "exceptions_list": [],
+    "actions": [],
+}
+
+
+def test_a_kibana_export_is_read_and_other_objects_are_passed_over() -> None:
+    lines = [
+        json.dumps(KIBANA),
+        json.dumps({"list_id": "x", "type": "detection"}),
+        json.dumps({"exported_count": 1}),
+    ]
+    (rule,) = read_ndjson("\n".join(lines).encode())
+    assert isinstance(rule, Rule)
+    assert rule.document() == KIBANA
+    assert rule.from_ == "now-360s"
+
+
+FAULTY = [
+    ("[rule\n", "not valid TOML", 1),
+    ("[other]\nx = 1\n", "no rule in this file", None),
+    (MINIMAL.replace('"low"', '"lowest"'), "`severity` input should be 'low'", None),
+    (MINIMAL.replace("21", "210"), "`risk_score` input should be less than or equal to 100", None),
+    (MINIMAL.replace('name = "A rule"', ""), "`name` field required", None),
+]
+
+
+@pytest.mark.parametrize(("text", "says", "line"), FAULTY)
+def test_a_faulty_file_is_refused_by_the_name_of_its_field(text: str, says: str, line: int | None) -> None:
+    with pytest.raises(RuleError) as caught:
+        read_toml(text, "rule.toml")
+    assert says in str(caught.value)
+    assert "rule.toml" in str(caught.value)
+    assert (caught.value.place.line if caught.value.place else None) == line
+
+
+def test_a_folder_gives_what_it_can_and_accounts_for_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "good.toml").write_text(MINIMAL)
+    (tmp_path / "twice.toml").write_text(MINIMAL)
+    (tmp_path / "broken.toml").write_text("[rule\n")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "old.toml").write_text(MINIMAL.replace('"1"', '"3"') + '[metadata]\nmaturity = "deprecated"\n')
+    (tmp_path / "export.ndjson").write_text(json.dumps(KIBANA) + "\n{broken\n")
+    (tmp_path / "version.lock.json").write_text("{}")
+    (tmp_path / "notes.md").write_text("not a rule")
+    loaded = load_rules([str(tmp_path)])
+    assert sorted(rule.rule_id for rule in loaded.rules) == ["1", "2"]
+    assert sorted(s.reason for s in loaded.skipped) == [
+        "deprecated",
+        "invalid rule",
+        "invalid rule",
+        "invalid rule",
+        "not a rule file",
+        "repeated rule_id",
+    ]
+
+
+def test_a_faulty_query_is_placed_in_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "rule.toml"
+    path.write_text(MINIMAL.replace("process.name", "process.nmae"))
+    ready, (skipped,) = prepare(load_rules([str(path)]).rules)
+    assert not ready
+    line = path.read_text().splitlines().index(QUERY.replace("process.name", "process.nmae")) + 1
+    assert f"rule.toml:{line}:15" in skipped.message
+    assert "did you mean `process.name`" in skipped.message
+
+
+def test_missing_paths_are_refused(tmp_path: Path) -> None:
+    for path, says in ((tmp_path / "none.toml", "does not exist"), (tmp_path, "holds no rule files")):
+        with pytest.raises(RuleError, match=says):
+            load_rules([str(path)])
+
+
+NOW = datetime(2026, 3, 31, 13, 45, 30, 500, tzinfo=UTC)
+MATH = [
+    ("now", NOW),
+    ("now-9m", datetime(2026, 3, 31, 13, 36, 30, 500, tzinfo=UTC)),
+    ("now-48h/h", datetime(2026, 3, 29, 13, tzinfo=UTC)),
+    ("now/d", datetime(2026, 3, 31, tzinfo=UTC)),
+    ("now/w", datetime(2026, 3, 30, tzinfo=UTC)),
+    ("now-1M/M", datetime(2026, 2, 1, tzinfo=UTC)),
+    ("now-1M", datetime(2026, 2, 28, 13, 45, 30, 500, tzinfo=UTC)),
+    ("now+1y/y", datetime(2027, 1, 1, tzinfo=UTC)),
+    ("2026-01-01||+1d-2h", datetime(2026, 1, 1, 22, tzinfo=UTC)),
+    ("2026-01-01T05:00:00+02:00", datetime(2026, 1, 1, 3, tzinfo=UTC)),
+]
+
+
+@pytest.mark.parametrize(("text", "moment"), MATH)
+def test_date_math(text: str, moment: datetime) -> None:
+    assert parse_date_math(text, NOW) == moment
+
+
+def test_rounding_up_ends_the_unit() -> None:
+    assert parse_date_math("now/d", NOW, round_up=True) == datetime(2026, 3, 31, 23, 59, 59, 999999, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "now-", "now-5", "now-5x", "now 5m", "2026-01-01+1d", "2026-13-01"]
+)
+def test_faulty_date_math_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="date"):
+        parse_date_math(text, NOW)
+
+
+@given(st.integers(0, 500), st.sampled_from("smhdwMy"))
+def test_rounding_never_goes_forward(amount: int, unit: str) -> None:
+    assert parse_date_math(f"now-{amount}{unit}/{unit}", NOW) <= parse_date_math(f"now-{amount}{unit}", NOW)
