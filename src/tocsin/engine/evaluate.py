@@ -2,8 +2,8 @@
 
 Every node is computed at most once a table. A test on one field runs once for each distinct value; `and`
 works through its operands from the cheapest, stops when no row is left, and looks only at the rows that are
-left once they are few. As in Elasticsearch a test that is neither true nor false, because a field is missing,
-counts as not met, and `not` of it as met (docs/decisions/003-missing-fields.md).
+left where that saves reading a column whole. As in Elasticsearch a test that is neither true nor false, because
+a field is missing, counts as not met, and `not` of it as met (docs/decisions/003-missing-fields.md).
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ from tocsin.engine.table import Codes, Column, EventTable, Mask
 from tocsin.eql.scalar import evaluator
 
 Rows = npt.NDArray[np.intp]
-
-# `and` continues on the remaining rows alone once they are fewer than one in this many.
-_FEW = 8
 
 
 def evaluate(program: Program, table: EventTable) -> dict[str, Rows]:
@@ -77,7 +74,7 @@ class _Run:
             left = int(np.count_nonzero(result))
             if not left:
                 break
-            if left * _FEW < self.table.rows:
+            if self.table.worth_taking(self.program.reads[operand], left):
                 rows = np.flatnonzero(result)
                 rest = _Run(self.program, self.table.take(rows))._every(ordered[position:])
                 result[rows] = rest

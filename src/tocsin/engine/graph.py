@@ -53,11 +53,16 @@ class EventRule:
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled rule set: the nodes, and for each rule its key and the node that decides for it."""
+    """A compiled rule set: the nodes, the fields that each reads, and each rule's key and deciding node."""
 
     nodes: tuple[Node, ...]
+    reads: tuple[frozenset[str], ...]
     roots: tuple[tuple[str, int], ...]
-    fields: frozenset[str]
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Every field that the rules read."""
+        return frozenset().union(*self.reads)
 
 
 def compile_rules(rules: Iterable[EventRule], category_field: str = CATEGORY) -> Program:
@@ -72,8 +77,18 @@ def compile_rules(rules: Iterable[EventRule], category_field: str = CATEGORY) ->
                 f"rule {rule.key}: EQL {kind}s cannot run yet", reason=f"EQL {kind}", hint="event queries can"
             )
         roots.append((rule.key, builder.add(rule_condition(rule, query, category_field))))
-    fields = {f for node in builder.nodes if isinstance(node, Test) for f in node.fields}
-    return Program(tuple(builder.nodes), tuple(roots), frozenset(fields))
+    return Program(tuple(builder.nodes), _reads(builder.nodes), tuple(roots))
+
+
+def _reads(nodes: Sequence[Node]) -> tuple[frozenset[str], ...]:
+    """Return the fields below each node; operands have lower numbers than what they are operands of."""
+    reads: list[frozenset[str]] = []
+    for node in nodes:
+        if isinstance(node, Gate):
+            reads.append(frozenset().union(*(reads[operand] for operand in node.operands)))
+        else:
+            reads.append(frozenset(node.fields) if isinstance(node, Test) else frozenset())
+    return tuple(reads)
 
 
 def rule_condition(rule: EventRule, query: s.EventQuery, category_field: str) -> s.Expression:

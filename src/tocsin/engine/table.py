@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -79,7 +80,9 @@ class EventTable:
         self.rows = rows
         self.schema = schema or default_schema()
         self._raw = columns
+        self._raw_names = columns.fields if isinstance(columns, RowColumns) else frozenset(columns)
         self._encoded: dict[str, Column | None] = {}
+        self._taken: Counter[str] = Counter()  # rows for which a column was read in part
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,9 +93,18 @@ class EventTable:
         """Return a column as it was given, or None."""
         return self._raw.get(name)
 
-    def is_encoded(self, name: str) -> bool:
-        """Tell whether reading this column costs nothing more."""
-        return name in self._encoded or name not in self._raw
+    def worth_taking(self, names: Iterable[str], rows: int) -> bool:
+        """Tell whether to read columns for a few rows alone (`take`) instead of whole, and remember the choice.
+
+        A column that was read for some rows again and again is at last read whole, so that reading in parts
+        never costs more than twice as much as reading whole would have.
+        """
+        unread = [name for name in names if name not in self._encoded and name in self._raw_names]
+        if not unread or any(self._taken[name] + rows >= self.rows for name in unread):
+            return False
+        for name in unread:
+            self._taken[name] += rows
+        return True
 
     def column(self, name: str) -> Column | None:
         """Return a column over its distinct values, or None when no row has the field."""
@@ -104,7 +116,9 @@ class EventTable:
 
     def take(self, rows: npt.NDArray[np.intp]) -> EventTable:
         """Return a table of some rows; columns are only taken when they are read."""
-        return EventTable(_Taken(self._raw, pa.array(rows)), len(rows), self.schema)
+        raw = self._raw
+        taken = raw.take(rows) if isinstance(raw, RowColumns) else _Taken(raw, pa.array(rows))
+        return EventTable(taken, len(rows), self.schema)
 
 
 class _Taken(Mapping[str, pa.Array]):
@@ -124,6 +138,40 @@ class _Taken(Mapping[str, pa.Array]):
 
     def __contains__(self, name: object) -> bool:
         return name in self._columns
+
+
+class Row(Protocol):
+    """An event that gives a field's value, a list of values, or None by its name."""
+
+    def get(self, name: str, /) -> Any:
+        """Return a field's value."""
+
+
+class RowColumns(Mapping[str, pa.Array]):
+    """Columns of events that were read one by one, each put together when it is first read."""
+
+    def __init__(self, rows: Sequence[Row], fields: Iterable[str]) -> None:
+        self._rows, self.fields = rows, frozenset(fields)
+        self._built: dict[str, pa.Array | None] = {}
+
+    def __getitem__(self, name: str) -> pa.Array:
+        if name not in self._built:
+            known = name in self.fields
+            self._built[name] = to_array([row.get(name) for row in self._rows]) if known else None
+        array = self._built[name]
+        if array is None:
+            raise KeyError(name)
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in sorted(self.fields) if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> RowColumns:
+        """Return the columns of some rows."""
+        return RowColumns([self._rows[row] for row in rows], self.fields)
 
 
 # ---- encoding
@@ -291,18 +339,12 @@ _CONVERSIONS: dict[FieldType | None, Callable[[pa.Array], pa.Array]] = {
 }
 
 
-def table_from_events(
-    events: Iterable[Mapping[str, Any]],
-    fields: Iterable[str],
-    schema: Schema | None = None,
-) -> EventTable:
-    """Build a table of some fields from flat events (dotted name -> value or list of values).
+def table_from_events(rows: Sequence[Row], fields: Iterable[str], schema: Schema | None = None) -> EventTable:
+    """Return a table of some fields of events that were read one by one.
 
     A column becomes a list as soon as one event holds several values; values of mixed types become strings.
     """
-    rows = list(events)
-    columns = {name: array for name in fields if (array := to_array([row.get(name) for row in rows])) is not None}
-    return EventTable(columns, len(rows), schema)
+    return EventTable(RowColumns(rows, fields), len(rows), schema)
 
 
 def to_array(values: list[Any]) -> pa.Array | None:

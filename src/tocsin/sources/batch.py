@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from tocsin.engine.table import EventTable, table_from_events
+from tocsin.engine.table import EventTable, Row, table_from_events
 
 Event = dict[str, Any]  # flat: dotted field name -> value or list of values
 
@@ -41,7 +41,7 @@ class RowBatch:
     Rules run at the same cost over one row and over thousands, so `gather` joins small ones.
     """
 
-    rows: list[Event]
+    rows: Sequence[Row]
     document: Callable[[int], Event]
     origin: str
     counts: Mapping[str, int]

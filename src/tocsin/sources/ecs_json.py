@@ -132,7 +132,7 @@ def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects) -> Iterator
         part = records[start : start + _ARRAY_BATCH]
         rows, events, counts = [], [], Counter[str]()
         for offset, record in enumerate(part):
-            event = _event(record, name, f"record {start + offset + 1}", wanted, rejects)
+            event = _event(record, name, f"record {start + offset + 1}", rejects)
             if event is not None:
                 rows.append(event)
                 events.append(record)
@@ -176,7 +176,7 @@ def _concatenated(data: bytes, name: str, rejects: Rejects, reason: str) -> Iter
 # ---- one record
 
 
-def normalise(record: Any, wanted: frozenset[str] | None = None) -> Event:
+def normalise(record: Any) -> Event:
     """Return a flat ECS event for a record: an ECS document, a hit, or a Windows event in JSON.
 
     Raises ValueError for anything else.
@@ -184,7 +184,7 @@ def normalise(record: Any, wanted: frozenset[str] | None = None) -> Event:
     if not isinstance(record, dict):
         raise ValueError(f"an event is a JSON object, and this is a {type(record).__name__}")
     if isinstance(record.get("Event"), dict) and "System" in record["Event"]:
-        return to_ecs(record, wanted)
+        return to_ecs(record)
     source = record.get("_source")
     if isinstance(source, dict):
         event = flatten(source)
@@ -225,9 +225,9 @@ def dataset_name(event: Mapping[str, Any]) -> str:
     return name if isinstance(name, str) else UNKNOWN_DATASET
 
 
-def _event(record: Any, name: str, place: str, wanted: Wanted, rejects: Rejects) -> Event | None:
+def _event(record: Any, name: str, place: str, rejects: Rejects) -> Event | None:
     try:
-        return normalise(record, wanted.fields | {"event.dataset"})
+        return normalise(record)
     except MalformedRecord as error:
         rejects.add(Reject(name, place, "malformed Windows event", str(error), _shown(record)))
     except ValueError as error:
@@ -298,7 +298,7 @@ class _Lines:
                 continue
             if _is_bulk_action(record):
                 continue
-            event = _event(record, self.name, place, self.wanted, self.rejects)
+            event = _event(record, self.name, place, self.rejects)
             if event is not None:
                 rows.append(event)
                 kept.append(text)

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
@@ -13,9 +14,9 @@ import evtx
 import orjson
 
 from tocsin.errors import InputError
-from tocsin.sources.batch import Event, Reject, Rejects, RowBatch, Wanted
+from tocsin.sources.batch import Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.windows.mapping import Dataset
-from tocsin.sources.windows.record import MalformedRecord, dataset_of, to_ecs
+from tocsin.sources.windows.record import MalformedRecord, WindowsRecord, dataset_of
 
 BATCH = 4096
 _HEADER, _CHUNK = 4096, 65536  # bytes of a file's header and of each chunk
@@ -25,6 +26,7 @@ _HEAD = re.compile(
     r'\{"Event":\{(?:"#attributes":\{[^{}]*\},)?"System":\{"Provider":\{"#attributes":\{"Name":"([^"\\]*)"'
     r'[^{}]*\}\},"EventID":(?:\{"#attributes":\{[^{}]*\},"#text":)?(\d+)'
 )
+_EVENT_ID = '"EventID":'
 _CHANNEL = re.compile(r'"Channel":"([^"\\]*)"')
 
 
@@ -85,61 +87,75 @@ def _reason(error: object) -> str:
     return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
 
 
+@dataclass(frozen=True)
+class _Head:
+    """What the beginning of a record says, and whether any loaded rule reads events of its category."""
+
+    provider: str
+    dataset: Dataset
+    event_id: int
+    relevant: bool
+
+
 class _Batch:
     """Records gathered for one table."""
 
     def __init__(self, name: str, wanted: Wanted, rejects: Rejects, forwarded: bool) -> None:
         self.name, self.wanted, self.rejects, self.forwarded = name, wanted, rejects, forwarded
-        self.rows: list[Event] = []
-        self.texts: list[str] = []
+        self.rows: list[WindowsRecord] = []
         self.counts: Counter[str] = Counter()
         self.last_id: object = "the start"
-        self._relevant: dict[tuple[str, str], tuple[str, bool]] = {}
+        self._heads: dict[str, _Head] = {}
 
     def add(self, record: dict[str, Any]) -> None:
         text: str = record["data"]
         self.last_id = record["event_record_id"]
-        head = _HEAD.match(text)
-        dataset = "winlog.winlog"
-        if head is not None:
-            dataset, relevant = self._judge(head[1], head[2], text)
-            if not relevant:
-                self.counts[dataset] += 1
-                return
+        # Records of one kind begin alike up to the event id, so that their head is judged once.
+        head = self._heads.get(text[: text.find(",", text.find(_EVENT_ID))]) or self._judge(text)
+        if head is None:
+            self._add_odd(text)
+            return
+        self.counts[head.dataset.name] += 1
+        if head.relevant:
+            self.rows.append(
+                WindowsRecord.unparsed(text, head.provider, head.dataset, head.event_id, forwarded=self.forwarded)
+            )
+
+    def _add_odd(self, text: str) -> None:
         try:
-            row = to_ecs(orjson.loads(text), self.wanted.fields, forwarded=self.forwarded)
+            row = WindowsRecord(orjson.loads(text), forwarded=self.forwarded)
         except (MalformedRecord, orjson.JSONDecodeError) as error:
             place = f"record {self.last_id}"
             self.rejects.add(Reject(self.name, place, "malformed Windows event", str(error), text))
             return
-        self.counts[dataset] += 1
+        self.counts[row.dataset.name] += 1
         self.rows.append(row)
-        self.texts.append(text)
 
-    def _judge(self, provider: str, event_id: str, text: str) -> tuple[str, bool]:
-        """Return a record's dataset and whether any loaded rule reads events of its category."""
-        key = (provider, event_id)
-        known = self._relevant.get(key)
-        if known is None:
-            channel = _CHANNEL.search(text)
-            dataset = dataset_of(provider, channel[1] if channel else "")
-            known = dataset.name, self._reads(dataset, int(event_id))
-            # Only a provider with a mapping of its own tells the dataset without the channel.
-            if dataset_of(provider, "") is dataset and dataset.kinds:
-                self._relevant[key] = known
-        return known
+    def _judge(self, text: str) -> _Head | None:
+        """Return what a record's head says, or None when it is written in some other way."""
+        match = _HEAD.match(text)
+        if match is None:
+            return None
+        provider, event_id = match[1], int(match[2])
+        channel = _CHANNEL.search(text)
+        dataset = dataset_of(provider, channel[1] if channel else "")
+        head = _Head(provider, dataset, event_id, self._reads(dataset, event_id))
+        # Only a provider with a mapping of its own tells the dataset without the channel, and an event id
+        # that comes with qualifiers stands further behind.
+        if (
+            dataset_of(provider, "") is dataset
+            and dataset.kinds
+            and text.startswith(f"{_EVENT_ID}{event_id},", text.find(_EVENT_ID))
+        ):
+            self._heads[text[: text.find(",", text.find(_EVENT_ID))]] = head
+        return head
 
     def _reads(self, dataset: Dataset, event_id: int) -> bool:
         if self.wanted.categories is None:
             return True
-        category = dataset.kinds.get(event_id, dataset.default).category
+        category = dataset.kind(event_id).category
         return not self.wanted.categories.isdisjoint(category)
 
     def finish(self) -> RowBatch:
-        texts, forwarded = self.texts, self.forwarded
-        return RowBatch(
-            self.rows,
-            lambda row: to_ecs(orjson.loads(texts[row]), forwarded=forwarded),
-            self.name,
-            self.counts,
-        )
+        rows = self.rows
+        return RowBatch(rows, lambda row: rows[row].fields(), self.name, self.counts)

@@ -1,18 +1,17 @@
-"""What a mapping table is, and how it becomes a plan for one kind of event.
+"""What a mapping table is.
 
 A table has two parts: what each event id means (`Kind`), and one `Row` for each ECS field that a value of the
-event data becomes. Tables are data: to correct a mapping, correct its row.
+event data becomes. Tables are data: to correct a mapping, correct its row. `record.py` reads them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from tocsin.ecs import default_schema
-from tocsin.sources.windows.values import EMPTY, Converter, text
+from tocsin.sources.windows.values import Converter, text
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,14 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Derived:
+    """A field that needs several others: worked out by `read` from an event, for some event ids."""
+
+    events: frozenset[int]
+    read: Callable[[Callable[[str], Any]], Any]
+
+
+@dataclass(frozen=True)
 class Dataset:
     """The mapping of one channel or provider, and where its events land."""
 
@@ -48,42 +55,11 @@ class Dataset:
     kinds: Mapping[int, Kind]
     rows: Sequence[Row]
     default: Kind = Kind((), ())
+    derived: Mapping[str, Derived] = field(default_factory=dict)
 
-
-Plan = tuple[tuple[str, str, Converter, bool], ...]
-Event = dict[str, Any]
-
-
-@cache
-def _plan(dataset: str, event_id: int, wanted: frozenset[str] | None) -> Plan:
-    rows = DATASETS[dataset].rows
-    return tuple(
-        (row.source, row.target, row.convert, _gathers(row.target))
-        for row in rows
-        if (not row.events or event_id in row.events) and (wanted is None or row.target in wanted)
-    )
-
-
-def _gathers(target: str) -> bool:
-    return target.startswith("related.")
-
-
-def apply(dataset: Dataset, event_id: int, data: Mapping[str, str], wanted: frozenset[str] | None) -> Event:
-    """Map event data (name -> text) to flat ECS fields; with `wanted`, only to those."""
-    event: Event = {}
-    for source, target, convert, gathers in _plan(dataset.name, event_id, wanted):
-        raw = data.get(source)
-        if raw is None or raw in EMPTY:
-            continue
-        value = convert(raw)
-        if value is None:
-            continue
-        if gathers:
-            gathered = event.setdefault(target, [])
-            gathered.extend(v for v in (value if isinstance(value, list) else (value,)) if v not in gathered)
-        else:
-            event[target] = value
-    return event
+    def kind(self, event_id: int) -> Kind:
+        """Return what an event id means here."""
+        return self.kinds.get(event_id, self.default)
 
 
 DATASETS: dict[str, Dataset] = {}

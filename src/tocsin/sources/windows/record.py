@@ -1,15 +1,18 @@
-"""One Windows event record, as the `evtx` parser renders it in JSON, -> a flat ECS event."""
+"""One Windows event record, as the `evtx` parser renders it in JSON, -> the fields of an ECS event."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
+import orjson
+
 from tocsin.ecs import CATEGORY, ECS_VERSION, INDEX, TIMESTAMP
-from tocsin.eql.functions import to_string
 from tocsin.sources.windows import powershell, security, sysmon, system
-from tocsin.sources.windows.mapping import Dataset, apply
-from tocsin.sources.windows.values import EMPTY, guid
+from tocsin.sources.windows.data import NO_PEEK, TOO_DEEP, Peek, event_data, is_user_data, text_of
+from tocsin.sources.windows.mapping import DATASETS, Dataset
+from tocsin.sources.windows.values import EMPTY, Converter, guid
 
 Record = Mapping[str, Any]
 Event = dict[str, Any]
@@ -45,145 +48,191 @@ class MalformedRecord(ValueError):
     """A record without what every Windows event has."""
 
 
-def to_ecs(record: Record, wanted: frozenset[str] | None = None, *, forwarded: bool = False) -> Event:
-    """Map a record to a flat event (dotted name -> value or list); with `wanted`, to those fields alone.
+class WindowsRecord:
+    """A record that gives ECS fields one at a time, each worked out when it is asked for.
 
+    Rules read few fields of most records, so nothing is mapped that no rule reads, and a record that was given
+    as text with its provider, channel and event id is parsed only when something needs more than a peek.
     `forwarded` says that the record lay in a collector's log. Raises MalformedRecord.
     """
-    try:
-        event = record["Event"]
-        head = event["System"]
-        event_id = head["EventID"]
-        if not isinstance(event_id, int):
-            event_id = int(event_id["#text"] if isinstance(event_id, dict) else event_id)
-        provider = _attribute(head, "Provider", "Name") or ""
-    except (KeyError, TypeError, ValueError) as error:
-        raise MalformedRecord(f"not a Windows event: {type(error).__name__} {error}") from None
-    channel = head.get("Channel") or ""
-    dataset = dataset_of(provider, channel)
-    data = event_data(event, dataset, event_id)
-    kind = dataset.kinds.get(event_id, dataset.default)
-    mapped = apply(dataset, event_id, data, wanted)
-    context = _Context(record, head, event_id, provider, channel, dataset, forwarded or "RenderingInfo" in event)
-    if wanted is None:
-        user_data = _is_user_data(event)
-        prefix = "winlog.user_data." if user_data else "winlog.event_data."
-        for name, value in data.items():
-            if value not in EMPTY:
-                mapped.setdefault(prefix + name, value)
-        for field, read in _SYSTEM_FIELDS.items():
-            if field not in mapped and (value := read(context)) is not None:
-                mapped[field] = value
-    else:
-        for field in wanted:
-            if field in mapped:
-                continue
-            system_field = _SYSTEM_FIELDS.get(field)
-            found = system_field(context) if system_field else _raw_field(field, data)
-            if found is not None:
-                mapped[field] = found
-    for field, values in ((CATEGORY, kind.category), ("event.type", kind.type)):
-        if values and (wanted is None or field in wanted):
-            mapped[field] = list(values)
-    if kind.action and (wanted is None or "event.action" in wanted):
-        mapped["event.action"] = kind.action
-    _finish(mapped, event_id, dataset)
-    return mapped
+
+    __slots__ = ("_data", "_peek", "_readers", "_record", "_text", "dataset", "event_id", "forwarded", "provider")
+
+    def __init__(self, record: Record, *, forwarded: bool = False) -> None:
+        try:
+            event = record["Event"]
+            head = event["System"]
+            event_id = head["EventID"]
+            if not isinstance(event_id, int):
+                event_id = int(event_id["#text"] if isinstance(event_id, dict) else event_id)
+            provider = _attribute(head, "Provider", "Name") or ""
+            channel = head.get("Channel") or ""
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MalformedRecord(f"not a Windows event: {type(error).__name__} {error}") from None
+        self._set(provider, dataset_of(provider, channel), event_id, forwarded or "RenderingInfo" in event)
+        self._record: Record | None = record
+        self._text = ""
+        self._peek: Peek | None = None
+
+    @classmethod
+    def unparsed(
+        cls, text: str, provider: str, dataset: Dataset, event_id: int, *, forwarded: bool
+    ) -> WindowsRecord:
+        """Return a record from its JSON, whose head is known already."""
+        self = cls.__new__(cls)
+        self._set(provider, dataset, event_id, forwarded or '"RenderingInfo":' in text)
+        self._record = None
+        self._text = text
+        self._peek = None
+        return self
+
+    def _set(self, provider: str, dataset: Dataset, event_id: int, forwarded: bool) -> None:
+        self.provider, self.dataset, self.event_id, self.forwarded = provider, dataset, event_id, forwarded
+        self._readers = _readers(dataset.name, event_id)
+        self._data: Mapping[str, Any] | None = None
+
+    def get(self, field: str, /) -> Any:
+        """Return a field's value, a list of values, or None."""
+        reader = self._readers[field]
+        return None if reader is None else reader(self)
+
+    @property
+    def event(self) -> Mapping[str, Any]:
+        """The record's `Event`."""
+        if self._record is None:
+            self._record = orjson.loads(self._text)
+        event: Mapping[str, Any] = self._record["Event"]
+        return event
+
+    @property
+    def head(self) -> Mapping[str, Any]:
+        """The record's `System`."""
+        head: Mapping[str, Any] = self.event["System"]
+        return head
+
+    @property
+    def channel(self) -> str:
+        """The log that the record was written to."""
+        return self.head.get("Channel") or ""
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """The event data or user data by name."""
+        if self._data is None:
+            self._data = event_data(self.event, with_context=_has_context(self.dataset, self.event_id))
+        return self._data
+
+    def value(self, name: str) -> Any:
+        """Return a value of the event data as it is in the record."""
+        if self._record is None:
+            if self._peek is None:
+                self._peek = NO_PEEK if _has_context(self.dataset, self.event_id) else Peek.into(self._text)
+            found = self._peek.find(name)
+            if found is not TOO_DEEP:
+                return found
+        return self.data.get(name)
+
+    def text(self, name: str) -> str | None:
+        """Return a value of the event data as text, or None where Windows has nothing to say."""
+        value = self.value(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            value = text_of(value)
+        elif len(value) == 36 and value[8] == "-":
+            value = guid(value)
+        return None if value in EMPTY else value
+
+    def fields(self) -> Event:
+        """Return the whole event, flat."""
+        prefix = "winlog.user_data." if is_user_data(self.event) else "winlog.event_data."
+        targets = (row.target for row in self.dataset.rows if not row.events or self.event_id in row.events)
+        raw = (prefix + name for name in self.data)
+        names = dict.fromkeys((*targets, *self.dataset.derived, *raw, *_SYSTEM_FIELDS))
+        return {name: value for name in names if (value := self.get(name)) is not None}
 
 
-def _finish(mapped: Event, event_id: int, dataset: Dataset) -> None:
-    """Apply what needs several fields at once."""
-    if dataset is security.SECURITY and event_id in (5140, 5145) and "file.directory" in mapped:
-        name = mapped.get("file.name")
-        if name:
-            mapped.setdefault("file.path", f"{mapped['file.directory']}\\{name}")
+def _has_context(dataset: Dataset, event_id: int) -> bool:
+    return dataset is powershell.CLASSIC or event_id == 4103
 
 
-def _raw_field(field: str, data: Mapping[str, str]) -> str | None:
+def to_ecs(record: Record, *, forwarded: bool = False) -> Event:
+    """Map a record to a flat event (dotted name -> value or list). Raises MalformedRecord."""
+    return WindowsRecord(record, forwarded=forwarded).fields()
+
+
+# ---- how a field is read
+
+Reader = Callable[[WindowsRecord], Any]
+
+
+class _Readers(dict[str, Reader | None]):
+    """How each field of one kind of record is read; None for a field that it cannot have."""
+
+    def __init__(self, dataset: Dataset, event_id: int) -> None:
+        super().__init__()
+        self.dataset, self.event_id = dataset, event_id
+
+    def __missing__(self, field: str) -> Reader | None:
+        reader = self[field] = self._find(field)
+        return reader
+
+    def _find(self, field: str) -> Reader | None:
+        rows = tuple(
+            (row.source, row.convert)
+            for row in self.dataset.rows
+            if row.target == field and (not row.events or self.event_id in row.events)
+        )
+        if field.startswith("related."):
+            return _gathering(rows) if rows else None
+        derived = self.dataset.derived.get(field)
+        if derived is not None and self.event_id in derived.events:
+            return lambda record: derived.read(record.get)
+        system_field = _SYSTEM_FIELDS.get(field)
+        raw = _raw(field)
+        if rows:
+            return _first_of(rows[::-1], system_field or raw)
+        return system_field or raw
+
+
+def _raw(field: str) -> Reader | None:
     for prefix in ("winlog.event_data.", "winlog.user_data."):
         if field.startswith(prefix):
-            value = data.get(field[len(prefix) :])
-            return None if value is None or value in EMPTY else value
+            name, of_user = field.removeprefix(prefix), prefix == "winlog.user_data."
+            return lambda record: record.text(name) if is_user_data(record.event) == of_user else None
     return None
 
 
-# ---- event data
+def _first_of(rows: Sequence[tuple[str, Converter]], otherwise: Reader | None) -> Reader:
+    def read(record: WindowsRecord) -> Any:
+        for source, convert in rows:
+            raw = record.text(source)
+            if raw is not None and (value := convert(raw)) is not None:
+                return value
+        return otherwise(record) if otherwise else None
+
+    return read
 
 
-def event_data(event: Mapping[str, Any], dataset: Dataset, event_id: int) -> dict[str, str]:
-    """Return a record's event data or user data as name -> text; unnamed values are param1, param2, …"""
-    found = event.get("EventData") or event.get("ProcessingErrorData") or event.get("UserData") or {}
-    if not isinstance(found, dict):
-        return {"param1": to_string(found)}
-    if _is_user_data(event):
-        found = next((v for v in found.values() if isinstance(v, dict)), found)
-    data: dict[str, str] = {}
-    for name, value in found.items():
-        if name == "#attributes" or value is None:
-            continue
-        if name == "Data":
-            _unnamed(value, data)
-        elif isinstance(value, dict | list):
-            data[name] = _text_of(value)
-        else:
-            text = value if isinstance(value, str) else to_string(value)
-            data[name] = guid(text) if len(text) == 36 and text[8] == "-" else text
-    if dataset is powershell.CLASSIC or event_id == 4103:
-        _context_info(data)
-    return data
+def _gathering(rows: Sequence[tuple[str, Converter]]) -> Reader:
+    def read(record: WindowsRecord) -> list[Any] | None:
+        found: dict[Any, None] = {}
+        for source, convert in rows:
+            raw = record.text(source)
+            value = None if raw is None else convert(raw)
+            if value is not None:
+                found.update(dict.fromkeys(value if isinstance(value, list) else (value,)))
+        return list(found) or None
+
+    return read
 
 
-def _is_user_data(event: Mapping[str, Any]) -> bool:
-    return not event.get("EventData") and bool(event.get("UserData"))
-
-
-def _text_of(value: Any) -> str:
-    if isinstance(value, list):
-        return "\n".join(_text_of(item) for item in value)
-    if isinstance(value, dict):
-        if "#text" in value:
-            return _text_of(value["#text"])
-        return ", ".join(f"{k}={_text_of(v)}" for k, v in value.items() if k != "#attributes")
-    return "" if value is None else to_string(value)
-
-
-def _unnamed(value: Any, data: dict[str, str]) -> None:
-    inner = value.get("#text") if isinstance(value, dict) else value
-    for number, item in enumerate(inner if isinstance(inner, list) else [inner], 1):
-        if item is not None:
-            data[f"param{number}"] = _text_of(item)
-
-
-def _context_info(data: dict[str, str]) -> None:
-    """Read the `Key=Value` lines that PowerShell writes into one value of its event data."""
-    for source in ("ContextInfo", "param3", "param2"):
-        for line in data.get(source, "").splitlines():
-            key, equals, value = line.strip().partition("=")
-            name = key.strip().replace(" ", "")
-            if equals and name and value.strip():
-                data.setdefault(name, value.strip())
+@cache
+def _readers(dataset: str, event_id: int) -> _Readers:
+    return _Readers(DATASETS[dataset], event_id)
 
 
 # ---- the head of a record
-
-
-class _Context:
-    """What the readers of system fields look at."""
-
-    __slots__ = ("channel", "dataset", "event_id", "forwarded", "head", "provider", "record")
-
-    def __init__(
-        self,
-        record: Record,
-        head: Mapping[str, Any],
-        event_id: int,
-        provider: str,
-        channel: str,
-        dataset: Dataset,
-        forwarded: bool,
-    ) -> None:
-        self.record, self.head, self.event_id = record, head, event_id
-        self.provider, self.channel, self.dataset, self.forwarded = provider, channel, dataset, forwarded
 
 
 def _attribute(head: Mapping[str, Any], element: str, name: str) -> Any:
@@ -192,28 +241,32 @@ def _attribute(head: Mapping[str, Any], element: str, name: str) -> Any:
     return attributes.get(name) if attributes else None
 
 
-def _timestamp(context: _Context) -> str | None:
+def _timestamp(record: WindowsRecord) -> str | None:
     """Sysmon says when a thing happened; the record's own time is when it was written."""
-    created = _created(context)
-    if context.dataset is sysmon.SYSMON:
-        data = context.record["Event"].get("EventData") or {}
-        happened = data.get("UtcTime") if isinstance(data, dict) else None
+    if record.dataset is sysmon.SYSMON:
+        happened = record.value("UtcTime")
         if isinstance(happened, str) and len(happened) == 23:
             return f"{happened[:10]}T{happened[11:]}Z"
-    return created
+    return _created(record)
 
 
-def _created(context: _Context) -> str | None:
-    time = _attribute(context.head, "TimeCreated", "SystemTime")
+def _created(record: WindowsRecord) -> str | None:
+    time = _attribute(record.head, "TimeCreated", "SystemTime")
     return time if isinstance(time, str) else None
 
 
-def _computer(context: _Context) -> str | None:
-    return context.head.get("Computer") or None
+def _computer(record: WindowsRecord) -> str | None:
+    return record.head.get("Computer") or None
 
 
-def _outcome(context: _Context) -> str | None:
-    keywords = context.head.get("Keywords")
+def _host_id(record: WindowsRecord) -> str | None:
+    # A log does not tell the machine's id; its name is what distinguishes it here.
+    name = _computer(record)
+    return name.lower() if name else None
+
+
+def _outcome(record: WindowsRecord) -> str | None:
+    keywords = record.head.get("Keywords")
     try:
         bits = int(keywords, 16) if isinstance(keywords, str) else int(keywords or 0)
     except ValueError:
@@ -223,60 +276,57 @@ def _outcome(context: _Context) -> str | None:
     return "success" if bits & _AUDIT_SUCCESS else None
 
 
-def _host_id(context: _Context) -> str | None:
-    # A log file does not tell the machine's id; its name is what distinguishes it here.
-    name = _computer(context)
-    return name.lower() if name else None
+def _user_id(record: WindowsRecord) -> Any:
+    return None if record.dataset is security.SECURITY else _attribute(record.head, "Security", "UserID")
 
 
-def _user_id(context: _Context) -> Any:
-    return None if context.dataset is security.SECURITY else _attribute(context.head, "Security", "UserID")
+def _index(record: WindowsRecord) -> list[str]:
+    forwarded = [FORWARDED_INDEX] if record.forwarded else []
+    return [*forwarded, record.dataset.index, WINLOGBEAT_INDEX]
 
 
-def _index(context: _Context) -> list[str]:
-    own = [FORWARDED_INDEX] if context.forwarded else []
-    return [*own, context.dataset.index, WINLOGBEAT_INDEX]
-
-
-def _guid_attribute(element: str, name: str) -> Callable[[_Context], Any]:
-    def read(context: _Context) -> Any:
-        value = _attribute(context.head, element, name)
+def _guid_of(element: str, name: str) -> Reader:
+    def read(record: WindowsRecord) -> Any:
+        value = _attribute(record.head, element, name)
         return guid(value) if isinstance(value, str) else None
 
     return read
 
 
-_SYSTEM_FIELDS: dict[str, Callable[[_Context], Any]] = {
+_SYSTEM_FIELDS: dict[str, Reader] = {
     TIMESTAMP: _timestamp,
     INDEX: _index,
-    "ecs.version": lambda c: ECS_VERSION,
-    "event.code": lambda c: str(c.event_id),
+    CATEGORY: lambda r: list(r.dataset.kind(r.event_id).category) or None,
+    "ecs.version": lambda r: ECS_VERSION,
+    "event.action": lambda r: r.dataset.kind(r.event_id).action,
+    "event.code": lambda r: str(r.event_id),
     "event.created": _created,
-    "event.dataset": lambda c: c.dataset.name,
-    "event.kind": lambda c: "event",
-    "event.module": lambda c: c.dataset.module,
+    "event.dataset": lambda r: r.dataset.name,
+    "event.kind": lambda r: "event",
+    "event.module": lambda r: r.dataset.module,
     "event.outcome": _outcome,
-    "event.provider": lambda c: c.provider or None,
-    "data_stream.dataset": lambda c: c.dataset.name,
-    "host.hostname": lambda c: (_computer(c) or "").partition(".")[0] or None,
+    "event.provider": lambda r: r.provider or None,
+    "event.type": lambda r: list(r.dataset.kind(r.event_id).type) or None,
+    "data_stream.dataset": lambda r: r.dataset.name,
+    "host.hostname": lambda r: (_computer(r) or "").partition(".")[0] or None,
     "host.id": _host_id,
     "host.name": _computer,
-    "host.os.family": lambda c: "windows",
-    "host.os.platform": lambda c: "windows",
-    "host.os.type": lambda c: "windows",
-    "log.level": lambda c: _LEVELS.get(c.head.get("Level") or 0),
+    "host.os.family": lambda r: "windows",
+    "host.os.platform": lambda r: "windows",
+    "host.os.type": lambda r: "windows",
+    "log.level": lambda r: _LEVELS.get(r.head.get("Level") or 0),
     "user.id": _user_id,
-    "winlog.activity_id": _guid_attribute("Correlation", "ActivityID"),
-    "winlog.api": lambda c: "wineventlog",
-    "winlog.channel": lambda c: c.channel or None,
+    "winlog.activity_id": _guid_of("Correlation", "ActivityID"),
+    "winlog.api": lambda r: "wineventlog",
+    "winlog.channel": lambda r: r.channel or None,
     "winlog.computer_name": _computer,
-    "winlog.event_id": lambda c: str(c.event_id),
+    "winlog.event_id": lambda r: str(r.event_id),
     "winlog.outcome": _outcome,
-    "winlog.process.pid": lambda c: _attribute(c.head, "Execution", "ProcessID"),
-    "winlog.process.thread.id": lambda c: _attribute(c.head, "Execution", "ThreadID"),
-    "winlog.provider_guid": _guid_attribute("Provider", "Guid"),
-    "winlog.provider_name": lambda c: c.provider or None,
-    "winlog.record_id": lambda c: str(c.head["EventRecordID"]) if "EventRecordID" in c.head else None,
-    "winlog.user.identifier": lambda c: _attribute(c.head, "Security", "UserID"),
-    "winlog.version": lambda c: c.head.get("Version"),
+    "winlog.process.pid": lambda r: _attribute(r.head, "Execution", "ProcessID"),
+    "winlog.process.thread.id": lambda r: _attribute(r.head, "Execution", "ThreadID"),
+    "winlog.provider_guid": _guid_of("Provider", "Guid"),
+    "winlog.provider_name": lambda r: r.provider or None,
+    "winlog.record_id": lambda r: str(r.head["EventRecordID"]) if "EventRecordID" in r.head else None,
+    "winlog.user.identifier": lambda r: _attribute(r.head, "Security", "UserID"),
+    "winlog.version": lambda r: r.head.get("Version"),
 }

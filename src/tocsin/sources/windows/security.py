@@ -1,7 +1,10 @@
 """The Security channel: logons, accounts, groups, processes, services, tasks, shares, audit policy."""
 
+from collections.abc import Callable
+from typing import Any
+
 from tocsin.sources.windows import values as v
-from tocsin.sources.windows.mapping import Dataset, Kind, register, rows
+from tocsin.sources.windows.mapping import Dataset, Derived, Kind, register, rows
 
 _AUTHENTICATION, _IAM, _CONFIGURATION = ("authentication",), ("iam",), ("configuration",)
 _IAM_CONFIGURATION = ("iam", "configuration")
@@ -289,4 +292,14 @@ ROWS = (
     *rows("NewValue", ("registry.data.strings", v.registry_strings), events=(4657,)),
 )
 
-SECURITY = register(Dataset("system.security", "system", "logs-system.security-default", KINDS, ROWS))
+
+def _share_path(read: Callable[[str], Any]) -> str | None:
+    folder, name = read("file.directory"), read("file.name")
+    return f"{folder}\\{name}" if folder and name else None
+
+
+DERIVED = {"file.path": Derived(frozenset(_SHARE), _share_path)}
+
+SECURITY = register(
+    Dataset("system.security", "system", "logs-system.security-default", KINDS, ROWS, derived=DERIVED)
+)

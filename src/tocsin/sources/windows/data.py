@@ -1,0 +1,109 @@
+"""The event data of a Windows record, as the `evtx` parser renders it in JSON -> name and text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from typing import Any, Final
+
+import orjson
+
+from tocsin.eql.functions import to_string
+
+
+def event_data(event: Mapping[str, Any], *, with_context: bool) -> Mapping[str, Any]:
+    """Return a record's event data or user data by name; unnamed values are param1, param2, and so on.
+
+    `with_context` also reads the `Key=Value` lines that PowerShell writes into one value.
+    """
+    found = event.get("EventData") or event.get("ProcessingErrorData") or event.get("UserData") or {}
+    if not isinstance(found, dict):
+        return {"param1": found}
+    if is_user_data(event):
+        found = next((value for value in found.values() if isinstance(value, dict)), found)
+    if not with_context and "Data" not in found and "#attributes" not in found:
+        return found
+    data = {name: value for name, value in found.items() if name not in ("#attributes", "Data")}
+    if "Data" in found:
+        data |= _unnamed(found["Data"])
+    if with_context:
+        for name, value in _context_lines(data).items():
+            data.setdefault(name, value)
+    return data
+
+
+_DATA = '"EventData":{'
+_SCALAR = re.compile(r"-?[0-9.eE+-]+|true|false|null")
+_PEEKS = 4  # after so many, parsing the record whole is cheaper
+
+TOO_DEEP: Final = object()
+
+
+class Peek:
+    """Single values of plain event data straight from a record's JSON.
+
+    Inside a JSON text a quote that is part of a string is escaped, so `"Name":` can only be a key.
+    """
+
+    __slots__ = ("_left", "_start", "_text")
+
+    def __init__(self, text: str, start: int, left: int) -> None:
+        self._text, self._start, self._left = text, start, left
+
+    @classmethod
+    def into(cls, text: str) -> Peek:
+        """Return a peek into a record; it finds nothing where event data may hold more than plain values."""
+        start = text.find(_DATA) + len(_DATA)
+        return cls(text, start, _PEEKS) if start >= len(_DATA) and text.find("{", start) < 0 else NO_PEEK
+
+    def find(self, name: str) -> Any:
+        """Return a value, None when there is none, or TOO_DEEP when the record should be parsed."""
+        if not self._left:
+            return TOO_DEEP
+        self._left -= 1
+        key = f'"{name}":'
+        at = self._text.find(key, self._start)
+        if at < 0:
+            return None
+        at += len(key)
+        if self._text[at] == '"':
+            return scanstring(self._text, at + 1)[0]
+        scalar = _SCALAR.match(self._text, at)
+        return orjson.loads(scalar[0]) if scalar else TOO_DEEP
+
+
+NO_PEEK: Final = Peek("", 0, 0)
+
+
+def is_user_data(event: Mapping[str, Any]) -> bool:
+    """Tell whether a record carries user data instead of event data."""
+    return not event.get("EventData") and bool(event.get("UserData"))
+
+
+def text_of(value: Any) -> str:
+    """Return any value of event data as text."""
+    if isinstance(value, list):
+        return "\n".join(text_of(item) for item in value)
+    if isinstance(value, dict):
+        if "#text" in value:
+            return text_of(value["#text"])
+        return ", ".join(f"{k}={text_of(v)}" for k, v in value.items() if k != "#attributes")
+    return "" if value is None else to_string(value)
+
+
+def _unnamed(value: Any) -> dict[str, Any]:
+    inner = value.get("#text") if isinstance(value, dict) else value
+    items = inner if isinstance(inner, list) else [inner]
+    return {f"param{number}": item for number, item in enumerate(items, 1) if item is not None}
+
+
+def _context_lines(data: Mapping[str, Any]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for source in ("ContextInfo", "param3", "param2"):
+        for line in text_of(data.get(source)).splitlines():
+            key, equals, value = line.strip().partition("=")
+            name = key.strip().replace(" ", "")
+            if equals and name and value.strip():
+                found.setdefault(name, value.strip())
+    return found
