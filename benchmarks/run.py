@@ -42,38 +42,46 @@ def show(what: str, wall: float, cpu: float, events: int) -> None:
     print(f"  {what:<20}{wall:6.2f} s  {events / wall:10,.0f} events/s  cpu {cpu:5.2f} s")
 
 
-def main() -> None:
-    """Make the input and print every figure."""
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, pyarrow {pyarrow.__version__}"
-    )
-    ndjson = write_ndjson(OUT / f"process-{LARGE}.ndjson", LARGE)
-    few = write_ndjson(OUT / f"process-{SMALL}.ndjson", SMALL)
-    logs = write_logs(OUT / f"sysmon-{LOGS}.evtx", LOGS)
-    # First, while this process is small: a child starts with the memory of its parent.
-    options = ("-q", "-f", "ndjson")
-    little, much = (peak_memory(["hunt", str(path), *options]) for path in (few, ndjson))
+def show(what: str, wall: float, cpu: float, events: int) -> None:
+    """Print one measurement."""
+    print(f"  {what:<20}{wall:6.2f} s  {events / wall:10,.0f} events/s  cpu {cpu:5.2f} s")
+
+
+def measure_memory(few: Path, many: Path) -> None:
+    """Print the peaks of a small and a large hunt."""
+    little, much = (peak_memory(["hunt", str(path), "-q", "-f", "ndjson"]) for path in (few, many))
     print(f"Memory at the peak: {little / 1e6:.0f} MB for {SMALL:,} events, {much / 1e6:.0f} MB for {LARGE:,}")
     print(f"  ratio {much / little:.2f} for {LARGE // SMALL} times the input")
-    size = ndjson.stat().st_size / 1e6
-    found = compare(lambda: hunt(ndjson), lambda: pyarrow.json.read_json(ndjson))
-    print(f"NDJSON, {LARGE:,} events, {size:,.0f} MB, {hunt(ndjson)} alerts")
-    print(
-        f"  hunt, one rule      {found.ours:6.2f} s  {LARGE / found.ours:10,.0f} events/s  cpu {found.ours_cpu:5.2f} s"
-    )
-    print(
-        f"  pyarrow read_json   {found.theirs:6.2f} s  {LARGE / found.theirs:10,.0f} events/s  cpu {found.theirs_cpu:5.2f} s"
-    )
+
+
+def measure_ndjson(path: Path) -> None:
+    """Print a hunt over NDJSON beside Arrow's reader alone."""
+    found = compare(lambda: hunt(path), lambda: pyarrow.json.read_json(path))
+    print(f"NDJSON, {LARGE:,} events, {path.stat().st_size / 1e6:,.0f} MB, {hunt(path)} alerts")
+    show("hunt, one rule", found.ours, found.ours_cpu, LARGE)
+    show("pyarrow read_json", found.theirs, found.theirs_cpu, LARGE)
     print(f"  speed of the hunt: {found.speed:.2f} of read_json")
-    found = compare(lambda: hunt(logs), lambda: drain(logs))
-    print(f"EVTX, {LOGS:,} events, {logs.stat().st_size / 1e6:,.0f} MB, {hunt(logs)} alerts")
-    print(
-        f"  hunt, one rule      {found.ours:6.2f} s  {LOGS / found.ours:10,.0f} events/s  cpu {found.ours_cpu:5.2f} s"
-    )
-    print(
-        f"  drain the parser    {found.theirs:6.2f} s  {LOGS / found.theirs:10,.0f} events/s  cpu {found.theirs_cpu:5.2f} s"
-    )
+
+
+def measure_evtx(path: Path) -> None:
+    """Print a hunt over EVTX beside the parser alone."""
+    found = compare(lambda: hunt(path), lambda: drain(path))
+    print(f"EVTX, {LOGS:,} events, {path.stat().st_size / 1e6:,.0f} MB, {hunt(path)} alerts")
+    show("hunt, one rule", found.ours, found.ours_cpu, LOGS)
+    show("drain the parser", found.theirs, found.theirs_cpu, LOGS)
     print(f"  speed of the hunt: {found.speed:.2f} of draining")
+
+
+def main() -> None:
+    """Make the input and print every figure."""
+    versions = f"Python {platform.python_version()}, pyarrow {pyarrow.__version__}, evtx {version('evtx')}"
+    print(f"{platform.machine()}, {os.cpu_count()} cores, {versions}")
+    few = write_ndjson(OUT / f"process-{SMALL}.ndjson", SMALL)
+    many = write_ndjson(OUT / f"process-{LARGE}.ndjson", LARGE)
+    # First, while this process is small: a child starts with the memory of its parent.
+    measure_memory(few, many)
+    measure_ndjson(many)
+    measure_evtx(write_logs(OUT / f"sysmon-{LOGS}.evtx", LOGS))
 
 
 if __name__ == "__main__":
