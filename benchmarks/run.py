@@ -42,11 +42,6 @@ def show(what: str, wall: float, cpu: float, events: int) -> None:
     print(f"  {what:<20}{wall:6.2f} s  {events / wall:10,.0f} events/s  cpu {cpu:5.2f} s")
 
 
-def show(what: str, wall: float, cpu: float, events: int) -> None:
-    """Print one measurement."""
-    print(f"  {what:<20}{wall:6.2f} s  {events / wall:10,.0f} events/s  cpu {cpu:5.2f} s")
-
-
 def measure_memory(few: Path, many: Path) -> None:
     """Print the peaks of a small and a large hunt."""
     little, much = (peak_memory(["hunt", str(path), "-q", "-f", "ndjson"]) for path in (few, many))
