@@ -180,6 +180,15 @@ def test_a_damaged_line_is_rejected_with_its_number_and_kept(tmp_path: Path) -> 
     assert lines[0]["content"] == '{"process": {"name": "half'
 
 
+def test_a_line_in_another_encoding_is_rejected_and_the_rest_read(tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    path.write_bytes(ndjson(EVENTS[:2]) + '{"user": {"name": "Jörg"}}\n'.encode("latin-1") + ndjson(EVENTS[2:]))
+    rejects = Rejects()
+    assert read(path, rejects) == EXPECTED
+    assert rejects.first["unknown encoding"].position == "line 3"
+    assert "byte 21 of the line is not UTF-8" in rejects.first["unknown encoding"].detail
+
+
 def test_a_value_of_the_wrong_type_spoils_no_other(tmp_path: Path) -> None:
     path = tmp_path / "events"
     events = [

@@ -6,39 +6,26 @@ the wanted columns; any other block, and anything that is not one object a line,
 
 from __future__ import annotations
 
-import io
+import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-import numpy as np
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.json
 import zstandard
 
-from tocsin.ecs import INDEX, FieldType, default_schema
+from tocsin.ecs import INDEX
 from tocsin.engine.table import EventTable
-from tocsin.sources.batch import Event, EventBatch, Reject, Rejects, RowBatch, Wanted, flatten
-from tocsin.sources.windows.record import MalformedRecord, to_ecs
+from tocsin.sources.batch import Event, EventBatch, Reject, Rejects, RowBatch, Wanted
+from tocsin.sources.document import DATASET_FIELDS, dataset_name, index_and_counts, normalise
+from tocsin.sources.json_layout import Layout, is_bulk_action, layout_of
+from tocsin.sources.windows.record import MalformedRecord
 
 BLOCK = 8 << 20  # bytes of NDJSON a batch
-_ARROW_BLOCK = 1 << 20  # bytes that one thread of Arrow's reader parses at a time
-_SAMPLE = 64  # lines that are looked at for types
 _ARRAY_BATCH = 4096  # records of a JSON array or response a batch
-
-DATASET_FIELDS = (
-    "data_stream.type",
-    "data_stream.dataset",
-    "data_stream.namespace",
-    "event.dataset",
-    "agent.type",
-)
-UNKNOWN_DATASET = "ecs"
-_BACKING_INDEX = re.compile(r"^(?:[^:]*:)?(?:partial-|restored-)?(?:\.ds-)?(.*?)(?:-\d{4}\.\d{2}\.\d{2}-\d{6})?$")
 
 
 def read_json(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[EventBatch | RowBatch]:
@@ -99,19 +86,15 @@ def _chunks(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _is_one_object_a_line(block: bytes) -> bool:
-    for line in block.splitlines()[:1] if b"\n" not in block[:1] else block.split(b"\n", 8):
-        text = line.strip()
-        if not text:
-            continue
-        if not text.startswith(b"{"):
-            return False
-        try:
-            found = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            # A pretty-printed object starts with a brace alone; a damaged line has more on it.
-            return len(text) > 1
-        return not _is_response(found)
-    return True
+    lines = [line.strip() for line in block.split(b"\n", 16)[:16]]
+    first, *others = [line for line in lines if line] or [b"{}"]
+    if not first.startswith(b"{"):
+        return False
+    try:
+        return not _is_response(orjson.loads(first))
+    except orjson.JSONDecodeError:
+        # A damaged line has whole objects behind it, an object over several lines does not.
+        return not others or others[0].startswith(b"{")
 
 
 # ---- whole documents: arrays, responses, pretty-printed objects
@@ -141,7 +124,7 @@ def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects) -> Iterator
             yield RowBatch(rows, _document(events), name, counts)
 
 
-def _document(records: list[Any]) -> Any:
+def _document(records: list[Any]) -> Callable[[int], Event]:
     return lambda row: normalise(records[row])
 
 
@@ -154,8 +137,6 @@ def _records(found: Any) -> list[Any]:
 
 def _concatenated(data: bytes, name: str, rejects: Rejects, reason: str) -> Iterator[Any]:
     """Yield objects that are written one behind the other over several lines."""
-    import json
-
     text = data.decode("utf-8", errors="replace")
     decoder = json.JSONDecoder()
     position = 0
@@ -176,55 +157,6 @@ def _concatenated(data: bytes, name: str, rejects: Rejects, reason: str) -> Iter
 # ---- one record
 
 
-def normalise(record: Any) -> Event:
-    """Return a flat ECS event for a record: an ECS document, a hit, or a Windows event in JSON.
-
-    Raises ValueError for anything else.
-    """
-    if not isinstance(record, dict):
-        raise ValueError(f"an event is a JSON object, and this is a {type(record).__name__}")
-    if isinstance(record.get("Event"), dict) and "System" in record["Event"]:
-        return to_ecs(record)
-    source = record.get("_source")
-    if isinstance(source, dict):
-        event = flatten(source)
-        for key in ("_index", "_id"):
-            if isinstance(record.get(key), str):
-                event[key] = record[key]
-    elif isinstance(record.get("fields"), dict) and "_index" in record:
-        event = flatten(record["fields"])
-        event["_index"] = record["_index"]
-    else:
-        event = flatten(record)
-    index = index_of(event)
-    if index is None:
-        event.pop(INDEX, None)
-    else:
-        event[INDEX] = index
-    return event
-
-
-def index_of(event: Mapping[str, Any]) -> str | None:
-    """Return the index that an event lies in, as far as it tells: `_index`, its data stream, or its shipper."""
-    index = event.get(INDEX)
-    if isinstance(index, str):
-        match = _BACKING_INDEX.match(index)
-        return match[1] if match else index
-    dataset = event.get("data_stream.dataset") or event.get("event.dataset")
-    if event.get("agent.type") == "winlogbeat" or event.get("@metadata.beat") == "winlogbeat":
-        return "winlogbeat-default"
-    if not isinstance(dataset, str):
-        return None
-    kind = event.get("data_stream.type", "logs")
-    return f"{kind}-{dataset}-{event.get('data_stream.namespace', 'default')}"
-
-
-def dataset_name(event: Mapping[str, Any]) -> str:
-    """Return the name under which an event is counted."""
-    name = event.get("data_stream.dataset") or event.get("event.dataset") or event.get("agent.type")
-    return name if isinstance(name, str) else UNKNOWN_DATASET
-
-
 def _event(record: Any, name: str, place: str, rejects: Rejects) -> Event | None:
     try:
         return normalise(record)
@@ -239,9 +171,14 @@ def _shown(record: Any) -> str:
     return orjson.dumps(record, default=str).decode("utf-8", errors="replace")
 
 
-def _is_bulk_action(record: Any) -> bool:
-    """Tell the line that stands before each event of a bulk request."""
-    return isinstance(record, dict) and record.keys() in ({"index"}, {"create"})
+def _damaged_line(text: bytes, name: str, place: str, error: Exception) -> Reject:
+    shown = text[:4000].decode("utf-8", errors="replace")
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError as damage:
+        detail = f"byte {damage.start + 1} of the line is not UTF-8; convert the file to UTF-8"
+        return Reject(name, place, "unknown encoding", detail, shown)
+    return Reject(name, place, "malformed JSON", str(error), shown)
 
 
 # ---- lines
@@ -253,19 +190,19 @@ class _Lines:
     def __init__(self, name: str, wanted: Wanted, rejects: Rejects) -> None:
         self.name, self.wanted, self.rejects = name, wanted, rejects
         self.fields = tuple(sorted({*wanted.fields, *DATASET_FIELDS} - {INDEX}))
-        self.layout: _Layout | None = None
+        self.layout: Layout | None = None
 
     def read(self, block: bytes, first_line: int) -> EventBatch | RowBatch | None:
         if self.layout is None:
-            self.layout = _layout_of(block, self.fields)
+            self.layout = layout_of(block, self.fields)
         table = self.layout.parse(block) if self.layout else None
         if table is not None and self.layout is not None:
             return self._columns(block, table, self.layout)
         batch = self._one_by_one(block, first_line)
-        self.layout = _layout_of(block, self.fields)  # the next block may be like this one
+        self.layout = layout_of(block, self.fields)  # the next block may be like this one
         return batch
 
-    def _columns(self, block: bytes, table: pa.Table, layout: _Layout) -> EventBatch:
+    def _columns(self, block: bytes, table: pa.Table, layout: Layout) -> EventBatch:
         columns = layout.columns(table)
         index, counts = index_and_counts(columns, table.num_rows)
         if index is not None:
@@ -293,10 +230,9 @@ class _Lines:
             try:
                 record = orjson.loads(text)
             except orjson.JSONDecodeError as error:
-                shown = text[:4000].decode("utf-8", errors="replace")
-                self.rejects.add(Reject(self.name, place, "malformed JSON", str(error), shown))
+                self.rejects.add(_damaged_line(text, self.name, place, error))
                 continue
-            if _is_bulk_action(record):
+            if is_bulk_action(record):
                 continue
             event = _event(record, self.name, place, self.rejects)
             if event is not None:
@@ -306,177 +242,3 @@ class _Lines:
         if not rows:
             return None
         return RowBatch(rows, lambda row: normalise(orjson.loads(kept[row])), self.name, counts)
-
-
-class _Layout:
-    """Where the wanted fields lie in a line and of which Arrow types they are."""
-
-    def __init__(self, schema: pa.Schema, paths: dict[str, tuple[str, ...]], root: tuple[str, ...]) -> None:
-        self.schema, self.paths, self.root = schema, paths, root
-
-    def parse(self, block: bytes) -> pa.Table | None:
-        """Return the wanted fields of every line, or None when the block does not fit."""
-        try:
-            table = pyarrow.json.read_json(
-                io.BytesIO(block),
-                read_options=pyarrow.json.ReadOptions(use_threads=True, block_size=_ARROW_BLOCK),
-                parse_options=pyarrow.json.ParseOptions(
-                    explicit_schema=self.schema, unexpected_field_behavior="ignore"
-                ),
-            )
-        except pa.ArrowInvalid:
-            return None
-        lines = block.count(b"\n")
-        return table if table.num_rows == lines and (lines or not block.strip()) else None
-
-    def columns(self, table: pa.Table) -> dict[str, pa.ChunkedArray]:
-        """Return the columns by their dotted names; those that are null throughout are left out."""
-        found: dict[str, pa.ChunkedArray] = {}
-        for name, path in self.paths.items():
-            column = table.column(path[0])
-            for part in path[1:]:
-                column = pc.struct_field(column, part)
-            if column.null_count < len(column):
-                found[name] = column
-        return found
-
-
-_ARROW_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
-_DEFAULT_TYPES = {
-    FieldType.LONG: pa.int64(),
-    FieldType.DOUBLE: pa.float64(),
-    FieldType.BOOLEAN: pa.bool_(),
-}
-
-
-def _layout_of(block: bytes, fields: Iterable[str]) -> _Layout | None:
-    """Read some lines of a block for the place and type of each field; None when Arrow cannot read it."""
-    sample: list[dict[str, Any]] = []
-    for line in block[: 1 << 20].split(b"\n", _SAMPLE)[:_SAMPLE]:
-        try:
-            record = orjson.loads(line)
-        except orjson.JSONDecodeError:
-            continue
-        if not isinstance(record, dict) or "Event" in record or _is_bulk_action(record):
-            return None
-        sample.append(record)
-    if not sample:
-        return None
-    root: tuple[str, ...] = ("_source",) if all(isinstance(r.get("_source"), dict) for r in sample) else ()
-    bodies = [r["_source"] if root else r for r in sample]
-    tree: dict[str, Any] = {}
-    paths: dict[str, tuple[str, ...]] = {}
-    for field in fields:
-        place = _place_of(field, bodies)
-        if place is None:
-            return None
-        path, values = place
-        kind = _type_of(field, values)
-        if kind is None or not _plant(tree, (*root, *path), kind):
-            return None
-        paths[field] = (*root, *path)
-    if root and not _plant(tree, ("_index",), pa.string()):
-        return None
-    if root:
-        paths[INDEX] = ("_index",)
-    return _Layout(pa.schema(list(_arrow_fields(tree))), paths, root)
-
-
-def _place_of(field: str, bodies: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[Any]] | None:
-    """Find a field as `a.b`, or as b inside a; both ways in one sample is beyond one column."""
-    nested_path = tuple(field.split(".")) if not field.startswith("@") else (field,)
-    dotted = [body[field] for body in bodies if field in body] if "." in field else []
-    nested = [value for body in bodies if (value := _dig(body, nested_path)) is not None]
-    mixed = any(isinstance(body, dict) and _has_mixed_path(body, nested_path) for body in bodies)
-    if mixed or (dotted and nested):
-        return None
-    if dotted:
-        return (field,), dotted
-    return nested_path, nested
-
-
-def _dig(body: Any, path: tuple[str, ...]) -> Any:
-    for part in path:
-        if not isinstance(body, dict):
-            return None
-        body = body.get(part)
-    return body
-
-
-def _has_mixed_path(body: dict[str, Any], path: tuple[str, ...]) -> bool:
-    """Tell whether a prefix of the path is itself written with dots, as in {"process.parent": {"name": …}}."""
-    return any(isinstance(body.get(".".join(path[:length])), dict) for length in range(2, len(path))) or any(
-        isinstance(inner := _dig(body, path[:depth]), dict) and ".".join(path[depth:]) in inner
-        for depth in range(1, len(path) - 1)
-    )
-
-
-def _type_of(field: str, values: list[Any]) -> pa.DataType | None:
-    """Return the Arrow type that all sampled values share; the schema's when there are none."""
-    known = default_schema().find(field)
-    lists = [isinstance(value, list) for value in values]
-    if any(lists) and not all(lists):
-        return None
-    items = [item for value in values for item in value] if any(lists) else values
-    kinds = {type(item) for item in items if item is not None}
-    if kinds == {int, float}:
-        kinds = {float}
-    if len(kinds) > 1 or (kinds and next(iter(kinds)) not in _ARROW_TYPES):
-        return None
-    if kinds:
-        kind = _ARROW_TYPES[next(iter(kinds))]
-    else:
-        kind = _DEFAULT_TYPES.get(known.type, pa.string()) if known else pa.string()
-    if known and known.type is FieldType.DOUBLE and kind == pa.int64():
-        kind = pa.float64()
-    many = any(lists) if values else bool(known and known.many)
-    return pa.list_(kind) if many else kind
-
-
-def _plant(tree: dict[str, Any], path: tuple[str, ...], kind: pa.DataType) -> bool:
-    """Put a leaf into a tree of fields; False when the place is taken by something else."""
-    at: Any = tree
-    for part in path[:-1]:
-        at = at.setdefault(part, {})
-        if not isinstance(at, dict):
-            return False
-    if isinstance(at.get(path[-1]), dict):
-        return False
-    at[path[-1]] = kind
-    return True
-
-
-def _arrow_fields(tree: Mapping[str, Any]) -> Iterator[pa.Field]:
-    for name, below in tree.items():
-        kind = pa.struct(list(_arrow_fields(below))) if isinstance(below, dict) else below
-        yield pa.field(name, kind)
-
-
-def index_and_counts(columns: Mapping[str, pa.ChunkedArray], rows: int) -> tuple[pa.Array | None, Counter[str]]:
-    """Return each row's index, worked out once for each distinct combination, and the rows by dataset."""
-    names = [name for name in (INDEX, *DATASET_FIELDS) if name in columns]
-    if not names:
-        return None, Counter({UNKNOWN_DATASET: rows})
-    encoded = [columns[name].combine_chunks().dictionary_encode() for name in names]
-    codes = [e.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64) for e in encoded]
-    values = [e.dictionary.to_pylist() for e in encoded]
-    combined = np.zeros(rows, np.int64)
-    for code, value in zip(codes, values, strict=True):
-        combined = combined * (len(value) + 1) + code + 1
-    _, first, inverse, counts = np.unique(combined, return_index=True, return_inverse=True, return_counts=True)
-    indices: list[str | None] = []
-    by_dataset: Counter[str] = Counter()
-    for row, count in zip(first, counts, strict=True):
-        event = {
-            name: value[code[row]]
-            for name, code, value in zip(names, codes, values, strict=True)
-            if code[row] >= 0
-        }
-        indices.append(index_of(event))
-        by_dataset[dataset_name(event)] += int(count)
-    if all(index is None for index in indices):
-        return None, by_dataset
-    index = pa.DictionaryArray.from_arrays(
-        pa.array(inverse.reshape(-1), pa.int32()), pa.array(indices, pa.string())
-    )
-    return index, by_dataset

@@ -15,7 +15,7 @@ from tocsin.ecs import INDEX
 from tocsin.engine.table import EventTable
 from tocsin.errors import InputError
 from tocsin.sources.batch import Event, EventBatch, Rejects, Wanted
-from tocsin.sources.ecs_json import DATASET_FIELDS, index_and_counts, normalise
+from tocsin.sources.document import DATASET_FIELDS, index_and_counts, normalise
 
 _ROWS = 1 << 16
 
