@@ -1,15 +1,20 @@
 """Run one EQL query over events given as dictionaries: what most tests of the language do."""
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
-from tocsin.ecs import CATEGORY, Field, FieldType, Schema, default_schema
+import numpy as np
+
+from tocsin.ecs import CATEGORY, TIMESTAMP, Field, FieldType, Schema, default_schema
+from tocsin.engine.candidates import TIEBREAKER, Candidates, results
 from tocsin.engine.evaluate import evaluate
-from tocsin.engine.graph import EventRule, compile_rules
+from tocsin.engine.graph import EventRule, compile_rules, compile_steps
 from tocsin.engine.pipes import Hit, apply_pipes
+from tocsin.engine.sequence import Found
 from tocsin.engine.table import table_from_events
 from tocsin.eql.compile import read
-from tocsin.eql.syntax import statement_fields
+from tocsin.eql.syntax import EventQuery, statement_fields
 
 Event = Mapping[str, Any]
 
@@ -35,3 +40,26 @@ def hits(query: str, events: Iterable[Event], schema: Schema, category: str = CA
     found = evaluate(program, table).get("query", ())
     names = statement_fields(statement)
     return apply_pipes(statement.pipes, [Hit(int(row), {n: rows[row].get(n) for n in names}) for row in found])
+
+
+def sequences(
+    query: str,
+    events: Iterable[Event],
+    schema: Schema,
+    category: str = CATEGORY,
+    tiebreaker: str = TIEBREAKER,
+    cuts: Iterable[int] = (),
+) -> list[Found]:
+    """Return what a sequence or sample finds, sent through its pipes; `cuts` split the events into tables."""
+    rows = list(events)
+    statement = read(query, schema)
+    assert not isinstance(statement.query, EventQuery)
+    program = compile_steps(statement.query, category_field=category)
+    fields = {*program.fields, *statement_fields(statement), TIMESTAMP, tiebreaker}
+    candidates = Candidates(statement.query, tiebreaker)
+    for start, end in pairwise([0, *sorted(cuts), len(rows)]):
+        table = table_from_events(rows[start:end], fields, schema)
+        found = evaluate(program, table)
+        none = np.empty(0, np.intp)
+        candidates.add(table, [found.get(str(n), none) for n in range(len(candidates.steps))], start)
+    return [hit.event for hit in apply_pipes(statement.pipes, [Hit(f, {}) for f in results(candidates)])]

@@ -99,7 +99,7 @@ class _Run:
         rows: Codes = np.arange(self.table.rows, dtype=np.int64)
         chosen: list[Codes] = []
         for column in columns:
-            rows, chosen = _spread(rows, chosen, column)
+            rows, chosen = spread(rows, chosen, column)
         stacked = np.stack(chosen, axis=1) if rows.size else np.empty((0, len(columns)), np.int64)
         distinct, inverse = np.unique(stacked, axis=0, return_inverse=True)
         run = evaluator(test.expression, {name: i for i, name in enumerate(test.fields)})
@@ -118,7 +118,7 @@ class _Run:
         return result
 
 
-def _spread(rows: Codes, chosen: list[Codes], column: Column | None) -> tuple[Codes, list[Codes]]:
+def spread(rows: Codes, chosen: list[Codes], column: Column | None) -> tuple[Codes, list[Codes]]:
     """Extend combinations by one column: every value of a row with every combination so far."""
     if column is None:
         return rows, [*chosen, np.full(len(rows), -1, np.int64)]

@@ -80,6 +80,14 @@ def compile_rules(rules: Iterable[EventRule], category_field: str = CATEGORY) ->
     return Program(tuple(builder.nodes), _reads(builder.nodes), tuple(roots))
 
 
+def compile_steps(
+    query: s.Sequence | s.Sample, indices: tuple[str, ...] = (), category_field: str = CATEGORY
+) -> Program:
+    """Compile the steps of a sequence or sample; a root's key is its step's number, `until` behind the last."""
+    steps = enumerate(s.event_queries(query))
+    return compile_rules((EventRule(str(n), s.Statement(step), indices) for n, step in steps), category_field)
+
+
 def _reads(nodes: Sequence[Node]) -> tuple[frozenset[str], ...]:
     """Return the fields below each node; operands have lower numbers than what they are operands of."""
     reads: list[frozenset[str]] = []

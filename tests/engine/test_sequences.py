@@ -1,0 +1,228 @@
+"""Sequences, samples and missing events: the semantics of Elasticsearch's, case by case, and on random streams."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.engine import plain_sequences as plain
+from tests.querying import schema_of, sequences
+from tocsin.ecs import TIMESTAMP
+from tocsin.engine.candidates import Candidates
+from tocsin.engine.evaluate import evaluate
+from tocsin.engine.graph import compile_steps
+from tocsin.engine.sequence import Candidate, Found, SequenceMatcher, ordinal
+from tocsin.engine.table import table_from_events
+from tocsin.eql import syntax as s
+from tocsin.eql.compile import read
+
+SCHEMA = schema_of(kind="keyword", k="keyword", j="keyword")
+START = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def event(kind: str, second: float, k: Any = "x", **more: Any) -> dict[str, Any]:
+    return {"@timestamp": (START + timedelta(seconds=second)).isoformat(), "kind": kind, "k": k, **more}
+
+
+def found(query: str, events: list[dict[str, Any]], **options: Any) -> list[tuple[int | None, ...]]:
+    return [one.events for one in sequences(query, events, SCHEMA, **options)]
+
+
+A_B = 'sequence by k [any where kind == "a"] [any where kind == "b"]'
+A_ANY = 'sequence [any where kind == "a"] [any where true]'
+SAMPLE = "sample by k [any where true] [any where true]"
+A_B_10S = A_B.replace("by k", "by k with maxspan=10s")
+
+CASES = [
+    ("the newest waiting event is taken, older ones go", A_B, "a1 a2 b3 b4", [(1, 2)]),
+    ("an event does not follow itself", A_ANY, "a1 a2 a3", [(0, 1), (1, 2)]),
+    ("order is by time, not by arrival", A_B, "b2 a1", [(1, 0)]),
+    ("events of one time are in order of arrival", A_B, "a1 b1", [(0, 1)]),
+    ("keys must be equal", A_B, "a1 b2/y a3/y b4/y", [(2, 3)]),
+    ("a null key joins nothing", A_B, "a1/- b2/-", []),
+    ("an optional null key joins null", A_B.replace("by k", "by ?k"), "a1/- b2/-", [(0, 1)]),
+    ("an optional null key joins no value", A_B.replace("by k", "by ?k"), "a1/- b2/y", []),
+    ("many values: one sequence for each they share", A_B, "a1/x,y,z b2/z,x", [(0, 1), (0, 1)]),
+    ("maxspan takes its end in", A_B_10S, "a1 b11", [(0, 1)]),
+    ("beyond maxspan is none", A_B_10S, "a1 b12", []),
+    ("what exceeds maxspan takes older ones with it", A_B_10S, "a1 a2 b13 b14", []),
+    ("until ends what waits", A_B + ' until [any where kind == "u"]', "a1 u2 b3", []),
+    ("until of another key does not", A_B + ' until [any where kind == "u"]', "a1 u2/y b3", [(0, 2)]),
+    ("until behind the last step does not", A_B + ' until [any where kind == "u"]', "a1 b2 u3", [(0, 1)]),
+    (
+        "runs is so many of one step",
+        'sequence [any where kind == "a"] with runs=3 [any where kind == "b"]',
+        "a1 b2 a3 a4 b5",
+        [(0, 2, 3, 4)],
+    ),
+    ("head takes the first", A_B + " | head 1", "a1 b2 a3 b4", [(0, 1)]),
+    ("tail takes the last", A_B + " | tail 1", "a1 b2 a3 b4", [(2, 3)]),
+    (
+        "a missing event between leaves its place empty",
+        'sequence by k with maxspan=1m [any where kind == "a"] ![any where kind == "m"] [any where kind == "b"]',
+        "a1 b2 a3 m4 b5",
+        [(0, None, 1)],
+    ),
+    (
+        "a missing event at the end waits for maxspan",
+        'sequence by k with maxspan=10s [any where kind == "a"] ![any where kind == "m"]',
+        "a1 m5 a20 m31 a40 m50",
+        [(2, None)],
+    ),
+    (
+        "a missing event in front looks back maxspan",
+        'sequence by k with maxspan=10s ![any where kind == "m"] [any where kind == "a"]',
+        "m1 a5 a11 a12",
+        [(None, 3)],
+    ),
+    (
+        "missing in front and behind: the gap must be wider than maxspan",
+        'sequence by k with maxspan=10s ![any where kind == "m"] [any where kind == "a"] ![any where kind == "n"]',
+        "m1 a5 n11 m20 a25 n31",
+        [(None, 4, None)],
+    ),
+    ("a sample takes one of each, in any order", A_B.replace("sequence", "sample"), "b1 a2 b3", [(1, 0)]),
+    ("a sample's events differ", SAMPLE, "a1 a2/y a3", [(0, 2)]),
+    ("a sample goes by its keys' order", SAMPLE, "a1/y a2/y a3 a4", [(2, 3), (0, 1)]),
+]  # fmt: skip
+
+
+def stream(text: str) -> list[dict[str, Any]]:
+    """`a1/x,y` is kind a at second 1 with the keys x and y; `-` is no key; without a key it is x."""
+    events = []
+    for word in text.split():
+        head, _, keys = word.partition("/")
+        key = {"": "x", "-": None}.get(keys, keys.split(",") if "," in keys else keys)
+        events.append(event(head[0], int(head[1:]), key))
+    return events
+
+
+def sequence(text: str) -> s.Sequence:
+    query = read(text, SCHEMA).query
+    assert isinstance(query, s.Sequence)
+    return query
+
+
+@pytest.mark.parametrize(("query", "events", "expected"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_sequence(query: str, events: str, expected: list[tuple[int | None, ...]]) -> None:
+    assert found(query, stream(events)) == expected
+
+
+def test_the_tiebreaker_orders_events_of_one_time_and_none_is_last() -> None:
+    events = [event("b", 1), event("b", 1, event__sequence=2), event("a", 1, event__sequence=1)]
+    events = [{name.replace("__", "."): value for name, value in e.items()} for e in events]
+    assert found(A_B, events) == [(2, 1)]
+
+
+def test_keys_may_have_another_name_in_each_step() -> None:
+    query = 'sequence [any where kind == "a"] by k [any where kind == "b"] by j'
+    result = sequences(query, [event("a", 1, "p"), event("b", 2, "q", j="p")], SCHEMA)
+    assert [(one.keys, one.events) for one in result] == [(("p",), (0, 1))]
+
+
+# ---- random streams
+
+KINDS = st.sampled_from("abcm")
+KEYS = st.sampled_from([["x"], ["y"], ["x", "y"], []])
+EVENTS = st.lists(
+    st.fixed_dictionaries({"time": st.integers(0, 20), "key": KEYS, "kind": KINDS}), min_size=1, max_size=18
+)
+STEPS = st.lists(st.builds(plain.Step, KINDS, st.booleans()), min_size=2, max_size=4).filter(
+    lambda steps: any(not step.missing for step in steps)
+)
+
+
+def text_of(steps: list[plain.Step], maxspan: int | None, until: str | None) -> str:
+    span = "" if maxspan is None else f" with maxspan={maxspan}s"
+    brackets = " ".join(f'{"!" * step.missing}[any where kind == "{step.kind}"]' for step in steps)
+    return f"sequence by k{span} {brackets}" + (f' until [any where kind == "{until}"]' if until else "")
+
+
+def rows(events: list[plain.Event]) -> list[dict[str, Any]]:
+    return [event(e["kind"], e["time"], e["key"] or None) for e in events]
+
+
+def expected_of(found: set[plain.Result]) -> list[tuple[Any, ...]]:
+    return sorted(((key, events) for key, events in found), key=repr)
+
+
+def as_results(found: list[Found]) -> list[tuple[Any, ...]]:
+    return sorted(((one.keys[0], one.events) for one in found), key=repr)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(STEPS, EVENTS, st.integers(1, 12), st.booleans(), st.sampled_from([None, "c", "b"]), st.data())
+def test_the_matcher_agrees_with_the_plain_one_wherever_the_tables_are_cut(
+    steps: list[plain.Step],
+    events: list[plain.Event],
+    span: int,
+    bounded: bool,
+    until: str | None,
+    data: st.DataObject,
+) -> None:
+    maxspan = span if bounded or any(step.missing for step in steps) else None
+    cuts = data.draw(st.sets(st.integers(1, len(events)), max_size=3))
+    result = sequences(text_of(steps, maxspan, until), rows(events), SCHEMA, cuts=cuts)
+    assert as_results(result) == expected_of(plain.sequences(steps, events, maxspan, until))
+
+
+@settings(max_examples=1000, deadline=None)
+@given(STEPS, EVENTS, st.integers(1, 12), st.sampled_from([None, "c"]), st.sets(st.integers(0, 17), max_size=4))
+def test_a_matcher_that_is_saved_restored_and_forgets_finds_each_sequence_once(
+    steps: list[plain.Step], events: list[plain.Event], span: int, until: str | None, stops: set[int]
+) -> None:
+    query = sequence(text_of(steps, span, until))
+    matcher = SequenceMatcher(query)
+    result: list[Found] = []
+    ordered = sorted(enumerate(events), key=lambda pair: (pair[1]["time"], pair[0]))
+    for count, (number, one) in enumerate(ordered):
+        result += matcher.feed([candidate(steps, until, number, one)])
+        result += matcher.forget(one["time"] * 1_000_000_000)
+        if count in stops:
+            saved = json.loads(json.dumps(matcher.save()))
+            matcher = SequenceMatcher(query)
+            matcher.restore(saved)
+    result += matcher.finish()
+    assert as_results(result) == expected_of(plain.sequences(steps, events, span, until))
+
+
+def candidate(steps: list[plain.Step], until: str | None, number: int, one: plain.Event) -> Candidate:
+    kinds = [*(step.kind for step in steps), *([until] if until else [])]
+    keys = tuple((key,) for key in one["key"])
+    fits = tuple((step, keys) for step, kind in enumerate(kinds) if kind == one["kind"] and keys)
+    return Candidate(ordinal(one["time"] * 1_000_000_000, None, number), fits, number)
+
+
+def test_beyond_the_ceiling_the_oldest_go_and_are_counted() -> None:
+    query = sequence(A_B)
+    matcher = SequenceMatcher(query, ceiling=10)
+    starts = [Candidate(ordinal(n, None, n), ((0, ((str(n),),)),), n) for n in range(12)]
+    ends = [Candidate(ordinal(100 + n, None, 100 + n), ((1, ((str(n),),)),), 100 + n) for n in range(12)]
+    kept = [one.events[0] for one in matcher.feed([*starts, *ends])]
+    assert kept == list(range(12 - len(kept), 12))
+    assert len(kept) + matcher.dropped == 12
+    assert 0 < matcher.dropped < 12
+
+
+def test_keys_that_cannot_complete_never_reach_the_matcher() -> None:
+    query = sequence(A_B)
+    program = compile_steps(query)
+    table = table_from_events(stream("a1 b2 a3/y b4/z a5 b6/y"), [*program.fields, "k", TIMESTAMP], SCHEMA)
+    rows_of = evaluate(program, table)
+    candidates = Candidates(query)
+    candidates.add(table, [rows_of["0"], rows_of["1"]], arrival=0)
+    assert [one.event for one in candidates.in_order()] == [0, 1, 2, 4, 5]
+
+
+def test_events_without_a_time_are_counted() -> None:
+    query = sequence(A_B)
+    program = compile_steps(query)
+    table = table_from_events([event("a", 1), {"kind": "b", "k": "x"}], [*program.fields, "k", TIMESTAMP], SCHEMA)
+    rows_of = evaluate(program, table)
+    candidates = Candidates(query)
+    candidates.add(table, [rows_of["0"], rows_of["1"]], arrival=0)
+    assert candidates.untimed == 1
+    assert list(candidates.in_order()) == []
