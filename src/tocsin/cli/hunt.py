@@ -121,7 +121,7 @@ def ready_rules(paths: list[str] | None) -> tuple[list[ReadyRule], list[Skipped]
 def parse_window(start: str | None, end: str | None) -> Window:
     """Return the span of time that --from and --to give. Raises InputError."""
     from tocsin.detection.hunt import Window
-    from tocsin.engine.table import to_nanoseconds
+    from tocsin.moments import to_nanoseconds
     from tocsin.rules.date_math import parse_date_math
 
     bounds: list[int | None] = []

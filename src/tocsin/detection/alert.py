@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from tocsin.ecs import INDEX, TIMESTAMP
-from tocsin.engine.table import to_nanoseconds
+from tocsin.moments import to_nanoseconds
 from tocsin.rules.model import Rule
 from tocsin.sources.batch import unflatten
 

@@ -6,7 +6,6 @@ import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ import pyarrow.compute as pc
 
 from tocsin.ecs import FieldType, Schema, default_schema
 from tocsin.eql.functions import to_string
+from tocsin.moments import to_nanoseconds
 
 Codes = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -255,35 +255,6 @@ def _to_boolean(value: Any) -> bool:
 
 def _no(value: Any) -> Any:
     raise ValueError(value)
-
-
-def to_nanoseconds(value: Any) -> int:
-    """Return a moment in nanoseconds since 1970 (UTC): ISO 8601, a datetime, or milliseconds as a number.
-
-    Fractions of a second are read to the nanosecond. Raises ValueError.
-    """
-    if isinstance(value, datetime):
-        return _datetime_nanoseconds(value)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return int(value * 1_000_000)
-    text = str(value).strip()
-    if text.isdigit():
-        return int(text) * 1_000_000
-    fraction = 0
-    head, dot, tail = text.partition(".")
-    if dot and head.count(":") == 2:
-        digits = len(tail) - len(tail.lstrip("0123456789"))
-        fraction = int(tail[:digits][:9].ljust(9, "0")) if digits else 0
-        text = head + tail[digits:]
-    return _datetime_nanoseconds(datetime.fromisoformat(text)) + fraction
-
-
-def _datetime_nanoseconds(moment: datetime) -> int:
-    delta = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1_000
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def _dates(values: pa.Array) -> pa.Array:

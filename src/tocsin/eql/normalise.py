@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql import scalar
 from tocsin.eql import syntax as s
 from tocsin.eql.functions import ARITHMETIC_NAMES, FUNCTIONS, PATTERN_NAMES
+from tocsin.moments import to_nanoseconds
 
 _MIRROR = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CONDITIONS = (s.Comparison, s.Membership, s.PatternMatch, s.IsNull, s.Not, s.And, s.Or)
@@ -133,15 +133,10 @@ def _as_type(literal: s.Expression, ref: s.FieldRef, schema: Schema) -> s.Expres
 
 
 def _nanoseconds(value: s.Scalar) -> s.Scalar:
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        delta = aware - datetime(1970, 1, 1, tzinfo=UTC)
-        return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1_000
-    return int(value) * 1_000_000 if isinstance(value, int | float) else value
+    try:
+        return value if value is None else to_nanoseconds(value)
+    except ValueError:
+        return None
 
 
 def _mirror(node: s.Expression, schema: Schema) -> s.Expression:
