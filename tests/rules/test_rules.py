@@ -192,6 +192,15 @@ def test_a_faulty_query_is_placed_in_its_file(tmp_path: Path) -> None:
     assert "did you mean `process.name`" in skipped.message
 
 
+def test_the_query_of_a_guide_is_not_taken_for_the_rules(tmp_path: Path) -> None:
+    transform = '[[transform.osquery]]\nlabel = "x"\nquery = """\nSELECT 1\n"""\n'
+    path = tmp_path / "rule.toml"
+    path.write_text(transform + MINIMAL.replace("process.name", "process.nmae"))
+    _, (skipped,) = prepare(load_rules([str(path)]).rules)
+    line = path.read_text().splitlines().index(QUERY.replace("process.name", "process.nmae")) + 1
+    assert f"rule.toml:{line}:15" in skipped.message
+
+
 def test_missing_paths_are_refused(tmp_path: Path) -> None:
     for path, says in ((tmp_path / "none.toml", "does not exist"), (tmp_path, "holds no rule files")):
         with pytest.raises(RuleError, match=says):

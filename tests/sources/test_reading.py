@@ -65,10 +65,11 @@ HITS = [{"_index": "winlogbeat-8", "_id": str(i), "_source": event} for i, event
 PRETTY = "\n".join(json.dumps(event, indent=2) for event in EVENTS).encode()
 
 
-def zipped(content: bytes) -> bytes:
+def zipped(*contents: bytes) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("inside.json", content)
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, content in enumerate(contents):
+            archive.writestr(f"inside{number}.json", content)
     return buffer.getvalue()
 
 
@@ -248,6 +249,17 @@ def test_an_unreadable_file_is_rejected_and_the_next_is_read(name: str, tmp_path
     assert read(tmp_path, rejects) == EXPECTED
     (reject,) = rejects.first.values()
     assert says in reject.detail
+
+
+def test_a_member_of_an_archive_that_is_unreadable_costs_itself_alone(tmp_path: Path) -> None:
+    damaged = bytearray(zipped(ndjson(EVENTS * 50), b"\x00\x05 resource fork", ndjson(EVENTS)))
+    damaged[60:64] = b"\xff\xff\xff\xff"  # inside the first member's compressed data
+    path = tmp_path / "three.zip"
+    path.write_bytes(damaged)
+    rejects = Rejects()
+    assert read(path, rejects)[-3:] == EXPECTED
+    assert rejects.counts == {"damaged file": 1, "no telemetry": 1}
+    assert rejects.first["no telemetry"].file == f"{path}!inside1.json"
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress])

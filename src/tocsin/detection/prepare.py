@@ -76,7 +76,7 @@ def _prepare(rule: Rule, schema: Schema) -> ReadyRule | Skipped:
 def explain_query_error(rule: Rule, error: QueryError) -> str:
     """Return a query's error with its place in the rule's file."""
     if error.place is not None and rule.file.endswith(".toml"):
-        place, text = query_place(rule.file, error.place)
+        place, text = query_place(rule.file, error.text, error.place)
         if text:
             moved = QueryError(error.message, hint=error.hint, place=place, text=text, file=rule.file)
             return f"{rule.file}:{place.line}:{place.column}\n{moved.explain()}"

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from tocsin.errors import Place, RuleError
 from tocsin.rules.model import Rule
 
-_QUERY = re.compile(r"""^query\s*=\s*("{3}|'{3})(\n?)""", re.MULTILINE)
+_QUERY = re.compile(r"""^query\s*=\s*("{3}|'{3}|"|')(\n?)""", re.MULTILINE)
 _TOML_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 
@@ -92,13 +92,16 @@ def write_ndjson(rules: Iterable[Rule]) -> bytes:
     return b"\n".join([*lines, orjson.dumps(summary)]) + b"\n"
 
 
-def query_place(file: str, place: Place) -> tuple[Place, str]:
-    """Return a place in a TOML rule's query as a place in its file, and the file's text."""
+def query_place(file: str, query: str, place: Place) -> tuple[Place, str]:
+    """Return a place in a TOML rule's query as a place in its file, and the file's text.
+
+    A file may hold other queries, those of its guide; the rule's is the one that reads as `query` does.
+    """
     try:
         text = Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         return place, ""
-    found = _QUERY.search(text)
+    found = next((q for q in _QUERY.finditer(text) if text.startswith(query, q.end())), None)
     if found is None:
         return place, ""
     offset = text.count("\n", 0, found.end())

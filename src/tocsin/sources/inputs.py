@@ -13,6 +13,7 @@ import shutil
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ _MAGIC = (
 )
 _BOM = b"\xef\xbb\xbf"
 _SNIFF = 512
+# What reading raises when compressed data, an archive or the disk is damaged.
+DAMAGE = (OSError, EOFError, zstandard.ZstdError, zlib.error, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,14 @@ class Stream:
     name: str
     format: str
     file: BinaryIO
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A member of an archive that is no telemetry or cannot be read; the members behind it still can."""
+
+    name: str
+    error: Exception
 
 
 def find_inputs(names: Sequence[str]) -> list[Input]:
@@ -102,7 +113,7 @@ def recognise(head: bytes) -> str | None:
 
 
 @contextmanager
-def open_streams(source: Input) -> Iterator[Iterator[Stream]]:
+def open_streams(source: Input) -> Iterator[Iterator[Stream | Unread]]:
     """Open an input as one stream, or one for each member of an archive. Raises InputError."""
     if source.path is None:
         raw = cast("BinaryIO", sys.stdin.buffer)
@@ -116,7 +127,7 @@ def open_streams(source: Input) -> Iterator[Iterator[Stream]]:
         yield _streams(source.name, raw, seekable=True)
 
 
-def _streams(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[Stream]:
+def _streams(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[Stream | Unread]:
     buffered = cast("BinaryIO", raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw))
     head = _peek(buffered)
     if not head:
@@ -134,7 +145,10 @@ def _streams(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[Stream]:
                 if not member.is_dir():
                     with archive.open(member) as opened:
                         inside = f"{name}!{member.filename}"
-                        yield from _streams(inside, cast("BinaryIO", opened), seekable=False)
+                        try:
+                            yield from _streams(inside, cast("BinaryIO", opened), seekable=False)
+                        except (InputError, *DAMAGE) as error:
+                            yield Unread(inside, error)
     elif kind in ("evtx", "parquet"):
         with _on_disk(buffered, seekable) as file:
             yield Stream(name, kind, file)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
-
-import zstandard
 
 from tocsin.errors import InputError
 from tocsin.sources.batch import EventBatch, Reject, Rejects, RowBatch, Wanted, gather
 from tocsin.sources.ecs_json import read_json
 from tocsin.sources.evtx import read_evtx
-from tocsin.sources.inputs import Input, open_streams
+from tocsin.sources.inputs import DAMAGE, Input, Unread, open_streams
 from tocsin.sources.parquet import read_parquet
 
 Reader = Callable[[BinaryIO, str, Wanted, Rejects], Iterator[EventBatch | RowBatch]]
 
 _READERS: dict[str, Reader] = {"evtx": read_evtx, "json": read_json, "parquet": read_parquet}
-
-
 GATHERED = 8192  # rows that small batches are joined to
 
 
@@ -40,18 +34,25 @@ def read_inputs(
     return gather(each(), wanted.fields, GATHERED)
 
 
+def _unread(name: str, error: Exception, *, named: bool) -> Reject:
+    """What lies in a folder or an archive unasked is passed over; what the user named should have been read."""
+    if not isinstance(error, InputError):
+        return Reject(name, "", "damaged file", f"reading stopped: {error}")
+    reason = "unreadable file" if named else "no telemetry"
+    return Reject(name, "", reason, f"{error.message}. {error.hint}".rstrip(" ."))
+
+
 def read_input(source: Input, wanted: Wanted, rejects: Rejects) -> Iterator[EventBatch | RowBatch]:
     """Yield the events of one input. What cannot be read is rejected; nothing is raised for bad content."""
     try:
         with open_streams(source) as streams:
-            while True:
+            for stream in streams:
+                if isinstance(stream, Unread):
+                    rejects.add(_unread(stream.name, stream.error, named=False))
+                    continue
                 try:
-                    stream = next(streams)
-                except StopIteration:
-                    return
-                yield from _READERS[stream.format](stream.file, stream.name, wanted, rejects)
-    except InputError as error:
-        reason = "unreadable file" if source.named else "no telemetry"
-        rejects.add(Reject(source.name, "", reason, f"{error.message}. {error.hint}".rstrip(" .")))
-    except (OSError, EOFError, zstandard.ZstdError, zlib.error, zipfile.BadZipFile) as error:
-        rejects.add(Reject(source.name, "", "damaged file", f"reading stopped: {error}"))
+                    yield from _READERS[stream.format](stream.file, stream.name, wanted, rejects)
+                except (InputError, *DAMAGE) as error:
+                    rejects.add(_unread(stream.name, error, named=source.named))
+    except (InputError, *DAMAGE) as error:
+        rejects.add(_unread(source.name, error, named=source.named))
