@@ -9,7 +9,7 @@ import numpy as np
 from tocsin.ecs import CATEGORY, TIMESTAMP, Field, FieldType, Schema, default_schema
 from tocsin.engine.candidates import TIEBREAKER, Candidates, results
 from tocsin.engine.evaluate import evaluate
-from tocsin.engine.graph import EventRule, compile_rules, compile_steps
+from tocsin.engine.graph import EventRule, compile_rules
 from tocsin.engine.pipes import Hit, apply_pipes
 from tocsin.engine.sequence import Found
 from tocsin.engine.table import table_from_events
@@ -35,9 +35,9 @@ def hits(query: str, events: Iterable[Event], schema: Schema, category: str = CA
     """Return what a query returns: rows by number, sent through its pipes."""
     rows = list(events)
     statement = read(query, schema)
-    program = compile_rules([EventRule("query", statement)], category)
+    program = compile_rules([EventRule("query", statement, category_field=category)])
     table = table_from_events(rows, program.fields, schema)
-    found = evaluate(program, table).get("query", ())
+    found = evaluate(program, table).get(("query", 0), ())
     names = statement_fields(statement)
     return apply_pipes(statement.pipes, [Hit(int(row), {n: rows[row].get(n) for n in names}) for row in found])
 
@@ -54,12 +54,12 @@ def sequences(
     rows = list(events)
     statement = read(query, schema)
     assert not isinstance(statement.query, EventQuery)
-    program = compile_steps(statement.query, category_field=category)
+    program = compile_rules([EventRule("query", statement, category_field=category)])
     fields = {*program.fields, *statement_fields(statement), TIMESTAMP, tiebreaker}
-    candidates = Candidates(statement.query, tiebreaker)
+    candidates = Candidates(statement.query, tiebreaker=tiebreaker)
     for start, end in pairwise([0, *sorted(cuts), len(rows)]):
         table = table_from_events(rows[start:end], fields, schema)
         found = evaluate(program, table)
         none = np.empty(0, np.intp)
-        candidates.add(table, [found.get(str(n), none) for n in range(len(candidates.steps))], start)
+        candidates.add(table, [found.get(("query", n), none) for n in range(len(candidates.steps))], start)
     return [hit.event for hit in apply_pipes(statement.pipes, [Hit(f, {}) for f in results(candidates)])]

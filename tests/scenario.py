@@ -215,6 +215,13 @@ class Machine:
         return self.sysmon(5, by)
 
 
+def below(parent: Record, child: Record) -> Record:
+    """Make one process start the parent of another."""
+    for name in ("ProcessGuid", "ProcessId", "CommandLine"):
+        child["Event"]["EventData"]["Parent" + name] = parent["Event"]["EventData"][name]
+    return child
+
+
 def workstation() -> list[Record]:
     """Sysmon on a workstation: a mail attachment opens a shell, which fetches a file with Defender's tool."""
     machine = Machine("WS-0142.corp.example.com", "CORP\\m.weber", 1)
@@ -230,10 +237,11 @@ def workstation() -> list[Record]:
             "WinWord.exe",
         )
     )
-    day.append(machine.process(shell, "/c mpcmdrun -downloadfile", office, "Cmd.Exe"))
+    opened = day[-1]
+    day.append(below(opened, machine.process(shell, "/c mpcmdrun -downloadfile", office, "Cmd.Exe")))
     fetch = f"-DownloadFile -url {ADDRESS} -path {target}"
-    day.append(machine.process(DEFENDER, fetch, shell, "MpCmdRun.exe"))
-    by = {"ProcessGuid": machine.guid(), "ProcessId": 7312, "Image": DEFENDER}
+    day.append(below(day[-1], machine.process(DEFENDER, fetch, shell, "MpCmdRun.exe")))
+    by = {name: day[-1]["Event"]["EventData"][name] for name in ("ProcessGuid", "ProcessId", "Image")}
     day.append(
         machine.sysmon(
             22,

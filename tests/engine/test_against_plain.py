@@ -169,7 +169,8 @@ EVENTS = st.lists(
 def found_by_columns(query: str, events: list[dict[str, Any]]) -> list[int]:
     program = compile_rules([EventRule("rule", read(query, SCHEMA))])
     return [
-        int(row) for row in evaluate(program, table_from_events(events, program.fields, SCHEMA)).get("rule", ())
+        int(row)
+        for row in evaluate(program, table_from_events(events, program.fields, SCHEMA)).get(("rule", 0), ())
     ]
 
 
@@ -196,7 +197,7 @@ def test_rules_compiled_together_match_as_they_do_alone(
     program = compile_rules([EventRule(key, read(query, SCHEMA)) for key, query in queries.items()])
     together = evaluate(program, table_from_events(events, program.fields, SCHEMA))
     for key, query in queries.items():
-        assert [int(row) for row in together.get(key, ())] == found_by_columns(query, events)
+        assert [int(row) for row in together.get((key, 0), ())] == found_by_columns(query, events)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))

@@ -40,7 +40,7 @@ def read(path: Path | str, rejects: Rejects | None = None, wanted: Wanted | None
         columns = {name: batch.table.raw(name).to_pylist() for name in batch.table.names}  # type: ignore[union-attr]
         for row in range(batch.table.rows):
             rows.append({name: values[row] for name, values in columns.items() if values[row] is not None})
-            document = batch.document(row)
+            document = batch.raw(row).event()
             for name, value in rows[-1].items():
                 assert (
                     name == "_index"
@@ -331,7 +331,7 @@ def test_columns_hold_what_reading_one_by_one_finds(
         for name in FIELDS:
             batch.table.column(name)  # encodes without an error whatever the types
         for row in range(batch.table.rows):
-            batch.document(row)
+            batch.raw(row).event()
 
 
 @settings(max_examples=100)

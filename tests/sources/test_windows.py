@@ -3,6 +3,8 @@
 # ruff: noqa: E501 (a table reads better than it wraps)
 
 import io
+from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import evtx as evtx_package
@@ -13,6 +15,10 @@ from tests.evtx_writer import write_evtx
 from tests.scenario import DEFENDER, SECURITY, SYSMON, Machine
 from tests.shared import needs_shared, shared
 from tocsin.ecs import default_schema
+from tocsin.sources.batch import Rejects, Wanted
+from tocsin.sources.document import normalise
+from tocsin.sources.inputs import find_inputs
+from tocsin.sources.read import read_inputs
 from tocsin.sources.windows.mapping import DATASETS
 from tocsin.sources.windows.record import MalformedRecord, WindowsRecord, to_ecs
 
@@ -253,6 +259,75 @@ def test_user_data_is_read() -> None:
     record["Event"]["UserData"] = {"LogFileCleared": {"#attributes": {"xmlns": "x"}, "SubjectUserName": "jo"}}
     event = through_evtx(record)
     assert (event["event.action"], event["user.name"]) == ("audit-log-cleared", "jo")
+
+
+NXLOG: dict[str, Any] = {
+    "EventTime": "2020-10-22 14:32:41", "Hostname": "WS-5.corp.example", "Keywords": -9223372036854775808,
+    "EventType": "INFO", "SeverityValue": 2, "Severity": "INFO", "EventID": 3,
+    "SourceName": "Microsoft-Windows-Sysmon", "ProviderGuid": "{5770385F-C22A-43E0-BF4C-06F5698FFBD9}",
+    "Version": 5, "Task": 3, "OpcodeValue": 0, "RecordNumber": 924068, "ExecutionProcessID": 3616, "ThreadID": 4128,
+    "Channel": "Microsoft-Windows-Sysmon/Operational", "Domain": "NT AUTHORITY", "AccountName": "SYSTEM",
+    "UserID": "S-1-5-18", "AccountType": "User", "Message": "Network connection detected:",
+    "Category": "Network connection detected", "UtcTime": "2020-10-22 18:32:39.290", "Image": EXE,
+    "ProcessGuid": "{fddc55f3-b938-5f8f-4c00-000000000400}", "ProcessId": "3436", "User": "NT AUTHORITY\\SYSTEM",
+    "Protocol": "tcp", "DestinationIp": "10.0.0.9", "DestinationPort": "389", "Initiated": "true", "SourceIp": "::1",
+    "EventReceivedTime": "2020-10-22 14:32:43", "SourceModuleName": "eventlog", "SourceModuleType": "im_msvistalog",
+    "@timestamp": "2020-10-22T18:32:43.779Z", "host": "collector", "port": 58121, "tags": ["x"], "@version": "1",
+}  # fmt: skip
+EXPORTED: dict[str, Any] = {
+    "SourceName": "Microsoft-Windows-Security-Auditing", "ProviderGuid": "{54849625-5478-4994-a5ba-3e3b0328c30d}",
+    "Level": "0", "Keywords": "0x8010000000000000", "Channel": "Security", "Hostname": "WS-6",
+    "TimeCreated": "2022-08-18T06:55:57.789Z", "EventID": 4625, "Message": "A logon failed.", "Task": "12544",
+    "TargetUserName": "jo", "TargetDomainName": "CORP", "LogonType": "3", "IpAddress": "192.0.2.4",
+}  # fmt: skip
+
+
+def test_a_flat_record_is_the_same_event() -> None:
+    event = normalise(NXLOG)
+    wanted = {
+        "@timestamp": "2020-10-22T18:32:39.290Z", "event.code": "3", "event.category": ["network"],
+        "event.dataset": "windows.sysmon_operational", "event.provider": "Microsoft-Windows-Sysmon",
+        "host.name": "WS-5.corp.example", "process.pid": 3436, "process.executable": EXE, "user.name": "SYSTEM",
+        "user.domain": "NT AUTHORITY", "destination.ip": "10.0.0.9", "destination.port": 389,
+        "network.direction": "egress", "winlog.record_id": "924068", "winlog.process.pid": 3616,
+        "winlog.process.thread.id": 4128, "winlog.user.identifier": "S-1-5-18", "log.level": "information",
+        "winlog.event_data.EventType": None, "winlog.event_data.tags": None, "winlog.event_data.port": None,
+        "_index": ["logs-windows.sysmon_operational-default", "winlogbeat-default"],
+    }  # fmt: skip
+    assert {name: event.get(name) for name in wanted} == wanted
+    assert not [name for name in event if default_schema().find(name) is None]
+
+
+def test_event_data_called_like_a_field_of_the_shipper_stays_event_data() -> None:
+    event = normalise({**NXLOG, "EventID": 13, "EventType": "SetValue", "TargetObject": "HKLM\\a\\b"})
+    assert event["winlog.event_data.EventType"] == "SetValue"
+    assert event["registry.value"] == "b"
+
+
+def test_a_flat_export_with_levels_and_its_own_time() -> None:
+    event = normalise(EXPORTED)
+    assert event["@timestamp"] == "2022-08-18T06:55:57.789Z"
+    assert (event["event.action"], event["event.outcome"], event["user.name"]) == ("logon-failed", "failure", "jo")
+    assert event["source.ip"] == "192.0.2.4"
+    assert (
+        normalise({**EXPORTED, "TimeCreated": "2020-10-20 01:31:47.232"})["@timestamp"]
+        == "2020-10-20T01:31:47.232Z"
+    )
+
+
+@needs_shared("events/mordor")
+@pytest.mark.slow
+def test_every_real_recording_is_read_as_windows_events(tmp_path: Path) -> None:
+    for path in sorted(shared("events/mordor").glob("*.zip")):
+        counts: Counter[str] = Counter()
+        rejects = Rejects()
+        for batch in read_inputs(find_inputs([str(path)]), Wanted(frozenset(("event.code",))), rejects):
+            counts.update(batch.counts)
+        assert set(rejects.counts) <= {"no telemetry"}, path.name
+        windows = sum(
+            count for name, count in counts.items() if name.startswith(("windows.", "system.", "winlog."))
+        )
+        assert windows == counts.total() > 100, (path.name, counts)
 
 
 @pytest.mark.parametrize(

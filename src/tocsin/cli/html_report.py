@@ -152,7 +152,7 @@ def _fields(alert: Alert) -> list[tuple[str, str]]:
 
 
 def _guide(alert: Alert) -> str:
-    return guide_html(alert.rule, alert.event)
+    return guide_html(alert.rule, alert.events[-1].event)
 
 
 def _links(rule: Rule) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import hunt, query, rules
+from tocsin.cli import explain, hunt, query, rules
 from tocsin.errors import TocsinError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.command("hunt")(hunt.hunt)
 app.command("query")(query.query)
+app.command("explain")(explain.explain)
 app.add_typer(rules.app, name="rules")
 
 

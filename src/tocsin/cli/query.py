@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from tocsin.errors import UnsupportedError
-
 
 class QueryFormat(StrEnum):
     """How results are shown."""
@@ -43,27 +41,27 @@ def query(
     """Search telemetry with one EQL query; any field the query names may be missing from the schema."""
     from tocsin.cli.hunt import parse_window
     from tocsin.cli.progress import progress_bar
-    from tocsin.cli.results import show_results
+    from tocsin.cli.results import show_results, show_sequences
     from tocsin.detection.search import search
-    from tocsin.eql import syntax as s
     from tocsin.eql.compile import read
     from tocsin.sources.batch import Rejects
     from tocsin.sources.inputs import find_inputs
 
     statement = read(text)
-    if not isinstance(statement.query, s.EventQuery):
-        kind = type(statement.query).__name__.lower()
-        raise UnsupportedError(f"EQL {kind}s cannot run yet", reason=f"EQL {kind}", hint="event queries can")
     inputs = find_inputs(events)
     kept = Rejects(rejects)
     with progress_bar(inputs, quiet=quiet) as progress:
         found = search(statement, inputs, kept, parse_window(start, end), progress)
     kept.close()
     columns = tuple(f.strip() for f in fields.split(",")) if fields else ()
-    show_results(found.hits[:limit], str(output_format), columns, statement)
+    if found.sequences:
+        show_sequences(found.sequences[:limit], str(output_format), columns, statement)
+    else:
+        show_results(found.hits[:limit], str(output_format), columns, statement)
     if not quiet:
-        more = f", the first {limit:,} shown" if len(found.hits) > limit else ""
-        line = f"{len(found.hits):,} results in {found.events:,} events{more}, {found.seconds:.2f} s"
+        results = len(found.hits) + len(found.sequences)
+        more = f", the first {limit:,} shown" if results > limit else ""
+        line = f"{results:,} results in {found.events:,} events{more}, {found.seconds:.2f} s"
         print(line, file=sys.stderr)
         if kept.total:
             print(f"{kept.total:,} rejected; kept in {rejects}", file=sys.stderr)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import orjson
 from rich import box
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tocsin.detection.alert import as_text
+from tocsin.detection.alert import Alert, as_text
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP
 from tocsin.engine.pipes import Hit
 from tocsin.eql import syntax as s
@@ -21,12 +22,47 @@ _USUAL = ("host.name", "user.name", "process.name", "process.command_line")
 _HIDDEN = {CATEGORY, TIMESTAMP, "event.type", "host.os.type", INDEX}
 
 
+def show_sequences(found: Sequence[Alert], how: str, columns: Sequence[str], statement: s.Statement) -> None:
+    """Print sequences or samples as `table`, `json` or `ndjson`; one object each, as Elasticsearch answers."""
+    if how == "table":
+        _sequence_table(
+            found, columns or _columns(statement, [alert.event for one in found for alert in one.events])
+        )
+        return
+    _dump([_sequence_document(one) for one in found], how)
+
+
+def _sequence_document(found: Alert) -> dict[str, object]:
+    events = [{"missing": True} if one is None else _event_document(one.event) for one in found.members]
+    return {"join_keys": list(found.keys), "events": events}
+
+
+def _sequence_table(found: Sequence[Alert], columns: Sequence[str]) -> None:
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("sequence", "step", "time"):
+        table.add_column(name, no_wrap=True)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for number, sequence in enumerate(found, 1):
+        for step, member in enumerate(sequence.members, 1):
+            head = [str(number) if step == 1 else "", str(step)]
+            if member is None:
+                table.add_row(*head, Text("(missing, as asked)", style="dim"))
+                continue
+            cells = [member.timestamp[:23], *(member.value(name) for name in columns)]
+            table.add_row(*map(Text, [*head, *cells]), end_section=step == len(sequence.members))
+    _console().print(table)
+
+
 def show_results(hits: Sequence[Hit], how: str, columns: Sequence[str], statement: s.Statement) -> None:
     """Print results as `table`, `json` or `ndjson`."""
     if how == "table":
-        _table(hits, columns or _columns(statement, hits))
+        _table(hits, columns or _columns(statement, [hit.values for hit in hits]))
         return
-    documents = [_document(hit) for hit in hits]
+    _dump([{**_event_document(hit.event or {}), **hit.added} for hit in hits], how)
+
+
+def _dump(documents: Sequence[dict[str, object]], how: str) -> None:
     if how == "json":
         sys.stdout.write(orjson.dumps(documents, option=orjson.OPT_INDENT_2, default=str).decode() + "\n")
         return
@@ -34,22 +70,24 @@ def show_results(hits: Sequence[Hit], how: str, columns: Sequence[str], statemen
         sys.stdout.write(orjson.dumps(document, default=str).decode() + "\n")
 
 
-def _document(hit: Hit) -> dict[str, object]:
-    event = unflatten({k: v for k, v in (hit.event or {}).items() if k != INDEX})
-    return {**event, **hit.added}
+def _event_document(event: Mapping[str, Any]) -> dict[str, object]:
+    return unflatten({k: v for k, v in event.items() if k != INDEX})
 
 
-def _columns(statement: s.Statement, hits: Sequence[Hit]) -> list[str]:
+def _columns(statement: s.Statement, events: Sequence[Mapping[str, Any]]) -> list[str]:
     """Choose columns: what the query asks about, then what a responder wants to see, if any event has it."""
     asked = [name for name in s.statement_fields(statement) if name not in _HIDDEN]
     names = dict.fromkeys([*_USUAL, *asked])
-    return [name for name in names if any(hit.values.get(name) is not None for hit in hits)][:8]
+    return [name for name in names if any(event.get(name) is not None for event in events)][:8]
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=max(160, console.width))
 
 
 def _table(hits: Sequence[Hit], columns: Sequence[str]) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(160, console.width))
+    console = _console()
     if not hits:
         console.print("no results")
         return

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tocsin.errors import RuleError
+
+if TYPE_CHECKING:
+    from tocsin.rules.model import Rule
 
 app = typer.Typer(help="Look at detection rules.", no_args_is_help=True)
 
@@ -16,6 +19,28 @@ _Paths = Annotated[
         "--rules", "-r", help="Rule file or folder; repeatable. Default: the rules that ship with tocsin."
     ),
 ]
+
+
+def find_rule(rule: str, folders: list[str] | None) -> Rule:
+    """Return the one rule that a file, an id, a name or a part of a name stands for. Raises RuleError."""
+    from tocsin.rules.load import bundled_rules, load_rules
+
+    if rule.endswith((".toml", ".ndjson")):
+        loaded = load_rules([rule])
+        if not loaded.rules:
+            raise RuleError(loaded.skipped[0].message if loaded.skipped else f"{rule} holds no rule")
+        found = loaded.rules
+    else:
+        loaded = load_rules(folders) if folders else bundled_rules()
+        wanted = rule.lower()
+        found = [r for r in loaded.rules if wanted in (r.rule_id, r.name.lower())]
+        found = found or [r for r in loaded.rules if wanted in r.name.lower()]
+    if not found:
+        raise RuleError(f"no rule called `{rule}`", hint="`tocsin rules list` names them; --rules adds folders")
+    if len(found) > 1:
+        names = "\n  ".join(sorted(r.name for r in found)[:20])
+        raise RuleError(f"`{rule}` could be any of {len(found)} rules:\n  {names}", hint="give the whole name")
+    return found[0]
 
 
 @app.command("show")
@@ -28,24 +53,8 @@ def show(
 ) -> None:
     """Show a rule whole: what it finds, its schedule, query, ATT&CK mapping and guide."""
     from tocsin.cli.rule_page import print_rule
-    from tocsin.rules.load import bundled_rules, load_rules
 
-    if rule.endswith((".toml", ".ndjson")):
-        loaded = load_rules([rule])
-        if not loaded.rules:
-            raise RuleError(loaded.skipped[0].message if loaded.skipped else f"{rule} holds no rule")
-        found = loaded.rules
-    else:
-        loaded = load_rules(rules) if rules else bundled_rules()
-        wanted = rule.lower()
-        found = [r for r in loaded.rules if wanted in (r.rule_id, r.name.lower())]
-        found = found or [r for r in loaded.rules if wanted in r.name.lower()]
-    if not found:
-        raise RuleError(f"no rule called `{rule}`", hint="`tocsin rules list` names them; --rules adds folders")
-    if len(found) > 1:
-        names = "\n  ".join(sorted(r.name for r in found)[:20])
-        raise RuleError(f"`{rule}` could be any of {len(found)} rules:\n  {names}", hint="give the whole name")
-    print_rule(found[0], locale)
+    print_rule(find_rule(rule, rules), locale)
 
 
 @app.command("list")

@@ -120,12 +120,15 @@ def _add_row(table: Table, group: Sequence[Alert]) -> None:
         rule,
         Text(_user(alert)),
         Text(alert.value("process.name")),
-        Text(_shortened(what_happened(alert))),
+        Text("\n".join(_shortened(line) for line in what_happened(alert).split("\n" if alert.members else "\0"))),
     )
 
 
 def what_happened(alert: Alert) -> str:
-    """Return the command line, or for events without one what the event is about."""
+    """Return the command line, or for events without one what the event is about; a line a step of a sequence."""
+    if alert.members:
+        steps = ("(missing)" if one is None else what_happened(one) for one in alert.members)
+        return "\n".join(f"{number} {step}" for number, step in enumerate(steps, 1))
     for field in (
         "process.command_line",
         "registry.path",

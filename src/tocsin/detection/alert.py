@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from tocsin.detection.sequences import Match
 from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.moments import to_nanoseconds
 from tocsin.rules.model import Rule
@@ -20,45 +21,65 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Alert:
-    """One match of a rule. `event` is flat: dotted field name -> value or list."""
+    """One match of a rule. `event` is flat: dotted field name -> value or list.
+
+    A sequence is one alert whose `event` holds what its events have in common; each of them is a building block
+    in `members`, at the place of its step, None where an event is missing.
+    """
 
     rule: Rule
     event: Event
     origin: str
+    members: tuple[Alert | None, ...] = ()
+    keys: tuple[Any, ...] = ()
 
     @cached_property
     def id(self) -> str:
-        """A hash of the rule and the event, so that running again gives the same alert."""
-        identity = {k: v for k, v in self.event.items() if k != INDEX}
-        content = orjson.dumps(identity, option=orjson.OPT_SORT_KEYS, default=str)
+        """A hash of the rule and what it matched, so that running again gives the same alert."""
+        if self.members:
+            parts: Any = [member and member.id for member in self.members]
+        else:
+            parts = {k: v for k, v in self.event.items() if k != INDEX}
+        content = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str)
         return hashlib.sha256(self.rule.rule_id.encode() + b"\0" + content).hexdigest()[:40]
+
+    @property
+    def events(self) -> tuple[Alert, ...]:
+        """The building blocks of a sequence, or the alert itself."""
+        return tuple(member for member in self.members if member is not None) or (self,)
 
     @cached_property
     def time(self) -> int:
-        """When the event happened, in nanoseconds since 1970; 0 when it does not say."""
+        """When the (last) event happened, in nanoseconds since 1970; 0 when it does not say."""
         return event_time(self.event) or 0
 
     @property
     def timestamp(self) -> str:
-        """When the event happened, as it says itself."""
+        """When the (last) event happened, as it says itself."""
         return str(self.event.get(TIMESTAMP, ""))
 
     def value(self, field: str) -> str:
-        """Return a field of the event as text, several values joined; empty when it is missing."""
-        return as_text(self.event.get(field))
+        """Return a field as text, several values joined; for a sequence its events' values. Empty when missing."""
+        if not self.members:
+            return as_text(self.event.get(field))
+        found = dict.fromkeys(member.value(field) for member in self.events)
+        return ", ".join(text for text in found if text)
 
     @property
     def reason(self) -> str:
         """One sentence: what happened where, and which rule says so."""
-        category = as_text(self.event.get("event.category")) or "event"
-        parts = [f"{category} event"]
+        category = self.value("event.category") or "event"
+        parts = [f"{category} {'events' if self.members else 'event'}"]
         for word, field in (("with process", "process.name"), ("on", "host.name"), ("by", "user.name")):
             if found := self.value(field):
                 parts.append(f"{word} {found}")
         return f"{' '.join(parts)} created {self.rule.severity} alert {self.rule.name}."
 
     def document(self) -> dict[str, Any]:
-        """Return the alert as Elastic stores one: the event, and `kibana.alert.*` about it."""
+        """Return the alert as Elastic stores one: the event, and `kibana.alert.*` about it.
+
+        The building blocks of a sequence, which Elastic stores beside it, stand in `tocsin.building_blocks`.
+        """
         rule = self.rule
         alert = {
             "kibana.alert.uuid": self.id,
@@ -68,10 +89,8 @@ class Alert:
             "kibana.alert.risk_score": rule.risk_score,
             "kibana.alert.reason": self.reason,
             "kibana.alert.original_time": self.timestamp,
-            "kibana.alert.depth": 1,
-            "kibana.alert.ancestors": [
-                {"id": "", "index": as_text(self.event.get(INDEX)), "depth": 0, "type": "event"}
-            ],
+            "kibana.alert.depth": 2 if self.members else 1,
+            "kibana.alert.ancestors": self._ancestors(),
             "kibana.alert.rule.name": rule.name,
             "kibana.alert.rule.rule_id": rule.rule_id,
             "kibana.alert.rule.uuid": rule.rule_id,
@@ -83,8 +102,46 @@ class Alert:
         }
         if rule.building_block_type:
             alert["kibana.alert.building_block_type"] = rule.building_block_type
+        own: dict[str, Any] = {"origin": self.origin}
+        if self.members:
+            alert["kibana.alert.group.id"] = self.id
+            own["join_keys"] = list(self.keys)
+            own["missing_steps"] = [n for n, member in enumerate(self.members, 1) if member is None]
+            own["building_blocks"] = self._building_blocks()
         document = unflatten({k: v for k, v in self.event.items() if k != INDEX})
-        return {**document, **alert, "tocsin": {"origin": self.origin}}
+        return {**document, **alert, "tocsin": own}
+
+    def _ancestors(self) -> list[dict[str, Any]]:
+        if not self.members:
+            return [{"id": "", "index": as_text(self.event.get(INDEX)), "depth": 0, "type": "event"}]
+        blocks = [
+            {"id": member.id, "index": "", "depth": 1, "type": "signal", "rule": self.rule.rule_id}
+            for member in self.events
+        ]
+        return [*blocks, *(ancestor for member in self.events for ancestor in member._ancestors())]
+
+    def _building_blocks(self) -> list[dict[str, Any]]:
+        group = {"kibana.alert.building_block_type": "default", "kibana.alert.group.id": self.id}
+        return [
+            {**member.document(), **group, "kibana.alert.group.index": number}
+            for number, member in enumerate(self.events)
+        ]
+
+
+def sequence_alert(rule: Rule, match: Match) -> Alert:
+    """Return the alert of a sequence; its event has the time of the last one and the fields that all share."""
+    members = tuple(None if raw is None else Alert(rule, raw.event(), raw.origin) for raw in match.events)
+    present = [member for member in members if member is not None]
+    first, last = present[0], present[-1]
+    shared = {
+        name: value
+        for name, value in first.event.items()
+        if all(member.event.get(name) == value for member in present)
+    }
+    if TIMESTAMP in last.event:
+        shared[TIMESTAMP] = last.event[TIMESTAMP]
+    origins = dict.fromkeys(member.origin for member in present)
+    return Alert(rule, shared, ", ".join(origins), members, match.keys)
 
 
 def as_text(value: Any) -> str:

@@ -6,13 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tocsin.detection.alert import Alert, event_time
+from tocsin.detection.alert import Alert, event_time, sequence_alert
 from tocsin.detection.prepare import ReadyRule
+from tocsin.detection.sequences import SequenceSearch
 from tocsin.ecs import TIMESTAMP
 from tocsin.engine.evaluate import evaluate
 from tocsin.engine.graph import Program, compile_rules
@@ -77,71 +79,86 @@ class Hunt:
         """Compile the rules."""
         return compile_rules(rule.event_rule(any_index=self.any_index) for rule in self.rules)
 
+    def wanted(self, program: Program) -> Wanted:
+        """Return what the rules need of events."""
+        fields = program.fields.union(*(rule.fields for rule in self.rules))
+        categories: frozenset[str] | None = frozenset()
+        for rule in self.rules:
+            categories = None if categories is None or rule.categories is None else categories | rule.categories
+        return Wanted(fields | ({TIMESTAMP} if self.window else frozenset()), categories)
+
     def run(self, inputs: Iterable[Input], rejects: Rejects, progress: Progress | None = None) -> Report:
         """Read every input and return what the rules found. Bad input is rejected, never raised."""
         started = time.perf_counter()
         program = self.program()
-        fields = program.fields | ({TIMESTAMP} if self.window else frozenset())
-        categories = {rule.category for rule in self.rules}
-        known = frozenset(c for c in categories if c is not None)
-        wanted = Wanted(frozenset(fields), None if None in categories else known)
         report = Report(rules=list(self.rules), rejects=rejects)
-        found: dict[str, list[Match]] = {}
+        found: dict[str, list[EventMatch]] = {rule.rule.rule_id: [] for rule in self.rules if rule.joined is None}
+        sequences = SequenceSearch([rule for rule in self.rules if rule.joined is not None])
 
         def opened(source: Input) -> None:
             report.files += 1
             if progress:
                 progress(source)
 
-        for batch in read_inputs(inputs, wanted, rejects, opened):
+        for batch in read_inputs(inputs, self.wanted(program), rejects, opened):
             report.events.update(batch.counts)
-            self._match(program, batch, found, report)
+            fits = evaluate(program, batch.table)
+            if self.window:
+                fits = {target: self._inside(batch, rows, report) for target, rows in fits.items()}
+            sequences.add(batch, fits)
+            for (rule_id, _step), rows in fits.items():
+                if rule_id in found:
+                    report.matches[rule_id] += len(rows)
+                    self._keep(found[rule_id], batch, rows)
             if progress:
                 progress(batch)
-        self._alert(found, report)
+        for rule in self.rules:
+            report.alerts += self._alerts(rule, found, sequences, report)
+        sequences.close()
+        report.alerts.sort(key=lambda alert: alert.time)
+        report.matches = +report.matches  # without the rules that matched nothing
         report.seconds = time.perf_counter() - started
         return report
 
-    def _match(self, program: Program, batch: EventBatch, found: dict[str, list[Match]], report: Report) -> None:
-        for rule_id, rows in evaluate(program, batch.table).items():
-            kept = self._inside(batch, rows)
-            report.outside += len(rows) - len(kept)
-            report.matches[rule_id] += len(kept)
-            matches = found.setdefault(rule_id, [])
-            for row in kept[: self.max_alerts - len(matches)]:
-                event = batch.document(int(row))
-                matches.append(Match(event_time(event) or 0, event, batch.origin(int(row))))
-
-    def _inside(self, batch: EventBatch, rows: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    def _inside(self, batch: EventBatch, rows: npt.NDArray[np.intp], report: Report) -> npt.NDArray[np.intp]:
         """Return the rows whose time lies in the window; an event without a time lies in none."""
-        if not self.window:
-            return rows
         column = batch.table.column(TIMESTAMP)
-        if column is None or column.offsets is not None:
-            return rows[:0]
-        times = column.values.to_numpy(zero_copy_only=False)[column.codes[rows]]
-        inside = column.codes[rows] >= 0
-        if self.window.start is not None:
-            inside &= times >= self.window.start
-        if self.window.end is not None:
-            inside &= times < self.window.end
+        inside = np.zeros(len(rows), np.bool_)
+        if column is not None and column.offsets is None:
+            times = column.values.to_numpy(zero_copy_only=False)[column.codes[rows]]
+            inside = column.codes[rows] >= 0
+            if self.window.start is not None:
+                inside &= times >= self.window.start
+            if self.window.end is not None:
+                inside &= times < self.window.end
+        report.outside += int(np.count_nonzero(~inside))
         return rows[inside]
 
-    def _alert(self, found: dict[str, list[Match]], report: Report) -> None:
-        for ready in self.rules:
-            matches = sorted(found.get(ready.rule.rule_id, []), key=lambda match: match.time)
-            if ready.statement.pipes:
-                hits = [Hit(match, match.event) for match in matches]
-                matches = [hit.event for hit in apply_pipes(ready.statement.pipes, hits)]
-                report.matches[ready.rule.rule_id] = len(matches)
-            report.alerts += [Alert(ready.rule, match.event, match.origin) for match in matches]
-        report.alerts.sort(key=lambda alert: alert.time)
-        for rule_id in [rule_id for rule_id, count in report.matches.items() if not count]:
-            del report.matches[rule_id]
+    def _keep(self, matches: list[EventMatch], batch: EventBatch, rows: npt.NDArray[np.intp]) -> None:
+        for row in rows[: self.max_alerts - len(matches)].tolist():
+            raw = batch.raw(row)
+            event = raw.event()
+            matches.append(EventMatch(event_time(event) or 0, event, raw.origin))
+
+    def _alerts(
+        self, ready: ReadyRule, found: dict[str, list[EventMatch]], sequences: SequenceSearch, report: Report
+    ) -> list[Alert]:
+        rule = ready.rule
+        if ready.joined is not None:
+            matches = sequences.matches(rule.rule_id)
+            kept = [sequence_alert(rule, match) for match in islice(matches, self.max_alerts)]
+            report.matches[rule.rule_id] = len(kept) + sum(1 for _ in matches)
+            return kept
+        events = sorted(found[rule.rule_id], key=lambda match: match.time)
+        if ready.statement.pipes:
+            hits = [Hit(match, match.event) for match in events]
+            events = [hit.event for hit in apply_pipes(ready.statement.pipes, hits)]
+            report.matches[rule.rule_id] = len(events)
+        return [Alert(rule, match.event, match.origin) for match in events]
 
 
 @dataclass(frozen=True)
-class Match:
+class EventMatch:
     """An event that a rule matched, with its time for ordering."""
 
     time: int

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tocsin.ecs import Schema, default_schema
+from tocsin.ecs import CATEGORY, TIMESTAMP, Schema, default_schema
+from tocsin.engine.candidates import TIEBREAKER
 from tocsin.engine.graph import EventRule
-from tocsin.engine.pipes import pipe_fields
 from tocsin.eql import syntax as s
 from tocsin.eql.compile import read
 from tocsin.errors import QueryError
@@ -24,19 +24,41 @@ class ReadyRule:
     statement: s.Statement
 
     @property
-    def category(self) -> str | None:
-        """The event category that it reads; None for any."""
+    def joined(self) -> s.Sequence | s.Sample | None:
+        """The query, if it is a sequence or a sample."""
         query = self.statement.query
-        return query.category if isinstance(query, s.EventQuery) else None
+        return None if isinstance(query, s.EventQuery) else query
 
     @property
-    def pipe_fields(self) -> tuple[str, ...]:
-        """The fields that its pipes read."""
-        return pipe_fields(self.statement.pipes)
+    def categories(self) -> frozenset[str] | None:
+        """The event categories that it reads; None for any, and where another field holds the category."""
+        if self.rule.event_category_override:
+            return None
+        named = {event.category for event in s.event_queries(self.statement.query)}
+        return None if None in named else frozenset(c for c in named if c is not None)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The fields that it reads beside its conditions: for joining and ordering events."""
+        if self.joined is None:
+            return frozenset()
+        return s.join_fields(self.joined) | {self.timestamp_field, self.tiebreaker_field}
+
+    @property
+    def timestamp_field(self) -> str:
+        """The field that orders events."""
+        return self.rule.timestamp_field or TIMESTAMP
+
+    @property
+    def tiebreaker_field(self) -> str:
+        """The field that orders events of one time."""
+        return self.rule.tiebreaker_field or TIEBREAKER
 
     def event_rule(self, *, any_index: bool) -> EventRule:
         """Return what the engine needs of it."""
-        return EventRule(self.rule.rule_id, self.statement, () if any_index else self.rule.index)
+        indices = () if any_index else self.rule.index
+        category = self.rule.event_category_override or CATEGORY
+        return EventRule(self.rule.rule_id, self.statement, indices, category)
 
 
 def prepare(rules: Iterable[Rule], schema: Schema | None = None) -> tuple[list[ReadyRule], list[Skipped]]:
@@ -64,9 +86,6 @@ def _prepare(rule: Rule, schema: Schema) -> ReadyRule | Skipped:
         statement = read(rule.query, schema)
     except QueryError as error:
         return Skipped(rule.name, "invalid query", explain_query_error(rule, error), invalid=True)
-    if not isinstance(statement.query, s.EventQuery):
-        kind = type(statement.query).__name__.lower()
-        return Skipped(rule.name, f"EQL {kind}", f"{rule.name}: EQL {kind}s cannot run yet")
     if any(pipe.name == "count" for pipe in statement.pipes):
         message = f"{rule.name}: `| count` yields numbers, not events, so it cannot raise alerts"
         return Skipped(rule.name, "count pipe", message, invalid=True)

@@ -1,11 +1,12 @@
-"""One query over telemetry: its matches in order of time, sent through its pipes."""
+"""One query over telemetry: its results in order of time, sent through its pipes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tocsin.detection.alert import Alert
 from tocsin.detection.hunt import Hunt, Progress, Window
 from tocsin.detection.prepare import ReadyRule
 from tocsin.engine.pipes import Hit, apply_pipes
@@ -19,11 +20,12 @@ _EVERY = 1 << 62
 
 @dataclass(frozen=True)
 class Found:
-    """The results of a query: hits (an event each, or a count), events read, seconds taken."""
+    """The results of a query: hits (an event each, or a count) or sequences, events read, seconds taken."""
 
-    hits: list[Hit]
     events: int
     seconds: float
+    hits: list[Hit] = field(default_factory=list)
+    sequences: list[Alert] = field(default_factory=list)
 
 
 def search(
@@ -33,10 +35,15 @@ def search(
     window: Window,
     progress: Progress | None = None,
 ) -> Found:
-    """Run an event query over every input."""
+    """Run a query over every input."""
     started = time.perf_counter()
     rule = Rule(rule_id="query", name="query", type="eql", severity="low", risk_score=0)
-    bare = s.Statement(statement.query)  # the pipes see all matches at once, below
-    report = Hunt([ReadyRule(rule, bare)], window, max_alerts=_EVERY).run(inputs, rejects, progress)
+    of_events = isinstance(statement.query, s.EventQuery)
+    # The pipes of an event query see all matches at once, below; a count is no event to make an alert of.
+    asked = s.Statement(statement.query) if of_events else statement
+    report = Hunt([ReadyRule(rule, asked)], window, max_alerts=_EVERY).run(inputs, rejects, progress)
+    if not of_events:
+        return Found(report.total_events, time.perf_counter() - started, sequences=report.alerts)
     hits = [Hit(alert.event, alert.event) for alert in report.alerts]
-    return Found(apply_pipes(statement.pipes, hits), report.total_events, time.perf_counter() - started)
+    piped = apply_pipes(statement.pipes, hits)
+    return Found(report.total_events, time.perf_counter() - started, hits=piped)

@@ -32,31 +32,40 @@ def steps_of(query: s.Sequence | s.Sample) -> tuple[s.Step, ...]:
 class Candidates:
     """What fits the steps of one query. `untimed` counts events that have no time and so no place."""
 
-    def __init__(self, query: s.Sequence | s.Sample, tiebreaker: str = TIEBREAKER) -> None:
+    def __init__(
+        self, query: s.Sequence | s.Sample, timestamp: str = TIMESTAMP, tiebreaker: str = TIEBREAKER
+    ) -> None:
         self.query = query
         self.steps = steps_of(query)
         self.untimed = 0
-        self._tiebreaker = tiebreaker
+        self._timestamp, self._tiebreaker = timestamp, tiebreaker
         self._keys: dict[Key, int] = {}
         self._fits: list[tuple[int, Codes, Codes]] = []  # step, arrivals, numbers of keys
         self._places: list[tuple[Codes, Codes, Codes]] = []  # arrivals, times, tiebreakers
 
-    def add(self, table: EventTable, rows_of_steps: Sequence[Rows], arrival: int) -> None:
-        """Take up the rows of a table that fit each step; its first row is the `arrival`th event."""
+    def add(self, table: EventTable, rows_of_steps: Sequence[Rows], arrival: int) -> Rows:
+        """Take up the rows of a table that fit each step; its first row is the `arrival`th event.
+
+        Returns the rows that may become part of a result.
+        """
         every = np.unique(np.concatenate(rows_of_steps)) if rows_of_steps else np.empty(0, np.intp)
         if not len(every):
-            return
-        times, timed = _numbers(table.column(TIMESTAMP), every)
+            return every
+        times, timed = _numbers(table.column(self._timestamp), every)
         ties, tied = _numbers(table.column(self._tiebreaker), every)
         ties[~tied] = _NO_TIEBREAKER
         self.untimed += int(np.count_nonzero(~timed))
         self._places.append((every[timed] + arrival, times[timed], ties[timed]))
         placed = every[timed]
+        taken: list[Codes] = []
         for number, (step, rows) in enumerate(zip(self.steps, rows_of_steps, strict=True)):
             kept = np.intersect1d(rows, placed, assume_unique=True)
             if len(kept):
                 numbers, keys = self._key_numbers(table, step, kept)
                 self._fits.append((number, numbers + arrival, keys))
+                if number < len(self.query.steps) and not step.missing:
+                    taken.append(numbers)
+        return np.unique(np.concatenate(taken)) if taken else every[:0]
 
     def _key_numbers(self, table: EventTable, step: s.Step, rows: Rows) -> tuple[Codes, Codes]:
         """Return rows and the number of each of their keys; a row without a needed key is left out."""
@@ -112,6 +121,19 @@ class Candidates:
                     counts += np.bincount(keys, minlength=len(self._keys))
             able &= counts >= step.runs
         return able
+
+    def joined(self) -> list[tuple[int, int]]:
+        """Return for each step how many of its events have every join key, and how many keys they have."""
+        found = []
+        for number in range(len(self.steps)):
+            mine = [(arrivals, keys) for of_step, arrivals, keys in self._fits if of_step == number]
+            events = {arrival for arrivals, _ in mine for arrival in arrivals.tolist()}
+            found.append((len(events), len({key for _, keys in mine for key in keys.tolist()})))
+        return found
+
+    def complete_keys(self) -> int:
+        """Return how many keys have events enough for every step."""
+        return int(np.count_nonzero(self._able_keys()))
 
     def samples(self) -> list[tuple[Key, tuple[int, ...]]]:
         """Return, for each key that has one, a sample: its arrivals, one a step, all different."""

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tocsin.engine.graph import Constant, Program, Test
+from tocsin.engine.graph import Constant, Program, Target, Test
 from tocsin.engine.kernels import truth_of_values
 from tocsin.engine.table import Codes, Column, EventTable, Mask
 from tocsin.eql.scalar import evaluator
@@ -21,10 +21,10 @@ from tocsin.eql.scalar import evaluator
 Rows = npt.NDArray[np.intp]
 
 
-def evaluate(program: Program, table: EventTable) -> dict[str, Rows]:
-    """Return, for each rule that matches, the numbers of the rows it matches, ascending."""
+def evaluate(program: Program, table: EventTable) -> dict[Target, Rows]:
+    """Return, for each step of a rule that matches, the numbers of the rows it matches, ascending."""
     run = _Run(program, table)
-    matches: dict[str, Rows] = {}
+    matches: dict[Target, Rows] = {}
     for key, root in program.roots:
         rows = np.flatnonzero(run.mask(root))
         if len(rows):

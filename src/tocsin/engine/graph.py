@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from tocsin.ecs import CATEGORY, INDEX
 from tocsin.engine.kernels import truth_of_null
 from tocsin.eql import syntax as s
-from tocsin.errors import UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,9 @@ class Gate:
 Node = Test | Constant | Gate
 
 
+Target = tuple[str, int]  # a rule's key and the number of a step; an event query is a rule of one step, 0
+
+
 @dataclass(frozen=True)
 class EventRule:
     """What the engine needs of a rule: a key of the caller's, its query, and the indices it reads.
@@ -49,15 +51,16 @@ class EventRule:
     key: str
     statement: s.Statement
     indices: tuple[str, ...] = ()
+    category_field: str = CATEGORY
 
 
 @dataclass(frozen=True)
 class Program:
-    """A compiled rule set: the nodes, the fields that each reads, and each rule's key and deciding node."""
+    """A compiled rule set: the nodes, the fields that each reads, and each rule's steps and deciding nodes."""
 
     nodes: tuple[Node, ...]
     reads: tuple[frozenset[str], ...]
-    roots: tuple[tuple[str, int], ...]
+    roots: tuple[tuple[Target, int], ...]
 
     @property
     def fields(self) -> frozenset[str]:
@@ -65,27 +68,20 @@ class Program:
         return frozenset().union(*self.reads)
 
 
-def compile_rules(rules: Iterable[EventRule], category_field: str = CATEGORY) -> Program:
-    """Compile rules together. Raises UnsupportedError for a sequence or a sample, which need a matcher."""
+def compile_rules(rules: Iterable[EventRule]) -> Program:
+    """Compile rules together, each step of a sequence or sample by itself; `until` is the step behind the last."""
+    return compile_conditions(
+        ((rule.key, number), s.And(step_conditions(rule, event)))
+        for rule in rules
+        for number, event in enumerate(s.event_queries(rule.statement.query))
+    )
+
+
+def compile_conditions(conditions: Iterable[tuple[Target, s.Expression]]) -> Program:
+    """Compile conditions in normal form together."""
     builder = _Builder()
-    roots = []
-    for rule in rules:
-        query = rule.statement.query
-        if not isinstance(query, s.EventQuery):
-            kind = type(query).__name__.lower()
-            raise UnsupportedError(
-                f"rule {rule.key}: EQL {kind}s cannot run yet", reason=f"EQL {kind}", hint="event queries can"
-            )
-        roots.append((rule.key, builder.add(rule_condition(rule, query, category_field))))
+    roots = [(target, builder.add(condition)) for target, condition in conditions]
     return Program(tuple(builder.nodes), _reads(builder.nodes), tuple(roots))
-
-
-def compile_steps(
-    query: s.Sequence | s.Sample, indices: tuple[str, ...] = (), category_field: str = CATEGORY
-) -> Program:
-    """Compile the steps of a sequence or sample; a root's key is its step's number, `until` behind the last."""
-    steps = enumerate(s.event_queries(query))
-    return compile_rules((EventRule(str(n), s.Statement(step), indices) for n, step in steps), category_field)
 
 
 def _reads(nodes: Sequence[Node]) -> tuple[frozenset[str], ...]:
@@ -99,18 +95,18 @@ def _reads(nodes: Sequence[Node]) -> tuple[frozenset[str], ...]:
     return tuple(reads)
 
 
-def rule_condition(rule: EventRule, query: s.EventQuery, category_field: str) -> s.Expression:
-    """Return everything that an event must meet: the index, the category, the condition."""
+def step_conditions(rule: EventRule, query: s.EventQuery) -> tuple[s.Expression, ...]:
+    """Return what an event must meet for a step of a rule, all of it: the index, the category, the condition."""
     parts: list[s.Expression] = []
     if rule.indices:
         parts.append(_index_condition(rule.indices))
     if query.category is not None:
-        parts.append(s.Comparison("==", s.FieldRef(category_field), s.Literal(query.category)))
+        parts.append(s.Comparison("==", s.FieldRef(rule.category_field), s.Literal(query.category)))
     if isinstance(query.condition, s.And):
         parts.extend(query.condition.operands)
     else:
         parts.append(query.condition)
-    return parts[0] if len(parts) == 1 else s.And(tuple(parts))
+    return tuple(parts)
 
 
 def _index_condition(patterns: Sequence[str]) -> s.Expression:
@@ -160,6 +156,9 @@ class _Builder:
 
     def _node(self, expression: s.Expression) -> tuple[Node, int]:
         match expression:
+            case s.And((only,)) | s.Or((only,)):
+                number = self.add(only)
+                return self.nodes[number], self._costs[number]
             case s.And(operands) | s.Or(operands):
                 numbers = list(dict.fromkeys(self.add(o) for o in operands))
                 numbers.sort(key=lambda n: self._costs[n])

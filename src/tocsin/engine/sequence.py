@@ -9,6 +9,7 @@ looked for when the other events of a sequence are there.
 from __future__ import annotations
 
 import bisect
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -92,7 +93,9 @@ class SequenceMatcher:
         self._keys: dict[Key, _OfKey] = {}
         self._unfinished = 0
         self._since_forgetting = 0
-        self.dropped = 0  # unfinished sequences that the ceiling cost
+        # Why sequences went unfinished: `maxspan`, `until`, `missing` (what should miss was there), `ceiling`.
+        self.lost: Counter[str] = Counter()
+        self.reached: Counter[int] = Counter()  # step -> how many sequences got as far
 
     # ---- feeding
 
@@ -137,7 +140,9 @@ class SequenceMatcher:
         """An `until` event: whatever waits for this key has an until behind its last event."""
         state = self._keys.get(key)
         if state is not None:
-            self._unfinished -= sum(len(waiting) for waiting in state.waiting.values())
+            ended = sum(len(waiting) for waiting in state.waiting.values())
+            self._unfinished -= ended
+            self.lost["until"] += ended
             state.waiting.clear()
             if not state.missing and not state.pending:
                 del self._keys[key]
@@ -155,6 +160,7 @@ class SequenceMatcher:
             partial = self._continue(state, self._positive[position - 1], candidate)
         if partial is None:
             return
+        self.reached[self._stages[stage].step] += 1
         if stage != self._positive[-1]:
             self._wait(state, stage, partial)
         elif self._trailing:
@@ -175,6 +181,7 @@ class SequenceMatcher:
         del waiting[:cut]
         self._unfinished -= cut
         if self._maxspan is not None and place.time - newest.ordinals[0].time > self._maxspan:
+            self.lost["maxspan"] += 1
             return None
         return _Partial((*newest.ordinals, place), (*newest.events, candidate.event))
 
@@ -188,6 +195,7 @@ class SequenceMatcher:
 
     def _complete(self, key: Key, state: _OfKey, partial: _Partial) -> Iterator[Found]:
         if self._has_missing and not self._nothing_between(state, partial.ordinals):
+            self.lost["missing"] += 1
             return
         events: list[Any] = [None] * len(self._stages)
         for stage, event in zip(self._positive, partial.events, strict=True):
@@ -240,6 +248,7 @@ class SequenceMatcher:
             for stage, waiting in list(state.waiting.items()):
                 keep = [partial for partial in waiting if partial.ordinals[0].time >= oldest]
                 self._unfinished -= len(waiting) - len(keep)
+                self.lost["maxspan"] += len(waiting) - len(keep)
                 state.waiting[stage] = keep
             due = [partial for partial in state.pending if partial.ordinals[0].time < oldest]
             state.pending = [partial for partial in state.pending if partial.ordinals[0].time >= oldest]
@@ -260,7 +269,7 @@ class SequenceMatcher:
         for state in self._keys.values():
             for stage, waiting in list(state.waiting.items()):
                 keep = [partial for partial in waiting if partial.ordinals[0] > middle]
-                self.dropped += len(waiting) - len(keep)
+                self.lost["ceiling"] += len(waiting) - len(keep)
                 self._unfinished -= len(waiting) - len(keep)
                 state.waiting[stage] = keep
 
@@ -269,7 +278,8 @@ class SequenceMatcher:
     def save(self) -> dict[str, Any]:
         """Return the state as plain data; events are kept as they were given."""
         return {
-            "dropped": self.dropped,
+            "lost": dict(self.lost),
+            "reached": {str(step): count for step, count in self.reached.items()},
             "keys": [
                 {
                     "key": list(key),
@@ -283,7 +293,8 @@ class SequenceMatcher:
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Take up a saved state."""
-        self.dropped = saved["dropped"]
+        self.lost = Counter(saved["lost"])
+        self.reached = Counter({int(step): count for step, count in saved["reached"].items()})
         self._keys = {}
         for entry in saved["keys"]:
             state = _OfKey(

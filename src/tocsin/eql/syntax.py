@@ -255,16 +255,20 @@ def event_queries(query: Query) -> tuple[EventQuery, ...]:
             return tuple(step.event for step in (*steps, *((until,) if until else ())))
 
 
+def join_fields(query: Sequence | Sample) -> frozenset[str]:
+    """Return the fields that the join keys of a sequence or sample read."""
+    until = (query.until,) if isinstance(query, Sequence) and query.until else ()
+    keys = (*query.by, *(key for step in (*query.steps, *until) for key in step.by))
+    return frozenset(key.name for key in keys)
+
+
 def statement_fields(statement: Statement) -> tuple[str, ...]:
     """Return every field that a statement reads: conditions, join keys and pipes."""
     names: dict[str, None] = {}
     for event in event_queries(statement.query):
         names.update(dict.fromkeys(field_names(event.condition)))
     if not isinstance(statement.query, EventQuery):
-        keys = [*statement.query.by, *(key for step in statement.query.steps for key in step.by)]
-        if isinstance(statement.query, Sequence) and statement.query.until:
-            keys += statement.query.until.by
-        names.update(dict.fromkeys(key.name for key in keys))
+        names.update(dict.fromkeys(sorted(join_fields(statement.query))))
     for pipe in statement.pipes:
         for argument in pipe.arguments:
             names.update(dict.fromkeys(field_names(argument)))

@@ -16,16 +16,28 @@ Event = dict[str, Any]  # flat: dotted field name -> value or list of values
 
 
 @dataclass(frozen=True)
+class RawEvent:
+    """An event as its source holds it: the raw content, the input it came from, and how it becomes an event."""
+
+    content: bytes
+    origin: str
+    decode: Callable[[bytes], Event]
+
+    def event(self) -> Event:
+        """Return the event with every field."""
+        return self.decode(self.content)
+
+
+@dataclass(frozen=True)
 class EventBatch:
-    """Some events of one input. `table` holds the wanted fields; `document` gives row i with every field.
+    """Some events of one input. `table` holds the wanted fields; `raw` gives row i whole.
 
     `counts` says how many events of each dataset the batch stands for; events that no loaded rule can match
-    may be counted without being in the table. `origin` names the input of a row.
+    may be counted without being in the table.
     """
 
     table: EventTable
-    document: Callable[[int], Event]
-    origin: Callable[[int], str]
+    raw: Callable[[int], RawEvent]
     counts: Mapping[str, int]
 
     @property
@@ -42,8 +54,7 @@ class RowBatch:
     """
 
     rows: Sequence[Row]
-    document: Callable[[int], Event]
-    origin: str
+    raw: Callable[[int], RawEvent]
     counts: Mapping[str, int]
 
 
@@ -73,16 +84,11 @@ def _join(batches: Sequence[RowBatch], fields: Sequence[str]) -> EventBatch:
         starts.append(starts[-1] + len(batch.rows))
         counts.update(batch.counts)
 
-    def find(row: int) -> tuple[RowBatch, int]:
+    def raw(row: int) -> RawEvent:
         number = bisect_right(starts, row) - 1
-        return batches[number], row - starts[number]
+        return batches[number].raw(row - starts[number])
 
-    def document(row: int) -> Event:
-        batch, inside = find(row)
-        return batch.document(inside)
-
-    table = table_from_events([row for batch in batches for row in batch.rows], fields)
-    return EventBatch(table, document, lambda row: find(row)[0].origin, counts)
+    return EventBatch(table_from_events([row for batch in batches for row in batch.rows], fields), raw, counts)
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,10 @@ class Wanted:
 
     fields: frozenset[str]
     categories: frozenset[str] | None = None
+
+    def any_of(self, categories: Iterable[str]) -> bool:
+        """Tell whether a loaded rule may read events of these categories."""
+        return self.categories is None or not self.categories.isdisjoint(categories)
 
 
 @dataclass(frozen=True)

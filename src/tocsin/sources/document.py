@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 import pyarrow as pa
 
 from tocsin.ecs import INDEX
+from tocsin.engine.table import Row
 from tocsin.sources.batch import Event, flatten
-from tocsin.sources.windows.record import to_ecs
+from tocsin.sources.windows.flat import is_flat, unflattened
+from tocsin.sources.windows.record import WindowsRecord
 
 DATASET_FIELDS = (
     "data_stream.type",
@@ -25,15 +28,15 @@ UNKNOWN_DATASET = "ecs"
 _BACKING_INDEX = re.compile(r"^(?:[^:]*:)?(?:partial-|restored-)?(?:\.ds-)?(.*?)(?:-\d{4}\.\d{2}\.\d{2}-\d{6})?$")
 
 
-def normalise(record: Any) -> Event:
-    """Return a flat ECS event for a record: an ECS document, a hit, or a Windows event in JSON.
+def row_of(record: Any) -> WindowsRecord | Event:
+    """Return a record as a row: a Windows event, read field by field, or an ECS document or hit, flat.
 
     Raises ValueError for anything else.
     """
     if not isinstance(record, dict):
         raise ValueError(f"an event is a JSON object, and this is a {type(record).__name__}")
-    if isinstance(record.get("Event"), dict) and "System" in record["Event"]:
-        return to_ecs(record)
+    if is_windows(record):
+        return WindowsRecord(record if "Event" in record else unflattened(record))
     source = record.get("_source")
     if isinstance(source, dict):
         event = flatten(source)
@@ -53,6 +56,23 @@ def normalise(record: Any) -> Event:
     return event
 
 
+def is_windows(record: Mapping[str, Any]) -> bool:
+    """Tell a Windows event in JSON, nested as its XML or flat, from an ECS document."""
+    nested = record.get("Event")
+    return (isinstance(nested, dict) and "System" in nested) or is_flat(record)
+
+
+def normalise(record: Any) -> Event:
+    """Return a record as a flat ECS event. Raises ValueError for what is none."""
+    row = row_of(record)
+    return row.fields() if isinstance(row, WindowsRecord) else row
+
+
+def read_document(content: bytes) -> Event:
+    """Return the event that JSON text holds. Raises ValueError."""
+    return normalise(orjson.loads(content))
+
+
 def index_of(event: Mapping[str, Any]) -> str | None:
     """Return the index that an event lies in, as far as it tells: `_index`, its data stream, or its shipper."""
     index = event.get(INDEX)
@@ -68,7 +88,7 @@ def index_of(event: Mapping[str, Any]) -> str | None:
     return f"{kind}-{dataset}-{event.get('data_stream.namespace', 'default')}"
 
 
-def dataset_name(event: Mapping[str, Any]) -> str:
+def dataset_name(event: Row) -> str:
     """Return the name under which an event is counted."""
     name = event.get("data_stream.dataset") or event.get("event.dataset") or event.get("agent.type")
     return name if isinstance(name, str) else UNKNOWN_DATASET

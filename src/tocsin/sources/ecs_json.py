@@ -10,7 +10,7 @@ import json
 import re
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import orjson
@@ -18,11 +18,11 @@ import pyarrow as pa
 import zstandard
 
 from tocsin.ecs import INDEX
-from tocsin.engine.table import EventTable
-from tocsin.sources.batch import Event, EventBatch, Reject, Rejects, RowBatch, Wanted
-from tocsin.sources.document import DATASET_FIELDS, dataset_name, index_and_counts, normalise
+from tocsin.engine.table import EventTable, Row
+from tocsin.sources.batch import EventBatch, RawEvent, Reject, Rejects, RowBatch, Wanted
+from tocsin.sources.document import DATASET_FIELDS, dataset_name, index_and_counts, read_document, row_of
 from tocsin.sources.json_layout import Layout, is_bulk_action, layout_of
-from tocsin.sources.windows.record import MalformedRecord
+from tocsin.sources.windows.record import MalformedRecord, WindowsRecord
 
 BLOCK = 8 << 20  # bytes of NDJSON a batch
 _ARRAY_BATCH = 4096  # records of a JSON array or response a batch
@@ -112,20 +112,12 @@ def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects) -> Iterator
     else:
         records = _records(found)
     for start in range(0, len(records), _ARRAY_BATCH):
-        part = records[start : start + _ARRAY_BATCH]
-        rows, events, counts = [], [], Counter[str]()
-        for offset, record in enumerate(part):
-            event = _event(record, name, f"record {start + offset + 1}", rejects)
-            if event is not None:
-                rows.append(event)
-                events.append(record)
-                counts[dataset_name(event)] += 1
-        if rows:
-            yield RowBatch(rows, _document(events), name, counts)
-
-
-def _document(records: list[Any]) -> Callable[[int], Event]:
-    return lambda row: normalise(records[row])
+        rows = _Rows(name, wanted, rejects)
+        for number, record in enumerate(records[start : start + _ARRAY_BATCH], start + 1):
+            rows.add(record, f"record {number}")
+        batch = rows.batch()
+        if batch is not None:
+            yield batch
 
 
 def _records(found: Any) -> list[Any]:
@@ -154,17 +146,44 @@ def _concatenated(data: bytes, name: str, rejects: Rejects, reason: str) -> Iter
         yield from _records(found)
 
 
-# ---- one record
+# ---- record by record
 
 
-def _event(record: Any, name: str, place: str, rejects: Rejects) -> Event | None:
-    try:
-        return normalise(record)
-    except MalformedRecord as error:
-        rejects.add(Reject(name, place, "malformed Windows event", str(error), _shown(record)))
-    except ValueError as error:
-        rejects.add(Reject(name, place, "not an event", str(error), _shown(record)))
-    return None
+class _Rows:
+    """Records gathered for one table; `text` is a record's own JSON where it is at hand."""
+
+    def __init__(self, name: str, wanted: Wanted, rejects: Rejects) -> None:
+        self.name, self.wanted, self.rejects = name, wanted, rejects
+        self.rows: list[Row] = []
+        self.texts: list[bytes | None] = []
+        self.records: list[Any] = []
+        self.counts: Counter[str] = Counter()
+
+    def add(self, record: Any, place: str, text: bytes | None = None) -> None:
+        try:
+            row = row_of(record)
+        except MalformedRecord as error:
+            self.rejects.add(Reject(self.name, place, "malformed Windows event", str(error), _shown(record)))
+            return
+        except ValueError as error:
+            self.rejects.add(Reject(self.name, place, "not an event", str(error), _shown(record)))
+            return
+        self.counts[dataset_name(row)] += 1
+        if isinstance(row, WindowsRecord) and not self.wanted.any_of(row.dataset.kind(row.event_id).category):
+            return
+        self.rows.append(row)
+        self.texts.append(text)
+        self.records.append(record if text is None else None)
+
+    def batch(self) -> RowBatch | None:
+        if not self.counts:
+            return None
+
+        def raw(row: int) -> RawEvent:
+            text = self.texts[row]
+            return RawEvent(orjson.dumps(self.records[row]) if text is None else text, self.name, read_document)
+
+        return RowBatch(self.rows, raw, self.counts)
 
 
 def _shown(record: Any) -> str:
@@ -209,19 +228,16 @@ class _Lines:
             columns[INDEX] = index
         lines: list[bytes] = []
 
-        def document(row: int) -> Event:
+        def raw(row: int) -> RawEvent:
             if not lines:
                 lines.extend(line for line in block.split(b"\n") if line.strip())
-            return normalise(orjson.loads(lines[row]))
+            return RawEvent(lines[row], self.name, read_document)
 
         kept = {name: column for name, column in columns.items() if name in self.wanted.fields}
-        name = self.name
-        return EventBatch(EventTable(kept, table.num_rows), document, lambda _row: name, counts)
+        return EventBatch(EventTable(kept, table.num_rows), raw, counts)
 
     def _one_by_one(self, block: bytes, first_line: int) -> RowBatch | None:
-        rows: list[Event] = []
-        kept: list[bytes] = []
-        counts: Counter[str] = Counter()
+        rows = _Rows(self.name, self.wanted, self.rejects)
         for number, line in enumerate(block.split(b"\n"), first_line):
             text = line.strip()
             if not text:
@@ -232,13 +248,6 @@ class _Lines:
             except orjson.JSONDecodeError as error:
                 self.rejects.add(_damaged_line(text, self.name, place, error))
                 continue
-            if is_bulk_action(record):
-                continue
-            event = _event(record, self.name, place, self.rejects)
-            if event is not None:
-                rows.append(event)
-                kept.append(text)
-                counts[dataset_name(event)] += 1
-        if not rows:
-            return None
-        return RowBatch(rows, lambda row: normalise(orjson.loads(kept[row])), self.name, counts)
+            if not is_bulk_action(record):
+                rows.add(record, place, text)
+        return rows.batch()

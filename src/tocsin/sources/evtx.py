@@ -14,9 +14,10 @@ import evtx
 import orjson
 
 from tocsin.errors import InputError
-from tocsin.sources.batch import Reject, Rejects, RowBatch, Wanted
+from tocsin.sources.batch import Event, RawEvent, Reject, Rejects, RowBatch, Wanted
+from tocsin.sources.document import read_document
 from tocsin.sources.windows.mapping import Dataset
-from tocsin.sources.windows.record import MalformedRecord, WindowsRecord, dataset_of
+from tocsin.sources.windows.record import MalformedRecord, WindowsRecord, dataset_of, to_ecs
 
 BATCH = 4096
 _HEADER, _CHUNK = 4096, 65536  # bytes of a file's header and of each chunk
@@ -151,11 +152,13 @@ class _Batch:
         return head
 
     def _reads(self, dataset: Dataset, event_id: int) -> bool:
-        if self.wanted.categories is None:
-            return True
-        category = dataset.kind(event_id).category
-        return not self.wanted.categories.isdisjoint(category)
+        return self.wanted.any_of(dataset.kind(event_id).category)
 
     def finish(self) -> RowBatch:
-        rows = self.rows
-        return RowBatch(rows, lambda row: rows[row].fields(), self.name, self.counts)
+        rows, name = self.rows, self.name
+        decode = _read_forwarded if self.forwarded else read_document
+        return RowBatch(rows, lambda row: RawEvent(rows[row].source(), name, decode), self.counts)
+
+
+def _read_forwarded(content: bytes) -> Event:
+    return to_ecs(orjson.loads(content), forwarded=True)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from tocsin.ecs import INDEX, FieldType, default_schema
+from tocsin.sources.document import is_windows
 
 _ARROW_BLOCK = 1 << 20  # bytes that one thread of Arrow's reader parses at a time
 _SAMPLE = 64  # lines that are looked at for types
@@ -81,7 +82,7 @@ def layout_of(block: bytes, fields: Iterable[str]) -> Layout | None:
             record = orjson.loads(line)
         except orjson.JSONDecodeError:
             continue
-        if not isinstance(record, dict) or "Event" in record or is_bulk_action(record):
+        if not isinstance(record, dict) or is_windows(record) or is_bulk_action(record):
             return None
         sample.append(record)
     if not sample:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
+import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,8 +15,8 @@ import pyarrow.parquet as pq
 from tocsin.ecs import INDEX
 from tocsin.engine.table import EventTable
 from tocsin.errors import InputError
-from tocsin.sources.batch import Event, EventBatch, Rejects, Wanted
-from tocsin.sources.document import DATASET_FIELDS, index_and_counts, normalise
+from tocsin.sources.batch import EventBatch, RawEvent, Rejects, Wanted
+from tocsin.sources.document import DATASET_FIELDS, index_and_counts, read_document
 
 _ROWS = 1 << 16
 
@@ -44,24 +45,23 @@ def read_parquet(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) ->
         for start in range(0, rows, _ROWS):
             part = table.slice(start, _ROWS)
             length = min(_ROWS, rows - start)
-            yield _batch(part, length, paths, name, wanted.fields, _documents(whole, group, start))
+            yield _batch(part, length, paths, wanted.fields, _raw(whole, group, start, name))
 
 
-def _documents(whole: Any, group: int, start: int) -> Any:
-    def document(row: int) -> Event:
-        record: dict[str, Any] = whole(group).slice(start + row, 1).to_pylist()[0]
-        return normalise(record)
+def _raw(whole: Callable[[int], pa.Table], group: int, start: int, name: str) -> Callable[[int], RawEvent]:
+    def raw(row: int) -> RawEvent:
+        found = whole(group).slice(start + row, 1).to_pylist()[0]
+        return RawEvent(orjson.dumps(found, default=str), name, read_document)
 
-    return document
+    return raw
 
 
 def _batch(
     part: pa.Table,
     rows: int,
     paths: dict[str, tuple[str, ...]],
-    name: str,
     wanted: Iterable[str],
-    document: Any,
+    raw: Callable[[int], RawEvent],
 ) -> EventBatch:
     columns: dict[str, pa.ChunkedArray] = {}
     for field, path in paths.items():
@@ -75,7 +75,7 @@ def _batch(
     if index is not None:
         columns[INDEX] = index
     kept = {field: column for field, column in columns.items() if field in wanted}
-    return EventBatch(EventTable(kept, rows), document, lambda _row: name, Counter(counts))
+    return EventBatch(EventTable(kept, rows), raw, Counter(counts))
 
 
 def _find(schema: pa.Schema, field: str) -> tuple[str, ...] | None:

@@ -96,6 +96,10 @@ class WindowsRecord:
         reader = self._readers[field]
         return None if reader is None else reader(self)
 
+    def source(self) -> bytes:
+        """Return the record as JSON."""
+        return self._text.encode() if self._text else orjson.dumps(self._record)
+
     @property
     def event(self) -> Mapping[str, Any]:
         """The record's `Event`."""

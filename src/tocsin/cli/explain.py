@@ -1,0 +1,87 @@
+"""`tocsin explain`: why a rule does not alert, predicate by predicate."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tocsin.errors import QueryError, RuleError
+
+if TYPE_CHECKING:
+    from tocsin.detection.prepare import ReadyRule
+
+
+class ExplainFormat(StrEnum):
+    """How an explanation is shown."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def explain(
+    rule: Annotated[
+        str, typer.Argument(help="A rule's name (or a part of it), id or file, or an EQL query.", metavar="RULE")
+    ],
+    events: Annotated[list[str], typer.Argument(help="Files, folders, globs, or -.", metavar="EVENTS...")],
+    rules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rules", "-r", help="Where to look for the rule. Default: the rules that ship with tocsin."
+        ),
+    ] = None,
+    all_indices: Annotated[
+        bool, typer.Option("--all-indices", help="Leave the rule's index patterns out of it.")
+    ] = False,
+    output_format: Annotated[
+        ExplainFormat, typer.Option("--format", "-f", help="How to show it.")
+    ] = ExplainFormat.TABLE,
+    rejects: Annotated[Path, typer.Option("--rejects", help="Where to keep what could not be read.")] = Path(
+        "tocsin-rejects.ndjson"
+    ),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Show where a rule goes silent: how many events pass each of its steps and predicates."""
+    from tocsin.cli.explanation import as_json, show_explanation
+    from tocsin.cli.progress import progress_bar
+    from tocsin.detection.explain import explain as run
+    from tocsin.sources.batch import Rejects
+    from tocsin.sources.inputs import find_inputs
+
+    ready = _ready(rule, rules)
+    inputs = find_inputs(events)
+    kept = Rejects(rejects)
+    with progress_bar(inputs, quiet=quiet) as progress:
+        found = run(ready, inputs, kept, progress, any_index=all_indices)
+    kept.close()
+    if output_format is ExplainFormat.JSON:
+        sys.stdout.write(as_json(ready, found))
+    else:
+        show_explanation(ready, found)
+    if kept.total and not quiet:
+        print(f"{kept.total:,} rejected; kept in {rejects}", file=sys.stderr)
+    raise typer.Exit(2 if kept.total and not found.events else 0)
+
+
+def _ready(text: str, folders: list[str] | None) -> ReadyRule:
+    """Return the rule that is named, or one made of the query that is given. Raises RuleError, QueryError."""
+    from tocsin.cli.rules import find_rule
+    from tocsin.detection.prepare import prepare
+    from tocsin.eql.parser import parse
+    from tocsin.rules.model import Rule
+
+    rule = Rule(rule_id="query", name="query", type="eql", severity="low", risk_score=0, query=text)
+    try:
+        parse(text)
+    except QueryError:
+        if " where " in text:  # no rule's name, but a query with a fault: preparing it says which
+            pass
+        else:
+            rule = find_rule(text, folders)
+    ready, skipped = prepare([rule])
+    if skipped:
+        raise RuleError(skipped[0].message)
+    return ready[0]

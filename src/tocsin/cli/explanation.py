@@ -1,0 +1,113 @@
+"""An explanation on the terminal: a table a step, then what became of the sequence."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import orjson
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tocsin.detection.explain import Explanation, Joining, Part, Step
+from tocsin.detection.prepare import ReadyRule
+
+_WIDTH = 120
+_LOST = {
+    "maxspan": "ran out of maxspan",
+    "until": "were ended by until",
+    "missing": "had an event between that should be missing",
+    "ceiling": "were dropped, more being unfinished at once than are kept",
+}
+
+
+def show_explanation(ready: ReadyRule, found: Explanation) -> None:
+    """Print what was found."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(_WIDTH, console.width))
+    by_source = ", ".join(f"{name} {count:,}" for name, count in found.events.most_common())
+    console.print(Text.assemble((ready.rule.name, "bold"), f"  {found.events.total():,} events: {by_source}"))
+    silent = found.silent
+    for number, step in enumerate(found.steps):
+        at = silent[1] if silent and silent[0] == number else None
+        console.print(_table(step, at, set(found.absent)))
+    if found.joining:
+        console.print(_joining(found.joining, found.steps))
+    console.print(_verdict(found))
+    if found.absent:
+        console.print(Text.assemble(("no event has ", "yellow"), ", ".join(found.absent)))
+
+
+def _table(step: Step, silent: Part | None, absent: set[str]) -> Table:
+    title = Text.assemble((step.title, "bold"), ("  should be missing" if step.missing else "", "dim"))
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 0, 0))
+    table.add_column("predicate", ratio=1, overflow="fold")
+    table.add_column("alone", justify="right", no_wrap=True)
+    table.add_column("left", justify="right", no_wrap=True)
+    table.add_column("", width=44, overflow="fold")
+    for part in step.parts:
+        table.add_row(
+            Text("    " * part.depth + _shortened(part.text)),
+            f"{part.alone:,}",
+            f"{part.left:,}",
+            _note(part, silent, absent),
+            style="dim" if part.depth else "",
+        )
+    return table
+
+
+def _note(part: Part, silent: Part | None, absent: set[str]) -> Text:
+    note = Text()
+    if part is silent:
+        note.append("◀ silent from here  ", style="bold red")
+    gone = [name for name in part.fields if name in absent]
+    if gone:
+        note.append(f"no event has {', '.join(gone)}", style="yellow")
+    return note
+
+
+def _shortened(text: str, limit: int = 400) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _joining(joining: Joining, steps: list[Step]) -> Table:
+    by = f"joined by {', '.join(joining.keys)}" if joining.keys else "in one stream"
+    table = Table(title=Text(by, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0))
+    table.add_column("step")
+    for name in ("events", "with every key", "different keys", "sequences got as far"):
+        table.add_column(name, justify="right")
+    for step, joined in zip(steps, joining.steps, strict=True):
+        reached = "" if step.missing else f"{joined.reached:,}"
+        table.add_row(Text(step.title), f"{step.events:,}", f"{joined.events:,}", f"{joined.keys:,}", reached)
+    return table
+
+
+def _verdict(found: Explanation) -> Text:
+    joining = found.joining
+    if joining is None:
+        count = found.steps[0].events
+        return Text(f"{count:,} events match", style="bold green" if count else "bold red")
+    text = Text(f"{joining.found:,} found", style="bold green" if joining.found else "bold red")
+    if joining.keys:
+        text.append(f", {joining.complete_keys:,} of the keys with events for every step", style="default")
+    for reason, count in joining.lost.items():
+        text.append(f"; {count:,} {_LOST[reason]}", style="default")
+    if joining.untimed:
+        text.append(f"; {joining.untimed:,} events have no time", style="default")
+    return text
+
+
+def as_json(ready: ReadyRule, found: Explanation) -> str:
+    """Return an explanation as one JSON object."""
+    silent = found.silent
+    body = {
+        "rule": {"rule_id": ready.rule.rule_id, "name": ready.rule.name},
+        "events": dict(found.events),
+        "steps": [asdict(step) for step in found.steps],
+        "joining": asdict(found.joining) if found.joining else None,
+        "silent": {"step": silent[0], "predicate": silent[1].text} if silent else None,
+        "absent_fields": found.absent,
+    }
+    return orjson.dumps(body, option=orjson.OPT_INDENT_2).decode() + "\n"

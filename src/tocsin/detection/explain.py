@@ -1,0 +1,247 @@
+"""Where a rule goes silent: for each step and predicate, how many events meet it, and how many are left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tocsin.detection.hunt import Progress
+from tocsin.detection.prepare import ReadyRule
+from tocsin.ecs import INDEX, default_schema
+from tocsin.engine.candidates import Candidates
+from tocsin.engine.evaluate import evaluate
+from tocsin.engine.graph import Target, compile_conditions, step_conditions
+from tocsin.engine.sequence import SequenceMatcher
+from tocsin.eql import syntax as s
+from tocsin.eql.normalise import condition as normal_form
+from tocsin.eql.parser import parse
+from tocsin.eql.render import render
+from tocsin.sources.batch import Rejects, Wanted
+from tocsin.sources.inputs import Input
+from tocsin.sources.read import read_inputs
+
+
+@dataclass(frozen=True)
+class Part:
+    """One predicate of a step as it is written; `depth` counts the `or` and `not` around it.
+
+    `alone` is how many events meet it, `left` how many of them met everything in front of it too.
+    """
+
+    text: str
+    depth: int
+    fields: tuple[str, ...]
+    alone: int = 0
+    left: int = 0
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step's predicates in order, and how many events meet them all."""
+
+    title: str
+    parts: tuple[Part, ...]
+    events: int
+    missing: bool = False
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Of a step's events: how many have every join key, how many keys they have, how many sequences got as far."""
+
+    events: int
+    keys: int
+    reached: int
+
+
+@dataclass(frozen=True)
+class Joining:
+    """What became of a sequence's or sample's events.
+
+    `complete_keys` have events enough for every step; `lost` says what ended sequences (SequenceMatcher.lost);
+    `untimed` events have no time and so no place.
+    """
+
+    keys: tuple[str, ...]
+    steps: tuple[Joined, ...]
+    complete_keys: int
+    lost: dict[str, int]
+    untimed: int
+    found: int
+
+
+@dataclass
+class Explanation:
+    """How far a rule got with some events."""
+
+    steps: list[Step]
+    joining: Joining | None
+    absent: list[str]  # fields that no event has
+    events: Counter[str] = field(default_factory=Counter)  # dataset -> events read
+
+    @property
+    def silent(self) -> tuple[int, Part] | None:
+        """The first step (from 0) and predicate that no event is left behind, where events should be."""
+        for number, step in enumerate(self.steps):
+            if not step.events and not step.missing:
+                return next(((number, part) for part in step.parts if not part.depth and not part.left), None)
+        return None
+
+
+def explain(
+    ready: ReadyRule,
+    inputs: Iterable[Input],
+    rejects: Rejects,
+    progress: Progress | None = None,
+    *,
+    any_index: bool = False,
+) -> Explanation:
+    """Run a rule over every input and count at each of its predicates. Bad input is rejected, never raised."""
+    steps = [_Step(number, ready, event, any_index) for number, event in enumerate(_written(ready))]
+    read = {name for step in steps for probe in step.probes for name in probe.fields} | ready.fields
+    fields = sorted(read - {INDEX})
+    there = [(("field", number), s.Not(s.IsNull(s.FieldRef(name)))) for number, name in enumerate(fields)]
+    program = compile_conditions([*(c for step in steps for c in step.conditions()), *there])
+    candidates = Candidates(ready.joined, ready.timestamp_field, ready.tiebreaker_field) if ready.joined else None
+    counts: Counter[Target] = Counter()
+    events: Counter[str] = Counter()
+    arrived = 0
+    wanted = Wanted(program.fields | ready.fields)
+    for batch in read_inputs(inputs, wanted, rejects, progress or (lambda _: None)):
+        events.update(batch.counts)
+        found = evaluate(program, batch.table)
+        counts.update({target: len(rows) for target, rows in found.items()})
+        if candidates is not None:
+            candidates.add(batch.table, [found.get(step.target, _NONE) for step in steps], arrived)
+        arrived += batch.table.rows
+        if progress:
+            progress(batch)
+    absent = [name for number, name in enumerate(fields) if not counts["field", number]]
+    joining = None if candidates is None else _joining(candidates)
+    return Explanation([step.counted(counts) for step in steps], joining, absent, events)
+
+
+# ---- steps and their predicates
+
+
+_NONE = np.empty(0, np.intp)
+_TRUE = s.Literal(True)
+_SCHEMA = default_schema()
+
+
+def _written(ready: ReadyRule) -> tuple[s.EventQuery, ...]:
+    """Return the event queries of a rule as they are written: a normal form is not what its author knows."""
+    return s.event_queries(parse(ready.rule.query or "").query)
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """A predicate to count: what to show, the condition alone, and together with everything in front of it."""
+
+    text: str
+    depth: int
+    fields: tuple[str, ...]
+    alone: s.Expression
+    left: s.Expression
+
+
+class _Step:
+    def __init__(self, number: int, ready: ReadyRule, written: s.EventQuery, any_index: bool) -> None:
+        rule = ready.event_rule(any_index=any_index)
+        self.number = number
+        self.title, self.missing = _title(ready, number, written)
+        self.probes: list[_Probe] = []
+        before: list[s.Expression] = []
+        *heads, _ = step_conditions(rule, s.EventQuery(written.category, _TRUE))
+        for head in heads:
+            text = f"index in {', '.join(rule.indices)}" if INDEX in s.field_names(head) else render(head)
+            self.probes.append(_Probe(text, 0, s.field_names(head), head, s.And((*before, head))))
+            before.append(head)
+        operands = written.condition.operands if isinstance(written.condition, s.And) else (written.condition,)
+        for operand in operands:
+            self.probes.extend(_probes(operand, 0, before))
+            before.append(normal_form(operand, _SCHEMA))
+        self._last = max(n for n, probe in enumerate(self.probes) if not probe.depth)
+
+    @property
+    def target(self) -> Target:
+        """What the engine calls the events that meet every predicate."""
+        return (f"left {self.number}", self._last)
+
+    def conditions(self) -> Iterator[tuple[Target, s.Expression]]:
+        for n, probe in enumerate(self.probes):
+            yield (f"alone {self.number}", n), probe.alone
+            yield (f"left {self.number}", n), probe.left
+
+    def counted(self, counts: Mapping[Target, int]) -> Step:
+        parts = tuple(
+            Part(
+                probe.text,
+                probe.depth,
+                probe.fields,
+                counts.get((f"alone {self.number}", n), 0),
+                counts.get((f"left {self.number}", n), 0),
+            )
+            for n, probe in enumerate(self.probes)
+        )
+        return Step(self.title, parts, counts.get(self.target, 0), self.missing)
+
+
+def _probes(node: s.Expression, depth: int, before: Sequence[s.Expression]) -> Iterator[_Probe]:
+    """Yield a predicate and, for `or`, `not` and an `and` inside one, what it is made of, a level deeper."""
+    normal = normal_form(node, _SCHEMA)
+    inner, words = _inside(node)
+    yield _Probe(words or render(node), depth, s.field_names(normal), normal, s.And((*before, normal)))
+    met = list(before)
+    for operand in inner:
+        yield from _probes(operand, depth + 1, met)
+        if isinstance(node, s.And):
+            met.append(normal_form(operand, _SCHEMA))
+
+
+def _inside(node: s.Expression) -> tuple[tuple[s.Expression, ...], str]:
+    match node:
+        case s.Or(operands):
+            return operands, "any of"
+        case s.And(operands):
+            return operands, "all of"
+        case s.Not(s.Or(operands)):
+            return operands, "none of"
+        case s.Not(s.And(operands)):
+            return operands, "not all of"
+        case _:
+            return (), ""
+
+
+def _title(ready: ReadyRule, number: int, written: s.EventQuery) -> tuple[str, bool]:
+    category = written.category or "any"
+    if ready.joined is None:
+        return f"{category} where …", False
+    if number == len(ready.joined.steps):
+        return f"until [{category} where …]", True
+    step = ready.joined.steps[number]
+    runs = f" with runs={step.runs}" if step.runs > 1 else ""
+    return f"{number + 1}. {'!' * step.missing}[{category} where …]{runs}", step.missing
+
+
+# ---- sequences
+
+
+def _joining(candidates: Candidates) -> Joining:
+    query = candidates.query
+    keys = tuple(render(key) for key in (*query.by, *query.steps[0].by))
+    reached, lost, found = {}, {}, 0
+    if isinstance(query, s.Sample):
+        found = len(candidates.samples())
+    else:
+        matcher = SequenceMatcher(query)
+        found = len([*matcher.feed(candidates.in_order()), *matcher.finish()])
+        reached, lost = dict(matcher.reached), dict(+matcher.lost)
+    steps = tuple(
+        Joined(events, different, reached.get(number, 0))
+        for number, (events, different) in enumerate(candidates.joined())
+    )
+    return Joining(keys, steps, candidates.complete_keys(), lost, candidates.untimed, found)

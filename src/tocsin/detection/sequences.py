@@ -1,0 +1,64 @@
+"""The sequences and samples of a hunt: candidates are gathered batch by batch, matched when all are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tocsin.detection.prepare import ReadyRule
+from tocsin.detection.spool import Spool
+from tocsin.engine.candidates import Candidates, results
+from tocsin.engine.graph import Target
+from tocsin.engine.pipes import Hit, apply_pipes
+from tocsin.sources.batch import EventBatch, RawEvent
+
+Rows = npt.NDArray[np.intp]
+_NONE = np.empty(0, np.intp)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A sequence or sample that was found: its join keys, and its events by step, None where one is missing."""
+
+    keys: tuple[object, ...]
+    events: tuple[RawEvent | None, ...]
+
+
+class SequenceSearch:
+    """What has been seen so far of the sequences of some rules."""
+
+    def __init__(self, rules: Sequence[ReadyRule]) -> None:
+        self._pipes = {rule.rule.rule_id: rule.statement.pipes for rule in rules}
+        self._candidates = {
+            rule.rule.rule_id: Candidates(rule.joined, rule.timestamp_field, rule.tiebreaker_field)
+            for rule in rules
+            if rule.joined is not None
+        }
+        self._spool = Spool()
+        self._arrived = 0
+
+    def add(self, batch: EventBatch, fits: Mapping[Target, Rows]) -> None:
+        """Take up the rows of a batch that fit steps."""
+        needed: list[Rows] = []
+        for rule_id, candidates in self._candidates.items():
+            of_steps = [fits.get((rule_id, number), _NONE) for number in range(len(candidates.steps))]
+            if any(map(len, of_steps)):
+                needed.append(candidates.add(batch.table, of_steps, self._arrived))
+        if needed:
+            for row in np.unique(np.concatenate(needed)).tolist():
+                self._spool.add(self._arrived + row, batch.raw(row))
+        self._arrived += batch.table.rows
+
+    def matches(self, rule_id: str) -> Iterator[Match]:
+        """Yield what a rule finds, in order."""
+        hits = [Hit(found, {}) for found in results(self._candidates[rule_id])]
+        for hit in apply_pipes(self._pipes[rule_id], hits):
+            events = (None if event is None else self._spool.get(event) for event in hit.event.events)
+            yield Match(hit.event.keys, tuple(events))
+
+    def close(self) -> None:
+        """Let go of the events that were kept."""
+        self._spool.close()
