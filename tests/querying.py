@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from tocsin.ecs import CATEGORY, TIMESTAMP, Field, FieldType, Schema, default_schema
-from tocsin.engine.candidates import TIEBREAKER, Candidates, results
+from tocsin.engine.candidates import TIEBREAKER, Candidates, Ordering, Result
 from tocsin.engine.evaluate import evaluate
 from tocsin.engine.graph import EventRule, compile_rules
 from tocsin.engine.pipes import Hit, apply_pipes
-from tocsin.engine.sequence import Found
 from tocsin.engine.table import table_from_events
 from tocsin.eql.compile import read
 from tocsin.eql.syntax import EventQuery, statement_fields
@@ -49,17 +48,19 @@ def sequences(
     category: str = CATEGORY,
     tiebreaker: str = TIEBREAKER,
     cuts: Iterable[int] = (),
-) -> list[Found]:
+) -> list[Result]:
     """Return what a sequence or sample finds, sent through its pipes; `cuts` split the events into tables."""
     rows = list(events)
     statement = read(query, schema)
     assert not isinstance(statement.query, EventQuery)
     program = compile_rules([EventRule("query", statement, category_field=category)])
     fields = {*program.fields, *statement_fields(statement), TIMESTAMP, tiebreaker}
-    candidates = Candidates(statement.query, tiebreaker=tiebreaker)
+    candidates = Candidates(statement.query, Ordering(tiebreaker=tiebreaker))
     for start, end in pairwise([0, *sorted(cuts), len(rows)]):
         table = table_from_events(rows[start:end], fields, schema)
         found = evaluate(program, table)
         none = np.empty(0, np.intp)
         candidates.add(table, [found.get(("query", n), none) for n in range(len(candidates.steps))], start)
-    return [hit.event for hit in apply_pipes(statement.pipes, [Hit(f, {}) for f in results(candidates)])]
+    return [
+        hit.event for hit in apply_pipes(statement.pipes, [Hit(result, {}) for result in candidates.results()])
+    ]

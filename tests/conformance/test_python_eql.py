@@ -72,7 +72,7 @@ def run(case: dict[str, Any]) -> list[int]:
     text = respell(case["query"], sensitive=case.get("case_sensitive", False))
     if text.lstrip().startswith("sequence"):
         found = sequences(text, timed_events(), schema(), "event_type", "serial_event_id")
-        return [events()[row]["serial_event_id"] for one in found for row in one.events]
+        return [events()[row]["serial_event_id"] for one in found for row in one.events if row is not None]
     return [events()[row]["serial_event_id"] for row in matching(text, events(), schema(), "event_type")]
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Step:
-    """One bracket: what `kind` an event must have; `missing` when no such event may be there."""
+    """One bracket: what `kind` an event must have, how many times; `missing` when no such event may be there."""
 
     kind: str
     missing: bool = False
+    runs: int = 1
 
 
 Event = dict[str, Any]  # time in ms, key (None, or a list of values), kind
@@ -25,6 +26,7 @@ def sequences(
     steps: Sequence[Step], events: Sequence[Event], maxspan: int | None, until: str | None
 ) -> set[Result]:
     """Return (key, numbers of the events, None where one is missing) of each sequence."""
+    steps = [step for step in steps for _ in range(step.runs)]
     order = sorted(range(len(events)), key=lambda n: (events[n]["time"], n))
     keys = {key for event in events for key in event["key"] if key is not None}
     return {(key, found) for key in keys for found in _of_key(steps, events, order, key, maxspan, until)}

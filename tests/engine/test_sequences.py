@@ -4,8 +4,10 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,11 +15,11 @@ from hypothesis import strategies as st
 from tests.engine import plain_sequences as plain
 from tests.querying import schema_of, sequences
 from tocsin.ecs import TIMESTAMP
-from tocsin.engine.candidates import Candidates
-from tocsin.engine.evaluate import evaluate
+from tocsin.engine.candidates import TIEBREAKER, Candidates, Result, SequenceStream
+from tocsin.engine.evaluate import Rows, evaluate
 from tocsin.engine.graph import EventRule, compile_rules
-from tocsin.engine.sequence import Candidate, Found, SequenceMatcher, ordinal
-from tocsin.engine.table import table_from_events
+from tocsin.engine.sequence import SequenceMatcher
+from tocsin.engine.table import EventTable, table_from_events
 from tocsin.eql import syntax as s
 from tocsin.eql.compile import read
 
@@ -202,14 +204,16 @@ KEYS = st.sampled_from([["x"], ["y"], ["x", "y"], []])
 EVENTS = st.lists(
     st.fixed_dictionaries({"time": st.integers(0, 20), "key": KEYS, "kind": KINDS}), min_size=1, max_size=18
 )
-STEPS = st.lists(st.builds(plain.Step, KINDS, st.booleans()), min_size=2, max_size=4).filter(
-    lambda steps: any(not step.missing for step in steps)
-)
+STEPS = st.lists(
+    st.builds(plain.Step, KINDS, st.booleans(), st.sampled_from([1, 1, 1, 2, 3])), min_size=2, max_size=4
+).filter(lambda steps: any(not step.missing for step in steps))
 
 
 def text_of(steps: list[plain.Step], maxspan: int | None, until: str | None) -> str:
     span = "" if maxspan is None else f" with maxspan={maxspan}s"
-    brackets = " ".join(f'{"!" * step.missing}[any where kind == "{step.kind}"]' for step in steps)
+    brackets = " ".join(
+        f'{"!" * step.missing}[any where kind == "{step.kind}"] with runs={step.runs}' for step in steps
+    )
     return f"sequence by k{span} {brackets}" + (f' until [any where kind == "{until}"]' if until else "")
 
 
@@ -221,7 +225,7 @@ def expected_of(found: set[plain.Result]) -> list[tuple[Any, ...]]:
     return sorted(((key, events) for key, events in found), key=repr)
 
 
-def as_results(found: list[Found]) -> list[tuple[Any, ...]]:
+def as_results(found: list[Result]) -> list[tuple[Any, ...]]:
     return sorted(((one.keys[0], one.events) for one in found), key=repr)
 
 
@@ -242,59 +246,87 @@ def test_the_matcher_agrees_with_the_plain_one_wherever_the_tables_are_cut(
 
 
 @settings(max_examples=1000, deadline=None)
-@given(STEPS, EVENTS, st.integers(1, 12), st.sampled_from([None, "c"]), st.sets(st.integers(0, 17), max_size=4))
-def test_a_matcher_that_is_saved_restored_and_forgets_finds_each_sequence_once(
+@given(STEPS, EVENTS, st.integers(1, 12), st.sampled_from([None, "c"]), st.sets(st.integers(1, 17), max_size=4))
+def test_a_stream_that_is_cut_saved_and_restored_anywhere_finds_each_sequence_once(
     steps: list[plain.Step], events: list[plain.Event], span: int, until: str | None, stops: set[int]
 ) -> None:
-    query = sequence(text_of(steps, span, until))
-    matcher = SequenceMatcher(query)
-    result: list[Found] = []
-    ordered = sorted(enumerate(events), key=lambda pair: (pair[1]["time"], pair[0]))
-    for count, (number, one) in enumerate(ordered):
-        result += matcher.feed([candidate(steps, until, number, one)])
-        result += matcher.forget(one["time"] * 1_000_000_000)
-        if count in stops:
-            saved = json.loads(json.dumps(matcher.save()))
-            matcher = SequenceMatcher(query)
-            matcher.restore(saved)
-    result += matcher.finish()
-    assert as_results(result) == expected_of(plain.sequences(steps, events, span, until))
+    text = text_of(steps, span, until)
+    ordered = [events[number] for number in sorted(range(len(events)), key=lambda n: (events[n]["time"], n))]
+    query = sequence(text)
+    stream = SequenceStream(query)
+    result: list[Result] = []
+    for start, end in pairwise([0, *sorted(stop for stop in stops if stop < len(ordered)), len(ordered)]):
+        result += stream.feed(*fits_of(query, rows(ordered[start:end])), start)
+        result += stream.forget(int(START.timestamp() + ordered[end - 1]["time"]) * 1_000_000_000)
+        saved = json.loads(json.dumps(stream.save()))
+        stream = SequenceStream(query)
+        stream.restore(saved)
+    result += stream.finish()
+    assert as_results(result) == expected_of(plain.sequences(steps, ordered, span, until))
 
 
-def candidate(steps: list[plain.Step], until: str | None, number: int, one: plain.Event) -> Candidate:
-    kinds = [*(step.kind for step in steps), *([until] if until else [])]
-    keys = tuple((key,) for key in one["key"])
-    fits = tuple((step, keys) for step, kind in enumerate(kinds) if kind == one["kind"] and keys)
-    return Candidate(ordinal(one["time"] * 1_000_000_000, None, number), fits, number)
-
-
-def test_beyond_the_ceiling_the_oldest_go_and_are_counted() -> None:
-    query = sequence(A_B)
-    matcher = SequenceMatcher(query, ceiling=10)
-    starts = [Candidate(ordinal(n, None, n), ((0, ((str(n),),)),), n) for n in range(12)]
-    ends = [Candidate(ordinal(100 + n, None, 100 + n), ((1, ((str(n),),)),), 100 + n) for n in range(12)]
-    kept = [one.events[0] for one in matcher.feed([*starts, *ends])]
-    assert kept == list(range(12 - len(kept), 12))
-    assert len(kept) + matcher.lost["ceiling"] == 12
-    assert 0 < matcher.lost["ceiling"] < 12
-
-
-def test_keys_that_cannot_complete_never_reach_the_matcher() -> None:
-    query = sequence(A_B)
+def fits_of(query: s.Sequence, events: list[dict[str, Any]], *more: str) -> tuple[EventTable, list[Rows]]:
+    """Return events as a table, and its rows that fit each step."""
     program = compile_rules([EventRule("q", s.Statement(query))])
-    table = table_from_events(stream("a1 b2 a3/y b4/z a5 b6/y"), [*program.fields, "k", TIMESTAMP], SCHEMA)
-    rows_of = evaluate(program, table)
+    table = table_from_events(events, [*program.fields, "k", TIMESTAMP, TIEBREAKER, *more], SCHEMA)
+    found = evaluate(program, table)
+    steps = len(s.event_queries(query))
+    return table, [found.get(("q", number), np.empty(0, np.intp)) for number in range(steps)]
+
+
+def test_beyond_the_ceiling_the_oldest_unfinished_go_and_are_counted() -> None:
+    query = sequence(A_B)
+    stream = SequenceStream(query, ceiling=10)
+    starts = [event("a", n, str(n)) for n in range(12)]
+    assert stream.feed(*fits_of(query, starts), 0) == []
+    ends = [event("b", 100 + n, str(n)) for n in range(12)]
+    kept = [one.events[0] for one in stream.feed(*fits_of(query, ends), 12)]
+    assert kept == list(range(2, 12))
+    assert stream.matcher.lost["ceiling"] == 2
+
+
+def test_what_a_stream_remembers_is_bounded_by_maxspan() -> None:
+    query = sequence(A_B_10S)
+    stream = SequenceStream(query)
+    for batch in range(20):
+        events = [event("a", batch * 100 + n, f"{batch}-{n}") for n in range(50)]
+        stream.feed(*fits_of(query, events), batch * 50)
+        saved = stream.save()
+        assert len(saved["keys"]) == len(saved["matcher"]["waiting"][0]["keys"]) == 11
+    assert stream.matcher.lost["maxspan"] == 20 * 50 - 11
+
+
+def test_a_matcher_tells_how_far_sequences_got_and_what_ended_them() -> None:
+    query = sequence(A_B_10S + ' until [any where kind == "u"]')
     candidates = Candidates(query)
-    candidates.add(table, [rows_of["q", 0], rows_of["q", 1]], arrival=0)
-    assert [one.event for one in candidates.in_order()] == [0, 1, 2, 4, 5]
+    events = stream("a1 u2 a3 b4 a5 b30/y a31/y b50/y a60 b61")
+    candidates.add(*fits_of(query, events), 0)
+    matcher = SequenceMatcher(query)
+    assert [one.events for one in candidates.results(matcher)] == [(2, 3), (8, 9)]
+    assert matcher.reached == {0: 5, 1: 2}
+    assert matcher.lost == {"until": 1, "maxspan": 1}
+
+
+def test_keys_are_counted_out_by_the_events_that_they_have() -> None:
+    query = sequence(A_B)
+    candidates = Candidates(query)
+    rows = candidates.add(*fits_of(query, stream("a1 b2 a3/y b4/z a5 b6/y c7")), 100)
+    assert rows.tolist() == [0, 1, 2, 3, 4, 5]
+    assert candidates.joined() == [(3, 2), (3, 3)]
+    assert candidates.complete_keys() == 2
 
 
 def test_events_without_a_time_are_counted() -> None:
     query = sequence(A_B)
-    program = compile_rules([EventRule("q", s.Statement(query))])
-    table = table_from_events([event("a", 1), {"kind": "b", "k": "x"}], [*program.fields, "k", TIMESTAMP], SCHEMA)
-    rows_of = evaluate(program, table)
     candidates = Candidates(query)
-    candidates.add(table, [rows_of["q", 0], rows_of["q", 1]], arrival=0)
+    candidates.add(*fits_of(query, [event("a", 1), {"kind": "b", "k": "x"}]), 0)
     assert candidates.untimed == 1
-    assert list(candidates.in_order()) == []
+    assert candidates.results() == []
+
+
+def test_keys_of_another_type_in_another_table_are_compared_as_text() -> None:
+    query = sequence(A_B.replace("by k", "by ?n.n"))
+    candidates = Candidates(query)
+    candidates.add(*fits_of(query, [{**event("a", 1), "n.n": 7}], "n.n"), 0)
+    candidates.add(*fits_of(query, [{**event("b", 2), "n.n": "7"}], "n.n"), 1)
+    assert [one.keys for one in candidates.results()] == [("7",)]

@@ -105,7 +105,7 @@ def explain(
     fields = sorted(read - {INDEX})
     there = [(("field", number), s.Not(s.IsNull(s.FieldRef(name)))) for number, name in enumerate(fields)]
     program = compile_conditions([*(c for step in steps for c in step.conditions()), *there])
-    candidates = Candidates(ready.joined, ready.timestamp_field, ready.tiebreaker_field) if ready.joined else None
+    candidates = Candidates(ready.joined, ready.ordering) if ready.joined else None
     counts: Counter[Target] = Counter()
     events: Counter[str] = Counter()
     arrived = 0
@@ -233,13 +233,9 @@ def _title(ready: ReadyRule, number: int, written: s.EventQuery) -> tuple[str, b
 def _joining(candidates: Candidates) -> Joining:
     query = candidates.query
     keys = tuple(render(key) for key in (*query.by, *query.steps[0].by))
-    reached, lost, found = {}, {}, 0
-    if isinstance(query, s.Sample):
-        found = len(candidates.samples())
-    else:
-        matcher = SequenceMatcher(query)
-        found = len([*matcher.feed(candidates.in_order()), *matcher.finish()])
-        reached, lost = dict(matcher.reached), dict(+matcher.lost)
+    matcher = SequenceMatcher(query) if isinstance(query, s.Sequence) else None
+    found = len(candidates.results(matcher))
+    reached, lost = (matcher.reached, dict(+matcher.lost)) if matcher else ({}, {})
     steps = tuple(
         Joined(events, different, reached.get(number, 0))
         for number, (events, different) in enumerate(candidates.joined())

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tocsin.ecs import CATEGORY, TIMESTAMP, Schema, default_schema
-from tocsin.engine.candidates import TIEBREAKER
+from tocsin.engine.candidates import TIEBREAKER, Ordering
 from tocsin.engine.graph import EventRule
 from tocsin.eql import syntax as s
 from tocsin.eql.compile import read
@@ -42,17 +42,12 @@ class ReadyRule:
         """The fields that it reads beside its conditions: for joining and ordering events."""
         if self.joined is None:
             return frozenset()
-        return s.join_fields(self.joined) | {self.timestamp_field, self.tiebreaker_field}
+        return s.join_fields(self.joined).union(self.ordering)
 
     @property
-    def timestamp_field(self) -> str:
-        """The field that orders events."""
-        return self.rule.timestamp_field or TIMESTAMP
-
-    @property
-    def tiebreaker_field(self) -> str:
-        """The field that orders events of one time."""
-        return self.rule.tiebreaker_field or TIEBREAKER
+    def ordering(self) -> Ordering:
+        """The fields that order events."""
+        return Ordering(self.rule.timestamp_field or TIMESTAMP, self.rule.tiebreaker_field or TIEBREAKER)
 
     def event_rule(self, *, any_index: bool) -> EventRule:
         """Return what the engine needs of it."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tocsin.detection.prepare import ReadyRule
 from tocsin.detection.spool import Spool
-from tocsin.engine.candidates import Candidates, results
+from tocsin.engine.candidates import Candidates
 from tocsin.engine.graph import Target
 from tocsin.engine.pipes import Hit, apply_pipes
 from tocsin.sources.batch import EventBatch, RawEvent
@@ -33,9 +33,7 @@ class SequenceSearch:
     def __init__(self, rules: Sequence[ReadyRule]) -> None:
         self._pipes = {rule.rule.rule_id: rule.statement.pipes for rule in rules}
         self._candidates = {
-            rule.rule.rule_id: Candidates(rule.joined, rule.timestamp_field, rule.tiebreaker_field)
-            for rule in rules
-            if rule.joined is not None
+            rule.rule.rule_id: Candidates(rule.joined, rule.ordering) for rule in rules if rule.joined is not None
         }
         self._spool = Spool()
         self._arrived = 0
@@ -54,7 +52,7 @@ class SequenceSearch:
 
     def matches(self, rule_id: str) -> Iterator[Match]:
         """Yield what a rule finds, in order."""
-        hits = [Hit(found, {}) for found in results(self._candidates[rule_id])]
+        hits = [Hit(found, {}) for found in self._candidates[rule_id].results()]
         for hit in apply_pipes(self._pipes[rule_id], hits):
             events = (None if event is None else self._spool.get(event) for event in hit.event.events)
             yield Match(hit.event.keys, tuple(events))

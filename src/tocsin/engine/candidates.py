@@ -1,26 +1,62 @@
-"""Candidates of a sequence or sample: rows that fit a step, with their join keys, gathered table by table.
+"""Candidates of a sequence or sample: rows that fit a step, with their places and join keys, as columns.
 
-Rows and keys are kept as numbers, so that a candidate costs little, and those whose keys cannot complete a
-sequence are sorted out by counting before any of them reaches the matcher.
+Rows and keys are numbers throughout. `Candidates` gathers table by table and matches when all are there, as a
+hunt over files in any order needs it, keys that cannot complete being counted out first; `SequenceStream` matches
+each table as it comes, and its state can be saved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from tocsin.ecs import TIMESTAMP
 from tocsin.engine.evaluate import spread
-from tocsin.engine.sequence import CEILING, Candidate, Found, Key, Ordinal, SequenceMatcher, in_order, ordinal
+from tocsin.engine.sequence import (
+    CEILING,
+    EVENT,
+    NO_TIEBREAKER,
+    Fits,
+    Found,
+    SequenceMatcher,
+    in_order,
+    no_fits,
+)
 from tocsin.engine.table import Codes, Column, EventTable
 from tocsin.eql import syntax as s
+from tocsin.eql.functions import to_string
 
 TIEBREAKER = "event.sequence"
 Rows = npt.NDArray[np.intp]
-_NO_TIEBREAKER = np.iinfo(np.int64).max
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a sequence or sample query found: join keys, and events by their number of arrival, None if missing."""
+
+    keys: Key
+    events: tuple[int | None, ...]
+
+
+class Ordering(NamedTuple):
+    """The fields that give an event its place."""
+
+    timestamp: str = TIMESTAMP
+    tiebreaker: str = TIEBREAKER
+
+
+class _Keyed(NamedTuple):
+    """Events of one step and table: places (n, 3), and for each join key codes (n) over its distinct values."""
+
+    places: Codes
+    codes: tuple[Codes, ...]
+    values: tuple[pa.Array | None, ...]
 
 
 def steps_of(query: s.Sequence | s.Sample) -> tuple[s.Step, ...]:
@@ -29,129 +65,32 @@ def steps_of(query: s.Sequence | s.Sample) -> tuple[s.Step, ...]:
     return (*query.steps, *until)
 
 
-class Candidates:
-    """What fits the steps of one query. `untimed` counts events that have no time and so no place."""
-
-    def __init__(
-        self, query: s.Sequence | s.Sample, timestamp: str = TIMESTAMP, tiebreaker: str = TIEBREAKER
-    ) -> None:
-        self.query = query
-        self.steps = steps_of(query)
-        self.untimed = 0
-        self._timestamp, self._tiebreaker = timestamp, tiebreaker
-        self._keys: dict[Key, int] = {}
-        self._fits: list[tuple[int, Codes, Codes]] = []  # step, arrivals, numbers of keys
-        self._places: list[tuple[Codes, Codes, Codes]] = []  # arrivals, times, tiebreakers
-
-    def add(self, table: EventTable, rows_of_steps: Sequence[Rows], arrival: int) -> Rows:
-        """Take up the rows of a table that fit each step; its first row is the `arrival`th event.
-
-        Returns the rows that may become part of a result.
-        """
-        every = np.unique(np.concatenate(rows_of_steps)) if rows_of_steps else np.empty(0, np.intp)
-        if not len(every):
-            return every
-        times, timed = _numbers(table.column(self._timestamp), every)
-        ties, tied = _numbers(table.column(self._tiebreaker), every)
-        ties[~tied] = _NO_TIEBREAKER
-        self.untimed += int(np.count_nonzero(~timed))
-        self._places.append((every[timed] + arrival, times[timed], ties[timed]))
-        placed = every[timed]
-        taken: list[Codes] = []
-        for number, (step, rows) in enumerate(zip(self.steps, rows_of_steps, strict=True)):
-            kept = np.intersect1d(rows, placed, assume_unique=True)
-            if len(kept):
-                numbers, keys = self._key_numbers(table, step, kept)
-                self._fits.append((number, numbers + arrival, keys))
-                if number < len(self.query.steps) and not step.missing:
-                    taken.append(numbers)
-        return np.unique(np.concatenate(taken)) if taken else every[:0]
-
-    def _key_numbers(self, table: EventTable, step: s.Step, rows: Rows) -> tuple[Codes, Codes]:
-        """Return rows and the number of each of their keys; a row without a needed key is left out."""
-        fields = (*self.query.by, *step.by)
-        columns = [table.column(ref.name) for ref in fields]
-        spread_rows: Codes = rows.astype(np.int64)
-        chosen: list[Codes] = []
-        for column in columns:
-            spread_rows, chosen = spread(spread_rows, chosen, column)
-        keep = np.ones(len(spread_rows), np.bool_)
-        for ref, codes in zip(fields, chosen, strict=True):
-            if not ref.optional:
-                keep &= codes >= 0
-        spread_rows = spread_rows[keep]
-        if not fields:
-            return spread_rows, np.full(len(spread_rows), self._number(()), np.int64)
-        combined = np.stack([codes[keep] for codes in chosen], axis=1)
-        distinct, inverse = np.unique(combined, axis=0, return_inverse=True)
-        objects = [None if column is None else column.objects for column in columns]
-        numbers = np.fromiter((self._number(_key(codes, objects)) for codes in distinct), np.int64, len(distinct))
-        pairs = np.unique(np.stack([spread_rows, numbers[inverse.reshape(-1)]], axis=1), axis=0)
-        return pairs[:, 0], pairs[:, 1]
-
-    def _number(self, key: Key) -> int:
-        return self._keys.setdefault(key, len(self._keys))
-
-    # ---- out
-
-    def in_order(self) -> Iterator[Candidate]:
-        """Yield the candidates that can be part of a result, in order of time, tiebreaker and arrival."""
-        able = self._able_keys()
-        fits = [(number, a[able[k]], k[able[k]]) for number, a, k in self._fits]
-        if not any(len(arrivals) for _, arrivals, _ in fits):
-            return
-        steps = np.concatenate([np.full(len(a), number) for number, a, _ in fits])
-        arrivals = np.concatenate([a for _, a, _ in fits])
-        keys = np.concatenate([k for _, _, k in fits])
-        known, times, ties = (np.concatenate(column) for column in zip(*self._places, strict=True))
-        at = np.searchsorted(known, arrivals)
-        order = np.lexsort((keys, steps, arrivals, ties[at], times[at]))
-        names = list(self._keys)
-        yield from _grouped(steps[order], arrivals[order], keys[order], times[at][order], ties[at][order], names)
-
-    def _able_keys(self) -> npt.NDArray[np.bool_]:
-        """Tell for each key whether it has enough candidates for every step that must be there."""
-        able = np.ones(len(self._keys), np.bool_)
-        for number, step in enumerate(self.query.steps):
-            if step.missing:
-                continue
-            counts = np.zeros(len(self._keys), np.int64)
-            for of_step, _, keys in self._fits:
-                if of_step == number:
-                    counts += np.bincount(keys, minlength=len(self._keys))
-            able &= counts >= step.runs
-        return able
-
-    def joined(self) -> list[tuple[int, int]]:
-        """Return for each step how many of its events have every join key, and how many keys they have."""
-        found = []
-        for number in range(len(self.steps)):
-            mine = [(arrivals, keys) for of_step, arrivals, keys in self._fits if of_step == number]
-            events = {arrival for arrivals, _ in mine for arrival in arrivals.tolist()}
-            found.append((len(events), len({key for _, keys in mine for key in keys.tolist()})))
-        return found
-
-    def complete_keys(self) -> int:
-        """Return how many keys have events enough for every step."""
-        return int(np.count_nonzero(self._able_keys()))
-
-    def samples(self) -> list[tuple[Key, tuple[int, ...]]]:
-        """Return, for each key that has one, a sample: its arrivals, one a step, all different."""
-        by_key: dict[Key, list[list[int]]] = {}
-        for candidate in self.in_order():
-            for step, keys in candidate.fits:
-                for key in keys:
-                    lists = by_key.setdefault(key, [[] for _ in self.query.steps])
-                    lists[step].append(candidate.event)
-        found = []
-        for key in sorted(by_key, key=lambda k: [(p is not None, str(p)) for p in k]):
-            picked = _distinct(by_key[key])
-            if picked is not None:
-                found.append((key, picked))
-        return found
+def _keyed(
+    table: EventTable, rows: Rows, refs: Sequence[s.FieldRef], ordering: Ordering, arrival: int
+) -> tuple[_Keyed, int]:
+    """Read the places and keys of some rows; those without a time (counted) or a needed key are left out."""
+    # Reading a column for few rows is cheaper than encoding it whole.
+    part = table.take(rows) if len(rows) * 2 < table.rows else None
+    inner = np.arange(len(rows), dtype=np.int64) if part is not None else rows.astype(np.int64)
+    source = part if part is not None else table
+    times, timed = _numbers(source.column(ordering.timestamp), inner)
+    ties, tied = _numbers(source.column(ordering.tiebreaker), inner)
+    ties[~tied] = NO_TIEBREAKER
+    places = np.stack((times, ties, rows + arrival), axis=1)[timed]
+    at, chosen = inner[timed], [np.arange(int(np.count_nonzero(timed)), dtype=np.int64)]
+    columns = [source.column(ref.name) for ref in refs]
+    for column in columns:
+        at, chosen = spread(at, chosen, column)
+    keep = np.ones(len(at), np.bool_)
+    for ref, codes in zip(refs, chosen[1:], strict=True):
+        if not ref.optional:
+            keep &= codes >= 0
+    values = tuple(None if column is None else column.values for column in columns)
+    keyed = _Keyed(places[chosen[0][keep]], tuple(codes[keep] for codes in chosen[1:]), values)
+    return keyed, int(np.count_nonzero(~timed))
 
 
-def _numbers(column: Column | None, rows: Rows) -> tuple[Codes, npt.NDArray[np.bool_]]:
+def _numbers(column: Column | None, rows: Codes) -> tuple[Codes, npt.NDArray[np.bool_]]:
     """Return a whole-number column's (first) values at some rows, and where there is one."""
     if column is None or not len(column.values):
         return np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_)
@@ -166,27 +105,139 @@ def _numbers(column: Column | None, rows: Rows) -> tuple[Codes, npt.NDArray[np.b
     return np.append(values, 0)[codes].astype(np.int64), codes >= 0
 
 
-def _key(codes: npt.NDArray[np.int64], objects: Sequence[list[Any] | None]) -> Key:
-    return tuple(
-        None if code < 0 or values is None else values[code] for code, values in zip(codes, objects, strict=True)
-    )
+class _KeyNumbers:
+    """Numbers for the keys of many steps and tables, equal keys getting one; without a Python object a key."""
+
+    def __init__(self, keyed: Sequence[_Keyed], positions: int) -> None:
+        self.numbers = np.zeros(sum(len(one.places) for one in keyed), np.int64)
+        self._codes: list[Codes] = []
+        self._values: list[pa.Array] = []
+        for position in range(positions):
+            codes, values = _joined([(one.codes[position], one.values[position]) for one in keyed])
+            self._codes.append(codes)
+            self._values.append(values)
+            combined = self.numbers * (len(values) + 1) + codes + 1
+            self.numbers = np.unique(combined, return_inverse=True)[1].reshape(-1).astype(np.int64)
+        self.count = int(self.numbers.max()) + 1 if len(self.numbers) else 0
+        self._first = np.zeros(self.count, np.int64)
+        self._first[self.numbers[::-1]] = np.arange(len(self.numbers))[::-1]
+
+    def key(self, number: int) -> Key:
+        """Return the key that has a number."""
+        at = self._first[number]
+        picked = ((values, int(codes[at])) for values, codes in zip(self._values, self._codes, strict=True))
+        return tuple(None if code < 0 else values[code].as_py() for values, code in picked)
 
 
-def _grouped(
-    steps: Codes, arrivals: Codes, keys: Codes, times: Codes, ties: Codes, names: Sequence[Key]
-) -> Iterator[Candidate]:
-    """Join the fits of one event, which stand one behind the other, into a candidate."""
-    event, place, fits = -1, Ordinal(0, (1, 0), -1), {}  # type: int, Ordinal, dict[int, list[Key]]
-    columns = (column.tolist() for column in (steps, arrivals, keys, times, ties))
-    for step, arrival, key, time, tie in zip(*columns, strict=True):
-        if arrival != event:
-            if fits:
-                yield Candidate(place, tuple((n, tuple(k)) for n, k in fits.items()), event)
-            event, fits = arrival, {}
-            place = ordinal(time, None if tie == _NO_TIEBREAKER else tie, arrival)
-        fits.setdefault(step, []).append(names[key])
-    if fits:
-        yield Candidate(place, tuple((n, tuple(k)) for n, k in fits.items()), event)
+def _joined(parts: Sequence[tuple[Codes, pa.Array | None]]) -> tuple[Codes, pa.Array]:
+    """Return codes of several arrays over one set of distinct values."""
+    present = [values for _, values in parts if values is not None and len(values)]
+    kinds = {values.type for values in present}
+    if len(kinds) > 1:  # a field that no schema knows may have another type in another table
+        present = [pa.array([to_string(v) for v in values.to_pylist()], pa.string()) for values in present]
+    if not present:
+        return np.full(sum(len(codes) for codes, _ in parts), -1, np.int64), pa.array([], pa.string())
+    encoded = pa.chunked_array(present).combine_chunks().dictionary_encode()
+    lookup = np.append(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), -1)
+    found, start = [], 0
+    for codes, values in parts:
+        found.append(np.where(codes < 0, -1, lookup[codes + start] if values is not None else -1))
+        start += len(values) if values is not None else 0
+    return np.concatenate(found), encoded.dictionary
+
+
+class Candidates:
+    """What fits the steps of one query. `untimed` counts events that have no time and so no place."""
+
+    def __init__(self, query: s.Sequence | s.Sample, ordering: Ordering | None = None) -> None:
+        self.query = query
+        self.steps = steps_of(query)
+        self.untimed = 0
+        self._ordering = ordering or Ordering()
+        self._keyed: list[tuple[int, _Keyed]] = []
+
+    def add(self, table: EventTable, rows_of_steps: Sequence[Rows], arrival: int) -> Rows:
+        """Take up the rows of a table that fit each step; its first row is the `arrival`th event.
+
+        Returns the rows that may become part of a result.
+        """
+        taken: list[Codes] = [np.empty(0, np.int64)]
+        for number, (step, rows) in enumerate(zip(self.steps, rows_of_steps, strict=True)):
+            if not len(rows):
+                continue
+            keyed, untimed = _keyed(table, rows, (*self.query.by, *step.by), self._ordering, arrival)
+            self.untimed += untimed
+            self._keyed.append((number, keyed))
+            if number < len(self.query.steps) and not step.missing:
+                taken.append(keyed.places[:, EVENT] - arrival)
+        return np.unique(np.concatenate(taken))
+
+    def _numbered(self) -> tuple[list[Fits], _KeyNumbers]:
+        """Return the fits of each step, and what their keys' numbers stand for."""
+        numbers = _KeyNumbers([one for _, one in self._keyed], len(self.query.by) + len(self.steps[0].by))
+        parts: list[list[Fits]] = [[no_fits()] for _ in self.steps]
+        start = 0
+        for step, one in self._keyed:
+            end = start + len(one.places)
+            parts[step].append(Fits(numbers.numbers[start:end], one.places))
+            start = end
+        return [_unique(of_step) for of_step in parts], numbers
+
+    def _able(self, fits: Sequence[Fits], keys: int) -> npt.NDArray[np.bool_]:
+        """Tell for each key whether it has enough candidates for every step that must be there."""
+        able = np.ones(keys, np.bool_)
+        for step, fit in zip(self.query.steps, fits, strict=False):
+            if not step.missing:
+                able &= np.bincount(fit.keys, minlength=keys) >= step.runs
+        return able
+
+    # ---- out
+
+    def results(self, matcher: SequenceMatcher | None = None) -> list[Result]:
+        """Return what the query finds, in order; `matcher`, a new one, tells afterwards what was lost."""
+        fits, numbers = self._numbered()
+        able = self._able(fits, numbers.count)
+        fits = [Fits(fit.keys[able[fit.keys]], fit.places[able[fit.keys]]) for fit in fits]
+        if isinstance(self.query, s.Sample):
+            return _samples(fits, numbers)
+        matcher = matcher or SequenceMatcher(self.query)
+        found = in_order([*matcher.feed(fits), *matcher.finish()])
+        return [Result(numbers.key(one.key), one.events) for one in found]
+
+    def joined(self) -> list[tuple[int, int]]:
+        """Return for each step how many of its events have every join key, and how many keys they have."""
+        fits, _ = self._numbered()
+        return [(len(np.unique(fit.places[:, EVENT])), len(np.unique(fit.keys))) for fit in fits]
+
+    def complete_keys(self) -> int:
+        """Return how many keys have events enough for every step."""
+        fits, numbers = self._numbered()
+        return int(np.count_nonzero(self._able(fits, numbers.count)))
+
+
+def _unique(parts: Sequence[Fits]) -> Fits:
+    """Join fits; an event that has a key twice fits once."""
+    keys, places = np.concatenate([p.keys for p in parts]), np.concatenate([p.places for p in parts])
+    if len(keys) and len(np.unique(places[:, EVENT])) < len(keys):
+        pairs = np.stack((places[:, EVENT], keys), axis=1)
+        first = np.unique(pairs, axis=0, return_index=True)[1]
+        keys, places = keys[first], places[first]
+    return Fits(keys, places)
+
+
+def _samples(fits: Sequence[Fits], numbers: _KeyNumbers) -> list[Result]:
+    """Return a sample for each key that has one: the earliest events, all different."""
+    by_key: dict[int, list[list[int]]] = {}
+    for step, (keys, places) in enumerate(fits):
+        order = np.lexsort(places.T[::-1])
+        for key, event in zip(keys[order].tolist(), places[order, EVENT].tolist(), strict=True):
+            by_key.setdefault(key, [[] for _ in fits])[step].append(event)
+    found = [
+        Result(numbers.key(number), picked)
+        for number, lists in by_key.items()
+        if (picked := _distinct(lists)) is not None
+    ]
+    return sorted(found, key=lambda result: [(part is not None, str(part)) for part in result.keys])
 
 
 def _distinct(lists: Sequence[Sequence[int]], taken: tuple[int, ...] = ()) -> tuple[int, ...] | None:
@@ -202,10 +253,53 @@ def _distinct(lists: Sequence[Sequence[int]], taken: tuple[int, ...] = ()) -> tu
     return None
 
 
-def results(candidates: Candidates, ceiling: int = CEILING) -> list[Found]:
-    """Return what a query finds among its candidates, in order; events are their numbers of arrival."""
-    if isinstance(candidates.query, s.Sample):
-        nowhere = ordinal(0, None, 0)
-        return [Found(key, events, nowhere, nowhere) for key, events in candidates.samples()]
-    matcher = SequenceMatcher(candidates.query, ceiling)
-    return in_order([*matcher.feed(candidates.in_order()), *matcher.finish()])
+class SequenceStream:
+    """A sequence query over tables that come in order of time; each result comes once, when it is complete."""
+
+    def __init__(self, query: s.Sequence, ordering: Ordering | None = None, ceiling: int = CEILING) -> None:
+        self.matcher = SequenceMatcher(query, ceiling)
+        self._query, self._ordering = query, ordering or Ordering()
+        self._numbers: dict[Key, int] = {}
+        self._next = 0
+
+    def feed(self, table: EventTable, rows_of_steps: Sequence[Rows], arrival: int) -> list[Result]:
+        """Take up the rows of a table that fit each step; its first row is the `arrival`th event."""
+        gathered = Candidates(self._query, self._ordering)
+        gathered.add(table, rows_of_steps, arrival)
+        fits, local = gathered._numbered()
+        renumbered = np.array([self._number(local.key(n)) for n in range(local.count)], np.int64)
+        found = self.matcher.feed([Fits(renumbered[fit.keys], fit.places) for fit in fits])
+        return self._results(found)
+
+    def forget(self, now: int) -> list[Result]:
+        """Drop what maxspan has outlived by `now` (nanoseconds), and return what waited for it to pass."""
+        return self._results(self.matcher.forget(now))
+
+    def finish(self) -> list[Result]:
+        """Return what waited for a missing event at its end: no table will come any more."""
+        return self._results(self.matcher.finish())
+
+    def _number(self, key: Key) -> int:
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = self._next
+            self._next += 1
+        return number
+
+    def _results(self, found: Iterable[Found]) -> list[Result]:
+        results = in_order(found)
+        names = {number: key for key, number in self._numbers.items()} if results else {}
+        held = set(self.matcher.keys.tolist())
+        self._numbers = {key: number for key, number in self._numbers.items() if number in held}
+        return [Result(names[one.key], one.events) for one in results]
+
+    def save(self) -> dict[str, Any]:
+        """Return the state as plain data (JSON), keys and all."""
+        keys = [[list(key), number] for key, number in self._numbers.items()]
+        return {"keys": keys, "next": self._next, "matcher": self.matcher.save()}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Take up a saved state."""
+        self._numbers = {tuple(key): number for key, number in saved["keys"]}
+        self._next = saved["next"]
+        self.matcher.restore(saved["matcher"])

@@ -1,330 +1,308 @@
-"""The matcher of sequences: events in order of time, a list of unfinished sequences for each key and stage.
+"""The matcher of sequences: whole columns of candidates at once, stage by stage, with what is unfinished kept.
 
 What it does is Elasticsearch's: an event that fits stage n continues the newest sequence that waits for it (its
 last event strictly before), and that sequence and every older one leave the list; one that would exceed maxspan
 or has an `until` behind its last event is gone with them. A step `with runs=n` is n stages. Missing events are
 looked for when the other events of a sequence are there.
+
+The list of one stage depends on the stages before it alone, so stages are worked off one after the other: sort
+what waits, what could continue it and the `until` events by key and place, and an event continues a sequence
+exactly where it stands directly behind it (docs/decisions/006-sequence-matching.md).
 """
 
 from __future__ import annotations
 
-import bisect
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from tocsin.eql import syntax as s
 
-Key = tuple[Any, ...]
-CEILING = 1_000_000  # unfinished sequences; beyond, the oldest are dropped and counted
+Codes = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+CEILING = 1_000_000  # unfinished sequences kept between two feeds; beyond, the oldest are dropped and counted
+NO_TIEBREAKER = int(np.iinfo(np.int64).max)  # an event without a tiebreaker comes last
+TIME, TIEBREAKER, EVENT = range(3)  # what a place is: nanoseconds, tiebreaker, the event's number of arrival
 
 
-class Ordinal(NamedTuple):
-    """The place of an event: its time, its tiebreaker (none is last), and when it arrived."""
+class Fits(NamedTuple):
+    """Events that fit a step, once for each of their keys: `keys` (n) are numbers, `places` (n, 3)."""
 
-    time: int
-    tiebreaker: tuple[int, Any]
-    arrival: int
-
-
-def ordinal(time: int, tiebreaker: Any, arrival: int) -> Ordinal:
-    """Return an event's place; `time` in nanoseconds."""
-    return Ordinal(time, (1, 0) if tiebreaker is None else (0, tiebreaker), arrival)
+    keys: Codes
+    places: Codes
 
 
-class Candidate(NamedTuple):
-    """An event that fits some steps: `fits` holds (step, keys) pairs; `until` is the step behind the last."""
+class Partials(NamedTuple):
+    """Sequences that got equally far: `keys` (n), and the `places` (n, stages, 3) of their events."""
 
-    ordinal: Ordinal
-    fits: tuple[tuple[int, tuple[Key, ...]], ...]
-    event: Any
+    keys: Codes
+    places: Codes
+
+    def where(self, kept: Mask) -> Partials:
+        """Return some of them."""
+        return Partials(self.keys[kept], self.places[kept])
+
+    def with_more(self, others: Partials) -> Partials:
+        """Return these and others that got as far."""
+        if not len(others.keys):
+            return self
+        return Partials(np.concatenate((self.keys, others.keys)), np.concatenate((self.places, others.places)))
 
 
 @dataclass(frozen=True)
 class Found:
-    """A finished sequence: its join keys and its events in order, None where an event is missing."""
+    """A finished sequence: the number of its key, and its events' places in order, None where one is missing."""
 
-    keys: Key
-    events: tuple[Any, ...]
-    ordinal: Ordinal
-    start: Ordinal
+    key: int
+    places: tuple[tuple[int, int, int] | None, ...]
 
+    @property
+    def events(self) -> tuple[int | None, ...]:
+        """The numbers of arrival of its events."""
+        return tuple(None if place is None else place[EVENT] for place in self.places)
 
-@dataclass
-class _Partial:
-    """An unfinished sequence: the places and events of the stages so far (missing stages left out)."""
-
-    ordinals: tuple[Ordinal, ...]
-    events: tuple[Any, ...]
-
-
-@dataclass
-class _OfKey:
-    """What is remembered of one key: waiting sequences by stage, and the places of events that should miss."""
-
-    waiting: dict[int, list[_Partial]] = field(default_factory=dict)
-    missing: dict[int, list[Ordinal]] = field(default_factory=dict)
-    pending: list[_Partial] = field(default_factory=list)  # complete but for a missing event at the end
+    @property
+    def order(self) -> tuple[Any, ...]:
+        """What results are ordered by: the last event, then the first."""
+        present = [place for place in self.places if place is not None]
+        return present[-1], present[0], self.key
 
 
-@dataclass(frozen=True)
-class _Stage:
-    step: int
-    missing: bool
+def no_fits() -> Fits:
+    """Return a step's fits when there are none."""
+    return Fits(np.empty(0, np.int64), np.empty((0, 3), np.int64))
+
+
+def _none_of(stages: int) -> Partials:
+    return Partials(np.empty(0, np.int64), np.empty((0, stages, 3), np.int64))
 
 
 class SequenceMatcher:
-    """Finds the sequences of one query. Feed it candidates in order; `finish` when no more will come."""
+    """Finds the sequences of one query. Feed it fits of every step, each feed behind the one before in time."""
 
     def __init__(self, query: s.Sequence, ceiling: int = CEILING) -> None:
-        self._stages = tuple(
-            _Stage(number, step.missing) for number, step in enumerate(query.steps) for _ in range(step.runs)
-        )
-        self._positive = [n for n, stage in enumerate(self._stages) if not stage.missing]
-        self._stages_of: dict[int, list[int]] = {}
-        for number, stage in enumerate(self._stages):
-            self._stages_of.setdefault(stage.step, []).insert(0, number)
-        self._until = len(query.steps) if query.until else -1
+        self._stages = tuple(number for number, step in enumerate(query.steps) for _ in range(step.runs))
+        missing = {number for number, step in enumerate(query.steps) if step.missing}
+        self._wanted = [n for n, step in enumerate(self._stages) if step not in missing]
+        self._unwanted = [n for n, step in enumerate(self._stages) if step in missing]
+        self._until = len(query.steps) if query.until else None
         self._maxspan = None if query.maxspan is None else query.maxspan * 1_000_000
-        self._trailing = self._stages[-1].missing
-        self._has_missing = len(self._positive) < len(self._stages)
         self._ceiling = ceiling
-        self._keys: dict[Key, _OfKey] = {}
-        self._unfinished = 0
-        self._since_forgetting = 0
+        # State: behind each wanted stage but the last what waits; unwanted events; what waits for a missing end.
+        self._waiting = [_none_of(n + 1) for n in range(len(self._wanted) - 1)]
+        self._seen = {step: no_fits() for step in missing}
+        self._pending = _none_of(len(self._wanted))
         # Why sequences went unfinished: `maxspan`, `until`, `missing` (what should miss was there), `ceiling`.
         self.lost: Counter[str] = Counter()
         self.reached: Counter[int] = Counter()  # step -> how many sequences got as far
 
     # ---- feeding
 
-    def feed(self, candidates: Iterable[Candidate]) -> Iterator[Found]:
-        """Take candidates in order of their ordinals and yield the sequences that they finish."""
-        for candidate in candidates:
-            yield from self._take(candidate)
-            self._since_forgetting += 1
-            # As many candidates as keys between two sweeps, so that sweeping stays a share of the work.
-            if self._since_forgetting > max(10_000, len(self._keys)):
-                yield from self._forget(candidate.ordinal.time)
-
-    def finish(self) -> Iterator[Found]:
-        """Yield the sequences that waited for a missing event at their end."""
-        for key, state in self._keys.items():
-            for partial in state.pending:
-                yield from self._complete(key, state, partial)
-            state.pending = []
-
-    def _take(self, candidate: Candidate) -> Iterator[Found]:
-        place = candidate.ordinal
-        # The last stage first, so that no event follows itself.
-        for step, keys in reversed(candidate.fits):
-            if step == self._until:
-                continue
-            for key in keys:
-                for stage in self._stages_of[step]:
-                    if self._stages[stage].missing:
-                        self._note_missing(stage, key, place)
-                    else:
-                        yield from self._advance(stage, key, candidate)
-        for step, keys in candidate.fits:
-            if step == self._until:
-                for key in keys:
-                    self._end(key)
-
-    def _note_missing(self, stage: int, key: Key, place: Ordinal) -> None:
-        state = self._keys.setdefault(key, _OfKey())
-        bisect.insort(state.missing.setdefault(stage, []), place)
-
-    def _end(self, key: Key) -> None:
-        """An `until` event: whatever waits for this key has an until behind its last event."""
-        state = self._keys.get(key)
-        if state is not None:
-            ended = sum(len(waiting) for waiting in state.waiting.values())
-            self._unfinished -= ended
-            self.lost["until"] += ended
-            state.waiting.clear()
-            if not state.missing and not state.pending:
-                del self._keys[key]
-
-    def _advance(self, stage: int, key: Key, candidate: Candidate) -> Iterator[Found]:
-        position = self._positive.index(stage)
-        if position == 0:
-            partial: _Partial | None = _Partial((candidate.ordinal,), (candidate.event,))
-            state = self._keys.setdefault(key, _OfKey())
+    def feed(self, fits: Sequence[Fits]) -> list[Found]:
+        """Take the fits of each step, `until` behind the last, and return the sequences that are finished."""
+        until = no_fits() if self._until is None else fits[self._until]
+        first = fits[self._stages[self._wanted[0]]]
+        new = Partials(first.keys, first.places[:, None, :])
+        self.reached[self._stages[self._wanted[0]]] += len(new.keys)
+        for position, stage in enumerate(self._wanted[1:]):
+            step = self._stages[stage]
+            new, self._waiting[position] = self._advance(self._waiting[position].with_more(new), fits[step], until)
+            self.reached[step] += len(new.keys)
+        for step, seen in self._seen.items():
+            keys, places = fits[step]
+            self._seen[step] = Fits(np.concatenate((seen.keys, keys)), np.concatenate((seen.places, places)))
+        latest = max((int(fit.places[:, TIME].max()) for fit in fits if len(fit.keys)), default=None)
+        if self._unwanted and self._unwanted[-1] > self._wanted[-1]:
+            self._pending = self._pending.with_more(new)
+            found = []
         else:
-            known = self._keys.get(key)
-            if known is None:
-                return
-            state = known
-            partial = self._continue(state, self._positive[position - 1], candidate)
-        if partial is None:
-            return
-        self.reached[self._stages[stage].step] += 1
-        if stage != self._positive[-1]:
-            self._wait(state, stage, partial)
-        elif self._trailing:
-            state.pending.append(partial)
-        else:
-            yield from self._complete(key, state, partial)
+            found = self._complete(new)
+        if latest is not None:
+            found += self.forget(latest)
+        self._hold_ceiling()
+        return found
 
-    def _continue(self, state: _OfKey, previous: int, candidate: Candidate) -> _Partial | None:
-        """Take the newest sequence before the candidate out of the list, and every older one."""
-        waiting = state.waiting.get(previous)
-        if not waiting:
-            return None
-        place = candidate.ordinal
-        cut = bisect.bisect_left(waiting, place, key=lambda partial: partial.ordinals[-1])
-        if not cut:
-            return None
-        newest = waiting[cut - 1]
-        del waiting[:cut]
-        self._unfinished -= cut
-        if self._maxspan is not None and place.time - newest.ordinals[0].time > self._maxspan:
-            self.lost["maxspan"] += 1
-            return None
-        return _Partial((*newest.ordinals, place), (*newest.events, candidate.event))
+    def finish(self) -> list[Found]:
+        """Return the sequences that waited for a missing event at their end: no event will come any more."""
+        found = self._complete(self._pending)
+        self._pending = _none_of(len(self._wanted))
+        return found
 
-    def _wait(self, state: _OfKey, stage: int, partial: _Partial) -> None:
-        state.waiting.setdefault(stage, []).append(partial)
-        self._unfinished += 1
-        if self._unfinished > self._ceiling:
-            self._drop_oldest()
+    def _advance(self, waiting: Partials, fits: Fits, until: Fits) -> tuple[Partials, Partials]:
+        """Return the sequences that the fits continue, and those that still wait."""
+        if not len(waiting.keys) or not (len(fits.keys) or len(until.keys)):
+            return _none_of(waiting.places.shape[1] + 1), waiting
+        keys = np.concatenate((fits.keys, waiting.keys, until.keys))
+        places = np.concatenate((fits.places, waiting.places[:, -1], until.places))
+        counts = (len(fits.keys), len(waiting.keys), len(until.keys))
+        # Of one event: it continues others first, then waits itself, then ends what waits.
+        kinds = np.repeat(np.arange(3), counts)
+        numbers = np.concatenate([np.arange(count) for count in counts])
+        order = _order(keys, places, kinds)
+        keys, kinds, numbers = keys[order], kinds[order], numbers[order]
+        waits = kinds == 1
+        continued = np.flatnonzero((kinds[1:] == 0) & waits[:-1] & (keys[1:] == keys[:-1]))
+        before, after = numbers[continued], numbers[continued + 1]
+        if self._maxspan is not None:
+            within = fits.places[after, TIME] - waiting.places[before, 0, TIME] <= self._maxspan
+            self.lost["maxspan"] += int(np.count_nonzero(~within))
+            before, after = before[within], after[within]
+        grown = np.concatenate((waiting.places[before], fits.places[after][:, None, :]), axis=1)
+        # Whatever has an event that continues it, or an `until`, anywhere behind it has left the list.
+        ends = np.minimum.accumulate(np.where(waits, len(keys), np.arange(len(keys)))[::-1])[::-1]
+        last = np.minimum(ends, len(keys) - 1)
+        gone = (ends < len(keys)) & (keys[last] == keys) & waits
+        self.lost["until"] += int(np.count_nonzero(gone & (kinds[last] == 2)))
+        stays = np.zeros(len(waiting.keys), np.bool_)
+        stays[numbers[waits & ~gone]] = True
+        return Partials(waiting.keys[before], grown), waiting.where(stays)
 
     # ---- missing events
 
-    def _complete(self, key: Key, state: _OfKey, partial: _Partial) -> Iterator[Found]:
-        if self._has_missing and not self._nothing_between(state, partial.ordinals):
-            self.lost["missing"] += 1
-            return
-        events: list[Any] = [None] * len(self._stages)
-        for stage, event in zip(self._positive, partial.events, strict=True):
-            events[stage] = event
-        yield Found(key, tuple(events), partial.ordinals[-1], partial.ordinals[0])
+    def _complete(self, partials: Partials) -> list[Found]:
+        if self._unwanted:
+            met = self._nothing_unwanted(partials)
+            self.lost["missing"] += int(np.count_nonzero(~met))
+            partials = partials.where(met)
+        found = []
+        for key, places in zip(partials.keys.tolist(), partials.places.tolist(), strict=True):
+            at: list[tuple[int, int, int] | None] = [None] * len(self._stages)
+            for stage, place in zip(self._wanted, places, strict=True):
+                at[stage] = tuple(place)
+            found.append(Found(key, tuple(at)))
+        return found
 
-    def _nothing_between(self, state: _OfKey, places: Sequence[Ordinal]) -> bool:
-        first, last = self._positive[0], self._positive[-1]
-        before: Ordinal | None = None  # the nearest unwanted event in front of the sequence
-        behind: Ordinal | None = None  # and behind it
-        for stage, unwanted in state.missing.items():
-            if stage < first:
-                at = bisect.bisect_left(unwanted, places[0])
-                if at and (before is None or unwanted[at - 1] > before):
-                    before = unwanted[at - 1]
-            elif stage > last:
-                at = bisect.bisect_right(unwanted, places[-1])
-                if at < len(unwanted) and (behind is None or unwanted[at] < behind):
-                    behind = unwanted[at]
+    def _nothing_unwanted(self, partials: Partials) -> Mask:
+        """Tell for each sequence whether what should be missing is: between its events, in front, or behind."""
+        count, length = partials.places.shape[:2]
+        met = np.ones(count, np.bool_)
+        nearest = [np.zeros(count, np.bool_) for _ in range(2)]  # is there one in front, one behind?
+        before, behind = np.zeros(count, np.int64), np.zeros(count, np.int64)  # when
+        for stage in self._unwanted:
+            seen = self._seen[self._stages[stage]]
+            if not len(seen.keys) or not count:
+                continue
+            all_keys = np.concatenate((seen.keys, np.repeat(partials.keys, length)))
+            ranks = _ranks(all_keys, np.concatenate((seen.places, partials.places.reshape(-1, 3))))
+            order = np.argsort(ranks[: len(seen.keys)])
+            unwanted, keys, times = ranks[order], seen.keys[order], seen.places[order, TIME]
+            mine = ranks[len(seen.keys) :].reshape(count, length)
+            following = int(np.searchsorted(self._wanted, stage))
+            if 0 < following < length:
+                low = np.searchsorted(unwanted, mine[:, following - 1], "right")
+                met &= np.searchsorted(unwanted, mine[:, following], "left") == low
+            elif not following:
+                at = np.searchsorted(unwanted, mine[:, 0], "left") - 1
+                there = (at >= 0) & (keys[at] == partials.keys)
+                before = np.where(there & (~nearest[0] | (times[at] > before)), times[at], before)
+                nearest[0] |= there
             else:
-                following = bisect.bisect_left(self._positive, stage)
-                at = bisect.bisect_right(unwanted, places[following - 1])
-                if at < len(unwanted) and unwanted[at] < places[following]:
-                    return False
-        return self._span_fits(before, behind, places)
+                at = np.searchsorted(unwanted, mine[:, -1], "right")
+                there = at < len(unwanted)
+                at = np.minimum(at, len(unwanted) - 1)
+                there &= keys[at] == partials.keys
+                behind = np.where(there & (~nearest[1] | (times[at] < behind)), times[at], behind)
+                nearest[1] |= there
+        return met & self._span_fits(partials, nearest[0], before, nearest[1], behind)
 
-    def _span_fits(self, before: Ordinal | None, behind: Ordinal | None, places: Sequence[Ordinal]) -> bool:
-        """Tell whether some span of maxspan holds the sequence and no unwanted event."""
+    def _span_fits(self, partials: Partials, in_front: Mask, before: Codes, at_end: Mask, behind: Codes) -> Mask:
+        """Tell whether some span of maxspan holds each sequence and no unwanted event."""
         span = self._maxspan or 0  # the checker asks for maxspan where events are missing
-        leading, trailing = self._stages[0].missing, self._trailing
+        leading, trailing = self._unwanted[0] < self._wanted[0], self._unwanted[-1] > self._wanted[-1]
         if leading and trailing:
-            return before is None or behind is None or behind.time - before.time > span
+            return ~in_front | ~at_end | (behind - before > span)
         if leading:
-            return before is None or before.time < places[-1].time - span
-        return not trailing or behind is None or behind.time > places[0].time + span
+            return ~in_front | (before < partials.places[:, -1, TIME] - span)
+        return ~at_end | (behind > partials.places[:, 0, TIME] + span)
 
     # ---- bounds
 
     def forget(self, now: int) -> list[Found]:
         """Drop what maxspan has outlived by `now` (nanoseconds), and return what waited for it to pass."""
-        return list(self._forget(now))
-
-    def _forget(self, now: int) -> Iterator[Found]:
-        self._since_forgetting = 0
         if self._maxspan is None:
-            return
+            return []
         oldest = now - self._maxspan
-        for key in list(self._keys):
-            state = self._keys[key]
-            for stage, waiting in list(state.waiting.items()):
-                keep = [partial for partial in waiting if partial.ordinals[0].time >= oldest]
-                self._unfinished -= len(waiting) - len(keep)
-                self.lost["maxspan"] += len(waiting) - len(keep)
-                state.waiting[stage] = keep
-            due = [partial for partial in state.pending if partial.ordinals[0].time < oldest]
-            state.pending = [partial for partial in state.pending if partial.ordinals[0].time >= oldest]
-            for partial in due:
-                yield from self._complete(key, state, partial)
-            for stage, unwanted in list(state.missing.items()):
-                # An unwanted event may stand a whole span in front of a sequence that lasts a whole span.
-                del unwanted[: bisect.bisect_left(unwanted, (oldest - self._maxspan,))]
-                if not unwanted:
-                    del state.missing[stage]
-            if not any(state.waiting.values()) and not state.pending and not state.missing:
-                del self._keys[key]
+        for position, waiting in enumerate(self._waiting):
+            kept = waiting.places[:, 0, TIME] >= oldest
+            self.lost["maxspan"] += int(np.count_nonzero(~kept))
+            self._waiting[position] = waiting.where(kept)
+        due = self._pending.places[:, 0, TIME] < oldest
+        found = self._complete(self._pending.where(due))
+        self._pending = self._pending.where(~due)
+        for step, seen in self._seen.items():
+            # An unwanted event may stand a whole span in front of a sequence that lasts a whole span.
+            recent = seen.places[:, TIME] >= oldest - self._maxspan
+            self._seen[step] = Fits(seen.keys[recent], seen.places[recent])
+        return found
 
-    def _drop_oldest(self) -> None:
-        """Drop the older half of the unfinished sequences."""
-        starts = sorted(p.ordinals[0] for st in self._keys.values() for w in st.waiting.values() for p in w)
-        middle = starts[len(starts) // 2]
-        for state in self._keys.values():
-            for stage, waiting in list(state.waiting.items()):
-                keep = [partial for partial in waiting if partial.ordinals[0] > middle]
-                self.lost["ceiling"] += len(waiting) - len(keep)
-                self._unfinished -= len(waiting) - len(keep)
-                state.waiting[stage] = keep
+    def _hold_ceiling(self) -> None:
+        """Drop the oldest unfinished sequences beyond the ceiling."""
+        starts = np.concatenate(
+            [waiting.places[:, 0, TIME] for waiting in self._waiting] or [np.empty(0, np.int64)]
+        )
+        if len(starts) <= self._ceiling:
+            return
+        oldest = np.partition(starts, len(starts) - self._ceiling)[len(starts) - self._ceiling]
+        for position, waiting in enumerate(self._waiting):
+            kept = waiting.places[:, 0, TIME] >= oldest
+            self.lost["ceiling"] += int(np.count_nonzero(~kept))
+            self._waiting[position] = waiting.where(kept)
 
     # ---- saving
 
+    @property
+    def keys(self) -> Codes:
+        """The numbers of the keys that the state still needs."""
+        held = [one.keys for one in (*self._waiting, self._pending)] + [one.keys for one in self._seen.values()]
+        return np.unique(np.concatenate(held))
+
     def save(self) -> dict[str, Any]:
-        """Return the state as plain data; events are kept as they were given."""
+        """Return the state as plain data; keys and events are the numbers that they were given as."""
         return {
+            "waiting": [_plain(waiting) for waiting in self._waiting],
+            "pending": _plain(self._pending),
+            "seen": {str(step): _plain(seen) for step, seen in self._seen.items()},
             "lost": dict(self.lost),
             "reached": {str(step): count for step, count in self.reached.items()},
-            "keys": [
-                {
-                    "key": list(key),
-                    "waiting": {str(n): [_plain(p) for p in w] for n, w in state.waiting.items() if w},
-                    "missing": {str(n): [list(o) for o in m] for n, m in state.missing.items()},
-                    "pending": [_plain(p) for p in state.pending],
-                }
-                for key, state in self._keys.items()
-            ],
         }
 
-    def restore(self, saved: dict[str, Any]) -> None:
+    def restore(self, saved: Mapping[str, Any]) -> None:
         """Take up a saved state."""
+        self._waiting = [Partials(*_arrays(one, n + 1)) for n, one in enumerate(saved["waiting"])]
+        self._pending = Partials(*_arrays(saved["pending"], len(self._wanted)))
+        self._seen = {int(step): Fits(*_arrays(seen, None)) for step, seen in saved["seen"].items()}
         self.lost = Counter(saved["lost"])
         self.reached = Counter({int(step): count for step, count in saved["reached"].items()})
-        self._keys = {}
-        for entry in saved["keys"]:
-            state = _OfKey(
-                {int(n): [_partial(p) for p in w] for n, w in entry["waiting"].items()},
-                {int(n): [_place(o) for o in m] for n, m in entry["missing"].items()},
-                [_partial(p) for p in entry["pending"]],
-            )
-            self._keys[tuple(entry["key"])] = state
-        self._unfinished = sum(len(w) for state in self._keys.values() for w in state.waiting.values())
 
 
-def _plain(partial: _Partial) -> dict[str, Any]:
-    return {"ordinals": [list(o) for o in partial.ordinals], "events": list(partial.events)}
+def _order(keys: Codes, places: Codes, kinds: Codes) -> npt.NDArray[np.intp]:
+    """Return the order by key, place and kind."""
+    return np.lexsort((kinds, places[:, EVENT], places[:, TIEBREAKER], places[:, TIME], keys))
 
 
-def _place(saved: Sequence[Any]) -> Ordinal:
-    time, tiebreaker, arrival = saved
-    return Ordinal(time, (tiebreaker[0], tiebreaker[1]), arrival)
+def _ranks(keys: Codes, places: Codes) -> Codes:
+    """Number what has a key and a place in order of both; equal ones get one number."""
+    order = np.lexsort((places[:, EVENT], places[:, TIEBREAKER], places[:, TIME], keys))
+    rows = np.concatenate((keys[:, None], places), axis=1)[order]
+    ranks = np.empty(len(keys), np.int64)
+    ranks[order] = np.concatenate(([0], np.cumsum((rows[1:] != rows[:-1]).any(axis=1))))
+    return ranks
 
 
-def _partial(saved: dict[str, Any]) -> _Partial:
-    return _Partial(tuple(_place(o) for o in saved["ordinals"]), tuple(saved["events"]))
+def _plain(held: Fits | Partials) -> dict[str, Any]:
+    return {"keys": held.keys.tolist(), "places": held.places.tolist()}
+
+
+def _arrays(saved: Mapping[str, Any], stages: int | None) -> tuple[Codes, Codes]:
+    shape = (-1, 3) if stages is None else (-1, stages, 3)
+    return np.array(saved["keys"], np.int64), np.array(saved["places"], np.int64).reshape(shape)
 
 
 def in_order(found: Iterable[Found]) -> list[Found]:
     """Return sequences in order of their last events, then their first, then their keys."""
-    return sorted(found, key=lambda f: (f.ordinal, f.start, [_rank(part) for part in f.keys]))
-
-
-def _rank(part: Any) -> tuple[int, Any]:
-    if part is None:
-        return (0, 0)
-    return (1, part) if isinstance(part, int | float) else (2, str(part))
+    return sorted(found, key=lambda one: one.order)

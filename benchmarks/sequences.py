@@ -1,0 +1,78 @@
+"""A two-step sequence over millions of events, beside its two step filters alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from tocsin.engine.candidates import Candidates
+from tocsin.engine.evaluate import evaluate
+from tocsin.engine.graph import EventRule, Program, compile_rules
+from tocsin.engine.table import EventTable
+from tocsin.eql import syntax as s
+from tocsin.eql.compile import read
+
+EVENTS, KEYS, TABLE = 5_000_000, 100_000, 250_000
+NAMES = 400
+QUERY = """sequence by process.entity_id with maxspan=1m
+  [process where event.type == "start" and process.name : ("tool9.exe", "tool2?.exe")]
+  [network where destination.port == 443 and process.name : "tool*.exe"]"""
+Columns = dict[str, pa.Array]
+
+
+def columns(seed: int = 1) -> list[Columns]:
+    """Return the events as columns, a table at a time: Zipf-shaped names, keys evenly, a second per 200 events."""
+    rng = np.random.default_rng(seed)
+    weights = 1 / np.arange(1, NAMES + 1)
+    names = pa.array([f"tool{n}.exe" for n in range(NAMES)])
+    keys = pa.array([f"{{{n:032x}}}" for n in range(KEYS)])
+    kinds = pa.array(["process", "network", "file", "registry"])
+    types = pa.array(["start", "end"])
+    made = []
+    for start in range(0, EVENTS, TABLE):
+        moments = (np.arange(start, start + TABLE) * 5_000_000 + 1_790_000_000_000_000_000).astype(
+            "datetime64[ns]"
+        )
+        made.append(
+            {
+                "@timestamp": pa.array(moments),
+                "event.category": kinds.take(pa.array(rng.choice(4, TABLE, p=[0.25, 0.25, 0.3, 0.2]))),
+                "event.type": types.take(pa.array(rng.integers(0, 2, TABLE))),
+                "process.name": names.take(pa.array(rng.choice(NAMES, TABLE, p=weights / weights.sum()))),
+                "process.entity_id": keys.take(pa.array(rng.integers(0, KEYS, TABLE))),
+                "destination.port": pa.array(rng.choice([443, 80, 53, 445], TABLE, p=[0.1, 0.2, 0.5, 0.2])),
+            }
+        )
+    return made
+
+
+def program() -> tuple[s.Sequence, Program]:
+    """Return the query and its steps, compiled."""
+    statement = read(QUERY)
+    assert isinstance(statement.query, s.Sequence)
+    return statement.query, compile_rules([EventRule("q", statement)])
+
+
+def tables(made: list[Columns]) -> Iterator[EventTable]:
+    """Yield tables that have encoded nothing yet."""
+    for one in made:
+        yield EventTable(one, TABLE)
+
+
+def filters(made: list[Columns]) -> int:
+    """Find the events of both steps and return how many there are."""
+    _, steps = program()
+    return sum(len(rows) for table in tables(made) for rows in evaluate(steps, table).values())
+
+
+def sequences(made: list[Columns]) -> int:
+    """Find the sequences and return how many there are."""
+    query, steps = program()
+    candidates = Candidates(query)
+    none = np.empty(0, np.intp)
+    for number, table in enumerate(tables(made)):
+        found = evaluate(steps, table)
+        candidates.add(table, [found.get(("q", step), none) for step in range(2)], number * TABLE)
+    return len(candidates.results())
