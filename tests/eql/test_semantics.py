@@ -286,6 +286,7 @@ ACCEPTED = [
     "sequence by host.id with maxspan=5m [process where true] by user.id [file where true] by ?user.name until [process where process.pid == 1] by user.id | head 5",
     "sequence with maxspan=1h by host.id [process where true] with runs=3 ![network where true]",
     "sample by host.id [process where true] [file where true] | tail 2",
+    "sequence [process where true] [file where true] with runs=2 until [process where true]",
 ]
 
 
