@@ -12,6 +12,7 @@ import evtx
 import pyarrow
 import pyarrow.json
 
+from benchmarks import sequences
 from benchmarks.measure import compare, peak_memory
 from benchmarks.telemetry import write_logs, write_ndjson
 from tocsin.detection.hunt import Hunt
@@ -67,6 +68,24 @@ def measure_evtx(path: Path) -> None:
     print(f"  speed of the hunt: {found.speed:.2f} of draining")
 
 
+def measure_sequences() -> None:
+    """Print a two-step sequence beside its two step filters, and how memory goes with what no step matches."""
+    made = sequences.columns()
+    found = compare(lambda: sequences.sequences(made), lambda: sequences.filters(made))
+    print(
+        f"Sequence of two steps, {sequences.EVENTS:,} events, {sequences.KEYS:,} keys, "
+        f"{sequences.filters(made):,} candidates, {sequences.sequences(made)} found"
+    )
+    show("sequence", found.ours, found.ours_cpu, sequences.EVENTS)
+    show("its two filters", found.theirs, found.theirs_cpu, sequences.EVENTS)
+    print(f"  the sequence costs {found.ours / found.theirs:.2f} times its filters")
+    kept = sequences.kept_bytes(made), sequences.kept_bytes(sequences.with_noise(made))
+    print(
+        f"  kept for matching: {kept[0] / 1e6:.1f} MB; "
+        f"with as many events again that fit no step, {kept[1] / 1e6:.1f} MB"
+    )
+
+
 def main() -> None:
     """Make the input and print every figure."""
     versions = f"Python {platform.python_version()}, pyarrow {pyarrow.__version__}, evtx {version('evtx')}"
@@ -77,6 +96,7 @@ def main() -> None:
     measure_memory(few, many)
     measure_ndjson(many)
     measure_evtx(write_logs(OUT / f"sysmon-{LOGS}.evtx", LOGS))
+    measure_sequences()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
@@ -69,10 +70,31 @@ def filters(made: list[Columns]) -> int:
 
 def sequences(made: list[Columns]) -> int:
     """Find the sequences and return how many there are."""
+    return len(gathered(made).results())
+
+
+def gathered(made: list[Columns]) -> Candidates:
+    """Return the candidates of every table."""
     query, steps = program()
     candidates = Candidates(query)
     none = np.empty(0, np.intp)
     for number, table in enumerate(tables(made)):
         found = evaluate(steps, table)
         candidates.add(table, [found.get(("q", step), none) for step in range(2)], number * TABLE)
-    return len(candidates.results())
+    return candidates
+
+
+def with_noise(made: list[Columns]) -> list[Columns]:
+    """Return the tables and as many again whose events fit no step."""
+    other = pa.array(["idle.exe"] * TABLE)
+    return made + [{**one, "process.name": other} for one in made]
+
+
+def kept_bytes(made: list[Columns]) -> int:
+    """Return how much is kept in memory for matching when every table has been read."""
+    columns_before = pa.total_allocated_bytes()
+    tracemalloc.start()
+    kept = gathered(made)
+    size = tracemalloc.get_traced_memory()[0] + pa.total_allocated_bytes() - columns_before
+    tracemalloc.stop()
+    return size if kept.steps else 0
