@@ -76,6 +76,13 @@ def test_a_window_must_hold_every_event(rule: Path, tmp_path: Path) -> None:
     assert done.stdout == ""
 
 
+def test_events_without_a_time_are_said_to_be_left_out(rule: Path, tmp_path: Path) -> None:
+    event = {"event": {"category": "file", "dataset": "windows.sysmon_operational"}, "process": {"entity_id": "x"}}
+    line = json.dumps({**event, "file": {"path": "C:\\Users\\Public\\a"}})
+    done = tocsin("hunt", "-", "-r", rule, stdin=line.encode(), cwd=tmp_path)
+    assert "1 events fit a step of a sequence but have no time" in done.stdout
+
+
 def test_a_query_shows_sequences_as_elasticsearch_answers(tmp_path: Path) -> None:
     done = tocsin("query", WITHOUT, EXAMPLES, "-f", "ndjson", cwd=tmp_path)
     (found,) = [json.loads(line) for line in done.stdout.splitlines()]

@@ -66,6 +66,7 @@ def summary(report: Report) -> dict[str, Any]:
         "matches_beyond_max_alerts": report.capped(),
         "events": report.total_events,
         "events_by_dataset": dict(report.events),
+        "events_without_time": report.untimed,
         "files": report.files,
         "rejected": dict(report.rejects.counts),
         "rules_run": len(report.rules),

@@ -239,6 +239,10 @@ def _accounts(report: Report) -> Table:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in skipped.most_common())
         rules += f", {sum(skipped.values()):,} skipped: {reasons}"
     table.add_row("rules", rules)
+    if report.untimed:
+        table.add_row(
+            "", Text(f"{report.untimed:,} events fit a step of a sequence but have no time", style="yellow")
+        )
     for rule_id, count in report.capped().items():
         name = next(r.rule.name for r in report.rules if r.rule.rule_id == rule_id)
         kept = sum(alert.rule.rule_id == rule_id for alert in report.alerts)

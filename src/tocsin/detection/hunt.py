@@ -47,6 +47,7 @@ class Report:
     events: Counter[str] = field(default_factory=Counter)  # dataset -> events read
     files: int = 0
     outside: int = 0  # matches outside the window
+    untimed: int = 0  # events that fitted a step of a sequence and had no time, once a step
     rules: list[ReadyRule] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     rejects: Rejects = field(default_factory=Rejects)
@@ -114,6 +115,7 @@ class Hunt:
                 progress(batch)
         for rule in self.rules:
             report.alerts += self._alerts(rule, found, sequences, report)
+        report.untimed = sequences.untimed
         sequences.close()
         report.alerts.sort(key=lambda alert: alert.time)
         report.matches = +report.matches  # without the rules that matched nothing

@@ -50,6 +50,11 @@ class SequenceSearch:
                 self._spool.add(self._arrived + row, batch.raw(row))
         self._arrived += batch.table.rows
 
+    @property
+    def untimed(self) -> int:
+        """How many times an event fitted a step and had no time, so that no sequence could take it."""
+        return sum(candidates.untimed for candidates in self._candidates.values())
+
     def matches(self, rule_id: str) -> Iterator[Match]:
         """Yield what a rule finds, in order."""
         hits = [Hit(found, {}) for found in self._candidates[rule_id].results()]
