@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from tocsin.engine.candidates import Candidates
-from tocsin.engine.evaluate import evaluate
+from tocsin.engine.evaluate import Evaluator, plan
 from tocsin.engine.graph import EventRule, Program, compile_rules
 from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
@@ -65,7 +65,8 @@ def tables(made: list[Columns]) -> Iterator[EventTable]:
 def filters(made: list[Columns]) -> int:
     """Find the events of both steps and return how many there are."""
     _, steps = program()
-    return sum(len(rows) for table in tables(made) for rows in evaluate(steps, table).values())
+    evaluator = Evaluator(plan(steps))
+    return sum(len(rows) for table in tables(made) for rows in evaluator.matches(table).values())
 
 
 def sequences(made: list[Columns]) -> int:
@@ -77,9 +78,10 @@ def gathered(made: list[Columns]) -> Candidates:
     """Return the candidates of every table."""
     query, steps = program()
     candidates = Candidates(query)
+    evaluator = Evaluator(plan(steps))
     none = np.empty(0, np.intp)
     for number, table in enumerate(tables(made)):
-        found = evaluate(steps, table)
+        found = evaluator.matches(table)
         candidates.add(table, [found.get(("q", step), none) for step in range(2)], number * TABLE)
     return candidates
 

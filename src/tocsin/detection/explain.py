@@ -12,7 +12,7 @@ from tocsin.detection.hunt import Progress
 from tocsin.detection.prepare import ReadyRule
 from tocsin.ecs import INDEX, default_schema
 from tocsin.engine.candidates import Candidates
-from tocsin.engine.evaluate import evaluate
+from tocsin.engine.evaluate import Evaluator, plan
 from tocsin.engine.graph import Target, compile_conditions, step_conditions
 from tocsin.engine.sequence import SequenceMatcher
 from tocsin.eql import syntax as s
@@ -106,13 +106,14 @@ def explain(
     there = [(("field", number), s.Not(s.IsNull(s.FieldRef(name)))) for number, name in enumerate(fields)]
     program = compile_conditions([*(c for step in steps for c in step.conditions()), *there])
     candidates = Candidates(ready.joined, ready.ordering) if ready.joined else None
+    evaluator = Evaluator(plan(program))
     counts: Counter[Target] = Counter()
     events: Counter[str] = Counter()
     arrived = 0
     wanted = Wanted(program.fields | ready.fields)
     for batch in read_inputs(inputs, wanted, rejects, progress or (lambda _: None)):
         events.update(batch.counts)
-        found = evaluate(program, batch.table)
+        found = evaluator.matches(batch.table)
         counts.update({target: len(rows) for target, rows in found.items()})
         if candidates is not None:
             candidates.add(batch.table, [found.get(step.target, _NONE) for step in steps], arrived)

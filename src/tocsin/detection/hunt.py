@@ -16,7 +16,7 @@ from tocsin.detection.alert import Alert, event_time, sequence_alert
 from tocsin.detection.prepare import ReadyRule
 from tocsin.detection.sequences import SequenceSearch
 from tocsin.ecs import TIMESTAMP
-from tocsin.engine.evaluate import evaluate
+from tocsin.engine.evaluate import Evaluator, plan
 from tocsin.engine.graph import Program, compile_rules
 from tocsin.engine.pipes import Hit, apply_pipes
 from tocsin.rules.load import Skipped
@@ -92,6 +92,7 @@ class Hunt:
         """Read every input and return what the rules found. Bad input is rejected, never raised."""
         started = time.perf_counter()
         program = self.program()
+        evaluator = Evaluator(plan(program))
         report = Report(rules=list(self.rules), rejects=rejects)
         found: dict[str, list[EventMatch]] = {rule.rule.rule_id: [] for rule in self.rules if rule.joined is None}
         sequences = SequenceSearch([rule for rule in self.rules if rule.joined is not None])
@@ -103,7 +104,7 @@ class Hunt:
 
         for batch in read_inputs(inputs, self.wanted(program), rejects, opened):
             report.events.update(batch.counts)
-            fits = evaluate(program, batch.table)
+            fits = evaluator.matches(batch.table)
             if self.window:
                 fits = {target: self._inside(batch, rows, report) for target, rows in fits.items()}
             sequences.add(batch, fits)

@@ -1,43 +1,131 @@
-"""Run a compiled rule set over an event table: which rows does each rule match?
+"""Run a compiled rule set over event tables: which rows does each step of each rule match?
 
-Every node is computed at most once a table. A test on one field runs once for each distinct value; `and`
-works through its operands from the cheapest, stops when no row is left, and looks only at the rows that are
-left where that saves reading a column whole. As in Elasticsearch a test that is neither true nor false, because
-a field is missing, counts as not met, and `not` of it as met (docs/decisions/003-missing-fields.md).
+First the columns that guards read say how many rows meet each test (`values.py`), and rules that no row can match
+are out together (`guards.py`). Each rule that is left starts from its operand with the fewest rows and goes on
+with the rows that are left; a column is read for these alone where that saves reading it whole. Every node is
+computed at most once a table. As in Elasticsearch a test that is neither true nor false, because a field is
+missing, counts as not met, and `not` of it as met (docs/decisions/003-missing-fields.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from tocsin.engine.graph import Constant, Program, Target, Test
+from tocsin.engine.field_tests import FieldTests
+from tocsin.engine.graph import MANY_VALUES, Constant, Gate, Program, Target, Test
+from tocsin.engine.guards import Guards, guards_of
 from tocsin.engine.kernels import truth_of_values
 from tocsin.engine.table import Codes, Column, EventTable, Mask
+from tocsin.engine.values import FieldValues
 from tocsin.eql.scalar import evaluator
 
 Rows = npt.NDArray[np.intp]
 
+# Of a table's rows, that rules would otherwise look at one rule at a time: for a field whose values are
+# remembered, and for one whose values are all looked at.
+_WORTH_LOOKING, _WORTH_SCANNING = 0.05, 0.25
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A compiled rule set made ready to run: its guards, and the tests of each field."""
+
+    program: Program
+    guards: Guards
+    fields: tuple[FieldTests, ...]
+
+
+def plan(program: Program) -> Plan:
+    """Make a compiled rule set ready to run."""
+    guards = guards_of(program)
+    of_field: dict[str, dict[int, Test]] = {}
+    for number, node in enumerate(program.nodes):
+        if isinstance(node, Test) and len(node.fields) == 1:
+            of_field.setdefault(node.fields[0], {})[number] = node
+    return Plan(program, guards, tuple(FieldTests.of(name, tests) for name, tests in of_field.items()))
+
 
 def evaluate(program: Program, table: EventTable) -> dict[Target, Rows]:
     """Return, for each step of a rule that matches, the numbers of the rows it matches, ascending."""
-    run = _Run(program, table)
-    matches: dict[Target, Rows] = {}
-    for key, root in program.roots:
-        rows = np.flatnonzero(run.mask(root))
-        if len(rows):
-            matches[key] = rows
-    return matches
+    return Evaluator(plan(program)).matches(table)
+
+
+class Evaluator:
+    """Runs a plan over one table after the other; what it learns of values in one helps with the next."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self._values = {tests.name: FieldValues(tests) for tests in plan.fields}
+        # What has few values first, and of that what many rules read.
+        readers = plan.guards.roots_of_field
+        self._order = sorted(readers, key=lambda name: (name.endswith(MANY_VALUES), -len(readers[name])))
+
+    def matches(self, table: EventTable) -> dict[Target, Rows]:
+        """Return, for each step of a rule that matches, the numbers of the rows it matches, ascending."""
+        program, guards = self.plan.program, self.plan.guards
+        run = _Run(program, table, self._values)
+        if not table.rows or not program.roots:
+            return {}
+        estimates = guards.estimates(run.counts)
+        for name in self._order:
+            mine = estimates[guards.roots_of_field[name]]
+            if not mine.any():
+                continue
+            left = int(np.minimum(mine, table.rows).sum())
+            cheap = self._values[name].remembered and table.is_columnar
+            if left < table.rows * (_WORTH_LOOKING if cheap else _WORTH_SCANNING):
+                continue  # few rows are left for these rules: each looks at its own
+            run.learn(name)
+            estimates = guards.estimates(run.counts)
+        matches: dict[Target, Rows] = {}
+        for root in np.flatnonzero(estimates).tolist():
+            target, number = program.roots[root]
+            rows = np.flatnonzero(run.mask(number))
+            if len(rows):
+                matches[target] = rows
+        return matches
 
 
 class _Run:
     """One table's results so far, by node number."""
 
-    def __init__(self, program: Program, table: EventTable) -> None:
-        self.program, self.table = program, table
+    def __init__(self, program: Program, table: EventTable, values: Mapping[str, FieldValues]) -> None:
+        self.program, self.table, self.values = program, table, values
+        self._learnt: set[str] = set()
         self.known: dict[int, Mask] = {}
+        self.counts = np.full(len(program.nodes), table.rows, np.int64)  # rows that meet a node, at most
+        self._met: dict[int, Codes] = {}  # test -> the distinct values that meet it, where that is known
+        self._parts: dict[bytes, _Run] = {}
+
+    def learn(self, name: str) -> None:
+        """Find out which tests of a field the table's values meet."""
+        self._learnt.add(name)
+        values = self.values[name]
+        column = self.table.column(name, distinct=values.distinct)
+        if column is None:
+            tests = values.every
+            self.counts[tests] = 0
+            self._met.update(dict.fromkeys(tests.tolist(), _NOTHING))
+            return
+        hits = values.hits(column)
+        if hits is None:
+            return
+        self.counts[hits.known] = 0
+        self._met.update(dict.fromkeys(hits.known.tolist(), _NOTHING))
+        order = np.argsort(hits.tests, kind="stable")
+        tests, met = hits.tests[order], hits.values[order]
+        bounds = np.flatnonzero(np.diff(tests, prepend=-1, append=-1))
+        rows = np.add.reduceat(column.rows_a_value[met], bounds[:-1]) if len(tests) else ()
+        for start, end, count in zip(bounds[:-1].tolist(), bounds[1:].tolist(), rows, strict=True):
+            number = int(tests[start])
+            self._met[number] = met[start:end]
+            self.counts[number] = count
+
+    # ---- nodes
 
     def mask(self, number: int) -> Mask:
         mask = self.known.get(number)
@@ -50,7 +138,7 @@ class _Run:
         if isinstance(node, Constant):
             return np.full(self.table.rows, node.value)
         if isinstance(node, Test):
-            return self._test(node)
+            return self._test(number, node)
         if node.kind == "not":
             return ~self.mask(node.operands[0])
         if node.kind == "and":
@@ -58,39 +146,71 @@ class _Run:
         return self._any(node.operands)
 
     def _any(self, operands: Sequence[int]) -> Mask:
-        result = self.mask(operands[0]).copy()
-        for operand in operands[1:]:
-            result |= self.mask(operand)
+        result = np.zeros(self.table.rows, np.bool_)
+        for operand in operands:
+            if self.most(operand):
+                result |= self.mask(operand)
         return result
 
+    def most(self, number: int) -> int:
+        """Return how many rows meet a node at most, as far as that is known without computing it."""
+        node = self.program.nodes[number]
+        if isinstance(node, Gate):
+            if node.kind == "and":
+                return min(map(self.most, node.operands))
+            return sum(map(self.most, node.operands)) if node.kind == "or" else self.table.rows
+        if isinstance(node, Test) and node.when_null:
+            return self.table.rows
+        return int(self.counts[number])
+
     def _every(self, operands: Sequence[int]) -> Mask:
-        # Operands that are known already cost nothing, so they come first.
-        ordered = sorted(operands, key=lambda n: n not in self.known)
-        result = np.ones(self.table.rows, np.bool_)
-        for position, operand in enumerate(ordered):
-            if operand in self.known or not position:
-                result &= self.mask(operand)
-                continue
+        ordered = sorted(operands, key=self._effort)
+        result = self.mask(ordered[0]).copy() if self.most(ordered[0]) else np.zeros(self.table.rows, np.bool_)
+        for position, operand in enumerate(ordered[1:], 1):
             left = int(np.count_nonzero(result))
             if not left:
                 break
-            if self.table.worth_taking(self.program.reads[operand], left):
+            if not self._is_cheap(operand) and self.table.worth_taking(self.program.reads[operand], left):
                 rows = np.flatnonzero(result)
-                rest = _Run(self.program, self.table.take(rows))._every(ordered[position:])
-                result[rows] = rest
+                result[rows] = self._part(rows)._every(ordered[position:])
                 break
             result &= self.mask(operand)
         return result
 
+    def _is_cheap(self, number: int) -> bool:
+        """Tell a node whose mask is known or comes from values that are."""
+        return number in self.known or number in self._met
+
+    def _effort(self, number: int) -> tuple[bool, int]:
+        """Order operands: what is known first, of that the fewest rows first; the others as they were compiled."""
+        cheap = self._is_cheap(number)
+        return not cheap, self.most(number) if cheap else 0
+
+    def _part(self, rows: Rows) -> _Run:
+        """Return the run over some rows alone; rules that are left with the same rows share it."""
+        key = rows.tobytes()
+        part = self._parts.get(key)
+        if part is None:
+            part = self._parts[key] = _Run(self.program, self.table.take(rows), self.values)
+        return part
+
     # ---- leaves
 
-    def _test(self, test: Test) -> Mask:
+    def _test(self, number: int, test: Test) -> Mask:
         columns = [self.table.column(name) for name in test.fields]
         present = [c for c in columns if c is not None]
         if not present:
             return np.full(self.table.rows, test.when_null)
         if len(test.fields) == 1:
-            truth = truth_of_values(test.expression, test.fields[0], present[0])
+            (name,) = test.fields
+            if name not in self._learnt and self.values[name].remembered:
+                self.learn(name)
+            met = self._met.get(number)
+            if met is not None:
+                truth = np.zeros(len(present[0].values), np.bool_)
+                truth[met] = True
+            else:
+                truth = truth_of_values(test.expression, name, present[0])
             return present[0].rows_where(truth, test.when_null)
         return self._combinations(test, columns)
 
@@ -116,6 +236,9 @@ class _Run:
         result = np.zeros(self.table.rows, np.bool_)
         result[rows[truth[inverse.reshape(-1)]]] = True
         return result
+
+
+_NOTHING = np.empty(0, np.int64)
 
 
 def spread(rows: Codes, chosen: list[Codes], column: Column | None) -> tuple[Codes, list[Codes]]:

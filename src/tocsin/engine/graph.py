@@ -122,7 +122,7 @@ def _index_condition(patterns: Sequence[str]) -> s.Expression:
 
 # Relative cost of one distinct value, and the fields that have most of them.
 _COSTS = {s.IsNull: 1, s.Comparison: 1, s.Membership: 2, s.PatternMatch: 6, s.Call: 6}
-_MANY_VALUES = ("args", "command_line", "entity_id", "path", "strings", "executable", "text", "value")
+MANY_VALUES = ("args", "command_line", "entity_id", "path", "strings", "executable", "text", "value")
 
 
 def _cost(expression: s.Expression, fields: Sequence[str]) -> int:
@@ -131,7 +131,7 @@ def _cost(expression: s.Expression, fields: Sequence[str]) -> int:
         cost += len(expression.patterns)
     if len(fields) > 1:
         cost += 50
-    return cost * (10 if any(f.endswith(_MANY_VALUES) for f in fields) else 1)
+    return cost * (10 if any(f.endswith(MANY_VALUES) for f in fields) else 1)
 
 
 class _Builder:

@@ -24,7 +24,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Column:
-    """One field of a table, as codes over distinct values.
+    """One field of a table, as codes over values: distinct ones, unless nearly all of them are different.
 
     `codes` holds one number a value, -1 for null. A field with one value a row has `offsets` None; otherwise
     the values of row i are `codes[offsets[i]:offsets[i + 1]]` (length rows + 1).
@@ -43,7 +43,15 @@ class Column:
     @cached_property
     def lowered(self) -> pa.Array:
         """The distinct values in lower case (strings only)."""
-        return pc.utf8_lower(self.values)
+        data = self.values.buffers()[2]
+        plain = data is None or pc.all(pc.string_is_ascii(self.values)).as_py() is not False
+        return pc.ascii_lower(self.values) if plain else pc.utf8_lower(self.values)
+
+    @cached_property
+    def rows_a_value(self) -> Codes:
+        """In how many rows each distinct value stands (for a field with many values, at most)."""
+        present = self.codes[self.codes >= 0]
+        return np.bincount(present, minlength=len(self.values)).astype(np.int64, copy=False)
 
     @cached_property
     def counts(self) -> Codes:
@@ -85,6 +93,11 @@ class EventTable:
         self._taken: Counter[str] = Counter()  # rows for which a column was read in part
 
     @property
+    def is_columnar(self) -> bool:
+        """Tell whether columns are at hand, and not put together from events that were read one by one."""
+        return not isinstance(self._raw, RowColumns)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The names of the columns, in order."""
         return tuple(self._raw)
@@ -106,12 +119,16 @@ class EventTable:
             self._taken[name] += rows
         return True
 
-    def column(self, name: str) -> Column | None:
-        """Return a column over its distinct values, or None when no row has the field."""
+    def column(self, name: str, *, distinct: bool = True) -> Column | None:
+        """Return a column over its distinct values, or None when no row has the field.
+
+        Without `distinct` equal values may be kept apart, which costs less where nearly all are different.
+        """
         if name not in self._encoded:
             raw = self._raw.get(name)
             known = self.schema.find(name)
-            self._encoded[name] = None if raw is None else encode(raw, known.type if known else None)
+            kind = known.type if known else None
+            self._encoded[name] = None if raw is None else encode(raw, kind, distinct=distinct)
         return self._encoded[name]
 
     def take(self, rows: npt.NDArray[np.intp]) -> EventTable:
@@ -177,7 +194,7 @@ class RowColumns(Mapping[str, pa.Array]):
 # ---- encoding
 
 
-def encode(raw: pa.Array | pa.ChunkedArray, kind: FieldType | None) -> Column | None:
+def encode(raw: pa.Array | pa.ChunkedArray, kind: FieldType | None, *, distinct: bool = True) -> Column | None:
     """Turn an Arrow array into a column of the given type; values that cannot be converted become null."""
     array = raw.combine_chunks() if isinstance(raw, pa.ChunkedArray) else raw
     if isinstance(array, pa.ChunkedArray):  # several chunks of dictionaries that could not be unified
@@ -189,22 +206,52 @@ def encode(raw: pa.Array | pa.ChunkedArray, kind: FieldType | None) -> Column | 
         array, offsets = _flatten(array)
         if pa.types.is_null(array.type):
             return None
-    if not pa.types.is_dictionary(array.type):
-        array = array.dictionary_encode()
-    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-    values = array.dictionary
-    if values.null_count:
-        codes = _without_null_values(values, codes)
+    values, codes = _dictionary(array) if distinct else _as_they_are(array)
     converted = _CONVERSIONS[kind](values) if kind in _CONVERSIONS else values
     if converted is not values:
         values, codes = _unify(converted, codes)
     return Column(values, codes, offsets)
 
 
+def _dictionary(array: pa.Array) -> tuple[pa.Array, Codes]:
+    """Return an array's distinct values and codes."""
+    if not pa.types.is_dictionary(array.type):
+        if array.null_count * 2 > len(array):  # nulls cost as much as values; looking for them costs less
+            return _sparse(array)
+        array = array.dictionary_encode()
+    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    values = array.dictionary
+    return values, _without_null_values(values, codes) if values.null_count else codes
+
+
+def _sparse(array: pa.Array) -> tuple[pa.Array, Codes]:
+    present = array.drop_null().dictionary_encode()
+    return present.dictionary, _placed(array, present.indices.to_numpy(zero_copy_only=False))
+
+
+def _as_they_are(array: pa.Array) -> tuple[pa.Array, Codes]:
+    """Return an array's values without the nulls, each with a code of its own."""
+    if pa.types.is_dictionary(array.type):
+        return _dictionary(array)
+    if not array.null_count:
+        return array, np.arange(len(array), dtype=np.int64)
+    present = array.drop_null()
+    return present, _placed(array, np.arange(len(present)))
+
+
+def _placed(array: pa.Array, codes_of_values: npt.NDArray[Any]) -> Codes:
+    codes = np.full(len(array), -1, np.int64)
+    codes[array.is_valid().to_numpy(zero_copy_only=False)] = codes_of_values
+    return codes
+
+
 def _flatten(array: pa.Array) -> tuple[pa.Array, Codes]:
-    if array.null_count:  # a null list may still have a length
-        array = pc.if_else(array.is_valid(), array, pa.scalar([], array.type))
     offsets = array.offsets.to_numpy().astype(np.int64)
+    if array.null_count:  # a null list may still have a length
+        null = ~array.is_valid().to_numpy(zero_copy_only=False)
+        if np.diff(offsets)[null].any():
+            array = pc.if_else(array.is_valid(), array, pa.scalar([], array.type))
+            offsets = array.offsets.to_numpy().astype(np.int64)
     inner = array.values.slice(offsets[0], offsets[-1] - offsets[0])
     return inner, offsets - offsets[0]
 

@@ -24,7 +24,7 @@ from tocsin.sources.document import DATASET_FIELDS, dataset_name, index_and_coun
 from tocsin.sources.json_layout import Layout, is_bulk_action, layout_of
 from tocsin.sources.windows.record import MalformedRecord, WindowsRecord
 
-BLOCK = 8 << 20  # bytes of NDJSON a batch
+BLOCK = 32 << 20
 _ARRAY_BATCH = 4096  # records of a JSON array or response a batch
 
 

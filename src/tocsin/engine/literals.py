@@ -1,0 +1,84 @@
+"""Many texts looked for in a whole column of strings at once: one pass of Hyperscan over the column's bytes.
+
+An Arrow array of strings lies in memory as one run of bytes with offsets, so that a column is scanned in a single
+call, however many values it has. Where Hyperscan is not installed nothing is found to be absent (`find` returns
+None), and callers test value by value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tocsin.engine.table import Codes
+
+hyperscan: Any
+try:
+    import hyperscan
+except ImportError:  # pragma: no cover (no build for this platform)
+    hyperscan = None
+
+
+class Literals:
+    """Texts to look for, by number. Built on first use, or restored from what `__getstate__` gave."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.texts = tuple(texts)
+        self._lengths = np.array([len(text.encode()) for text in texts], np.int64)
+        self._database: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        serialized = None if hyperscan is None or not self.texts else hyperscan.dumpb(self._compiled())
+        return {"texts": self.texts, "lengths": self._lengths, "database": serialized}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.texts, self._lengths = state["texts"], state["lengths"]
+        self._database = state["database"]  # bytes until it is used
+
+    def find(self, values: pa.Array) -> tuple[Codes, Codes] | None:
+        """Return which value holds which text, as two columns (value, text); a text is given once for a value.
+
+        None where this cannot be told without looking at each value.
+        """
+        if hyperscan is None:
+            return None
+        if not self.texts or not len(values):
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        offsets, data = _bytes(values)
+        ends: list[tuple[int, int]] = []
+
+        def found(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            ends.append((number, end))
+
+        self._compiled().scan(data, match_event_handler=found)
+        if not ends:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        numbers, stops = np.array(ends, np.int64).T
+        value = np.searchsorted(offsets, stops, "left") - 1
+        whole = stops - self._lengths[numbers] >= offsets[value]  # not across two values
+        pairs = np.unique(value[whole] * len(self.texts) + numbers[whole])
+        return pairs // len(self.texts), pairs % len(self.texts)
+
+    def _compiled(self) -> Any:
+        if isinstance(self._database, bytes):
+            self._database = hyperscan.loadb(self._database, hyperscan.HS_MODE_BLOCK)
+            self._database.scratch = hyperscan.Scratch(self._database)
+        elif self._database is None:
+            self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+            expressions = ["".join(f"\\x{byte:02x}" for byte in text.encode()).encode() for text in self.texts]
+            flags = [hyperscan.HS_FLAG_DOTALL] * len(expressions)
+            self._database.compile(expressions=expressions, ids=list(range(len(expressions))), flags=flags)
+        return self._database
+
+
+def _bytes(values: pa.Array) -> tuple[npt.NDArray[np.int64], bytes]:
+    """Return the offsets of a string array's values, from 0, and its bytes."""
+    _validity, ends, data = values.buffers()
+    offsets = np.frombuffer(ends, np.int32)[values.offset : values.offset + len(values) + 1].astype(np.int64)
+    if data is None:
+        return offsets * 0, b""
+    return offsets - offsets[0], data.slice(offsets[0], offsets[-1] - offsets[0]).to_pybytes()
