@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from tocsin.engine.candidates import Candidates
+from tocsin.engine.candidates import Candidates, Places
 from tocsin.engine.evaluate import Evaluator, plan
 from tocsin.engine.graph import EventRule, Program, compile_rules
 from tocsin.engine.table import EventTable
@@ -82,7 +82,8 @@ def gathered(made: list[Columns]) -> Candidates:
     none = np.empty(0, np.intp)
     for number, table in enumerate(tables(made)):
         found = evaluator.matches(table)
-        candidates.add(table, [found.get(("q", step), none) for step in range(2)], number * TABLE)
+        fits = [found.get(("q", step), none) for step in range(2)]
+        candidates.add(table, fits, Places(table, number * TABLE))
     return candidates
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tocsin.ecs import CATEGORY, TIMESTAMP, Field, FieldType, Schema, default_schema
-from tocsin.engine.candidates import TIEBREAKER, Candidates, Ordering, Result
+from tocsin.engine.candidates import TIEBREAKER, Candidates, Ordering, Places, Result
 from tocsin.engine.evaluate import evaluate
 from tocsin.engine.graph import EventRule, compile_rules
 from tocsin.engine.pipes import Hit, apply_pipes
@@ -60,7 +60,8 @@ def sequences(
         table = table_from_events(rows[start:end], fields, schema)
         found = evaluate(program, table)
         none = np.empty(0, np.intp)
-        candidates.add(table, [found.get(("query", n), none) for n in range(len(candidates.steps))], start)
+        fits = [found.get(("query", n), none) for n in range(len(candidates.steps))]
+        candidates.add(table, fits, Places(table, start))
     return [
         hit.event for hit in apply_pipes(statement.pipes, [Hit(result, {}) for result in candidates.results()])
     ]

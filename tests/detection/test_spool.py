@@ -18,7 +18,7 @@ def test_what_was_kept_comes_back(contents: list[bytes], in_memory: int) -> None
     spool = Spool(in_memory)
     kept = [RawEvent(content, f"file{n % 3}", (upper, read_document)[n % 2]) for n, content in enumerate(contents)]
     for number, raw in enumerate(kept):
-        spool.add(number * 7, raw)
+        spool.add([number * 7], [raw])
         assert spool.get(number * 7 // 2 // 7 * 7) == kept[number // 2], "reading does not disturb writing"
     assert [spool.get(number * 7) for number in range(len(kept))] == kept
     assert len(spool) == len(kept)
@@ -27,7 +27,7 @@ def test_what_was_kept_comes_back(contents: list[bytes], in_memory: int) -> None
 
 def test_what_was_not_kept_is_refused() -> None:
     spool = Spool()
-    spool.add(3, RawEvent(b"x", "file", upper))
+    spool.add([3], [RawEvent(b"x", "file", upper)])
     assert spool.get(3).event() == {"text": "X"}
     with pytest.raises(KeyError):
         spool.get(2)

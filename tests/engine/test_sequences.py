@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.engine import plain_sequences as plain
 from tests.querying import schema_of, sequences
 from tocsin.ecs import TIMESTAMP
-from tocsin.engine.candidates import TIEBREAKER, Candidates, Result, SequenceStream
+from tocsin.engine.candidates import TIEBREAKER, Candidates, Places, Result, SequenceStream
 from tocsin.engine.evaluate import Rows, evaluate
 from tocsin.engine.graph import EventRule, compile_rules
 from tocsin.engine.sequence import SequenceMatcher
@@ -265,6 +265,10 @@ def test_a_stream_that_is_cut_saved_and_restored_anywhere_finds_each_sequence_on
     assert as_results(result) == expected_of(plain.sequences(steps, ordered, span, until))
 
 
+def add(candidates: Candidates, arrival: int, table: EventTable, fits: list[Rows]) -> Rows:
+    return candidates.add(table, fits, Places(table, arrival))
+
+
 def fits_of(query: s.Sequence, events: list[dict[str, Any]], *more: str) -> tuple[EventTable, list[Rows]]:
     """Return events as a table, and its rows that fit each step."""
     program = compile_rules([EventRule("q", s.Statement(query))])
@@ -300,7 +304,7 @@ def test_a_matcher_tells_how_far_sequences_got_and_what_ended_them() -> None:
     query = sequence(A_B_10S + ' until [any where kind == "u"]')
     candidates = Candidates(query)
     events = stream("a1 u2 a3 b4 a5 b30/y a31/y b50/y a60 b61")
-    candidates.add(*fits_of(query, events), 0)
+    add(candidates, 0, *fits_of(query, events))
     matcher = SequenceMatcher(query)
     assert [one.events for one in candidates.results(matcher)] == [(2, 3), (8, 9)]
     assert matcher.reached == {0: 5, 1: 2}
@@ -310,7 +314,7 @@ def test_a_matcher_tells_how_far_sequences_got_and_what_ended_them() -> None:
 def test_keys_are_counted_out_by_the_events_that_they_have() -> None:
     query = sequence(A_B)
     candidates = Candidates(query)
-    rows = candidates.add(*fits_of(query, stream("a1 b2 a3/y b4/z a5 b6/y c7")), 100)
+    rows = add(candidates, 100, *fits_of(query, stream("a1 b2 a3/y b4/z a5 b6/y c7")))
     assert rows.tolist() == [0, 1, 2, 3, 4, 5]
     assert candidates.joined() == [(3, 2), (3, 3)]
     assert candidates.complete_keys() == 2
@@ -319,7 +323,7 @@ def test_keys_are_counted_out_by_the_events_that_they_have() -> None:
 def test_events_without_a_time_are_counted() -> None:
     query = sequence(A_B)
     candidates = Candidates(query)
-    candidates.add(*fits_of(query, [event("a", 1), {"kind": "b", "k": "x"}]), 0)
+    add(candidates, 0, *fits_of(query, [event("a", 1), {"kind": "b", "k": "x"}]))
     assert candidates.untimed == 1
     assert candidates.results() == []
 
@@ -327,6 +331,6 @@ def test_events_without_a_time_are_counted() -> None:
 def test_keys_of_another_type_in_another_table_are_compared_as_text() -> None:
     query = sequence(A_B.replace("by k", "by ?n.n"))
     candidates = Candidates(query)
-    candidates.add(*fits_of(query, [{**event("a", 1), "n.n": 7}], "n.n"), 0)
-    candidates.add(*fits_of(query, [{**event("b", 2), "n.n": "7"}], "n.n"), 1)
+    add(candidates, 0, *fits_of(query, [{**event("a", 1), "n.n": 7}], "n.n"))
+    add(candidates, 1, *fits_of(query, [{**event("b", 2), "n.n": "7"}], "n.n"))
     assert [one.keys for one in candidates.results()] == [("7",)]

@@ -13,7 +13,6 @@ from tocsin.errors import InputError, TocsinError
 
 if TYPE_CHECKING:
     from tocsin.detection.hunt import Report, Window
-    from tocsin.detection.prepare import ReadyRule
     from tocsin.rules.load import Skipped
 
 
@@ -70,24 +69,25 @@ def hunt(
 ) -> None:
     """Find attacks: run detection rules over telemetry and show the alerts."""
     from tocsin.detection.hunt import Hunt
+    from tocsin.detection.ruleset import read_ruleset
     from tocsin.sources.batch import Rejects
     from tocsin.sources.inputs import find_inputs
 
     chosen = output_format or _format_of(output)
     window = parse_window(start, end)
     inputs = find_inputs(events)
-    ready, skipped = ready_rules(rules)
-    if not ready:
-        _complain_about(skipped)
+    ruleset = read_ruleset(rules, any_index=all_indices)
+    if not ruleset.ready:
+        _complain_about(ruleset.skipped)
         raise TocsinError(
             "no rule can run", hint="name rules with --rules; --show-skipped tells why each was skipped"
         )
     kept = Rejects(rejects)
-    hunting = Hunt(ready, window, any_index=all_indices, max_alerts=max_alerts)
+    hunting = Hunt(ruleset.ready, window, any_index=all_indices, max_alerts=max_alerts, plan=ruleset.plan)
     with progress_bar(inputs, quiet=quiet) as progress:
         report = hunting.run(inputs, kept, progress)
     kept.close()
-    report.skipped = skipped
+    report.skipped = ruleset.skipped
     _write(report, chosen, output, quiet=quiet, show_skipped=show_skipped)
     if kept.total and not quiet:
         print(f"{kept.total:,} rejected; kept in {rejects}", file=sys.stderr)
@@ -106,16 +106,6 @@ def _format_of(output: Path | None) -> Format:
     return {"json": Format.JSON, "ndjson": Format.NDJSON, "jsonl": Format.NDJSON, "csv": Format.CSV}.get(
         suffix, Format.HTML if suffix in ("html", "htm") else Format.TABLE
     )
-
-
-def ready_rules(paths: list[str] | None) -> tuple[list[ReadyRule], list[Skipped]]:
-    """Load rules and make them ready. Raises RuleError for a path without rules."""
-    from tocsin.detection.prepare import prepare
-    from tocsin.rules.load import bundled_rules, load_rules
-
-    loaded = load_rules(paths) if paths else bundled_rules()
-    ready, skipped = prepare(loaded.rules)
-    return ready, [*loaded.skipped, *skipped]
 
 
 def parse_window(start: str | None, end: str | None) -> Window:
@@ -152,20 +142,19 @@ def _complain_about(skipped: list[Skipped]) -> None:
 
 def _write(report: Report, chosen: Format, output: Path | None, *, quiet: bool, show_skipped: bool) -> None:
     from tocsin.cli import documents, terminal
-    from tocsin.cli.html_report import html_report
 
-    writers = {
-        Format.JSON: documents.as_json,
-        Format.NDJSON: documents.as_ndjson,
-        Format.CSV: documents.as_csv,
-        Format.HTML: html_report,
-    }
+    writers = {Format.JSON: documents.as_json, Format.NDJSON: documents.as_ndjson, Format.CSV: documents.as_csv}
     _complain_about(report.skipped)
     if chosen is Format.TABLE:
         text = terminal.render(report, summary=not quiet, show_skipped=show_skipped, to_file=output is not None)
         _put(text, output)
         return
-    _put(writers[chosen](report), output)
+    if chosen is Format.HTML:
+        from tocsin.cli.html_report import html_report
+
+        _put(html_report(report), output)
+    else:
+        _put(writers[chosen](report), output)
     if not quiet:
         # The summary goes where it cannot mix with what was asked for.
         terminal.show_summary(report, stderr=output is None, show_skipped=show_skipped)

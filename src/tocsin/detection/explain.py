@@ -11,7 +11,7 @@ import numpy as np
 from tocsin.detection.hunt import Progress
 from tocsin.detection.prepare import ReadyRule
 from tocsin.ecs import INDEX, default_schema
-from tocsin.engine.candidates import Candidates
+from tocsin.engine.candidates import Candidates, Places
 from tocsin.engine.evaluate import Evaluator, plan
 from tocsin.engine.graph import Target, compile_conditions, step_conditions
 from tocsin.engine.sequence import SequenceMatcher
@@ -19,6 +19,7 @@ from tocsin.eql import syntax as s
 from tocsin.eql.normalise import condition as normal_form
 from tocsin.eql.parser import parse
 from tocsin.eql.render import render
+from tocsin.sources.ahead import read_ahead
 from tocsin.sources.batch import Rejects, Wanted
 from tocsin.sources.inputs import Input
 from tocsin.sources.read import read_inputs
@@ -111,12 +112,13 @@ def explain(
     events: Counter[str] = Counter()
     arrived = 0
     wanted = Wanted(program.fields | ready.fields)
-    for batch in read_inputs(inputs, wanted, rejects, progress or (lambda _: None)):
+    for batch in read_ahead(read_inputs(inputs, wanted, rejects, progress or (lambda _: None))):
         events.update(batch.counts)
         found = evaluator.matches(batch.table)
         counts.update({target: len(rows) for target, rows in found.items()})
         if candidates is not None:
-            candidates.add(batch.table, [found.get(step.target, _NONE) for step in steps], arrived)
+            fits = [found.get(step.target, _NONE) for step in steps]
+            candidates.add(batch.table, fits, Places(batch.table, arrived))
         arrived += batch.table.rows
         if progress:
             progress(batch)

@@ -16,10 +16,11 @@ from tocsin.detection.alert import Alert, event_time, sequence_alert
 from tocsin.detection.prepare import ReadyRule
 from tocsin.detection.sequences import SequenceSearch
 from tocsin.ecs import TIMESTAMP
-from tocsin.engine.evaluate import Evaluator, plan
+from tocsin.engine.evaluate import Evaluator, Plan, plan
 from tocsin.engine.graph import Program, compile_rules
 from tocsin.engine.pipes import Hit, apply_pipes
 from tocsin.rules.load import Skipped
+from tocsin.sources.ahead import read_ahead
 from tocsin.sources.batch import Event, EventBatch, Rejects, Wanted
 from tocsin.sources.inputs import Input
 from tocsin.sources.read import read_inputs
@@ -75,10 +76,13 @@ class Hunt:
     window: Window = Window()
     any_index: bool = False
     max_alerts: int = MAX_ALERTS
+    plan: Plan | None = None  # of these rules, where it is at hand
 
-    def program(self) -> Program:
-        """Compile the rules."""
-        return compile_rules(rule.event_rule(any_index=self.any_index) for rule in self.rules)
+    def ready_plan(self) -> Plan:
+        """Return the plan, compiling the rules where none was given."""
+        if self.plan is not None:
+            return self.plan
+        return plan(compile_rules(rule.event_rule(any_index=self.any_index) for rule in self.rules))
 
     def wanted(self, program: Program) -> Wanted:
         """Return what the rules need of events."""
@@ -91,8 +95,7 @@ class Hunt:
     def run(self, inputs: Iterable[Input], rejects: Rejects, progress: Progress | None = None) -> Report:
         """Read every input and return what the rules found. Bad input is rejected, never raised."""
         started = time.perf_counter()
-        program = self.program()
-        evaluator = Evaluator(plan(program))
+        evaluator = Evaluator(self.ready_plan())
         report = Report(rules=list(self.rules), rejects=rejects)
         found: dict[str, list[EventMatch]] = {rule.rule.rule_id: [] for rule in self.rules if rule.joined is None}
         sequences = SequenceSearch([rule for rule in self.rules if rule.joined is not None])
@@ -102,7 +105,7 @@ class Hunt:
             if progress:
                 progress(source)
 
-        for batch in read_inputs(inputs, self.wanted(program), rejects, opened):
+        for batch in read_ahead(read_inputs(inputs, self.wanted(evaluator.plan.program), rejects, opened)):
             report.events.update(batch.counts)
             fits = evaluator.matches(batch.table)
             if self.window:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tocsin.detection.prepare import ReadyRule
 from tocsin.detection.spool import Spool
-from tocsin.engine.candidates import Candidates
+from tocsin.engine.candidates import Candidates, Places
 from tocsin.engine.graph import Target
 from tocsin.engine.pipes import Hit, apply_pipes
 from tocsin.sources.batch import EventBatch, RawEvent
@@ -40,14 +40,15 @@ class SequenceSearch:
 
     def add(self, batch: EventBatch, fits: Mapping[Target, Rows]) -> None:
         """Take up the rows of a batch that fit steps."""
+        places = Places(batch.table, self._arrived)
         needed: list[Rows] = []
         for rule_id, candidates in self._candidates.items():
             of_steps = [fits.get((rule_id, number), _NONE) for number in range(len(candidates.steps))]
             if any(map(len, of_steps)):
-                needed.append(candidates.add(batch.table, of_steps, self._arrived))
+                needed.append(candidates.add(batch.table, of_steps, places))
         if needed:
-            for row in np.unique(np.concatenate(needed)).tolist():
-                self._spool.add(self._arrived + row, batch.raw(row))
+            rows = np.unique(np.concatenate(needed)).tolist()
+            self._spool.add((self._arrived + row for row in rows), map(batch.raw, rows))
         self._arrived += batch.table.rows
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tocsin.sources.batch import Event, RawEvent
 
@@ -18,15 +18,19 @@ class Spool:
     def __init__(self, in_memory: int = IN_MEMORY) -> None:
         self._file = tempfile.SpooledTemporaryFile(in_memory)  # noqa: SIM115 (it lives as long as this)
         self._arrivals, self._ends, self._kinds = array("q"), array("q"), array("l")
+        self._size = 0
         self._known: dict[tuple[str, Callable[[bytes], Event]], int] = {}
 
-    def add(self, arrival: int, raw: RawEvent) -> None:
-        """Keep an event."""
-        kind = self._known.setdefault((raw.origin, raw.decode), len(self._known))
-        self._file.write(raw.content)
-        self._arrivals.append(arrival)
-        self._ends.append(self._file.tell())
-        self._kinds.append(kind)
+    def add(self, arrivals: Iterable[int], raws: Iterable[RawEvent]) -> None:
+        """Keep events."""
+        contents: list[bytes] = []
+        for arrival, raw in zip(arrivals, raws, strict=True):
+            contents.append(raw.content)
+            self._size += len(raw.content)
+            self._arrivals.append(arrival)
+            self._ends.append(self._size)
+            self._kinds.append(self._known.setdefault((raw.origin, raw.decode), len(self._known)))
+        self._file.write(b"".join(contents))
 
     def get(self, arrival: int) -> RawEvent:
         """Return an event that was kept. Raises KeyError for another."""

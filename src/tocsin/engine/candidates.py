@@ -7,6 +7,7 @@ each table as it comes, and its state can be saved.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -65,20 +66,39 @@ def steps_of(query: s.Sequence | s.Sample) -> tuple[s.Step, ...]:
     return (*query.steps, *until)
 
 
-def _keyed(
-    table: EventTable, rows: Rows, refs: Sequence[s.FieldRef], ordering: Ordering, arrival: int
-) -> tuple[_Keyed, int]:
-    """Read the places and keys of some rows; those without a time (counted) or a needed key are left out."""
+class Places:
+    """Where the events of one table stand. Many rules ask, so that what is asked often is read once and whole."""
+
+    def __init__(self, table: EventTable, arrival: int) -> None:
+        self._table, self.arrival = table, arrival
+        self._read: dict[Ordering, tuple[Codes, npt.NDArray[np.bool_]]] = {}
+        self._asked: Counter[Ordering] = Counter()
+
+    def of(self, rows: Rows, ordering: Ordering) -> tuple[Codes, npt.NDArray[np.bool_]]:
+        """Return the place (rows, 3) of some rows, and which of them have one: those with a time."""
+        self._asked[ordering] += len(rows)
+        if self._asked[ordering] * 2 < self._table.rows:
+            return self._places(self._table.take(rows), ordering, rows)
+        if ordering not in self._read:
+            self._read[ordering] = self._places(self._table, ordering, np.arange(self._table.rows))
+        places, timed = self._read[ordering]
+        return places[rows], timed[rows]
+
+    def _places(self, table: EventTable, ordering: Ordering, rows: Rows) -> tuple[Codes, npt.NDArray[np.bool_]]:
+        every = np.arange(table.rows, dtype=np.int64)
+        times, timed = _numbers(table.column(ordering.timestamp, distinct=False), every)
+        ties, tied = _numbers(table.column(ordering.tiebreaker, distinct=False), every)
+        ties[~tied] = NO_TIEBREAKER
+        return np.stack((times, ties, rows + self.arrival), axis=1), timed
+
+
+def _keyed(table: EventTable, rows: Rows, refs: Sequence[s.FieldRef], places: Codes) -> _Keyed:
+    """Read the keys of some rows that have places; those without a needed key are left out."""
     # Reading a column for few rows is cheaper than encoding it whole.
     part = table.take(rows) if len(rows) * 2 < table.rows else None
-    inner = np.arange(len(rows), dtype=np.int64) if part is not None else rows.astype(np.int64)
-    source = part if part is not None else table
-    times, timed = _numbers(source.column(ordering.timestamp), inner)
-    ties, tied = _numbers(source.column(ordering.tiebreaker), inner)
-    ties[~tied] = NO_TIEBREAKER
-    places = np.stack((times, ties, rows + arrival), axis=1)[timed]
-    at, chosen = inner[timed], [np.arange(int(np.count_nonzero(timed)), dtype=np.int64)]
-    columns = [source.column(ref.name) for ref in refs]
+    at = np.arange(len(rows), dtype=np.int64) if part is not None else rows.astype(np.int64)
+    chosen = [np.arange(len(rows), dtype=np.int64)]
+    columns = [(part or table).column(ref.name) for ref in refs]
     for column in columns:
         at, chosen = spread(at, chosen, column)
     keep = np.ones(len(at), np.bool_)
@@ -86,8 +106,7 @@ def _keyed(
         if not ref.optional:
             keep &= codes >= 0
     values = tuple(None if column is None else column.values for column in columns)
-    keyed = _Keyed(places[chosen[0][keep]], tuple(codes[keep] for codes in chosen[1:]), values)
-    return keyed, int(np.count_nonzero(~timed))
+    return _Keyed(places[chosen[0][keep]], tuple(codes[keep] for codes in chosen[1:]), values)
 
 
 def _numbers(column: Column | None, rows: Codes) -> tuple[Codes, npt.NDArray[np.bool_]]:
@@ -156,20 +175,18 @@ class Candidates:
         self._ordering = ordering or Ordering()
         self._keyed: list[tuple[int, _Keyed]] = []
 
-    def add(self, table: EventTable, rows_of_steps: Sequence[Rows], arrival: int) -> Rows:
-        """Take up the rows of a table that fit each step; its first row is the `arrival`th event.
-
-        Returns the rows that may become part of a result.
-        """
+    def add(self, table: EventTable, rows_of_steps: Sequence[Rows], places: Places) -> Rows:
+        """Take up the rows of a table that fit each step. Returns those that may become part of a result."""
         taken: list[Codes] = [np.empty(0, np.int64)]
         for number, (step, rows) in enumerate(zip(self.steps, rows_of_steps, strict=True)):
             if not len(rows):
                 continue
-            keyed, untimed = _keyed(table, rows, (*self.query.by, *step.by), self._ordering, arrival)
-            self.untimed += untimed
+            at, timed = places.of(rows, self._ordering)
+            self.untimed += int(np.count_nonzero(~timed))
+            keyed = _keyed(table, rows[timed], (*self.query.by, *step.by), at[timed])
             self._keyed.append((number, keyed))
             if number < len(self.query.steps) and not step.missing:
-                taken.append(keyed.places[:, EVENT] - arrival)
+                taken.append(keyed.places[:, EVENT] - places.arrival)
         return np.unique(np.concatenate(taken))
 
     def _numbered(self) -> tuple[list[Fits], _KeyNumbers]:
@@ -265,7 +282,7 @@ class SequenceStream:
     def feed(self, table: EventTable, rows_of_steps: Sequence[Rows], arrival: int) -> list[Result]:
         """Take up the rows of a table that fit each step; its first row is the `arrival`th event."""
         gathered = Candidates(self._query, self._ordering)
-        gathered.add(table, rows_of_steps, arrival)
+        gathered.add(table, rows_of_steps, Places(table, arrival))
         fits, local = gathered._numbered()
         renumbered = np.array([self._number(local.key(n)) for n in range(local.count)], np.int64)
         found = self.matcher.feed([Fits(renumbered[fit.keys], fit.places) for fit in fits])

@@ -307,7 +307,18 @@ def _no(value: Any) -> Any:
 def _dates(values: pa.Array) -> pa.Array:
     if pa.types.is_timestamp(values.type):
         return values.cast(pa.timestamp("ns", values.type.tz)).cast(pa.int64())
+    if pa.types.is_string(values.type) and _is_utc(values):
+        try:
+            return values.cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
+        except pa.ArrowInvalid:  # one that is spelled otherwise: each by itself
+            pass
     return _each(to_nanoseconds, pa.int64())(values)
+
+
+def _is_utc(values: pa.Array) -> bool:
+    """Tell whether every text is a moment in the usual spelling, `2026-10-06T08:26:00.000Z`."""
+    spelled = pc.match_substring_regex(values, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$")
+    return pc.all(spelled).as_py() is not False
 
 
 def _strings(values: pa.Array) -> pa.Array:

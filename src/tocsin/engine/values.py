@@ -75,7 +75,7 @@ class FieldValues:
                 return None
             for at in new:
                 numbers[at] = known[column.objects[at]] = len(known)
-            self._remember(Column(column.values.take(pa.array(new)), np.arange(len(new))))
+            self._remember(Column(column.values.take(pa.array(np.array(new))), np.arange(len(new))))
         return np.array(numbers, np.int64)
 
     def _remember(self, part: Column) -> None:

@@ -11,7 +11,7 @@ from tocsin.errors import RuleError
 from tocsin.rules.files import read_ndjson, read_toml
 from tocsin.rules.model import Rule
 
-_SUFFIXES = {".toml", ".ndjson", ".json"}
+RULE_FILES = frozenset((".toml", ".ndjson", ".json"))
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,17 @@ def load_rules(paths: Iterable[str]) -> RuleSet:
 
 def bundled_rules() -> RuleSet:
     """Return the rules that ship with tocsin."""
-    with resources.as_file(resources.files("tocsin.rules") / "windows") as folder:
-        return load_rules([str(folder)])
+    return load_rules([str(bundled_folder())])
+
+
+def bundled_folder() -> Path:
+    """Return the folder of the rules that ship with tocsin."""
+    return Path(str(resources.files("tocsin.rules") / "windows"))
 
 
 def _files(path: Path) -> Iterator[Path]:
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix in _SUFFIXES and p.is_file())
+        files = sorted(p for p in path.rglob("*") if p.suffix in RULE_FILES and p.is_file())
         if not files:
             raise RuleError(f"the folder {path} holds no rule files", hint="rules are .toml or .ndjson files")
         yield from files

@@ -33,12 +33,13 @@ class EventBatch:
     """Some events of one input. `table` holds the wanted fields; `raw` gives row i whole.
 
     `counts` says how many events of each dataset the batch stands for; events that no loaded rule can match
-    may be counted without being in the table.
+    may be counted without being in the table. A `borrowed` batch reads its file, and is good until the next one.
     """
 
     table: EventTable
     raw: Callable[[int], RawEvent]
     counts: Mapping[str, int]
+    borrowed: bool = False
 
     @property
     def events(self) -> int:

@@ -24,7 +24,8 @@ from tocsin.sources.document import DATASET_FIELDS, dataset_name, index_and_coun
 from tocsin.sources.json_layout import Layout, is_bulk_action, layout_of
 from tocsin.sources.windows.record import MalformedRecord, WindowsRecord
 
-BLOCK = 32 << 20
+# Bytes of NDJSON a batch. Many rules cost the same over a small batch as over a large one, so they get large ones.
+BLOCK, BLOCK_OF_MANY, MANY = 8 << 20, 32 << 20, 40  # the last is how many wanted fields tell many rules
 _ARRAY_BATCH = 4096  # records of a JSON array or response a batch
 
 
@@ -33,7 +34,7 @@ def read_json(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> It
     reader = _Lines(name, wanted, rejects)
     first = True
     line = 1
-    blocks = _blocks(file)
+    blocks = _blocks(file, BLOCK_OF_MANY if len(wanted.fields) > MANY else BLOCK)
     for block in blocks:
         if first:
             first = False
@@ -41,48 +42,42 @@ def read_json(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> It
             if not _is_one_object_a_line(block):
                 yield from _whole(b"".join((block, *blocks)), name, wanted, rejects)
                 return
-        batch = reader.read(block, line)
-        line += block.count(b"\n")
+        lines = block.count(b"\n")
+        batch = reader.read(block, line, lines)
+        line += lines
         if batch is not None:
             yield batch
 
 
-def _blocks(file: BinaryIO) -> Iterator[bytes]:
-    """Yield blocks that end at a line's end; the last line gets one if it has none."""
-    rest = b""
-    for chunk in _chunks(file):
-        data = rest + chunk
-        end = data.rfind(b"\n") + 1
-        rest = data[end:]
-        if end:
-            yield data[:end]
-    if rest:
-        yield rest + b"\n"
+def _blocks(file: BinaryIO, block: int) -> Iterator[bytes]:
+    """Yield blocks of about `block` bytes that end at a line's end; the last line gets one if it has none.
 
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    """Yield about BLOCK bytes at a time. What a damaged stream still gives is yielded before its error."""
+    What a damaged stream still gives is yielded before its error.
+    """
     read = getattr(file, "read1", file.read)
-    while True:
-        parts: list[bytes] = []
-        missing = BLOCK
-        damage: Exception | None = None
-        while missing > 0:
-            try:
-                part = read(min(missing, 1 << 20))
-            except (OSError, EOFError, zstandard.ZstdError, zlib.error) as error:
-                damage = error
-                break
-            if not part:
-                break
+    parts: list[bytes] = []
+    size = 0
+    damage: Exception | None = None
+    while damage is None:
+        try:
+            part = read(1 << 20)
+        except (OSError, EOFError, zstandard.ZstdError, zlib.error) as error:
+            damage = error
+            break
+        if not part:
+            break
+        size += len(part)
+        end = part.rfind(b"\n") + 1 if size >= block else 0
+        if not end:
             parts.append(part)
-            missing -= len(part)
-        if parts:
-            yield b"".join(parts)
-        if damage is not None:
-            raise damage
-        if missing == BLOCK:
-            return
+            continue
+        yield b"".join((*parts, part[:end]))
+        parts, size = [part[end:]], len(part) - end
+    rest = b"".join(parts)
+    if rest:
+        yield rest if rest.endswith(b"\n") else rest + b"\n"
+    if damage is not None:
+        raise damage
 
 
 def _is_one_object_a_line(block: bytes) -> bool:
@@ -211,10 +206,10 @@ class _Lines:
         self.fields = tuple(sorted({*wanted.fields, *DATASET_FIELDS} - {INDEX}))
         self.layout: Layout | None = None
 
-    def read(self, block: bytes, first_line: int) -> EventBatch | RowBatch | None:
+    def read(self, block: bytes, first_line: int, lines: int) -> EventBatch | RowBatch | None:
         if self.layout is None:
             self.layout = layout_of(block, self.fields)
-        table = self.layout.parse(block) if self.layout else None
+        table = self.layout.parse(block, lines) if self.layout else None
         if table is not None and self.layout is not None:
             return self._columns(block, table, self.layout)
         batch = self._one_by_one(block, first_line)

@@ -14,7 +14,7 @@ import pyarrow.json
 from tocsin.ecs import INDEX, FieldType, default_schema
 from tocsin.sources.document import is_windows
 
-_ARROW_BLOCK = 1 << 20  # bytes that one thread of Arrow's reader parses at a time
+_ARROW_BLOCK = 4 << 20  # bytes that one thread of Arrow's reader parses at a time
 _SAMPLE = 64  # lines that are looked at for types
 
 
@@ -37,8 +37,8 @@ class Layout:
     def __init__(self, schema: pa.Schema, paths: dict[str, tuple[str, ...]], root: tuple[str, ...]) -> None:
         self.schema, self.paths, self.root = schema, paths, root
 
-    def parse(self, block: bytes) -> pa.Table | None:
-        """Return the wanted fields of every line, or None when the block does not fit."""
+    def parse(self, block: bytes, lines: int) -> pa.Table | None:
+        """Return the wanted fields of each of a block's `lines`, or None when it does not fit."""
         if not block.isascii() and not _is_utf8(block):  # Arrow does not look
             return None
         try:
@@ -51,7 +51,6 @@ class Layout:
             )
         except pa.ArrowInvalid:
             return None
-        lines = block.count(b"\n")
         return table if table.num_rows == lines and (lines or not block.strip()) else None
 
     def columns(self, table: pa.Table) -> dict[str, pa.ChunkedArray]:

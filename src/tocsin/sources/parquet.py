@@ -75,7 +75,7 @@ def _batch(
     if index is not None:
         columns[INDEX] = index
     kept = {field: column for field, column in columns.items() if field in wanted}
-    return EventBatch(EventTable(kept, rows), raw, Counter(counts))
+    return EventBatch(EventTable(kept, rows), raw, Counter(counts), borrowed=True)
 
 
 def _find(schema: pa.Schema, field: str) -> tuple[str, ...] | None:
