@@ -9,6 +9,7 @@ one process in `POSITIVES` fetches a file with Defender's tool. A seed gives the
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -283,3 +284,17 @@ def write_fleet(path: Path, count: int, seed: int = 1) -> Path:
                 file.write(orjson.dumps(event) + b"\n")
         part.rename(path)
     return path
+
+
+def main() -> None:
+    """Write so many gigabytes of events to standard output, 20 unless the first argument says otherwise."""
+    left = int(float(sys.argv[1] if len(sys.argv) > 1 else 20) * 1e9)
+    fleet = Fleet()
+    while left > 0:
+        lines = b"".join(orjson.dumps(event) + b"\n" for event in fleet.events(10_000))
+        sys.stdout.buffer.write(lines)
+        left -= len(lines)
+
+
+if __name__ == "__main__":
+    main()

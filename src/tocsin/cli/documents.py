@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 
+from tocsin.cli.profile import profile_document
 from tocsin.detection.hunt import Report, severity_counts
 
 CSV_FIELDS = (
@@ -32,7 +33,9 @@ def as_ndjson(report: Report) -> str:
 
 def as_json(report: Report) -> str:
     """One object: the alerts and the summary."""
-    body = {"alerts": [alert.document() for alert in report.alerts], "summary": summary(report)}
+    body: dict[str, Any] = {"alerts": [alert.document() for alert in report.alerts], "summary": summary(report)}
+    if report.profile:
+        body["profile"] = profile_document(report.profile, report.rules)
     return _dump(body, orjson.OPT_INDENT_2) + "\n"
 
 

@@ -65,6 +65,9 @@ def hunt(
     show_skipped: Annotated[
         bool, typer.Option("--show-skipped", help="Name each rule that was not run, and why.")
     ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Show where the time went; in --format json as `profile`.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no summary.")] = False,
 ) -> None:
     """Find attacks: run detection rules over telemetry and show the alerts."""
@@ -83,12 +86,18 @@ def hunt(
             "no rule can run", hint="name rules with --rules; --show-skipped tells why each was skipped"
         )
     kept = Rejects(rejects)
-    hunting = Hunt(ruleset.ready, window, any_index=all_indices, max_alerts=max_alerts, plan=ruleset.plan)
+    hunting = Hunt(
+        ruleset.ready, window, any_index=all_indices, max_alerts=max_alerts, plan=ruleset.plan, profile=profile
+    )
     with progress_bar(inputs, quiet=quiet) as progress:
         report = hunting.run(inputs, kept, progress)
     kept.close()
     report.skipped = ruleset.skipped
     _write(report, chosen, output, quiet=quiet, show_skipped=show_skipped)
+    if report.profile:
+        from tocsin.cli.profile import show_profile
+
+        show_profile(report.profile, report.rules)
     if kept.total and not quiet:
         print(f"{kept.total:,} rejected; kept in {rejects}", file=sys.stderr)
     raise typer.Exit(_exit_code(report, fail_on_alert))

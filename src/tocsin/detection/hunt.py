@@ -19,6 +19,7 @@ from tocsin.ecs import TIMESTAMP
 from tocsin.engine.evaluate import Evaluator, Plan, plan
 from tocsin.engine.graph import Program, compile_rules
 from tocsin.engine.pipes import Hit, apply_pipes
+from tocsin.engine.profile import Profile, profiled
 from tocsin.rules.load import Skipped
 from tocsin.sources.ahead import read_ahead
 from tocsin.sources.batch import Event, EventBatch, Rejects, Wanted
@@ -40,6 +41,21 @@ class Window:
 
 
 @dataclass
+class HuntProfile:
+    """Seconds by stage, and where the engine's went. Reading overlaps with the rest; `waiting` is what did not."""
+
+    stages: dict[str, float] = field(default_factory=dict)
+    engine: Profile = field(default_factory=Profile)
+    plan: Plan | None = None
+
+    def lap(self, stage: str, since: float) -> float:
+        """Count the time since a moment for a stage, and return the moment now."""
+        now = time.perf_counter()
+        self.stages[stage] = self.stages.get(stage, 0.0) + now - since
+        return now
+
+
+@dataclass
 class Report:
     """What a hunt found and what it cost."""
 
@@ -53,6 +69,7 @@ class Report:
     skipped: list[Skipped] = field(default_factory=list)
     rejects: Rejects = field(default_factory=Rejects)
     seconds: float = 0.0
+    profile: HuntProfile | None = None
 
     @property
     def total_events(self) -> int:
@@ -77,6 +94,7 @@ class Hunt:
     any_index: bool = False
     max_alerts: int = MAX_ALERTS
     plan: Plan | None = None  # of these rules, where it is at hand
+    profile: bool = False
 
     def ready_plan(self) -> Plan:
         """Return the plan, compiling the rules where none was given."""
@@ -95,8 +113,10 @@ class Hunt:
     def run(self, inputs: Iterable[Input], rejects: Rejects, progress: Progress | None = None) -> Report:
         """Read every input and return what the rules found. Bad input is rejected, never raised."""
         started = time.perf_counter()
-        evaluator = Evaluator(self.ready_plan())
-        report = Report(rules=list(self.rules), rejects=rejects)
+        profile = HuntProfile(plan=self.ready_plan())
+        kind = profiled(profile.engine) if self.profile else None
+        evaluator = Evaluator(self.ready_plan(), kind)
+        report = Report(rules=list(self.rules), rejects=rejects, profile=profile if self.profile else None)
         found: dict[str, list[EventMatch]] = {rule.rule.rule_id: [] for rule in self.rules if rule.joined is None}
         sequences = SequenceSearch([rule for rule in self.rules if rule.joined is not None])
 
@@ -105,24 +125,32 @@ class Hunt:
             if progress:
                 progress(source)
 
-        for batch in read_ahead(read_inputs(inputs, self.wanted(evaluator.plan.program), rejects, opened)):
+        wanted = self.wanted(evaluator.plan.program)
+        lap = profile.lap("preparing", started)
+        for batch in read_ahead(read_inputs(inputs, wanted, rejects, opened)):
+            lap = profile.lap("waiting for input", lap)
             report.events.update(batch.counts)
             fits = evaluator.matches(batch.table)
+            lap = profile.lap("evaluating", lap)
             if self.window:
                 fits = {target: self._inside(batch, rows, report) for target, rows in fits.items()}
             sequences.add(batch, fits)
+            lap = profile.lap("gathering sequences", lap)
             for (rule_id, _step), rows in fits.items():
                 if rule_id in found:
                     report.matches[rule_id] += len(rows)
                     self._keep(found[rule_id], batch, rows)
             if progress:
                 progress(batch)
+            lap = profile.lap("keeping matches", lap)
+        lap = profile.lap("waiting for input", lap)
         for rule in self.rules:
             report.alerts += self._alerts(rule, found, sequences, report)
         report.untimed = sequences.untimed
         sequences.close()
         report.alerts.sort(key=lambda alert: alert.time)
         report.matches = +report.matches  # without the rules that matched nothing
+        profile.lap("matching sequences, making alerts", lap)
         report.seconds = time.perf_counter() - started
         return report
 

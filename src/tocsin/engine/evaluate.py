@@ -57,8 +57,9 @@ def evaluate(program: Program, table: EventTable) -> dict[Target, Rows]:
 class Evaluator:
     """Runs a plan over one table after the other; what it learns of values in one helps with the next."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, kind: type[Run] | None = None) -> None:
         self.plan = plan
+        self._kind = kind or Run
         self._values = {tests.name: FieldValues(tests) for tests in plan.fields}
         # What has few values first, and of that what many rules read.
         readers = plan.guards.roots_of_field
@@ -67,7 +68,7 @@ class Evaluator:
     def matches(self, table: EventTable) -> dict[Target, Rows]:
         """Return, for each step of a rule that matches, the numbers of the rows it matches, ascending."""
         program, guards = self.plan.program, self.plan.guards
-        run = _Run(program, table, self._values)
+        run = self._kind(program, table, self._values)
         if not table.rows or not program.roots:
             return {}
         estimates = guards.estimates(run.counts)
@@ -84,14 +85,14 @@ class Evaluator:
         matches: dict[Target, Rows] = {}
         for root in np.flatnonzero(estimates).tolist():
             target, number = program.roots[root]
-            rows = np.flatnonzero(run.mask(number))
+            rows = np.flatnonzero(run.root(target, number))
             if len(rows):
                 matches[target] = rows
         return matches
 
 
-class _Run:
-    """One table's results so far, by node number."""
+class Run:
+    """The results over one table so far, by node number."""
 
     def __init__(self, program: Program, table: EventTable, values: Mapping[str, FieldValues]) -> None:
         self.program, self.table, self.values = program, table, values
@@ -99,7 +100,7 @@ class _Run:
         self.known: dict[int, Mask] = {}
         self.counts = np.full(len(program.nodes), table.rows, np.int64)  # rows that meet a node, at most
         self._met: dict[int, Codes] = {}  # test -> the distinct values that meet it, where that is known
-        self._parts: dict[bytes, _Run] = {}
+        self._parts: dict[bytes, Run] = {}
 
     def learn(self, name: str) -> None:
         """Find out which tests of a field the table's values meet."""
@@ -127,7 +128,12 @@ class _Run:
 
     # ---- nodes
 
+    def root(self, target: Target, number: int) -> Mask:
+        """Return which rows meet a rule's step."""
+        return self.mask(number)
+
     def mask(self, number: int) -> Mask:
+        """Return which rows meet a node."""
         mask = self.known.get(number)
         if mask is None:
             mask = self.known[number] = self._compute(number)
@@ -186,12 +192,12 @@ class _Run:
         cheap = self._is_cheap(number)
         return not cheap, self.most(number) if cheap else 0
 
-    def _part(self, rows: Rows) -> _Run:
+    def _part(self, rows: Rows) -> Run:
         """Return the run over some rows alone; rules that are left with the same rows share it."""
         key = rows.tobytes()
         part = self._parts.get(key)
         if part is None:
-            part = self._parts[key] = _Run(self.program, self.table.take(rows), self.values)
+            part = self._parts[key] = type(self)(self.program, self.table.take(rows), self.values)
         return part
 
     # ---- leaves
