@@ -21,7 +21,9 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 # Measure against peers; results go to docs/benchmarks.md by hand, with the machine they were taken on.
+# RULES names a folder of Elastic's rules.
 bench: $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	$(BIN)/python -m benchmarks.run
 
 # Pin the newest versions that pyproject.toml allows.
@@ -29,6 +31,8 @@ lock: $(READY)
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --upgrade --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra bench --constraint requirements.lock --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet -o requirements-bench.lock
 
 # Write the telemetry in examples/ anew.
 examples: $(READY)

@@ -1,9 +1,12 @@
 """`make bench`: the figures in docs/benchmarks.md."""
 
+# ruff: noqa: E501 (a printed line reads better than it wraps)
+
 from __future__ import annotations
 
 import os
 import platform
+import statistics
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,8 +15,10 @@ import evtx
 import pyarrow
 import pyarrow.json
 
-from benchmarks import sequences
+from benchmarks import engine, peers, sequences
+from benchmarks.fleet import write_fleet
 from benchmarks.measure import compare, peak_memory
+from benchmarks.rulesets import public_rules, variants
 from benchmarks.telemetry import write_logs, write_ndjson
 from tocsin.detection.hunt import Hunt
 from tocsin.detection.prepare import prepare
@@ -24,6 +29,7 @@ from tocsin.sources.inputs import find_inputs
 OUT = Path("out/bench")
 SMALL, LARGE = 20_000, 400_000
 LOGS = 100_000
+FLEET = 1_000_000
 
 
 def hunt(path: Path) -> int:
@@ -86,6 +92,57 @@ def measure_sequences() -> None:
     )
 
 
+def measure_rules(path: Path, events: int) -> None:
+    """Print what a whole rule set costs: beside reading, one rule, thousands of rules, small batches, python-eql."""
+    ruleset = public_rules()
+    if ruleset is None:
+        print("Rule sets: skipped; name a folder of rules, as in RULES=detection-rules/rules/windows make bench")
+        return
+    ready = ruleset.ready
+    tables = engine.read_tables(path, ready)
+    reference, _ = prepare(bundled_rules().rules)
+    one_tables = engine.read_tables(path, reference)
+    everything = compare(lambda: engine.evaluate(ruleset.plan, tables), lambda: pyarrow.json.read_json(path))
+    one = compare(
+        lambda: engine.evaluate(ruleset.plan, tables),
+        lambda: engine.evaluate(engine.plan_of(reference), one_tables),
+        3,
+    )
+    print(f"Rules: {len(ready)}, {events:,} mixed events, {path.stat().st_size / 1e6:,.0f} MB")
+    show("evaluate all", everything.ours, everything.ours_cpu, events)
+    show("pyarrow read_json", everything.theirs, everything.theirs_cpu, events)
+    print(
+        f"  CPU an event: {everything.ours_cpu / events * 1e6:.2f} us; {everything.ours_cpu / everything.theirs_cpu:.2f} of read_json's"
+    )
+    single = engine.single_rules(ready, tables)
+    print(
+        f"  all cost {one.ours_cpu / one.theirs_cpu:.1f} times the reference rule, {everything.ours_cpu / single:.1f} times the median rule alone"
+    )
+    small = engine.small_batches(ruleset.plan, tables)
+    print(f"  500 events: median {statistics.median(small) * 1e3:.1f} ms, longest {max(small) * 1e3:.1f} ms")
+    wrong = engine.differences(ready, engine.Tables(tables.batches[:2], 0))
+    print(f"  rules that match otherwise alone than together: {len(wrong)} {wrong[:3]}")
+    many = list(variants(ready, 5_000))
+    plan = engine.plan_of(many)
+    part = engine.Tables(tables.batches[:8], sum(rows for _, rows in tables.batches[:8]))
+    thousands = compare(lambda: engine.evaluate(plan, part), lambda: engine.evaluate(ruleset.plan, part), 3)
+    print(f"  {len(many):,} rules: {thousands.ours_cpu / part.events * 1e6:.2f} us of CPU an event")
+    able, speed = peers.python_eql(ready, path, 1_000)
+    same = engine.plan_of(able)
+    mine = compare(lambda: engine.evaluate(same, tables), lambda: None, 3)
+    print(
+        f"  python-eql, {len(able)} rules: {speed:,.0f} events/s; tocsin, the same: {events / mine.ours_cpu:,.0f}, {events / mine.ours_cpu / speed:,.0f} times"
+    )
+
+
+def measure_hunts(path: Path, events: int) -> None:
+    """Print hunts beside DuckDB with the reference rule written as SQL."""
+    found = compare(lambda: hunt(path), lambda: peers.duckdb_reference(path), 3)
+    print(f"Reference rule over the same file, {hunt(path)} and {peers.duckdb_reference(path)} matches")
+    show("hunt, one rule", found.ours, found.ours_cpu, events)
+    show("DuckDB, SQL by hand", found.theirs, found.theirs_cpu, events)
+
+
 def main() -> None:
     """Make the input and print every figure."""
     versions = f"Python {platform.python_version()}, pyarrow {pyarrow.__version__}, evtx {version('evtx')}"
@@ -97,6 +154,9 @@ def main() -> None:
     measure_ndjson(many)
     measure_evtx(write_logs(OUT / f"sysmon-{LOGS}.evtx", LOGS))
     measure_sequences()
+    fleet = write_fleet(OUT / f"fleet-{FLEET}.ndjson", FLEET)
+    measure_hunts(fleet, FLEET)
+    measure_rules(fleet, FLEET)
 
 
 if __name__ == "__main__":

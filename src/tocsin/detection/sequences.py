@@ -37,6 +37,8 @@ class SequenceSearch:
         }
         self._spool = Spool()
         self._arrived = 0
+        # How many times an event fitted a step and had no time, so that no sequence could take it.
+        self.untimed = 0
 
     def add(self, batch: EventBatch, fits: Mapping[Target, Rows]) -> None:
         """Take up the rows of a batch that fit steps."""
@@ -51,14 +53,12 @@ class SequenceSearch:
             self._spool.add((self._arrived + row for row in rows), map(batch.raw, rows))
         self._arrived += batch.table.rows
 
-    @property
-    def untimed(self) -> int:
-        """How many times an event fitted a step and had no time, so that no sequence could take it."""
-        return sum(candidates.untimed for candidates in self._candidates.values())
-
     def matches(self, rule_id: str) -> Iterator[Match]:
-        """Yield what a rule finds, in order."""
-        hits = [Hit(found, {}) for found in self._candidates[rule_id].results()]
+        """Yield what a rule finds, in order; its candidates are let go of."""
+        candidates = self._candidates.pop(rule_id)
+        self.untimed += candidates.untimed
+        hits = [Hit(found, {}) for found in candidates.results()]
+        del candidates
         for hit in apply_pipes(self._pipes[rule_id], hits):
             events = (None if event is None else self._spool.get(event) for event in hit.event.events)
             yield Match(hit.event.keys, tuple(events))

@@ -56,7 +56,7 @@ class _Keyed(NamedTuple):
     """Events of one step and table: places (n, 3), and for each join key codes (n) over its distinct values."""
 
     places: Codes
-    codes: tuple[Codes, ...]
+    codes: tuple[npt.NDArray[np.int32], ...]
     values: tuple[pa.Array | None, ...]
 
 
@@ -73,16 +73,24 @@ class Places:
         self._table, self.arrival = table, arrival
         self._read: dict[Ordering, tuple[Codes, npt.NDArray[np.bool_]]] = {}
         self._asked: Counter[Ordering] = Counter()
+        self._parts: dict[bytes, EventTable] = {}
 
     def of(self, rows: Rows, ordering: Ordering) -> tuple[Codes, npt.NDArray[np.bool_]]:
         """Return the place (rows, 3) of some rows, and which of them have one: those with a time."""
         self._asked[ordering] += len(rows)
         if self._asked[ordering] * 2 < self._table.rows:
-            return self._places(self._table.take(rows), ordering, rows)
+            return self._places(self.part(rows), ordering, rows)
         if ordering not in self._read:
             self._read[ordering] = self._places(self._table, ordering, np.arange(self._table.rows))
         places, timed = self._read[ordering]
         return places[rows], timed[rows]
+
+    def part(self, rows: Rows) -> EventTable:
+        """Return a table of some rows; steps that the same rows fit share its columns."""
+        key = rows.tobytes()
+        if key not in self._parts:
+            self._parts[key] = self._table.take(rows)
+        return self._parts[key]
 
     def _places(self, table: EventTable, ordering: Ordering, rows: Rows) -> tuple[Codes, npt.NDArray[np.bool_]]:
         every = np.arange(table.rows, dtype=np.int64)
@@ -92,21 +100,21 @@ class Places:
         return np.stack((times, ties, rows + self.arrival), axis=1), timed
 
 
-def _keyed(table: EventTable, rows: Rows, refs: Sequence[s.FieldRef], places: Codes) -> _Keyed:
-    """Read the keys of some rows that have places; those without a needed key are left out."""
+def _keyed(table: EventTable, rows: Rows, refs: Sequence[s.FieldRef], at: Codes, places: Places) -> _Keyed:
+    """Read the keys of some rows whose places are `at`; those without a needed key are left out."""
     # Reading a column for few rows is cheaper than encoding it whole.
-    part = table.take(rows) if len(rows) * 2 < table.rows else None
-    at = np.arange(len(rows), dtype=np.int64) if part is not None else rows.astype(np.int64)
+    part = places.part(rows) if len(rows) * 2 < table.rows else None
+    inner = np.arange(len(rows), dtype=np.int64) if part is not None else rows.astype(np.int64)
     chosen = [np.arange(len(rows), dtype=np.int64)]
     columns = [(part or table).column(ref.name) for ref in refs]
     for column in columns:
-        at, chosen = spread(at, chosen, column)
-    keep = np.ones(len(at), np.bool_)
+        inner, chosen = spread(inner, chosen, column)
+    keep = np.ones(len(inner), np.bool_)
     for ref, codes in zip(refs, chosen[1:], strict=True):
         if not ref.optional:
             keep &= codes >= 0
     values = tuple(None if column is None else column.values for column in columns)
-    return _Keyed(places[chosen[0][keep]], tuple(codes[keep] for codes in chosen[1:]), values)
+    return _Keyed(at[chosen[0][keep]], tuple(codes[keep].astype(np.int32) for codes in chosen[1:]), values)
 
 
 def _numbers(column: Column | None, rows: Codes) -> tuple[Codes, npt.NDArray[np.bool_]]:
@@ -148,7 +156,7 @@ class _KeyNumbers:
         return tuple(None if code < 0 else values[code].as_py() for values, code in picked)
 
 
-def _joined(parts: Sequence[tuple[Codes, pa.Array | None]]) -> tuple[Codes, pa.Array]:
+def _joined(parts: Sequence[tuple[npt.NDArray[np.int32], pa.Array | None]]) -> tuple[Codes, pa.Array]:
     """Return codes of several arrays over one set of distinct values."""
     present = [values for _, values in parts if values is not None and len(values)]
     kinds = {values.type for values in present}
@@ -183,7 +191,7 @@ class Candidates:
                 continue
             at, timed = places.of(rows, self._ordering)
             self.untimed += int(np.count_nonzero(~timed))
-            keyed = _keyed(table, rows[timed], (*self.query.by, *step.by), at[timed])
+            keyed = _keyed(table, rows[timed], (*self.query.by, *step.by), at[timed], places)
             self._keyed.append((number, keyed))
             if number < len(self.query.steps) and not step.missing:
                 taken.append(keyed.places[:, EVENT] - places.arrival)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from tocsin.sources.batch import EventBatch
 
-AHEAD = 2  # batches that wait at most; each costs memory
+AHEAD = 1  # batches that wait at most; each costs memory
 
 
 @dataclass
