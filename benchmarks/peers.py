@@ -29,8 +29,8 @@ where list_contains(event.category, 'process') and list_contains(event.type, 'st
 def duckdb_reference(path: Path) -> int:
     """Run the reference rule as SQL over an NDJSON file and return how many events match."""
     duckdb: Any = import_module("duckdb")
-    found = duckdb.sql(REFERENCE_SQL.format(path=path)).fetchone()
-    return int(found[0])
+    ((found,),) = duckdb.sql(REFERENCE_SQL.format(path=path)).fetchall()
+    return int(found)
 
 
 def python_eql(ready: Sequence[ReadyRule], path: Path, count: int) -> tuple[list[ReadyRule], float]:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from tocsin.engine.field_tests import FieldTests
 from tocsin.engine.graph import MANY_VALUES, Constant, Gate, Program, Target, Test
-from tocsin.engine.guards import Guards, guards_of
+from tocsin.engine.guards import SHARED, Guards, guards_of
 from tocsin.engine.kernels import truth_of_values
 from tocsin.engine.table import Codes, Column, EventTable, Mask
 from tocsin.engine.values import FieldValues
@@ -25,9 +25,9 @@ from tocsin.eql.scalar import evaluator
 
 Rows = npt.NDArray[np.intp]
 
-# Of a table's rows, that rules would otherwise look at one rule at a time: for a field whose values are
-# remembered, and for one whose values are all looked at.
-_WORTH_LOOKING, _WORTH_SCANNING = 0.05, 0.25
+# A field is read for all rows at once when the rules that are left would look at so many of a table's rows, each
+# at its own: columns whose values are remembered, other columns, and fields of events that were read one by one.
+_WORTH_LOOKING, _WORTH_SCANNING, _WORTH_READING = 0.05, 0.25, 1.0
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,11 @@ class Evaluator:
         self.plan = plan
         self._kind = kind or Run
         self._values = {tests.name: FieldValues(tests) for tests in plan.fields}
-        # What has few values first, and of that what many rules read.
+        # What has few values first: of that what tells kinds of events apart, then what many rules read.
         readers = plan.guards.roots_of_field
-        self._order = sorted(readers, key=lambda name: (name.endswith(MANY_VALUES), -len(readers[name])))
+        self._order = sorted(
+            readers, key=lambda n: (n.endswith(MANY_VALUES), not n.startswith(SHARED), -len(readers[n]))
+        )
 
     def matches(self, table: EventTable) -> dict[Target, Rows]:
         """Return, for each step of a rule that matches, the numbers of the rows it matches, ascending."""
@@ -77,9 +79,8 @@ class Evaluator:
             if not mine.any():
                 continue
             left = int(np.minimum(mine, table.rows).sum())
-            cheap = self._values[name].remembered and table.is_columnar
-            if left < table.rows * (_WORTH_LOOKING if cheap else _WORTH_SCANNING):
-                continue  # few rows are left for these rules: each looks at its own
+            if left < table.rows * self._worth(name, table):
+                continue
             run.learn(name)
             estimates = guards.estimates(run.counts)
         matches: dict[Target, Rows] = {}
@@ -89,6 +90,11 @@ class Evaluator:
             if len(rows):
                 matches[target] = rows
         return matches
+
+    def _worth(self, name: str, table: EventTable) -> float:
+        if not table.is_columnar:
+            return _WORTH_READING
+        return _WORTH_LOOKING if self._values[name].remembered else _WORTH_SCANNING
 
 
 class Run:

@@ -19,7 +19,7 @@ Mask = npt.NDArray[np.bool_]
 Group = frozenset[int]  # tests, one of which must hold
 
 # Fields that tell rules apart come before fields that most events share, when only one can be chosen.
-_SHARED = ("event.", "host.os.", "_index", "ecs.", "data_stream.")
+SHARED = ("event.", "host.os.", "_index", "ecs.", "data_stream.")
 
 
 @dataclass(frozen=True)
@@ -92,5 +92,5 @@ def _find_groups(nodes: Sequence[Node], number: int, known: dict[int, tuple[Grou
 
 def _rank(nodes: Sequence[Node], group: Group) -> tuple[bool, int, int]:
     tests = [node for number in group if isinstance(node := nodes[number], Test)]
-    shared = any(test.fields[0].startswith(_SHARED) for test in tests)
+    shared = any(test.fields[0].startswith(SHARED) for test in tests)
     return shared, max(test.cost for test in tests), len(group)

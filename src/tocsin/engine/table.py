@@ -164,8 +164,18 @@ class Row(Protocol):
         """Return a field's value."""
 
 
+class Kind(Protocol):
+    """What events of one kind have in common."""
+
+    def constant(self, field: str, /) -> tuple[bool, Any]:
+        """Tell whether every event of this kind has the same value in a field, and which."""
+
+
 class RowColumns(Mapping[str, pa.Array]):
-    """Columns of events that were read one by one, each put together when it is first read."""
+    """Columns of events that were read one by one, each put together when it is first read.
+
+    Rows may have a `kind`; what is constant for each kind is not read from the rows.
+    """
 
     def __init__(self, rows: Sequence[Row], fields: Iterable[str]) -> None:
         self._rows, self.fields = rows, frozenset(fields)
@@ -173,12 +183,31 @@ class RowColumns(Mapping[str, pa.Array]):
 
     def __getitem__(self, name: str) -> pa.Array:
         if name not in self._built:
-            known = name in self.fields
-            self._built[name] = to_array([row.get(name) for row in self._rows]) if known else None
+            self._built[name] = self._build(name) if name in self.fields else None
         array = self._built[name]
         if array is None:
             raise KeyError(name)
         return array
+
+    def _build(self, name: str) -> pa.Array | None:
+        kinds, codes = self._kinds
+        constants = [kind.constant(name) for kind in kinds]
+        if constants and all(known for known, _ in constants):
+            values = to_array([value for _, value in constants])
+            return None if values is None else values.take(codes)
+        return to_array([row.get(name) for row in self._rows])
+
+    @cached_property
+    def _kinds(self) -> tuple[list[Kind], pa.Array]:
+        """The different kinds of the rows, and which each row is of; none where a row does not tell."""
+        numbers: dict[Kind, int] = {}
+        codes = []
+        for row in self._rows:
+            kind = getattr(row, "kind", None)
+            if kind is None:
+                return [], pa.array([], pa.int32())
+            codes.append(numbers.setdefault(kind, len(numbers)))
+        return list(numbers), pa.array(np.array(codes, np.int32))
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in sorted(self.fields) if name in self)

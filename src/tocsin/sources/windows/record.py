@@ -56,7 +56,7 @@ class WindowsRecord:
     `forwarded` says that the record lay in a collector's log. Raises MalformedRecord.
     """
 
-    __slots__ = ("_data", "_peek", "_readers", "_record", "_text", "dataset", "event_id", "forwarded", "provider")
+    __slots__ = ("_data", "_peek", "_record", "_text", "dataset", "event_id", "forwarded", "kind", "provider")
 
     def __init__(self, record: Record, *, forwarded: bool = False) -> None:
         try:
@@ -88,12 +88,12 @@ class WindowsRecord:
 
     def _set(self, provider: str, dataset: Dataset, event_id: int, forwarded: bool) -> None:
         self.provider, self.dataset, self.event_id, self.forwarded = provider, dataset, event_id, forwarded
-        self._readers = _readers(dataset.name, event_id)
+        self.kind = _readers(dataset.name, event_id, forwarded)
         self._data: Mapping[str, Any] | None = None
 
     def get(self, field: str, /) -> Any:
         """Return a field's value, a list of values, or None."""
-        reader = self._readers[field]
+        reader = self.kind[field]
         return None if reader is None else reader(self)
 
     def source(self) -> bytes:
@@ -173,9 +173,24 @@ Reader = Callable[[WindowsRecord], Any]
 class _Readers(dict[str, Reader | None]):
     """How each field of one kind of record is read; None for a field that it cannot have."""
 
-    def __init__(self, dataset: Dataset, event_id: int) -> None:
+    def __init__(self, dataset: Dataset, event_id: int, forwarded: bool) -> None:
         super().__init__()
-        self.dataset, self.event_id = dataset, event_id
+        self.dataset, self.event_id, self.forwarded = dataset, event_id, forwarded
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def constant(self, field: str) -> tuple[bool, Any]:
+        """Tell whether every record of this kind has the same value in a field, and which."""
+        reader = self[field]
+        if reader is None:
+            return True, None
+        if reader is _SYSTEM_FIELDS.get(field) and field in _CONSTANT:
+            return True, reader(self)  # type: ignore[arg-type]  # it reads the kind alone
+        return False, None
 
     def __missing__(self, field: str) -> Reader | None:
         reader = self[field] = self._find(field)
@@ -232,8 +247,8 @@ def _gathering(rows: Sequence[tuple[str, Converter]]) -> Reader:
 
 
 @cache
-def _readers(dataset: str, event_id: int) -> _Readers:
-    return _Readers(DATASETS[dataset], event_id)
+def _readers(dataset: str, event_id: int, forwarded: bool) -> _Readers:
+    return _Readers(DATASETS[dataset], event_id, forwarded)
 
 
 # ---- the head of a record
@@ -334,3 +349,11 @@ _SYSTEM_FIELDS: dict[str, Reader] = {
     "winlog.user.identifier": lambda r: _attribute(r.head, "Security", "UserID"),
     "winlog.version": lambda r: r.head.get("Version"),
 }
+# Of these, what the kind of a record alone decides.
+_CONSTANT = frozenset(
+    (
+        INDEX, CATEGORY, "data_stream.dataset", "ecs.version", "event.action", "event.code", "event.dataset",
+        "event.kind", "event.module", "event.type", "host.os.family", "host.os.platform", "host.os.type",
+        "winlog.api", "winlog.event_id",
+    )
+)  # fmt: skip

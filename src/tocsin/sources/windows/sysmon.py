@@ -39,6 +39,7 @@ KINDS = {
 }
 
 _ALL_BUT_IMAGE_LOAD = tuple(number for number in KINDS if number != 7)
+_BETWEEN_PROCESSES = (8, 10)  # they name the process that acts as the source
 _PROCESS_HASHES = (1, 23, 24, 25)
 _FILE_HASHES = (6, 7, 15, 26, 27, 29)
 _DIGESTS = ("md5", "sha1", "sha256")
@@ -52,13 +53,13 @@ def _hashes(source: str, parent: str, events: tuple[int, ...]) -> tuple[tuple[st
 ROWS = (
     # ---- the process that acts
     *rows("ProcessGuid", ("process.entity_id", v.guid)),
-    *rows("SourceProcessGuid", ("process.entity_id", v.guid)),
-    *rows("SourceProcessGUID", ("process.entity_id", v.guid)),
+    *rows("SourceProcessGuid", ("process.entity_id", v.guid), events=_BETWEEN_PROCESSES),
+    *rows("SourceProcessGUID", ("process.entity_id", v.guid), events=_BETWEEN_PROCESSES),
     *rows("ProcessId", ("process.pid", v.number)),
-    *rows("SourceProcessId", ("process.pid", v.number)),
-    *rows("SourceThreadId", ("process.thread.id", v.number)),
+    *rows("SourceProcessId", ("process.pid", v.number), events=_BETWEEN_PROCESSES),
+    *rows("SourceThreadId", ("process.thread.id", v.number), events=_BETWEEN_PROCESSES),
     *rows("Image", "process.executable", ("process.name", v.base_name)),
-    *rows("SourceImage", "process.executable", ("process.name", v.base_name)),
+    *rows("SourceImage", "process.executable", ("process.name", v.base_name), events=_BETWEEN_PROCESSES),
     *rows("Destination", "process.executable", ("process.name", v.base_name), events=(20,)),
     *rows(
         "CommandLine",
