@@ -41,7 +41,9 @@ TEXTS = st.sampled_from(
         "c:\\d",
     ]
 )
-ADDRESSES = st.sampled_from(["10.0.0.1", "10.1.2.3", "192.168.1.1", "::1", "fe80::1"])
+ADDRESSES = st.sampled_from(
+    ["10.0.0.1", "255.255.255.255", "0.0.0.0", "10.1.2.3", "192.168.1.1", "::1", "fe80::1"]
+)
 NUMBERS = st.integers(-4, 4)
 DECIMALS = st.sampled_from([-2.5, -1.0, 0.0, 0.5, 1.0, 3.25])
 PATTERNS = st.sampled_from(["*", "a*", "*B", "*b*", "?", "a?c", "AB", "", "*.*", "a*c", "É*", "*\\*", "??"])
@@ -123,7 +125,12 @@ TESTS = st.one_of(
     ),
     st.builds("{} {} {}".format, NUMBER_VALUES, st.sampled_from(["in", "not in"]), several(NUMBER_LITERALS)),
     TEST_CALLS,
-    st.builds("cidrMatch(ip1, {})".format, st.sampled_from(['"10.0.0.0/8"', '"192.168.0.0/16", "::/64"'])),
+    st.builds(
+        "cidrMatch(ip1, {})".format,
+        st.sampled_from(
+            ['"10.0.0.0/8"', '"192.168.0.0/16", "::/64"', '"10.1.2.3", "0.0.0.0/1"', '"255.255.255.255/32"']
+        ),
+    ),
     st.builds("ip1 {} {}".format, st.sampled_from(["==", "!="]), ADDRESSES.map(quoted)),
     st.builds("wildcard({}, {})".format, STRING_FIELDS, PATTERNS.map(quoted)),
     st.just("b1"),

@@ -13,18 +13,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tocsin.engine.field_tests import FieldTests
 from tocsin.engine.graph import MANY_VALUES, Constant, Gate, Program, Target, Test
 from tocsin.engine.guards import SHARED, Guards, guards_of
 from tocsin.engine.kernels import truth_of_values
-from tocsin.engine.table import Codes, Column, EventTable, Mask
+from tocsin.engine.table import Codes, Column, EventTable, Mask, Rows
 from tocsin.engine.values import FieldValues
 from tocsin.eql.scalar import evaluator
 
-Rows = npt.NDArray[np.intp]
-
+_LARGE = 5_000  # rows
+_FEW = 0.125  # of a table's rows, below which a rule goes on with these alone
 # A field is read for all rows at once when the rules that are left would look at so many of a table's rows, each
 # at its own: columns whose values are remembered, other columns, and fields of events that were read one by one.
 _WORTH_LOOKING, _WORTH_SCANNING, _WORTH_READING = 0.05, 0.25, 1.0
@@ -89,6 +88,9 @@ class Evaluator:
             rows = np.flatnonzero(run.root(target, number))
             if len(rows):
                 matches[target] = rows
+        for values in self._values.values():
+            if values.adapt() and table.rows < _LARGE:
+                break  # a small batch, which may be a live one, should not wait for several fields
         return matches
 
     def _worth(self, name: str, table: EventTable) -> float:
@@ -107,6 +109,7 @@ class Run:
         self.counts = np.full(len(program.nodes), table.rows, np.int64)  # rows that meet a node, at most
         self._met: dict[int, Codes] = {}  # test -> the distinct values that meet it, where that is known
         self._parts: dict[bytes, Run] = {}
+        self._whole: Run | None = None  # the run that this is over some rows of
 
     def learn(self, name: str) -> None:
         """Find out which tests of a field the table's values meet."""
@@ -182,7 +185,9 @@ class Run:
             left = int(np.count_nonzero(result))
             if not left:
                 break
-            if not self._is_cheap(operand) and self.table.worth_taking(self.program.reads[operand], left):
+            if left < self.table.rows * _FEW or (
+                not self._is_cheap(operand) and self.table.worth_taking(self.program.reads[operand], left)
+            ):
                 rows = np.flatnonzero(result)
                 result[rows] = self._part(rows)._every(ordered[position:])
                 break
@@ -204,7 +209,16 @@ class Run:
         part = self._parts.get(key)
         if part is None:
             part = self._parts[key] = type(self)(self.program, self.table.take(rows), self.values)
+            part._whole = self
         return part
+
+    def _values_that_meet(self, number: int, name: str) -> Codes | None:
+        """Return the distinct values of a field that meet a test, None where that is not known."""
+        if number in self._met:
+            return self._met[number]
+        if self._whole is not None and name in self.table.inherited:
+            return self._whole._values_that_meet(number, name)
+        return None
 
     # ---- leaves
 
@@ -215,9 +229,10 @@ class Run:
             return np.full(self.table.rows, test.when_null)
         if len(test.fields) == 1:
             (name,) = test.fields
-            if name not in self._learnt and self.values[name].remembered:
+            met = self._values_that_meet(number, name)
+            if met is None and name not in self._learnt and self.values[name].remembered:
                 self.learn(name)
-            met = self._met.get(number)
+                met = self._met.get(number)
             if met is not None:
                 truth = np.zeros(len(present[0].values), np.bool_)
                 truth[met] = True

@@ -19,6 +19,7 @@ from tocsin.eql.functions import to_string
 from tocsin.moments import to_nanoseconds
 
 Codes = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -46,6 +47,16 @@ class Column:
         data = self.values.buffers()[2]
         plain = data is None or pc.all(pc.string_is_ascii(self.values)).as_py() is not False
         return pc.ascii_lower(self.values) if plain else pc.utf8_lower(self.values)
+
+    def take(self, rows: Rows) -> Column:
+        """Return the column of some rows, over the same values."""
+        if self.offsets is None:
+            return Column(self.values, self.codes[rows])
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - starts
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        return Column(self.values, self.codes[np.repeat(starts, lengths) + within], offsets)
 
     @cached_property
     def rows_a_value(self) -> Codes:
@@ -77,7 +88,10 @@ class Column:
 
 
 class EventTable:
-    """Flat columns of one length; a field without a column is null in every row."""
+    """Flat columns of one length; a field without a column is null in every row.
+
+    A table that was taken from another one inherits its columns as far as they are encoded.
+    """
 
     def __init__(
         self,
@@ -87,6 +101,8 @@ class EventTable:
     ) -> None:
         self.rows = rows
         self.schema = schema or default_schema()
+        self.inherited: set[str] = set()
+        self._of: tuple[EventTable, Rows] | None = None
         self._raw = columns
         self._raw_names = columns.fields if isinstance(columns, RowColumns) else frozenset(columns)
         self._encoded: dict[str, Column | None] = {}
@@ -112,18 +128,26 @@ class EventTable:
         A column that was read for some rows again and again is at last read whole, so that reading in parts
         never costs more than twice as much as reading whole would have.
         """
-        unread = [name for name in names if name not in self._encoded and name in self._raw_names]
+        unread = [name for name in names if name in self._raw_names and not self._has_encoded(name)]
         if not unread or any(self._taken[name] + rows >= self.rows for name in unread):
             return False
         for name in unread:
             self._taken[name] += rows
         return True
 
+    def _has_encoded(self, name: str) -> bool:
+        return name in self._encoded or (self._of is not None and self._of[0]._has_encoded(name))
+
     def column(self, name: str, *, distinct: bool = True) -> Column | None:
         """Return a column over its distinct values, or None when no row has the field.
 
         Without `distinct` equal values may be kept apart, which costs less where nearly all are different.
         """
+        if name not in self._encoded and self._of is not None and self._of[0]._has_encoded(name):
+            whole, rows = self._of
+            column = whole.column(name)
+            self._encoded[name] = None if column is None else column.take(rows)
+            self.inherited.add(name)
         if name not in self._encoded:
             raw = self._raw.get(name)
             known = self.schema.find(name)
@@ -135,7 +159,9 @@ class EventTable:
         """Return a table of some rows; columns are only taken when they are read."""
         raw = self._raw
         taken = raw.take(rows) if isinstance(raw, RowColumns) else _Taken(raw, pa.array(rows))
-        return EventTable(taken, len(rows), self.schema)
+        table = EventTable(taken, len(rows), self.schema)
+        table._of = (self, rows)
+        return table
 
 
 class _Taken(Mapping[str, pa.Array]):

@@ -59,12 +59,16 @@ class FieldValues:
         found = self._tests.find(column)
         if found is None:
             return None
-        hits = Hits(*found, self._together)
+        return Hits(*found, self._together)
+
+    def adapt(self) -> bool:
+        """Give up texts that turned out to stand in too many values; tell whether there were any."""
         adapted = self._tests.adapted()
-        if adapted is not None:
-            self._tests = adapted
-            self._together = np.array(sorted(adapted.together), np.int64)
-        return hits
+        if adapted is None:
+            return False
+        self._tests = adapted
+        self._together = np.array(sorted(adapted.together), np.int64)
+        return True
 
     def _learn(self, column: Column, known: dict[Any, int]) -> Codes | None:
         """Return the number of each value, new ones tested and remembered; None when they become too many."""
