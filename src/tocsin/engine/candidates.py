@@ -113,8 +113,19 @@ def _keyed(table: EventTable, rows: Rows, refs: Sequence[s.FieldRef], at: Codes,
     for ref, codes in zip(refs, chosen[1:], strict=True):
         if not ref.optional:
             keep &= codes >= 0
-    values = tuple(None if column is None else column.values for column in columns)
-    return _Keyed(at[chosen[0][keep]], tuple(codes[keep].astype(np.int32) for codes in chosen[1:]), values)
+    kept = [_compact(codes[keep], column) for codes, column in zip(chosen[1:], columns, strict=True)]
+    return _Keyed(at[chosen[0][keep]], tuple(codes for codes, _ in kept), tuple(values for _, values in kept))
+
+
+def _compact(codes: Codes, column: Column | None) -> tuple[npt.NDArray[np.int32], pa.Array | None]:
+    """Return codes over the values that they use alone: what is kept should not hold a whole column's."""
+    if column is None:
+        return codes.astype(np.int32), None
+    if len(column.values) <= len(codes):
+        return codes.astype(np.int32), column.values
+    used, again = np.unique(codes, return_inverse=True)
+    none = int(len(used) > 0 and used[0] < 0)
+    return (again.reshape(-1) - none).astype(np.int32), column.values.take(pa.array(used[none:]))
 
 
 def _numbers(column: Column | None, rows: Codes) -> tuple[Codes, npt.NDArray[np.bool_]]:
