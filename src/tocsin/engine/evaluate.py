@@ -88,6 +88,7 @@ class Evaluator:
             rows = np.flatnonzero(run.root(target, number))
             if len(rows):
                 matches[target] = rows
+        run.close()
         for values in self._values.values():
             if values.adapt() and table.rows < _LARGE:
                 break  # a small batch, which may be a live one, should not wait for several fields
@@ -211,6 +212,13 @@ class Run:
             part = self._parts[key] = type(self)(self.program, self.table.take(rows), self.values)
             part._whole = self
         return part
+
+    def close(self) -> None:
+        """Let go of the parts, which refer back: their columns should not wait for the garbage collector."""
+        for part in self._parts.values():
+            part.close()
+            part._whole = None
+        self._parts.clear()
 
     def _values_that_meet(self, number: int, name: str) -> Codes | None:
         """Return the distinct values of a field that meet a test, None where that is not known."""
