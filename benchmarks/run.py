@@ -16,6 +16,7 @@ import pyarrow
 import pyarrow.json
 
 from benchmarks import engine, peers, sequences
+from benchmarks.chart import write_chart
 from benchmarks.fleet import write_fleet
 from benchmarks.measure import compare, peak_memory
 from benchmarks.rulesets import public_rules, variants
@@ -27,6 +28,7 @@ from tocsin.sources.batch import Rejects
 from tocsin.sources.inputs import find_inputs
 
 OUT = Path("out/bench")
+CHART = Path("docs/benchmarks.svg")
 SMALL, LARGE = 20_000, 400_000
 LOGS = 100_000
 FLEET = 1_000_000
@@ -120,7 +122,7 @@ def measure_rules(path: Path, events: int) -> None:
     )
     small = engine.small_batches(ruleset.plan, tables)
     print(f"  500 events: median {statistics.median(small) * 1e3:.1f} ms, longest {max(small) * 1e3:.1f} ms")
-    wrong = engine.differences(ready, engine.Tables(tables.batches[:2], 0))
+    wrong = engine.differences(ready, tables)
     print(f"  rules that match otherwise alone than together: {len(wrong)} {wrong[:3]}")
     many = list(variants(ready, 5_000))
     plan = engine.plan_of(many)
@@ -130,6 +132,15 @@ def measure_rules(path: Path, events: int) -> None:
     able, speed = peers.python_eql(ready, path, 1_000)
     same = engine.plan_of(able)
     mine = compare(lambda: engine.evaluate(same, tables), lambda: None, 3)
+    bars = [
+        ("reference rule", one.theirs_cpu / events, True),
+        (f"{len(ready)} rules", everything.ours_cpu / events, True),
+        (f"{len(many):,} rules", thousands.ours_cpu / part.events, True),
+        ("pyarrow.json.read_json, no rule", everything.theirs_cpu / events, False),
+        (f"python-eql, {len(able)} rules", 1 / speed, False),
+    ]
+    title = f"CPU an event, {events:,} mixed events (logarithmic)"
+    write_chart(CHART, title, [(label, seconds * 1e6, ours) for label, seconds, ours in bars])
     print(
         f"  python-eql, {len(able)} rules: {speed:,.0f} events/s; tocsin, the same: {events / mine.ours_cpu:,.0f}, {events / mine.ours_cpu / speed:,.0f} times"
     )
