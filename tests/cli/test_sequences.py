@@ -107,6 +107,7 @@ def test_explain_says_where_a_rule_goes_silent(rule: Path, tmp_path: Path) -> No
     assert body["silent"] == {"step": 1, "predicate": 'dns.question.name : "*.example.test"'}
     assert [step["events"] for step in body["steps"]] == [3, 0, 1]
     assert body["joining"]["found"] == 0
+    assert [step["events"] for step in body["joining"]["steps"]] == [3, 0, 1]
 
 
 def test_explain_tells_a_span_that_is_too_short(rule: Path, tmp_path: Path) -> None:

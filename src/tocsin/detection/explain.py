@@ -236,11 +236,14 @@ def _title(ready: ReadyRule, number: int, written: s.EventQuery) -> tuple[str, b
 def _joining(candidates: Candidates) -> Joining:
     query = candidates.query
     keys = tuple(render(key) for key in (*query.by, *query.steps[0].by))
+    joined, complete = (
+        candidates.joined(),
+        candidates.complete_keys(),
+    )  # results let go of what cannot be part of one
     matcher = SequenceMatcher(query) if isinstance(query, s.Sequence) else None
     found = len(candidates.results(matcher))
     reached, lost = (matcher.reached, dict(+matcher.lost)) if matcher else ({}, {})
     steps = tuple(
-        Joined(events, different, reached.get(number, 0))
-        for number, (events, different) in enumerate(candidates.joined())
+        Joined(events, different, reached.get(number, 0)) for number, (events, different) in enumerate(joined)
     )
-    return Joining(keys, steps, candidates.complete_keys(), lost, candidates.untimed, found)
+    return Joining(keys, steps, complete, lost, candidates.untimed, found)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP
 from tocsin.engine.evaluate import spread
@@ -230,7 +231,11 @@ class Candidates:
     # ---- out
 
     def results(self, matcher: SequenceMatcher | None = None) -> list[Result]:
-        """Return what the query finds, in order; `matcher`, a new one, tells afterwards what was lost."""
+        """Return what the query finds, in order, and let go of what cannot be part of it.
+
+        `matcher`, a new one, tells afterwards what was lost.
+        """
+        self._keep_keys_of_rarest_step()
         fits, numbers = self._numbered()
         able = self._able(fits, numbers.count)
         fits = [Fits(fit.keys[able[fit.keys]], fit.places[able[fit.keys]]) for fit in fits]
@@ -239,6 +244,28 @@ class Candidates:
         matcher = matcher or SequenceMatcher(self.query)
         found = in_order([*matcher.feed(fits), *matcher.finish()])
         return [Result(numbers.key(one.key), one.events) for one in found]
+
+    def _keep_keys_of_rarest_step(self) -> None:
+        """Drop what shares no key with the step that has the fewest events, of those that must be there."""
+        counts = [0] * len(self.steps)
+        for number, one in self._keyed:
+            counts[number] += len(one.places)
+        needed = [number for number, step in enumerate(self.query.steps) if not step.missing]
+        rarest = min(needed, key=counts.__getitem__)
+        if not counts[rarest]:
+            self._keyed = []
+            return
+        if counts[rarest] * 2 > sum(counts):
+            return
+        for position in range(len(self.query.by) + len(self.steps[0].by)):
+            parts = [one for number, one in self._keyed if number == rarest]
+            values = [part.values[position] for part in parts]
+            present = [v for v in values if v is not None and len(v)]
+            if len({v.type for v in present}) != 1:
+                continue
+            allowed = pa.chunked_array(present).unique()
+            null = any((part.codes[position] < 0).any() for part in parts)
+            self._keyed = [(n, _with_key(one, position, allowed, null)) for n, one in self._keyed]
 
     def joined(self) -> list[tuple[int, int]]:
         """Return for each step how many of its events have every join key, and how many keys they have."""
@@ -249,6 +276,23 @@ class Candidates:
         """Return how many keys have events enough for every step."""
         fits, numbers = self._numbered()
         return int(np.count_nonzero(self._able(fits, numbers.count)))
+
+
+def _with_key(keyed: _Keyed, position: int, allowed: pa.Array, null: bool) -> _Keyed:
+    """Return the events whose key at a position is one of those allowed (null among them or not)."""
+    values = keyed.values[position]
+    if values is None or not len(values):
+        return keyed if null else _some(keyed, np.zeros(len(keyed.places), np.bool_))
+    if values.type != allowed.type:
+        return keyed
+    truth = pc.is_in(values, value_set=allowed).to_numpy(zero_copy_only=False)
+    return _some(keyed, np.append(truth, null)[keyed.codes[position]])
+
+
+def _some(keyed: _Keyed, kept: npt.NDArray[np.bool_]) -> _Keyed:
+    if kept.all():
+        return keyed
+    return _Keyed(keyed.places[kept], tuple(codes[kept] for codes in keyed.codes), keyed.values)
 
 
 def _unique(parts: Sequence[Fits]) -> Fits:
