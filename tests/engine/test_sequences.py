@@ -16,10 +16,11 @@ from tests.engine import plain_sequences as plain
 from tests.querying import schema_of, sequences
 from tocsin.ecs import TIMESTAMP
 from tocsin.engine.candidates import TIEBREAKER, Candidates, Places, Result, SequenceStream
+from tocsin.engine.column import Rows
 from tocsin.engine.evaluate import evaluate
 from tocsin.engine.graph import EventRule, compile_rules
 from tocsin.engine.sequence import SequenceMatcher
-from tocsin.engine.table import EventTable, Rows, table_from_events
+from tocsin.engine.table import EventTable, table_from_events
 from tocsin.eql import syntax as s
 from tocsin.eql.compile import read
 

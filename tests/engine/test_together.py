@@ -14,13 +14,14 @@ from tests.querying import schema_of
 from tocsin.engine import graph
 from tocsin.engine import literals as literals_module
 from tocsin.engine import values as values_module
+from tocsin.engine.column import encode
 from tocsin.engine.evaluate import Evaluator, Plan, plan
 from tocsin.engine.field_tests import FieldTests
 from tocsin.engine.graph import EventRule, compile_rules
 from tocsin.engine.kernels import truth_of_values
 from tocsin.engine.literals import Literals
 from tocsin.engine.profile import Profile, profiled
-from tocsin.engine.table import encode, table_from_events
+from tocsin.engine.table import table_from_events
 from tocsin.eql.compile import read
 
 TEXT = st.text(st.sampled_from("abAB*?\\.é\n-"), max_size=6)

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP
+from tocsin.engine.column import Codes, Column
 from tocsin.engine.evaluate import spread
+from tocsin.engine.join_keys import Key, Keyed, KeyNumbers, compact, with_key
 from tocsin.engine.sequence import (
     CEILING,
     EVENT,
@@ -29,13 +30,11 @@ from tocsin.engine.sequence import (
     in_order,
     no_fits,
 )
-from tocsin.engine.table import Codes, Column, EventTable
+from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
-from tocsin.eql.functions import to_string
 
 TIEBREAKER = "event.sequence"
 Rows = npt.NDArray[np.intp]
-Key = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -51,14 +50,6 @@ class Ordering(NamedTuple):
 
     timestamp: str = TIMESTAMP
     tiebreaker: str = TIEBREAKER
-
-
-class _Keyed(NamedTuple):
-    """Events of one step and table: places (n, 3), and for each join key codes (n) over its distinct values."""
-
-    places: Codes
-    codes: tuple[npt.NDArray[np.int32], ...]
-    values: tuple[pa.Array | None, ...]
 
 
 def steps_of(query: s.Sequence | s.Sample) -> tuple[s.Step, ...]:
@@ -101,7 +92,7 @@ class Places:
         return np.stack((times, ties, rows + self.arrival), axis=1), timed
 
 
-def _keyed(table: EventTable, rows: Rows, refs: Sequence[s.FieldRef], at: Codes, places: Places) -> _Keyed:
+def _keyed(table: EventTable, rows: Rows, refs: Sequence[s.FieldRef], at: Codes, places: Places) -> Keyed:
     """Read the keys of some rows whose places are `at`; those without a needed key are left out."""
     # Reading a column for few rows is cheaper than encoding it whole.
     part = places.part(rows) if len(rows) * 2 < table.rows else None
@@ -114,19 +105,8 @@ def _keyed(table: EventTable, rows: Rows, refs: Sequence[s.FieldRef], at: Codes,
     for ref, codes in zip(refs, chosen[1:], strict=True):
         if not ref.optional:
             keep &= codes >= 0
-    kept = [_compact(codes[keep], column) for codes, column in zip(chosen[1:], columns, strict=True)]
-    return _Keyed(at[chosen[0][keep]], tuple(codes for codes, _ in kept), tuple(values for _, values in kept))
-
-
-def _compact(codes: Codes, column: Column | None) -> tuple[npt.NDArray[np.int32], pa.Array | None]:
-    """Return codes over the values that they use alone: what is kept should not hold a whole column's."""
-    if column is None:
-        return codes.astype(np.int32), None
-    if len(column.values) <= len(codes):
-        return codes.astype(np.int32), column.values
-    used, again = np.unique(codes, return_inverse=True)
-    none = int(len(used) > 0 and used[0] < 0)
-    return (again.reshape(-1) - none).astype(np.int32), column.values.take(pa.array(used[none:]))
+    kept = [compact(codes[keep], column) for codes, column in zip(chosen[1:], columns, strict=True)]
+    return Keyed(at[chosen[0][keep]], tuple(codes for codes, _ in kept), tuple(values for _, values in kept))
 
 
 def _numbers(column: Column | None, rows: Codes) -> tuple[Codes, npt.NDArray[np.bool_]]:
@@ -144,47 +124,6 @@ def _numbers(column: Column | None, rows: Codes) -> tuple[Codes, npt.NDArray[np.
     return np.append(values, 0)[codes].astype(np.int64), codes >= 0
 
 
-class _KeyNumbers:
-    """Numbers for the keys of many steps and tables, equal keys getting one; without a Python object a key."""
-
-    def __init__(self, keyed: Sequence[_Keyed], positions: int) -> None:
-        self.numbers = np.zeros(sum(len(one.places) for one in keyed), np.int64)
-        self._codes: list[Codes] = []
-        self._values: list[pa.Array] = []
-        for position in range(positions):
-            codes, values = _joined([(one.codes[position], one.values[position]) for one in keyed])
-            self._codes.append(codes)
-            self._values.append(values)
-            combined = self.numbers * (len(values) + 1) + codes + 1
-            self.numbers = np.unique(combined, return_inverse=True)[1].reshape(-1).astype(np.int64)
-        self.count = int(self.numbers.max()) + 1 if len(self.numbers) else 0
-        self._first = np.zeros(self.count, np.int64)
-        self._first[self.numbers[::-1]] = np.arange(len(self.numbers))[::-1]
-
-    def key(self, number: int) -> Key:
-        """Return the key that has a number."""
-        at = self._first[number]
-        picked = ((values, int(codes[at])) for values, codes in zip(self._values, self._codes, strict=True))
-        return tuple(None if code < 0 else values[code].as_py() for values, code in picked)
-
-
-def _joined(parts: Sequence[tuple[npt.NDArray[np.int32], pa.Array | None]]) -> tuple[Codes, pa.Array]:
-    """Return codes of several arrays over one set of distinct values."""
-    present = [values for _, values in parts if values is not None and len(values)]
-    kinds = {values.type for values in present}
-    if len(kinds) > 1:  # a field that no schema knows may have another type in another table
-        present = [pa.array([to_string(v) for v in values.to_pylist()], pa.string()) for values in present]
-    if not present:
-        return np.full(sum(len(codes) for codes, _ in parts), -1, np.int64), pa.array([], pa.string())
-    encoded = pa.chunked_array(present).combine_chunks().dictionary_encode()
-    lookup = np.append(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), -1)
-    found, start = [], 0
-    for codes, values in parts:
-        found.append(np.where(codes < 0, -1, lookup[codes + start] if values is not None else -1))
-        start += len(values) if values is not None else 0
-    return np.concatenate(found), encoded.dictionary
-
-
 class Candidates:
     """What fits the steps of one query. `untimed` counts events that have no time and so no place."""
 
@@ -193,7 +132,7 @@ class Candidates:
         self.steps = steps_of(query)
         self.untimed = 0
         self._ordering = ordering or Ordering()
-        self._keyed: list[tuple[int, _Keyed]] = []
+        self._keyed: list[tuple[int, Keyed]] = []
 
     def add(self, table: EventTable, rows_of_steps: Sequence[Rows], places: Places) -> Rows:
         """Take up the rows of a table that fit each step. Returns those that may become part of a result."""
@@ -209,9 +148,9 @@ class Candidates:
                 taken.append(keyed.places[:, EVENT] - places.arrival)
         return np.unique(np.concatenate(taken))
 
-    def _numbered(self) -> tuple[list[Fits], _KeyNumbers]:
+    def _numbered(self) -> tuple[list[Fits], KeyNumbers]:
         """Return the fits of each step, and what their keys' numbers stand for."""
-        numbers = _KeyNumbers([one for _, one in self._keyed], len(self.query.by) + len(self.steps[0].by))
+        numbers = KeyNumbers([one for _, one in self._keyed], len(self.query.by) + len(self.steps[0].by))
         parts: list[list[Fits]] = [[no_fits()] for _ in self.steps]
         start = 0
         for step, one in self._keyed:
@@ -265,7 +204,7 @@ class Candidates:
                 continue
             allowed = pa.chunked_array(present).unique()
             null = any((part.codes[position] < 0).any() for part in parts)
-            self._keyed = [(n, _with_key(one, position, allowed, null)) for n, one in self._keyed]
+            self._keyed = [(n, with_key(one, position, allowed, null)) for n, one in self._keyed]
 
     def joined(self) -> list[tuple[int, int]]:
         """Return for each step how many of its events have every join key, and how many keys they have."""
@@ -278,23 +217,6 @@ class Candidates:
         return int(np.count_nonzero(self._able(fits, numbers.count)))
 
 
-def _with_key(keyed: _Keyed, position: int, allowed: pa.Array, null: bool) -> _Keyed:
-    """Return the events whose key at a position is one of those allowed (null among them or not)."""
-    values = keyed.values[position]
-    if values is None or not len(values):
-        return keyed if null else _some(keyed, np.zeros(len(keyed.places), np.bool_))
-    if values.type != allowed.type:
-        return keyed
-    truth = pc.is_in(values, value_set=allowed).to_numpy(zero_copy_only=False)
-    return _some(keyed, np.append(truth, null)[keyed.codes[position]])
-
-
-def _some(keyed: _Keyed, kept: npt.NDArray[np.bool_]) -> _Keyed:
-    if kept.all():
-        return keyed
-    return _Keyed(keyed.places[kept], tuple(codes[kept] for codes in keyed.codes), keyed.values)
-
-
 def _unique(parts: Sequence[Fits]) -> Fits:
     """Join fits; an event that has a key twice fits once."""
     keys, places = np.concatenate([p.keys for p in parts]), np.concatenate([p.places for p in parts])
@@ -305,7 +227,7 @@ def _unique(parts: Sequence[Fits]) -> Fits:
     return Fits(keys, places)
 
 
-def _samples(fits: Sequence[Fits], numbers: _KeyNumbers) -> list[Result]:
+def _samples(fits: Sequence[Fits], numbers: KeyNumbers) -> list[Result]:
     """Return a sample for each key that has one: the earliest events, all different."""
     by_key: dict[int, list[list[int]]] = {}
     for step, (keys, places) in enumerate(fits):

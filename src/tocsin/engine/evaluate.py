@@ -14,11 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tocsin.engine.column import Codes, Column, Mask, Rows
 from tocsin.engine.field_tests import FieldTests
 from tocsin.engine.graph import MANY_VALUES, Constant, Gate, Program, Target, Test
 from tocsin.engine.guards import SHARED, Guards, guards_of
 from tocsin.engine.kernels import truth_of_values
-from tocsin.engine.table import Codes, Column, EventTable, Mask, Rows
+from tocsin.engine.table import EventTable
 from tocsin.engine.values import FieldValues
 from tocsin.eql.scalar import evaluator
 

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tocsin.engine.column import Codes, Column
 from tocsin.engine.graph import Test
 from tocsin.engine.kernels import truth_of_values
 from tocsin.engine.literals import Literals
-from tocsin.engine.table import Codes, Column
 from tocsin.eql import syntax as s
 from tocsin.eql.strings import has_wildcard, lower
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tocsin.engine.column import Codes
 from tocsin.engine.graph import Constant, Node, Program, Test
-from tocsin.engine.table import Codes
 
 Mask = npt.NDArray[np.bool_]
 Group = frozenset[int]  # tests, one of which must hold

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.engine.table import Column, Mask
+from tocsin.engine.column import Column, Mask
 from tocsin.eql import syntax as s
 from tocsin.eql.scalar import evaluator
 from tocsin.eql.strings import has_wildcard, lower, lucene_to_regex, wildcard_to_regex

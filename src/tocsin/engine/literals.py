@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tocsin.engine.table import Codes
+from tocsin.engine.column import Codes
 
 hyperscan: Any
 try:

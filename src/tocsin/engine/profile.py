@@ -10,9 +10,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from tocsin.engine.column import Mask
 from tocsin.engine.evaluate import Run
 from tocsin.engine.graph import Target, Test
-from tocsin.engine.table import Mask
 
 K = TypeVar("K", str, int, Target)
 

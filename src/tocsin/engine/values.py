@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tocsin.engine.column import Codes, Column
 from tocsin.engine.field_tests import FieldTests, expand
 from tocsin.engine.kernels import truth_of_values
-from tocsin.engine.table import Codes, Column
 
 REMEMBERED = 8_192  # distinct values of a field
 _MOSTLY_DISTINCT = 0.6  # of a column's values, beyond which it is not worth telling equal ones apart

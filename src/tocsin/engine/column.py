@@ -1,0 +1,263 @@
+"""One field of a table as codes over its values: how Arrow arrays of any type become that."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.ecs import FieldType
+from tocsin.eql.functions import to_string
+from tocsin.moments import to_nanoseconds
+
+Codes = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One field of a table, as codes over values: distinct ones, unless nearly all of them are different.
+
+    `codes` holds one number a value, -1 for null. A field with one value a row has `offsets` None; otherwise
+    the values of row i are `codes[offsets[i]:offsets[i + 1]]` (length rows + 1).
+    """
+
+    values: pa.Array
+    codes: Codes
+    offsets: Codes | None = None
+
+    @cached_property
+    def objects(self) -> list[Any]:
+        """The distinct values as Python objects."""
+        objects: list[Any] = self.values.to_pylist()
+        return objects
+
+    @cached_property
+    def lowered(self) -> pa.Array:
+        """The distinct values in lower case (strings only)."""
+        data = self.values.buffers()[2]
+        plain = data is None or pc.all(pc.string_is_ascii(self.values)).as_py() is not False
+        return pc.ascii_lower(self.values) if plain else pc.utf8_lower(self.values)
+
+    def take(self, rows: Rows) -> Column:
+        """Return the column of some rows, over the same values."""
+        if self.offsets is None:
+            return Column(self.values, self.codes[rows])
+        starts = self.offsets[rows]
+        lengths = self.offsets[rows + 1] - starts
+        offsets = np.concatenate(([0], np.cumsum(lengths)))
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        return Column(self.values, self.codes[np.repeat(starts, lengths) + within], offsets)
+
+    @cached_property
+    def rows_a_value(self) -> Codes:
+        """In how many rows each distinct value stands (for a field with many values, at most)."""
+        present = self.codes[self.codes >= 0]
+        return np.bincount(present, minlength=len(self.values)).astype(np.int64, copy=False)
+
+    @cached_property
+    def counts(self) -> Codes:
+        """How many values that are not null each row has."""
+        present = self.codes >= 0
+        if self.offsets is None:
+            return present.astype(np.int64)
+        running = np.concatenate(([0], np.cumsum(present)))
+        counts: Codes = running[self.offsets[1:]] - running[self.offsets[:-1]]
+        return counts
+
+    def rows_where(self, truth: Mask, when_null: bool) -> Mask:
+        """Spread the truth of each distinct value over the rows: any value of a row decides for it."""
+        lookup = np.append(truth, False if self.offsets is not None else when_null)
+        by_value: Mask = lookup[self.codes]
+        if self.offsets is None:
+            return by_value
+        running = np.concatenate(([0], np.cumsum(by_value)))
+        rows: Mask = running[self.offsets[1:]] > running[self.offsets[:-1]]
+        if when_null:
+            rows |= self.counts == 0
+        return rows
+
+
+# ---- encoding
+
+
+def encode(raw: pa.Array | pa.ChunkedArray, kind: FieldType | None, *, distinct: bool = True) -> Column | None:
+    """Turn an Arrow array into a column of the given type; values that cannot be converted become null."""
+    array = raw.combine_chunks() if isinstance(raw, pa.ChunkedArray) else raw
+    if isinstance(array, pa.ChunkedArray):  # several chunks of dictionaries that could not be unified
+        array = pa.concat_arrays(array.unify_dictionaries().chunks)
+    offsets: Codes | None = None
+    if pa.types.is_null(array.type):
+        return None
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        array, offsets = _flatten(array)
+        if pa.types.is_null(array.type):
+            return None
+    values, codes = _dictionary(array) if distinct else _as_they_are(array)
+    converted = _CONVERSIONS[kind](values) if kind in _CONVERSIONS else values
+    if converted is not values:
+        values, codes = _unify(converted, codes)
+    return Column(values, codes, offsets)
+
+
+def _dictionary(array: pa.Array) -> tuple[pa.Array, Codes]:
+    """Return an array's distinct values and codes."""
+    if not pa.types.is_dictionary(array.type):
+        if array.null_count * 2 > len(array):  # nulls cost as much as values; looking for them costs less
+            return _sparse(array)
+        array = array.dictionary_encode()
+    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    values = array.dictionary
+    return values, _without_null_values(values, codes) if values.null_count else codes
+
+
+def _sparse(array: pa.Array) -> tuple[pa.Array, Codes]:
+    present = array.drop_null().dictionary_encode()
+    return present.dictionary, _placed(array, present.indices.to_numpy(zero_copy_only=False))
+
+
+def _as_they_are(array: pa.Array) -> tuple[pa.Array, Codes]:
+    """Return an array's values without the nulls, each with a code of its own."""
+    if pa.types.is_dictionary(array.type):
+        return _dictionary(array)
+    if not array.null_count:
+        return array, np.arange(len(array), dtype=np.int64)
+    present = array.drop_null()
+    return present, _placed(array, np.arange(len(present)))
+
+
+def _placed(array: pa.Array, codes_of_values: npt.NDArray[Any]) -> Codes:
+    codes = np.full(len(array), -1, np.int64)
+    codes[array.is_valid().to_numpy(zero_copy_only=False)] = codes_of_values
+    return codes
+
+
+def _flatten(array: pa.Array) -> tuple[pa.Array, Codes]:
+    offsets = array.offsets.to_numpy().astype(np.int64)
+    if array.null_count:  # a null list may still have a length
+        null = ~array.is_valid().to_numpy(zero_copy_only=False)
+        if np.diff(offsets)[null].any():
+            array = pc.if_else(array.is_valid(), array, pa.scalar([], array.type))
+            offsets = array.offsets.to_numpy().astype(np.int64)
+    inner = array.values.slice(offsets[0], offsets[-1] - offsets[0])
+    return inner, offsets - offsets[0]
+
+
+def _without_null_values(values: pa.Array, codes: Codes) -> Codes:
+    lookup = np.arange(len(values) + 1, dtype=np.int64)
+    lookup[:-1][values.is_null().to_numpy(zero_copy_only=False)] = -1
+    lookup[-1] = -1
+    return lookup[codes]
+
+
+def _unify(converted: pa.Array, codes: Codes) -> tuple[pa.Array, Codes]:
+    """Two distinct values may be one after conversion, or none."""
+    again = converted.dictionary_encode()
+    lookup = np.append(again.indices.fill_null(-1).to_numpy(zero_copy_only=False), -1).astype(np.int64)
+    return again.dictionary, lookup[codes]
+
+
+def _each(convert: Callable[[Any], Any], to: pa.DataType) -> Callable[[pa.Array], pa.Array]:
+    """Return a conversion that runs over distinct values, null where `convert` raises."""
+
+    def apply(values: pa.Array) -> pa.Array:
+        out: list[Any] = []
+        for value in values.to_pylist():
+            try:
+                out.append(None if value is None else convert(value))
+            except (ValueError, TypeError, OverflowError):
+                out.append(None)
+        return pa.array(out, to)
+
+    return apply
+
+
+def _to_long(value: Any) -> int:
+    number = int(value, 0) if isinstance(value, str) and value[:2].lower() == "0x" else int(float(value))
+    if isinstance(value, str) and value.lstrip("+-").isdigit():
+        number = int(value)
+    if not -(2**63) <= number < 2**63:
+        raise OverflowError
+    return number
+
+
+def _to_boolean(value: Any) -> bool:
+    if isinstance(value, str):
+        return {"true": True, "false": False}[value.lower()] if value.lower() in ("true", "false") else _no(value)
+    return value if isinstance(value, bool) else _no(value)
+
+
+def _no(value: Any) -> Any:
+    raise ValueError(value)
+
+
+def _dates(values: pa.Array) -> pa.Array:
+    if pa.types.is_timestamp(values.type):
+        return values.cast(pa.timestamp("ns", values.type.tz)).cast(pa.int64())
+    if pa.types.is_string(values.type) and _is_utc(values):
+        try:
+            return values.cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
+        except pa.ArrowInvalid:  # one that is spelled otherwise: each by itself
+            pass
+    return _each(to_nanoseconds, pa.int64())(values)
+
+
+def _is_utc(values: pa.Array) -> bool:
+    """Tell whether every text is a moment in the usual spelling, `2026-10-06T08:26:00.000Z`."""
+    spelled = pc.match_substring_regex(values, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z$")
+    return pc.all(spelled).as_py() is not False
+
+
+def _strings(values: pa.Array) -> pa.Array:
+    if pa.types.is_string(values.type):
+        return values
+    if pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type):
+        return values.cast(pa.string())
+    return _each(to_string, pa.string())(values)
+
+
+def _canonical_address(text: str) -> str:
+    return str(ipaddress.ip_address(text)) if ":" in text else text
+
+
+def _addresses(values: pa.Array) -> pa.Array:
+    strings = _strings(values)
+    with_colon = pc.any(pc.match_substring(strings, ":")).as_py()
+    return _each(_canonical_address, pa.string())(strings) if with_colon else strings
+
+
+def _longs(values: pa.Array) -> pa.Array:
+    if pa.types.is_int64(values.type):
+        return values
+    return (
+        values.cast(pa.int64()) if pa.types.is_signed_integer(values.type) else _each(_to_long, pa.int64())(values)
+    )
+
+
+def _doubles(values: pa.Array) -> pa.Array:
+    if pa.types.is_float64(values.type):
+        return values
+    numeric = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    return values.cast(pa.float64(), safe=False) if numeric else _each(float, pa.float64())(values)
+
+
+def _booleans(values: pa.Array) -> pa.Array:
+    return values if pa.types.is_boolean(values.type) else _each(_to_boolean, pa.bool_())(values)
+
+
+_CONVERSIONS: dict[FieldType | None, Callable[[pa.Array], pa.Array]] = {
+    FieldType.KEYWORD: _strings,
+    FieldType.IP: _addresses,
+    FieldType.LONG: _longs,
+    FieldType.DOUBLE: _doubles,
+    FieldType.BOOLEAN: _booleans,
+    FieldType.DATE: _dates,
+}
