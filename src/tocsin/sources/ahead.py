@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from tocsin.sources.batch import EventBatch
 
+_PATIENCE = 1.0  # seconds
 AHEAD = 1  # batches that wait at most; each costs memory
 
 
@@ -63,4 +64,4 @@ def read_ahead(batches: Iterable[EventBatch], ahead: int = AHEAD) -> Generator[E
             item.done.set()
     finally:
         stopped.set()
-        thread.join()
+        thread.join(_PATIENCE)  # it may be waiting for a pipe that says nothing more
