@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 import zlib
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -18,11 +17,11 @@ import pyarrow as pa
 import zstandard
 
 from tocsin.ecs import INDEX
-from tocsin.engine.table import EventTable, Row
+from tocsin.engine.table import EventTable
 from tocsin.sources.batch import EventBatch, RawEvent, Reject, Rejects, RowBatch, Wanted
-from tocsin.sources.document import DATASET_FIELDS, dataset_name, index_and_counts, read_document, row_of
+from tocsin.sources.document import DATASET_FIELDS, index_and_counts, read_document
 from tocsin.sources.json_layout import Layout, is_bulk_action, layout_of
-from tocsin.sources.windows.record import MalformedRecord, WindowsRecord
+from tocsin.sources.rows import Rows
 
 # Bytes of NDJSON a batch. Many rules cost the same over a small batch as over a large one, so they get large ones.
 BLOCK, BLOCK_OF_MANY, MANY = 8 << 20, 32 << 20, 40  # the last is how many wanted fields tell many rules
@@ -107,7 +106,7 @@ def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects) -> Iterator
     else:
         records = _records(found)
     for start in range(0, len(records), _ARRAY_BATCH):
-        rows = _Rows(name, wanted, rejects)
+        rows = Rows(name, wanted, rejects)
         for number, record in enumerate(records[start : start + _ARRAY_BATCH], start + 1):
             rows.add(record, f"record {number}")
         batch = rows.batch()
@@ -139,50 +138,6 @@ def _concatenated(data: bytes, name: str, rejects: Rejects, reason: str) -> Iter
             rejects.add(Reject(name, f"line {line}", "malformed JSON", reason, text[position : position + 2000]))
             return
         yield from _records(found)
-
-
-# ---- record by record
-
-
-class _Rows:
-    """Records gathered for one table; `text` is a record's own JSON where it is at hand."""
-
-    def __init__(self, name: str, wanted: Wanted, rejects: Rejects) -> None:
-        self.name, self.wanted, self.rejects = name, wanted, rejects
-        self.rows: list[Row] = []
-        self.texts: list[bytes | None] = []
-        self.records: list[Any] = []
-        self.counts: Counter[str] = Counter()
-
-    def add(self, record: Any, place: str, text: bytes | None = None) -> None:
-        try:
-            row = row_of(record)
-        except MalformedRecord as error:
-            self.rejects.add(Reject(self.name, place, "malformed Windows event", str(error), _shown(record)))
-            return
-        except ValueError as error:
-            self.rejects.add(Reject(self.name, place, "not an event", str(error), _shown(record)))
-            return
-        self.counts[dataset_name(row)] += 1
-        if isinstance(row, WindowsRecord) and not self.wanted.any_of(row.dataset.kind(row.event_id).category):
-            return
-        self.rows.append(row)
-        self.texts.append(text)
-        self.records.append(record if text is None else None)
-
-    def batch(self) -> RowBatch | None:
-        if not self.counts:
-            return None
-
-        def raw(row: int) -> RawEvent:
-            text = self.texts[row]
-            return RawEvent(orjson.dumps(self.records[row]) if text is None else text, self.name, read_document)
-
-        return RowBatch(self.rows, raw, self.counts)
-
-
-def _shown(record: Any) -> str:
-    return orjson.dumps(record, default=str).decode("utf-8", errors="replace")
 
 
 def _damaged_line(text: bytes, name: str, place: str, error: Exception) -> Reject:
@@ -232,7 +187,7 @@ class _Lines:
         return EventBatch(EventTable(kept, table.num_rows), raw, counts)
 
     def _one_by_one(self, block: bytes, first_line: int) -> RowBatch | None:
-        rows = _Rows(self.name, self.wanted, self.rejects)
+        rows = Rows(self.name, self.wanted, self.rejects)
         for number, line in enumerate(block.split(b"\n"), first_line):
             text = line.strip()
             if not text:

@@ -48,6 +48,39 @@ class MalformedRecord(ValueError):
     """A record without what every Windows event has."""
 
 
+# The values of a record's head that have attributes, and the types of those that are plain.
+_WITH_ATTRIBUTES = ("Provider", "TimeCreated", "Correlation", "Execution", "Security")
+_PLAIN: dict[str, tuple[type, ...]] = {
+    "Channel": (str,),
+    "Computer": (str,),
+    "EventRecordID": (int, str),
+    "Keywords": (int, str),
+    "Level": (int, str),
+    "Version": (int, str),
+}
+
+
+def _check_head(head: Mapping[str, Any]) -> None:
+    """Raise TypeError for a value that no writer of Windows events gives, so that readers need not look."""
+    for name, types in _PLAIN.items():
+        value = head.get(name)
+        if value is not None and not isinstance(value, types):
+            raise TypeError(f"{name} is a {type(value).__name__}")
+    for name in _WITH_ATTRIBUTES:
+        value = head.get(name)
+        attributes = value.get("#attributes") if isinstance(value, dict) else None
+        if attributes is None:
+            continue
+        if not isinstance(attributes, dict):
+            raise TypeError(f"the attributes of {name} are a {type(attributes).__name__}")
+        for attribute, found in attributes.items():
+            if found is not None and not isinstance(found, (str, int)):
+                raise TypeError(f"{attribute} of {name} is a {type(found).__name__}")
+    named = _attribute(head, "Provider", "Name")
+    if named is not None and not isinstance(named, str):
+        raise TypeError(f"the provider's name is a {type(named).__name__}")
+
+
 class WindowsRecord:
     """A record that gives ECS fields one at a time, each worked out when it is asked for.
 
@@ -65,6 +98,7 @@ class WindowsRecord:
             event_id = head["EventID"]
             if not isinstance(event_id, int):
                 event_id = int(event_id["#text"] if isinstance(event_id, dict) else event_id)
+            _check_head(head)
             provider = _attribute(head, "Provider", "Name") or ""
             channel = head.get("Channel") or ""
         except (KeyError, TypeError, ValueError, AttributeError) as error:

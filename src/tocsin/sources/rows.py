@@ -1,0 +1,57 @@
+"""Records that are read one by one, gathered for a table; what is no event is rejected."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import orjson
+
+from tocsin.engine.table import Row
+from tocsin.sources.batch import RawEvent, Reject, Rejects, RowBatch, Wanted
+from tocsin.sources.document import dataset_name, read_document, row_of
+from tocsin.sources.windows.record import MalformedRecord, WindowsRecord
+
+
+class Rows:
+    """Records gathered for one table; `text` is a record's own JSON where it is at hand."""
+
+    def __init__(self, name: str, wanted: Wanted, rejects: Rejects) -> None:
+        self.name, self.wanted, self.rejects = name, wanted, rejects
+        self.rows: list[Row] = []
+        self.texts: list[bytes | None] = []
+        self.records: list[Any] = []
+        self.counts: Counter[str] = Counter()
+
+    def add(self, record: Any, place: str, text: bytes | None = None) -> None:
+        """Add a record, or reject it by its `place`."""
+        try:
+            row = row_of(record)
+        except MalformedRecord as error:
+            self.rejects.add(Reject(self.name, place, "malformed Windows event", str(error), shown(record)))
+            return
+        except ValueError as error:
+            self.rejects.add(Reject(self.name, place, "not an event", str(error), shown(record)))
+            return
+        self.counts[dataset_name(row)] += 1
+        if isinstance(row, WindowsRecord) and not self.wanted.any_of(row.dataset.kind(row.event_id).category):
+            return
+        self.rows.append(row)
+        self.texts.append(text)
+        self.records.append(record if text is None else None)
+
+    def batch(self) -> RowBatch | None:
+        """Return what was gathered, None when there was no event."""
+        if not self.counts:
+            return None
+
+        def raw(row: int) -> RawEvent:
+            text = self.texts[row]
+            return RawEvent(orjson.dumps(self.records[row]) if text is None else text, self.name, read_document)
+
+        return RowBatch(self.rows, raw, self.counts)
+
+
+def shown(record: Any) -> str:
+    """Return a record as a reject shows it."""
+    return orjson.dumps(record, default=str).decode("utf-8", errors="replace")
