@@ -55,7 +55,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Stream:
-    """A recognised stream: `evtx`, `parquet` or `json`, with the name of the input or archive member."""
+    """A recognised stream: `evtx`, `parquet`, `json` or `xml`, with the name of the input or archive member."""
 
     name: str
     format: str
@@ -109,6 +109,8 @@ def recognise(head: bytes) -> str | None:
         if head.startswith(magic):
             return name
     text = head.removeprefix(_BOM).lstrip()
+    if text[:1] == b"<":
+        return "xml" if b"<Event" in text else None
     return "json" if text[:1] in (b"{", b"[") else None
 
 
@@ -152,13 +154,13 @@ def _streams(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[Stream | U
     elif kind in ("evtx", "parquet"):
         with _on_disk(buffered, seekable) as file:
             yield Stream(name, kind, file)
-    elif kind == "json":
+    elif kind in ("json", "xml"):
         yield Stream(name, kind, buffered)
     else:
         shown = " ".join(f"{byte:02x}" for byte in head[:8])
         raise InputError(
             f"{name} is in no format that tocsin reads (it starts with {shown})",
-            hint="EVTX, NDJSON, JSON and Parquet are read, also inside gzip, zstd and zip",
+            hint="EVTX, NDJSON, JSON, Windows event XML and Parquet are read, also inside gzip, zstd and zip",
         )
 
 

@@ -8,13 +8,14 @@ from typing import BinaryIO
 from tocsin.errors import InputError
 from tocsin.sources.batch import EventBatch, Reject, Rejects, RowBatch, Wanted, gather
 from tocsin.sources.ecs_json import read_json
+from tocsin.sources.event_xml import read_xml
 from tocsin.sources.evtx import read_evtx
 from tocsin.sources.inputs import DAMAGE, Input, Unread, open_streams
 from tocsin.sources.parquet import read_parquet
 
 Reader = Callable[[BinaryIO, str, Wanted, Rejects], Iterator[EventBatch | RowBatch]]
 
-_READERS: dict[str, Reader] = {"evtx": read_evtx, "json": read_json, "parquet": read_parquet}
+_READERS: dict[str, Reader] = {"evtx": read_evtx, "json": read_json, "parquet": read_parquet, "xml": read_xml}
 GATHERED = 8192  # rows that small batches are joined to
 
 

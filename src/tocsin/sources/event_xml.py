@@ -1,0 +1,108 @@
+"""Windows events in XML: `Event` elements one behind the other, with or without a root around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from tocsin.sources.batch import Reject, Rejects, RowBatch, Wanted
+from tocsin.sources.inputs import DAMAGE
+from tocsin.sources.rows import Rows
+from tocsin.sources.windows.record import MalformedRecord
+from tocsin.sources.windows.xml import record_of
+
+_BATCH = 4096  # records
+_CHUNK = 1 << 20  # bytes
+_START, _END = re.compile(rb"<Event(?=[\s>/])"), b"</Event>"
+# What may lie between events: the declaration, comments, the root, and any other markup that holds none.
+_BETWEEN = re.compile(rb"\s+|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->|</?[A-Za-z][\w.:-]*(?:\s[^<>]*)?>", re.DOTALL)
+_LONGEST = 16 << 20  # bytes of one event; Windows writes none over 64 KiB of binary XML
+
+
+def read_xml(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[RowBatch]:
+    """Yield the events of an XML stream; elements that are no events are rejected with their line number."""
+    rows = Rows(name, wanted, rejects)
+    elements = _Elements(file, name, rejects)
+    for number, (line, element) in enumerate(elements, 1):
+        place = f"line {line}"
+        try:
+            text = element.decode("utf-8")
+            rows.add(record_of(text), place)
+        except UnicodeDecodeError as error:
+            detail = f"byte {error.start + 1} of the event is not UTF-8; convert the file to UTF-8 or UTF-16"
+            rejects.add(Reject(name, place, "unknown encoding", detail, element.decode("utf-8", "replace")))
+        except MalformedRecord as error:
+            rejects.add(Reject(name, place, "malformed XML", str(error), text))
+        if number % _BATCH == 0:
+            batch, rows = rows.batch(), Rows(name, wanted, rejects)
+            if batch is not None:
+                yield batch
+    batch = rows.batch()
+    if batch is not None:
+        yield batch
+    if elements.damage is not None:
+        raise elements.damage
+
+
+class _Elements:
+    """The `Event` elements of a stream with the lines that they start at; what else there is is rejected."""
+
+    def __init__(self, file: BinaryIO, name: str, rejects: Rejects) -> None:
+        self._read, self.name, self.rejects = getattr(file, "read1", file.read), name, rejects
+        self.damage: Exception | None = None
+        self._line = 1
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        buffer, searched = b"", 0
+        while chunk := self._next():
+            buffer += chunk
+            taken = 0
+            while (end := buffer.find(_END, max(taken, searched))) >= 0:
+                end += len(_END)
+                yield from self._split(buffer[taken:end])
+                taken = end
+            buffer = buffer[taken:]
+            searched = max(0, len(buffer) - len(_END))
+            if len(buffer) > _LONGEST:
+                self._rest(buffer)
+                buffer, searched = b"", 0
+        self._rest(buffer)
+
+    def _next(self) -> bytes:
+        try:
+            chunk: bytes = self._read(_CHUNK)
+        except DAMAGE as error:
+            self.damage = error
+            return b""
+        return chunk
+
+    def _split(self, part: bytes) -> Iterator[tuple[int, bytes]]:
+        """Split what ends with an event's end into what lies before the event, and the event."""
+        starts = [match.start() for match in _START.finditer(part)]
+        if not starts:
+            self._rest(part)
+            return
+        start = starts[-1]  # one before it never ended
+        self._rest(part[:start])
+        line = self._line
+        self._line += part.count(b"\n", start)
+        yield line, part[start:]
+
+    def _rest(self, between: bytes) -> None:
+        """Pass over what may lie between events; reject all else."""
+        position = 0
+        match = _START.search(between)
+        if match is None:
+            while position < len(between) and (gap := _BETWEEN.match(between, position)):
+                position = gap.end()
+        if position < len(between):
+            line = self._line + between.count(b"\n", 0, match.start() if match else position)
+            reason, detail = (
+                ("malformed XML", "the event does not end")
+                if match
+                else ("not an event", "something lies between the events")
+            )
+            shown = between[position : position + 4000].decode("utf-8", "replace")
+            self.rejects.add(Reject(self.name, f"line {line}", reason, detail, shown))
+        self._line += between.count(b"\n")

@@ -1,0 +1,113 @@
+"""A Windows event in XML -> the same record as the `evtx` parser renders it in JSON.
+
+Collectors, `wevtutil`, Event Viewer and `Get-WinEvent`'s `ToXml()` write one `Event` element for each event, after
+the event schema (http://schemas.microsoft.com/win/2004/08/events/event).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+from tocsin.sources.windows.record import MalformedRecord
+
+# XML 1.0 has no place for control characters, and Windows writes them all the same, raw or as a reference.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_REFERENCE = re.compile(r"&#(?:x([0-9A-Fa-f]{1,6})|([0-9]{1,7}));")
+_NUMBERS = frozenset(("Version", "Level", "Task", "Opcode", "ProcessID", "ThreadID"))
+
+
+def record_of(text: str) -> dict[str, Any]:
+    """Return the record that one `Event` element holds.
+
+    The text starts at the element, so that no document type, and no entity of one, can stand before it.
+    Raises MalformedRecord.
+    """
+    try:
+        event = ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        try:
+            event = ElementTree.fromstring(_legal(text))
+        except ElementTree.ParseError as error:
+            raise MalformedRecord(f"malformed XML: {error}") from None
+    found: dict[str, Any] = {}
+    for part in event:
+        name = _name(part)
+        if name == "System":
+            found[name] = {_name(child): _head_value(child) for child in part}
+        elif name == "EventData":
+            found[name] = _event_data(part)
+        else:
+            found[name] = _tree(part)
+    if "System" not in found:
+        raise MalformedRecord("not a Windows event: it has no System")
+    return {"Event": found}
+
+
+def _legal(text: str) -> str:
+    """Put the replacement character wherever a character is that XML cannot hold."""
+
+    def reference(match: re.Match[str]) -> str:
+        number = int(match[1], 16) if match[1] else int(match[2])
+        legal = number < 0x110000 and not 0xD800 <= number < 0xE000 and not _CONTROL.match(chr(number))
+        return match[0] if legal else "\ufffd"
+
+    return _CONTROL.sub("\ufffd", _REFERENCE.sub(reference, text))
+
+
+def _name(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _text(element: ElementTree.Element) -> str | None:
+    """Return an element's text; blank text between a start and an end tag on lines of their own is layout."""
+    text = element.text
+    return None if text is None or ("\n" in text and not text.strip()) else text
+
+
+def _head_value(element: ElementTree.Element) -> Any:
+    name, text = _name(element), _text(element)
+    attributes = {name.rpartition("}")[2]: _number(name, value) for name, value in element.attrib.items()}
+    value = None if text is None else _number(name, text)
+    if not attributes:
+        return value
+    return {"#attributes": attributes} | ({} if value is None else {"#text": value})
+
+
+def _number(name: str, text: str) -> str | int:
+    return int(text) if name in _NUMBERS and text.isascii() and text.isdigit() else text
+
+
+def _event_data(element: ElementTree.Element) -> dict[str, Any] | str | None:
+    """Named values by their name; those without a name as the list `Data`."""
+    found: dict[str, Any] = {}
+    unnamed: list[Any] = []
+    for child in element:
+        tag = _name(child)
+        name = child.get("Name") if tag == "Data" else tag
+        value = _tree(child) if len(child) else (_text(child) or "")
+        if name is None:
+            unnamed.append(value or None)
+        elif name in found:
+            before = found[name]
+            found[name] = [*(before if isinstance(before, list) else [before]), value]
+        else:
+            found[name] = value
+    if unnamed:
+        found["Data"] = {"#text": unnamed}
+    return found or _text(element)
+
+
+def _tree(element: ElementTree.Element) -> Any:
+    if not len(element):
+        return _text(element) or ""
+    found: dict[str, Any] = {}
+    for child in element:
+        name, value = _name(child), _tree(child)
+        if name in found:
+            before = found[name]
+            found[name] = [*(before if isinstance(before, list) else [before]), value]
+        else:
+            found[name] = value
+    return found
