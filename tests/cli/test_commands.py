@@ -325,3 +325,51 @@ def test_public_rules_find_the_attacks_that_files_are_named_after(tmp_path: Path
     for file, rule in FOUND.items():
         assert rule in by_file.get(file, set()), file
     assert len(alerts) == 62
+
+
+@pytest.mark.parametrize("target", ["ndjson", "parquet"])
+def test_converted_telemetry_raises_the_same_alerts(target: str, tmp_path: Path) -> None:
+    converted = tmp_path / f"events.{target}"
+    done = tocsin("sources", "convert", EXAMPLES, "--to", target, "-o", converted)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.strip() == "329 events converted"
+    before, after = (
+        sorted(
+            json.loads(line)["@timestamp"]
+            for line in tocsin("hunt", path, "-f", "ndjson", "-q").stdout.splitlines()
+        )
+        for path in (EXAMPLES, converted)
+    )
+    assert before == after
+    assert len(after) == 3
+
+
+def test_convert_writes_to_standard_output() -> None:
+    done = tocsin("sources", "convert", EXAMPLES, "-q")
+    documents = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(documents) == 329
+    assert all(document["event"]["category"] for document in documents if document["event"].get("code") == "1")
+
+
+def test_convert_does_not_write_over_what_it_reads(tmp_path: Path) -> None:
+    path = tmp_path / "a.ndjson"
+    path.write_text('{"event": {"code": "1"}}\n', "utf-8")
+    done = tocsin("sources", "convert", path, "-o", path)
+    assert done.returncode == 2
+    assert "is read and written" in done.stderr
+    assert path.read_text("utf-8") == '{"event": {"code": "1"}}\n'
+
+
+def test_convert_says_where_it_cannot_write(tmp_path: Path) -> None:
+    done = tocsin("sources", "convert", EXAMPLES, "-o", tmp_path / "none" / "a.ndjson")
+    assert done.returncode == 2
+    assert "cannot be written: No such file or directory" in done.stderr
+
+
+def test_sources_are_listed_and_shown_as_tables() -> None:
+    listed = tocsin("sources", "list").stdout
+    assert "logs-windows.sysmon_operational-default" in listed
+    shown = tocsin("sources", "show", "sysmon").stdout
+    assert all(word in shown for word in ("Process creation", "CommandLine", "process.args", "arguments"))
+    unknown = tocsin("sources", "show", "nonesuch")
+    assert (unknown.returncode, "`tocsin sources list` names them" in unknown.stderr) == (2, True)

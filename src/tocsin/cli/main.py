@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import explain, hunt, query, rules
+from tocsin.cli import explain, hunt, query, rules, sources
 from tocsin.errors import TocsinError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("hunt")(hunt.hunt)
 app.command("query")(query.query)
 app.command("explain")(explain.explain)
 app.add_typer(rules.app, name="rules")
+app.add_typer(sources.app, name="sources")
 
 
 def _version(show: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -15,7 +15,7 @@ Update = Callable[[Input | EventBatch], None]
 
 
 @contextmanager
-def progress_bar(inputs: Sequence[Input], *, quiet: bool) -> Iterator[Update | None]:
+def progress_bar(inputs: Sequence[Input], *, quiet: bool, doing: str = "hunting") -> Iterator[Update | None]:
     """Show a bar on standard error while it is a terminal; yields the function to report progress with."""
     console = Console(stderr=True)
     if quiet or not console.is_terminal:
@@ -31,7 +31,7 @@ def progress_bar(inputs: Sequence[Input], *, quiet: bool) -> Iterator[Update | N
     )
     total = sum(source.size for source in inputs)
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("hunting", total=total or None, events=0, rate=0.0)
+        task = progress.add_task(doing, total=total or None, events=0, rate=0.0)
         state = {"events": 0, "done": 0, "size": 0}
 
         def update(what: Input | EventBatch) -> None:
@@ -46,3 +46,11 @@ def progress_bar(inputs: Sequence[Input], *, quiet: bool) -> Iterator[Update | N
             progress.update(task, events=state["events"], rate=state["events"] / elapsed)
 
         yield update
+
+
+def reported(batches: Iterable[EventBatch], progress: Update | None) -> Iterator[EventBatch]:
+    """Pass batches on, and tell `progress` of each."""
+    for batch in batches:
+        yield batch
+        if progress is not None:
+            progress(batch)

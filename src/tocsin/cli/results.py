@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tocsin.cli.console import wide_console
 from tocsin.detection.alert import Alert, as_text
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP
 from tocsin.engine.pipes import Hit
@@ -51,7 +51,7 @@ def _sequence_table(found: Sequence[Alert], columns: Sequence[str]) -> None:
                 continue
             cells = [member.timestamp[:23], *(member.value(name) for name in columns)]
             table.add_row(*map(Text, [*head, *cells]), end_section=step == len(sequence.members))
-    _console().print(table)
+    wide_console(160).print(table)
 
 
 def show_results(hits: Sequence[Hit], how: str, columns: Sequence[str], statement: s.Statement) -> None:
@@ -81,13 +81,8 @@ def _columns(statement: s.Statement, events: Sequence[Mapping[str, Any]]) -> lis
     return [name for name in names if any(event.get(name) is not None for event in events)][:8]
 
 
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=max(160, console.width))
-
-
 def _table(hits: Sequence[Hit], columns: Sequence[str]) -> None:
-    console = _console()
+    console = wide_console(160)
     if not hits:
         console.print("no results")
         return

@@ -5,27 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rich import box
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from tocsin.cli.console import wide_console
 from tocsin.cli.terminal import STYLES
 from tocsin.detection.prepare import ReadyRule, prepare
 from tocsin.investigation.guide import LiveQuery, guide_text, live_queries
 from tocsin.rules.model import Rule
 
 
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=max(110, console.width))
-
-
 def print_rule(rule: Rule, locale: str) -> None:
     """Print every element of a rule."""
-    console = _console()
+    console = wide_console(110)
     head = Text.assemble(
         (rule.name, "bold"), "  ", (f" {rule.severity} ", STYLES[rule.severity]), f" risk {rule.risk_score}"
     )
@@ -113,6 +108,6 @@ def print_rules(rules: Sequence[Rule], skipped: Mapping[str, str]) -> None:
             rule.type,
             Text(runs or "yes", style="dim" if runs else "green"),
         )
-    console = _console()
+    console = wide_console(110)
     console.print(table)
     console.print(f"{len(rules):,} rules, {len(rules) - len(skipped):,} run")

@@ -13,6 +13,7 @@ Converter = Callable[[str], Any]
 
 # Event data that Windows writes where it has nothing to say.
 EMPTY = frozenset(("", "-", "{00000000-0000-0000-0000-000000000000}", "00000000-0000-0000-0000-000000000000"))
+_LONG = 1 << 63
 _GUID = re.compile(r"\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?")
 
 
@@ -28,11 +29,12 @@ def guid(value: str) -> str:
 
 
 def number(value: str) -> int | None:
-    """Return a whole number, decimal or `0x…`."""
+    """Return a whole number, decimal or `0x…`; None for what a `long` cannot hold."""
     try:
-        return int(value, 0) if value[:2].lower() == "0x" else int(value)
+        found = int(value, 0) if value[:2].lower() == "0x" else int(value)
     except ValueError:
         return None
+    return found if -_LONG <= found < _LONG else None
 
 
 def base_name(path: str) -> str | None:

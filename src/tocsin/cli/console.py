@@ -1,0 +1,9 @@
+"""The console that tables are printed to."""
+
+from rich.console import Console
+
+
+def wide_console(width: int) -> Console:
+    """Return the terminal, or a console of at least `width` columns where output goes to a file or a pipe."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(width, console.width))

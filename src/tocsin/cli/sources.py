@@ -1,0 +1,84 @@
+"""`tocsin sources`: what raw records become, and the same as files."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="See how raw records become ECS events, and convert them.", no_args_is_help=True)
+
+
+class Target(StrEnum):
+    """The format of converted events."""
+
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+
+
+@app.command("list")
+def list_sources() -> None:
+    """List the sources that have a mapping: dataset, index, event ids, fields."""
+    from tocsin.cli.source_page import print_sources
+
+    print_sources()
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="A dataset, or a part of its name.", metavar="NAME")],
+) -> None:
+    """Show a source's mapping as a table: what its events mean, and what each value becomes."""
+    from tocsin.cli.source_page import print_source
+
+    print_source(name)
+
+
+@app.command("convert")
+def convert(
+    events: Annotated[list[str], typer.Argument(help="Files, folders, globs, or -.", metavar="FILE...")],
+    target: Annotated[Target, typer.Option("--to", help="The format to write.")] = Target.NDJSON,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
+    ] = None,
+    rejects: Annotated[Path, typer.Option("--rejects", help="Where to keep what could not be read.")] = Path(
+        "tocsin-rejects.ndjson"
+    ),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
+) -> None:
+    """Convert raw records to ECS events: every event, with every field."""
+    from tocsin.cli.progress import progress_bar, reported
+    from tocsin.errors import InputError
+    from tocsin.sources.batch import Rejects, Wanted
+    from tocsin.sources.convert import whole_events, write_ndjson, write_parquet
+    from tocsin.sources.inputs import find_inputs
+    from tocsin.sources.read import read_inputs
+
+    if target is Target.PARQUET and output is None and sys.stdout.isatty():
+        raise InputError("Parquet is not for a terminal", hint="name a file with -o, or send it on with |")
+    inputs = find_inputs(events)
+    if output is not None and any(i.path and output.exists() and i.path.samefile(output) for i in inputs):
+        raise InputError(f"{output} is read and written", hint="name another file after -o")
+    kept = Rejects(rejects)
+    write = write_parquet if target is Target.PARQUET else write_ndjson
+    with progress_bar(inputs, quiet=quiet, doing="converting") as progress:
+        batches = read_inputs(inputs, Wanted(frozenset()), kept, progress or (lambda _source: None))
+        found = whole_events(reported(batches, progress))
+        try:
+            if output is None:
+                count = write(found, sys.stdout.buffer)
+                sys.stdout.buffer.flush()
+            else:
+                with output.open("wb") as file:
+                    count = write(found, file)
+        except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
+            raise InputError(f"{output} cannot be written: {error.strerror}") from None
+    kept.close()
+    if not quiet:
+        print(f"{count:,} events converted", file=sys.stderr)
+        if kept.total:
+            print(f"{kept.total:,} rejected; kept in {rejects}", file=sys.stderr)
+    raise typer.Exit(2 if kept.total and not count else 0)
