@@ -113,9 +113,10 @@ class Hunt:
     def run(self, inputs: Iterable[Input], rejects: Rejects, progress: Progress | None = None) -> Report:
         """Read every input and return what the rules found. Bad input is rejected, never raised."""
         started = time.perf_counter()
-        profile = HuntProfile(plan=self.ready_plan())
+        plan = self.ready_plan()
+        profile = HuntProfile(plan=plan)
         kind = profiled(profile.engine) if self.profile else None
-        evaluator = Evaluator(self.ready_plan(), kind)
+        evaluator = Evaluator(plan, kind)
         report = Report(rules=list(self.rules), rejects=rejects, profile=profile if self.profile else None)
         found: dict[str, list[EventMatch]] = {rule.rule.rule_id: [] for rule in self.rules if rule.joined is None}
         sequences = SequenceSearch([rule for rule in self.rules if rule.joined is not None])
@@ -125,7 +126,7 @@ class Hunt:
             if progress:
                 progress(source)
 
-        wanted = self.wanted(evaluator.plan.program)
+        wanted = self.wanted(plan.program)
         lap = profile.lap("preparing", started)
         for batch in read_ahead(read_inputs(inputs, wanted, rejects, opened)):
             lap = profile.lap("waiting for input", lap)
