@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tocsin.cli.rejected import REJECTS, RejectsFile, tell_of_rejected
 from tocsin.errors import QueryError, RuleError
 
 if TYPE_CHECKING:
@@ -39,9 +39,7 @@ def explain(
     output_format: Annotated[
         ExplainFormat, typer.Option("--format", "-f", help="How to show it.")
     ] = ExplainFormat.TABLE,
-    rejects: Annotated[Path, typer.Option("--rejects", help="Where to keep what could not be read.")] = Path(
-        "tocsin-rejects.ndjson"
-    ),
+    rejects: RejectsFile = REJECTS,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Show where a rule goes silent: how many events pass each of its steps and predicates."""
@@ -61,8 +59,8 @@ def explain(
         sys.stdout.write(as_json(ready, found))
     else:
         show_explanation(ready, found)
-    if kept.total and not quiet:
-        print(f"{kept.total:,} rejected; kept in {rejects}", file=sys.stderr)
+    if not quiet:
+        tell_of_rejected(kept)
     raise typer.Exit(2 if kept.total and not found.events else 0)
 
 
@@ -77,9 +75,7 @@ def _ready(text: str, folders: list[str] | None) -> ReadyRule:
     try:
         parse(text)
     except QueryError:
-        if " where " in text:  # no rule's name, but a query with a fault: preparing it says which
-            pass
-        else:
+        if " where " not in text:  # else it is no rule's name, but a query with a fault: preparing it says which
             rule = find_rule(text, folders)
     ready, skipped = prepare([rule])
     if skipped:

@@ -6,14 +6,13 @@ from dataclasses import asdict
 
 import orjson
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tocsin.cli.console import wide_console
 from tocsin.detection.explain import Explanation, Joining, Part, Step
 from tocsin.detection.prepare import ReadyRule
 
-_WIDTH = 120
 _LOST = {
     "maxspan": "ran out of maxspan",
     "until": "were ended by until",
@@ -24,9 +23,7 @@ _LOST = {
 
 def show_explanation(ready: ReadyRule, found: Explanation) -> None:
     """Print what was found."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=max(_WIDTH, console.width))
+    console = wide_console(120)
     by_source = ", ".join(f"{name} {count:,}" for name, count in found.events.most_common())
     console.print(Text.assemble((ready.rule.name, "bold"), f"  {found.events.total():,} events: {by_source}"))
     silent = found.silent

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tocsin.cli.rejected import REJECTS, RejectsFile, tell_of_rejected
 from tocsin.errors import InputError, TocsinError
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ class Format(StrEnum):
     NDJSON = "ndjson"
     CSV = "csv"
     HTML = "html"
-
-
-REJECTS = Path("tocsin-rejects.ndjson")
 
 
 def hunt(
@@ -59,9 +57,7 @@ def hunt(
         int,
         typer.Option("--max-alerts", min=1, help="Keep at most this many alerts a rule; more are counted."),
     ] = 10_000,
-    rejects: Annotated[
-        Path, typer.Option("--rejects", help="Where to keep records that could not be read.")
-    ] = REJECTS,
+    rejects: RejectsFile = REJECTS,
     show_skipped: Annotated[
         bool, typer.Option("--show-skipped", help="Name each rule that was not run, and why.")
     ] = False,
@@ -98,8 +94,8 @@ def hunt(
         from tocsin.cli.profile import show_profile
 
         show_profile(report.profile, report.rules)
-    if kept.total and not quiet:
-        print(f"{kept.total:,} rejected; kept in {rejects}", file=sys.stderr)
+    if not quiet:
+        tell_of_rejected(kept)
     raise typer.Exit(_exit_code(report, fail_on_alert))
 
 

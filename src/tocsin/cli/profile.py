@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tocsin.cli.console import wide_console
 from tocsin.detection.hunt import HuntProfile
 from tocsin.detection.prepare import ReadyRule
 from tocsin.engine.graph import Test
@@ -35,9 +35,7 @@ def profile_document(profile: HuntProfile, rules: Sequence[ReadyRule]) -> dict[s
 
 def show_profile(profile: HuntProfile, rules: Sequence[ReadyRule]) -> None:
     """Print a profile on standard error."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        console = Console(stderr=True, width=max(120, console.width))
+    console = wide_console(120, stderr=True)
     total = sum(profile.stages.values()) or 1.0
     stages = _table("time by stage", "stage")
     for name, seconds in sorted(profile.stages.items(), key=lambda stage: -stage[1]):

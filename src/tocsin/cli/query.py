@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from tocsin.cli.rejected import REJECTS, RejectsFile, tell_of_rejected
 
 
 class QueryFormat(StrEnum):
@@ -33,9 +34,7 @@ def query(
         str | None, typer.Option("--fields", help="Columns of the table, separated by commas.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most this many results.")] = 1000,
-    rejects: Annotated[Path, typer.Option("--rejects", help="Where to keep what could not be read.")] = Path(
-        "tocsin-rejects.ndjson"
-    ),
+    rejects: RejectsFile = REJECTS,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
 ) -> None:
     """Search telemetry with one EQL query; any field the query names may be missing from the schema."""
@@ -63,6 +62,5 @@ def query(
         more = f", the first {limit:,} shown" if results > limit else ""
         line = f"{results:,} results in {found.events:,} events{more}, {found.seconds:.2f} s"
         print(line, file=sys.stderr)
-        if kept.total:
-            print(f"{kept.total:,} rejected; kept in {rejects}", file=sys.stderr)
+        tell_of_rejected(kept)
     raise typer.Exit(2 if kept.total and not found.events else 0)

@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from tocsin.cli.console import wide_console
 from tocsin.detection.alert import Alert
 from tocsin.detection.hunt import Report, severity_counts, top
 from tocsin.rules.attack import TACTICS
@@ -40,10 +41,7 @@ def render(report: Report, *, summary: bool, show_skipped: bool, to_file: bool) 
 
 def show_summary(report: Report, *, stderr: bool, show_skipped: bool) -> None:
     """Print the summary alone."""
-    console = Console(stderr=stderr)
-    if not console.is_terminal:
-        console = Console(stderr=stderr, width=max(_NARROWEST, console.width))
-    console.print(_summary(report, show_skipped))
+    wide_console(_NARROWEST, stderr=stderr).print(_summary(report, show_skipped))
 
 
 # ---- alerts
