@@ -16,7 +16,7 @@ from tocsin.detection.alert import Alert, as_text
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP
 from tocsin.engine.pipes import Hit
 from tocsin.eql import syntax as s
-from tocsin.sources.batch import unflatten
+from tocsin.sources.batch import as_document
 
 _USUAL = ("host.name", "user.name", "process.name", "process.command_line")
 _HIDDEN = {CATEGORY, TIMESTAMP, "event.type", "host.os.type", INDEX}
@@ -33,7 +33,7 @@ def show_sequences(found: Sequence[Alert], how: str, columns: Sequence[str], sta
 
 
 def _sequence_document(found: Alert) -> dict[str, object]:
-    events = [{"missing": True} if one is None else _event_document(one.event) for one in found.members]
+    events = [{"missing": True} if one is None else as_document(one.event) for one in found.members]
     return {"join_keys": list(found.keys), "events": events}
 
 
@@ -59,7 +59,7 @@ def show_results(hits: Sequence[Hit], how: str, columns: Sequence[str], statemen
     if how == "table":
         _table(hits, columns or _columns(statement, [hit.values for hit in hits]))
         return
-    _dump([{**_event_document(hit.event or {}), **hit.added} for hit in hits], how)
+    _dump([{**as_document(hit.event or {}), **hit.added} for hit in hits], how)
 
 
 def _dump(documents: Sequence[dict[str, object]], how: str) -> None:
@@ -68,10 +68,6 @@ def _dump(documents: Sequence[dict[str, object]], how: str) -> None:
         return
     for document in documents:
         sys.stdout.write(orjson.dumps(document, default=str).decode() + "\n")
-
-
-def _event_document(event: Mapping[str, Any]) -> dict[str, object]:
-    return unflatten({k: v for k, v in event.items() if k != INDEX})
 
 
 def _columns(statement: s.Statement, events: Sequence[Mapping[str, Any]]) -> list[str]:

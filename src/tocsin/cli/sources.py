@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from tocsin.cli.rejected import REJECTS, RejectsFile, tell_of_rejected
+
 app = typer.Typer(help="See how raw records become ECS events, and convert them.", no_args_is_help=True)
 
 
@@ -44,9 +46,7 @@ def convert(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
     ] = None,
-    rejects: Annotated[Path, typer.Option("--rejects", help="Where to keep what could not be read.")] = Path(
-        "tocsin-rejects.ndjson"
-    ),
+    rejects: RejectsFile = REJECTS,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
 ) -> None:
     """Convert raw records to ECS events: every event, with every field."""
@@ -65,7 +65,7 @@ def convert(
     kept = Rejects(rejects)
     write = write_parquet if target is Target.PARQUET else write_ndjson
     with progress_bar(inputs, quiet=quiet, doing="converting") as progress:
-        batches = read_inputs(inputs, Wanted(frozenset()), kept, progress or (lambda _source: None))
+        batches = read_inputs(inputs, Wanted(frozenset()), kept, progress)
         found = whole_events(reported(batches, progress))
         try:
             if output is None:
@@ -79,6 +79,5 @@ def convert(
     kept.close()
     if not quiet:
         print(f"{count:,} events converted", file=sys.stderr)
-        if kept.total:
-            print(f"{kept.total:,} rejected; kept in {rejects}", file=sys.stderr)
+        tell_of_rejected(kept)
     raise typer.Exit(2 if kept.total and not count else 0)

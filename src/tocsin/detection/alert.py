@@ -14,7 +14,7 @@ from tocsin.detection.sequences import Match
 from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.moments import to_nanoseconds
 from tocsin.rules.model import Rule
-from tocsin.sources.batch import unflatten
+from tocsin.sources.batch import as_document
 
 Event = Mapping[str, Any]
 
@@ -108,8 +108,7 @@ class Alert:
             own["join_keys"] = list(self.keys)
             own["missing_steps"] = [n for n, member in enumerate(self.members, 1) if member is None]
             own["building_blocks"] = self._building_blocks()
-        document = unflatten({k: v for k, v in self.event.items() if k != INDEX})
-        return {**document, **alert, "tocsin": own}
+        return {**as_document(self.event), **alert, "tocsin": own}
 
     def _ancestors(self) -> list[dict[str, Any]]:
         if not self.members:

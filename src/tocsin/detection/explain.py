@@ -112,7 +112,7 @@ def explain(
     events: Counter[str] = Counter()
     arrived = 0
     wanted = Wanted(program.fields | ready.fields)
-    for batch in read_ahead(read_inputs(inputs, wanted, rejects, progress or (lambda _: None))):
+    for batch in read_ahead(read_inputs(inputs, wanted, rejects, progress)):
         events.update(batch.counts)
         found = evaluator.matches(batch.table)
         counts.update({target: len(rows) for target, rows in found.items()})
@@ -236,10 +236,7 @@ def _title(ready: ReadyRule, number: int, written: s.EventQuery) -> tuple[str, b
 def _joining(candidates: Candidates) -> Joining:
     query = candidates.query
     keys = tuple(render(key) for key in (*query.by, *query.steps[0].by))
-    joined, complete = (
-        candidates.joined(),
-        candidates.complete_keys(),
-    )  # results let go of what cannot be part of one
+    joined, complete = candidates.joined(), candidates.complete_keys()  # before results let go of candidates
     matcher = SequenceMatcher(query) if isinstance(query, s.Sequence) else None
     found = len(candidates.results(matcher))
     reached, lost = (matcher.reached, dict(+matcher.lost)) if matcher else ({}, {})

@@ -52,12 +52,6 @@ class Ordering(NamedTuple):
     tiebreaker: str = TIEBREAKER
 
 
-def steps_of(query: s.Sequence | s.Sample) -> tuple[s.Step, ...]:
-    """Return the steps, with `until` behind them."""
-    until = (query.until,) if isinstance(query, s.Sequence) and query.until else ()
-    return (*query.steps, *until)
-
-
 class Places:
     """Where the events of one table stand. Many rules ask, so that what is asked often is read once and whole."""
 
@@ -129,7 +123,7 @@ class Candidates:
 
     def __init__(self, query: s.Sequence | s.Sample, ordering: Ordering | None = None) -> None:
         self.query = query
-        self.steps = steps_of(query)
+        self.steps = s.steps_of(query)
         self.untimed = 0
         self._ordering = ordering or Ordering()
         self._keyed: list[tuple[int, Keyed]] = []

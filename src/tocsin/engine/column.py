@@ -13,13 +13,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.ecs import FieldType
+from tocsin.ecs import FieldType, is_long
 from tocsin.eql.functions import to_string
 from tocsin.moments import to_nanoseconds
 
 Codes = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
+
+
+def ranges(starts: Codes, lengths: Codes) -> Codes:
+    """Return the numbers of several ranges, one behind the other: from each start as many as its length."""
+    ends = np.cumsum(lengths)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,7 @@ class Column:
         starts = self.offsets[rows]
         lengths = self.offsets[rows + 1] - starts
         offsets = np.concatenate(([0], np.cumsum(lengths)))
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return Column(self.values, self.codes[np.repeat(starts, lengths) + within], offsets)
+        return Column(self.values, self.codes[ranges(starts, lengths)], offsets)
 
     @cached_property
     def rows_a_value(self) -> Codes:
@@ -184,7 +189,7 @@ def _to_long(value: Any) -> int:
     number = int(value, 0) if isinstance(value, str) and value[:2].lower() == "0x" else int(float(value))
     if isinstance(value, str) and value.lstrip("+-").isdigit():
         number = int(value)
-    if not -(2**63) <= number < 2**63:
+    if not is_long(number):
         raise OverflowError
     return number
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.engine.column import Codes, Column
+from tocsin.engine.column import Codes, Column, ranges
 from tocsin.engine.graph import Test
 from tocsin.engine.kernels import truth_of_values
 from tocsin.engine.literals import Literals
@@ -64,9 +64,7 @@ class Lookup:
 def expand(owners: Codes, starts: Codes, entries: Codes, items: Codes) -> tuple[Codes, Codes]:
     """Spread lists: each owner with each item of its entry."""
     begins, counts = starts[entries], starts[entries + 1] - starts[entries]
-    total = int(counts.sum())
-    within = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
-    return np.repeat(owners, counts), items[np.repeat(begins, counts) + within]
+    return np.repeat(owners, counts), items[ranges(begins, counts)]
 
 
 @dataclass

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tocsin.ecs import is_long
 from tocsin.engine.column import Column, Mask
 from tocsin.eql import syntax as s
 from tocsin.eql.scalar import evaluator
@@ -74,7 +75,7 @@ def _same_family(kind: pa.DataType, value: s.Scalar) -> bool:
         return bool(pa.types.is_string(kind))
     # A whole number against a decimal column (or the reverse) is exact only in Python.
     if isinstance(value, int):
-        return bool(pa.types.is_int64(kind)) and -(2**63) <= value < 2**63
+        return bool(pa.types.is_int64(kind)) and is_long(value)
     return isinstance(value, float) and bool(pa.types.is_float64(kind))
 
 

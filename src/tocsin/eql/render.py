@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from tocsin.eql import syntax as s
 from tocsin.eql.parser import KEYWORDS
@@ -31,9 +32,8 @@ def _render(node: s.Expression) -> tuple[str, int]:
             return f"{_within(left, _SUM)} {operator} {_within(right, _SUM)}", _TEST
         case s.IsNull(value):
             return f"{_within(value, _SUM)} == null", _TEST
-        case s.Membership(value, items, insensitive):
-            listed = ", ".join(_within(item, _OR) for item in items)
-            return f"{_within(value, _SUM)} in{'~' if insensitive else ''} ({listed})", _TEST
+        case s.Membership():
+            return _membership(node, "in"), _TEST
         case s.PatternMatch(_, _, value, patterns):
             texts = [literal(pattern) for pattern in patterns]
             listed = texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
@@ -44,11 +44,9 @@ def _render(node: s.Expression) -> tuple[str, int]:
         case s.Negative(operand):
             return f"-{_within(operand, _PRIMARY)}", _SIGN
         case s.Call(name, arguments, insensitive):
-            listed = ", ".join(_within(argument, _OR) for argument in arguments)
-            return f"{name}{'~' if insensitive else ''}({listed})", _PRIMARY
-        case s.Not(s.Membership(value, items, insensitive)):
-            listed = ", ".join(_within(item, _OR) for item in items)
-            return f"{_within(value, _SUM)} not in{'~' if insensitive else ''} ({listed})", _TEST
+            return f"{name}{'~' if insensitive else ''}{_listed(arguments)}", _PRIMARY
+        case s.Not(s.Membership() as inner):
+            return _membership(inner, "not in"), _TEST
         case s.Not(operand):
             return f"not {_within(operand, _NOT)}", _NOT
         case s.And(operands):
@@ -60,6 +58,14 @@ def _render(node: s.Expression) -> tuple[str, int]:
 def _within(node: s.Expression, least: int) -> str:
     text, level = _render(node)
     return text if level >= least else f"({text})"
+
+
+def _membership(node: s.Membership, word: str) -> str:
+    return f"{_within(node.value, _SUM)} {word}{'~' if node.insensitive else ''} {_listed(node.items)}"
+
+
+def _listed(nodes: Iterable[s.Expression]) -> str:
+    return f"({', '.join(_within(node, _OR) for node in nodes)})"
 
 
 def _matcher(node: s.PatternMatch) -> str:

@@ -249,16 +249,19 @@ def event_queries(query: Query) -> tuple[EventQuery, ...]:
     match query:
         case EventQuery():
             return (query,)
-        case Sample(steps):
-            return tuple(step.event for step in steps)
-        case Sequence(steps, until=until):
-            return tuple(step.event for step in (*steps, *((until,) if until else ())))
+        case _:
+            return tuple(step.event for step in steps_of(query))
+
+
+def steps_of(query: Sequence | Sample) -> tuple[Step, ...]:
+    """Return the steps, with `until` behind them."""
+    until = (query.until,) if isinstance(query, Sequence) and query.until else ()
+    return (*query.steps, *until)
 
 
 def join_fields(query: Sequence | Sample) -> frozenset[str]:
     """Return the fields that the join keys of a sequence or sample read."""
-    until = (query.until,) if isinstance(query, Sequence) and query.until else ()
-    keys = (*query.by, *(key for step in (*query.steps, *until) for key in step.by))
+    keys = (*query.by, *(key for step in steps_of(query) for key in step.by))
     return frozenset(key.name for key in keys)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from tocsin.ecs import INDEX
 from tocsin.engine.table import EventTable, Row, table_from_events
 
 Event = dict[str, Any]  # flat: dotted field name -> value or list of values
@@ -174,6 +175,11 @@ def flatten(document: Mapping[str, Any], prefix: str = "", into: Event | None = 
             else:
                 flat[name] = value
     return flat
+
+
+def as_document(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a flat event as nested objects, without the index that it lies in."""
+    return unflatten({name: value for name, value in event.items() if name != INDEX})
 
 
 def _gather(flat: Event, name: str, value: Any) -> None:

@@ -12,12 +12,12 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tocsin.ecs import INDEX, TIMESTAMP
+from tocsin.ecs import INDEX, TIMESTAMP, is_long
 from tocsin.eql.functions import to_string
 from tocsin.sources.batch import Event, EventBatch, unflatten
 
 _ROW_GROUP = 1 << 13  # events
-_LONG, _EXACT = 1 << 63, 1 << 53
+_EXACT = 1 << 53  # whole numbers that a double holds
 
 
 def whole_events(batches: Iterable[EventBatch]) -> Iterator[Event]:
@@ -116,7 +116,7 @@ _TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
 
 
 def _kind(value: Any) -> type:
-    return str if isinstance(value, int) and not -_LONG <= value < _LONG else type(value)
+    return str if isinstance(value, int) and not is_long(value) else type(value)
 
 
 def _text(value: Any) -> str:

@@ -23,13 +23,14 @@ def read_inputs(
     sources: Iterable[Input],
     wanted: Wanted,
     rejects: Rejects,
-    started: Callable[[Input], None] = lambda _source: None,
+    started: Callable[[Input], None] | None = None,
 ) -> Iterator[EventBatch]:
     """Yield the events of every input, small ones together; `started` is told of each as it is opened."""
 
     def each() -> Iterator[EventBatch | RowBatch]:
         for source in sources:
-            started(source)
+            if started:
+                started(source)
             yield from read_input(source, wanted, rejects)
 
     return gather(each(), wanted.fields, GATHERED)

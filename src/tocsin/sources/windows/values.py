@@ -7,13 +7,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from tocsin.ecs import is_long
 from tocsin.sources.command_line import split_command_line
 
 Converter = Callable[[str], Any]
 
 # Event data that Windows writes where it has nothing to say.
 EMPTY = frozenset(("", "-", "{00000000-0000-0000-0000-000000000000}", "00000000-0000-0000-0000-000000000000"))
-_LONG = 1 << 63
 _GUID = re.compile(r"\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?")
 
 
@@ -34,7 +34,7 @@ def number(value: str) -> int | None:
         found = int(value, 0) if value[:2].lower() == "0x" else int(value)
     except ValueError:
         return None
-    return found if -_LONG <= found < _LONG else None
+    return found if is_long(found) else None
 
 
 def base_name(path: str) -> str | None:

@@ -86,14 +86,11 @@ def _event_data(element: ElementTree.Element) -> dict[str, Any] | str | None:
     for child in element:
         tag = _name(child)
         name = child.get("Name") if tag == "Data" else tag
-        value = _tree(child) if len(child) else (_text(child) or "")
+        value = _tree(child)
         if name is None:
             unnamed.append(value or None)
-        elif name in found:
-            before = found[name]
-            found[name] = [*(before if isinstance(before, list) else [before]), value]
         else:
-            found[name] = value
+            _put(found, name, value)
     if unnamed:
         found["Data"] = {"#text": unnamed}
     return found or _text(element)
@@ -104,10 +101,13 @@ def _tree(element: ElementTree.Element) -> Any:
         return _text(element) or ""
     found: dict[str, Any] = {}
     for child in element:
-        name, value = _name(child), _tree(child)
-        if name in found:
-            before = found[name]
-            found[name] = [*(before if isinstance(before, list) else [before]), value]
-        else:
-            found[name] = value
+        _put(found, _name(child), _tree(child))
     return found
+
+
+def _put(found: dict[str, Any], name: str, value: Any) -> None:
+    """Set a value; several of one name become a list."""
+    if name in found:
+        before = found[name]
+        value = [*(before if isinstance(before, list) else [before]), value]
+    found[name] = value
