@@ -18,8 +18,8 @@ from tocsin.ecs import default_schema
 from tocsin.sources.batch import Rejects, Wanted
 from tocsin.sources.document import normalise
 from tocsin.sources.inputs import find_inputs
+from tocsin.sources.mapping import DATASETS
 from tocsin.sources.read import read_inputs
-from tocsin.sources.windows.mapping import DATASETS
 from tocsin.sources.windows.record import MalformedRecord, WindowsRecord, to_ecs
 
 evtx: Any = evtx_package

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from tocsin.cli.console import wide_console
 from tocsin.errors import InputError
+from tocsin.sources.mapping import DATASETS, Dataset, Key
+from tocsin.sources.values import Converter
 from tocsin.sources.windows import record as _record  # noqa: F401 (it loads every table)
-from tocsin.sources.windows.mapping import DATASETS, Dataset
-from tocsin.sources.windows.values import Converter
 
 
 def print_sources() -> None:
@@ -20,7 +20,7 @@ def print_sources() -> None:
     table.add_column("fields", justify="right")
     for name in sorted(DATASETS):
         dataset = DATASETS[name]
-        fields = {row.target for row in dataset.rows} | dataset.derived.keys()
+        fields = {row.target for row in dataset.rows} | {derived.target for derived in dataset.derived}
         table.add_row(name, dataset.index, str(len(dataset.kinds) or "any"), str(len(fields)))
     console = wide_console(140)
     console.print(table)
@@ -40,8 +40,8 @@ def print_source(name: str) -> None:
     fields = _table("value", "field", "how", "event ids")
     for row in dataset.rows:
         fields.add_row(row.source, row.target, _how(row.convert), _ids(row.events))
-    for target, derived in dataset.derived.items():
-        fields.add_row("(several)", target, "worked out", _ids(derived.events))
+    for derived in dataset.derived:
+        fields.add_row(", ".join(derived.sources), derived.target, _how(derived.read), _ids(derived.events))
     if fields.row_count:
         console.print(fields)
     console.print("Every value is also kept as it is, in winlog.event_data.")
@@ -70,5 +70,6 @@ def _how(convert: Converter) -> str:
     return "" if made_by in ("text", "") else made_by.replace("_", " ")
 
 
-def _ids(events: frozenset[int]) -> str:
-    return ", ".join(map(str, sorted(events))) if events else "all"
+def _ids(events: frozenset[Key]) -> str:
+    ordered = sorted(events, key=lambda event: (len(str(event)), str(event)))
+    return ", ".join(map(str, ordered)) if events else "all"

@@ -16,7 +16,7 @@ import orjson
 from tocsin.errors import InputError
 from tocsin.sources.batch import Event, RawEvent, Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import read_document
-from tocsin.sources.windows.mapping import Dataset
+from tocsin.sources.mapping import Dataset
 from tocsin.sources.windows.record import MalformedRecord, WindowsRecord, dataset_of, to_ecs
 
 BATCH = 4096

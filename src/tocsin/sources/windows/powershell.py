@@ -1,7 +1,7 @@
 """PowerShell: the Operational channel (4103 to 4106) and the classic one (400, 403, 600, 800)."""
 
-from tocsin.sources.windows import values as v
-from tocsin.sources.windows.mapping import Dataset, Kind, register, rows
+from tocsin.sources import values as v
+from tocsin.sources.mapping import Dataset, Kind, register, rows
 
 _INFO = Kind(("process",), ("info",))
 

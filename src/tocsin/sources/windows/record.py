@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import orjson
 
-from tocsin.ecs import CATEGORY, ECS_VERSION, INDEX, TIMESTAMP
+from tocsin.ecs import INDEX, TIMESTAMP
+from tocsin.sources.mapping import DATASETS, Dataset
+from tocsin.sources.readers import Constant, Reader, Readers, constants_of
+from tocsin.sources.values import EMPTY, guid
 from tocsin.sources.windows import powershell, security, sysmon, system
 from tocsin.sources.windows.data import NO_PEEK, TOO_DEEP, Peek, event_data, is_user_data, text_of
-from tocsin.sources.windows.mapping import DATASETS, Dataset
-from tocsin.sources.windows.values import EMPTY, Converter, guid
 
 Record = Mapping[str, Any]
 Event = dict[str, Any]
@@ -184,9 +185,7 @@ class WindowsRecord:
     def fields(self) -> Event:
         """Return the whole event, flat."""
         prefix = "winlog.user_data." if is_user_data(self.event) else "winlog.event_data."
-        targets = (row.target for row in self.dataset.rows if not row.events or self.event_id in row.events)
-        raw = (prefix + name for name in self.data)
-        names = dict.fromkeys((*targets, *self.dataset.derived, *raw, *_SYSTEM_FIELDS))
+        names = dict.fromkeys((*self.kind.targets, *(prefix + name for name in self.data)))
         return {name: value for name in names if (value := self.get(name)) is not None}
 
 
@@ -201,54 +200,8 @@ def to_ecs(record: Record, *, forwarded: bool = False) -> Event:
 
 # ---- how a field is read
 
-Reader = Callable[[WindowsRecord], Any]
 
-
-class _Readers(dict[str, Reader | None]):
-    """How each field of one kind of record is read; None for a field that it cannot have."""
-
-    def __init__(self, dataset: Dataset, event_id: int, forwarded: bool) -> None:
-        super().__init__()
-        self.dataset, self.event_id, self.forwarded = dataset, event_id, forwarded
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def constant(self, field: str) -> tuple[bool, Any]:
-        """Tell whether every record of this kind has the same value in a field, and which."""
-        reader = self[field]
-        if reader is None:
-            return True, None
-        if reader is _SYSTEM_FIELDS.get(field) and field in _CONSTANT:
-            return True, reader(self)  # type: ignore[arg-type]  # it reads the kind alone
-        return False, None
-
-    def __missing__(self, field: str) -> Reader | None:
-        reader = self[field] = self._find(field)
-        return reader
-
-    def _find(self, field: str) -> Reader | None:
-        rows = tuple(
-            (row.source, row.convert)
-            for row in self.dataset.rows
-            if row.target == field and (not row.events or self.event_id in row.events)
-        )
-        if field.startswith("related."):
-            return _gathering(rows) if rows else None
-        derived = self.dataset.derived.get(field)
-        if derived is not None and self.event_id in derived.events:
-            return lambda record: derived.read(record.get)
-        system_field = _SYSTEM_FIELDS.get(field)
-        raw = _raw(field)
-        if rows:
-            return _first_of(rows[::-1], system_field or raw)
-        return system_field or raw
-
-
-def _raw(field: str) -> Reader | None:
+def _kept(field: str) -> Reader | None:
     for prefix in ("winlog.event_data.", "winlog.user_data."):
         if field.startswith(prefix):
             name, of_user = field.removeprefix(prefix), prefix == "winlog.user_data."
@@ -256,33 +209,16 @@ def _raw(field: str) -> Reader | None:
     return None
 
 
-def _first_of(rows: Sequence[tuple[str, Converter]], otherwise: Reader | None) -> Reader:
-    def read(record: WindowsRecord) -> Any:
-        for source, convert in rows:
-            raw = record.text(source)
-            if raw is not None and (value := convert(raw)) is not None:
-                return value
-        return otherwise(record) if otherwise else None
-
-    return read
-
-
-def _gathering(rows: Sequence[tuple[str, Converter]]) -> Reader:
-    def read(record: WindowsRecord) -> list[Any] | None:
-        found: dict[Any, None] = {}
-        for source, convert in rows:
-            raw = record.text(source)
-            value = None if raw is None else convert(raw)
-            if value is not None:
-                found.update(dict.fromkeys(value if isinstance(value, list) else (value,)))
-        return list(found) or None
-
-    return read
-
-
 @cache
-def _readers(dataset: str, event_id: int, forwarded: bool) -> _Readers:
-    return _Readers(DATASETS[dataset], event_id, forwarded)
+def _readers(dataset: str, event_id: int, forwarded: bool) -> Readers:
+    known = DATASETS[dataset]
+    constants = constants_of(known, event_id) | {
+        INDEX: [*([FORWARDED_INDEX] if forwarded else []), known.index, WINLOGBEAT_INDEX],
+        "event.code": str(event_id),
+        "winlog.event_id": str(event_id),
+    }
+    head = _HEAD | {name: Constant(value) for name, value in constants.items()}
+    return Readers(known, event_id, head, _kept)
 
 
 # ---- the head of a record
@@ -333,11 +269,6 @@ def _user_id(record: WindowsRecord) -> Any:
     return None if record.dataset is security.SECURITY else _attribute(record.head, "Security", "UserID")
 
 
-def _index(record: WindowsRecord) -> list[str]:
-    forwarded = [FORWARDED_INDEX] if record.forwarded else []
-    return [*forwarded, record.dataset.index, WINLOGBEAT_INDEX]
-
-
 def _guid_of(element: str, name: str) -> Reader:
     def read(record: WindowsRecord) -> Any:
         value = _attribute(record.head, element, name)
@@ -346,34 +277,23 @@ def _guid_of(element: str, name: str) -> Reader:
     return read
 
 
-_SYSTEM_FIELDS: dict[str, Reader] = {
+_HEAD: dict[str, Reader] = {
     TIMESTAMP: _timestamp,
-    INDEX: _index,
-    CATEGORY: lambda r: list(r.dataset.kind(r.event_id).category) or None,
-    "ecs.version": lambda r: ECS_VERSION,
-    "event.action": lambda r: r.dataset.kind(r.event_id).action,
-    "event.code": lambda r: str(r.event_id),
     "event.created": _created,
-    "event.dataset": lambda r: r.dataset.name,
-    "event.kind": lambda r: "event",
-    "event.module": lambda r: r.dataset.module,
     "event.outcome": _outcome,
     "event.provider": lambda r: r.provider or None,
-    "event.type": lambda r: list(r.dataset.kind(r.event_id).type) or None,
-    "data_stream.dataset": lambda r: r.dataset.name,
     "host.hostname": lambda r: (_computer(r) or "").partition(".")[0] or None,
     "host.id": _host_id,
     "host.name": _computer,
-    "host.os.family": lambda r: "windows",
-    "host.os.platform": lambda r: "windows",
-    "host.os.type": lambda r: "windows",
+    "host.os.family": Constant("windows"),
+    "host.os.platform": Constant("windows"),
+    "host.os.type": Constant("windows"),
     "log.level": lambda r: _LEVELS.get(r.head.get("Level") or 0),
     "user.id": _user_id,
     "winlog.activity_id": _guid_of("Correlation", "ActivityID"),
-    "winlog.api": lambda r: "wineventlog",
+    "winlog.api": Constant("wineventlog"),
     "winlog.channel": lambda r: r.channel or None,
     "winlog.computer_name": _computer,
-    "winlog.event_id": lambda r: str(r.event_id),
     "winlog.outcome": _outcome,
     "winlog.process.pid": lambda r: _attribute(r.head, "Execution", "ProcessID"),
     "winlog.process.thread.id": lambda r: _attribute(r.head, "Execution", "ThreadID"),
@@ -383,11 +303,3 @@ _SYSTEM_FIELDS: dict[str, Reader] = {
     "winlog.user.identifier": lambda r: _attribute(r.head, "Security", "UserID"),
     "winlog.version": lambda r: r.head.get("Version"),
 }
-# Of these, what the kind of a record alone decides.
-_CONSTANT = frozenset(
-    (
-        INDEX, CATEGORY, "data_stream.dataset", "ecs.version", "event.action", "event.code", "event.dataset",
-        "event.kind", "event.module", "event.type", "host.os.family", "host.os.platform", "host.os.type",
-        "winlog.api", "winlog.event_id",
-    )
-)  # fmt: skip

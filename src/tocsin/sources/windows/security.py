@@ -1,10 +1,7 @@
 """The Security channel: logons, accounts, groups, processes, services, tasks, shares, audit policy."""
 
-from collections.abc import Callable
-from typing import Any
-
-from tocsin.sources.windows import values as v
-from tocsin.sources.windows.mapping import Dataset, Derived, Kind, register, rows
+from tocsin.sources import values as v
+from tocsin.sources.mapping import Dataset, Derived, Kind, register, rows
 
 _AUTHENTICATION, _IAM, _CONFIGURATION = ("authentication",), ("iam",), ("configuration",)
 _IAM_CONFIGURATION = ("iam", "configuration")
@@ -293,12 +290,11 @@ ROWS = (
 )
 
 
-def _share_path(read: Callable[[str], Any]) -> str | None:
-    folder, name = read("file.directory"), read("file.name")
+def _share_path(folder: str | None, name: str | None) -> str | None:
     return f"{folder}\\{name}" if folder and name else None
 
 
-DERIVED = {"file.path": Derived(frozenset(_SHARE), _share_path)}
+DERIVED = (Derived("file.path", ("ShareLocalPath", "RelativeTargetName"), _share_path, frozenset(_SHARE)),)
 
 SECURITY = register(
     Dataset("system.security", "system", "logs-system.security-default", KINDS, ROWS, derived=DERIVED)

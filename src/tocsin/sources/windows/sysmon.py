@@ -1,7 +1,7 @@
 """Sysmon, events 1 to 29 and 255."""
 
-from tocsin.sources.windows import values as v
-from tocsin.sources.windows.mapping import Dataset, Kind, register, rows
+from tocsin.sources import values as v
+from tocsin.sources.mapping import Dataset, Kind, register, rows
 
 _REGISTRY = ("configuration", "registry")
 

@@ -1,6 +1,6 @@
 """The System and Application channels: services above all."""
 
-from tocsin.sources.windows.mapping import Dataset, Kind, register, rows
+from tocsin.sources.mapping import Dataset, Kind, register, rows
 
 KINDS = {
     104: Kind(("iam",), ("admin", "change"), "Log clear"),

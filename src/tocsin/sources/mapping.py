@@ -1,0 +1,101 @@
+"""What a mapping table is.
+
+A table has two parts: what each kind of event means (`Kind`), and one `Row` for each ECS field that a value of a
+record becomes. Tables are data: to correct a mapping, correct its row. `readers.py` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tocsin.ecs import default_schema
+from tocsin.sources.values import Converter, text
+
+# What a record says of its kind: an event id, or the name of its table or type.
+Key = int | str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a kind of event means: ECS categorisation and action."""
+
+    category: tuple[str, ...]
+    type: tuple[str, ...]
+    action: str | None = None
+
+
+@dataclass(frozen=True)
+class Row:
+    """`source`, the name of a value in a record, becomes ECS field `target` by way of `convert`.
+
+    `events` limits the row to some kinds of event. Of several rows with one target the last with a value wins; a
+    target that holds many values (`related.*`) gathers them all.
+    """
+
+    source: str
+    target: str
+    convert: Converter = text
+    events: frozenset[Key] = frozenset()
+
+
+@dataclass(frozen=True)
+class Derived:
+    """ECS field `target`, worked out by `read` from several values of a record, each a text or None.
+
+    It comes before rows with the same target, which are asked where it gives None.
+    """
+
+    target: str
+    sources: tuple[str, ...]
+    read: Callable[..., Any]
+    events: frozenset[Key] = frozenset()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """The mapping of one channel, provider or product, and where its events land.
+
+    Values of a record that are kept under their own names lie below `kept`.
+    """
+
+    name: str
+    module: str
+    index: str
+    kinds: Mapping[Any, Kind]
+    rows: Sequence[Row]
+    default: Kind = Kind((), ())
+    derived: Sequence[Derived] = ()
+    kept: str = "winlog.event_data"
+
+    def kind(self, key: Key) -> Kind:
+        """Return what a kind of event means here."""
+        return self.kinds.get(key, self.default)
+
+    def rows_of(self, key: Key) -> list[Row]:
+        """Return the rows that hold for a kind of event."""
+        return [row for row in self.rows if not row.events or key in row.events]
+
+    def derived_of(self, key: Key) -> list[Derived]:
+        """Return what is worked out for a kind of event."""
+        return [derived for derived in self.derived if not derived.events or key in derived.events]
+
+
+DATASETS: dict[str, Dataset] = {}
+
+
+def register(dataset: Dataset) -> Dataset:
+    """Make a dataset known by its name. Raises ValueError for a row whose target no schema knows."""
+    targets = [*(row.target for row in dataset.rows), *(derived.target for derived in dataset.derived)]
+    unknown = [target for target in targets if default_schema().find(target) is None]
+    if unknown:
+        raise ValueError(f"{dataset.name} maps to unknown fields: {', '.join(unknown)}")
+    DATASETS[dataset.name] = dataset
+    return dataset
+
+
+def rows(source: str, *targets: tuple[str, Converter] | str, events: Sequence[Key] = ()) -> tuple[Row, ...]:
+    """Return a row for each target of one source."""
+    pairs = ((target, text) if isinstance(target, str) else target for target in targets)
+    return tuple(Row(source, target, convert, frozenset(events)) for target, convert in pairs)

@@ -1,0 +1,142 @@
+"""How the fields of a record are read by its mapping table, each when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tocsin.ecs import CATEGORY, ECS_VERSION, INDEX
+from tocsin.sources.mapping import Dataset, Derived, Key, Row
+
+
+class Readable(Protocol):
+    """A record whose values are read by name."""
+
+    def text(self, name: str, /) -> str | None:
+        """Return a value as text, None where there is none."""
+
+
+Reader = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A reader that gives every record of a kind the same value."""
+
+    value: Any
+
+    def __call__(self, record: Any) -> Any:
+        """Return the value."""
+        return self.value
+
+
+def constants_of(dataset: Dataset, key: Key) -> dict[str, Any]:
+    """Return the fields that every record of a kind has alike."""
+    kind = dataset.kind(key)
+    found = {
+        INDEX: dataset.index,
+        CATEGORY: list(kind.category),
+        "data_stream.dataset": dataset.name,
+        "ecs.version": ECS_VERSION,
+        "event.action": kind.action,
+        "event.dataset": dataset.name,
+        "event.kind": "event",
+        "event.module": dataset.module,
+        "event.type": list(kind.type),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+class Readers(dict[str, Reader | None]):
+    """How each field of one kind of record is read; None for a field that it cannot have.
+
+    What is worked out comes first, then rows, then `head`, which reads what all records have, and what is the
+    same for the whole kind, and at last `kept`, which finds a reader for a value that keeps its own name.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        key: Key,
+        head: Mapping[str, Reader],
+        kept: Callable[[str], Reader | None],
+    ) -> None:
+        super().__init__()
+        self.dataset, self.key = dataset, key
+        self._head, self._kept = head, kept
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def constant(self, field: str) -> tuple[bool, Any]:
+        """Tell whether every record of this kind has the same value in a field, and which."""
+        reader = self[field]
+        if reader is None:
+            return True, None
+        return (True, reader.value) if isinstance(reader, Constant) else (False, None)
+
+    @property
+    def targets(self) -> list[str]:
+        """The fields that a record of this kind may have, but for those that keep their names."""
+        rows = (row.target for row in self.dataset.rows_of(self.key))
+        derived = (derived.target for derived in self.dataset.derived_of(self.key))
+        return list(dict.fromkeys((*rows, *derived, *self._head)))
+
+    def __missing__(self, field: str) -> Reader | None:
+        reader = self[field] = self._find(field)
+        return reader
+
+    def _find(self, field: str) -> Reader | None:
+        rows = [row for row in self.dataset.rows_of(self.key) if row.target == field]
+        if field.startswith("related."):
+            return _gathering(rows) if rows else None
+        reader = self._head.get(field) or self._kept(field)
+        if rows:
+            reader = _first_of(rows[::-1], reader)
+        for derived in self.dataset.derived_of(self.key):
+            if derived.target == field:
+                reader = _worked_out(derived, reader)
+        return reader
+
+
+def _first_of(rows: Sequence[Row], otherwise: Reader | None) -> Reader:
+    pairs = [(row.source, row.convert) for row in rows]
+
+    def read(record: Readable) -> Any:
+        for source, convert in pairs:
+            raw = record.text(source)
+            if raw is not None and (value := convert(raw)) is not None:
+                return value
+        return otherwise(record) if otherwise else None
+
+    return read
+
+
+def _worked_out(derived: Derived, otherwise: Reader | None) -> Reader:
+    def read(record: Readable) -> Any:
+        value = derived.read(*(record.text(source) for source in derived.sources))
+        return otherwise(record) if value is None and otherwise else value
+
+    return read
+
+
+def _gathering(rows: Sequence[Row]) -> Reader:
+    pairs = [(row.source, row.convert) for row in rows]
+
+    def read(record: Readable) -> list[Any] | None:
+        return gathered(convert(raw) for source, convert in pairs if (raw := record.text(source)) is not None)
+
+    return read
+
+
+def gathered(values: Any) -> list[Any] | None:
+    """Return values, lists of values among them, as one list in which each stands once; None without any."""
+    found: dict[Any, None] = {}
+    for value in values:
+        if value is not None:
+            found.update(dict.fromkeys(value if isinstance(value, list) else (value,)))
+    return list(found) or None
