@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from tocsin.detection.spool import Spool
 from tocsin.sources.batch import RawEvent
-from tocsin.sources.document import read_document
+from tocsin.sources.document import Documents
+
+READ = Documents().read
 
 
 def upper(content: bytes) -> dict[str, str]:
@@ -16,7 +18,7 @@ def upper(content: bytes) -> dict[str, str]:
 @given(st.lists(st.binary(max_size=40), max_size=30), st.sampled_from([10, 10_000]))
 def test_what_was_kept_comes_back(contents: list[bytes], in_memory: int) -> None:
     spool = Spool(in_memory)
-    kept = [RawEvent(content, f"file{n % 3}", (upper, read_document)[n % 2]) for n, content in enumerate(contents)]
+    kept = [RawEvent(content, f"file{n % 3}", (upper, READ)[n % 2]) for n, content in enumerate(contents)]
     for number, raw in enumerate(kept):
         spool.add([number * 7], [raw])
         assert spool.get(number * 7 // 2 // 7 * 7) == kept[number // 2], "reading does not disturb writing"

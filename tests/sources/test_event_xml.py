@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.shared import needs_shared, shared
 from tocsin.sources.batch import Rejects, Wanted
+from tocsin.sources.document import Documents
 from tocsin.sources.event_xml import read_xml
 from tocsin.sources.inputs import find_inputs, recognise
 from tocsin.sources.read import read_inputs
@@ -42,7 +43,7 @@ def event(number: int, command_line: str = "MpCmdRun.exe -DownloadFile", quote: 
 
 def read(content: bytes, rejects: Rejects | None = None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
-    for batch in read_xml(io.BytesIO(content), "x", FIELDS, rejects or Rejects()):
+    for batch in read_xml(io.BytesIO(content), "x", FIELDS, rejects or Rejects(), Documents()):
         rows.extend({name: row.get(name) for name in FIELDS.fields} for row in batch.rows)
     return rows
 
@@ -180,7 +181,7 @@ def test_events_are_found_wherever_reads_end() -> None:
             return super().read1(random.Random(self.tell()).randint(1, 900))
 
     rejects = Rejects()
-    (batch,) = read_xml(Dribble(content), "x", FIELDS, rejects)
+    (batch,) = read_xml(Dribble(content), "x", FIELDS, rejects, Documents())
     assert [row.get("winlog.record_id") for row in batch.rows] == [str(number) for number in range(40)]
     assert rejects.total == 0
 

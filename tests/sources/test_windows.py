@@ -16,7 +16,7 @@ from tests.scenario import DEFENDER, SECURITY, SYSMON, Machine
 from tests.shared import needs_shared, shared
 from tocsin.ecs import default_schema
 from tocsin.sources.batch import Rejects, Wanted
-from tocsin.sources.document import normalise
+from tocsin.sources.document import Documents
 from tocsin.sources.inputs import find_inputs
 from tocsin.sources.mapping import DATASETS
 from tocsin.sources.read import read_inputs
@@ -283,7 +283,7 @@ EXPORTED: dict[str, Any] = {
 
 
 def test_a_flat_record_is_the_same_event() -> None:
-    event = normalise(NXLOG)
+    event = Documents().normalise(NXLOG)
     wanted = {
         "@timestamp": "2020-10-22T18:32:39.290Z", "event.code": "3", "event.category": ["network"],
         "event.dataset": "windows.sysmon_operational", "event.provider": "Microsoft-Windows-Sysmon",
@@ -299,18 +299,18 @@ def test_a_flat_record_is_the_same_event() -> None:
 
 
 def test_event_data_called_like_a_field_of_the_shipper_stays_event_data() -> None:
-    event = normalise({**NXLOG, "EventID": 13, "EventType": "SetValue", "TargetObject": "HKLM\\a\\b"})
+    event = Documents().normalise({**NXLOG, "EventID": 13, "EventType": "SetValue", "TargetObject": "HKLM\\a\\b"})
     assert event["winlog.event_data.EventType"] == "SetValue"
     assert event["registry.value"] == "b"
 
 
 def test_a_flat_export_with_levels_and_its_own_time() -> None:
-    event = normalise(EXPORTED)
+    event = Documents().normalise(EXPORTED)
     assert event["@timestamp"] == "2022-08-18T06:55:57.789Z"
     assert (event["event.action"], event["event.outcome"], event["user.name"]) == ("logon-failed", "failure", "jo")
     assert event["source.ip"] == "192.0.2.4"
     assert (
-        normalise({**EXPORTED, "TimeCreated": "2020-10-20 01:31:47.232"})["@timestamp"]
+        Documents().normalise({**EXPORTED, "TimeCreated": "2020-10-20 01:31:47.232"})["@timestamp"]
         == "2020-10-20T01:31:47.232Z"
     )
 

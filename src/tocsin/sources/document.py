@@ -1,10 +1,11 @@
-"""One document: an ECS event, a hit or a Windows event in JSON -> a flat event, and the index that it lies in."""
+"""One document in JSON: an ECS event, a hit, a Windows event or a product's record -> a row, and its index."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ import pyarrow as pa
 from tocsin.ecs import INDEX
 from tocsin.engine.table import Row
 from tocsin.sources.batch import Event, flatten
+from tocsin.sources.mapping import DATASETS
+from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, kind_of, recognised
+from tocsin.sources.products.record import ProductRecord
 from tocsin.sources.windows.flat import is_flat, unflattened
 from tocsin.sources.windows.record import WindowsRecord
 
@@ -22,55 +26,102 @@ DATASET_FIELDS = (
     "data_stream.dataset",
     "data_stream.namespace",
     "event.dataset",
+    "event.module",
     "agent.type",
 )
+# Shippers whose indices are no data streams.
+OUTSIDE_DATA_STREAMS = ("winlogbeat", "endgame")
 UNKNOWN_DATASET = "ecs"
 _BACKING_INDEX = re.compile(r"^(?:[^:]*:)?(?:partial-|restored-)?(?:\.ds-)?(.*?)(?:-\d{4}\.\d{2}\.\d{2}-\d{6})?$")
 
 
-def row_of(record: Any) -> WindowsRecord | Event:
-    """Return a record as a row: a Windows event, read field by field, or an ECS document or hit, flat.
+@dataclass(eq=False)
+class Documents:
+    """What records are taken for: each for what it shows itself to be, or all for those of one `source`.
 
-    Raises ValueError for anything else.
+    `metadata` is what records taught about the hosts and users of others.
     """
-    if not isinstance(record, dict):
-        raise ValueError(f"an event is a JSON object, and this is a {type(record).__name__}")
-    if is_windows(record):
-        return WindowsRecord(record if "Event" in record else unflattened(record))
-    source = record.get("_source")
-    if isinstance(source, dict):
-        event = flatten(source)
-        for key in ("_index", "_id"):
-            if isinstance(record.get(key), str):
-                event[key] = record[key]
-    elif isinstance(record.get("fields"), dict) and "_index" in record:
-        event = flatten(record["fields"])
-        event["_index"] = record["_index"]
-    else:
-        event = flatten(record)
-    index = index_of(event)
-    if index is None:
-        event.pop(INDEX, None)
-    else:
-        event[INDEX] = index
-    return event
+
+    source: str | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+
+    def row_of(self, record: Any) -> WindowsRecord | ProductRecord | Event:
+        """Return a record as a row: read field by field, or an ECS document or hit, flat.
+
+        Raises ValueError for anything else, MalformedRecord for a Windows event that lacks what each has.
+        """
+        if not isinstance(record, dict):
+            raise ValueError(f"an event is a JSON object, and this is a {type(record).__name__}")
+        if is_windows(record):
+            dataset = DATASETS.get(self.source or "") if self.source not in PRODUCTS else None
+            return WindowsRecord(record if "Event" in record else unflattened(record), dataset=dataset)
+        found = self.product_of(record)
+        if found is not None:
+            return ProductRecord(record, *found, self.metadata)
+        return self._ecs(record)
+
+    def product_of(self, record: Mapping[str, Any]) -> tuple[Product, Shape, str] | None:
+        """Return the product that a record is taken to be of, its shape and kind; None when of none.
+
+        Raises ValueError for a record that cannot be one of `source`.
+        """
+        return recognised(record) if self.source is None else taken_for(record, self.source)
+
+    def _ecs(self, record: Mapping[str, Any]) -> Event:
+        source = record.get("_source")
+        if isinstance(source, dict):
+            event = flatten(source)
+            for key in ("_index", "_id"):
+                if isinstance(record.get(key), str):
+                    event[key] = record[key]
+        elif isinstance(record.get("fields"), dict) and "_index" in record:
+            event = flatten(record["fields"])
+            event["_index"] = record["_index"]
+        else:
+            event = flatten(record)
+        index = index_of(event) if self.source is None else index_of_source(self.source)
+        if index is None:
+            event.pop(INDEX, None)
+        else:
+            event[INDEX] = index
+        return event
+
+    def normalise(self, record: Any) -> Event:
+        """Return a record as a flat ECS event. Raises ValueError for what is none."""
+        row = self.row_of(record)
+        return row if isinstance(row, dict) else row.fields()
+
+    def read(self, content: bytes) -> Event:
+        """Return the event that JSON text holds. Raises ValueError."""
+        return self.normalise(orjson.loads(content))
+
+
+def taken_for(record: Mapping[str, Any], source: str) -> tuple[Product, Shape, str] | None:
+    """Return a record as one of the product called `source`, None when there is no such product.
+
+    Raises ValueError for a record that cannot be one.
+    """
+    product = PRODUCTS.get(source)
+    if product is None:
+        return None
+    for shape in product.shapes:
+        kind = kind_of(record, shape)
+        if kind is not None:
+            return product, shape, kind
+    raise ValueError(f"not a record of {source}")
 
 
 def is_windows(record: Mapping[str, Any]) -> bool:
-    """Tell a Windows event in JSON, nested as its XML or flat, from an ECS document."""
+    """Tell a Windows event in JSON, nested as its XML or flat, from any other document."""
     nested = record.get("Event")
     return (isinstance(nested, dict) and "System" in nested) or is_flat(record)
 
 
-def normalise(record: Any) -> Event:
-    """Return a record as a flat ECS event. Raises ValueError for what is none."""
-    row = row_of(record)
-    return row.fields() if isinstance(row, WindowsRecord) else row
-
-
-def read_document(content: bytes) -> Event:
-    """Return the event that JSON text holds. Raises ValueError."""
-    return normalise(orjson.loads(content))
+def index_of_source(source: str) -> str:
+    """Return the index that the events of a source lie in."""
+    if source in DATASETS:
+        return DATASETS[source].index
+    return f"{source}-default" if source in OUTSIDE_DATA_STREAMS else f"logs-{source}-default"
 
 
 def index_of(event: Mapping[str, Any]) -> str | None:
@@ -80,8 +131,10 @@ def index_of(event: Mapping[str, Any]) -> str | None:
         match = _BACKING_INDEX.match(index)
         return match[1] if match else index
     dataset = event.get("data_stream.dataset") or event.get("event.dataset")
-    if event.get("agent.type") == "winlogbeat" or event.get("@metadata.beat") == "winlogbeat":
-        return "winlogbeat-default"
+    shippers = [event.get(name) for name in ("agent.type", "@metadata.beat", "event.module")]
+    for shipper in OUTSIDE_DATA_STREAMS:
+        if shipper in shippers:
+            return f"{shipper}-default"
     if not isinstance(dataset, str):
         return None
     kind = event.get("data_stream.type", "logs")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from tocsin.sources.batch import Reject, Rejects, RowBatch, Wanted
+from tocsin.sources.document import Documents
 from tocsin.sources.inputs import DAMAGE
 from tocsin.sources.rows import Rows
 from tocsin.sources.windows.record import MalformedRecord
@@ -20,9 +21,11 @@ _BETWEEN = re.compile(rb"\s+|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->|</?[A-Za-z][\w.:-
 _LONGEST = 16 << 20  # bytes of one event; Windows writes none over 64 KiB of binary XML
 
 
-def read_xml(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[RowBatch]:
+def read_xml(
+    file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
+) -> Iterator[RowBatch]:
     """Yield the events of an XML stream; elements that are no events are rejected with their line number."""
-    rows = Rows(name, wanted, rejects)
+    rows = Rows(name, wanted, rejects, documents)
     elements = _Elements(file, name, rejects)
     for number, (line, element) in enumerate(elements, 1):
         place = f"line {line}"
@@ -35,7 +38,7 @@ def read_xml(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> Ite
         except MalformedRecord as error:
             rejects.add(Reject(name, place, "malformed XML", str(error), text))
         if number % _BATCH == 0:
-            batch, rows = rows.batch(), Rows(name, wanted, rejects)
+            batch, rows = rows.batch(), Rows(name, wanted, rejects, documents)
             if batch is not None:
                 yield batch
     batch = rows.batch()

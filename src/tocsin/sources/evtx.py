@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import PurePath
 from typing import Any, BinaryIO
 
@@ -15,9 +16,9 @@ import orjson
 
 from tocsin.errors import InputError
 from tocsin.sources.batch import Event, RawEvent, Reject, Rejects, RowBatch, Wanted
-from tocsin.sources.document import read_document
-from tocsin.sources.mapping import Dataset
-from tocsin.sources.windows.record import MalformedRecord, WindowsRecord, dataset_of, to_ecs
+from tocsin.sources.document import Documents
+from tocsin.sources.mapping import DATASETS, Dataset
+from tocsin.sources.windows.record import MalformedRecord, WindowsRecord, dataset_of
 
 BATCH = 4096
 _HEADER, _CHUNK = 4096, 65536  # bytes of a file's header and of each chunk
@@ -31,7 +32,9 @@ _EVENT_ID = '"EventID":'
 _CHANNEL = re.compile(r'"Channel":"([^"\\]*)"')
 
 
-def read_evtx(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[RowBatch]:
+def read_evtx(
+    file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
+) -> Iterator[RowBatch]:
     """Yield the events of an EVTX file. A damaged record or chunk is rejected, and reading goes on.
 
     Raises InputError when the file's header cannot be read.
@@ -45,7 +48,9 @@ def read_evtx(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> It
         raise InputError(f"{name} is not readable as EVTX: {_reason(error)}") from None
     _check_length(file, name, rejects)
     forwarded = PurePath(name).name.lower().startswith("forwardedevents")
-    batch = _Batch(name, wanted, rejects, forwarded)
+    dataset = DATASETS.get(documents.source or "")
+    decode = partial(_read, forwarded=forwarded, dataset=dataset)
+    batch = _Batch(name, wanted, rejects, decode, dataset)
     with warnings.catch_warnings(record=True) as damaged:
         warnings.simplefilter("always")
         while True:
@@ -62,7 +67,7 @@ def read_evtx(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> It
                 _reject_damaged(damaged, name, batch.last_id, rejects)
             if len(batch.rows) >= BATCH:
                 yield batch.finish()
-                batch = _Batch(name, wanted, rejects, forwarded)
+                batch = _Batch(name, wanted, rejects, decode, dataset)
         _reject_damaged(damaged, name, batch.last_id, rejects)
     if batch.counts:
         yield batch.finish()
@@ -101,8 +106,12 @@ class _Head:
 class _Batch:
     """Records gathered for one table."""
 
-    def __init__(self, name: str, wanted: Wanted, rejects: Rejects, forwarded: bool) -> None:
-        self.name, self.wanted, self.rejects, self.forwarded = name, wanted, rejects, forwarded
+    def __init__(
+        self, name: str, wanted: Wanted, rejects: Rejects, decode: partial[Event], dataset: Dataset | None
+    ) -> None:
+        self.name, self.wanted, self.rejects = name, wanted, rejects
+        self.decode, self.dataset = decode, dataset  # the latter is None where each record tells its own
+        self.forwarded: bool = decode.keywords["forwarded"]
         self.rows: list[WindowsRecord] = []
         self.counts: Counter[str] = Counter()
         self.last_id: object = "the start"
@@ -124,7 +133,7 @@ class _Batch:
 
     def _add_odd(self, text: str) -> None:
         try:
-            row = WindowsRecord(orjson.loads(text), forwarded=self.forwarded)
+            row = WindowsRecord(orjson.loads(text), forwarded=self.forwarded, dataset=self.dataset)
         except (MalformedRecord, orjson.JSONDecodeError) as error:
             place = f"record {self.last_id}"
             self.rejects.add(Reject(self.name, place, "malformed Windows event", str(error), text))
@@ -139,12 +148,12 @@ class _Batch:
             return None
         provider, event_id = match[1], int(match[2])
         channel = _CHANNEL.search(text)
-        dataset = dataset_of(provider, channel[1] if channel else "")
+        dataset = self.dataset or dataset_of(provider, channel[1] if channel else "")
         head = _Head(provider, dataset, event_id, self._reads(dataset, event_id))
         # Only a provider with a mapping of its own tells the dataset without the channel, and an event id
         # that comes with qualifiers stands further behind.
         if (
-            dataset_of(provider, "") is dataset
+            (self.dataset or dataset_of(provider, "")) is dataset
             and dataset.kinds
             and text.startswith(f"{_EVENT_ID}{event_id},", text.find(_EVENT_ID))
         ):
@@ -155,10 +164,9 @@ class _Batch:
         return self.wanted.any_of(dataset.kind(event_id).category)
 
     def finish(self) -> RowBatch:
-        rows, name = self.rows, self.name
-        decode = _read_forwarded if self.forwarded else read_document
+        rows, name, decode = self.rows, self.name, self.decode
         return RowBatch(rows, lambda row: RawEvent(rows[row].source(), name, decode), self.counts)
 
 
-def _read_forwarded(content: bytes) -> Event:
-    return to_ecs(orjson.loads(content), forwarded=True)
+def _read(content: bytes, *, forwarded: bool, dataset: Dataset | None) -> Event:
+    return WindowsRecord(orjson.loads(content), forwarded=forwarded, dataset=dataset).fields()

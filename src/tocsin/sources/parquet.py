@@ -16,12 +16,14 @@ from tocsin.ecs import INDEX
 from tocsin.engine.table import EventTable
 from tocsin.errors import InputError
 from tocsin.sources.batch import EventBatch, RawEvent, Rejects, Wanted
-from tocsin.sources.document import DATASET_FIELDS, index_and_counts, read_document
+from tocsin.sources.document import DATASET_FIELDS, Documents, index_and_counts
 
 _ROWS = 1 << 16
 
 
-def read_parquet(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[EventBatch]:
+def read_parquet(
+    file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
+) -> Iterator[EventBatch]:
     """Yield the events of a Parquet file, one row group after the other. Raises InputError."""
     try:
         parquet = pq.ParquetFile(file)
@@ -45,13 +47,15 @@ def read_parquet(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) ->
         for start in range(0, rows, _ROWS):
             part = table.slice(start, _ROWS)
             length = min(_ROWS, rows - start)
-            yield _batch(part, length, paths, wanted.fields, _raw(whole, group, start, name))
+            yield _batch(part, length, paths, wanted.fields, _raw(whole, group, start, name, documents))
 
 
-def _raw(whole: Callable[[int], pa.Table], group: int, start: int, name: str) -> Callable[[int], RawEvent]:
+def _raw(
+    whole: Callable[[int], pa.Table], group: int, start: int, name: str, documents: Documents
+) -> Callable[[int], RawEvent]:
     def raw(row: int) -> RawEvent:
         found = whole(group).slice(start + row, 1).to_pylist()[0]
-        return RawEvent(orjson.dumps(found, default=str), name, read_document)
+        return RawEvent(orjson.dumps(found, default=str), name, documents.read)
 
     return raw
 

@@ -7,13 +7,14 @@ from typing import BinaryIO
 
 from tocsin.errors import InputError
 from tocsin.sources.batch import EventBatch, Reject, Rejects, RowBatch, Wanted, gather
-from tocsin.sources.ecs_json import read_json
+from tocsin.sources.document import Documents
 from tocsin.sources.event_xml import read_xml
 from tocsin.sources.evtx import read_evtx
 from tocsin.sources.inputs import DAMAGE, Input, Unread, open_streams
+from tocsin.sources.json_events import read_json
 from tocsin.sources.parquet import read_parquet
 
-Reader = Callable[[BinaryIO, str, Wanted, Rejects], Iterator[EventBatch | RowBatch]]
+Reader = Callable[[BinaryIO, str, Wanted, Rejects, Documents], Iterator[EventBatch | RowBatch]]
 
 _READERS: dict[str, Reader] = {"evtx": read_evtx, "json": read_json, "parquet": read_parquet, "xml": read_xml}
 GATHERED = 8192  # rows that small batches are joined to
@@ -24,14 +25,16 @@ def read_inputs(
     wanted: Wanted,
     rejects: Rejects,
     started: Callable[[Input], None] | None = None,
+    documents: Documents | None = None,
 ) -> Iterator[EventBatch]:
     """Yield the events of every input, small ones together; `started` is told of each as it is opened."""
+    taken_as = documents or Documents()
 
     def each() -> Iterator[EventBatch | RowBatch]:
         for source in sources:
             if started:
                 started(source)
-            yield from read_input(source, wanted, rejects)
+            yield from read_input(source, wanted, rejects, taken_as)
 
     return gather(each(), wanted.fields, GATHERED)
 
@@ -44,7 +47,9 @@ def _unread(name: str, error: Exception, *, named: bool) -> Reject:
     return Reject(name, "", reason, f"{error.message}. {error.hint}".rstrip(" ."))
 
 
-def read_input(source: Input, wanted: Wanted, rejects: Rejects) -> Iterator[EventBatch | RowBatch]:
+def read_input(
+    source: Input, wanted: Wanted, rejects: Rejects, documents: Documents
+) -> Iterator[EventBatch | RowBatch]:
     """Yield the events of one input. What cannot be read is rejected; nothing is raised for bad content."""
     try:
         with open_streams(source) as streams:
@@ -53,7 +58,7 @@ def read_input(source: Input, wanted: Wanted, rejects: Rejects) -> Iterator[Even
                     rejects.add(_unread(stream.name, stream.error, named=False))
                     continue
                 try:
-                    yield from _READERS[stream.format](stream.file, stream.name, wanted, rejects)
+                    yield from _READERS[stream.format](stream.file, stream.name, wanted, rejects, documents)
                 except (InputError, *DAMAGE) as error:
                     rejects.add(_unread(stream.name, error, named=source.named))
     except (InputError, *DAMAGE) as error:

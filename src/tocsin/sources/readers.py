@@ -65,6 +65,7 @@ class Readers(dict[str, Reader | None]):
         super().__init__()
         self.dataset, self.key = dataset, key
         self._head, self._kept = head, kept
+        self.constants = {name: read.value for name, read in head.items() if isinstance(read, Constant)}
 
     def __hash__(self) -> int:  # type: ignore[override]
         return id(self)
@@ -78,6 +79,11 @@ class Readers(dict[str, Reader | None]):
         if reader is None:
             return True, None
         return (True, reader.value) if isinstance(reader, Constant) else (False, None)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The categories of every event of this kind."""
+        return self.dataset.kind(self.key).category
 
     @property
     def targets(self) -> list[str]:

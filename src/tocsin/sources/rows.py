@@ -9,15 +9,15 @@ import orjson
 
 from tocsin.engine.table import Row
 from tocsin.sources.batch import RawEvent, Reject, Rejects, RowBatch, Wanted
-from tocsin.sources.document import dataset_name, read_document, row_of
-from tocsin.sources.windows.record import MalformedRecord, WindowsRecord
+from tocsin.sources.document import Documents, dataset_name
+from tocsin.sources.windows.record import MalformedRecord
 
 
 class Rows:
     """Records gathered for one table; `text` is a record's own JSON where it is at hand."""
 
-    def __init__(self, name: str, wanted: Wanted, rejects: Rejects) -> None:
-        self.name, self.wanted, self.rejects = name, wanted, rejects
+    def __init__(self, name: str, wanted: Wanted, rejects: Rejects, documents: Documents) -> None:
+        self.name, self.wanted, self.rejects, self.documents = name, wanted, rejects, documents
         self.rows: list[Row] = []
         self.texts: list[bytes | None] = []
         self.records: list[Any] = []
@@ -26,7 +26,7 @@ class Rows:
     def add(self, record: Any, place: str, text: bytes | None = None) -> None:
         """Add a record, or reject it by its `place`."""
         try:
-            row = row_of(record)
+            row = self.documents.row_of(record)
         except MalformedRecord as error:
             self.rejects.add(Reject(self.name, place, "malformed Windows event", str(error), shown(record)))
             return
@@ -34,7 +34,7 @@ class Rows:
             self.rejects.add(Reject(self.name, place, "not an event", str(error), shown(record)))
             return
         self.counts[dataset_name(row)] += 1
-        if isinstance(row, WindowsRecord) and not self.wanted.any_of(row.dataset.kind(row.event_id).category):
+        if not isinstance(row, dict) and not self.wanted.any_of(row.kind.categories):
             return
         self.rows.append(row)
         self.texts.append(text)
@@ -47,7 +47,9 @@ class Rows:
 
         def raw(row: int) -> RawEvent:
             text = self.texts[row]
-            return RawEvent(orjson.dumps(self.records[row]) if text is None else text, self.name, read_document)
+            return RawEvent(
+                orjson.dumps(self.records[row]) if text is None else text, self.name, self.documents.read
+            )
 
         return RowBatch(self.rows, raw, self.counts)
 

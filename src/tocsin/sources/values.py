@@ -1,18 +1,22 @@
-"""Converters from a value of Windows event data to the value of one ECS field; None leaves the field out."""
+"""Converters from a value of a record, as text, to the value of one ECS field; None leaves the field out."""
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import orjson
 
 from tocsin.ecs import is_long
 from tocsin.sources.command_line import split_command_line
 
 Converter = Callable[[str], Any]
 
-# Event data that Windows writes where it has nothing to say.
+# What is written where there is nothing to say.
 EMPTY = frozenset(("", "-", "{00000000-0000-0000-0000-000000000000}", "00000000-0000-0000-0000-000000000000"))
 _GUID = re.compile(r"\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?")
 
@@ -131,6 +135,20 @@ _DWORD = re.compile(r"DWORD \((0x[0-9A-F]{8})\)", re.IGNORECASE)
 _QWORD = re.compile(r"QWORD \((0x[0-9A-F]{8})-(0x[0-9A-F]{8})\)", re.IGNORECASE)
 
 
+# Names that products have for the types of registry data.
+REGISTRY_TYPES = {
+    "Binary": "REG_BINARY", "BINARY": "REG_BINARY", "binary": "REG_BINARY", "3": "REG_BINARY",
+    "Dword": "REG_DWORD", "DWORD": "REG_DWORD", "dword": "REG_DWORD", "4": "REG_DWORD",
+    "Qword": "REG_QWORD", "QWORD": "REG_QWORD", "qword": "REG_QWORD", "11": "REG_QWORD",
+    "String": "REG_SZ", "SZ": "REG_SZ", "string": "REG_SZ", "sz": "REG_SZ", "1": "REG_SZ",
+    "ExpandString": "REG_EXPAND_SZ", "EXPAND_SZ": "REG_EXPAND_SZ", "expand_string": "REG_EXPAND_SZ",
+    "2": "REG_EXPAND_SZ",
+    "MultiString": "REG_MULTI_SZ", "MULTI_SZ": "REG_MULTI_SZ", "multi_string": "REG_MULTI_SZ",
+    "7": "REG_MULTI_SZ",
+    "None": "REG_NONE", "NONE": "REG_NONE", "0": "REG_NONE",
+}  # fmt: skip
+
+
 def registry_hive(path: str) -> str | None:
     """Return the hive of a registry path, in short form."""
     return _HIVES.get(path.partition("\\")[0])
@@ -173,3 +191,169 @@ def resolved_names(results: str) -> list[str] | None:
     """Return the names in Sysmon's query results."""
     parts = (part.split() for part in results.split(";") if part.strip().startswith("type:"))
     return [words[2] for words in parts if len(words) == 3] or None
+
+
+# ---- moments
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FILETIME_EPOCH = 116_444_736_000_000_000  # 1970 as 100-nanosecond steps since 1601
+_DECIMAL = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?")
+
+
+def _moment(seconds: int, fraction: str) -> str | None:
+    try:
+        whole = _EPOCH + timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+    return f"{whole:%Y-%m-%dT%H:%M:%S}{'.' + fraction if fraction else ''}Z" if whole.year > 999 else None
+
+
+def epoch_seconds(value: str) -> str | None:
+    """Return the moment of seconds since 1970, with the fraction as it is given."""
+    match = _DECIMAL.fullmatch(value)
+    return _moment(int(match[1]), match[2] or "") if match else None
+
+
+def epoch_milliseconds(value: str) -> str | None:
+    """Return the moment of milliseconds since 1970; a text with a date in it is kept."""
+    if value.isdecimal() and len(value) <= 15:
+        return _moment(int(value) // 1000, f"{int(value) % 1000:03}")
+    return zoned(value)
+
+
+def file_time(value: str) -> str | None:
+    """Return the moment of 100-nanosecond steps since 1601, to that precision."""
+    if not value.isdecimal() or len(value) > 19 or int(value) < _FILETIME_EPOCH:
+        return None
+    steps = int(value) - _FILETIME_EPOCH
+    return _moment(steps // 10_000_000, f"{steps % 10_000_000:07}")
+
+
+_ZONED = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)? ?(Z|UTC|[+-]\d\d:?\d\d)?", re.IGNORECASE
+)
+
+
+def zoned(value: str) -> str | None:
+    """Return a written moment as `2026-10-06T08:26:00.1234567Z`; one without a zone is taken for UTC."""
+    match = _ZONED.fullmatch(value)
+    if match is None:
+        return None
+    zone = (match[4] or "Z").upper()
+    if zone not in ("Z", "UTC"):
+        return f"{match[1]}T{match[2]}{'.' + match[3] if match[3] else ''}{zone[:3]}:{zone[-2:]}"
+    return f"{match[1]}T{match[2]}{'.' + match[3] if match[3] else ''}Z"
+
+
+# ---- what products write
+
+
+def lowered(value: str) -> str:
+    """Return the value in lower case."""
+    return value.lower()
+
+
+def boolean(value: str) -> bool | None:
+    """Return the truth that a product writes as `true`, `1` and the like."""
+    return {"true": True, "1": True, "false": False, "0": False}.get(value.lower())
+
+
+def digest(value: str) -> str | None:
+    """Return a hash in lower case; one of zeros alone stands for none."""
+    return value.lower() if value.strip("0 ") else None
+
+
+def before_dot(value: str) -> str:
+    """Return the host's own name of a name with its domain."""
+    return value.partition(".")[0]
+
+
+def account(value: str) -> str:
+    r"""Return name of `DOMAIN\name`, or the whole where there is no domain."""
+    return value.rpartition("\\")[2]
+
+
+def listed(convert: Callable[[str], Any]) -> Converter:
+    """Return a converter that gives its value as a list of one."""
+
+    def convert_to_list(value: str) -> list[Any] | None:
+        found = convert(value)
+        return None if found is None else [found]
+
+    return convert_to_list
+
+
+def texts(value: str) -> list[str] | None:
+    """Return the texts of a list in JSON; any other text as a list of one."""
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return [value]
+    if not isinstance(found, list):
+        return [value]
+    return [text_ for item in found if (text_ := as_text(item)) is not None] or None
+
+
+def member(name: str) -> Converter:
+    """Return a converter that takes one member of an object in JSON, as text."""
+
+    def read_member(value: str) -> str | None:
+        try:
+            found = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return None
+        return as_text(found.get(name)) if isinstance(found, dict) else None
+
+    return read_member
+
+
+def as_text(value: Any) -> str | None:
+    """Return a value of a JSON record as text; None for null and for what stands for nothing."""
+    if isinstance(value, str):
+        return None if value in EMPTY else value
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, (int, float)) else orjson.dumps(value, default=str).decode()
+
+
+def entity_id(*parts: str | None) -> str | None:
+    """Return an id for what these parts together name, None if one lacks.
+
+    Every record that names the same gives the same id. Zeros that end a fraction of a second do not count, as
+    products write one moment at several precisions.
+    """
+    if any(part is None for part in parts):
+        return None
+    text_of_parts = "\0".join(_TRAILING_ZEROS.sub("", part or "") for part in parts)
+    return hashlib.blake2b(text_of_parts.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+_TRAILING_ZEROS = re.compile(r"\.?0+(?=Z$)")
+
+# The numbers of IANA's registries.
+TRANSPORTS = {
+    "1": "icmp",
+    "2": "igmp",
+    "6": "tcp",
+    "17": "udp",
+    "47": "gre",
+    "50": "esp",
+    "58": "ipv6-icmp",
+    "132": "sctp",
+}
+RECORD_TYPES = {
+    "1": "A", "2": "NS", "5": "CNAME", "6": "SOA", "12": "PTR", "13": "HINFO", "15": "MX", "16": "TXT",
+    "28": "AAAA", "33": "SRV", "35": "NAPTR", "39": "DNAME", "43": "DS", "46": "RRSIG", "48": "DNSKEY",
+    "52": "TLSA", "64": "SVCB", "65": "HTTPS", "251": "IXFR", "252": "AXFR", "255": "ANY", "257": "CAA",
+}  # fmt: skip
+
+
+def transport(value: str) -> str | None:
+    """Return a transport protocol by its number or name, in lower case."""
+    name = value.lower()
+    if name.isdecimal():
+        return TRANSPORTS.get(name)
+    found = next((known for known in ("tcp", "udp", "icmp") if name.startswith(known)), None)
+    return found or name

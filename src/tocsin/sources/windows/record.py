@@ -87,12 +87,13 @@ class WindowsRecord:
 
     Rules read few fields of most records, so nothing is mapped that no rule reads, and a record that was given
     as text with its provider, channel and event id is parsed only when something needs more than a peek.
-    `forwarded` says that the record lay in a collector's log. Raises MalformedRecord.
+    `forwarded` says that the record lay in a collector's log, `dataset` which mapping it is read by, which its
+    provider and channel tell else. Raises MalformedRecord.
     """
 
     __slots__ = ("_data", "_peek", "_record", "_text", "dataset", "event_id", "forwarded", "kind", "provider")
 
-    def __init__(self, record: Record, *, forwarded: bool = False) -> None:
+    def __init__(self, record: Record, *, forwarded: bool = False, dataset: Dataset | None = None) -> None:
         try:
             event = record["Event"]
             head = event["System"]
@@ -104,7 +105,9 @@ class WindowsRecord:
             channel = head.get("Channel") or ""
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MalformedRecord(f"not a Windows event: {type(error).__name__} {error}") from None
-        self._set(provider, dataset_of(provider, channel), event_id, forwarded or "RenderingInfo" in event)
+        self._set(
+            provider, dataset or dataset_of(provider, channel), event_id, forwarded or "RenderingInfo" in event
+        )
         self._record: Record | None = record
         self._text = ""
         self._peek: Peek | None = None

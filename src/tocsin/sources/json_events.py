@@ -1,4 +1,4 @@
-"""JSON events that are already in ECS: NDJSON, arrays, `_search` responses and hits with `_source`.
+"""Events in JSON: NDJSON, arrays, `_search` responses and hits with `_source`.
 
 Lines are read in blocks. A block whose lines agree with the types seen so far is parsed by Arrow straight into
 the wanted columns; any other block, and anything that is not one object a line, takes the way record by record.
@@ -8,29 +8,31 @@ from __future__ import annotations
 
 import json
 import re
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import orjson
-import pyarrow as pa
-import zstandard
 
-from tocsin.ecs import INDEX
 from tocsin.engine.table import EventTable
 from tocsin.sources.batch import EventBatch, RawEvent, Reject, Rejects, RowBatch, Wanted
-from tocsin.sources.document import DATASET_FIELDS, index_and_counts, read_document
-from tocsin.sources.json_layout import Layout, is_bulk_action, layout_of
+from tocsin.sources.document import Documents, is_windows
+from tocsin.sources.inputs import DAMAGE
+from tocsin.sources.json_columns import sample_of
+from tocsin.sources.json_layout import Columns, DocumentLayout, document_layout
+from tocsin.sources.products.columns import ProductLayout, product_layout
 from tocsin.sources.rows import Rows
 
 # Bytes of NDJSON a batch. Many rules cost the same over a small batch as over a large one, so they get large ones.
 BLOCK, BLOCK_OF_MANY, MANY = 8 << 20, 32 << 20, 40  # the last is how many wanted fields tell many rules
+_SAMPLE, _LARGE_SAMPLE = 64, 2048  # lines that are looked at to see how a block's records are laid out
 _ARRAY_BATCH = 4096  # records of a JSON array or response a batch
 
 
-def read_json(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[EventBatch | RowBatch]:
+def read_json(
+    file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
+) -> Iterator[EventBatch | RowBatch]:
     """Yield the events of a JSON stream; lines that are not events are rejected with their line number."""
-    reader = _Lines(name, wanted, rejects)
+    reader = _Lines(name, wanted, rejects, documents)
     first = True
     line = 1
     blocks = _blocks(file, BLOCK_OF_MANY if len(wanted.fields) > MANY else BLOCK)
@@ -39,7 +41,7 @@ def read_json(file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects) -> It
             first = False
             block = block.removeprefix(b"\xef\xbb\xbf")
             if not _is_one_object_a_line(block):
-                yield from _whole(b"".join((block, *blocks)), name, wanted, rejects)
+                yield from _whole(b"".join((block, *blocks)), name, wanted, rejects, documents)
                 return
         lines = block.count(b"\n")
         batch = reader.read(block, line, lines)
@@ -60,7 +62,7 @@ def _blocks(file: BinaryIO, block: int) -> Iterator[bytes]:
     while damage is None:
         try:
             part = read(1 << 20)
-        except (OSError, EOFError, zstandard.ZstdError, zlib.error) as error:
+        except DAMAGE as error:
             damage = error
             break
         if not part:
@@ -98,7 +100,7 @@ def _is_response(found: Any) -> bool:
     return isinstance(found, dict) and isinstance(found.get("hits"), dict)
 
 
-def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects) -> Iterator[RowBatch]:
+def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects, documents: Documents) -> Iterator[RowBatch]:
     try:
         found = orjson.loads(data)
     except orjson.JSONDecodeError as error:
@@ -106,7 +108,7 @@ def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects) -> Iterator
     else:
         records = _records(found)
     for start in range(0, len(records), _ARRAY_BATCH):
-        rows = Rows(name, wanted, rejects)
+        rows = Rows(name, wanted, rejects, documents)
         for number, record in enumerate(records[start : start + _ARRAY_BATCH], start + 1):
             rows.add(record, f"record {number}")
         batch = rows.batch()
@@ -154,40 +156,37 @@ def _damaged_line(text: bytes, name: str, place: str, error: Exception) -> Rejec
 
 
 class _Lines:
-    """Reads blocks of lines, remembering the types of the wanted fields."""
+    """Reads blocks of lines, remembering how the records of the last one are laid out."""
 
-    def __init__(self, name: str, wanted: Wanted, rejects: Rejects) -> None:
-        self.name, self.wanted, self.rejects = name, wanted, rejects
-        self.fields = tuple(sorted({*wanted.fields, *DATASET_FIELDS} - {INDEX}))
-        self.layout: Layout | None = None
+    def __init__(self, name: str, wanted: Wanted, rejects: Rejects, documents: Documents) -> None:
+        self.name, self.wanted, self.rejects, self.documents = name, wanted, rejects, documents
+        self.layout: DocumentLayout | ProductLayout | None = None
 
     def read(self, block: bytes, first_line: int, lines: int) -> EventBatch | RowBatch | None:
         if self.layout is None:
-            self.layout = layout_of(block, self.fields)
-        table = self.layout.parse(block, lines) if self.layout else None
-        if table is not None and self.layout is not None:
-            return self._columns(block, table, self.layout)
+            self.layout = layout_of(sample_of(block, _SAMPLE), self.wanted.fields, self.documents)
+        found = self.layout.read(block, lines) if self.layout else None
+        if found is not None:
+            return self._columns(block, found)
         batch = self._one_by_one(block, first_line)
-        self.layout = layout_of(block, self.fields)  # the next block may be like this one
+        # The next block may be like this one, in which something was rarer than a small sample shows.
+        self.layout = layout_of(sample_of(block, _LARGE_SAMPLE), self.wanted.fields, self.documents)
         return batch
 
-    def _columns(self, block: bytes, table: pa.Table, layout: Layout) -> EventBatch:
-        columns = layout.columns(table)
-        index, counts = index_and_counts(columns, table.num_rows)
-        if index is not None:
-            columns[INDEX] = index
+    def _columns(self, block: bytes, found: Columns) -> EventBatch:
+        columns, rows, counts = found
         lines: list[bytes] = []
 
         def raw(row: int) -> RawEvent:
             if not lines:
                 lines.extend(line for line in block.split(b"\n") if line.strip())
-            return RawEvent(lines[row], self.name, read_document)
+            return RawEvent(lines[row], self.name, self.documents.read)
 
         kept = {name: column for name, column in columns.items() if name in self.wanted.fields}
-        return EventBatch(EventTable(kept, table.num_rows), raw, counts)
+        return EventBatch(EventTable(kept, rows), raw, counts)
 
     def _one_by_one(self, block: bytes, first_line: int) -> RowBatch | None:
-        rows = Rows(self.name, self.wanted, self.rejects)
+        rows = Rows(self.name, self.wanted, self.rejects, self.documents)
         for number, line in enumerate(block.split(b"\n"), first_line):
             text = line.strip()
             if not text:
@@ -201,3 +200,30 @@ class _Lines:
             if not is_bulk_action(record):
                 rows.add(record, place, text)
         return rows.batch()
+
+
+def is_bulk_action(record: Any) -> bool:
+    """Tell the line that stands before each event of a bulk request."""
+    return isinstance(record, dict) and record.keys() in ({"index"}, {"create"})
+
+
+def layout_of(
+    sample: Sequence[Any], fields: Iterable[str], documents: Documents
+) -> DocumentLayout | ProductLayout | None:
+    """Return how records like these are read as columns; None when they are to be read one by one."""
+    records = [record for record in sample if isinstance(record, dict)]
+    if not records or len(records) < len(sample) or any(is_windows(r) or is_bulk_action(r) for r in records):
+        return None
+    try:
+        found = [documents.product_of(record) for record in records]
+    except ValueError:
+        return None
+    shapes = {id(one and one[1]) for one in found}
+    if len(shapes) > 1:
+        return None
+    if found[0] is None:
+        return document_layout(records, fields, documents)
+    product, shape, kind = found[0]
+    if any(join.taught_by == kind for join in product.joins):  # each teaches something
+        return None
+    return product_layout(records, product, shape, fields, documents.metadata)

@@ -1,0 +1,94 @@
+"""Lines of JSON as Arrow columns: some members of each object, of known types."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.json
+
+_ARROW_BLOCK = 4 << 20  # bytes that one thread of Arrow's reader parses at a time
+_OF_PYTHON = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+Tree = dict[str, Any]  # members by name: an Arrow type, or the members below
+
+
+def sample_of(block: bytes, lines: int) -> list[Any]:
+    """Return the values of some lines, spread over a block; damaged ones are left out."""
+    found: dict[int, Any] = {}
+    for number in range(lines):
+        start = block.find(b"\n", number * len(block) // lines) + 1 if number else 0
+        end = block.find(b"\n", start)
+        if start not in found and block[start:end].strip():
+            try:
+                found[start] = orjson.loads(block[start:end])
+            except orjson.JSONDecodeError:
+                continue
+    return list(found.values())
+
+
+def parse_lines(block: bytes, lines: int, schema: pa.Schema) -> pa.Table | None:
+    """Return the columns of a schema for each of a block's `lines`, None when they do not fit."""
+    if not block.isascii() and not _is_utf8(block):  # Arrow does not look
+        return None
+    try:
+        table = pyarrow.json.read_json(
+            io.BytesIO(block),
+            read_options=pyarrow.json.ReadOptions(use_threads=True, block_size=_ARROW_BLOCK),
+            parse_options=pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+        )
+    except pa.ArrowInvalid:
+        return None
+    return table if table.num_rows == lines and (lines or not block.strip()) else None
+
+
+def _is_utf8(block: bytes) -> bool:
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def plant(tree: Tree, path: tuple[str, ...], kind: pa.DataType) -> bool:
+    """Put a leaf into a tree of members; False when the place is taken by something else."""
+    at: Any = tree
+    for part in path[:-1]:
+        at = at.setdefault(part, {})
+        if not isinstance(at, dict):
+            return False
+    if isinstance(at.get(path[-1]), dict):
+        return False
+    at[path[-1]] = kind
+    return True
+
+
+def schema_of(tree: Tree) -> pa.Schema:
+    """Return a tree of members as an Arrow schema."""
+    return pa.schema(list(_fields(tree)))
+
+
+def _fields(tree: Mapping[str, Any]) -> Iterator[pa.Field]:
+    for name, below in tree.items():
+        kind = pa.struct(list(_fields(below))) if isinstance(below, dict) else below
+        yield pa.field(name, kind)
+
+
+def type_of(values: Iterable[Any], unknown: pa.DataType) -> pa.DataType | None:
+    """Return the Arrow type that all values share, lists among one another: `unknown` where all are null.
+
+    None stands for values that share none.
+    """
+    present = [value for value in values if value is not None]
+    kinds = set(map(type, present))
+    if not kinds:
+        return unknown
+    if kinds == {list}:
+        inner = type_of((item for value in present for item in value), unknown)
+        return None if inner is None else pa.list_(inner)
+    if kinds == {int, float}:
+        return pa.float64()
+    return _OF_PYTHON.get(next(iter(kinds))) if len(kinds) == 1 else None

@@ -1,0 +1,262 @@
+"""Many records of a product at once: its mapping applied to columns, each distinct value converted once.
+
+It gives what `record.py` gives record by record; both read the same tables.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tocsin.engine.table import to_array
+from tocsin.sources.json_columns import Tree, parse_lines, plant, schema_of, type_of
+from tocsin.sources.json_layout import Columns, at
+from tocsin.sources.mapping import Derived, Row
+from tocsin.sources.products.product import Join, Metadata, Product, Shape, dig
+from tocsin.sources.products.record import readers_of
+from tocsin.sources.readers import gathered
+from tocsin.sources.values import Converter, as_text
+
+Codes = npt.NDArray[np.int64]
+
+
+class Coded:
+    """A column as codes over its distinct values, -1 for null."""
+
+    __slots__ = ("codes", "values")
+
+    def __init__(self, codes: Codes, values: list[Any]) -> None:
+        self.codes, self.values = codes, values
+
+    def convert(self, convert: Callable[[Any], Any]) -> Coded:
+        """Return the column with each distinct value converted; values that become None are null."""
+        lookup, values = _distinct(map(convert, self.values))
+        return Coded(lookup[self.codes], values)
+
+    def or_else(self, other: Coded) -> Coded:
+        """Return the column with the other's values where it is null."""
+        null = self.codes < 0
+        if not null.any():
+            return self
+        shifted = np.where(other.codes < 0, -1, other.codes + len(self.values))
+        return Coded(np.where(null, shifted, self.codes), [*self.values, *other.values])
+
+    def only(self, rows: npt.NDArray[np.bool_]) -> Coded:
+        """Return the column with nulls outside of some rows."""
+        return Coded(np.where(rows, self.codes, -1), self.values)
+
+    def to_arrow(self) -> pa.Array | None:
+        """Return the column for an event table, None when all of it is null."""
+        lookup, values = _distinct(self.values)
+        codes = lookup[self.codes]
+        array = to_array(values)
+        if array is None or not (codes >= 0).any():
+            return None
+        indices = pa.array(codes, pa.int64(), mask=codes < 0)
+        if pa.types.is_list(array.type):
+            return array.take(indices)
+        return pa.DictionaryArray.from_arrays(indices, array)
+
+
+def _distinct(values: Iterable[Any]) -> tuple[Codes, list[Any]]:
+    """Return a number for each value, equal ones alike, None as -1, and the distinct values in that order.
+
+    The numbers end in one for null, so that code -1 finds it.
+    """
+    known: dict[Any, int] = {}
+    kept: list[Any] = []
+    numbers: list[int] = []
+    for value in values:
+        if value is None:
+            numbers.append(-1)
+            continue
+        number = known.setdefault((type(value), tuple(value) if isinstance(value, list) else value), len(kept))
+        if number == len(kept):
+            kept.append(value)
+        numbers.append(number)
+    return np.array([*numbers, -1], np.int64), kept
+
+
+def combine(columns: Sequence[Coded], work_out: Callable[..., Any]) -> Coded:
+    """Return what is worked out from several columns, once for each combination of values."""
+    combined = np.zeros(len(columns[0].codes), np.int64)
+    for column in columns:
+        _, combined = _numbered(combined * (len(column.values) + 1) + column.codes + 1)
+    first, combined = _numbered(combined)
+    lists = [[*column.values, None] for column in columns]
+    picked = [
+        [values[code] for code in column.codes[first]] for column, values in zip(columns, lists, strict=True)
+    ]
+    lookup, values = _distinct(work_out(*parts) for parts in zip(*picked, strict=True))
+    return Coded(lookup[combined], values)
+
+
+def _numbered(codes: Codes) -> tuple[npt.NDArray[np.intp], Codes]:
+    """Return where each distinct code stands first, and the codes numbered in that order."""
+    encoded = pa.array(codes).dictionary_encode()
+    numbers = encoded.indices.to_numpy().astype(np.int64)
+    first = np.full(len(encoded.dictionary), -1, np.intp)
+    first[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1)
+    return first, numbers
+
+
+class ProductColumns:
+    """The records of one table, read as columns of ECS fields."""
+
+    def __init__(self, table: pa.Table, product: Product, shape: Shape, metadata: Metadata) -> None:
+        self._table, self._product, self._shape, self._metadata = table, product, shape, metadata
+        self._texts: dict[str, Coded] = {}
+        self._converted: dict[tuple[str, Converter], Coded] = {}
+        paths = dict.fromkeys((shape.telltale, shape.key))
+        telling = [self._encoded(at(table, path)) for path in paths]
+        self.kinds = combine(
+            telling, lambda *texts: shape.kind(texts[0] or "", texts[-1] or "") if texts[0] else None
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether every row is a record of the shape."""
+        return bool((self.kinds.codes >= 0).all())
+
+    def field(self, name: str) -> pa.Array | None:
+        """Return an ECS field of every record, None when none has it."""
+        # Kinds whose rows are the same for this field are read together.
+        alike: dict[_Reading, list[int]] = {}
+        for number, key in enumerate(self.kinds.values):
+            alike.setdefault(_reading(self._product, key, name), []).append(number)
+        found: Coded | None = None
+        for reading, numbers in alike.items():
+            column = self._read(reading)
+            if column is None:
+                continue
+            if len(alike) > 1:
+                column = column.only(np.isin(self.kinds.codes, numbers))
+            found = column if found is None else found.or_else(column)
+        return None if found is None else found.to_arrow()
+
+    def _read(self, reading: _Reading) -> Coded | None:
+        derived, rows, constant = reading
+        columns = [combine([self.text(source) for source in one.sources], one.read) for one in derived]
+        parts = [self._convert(row.source, row.convert) for row in rows]
+        if constant is _GATHERED:
+            return combine(parts, lambda *values: gathered(values)) if parts else None
+        columns += parts
+        if constant is not None:
+            value = list(constant) if isinstance(constant, tuple) else constant
+            columns.append(Coded(np.zeros(self._table.num_rows, np.int64), [value]))
+        found = columns[0] if columns else None
+        for column in columns[1:]:
+            found = found.or_else(column) if found else column
+        return found
+
+    def _convert(self, source: str, convert: Converter) -> Coded:
+        key = (source, convert)
+        if key not in self._converted:
+            self._converted[key] = self.text(source).convert(convert)
+        return self._converted[key]
+
+    def text(self, source: str) -> Coded:
+        """Return a value of every record as text."""
+        if source not in self._texts:
+            join = self._join(source)
+            if join is None:
+                self._texts[source] = self._own(source)
+            else:
+                name = source.removeprefix(join.prefix)
+                about, product, metadata = self.text(join.source), self._product, self._metadata
+                joined = about.convert(lambda value: as_text(metadata.about(product, join, value).get(name)))
+                self._texts[source] = self._own(source).or_else(joined)
+        return self._texts[source]
+
+    def _own(self, source: str) -> Coded:
+        return self._encoded(at(self._table, (*self._shape.body, source)))
+
+    def _join(self, source: str) -> Join | None:
+        return next((join for join in self._product.joins if source.startswith(join.prefix)), None)
+
+    def _encoded(self, column: pa.ChunkedArray) -> Coded:
+        array = column.combine_chunks()
+        if array.null_count == len(array):
+            return Coded(np.full(len(array), -1, np.int64), [])
+        if pa.types.is_nested(array.type):  # lists, which converters read as JSON
+            numbers, texts = _distinct(map(as_text, array.to_pylist()))
+            return Coded(numbers[:-1], texts)
+        encoded = array.dictionary_encode()
+        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+        return Coded(codes, encoded.dictionary.to_pylist()).convert(as_text)
+
+
+# How a field is read from one kind of record: what is worked out, rows in the order in which they are asked, and
+# the constant where these have nothing (a list as a tuple).
+_Reading = tuple[tuple[Derived, ...], tuple[Row, ...], Any]
+_GATHERED = object()  # in place of a constant: the rows' values are gathered
+
+
+def _reading(product: Product, key: str, name: str) -> _Reading:
+    dataset = product.dataset
+    rows = tuple(row for row in dataset.rows_of(key) if row.target == name)
+    if name.startswith("related."):
+        return (), rows, _GATHERED
+    derived = tuple(one for one in dataset.derived_of(key) if one.target == name)
+    kept = name.removeprefix(dataset.kept + ".")
+    if kept != name:
+        rows = (*rows, Row(kept, name))
+    return derived, rows[::-1], _hashable(readers_of(dataset.name, key).constants.get(name))
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class ProductLayout:
+    """Where the values that wanted fields are made of lie in a product's records, and of which types they are."""
+
+    def __init__(
+        self, product: Product, shape: Shape, fields: Iterable[str], tree: Tree, metadata: Metadata
+    ) -> None:
+        self.product, self.shape, self.fields, self.metadata = product, shape, tuple(fields), metadata
+        self.schema = schema_of(tree)
+
+    def read(self, block: bytes, lines: int) -> Columns | None:
+        """Return the wanted fields of a block of lines, or None when a line does not fit."""
+        table = parse_lines(block, lines, self.schema)
+        if table is None:
+            return None
+        records = ProductColumns(table, self.product, self.shape, self.metadata)
+        if not records.complete:
+            return None
+        found = {name: column for name in self.fields if (column := records.field(name)) is not None}
+        return found, table.num_rows, Counter({self.product.dataset.name: table.num_rows})
+
+
+def product_layout(
+    sample: Sequence[dict[str, Any]], product: Product, shape: Shape, wanted: Iterable[str], metadata: Metadata
+) -> ProductLayout | None:
+    """Return the layout of records like these; None when Arrow cannot read them."""
+    fields = sorted(wanted)
+    tree: Tree = {}
+    for path in dict.fromkeys((shape.telltale, shape.key)):
+        if not plant(tree, path, pa.string()):
+            return None
+    for source in sources_of(product, fields):
+        path = (*shape.body, source)
+        kind = type_of((dig(record, path) for record in sample), pa.string())
+        if kind is None or (path not in (shape.telltale, shape.key) and not plant(tree, path, kind)):
+            return None
+    return ProductLayout(product, shape, fields, tree, metadata)
+
+
+def sources_of(product: Product, fields: Iterable[str]) -> list[str]:
+    """Return the names of the values that fields are made of."""
+    dataset, named = product.dataset, set(fields)
+    found = [row.source for row in dataset.rows if row.target in named]
+    found += [source for one in dataset.derived if one.target in named for source in one.sources]
+    prefix = dataset.kept + "."
+    found += [name.removeprefix(prefix) for name in named if name.startswith(prefix)]
+    joined = [join.source for join in product.joins if any(source.startswith(join.prefix) for source in found)]
+    return list(dict.fromkeys((*found, *joined)))

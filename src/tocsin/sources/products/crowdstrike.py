@@ -1,0 +1,351 @@
+"""CrowdStrike Falcon Data Replicator: the sensor's events, and the records about hosts and users beside them.
+
+Events name a host by its agent id (`aid`) and a user by a security identifier; `aidmaster` and `userinfo`
+records hold their names. All values are text. Names and meanings: the Falcon events data dictionary. Fields
+follow Elastic's integration `crowdstrike`, data stream `fdr`.
+"""
+
+from __future__ import annotations
+
+from tocsin.sources import values as v
+from tocsin.sources.mapping import Dataset, Derived, Kind, register, rows
+from tocsin.sources.products.product import Join, Product, Shape, register_product
+
+HOST_RECORD, USER_RECORD, WRITTEN = "aidmaster", "userinfo", "FileWritten"
+
+_START, _END, _CHANGE = ("start",), ("end",), ("change",)
+_PROCESS_EVENTS = {
+    "ProcessRollup2": Kind(("process",), _START),
+    "SyntheticProcessRollup2": Kind(("process",), _START),
+    "EndOfProcess": Kind(("process",), _END),
+    "TerminateProcess": Kind(("process",), _END),
+    "ProcessSelfDeleted": Kind(("process",), _END),
+    "ProcessRollup2Stats": Kind(("process",), ("info",)),
+    "ProcessBlocked": Kind(("process",), ("access",)),
+    "ProcessInjection": Kind(("process",), _CHANGE),
+    "CommandHistory": Kind(("process",), ("end", "info")),
+    "CreateProcessArgs": Kind(("process",), _START),
+    "FlashThreadCreateProcess": Kind(("process",), _START),
+    "WmiCreateProcess": Kind(("process",), _START),
+    "ServiceStarted": Kind(("process",), _START),
+    "HostedServiceStarted": Kind(("process",), _START),
+    "HostedServiceStopped": Kind(("process",), _END),
+    "InjectedThread": Kind(("process",), _CHANGE),
+    "BrowserInjectedThread": Kind(("process",), ("access", "change")),
+    "DllInjection": Kind(("process",), _CHANGE),
+    "DocumentProgramInjectedThread": Kind(("process",), ("access", "change")),
+    "LsassHandleFromUnsignedModule": Kind(("process",), _CHANGE),
+    "ScriptControlScanTelemetry": Kind(("malware", "file"), ("info",)),
+}
+_FILE_EVENTS = {
+    WRITTEN: Kind(("file",), ("creation",)),
+    "FileCreateInfo": Kind(("file",), ("creation",)),
+    "FileDeleteInfo": Kind(("file",), ("deletion",)),
+    "FileOpenInfo": Kind(("file",), ("access",)),
+    "FileRenameInfo": Kind(("file",), _CHANGE),
+    "FileTimestampsModified": Kind(("file",), _CHANGE),
+    "DirectoryCreate": Kind(("file",), ("creation",)),
+    "ExecutableDeleted": Kind(("file",), ("deletion",)),
+    "NewExecutableRenamed": Kind(("file",), _CHANGE),
+    "NewExecutableWritten": Kind(("file",), ("creation",)),
+    "NewScriptWritten": Kind(("file",), ("creation",)),
+    "SuspiciousCreateSymbolicLink": Kind(("malware", "file"), ("creation", "info")),
+    "AsepFileChange": Kind(("file",), ("creation", "change")),
+    "QuarantinedFile": Kind(("file",), _CHANGE),
+    "VolumeSnapshotCreated": Kind(("file",), ("creation",)),
+    "VolumeSnapshotDeleted": Kind(("file",), ("deletion",)),
+}
+_REGISTRY_EVENTS = {
+    "AsepKeyUpdate": Kind(("registry",), _CHANGE),
+    "AsepValueUpdate": Kind(("registry",), _CHANGE),
+    "RegGenericValueUpdate": Kind(("registry",), _CHANGE),
+    "RegSystemConfigValueUpdate": Kind(("registry", "host", "configuration"), _CHANGE),
+    "SuspiciousRegAsepUpdate": Kind(("malware", "registry", "configuration"), ("change", "info")),
+    "RegistryOperationDetectInfo": Kind(("malware", "registry"), ("info",)),
+}
+_NETWORK_EVENTS = {
+    "NetworkConnectIP4": Kind(("network",), ("start", "connection")),
+    "NetworkConnectIP6": Kind(("network",), ("start", "connection")),
+    "NetworkCloseIP4": Kind(("network",), ("end", "connection")),
+    "NetworkCloseIP6": Kind(("network",), ("end", "connection")),
+    "NetworkListenIP4": Kind(("network",), _START),
+    "NetworkListenIP6": Kind(("network",), _START),
+    "NetworkReceiveAcceptIP4": Kind(("network",), ("allowed", "access", "connection")),
+    "NetworkReceiveAcceptIP6": Kind(("network",), ("allowed", "access", "connection")),
+    "RawBindIP4": Kind(("network",), ("start", "connection")),
+    "RawBindIP6": Kind(("network",), ("start", "connection")),
+    "SmbClientShareOpenedEtw": Kind(("network",), ("connection", "start")),
+    "SmbClientShareClosedEtw": Kind(("network",), ("connection", "end")),
+    "SmbServerShareOpenedEtw": Kind(("network",), ("connection", "start")),
+}
+_DNS_EVENTS = {
+    "DnsRequest": Kind(("network",), ("protocol",)),
+    "SuspiciousDnsRequest": Kind(("network",), ("start", "protocol")),
+}
+_MODULE_EVENTS = {
+    "ClassifiedModuleLoad": Kind(("library",), _START),
+    "UnsignedModuleLoad": Kind(("library",), _START),
+    "ImageHash": Kind(("library",), _START),
+}
+_DRIVER_EVENTS = {
+    "DriverLoad": Kind(("driver",), _START),
+    "KernelModeLoadImage": Kind(("driver",), _START),
+}
+KINDS = {
+    **_PROCESS_EVENTS,
+    **_FILE_EVENTS,
+    **_REGISTRY_EVENTS,
+    **_NETWORK_EVENTS,
+    **_DNS_EVENTS,
+    **_MODULE_EVENTS,
+    **_DRIVER_EVENTS,
+    "UserIdentity": Kind(("authentication", "iam"), ("info", "user")),
+    "UserLogoff": Kind(("authentication",), _END),
+    "UserLogon": Kind(("authentication",), _START),
+    "UserLogonFailed": Kind(("authentication",), _START),
+    "UserLogonFailed2": Kind(("authentication",), _START),
+    "UserAccountAddedToGroup": Kind(("configuration", "iam"), ("change", "group")),
+    "UserAccountCreated": Kind(("configuration", "iam"), ("creation",)),
+    "UserAccountDeleted": Kind(("configuration", "iam"), ("deletion",)),
+    "ScheduledTaskRegistered": Kind(("configuration",), ("creation",)),
+    "ScheduledTaskModified": Kind(("configuration",), _CHANGE),
+    "ScheduledTaskDeleted": Kind(("configuration",), ("deletion",)),
+    "CreateService": Kind(("host",), _CHANGE),
+    "ModifyServiceBinary": Kind(("file",), _CHANGE),
+    "FirewallDisabled": Kind(("configuration", "host"), _CHANGE),
+    "HostInfo": Kind(("host",), ("info",)),
+    "AgentOnline": Kind(("configuration", "package", "host"), ("change", "installation", "start")),
+    "SensorHeartbeat": Kind(("package",), ("info",)),
+    HOST_RECORD: Kind(("host",), ("info",), HOST_RECORD),
+    USER_RECORD: Kind(("iam",), ("info", "user"), USER_RECORD),
+}
+_FAILED = ("UserLogonFailed", "UserLogonFailed2")
+_LOGONS = ("UserLogon", *_FAILED)
+_OF_PROCESS, _OF_FILE, _OF_REGISTRY = tuple(_PROCESS_EVENTS), tuple(_FILE_EVENTS), tuple(_REGISTRY_EVENTS)
+_OF_NETWORK, _OF_DNS = tuple(_NETWORK_EVENTS), tuple(_DNS_EVENTS)
+_OF_MODULE, _OF_DRIVER = tuple(_MODULE_EVENTS), tuple(_DRIVER_EVENTS)
+# Their image is the module's or driver's, not the process's.
+_WITH_PROCESS_IMAGE = tuple(kind for kind in KINDS if kind not in (*_OF_MODULE, *_OF_DRIVER))
+_PLATFORMS = {"Win": "windows", "Lin": "linux", "Mac": "macos"}
+_LOGON_TYPES = {
+    "2": "Interactive", "3": "Network", "4": "Batch", "5": "Service", "7": "Unlock", "8": "NetworkCleartext",
+    "9": "NewCredentials", "10": "RemoteInteractive", "11": "CachedInteractive",
+}  # fmt: skip
+_INTEGRITY_LEVELS = {
+    "0": "untrusted",
+    "4096": "low",
+    "8192": "medium",
+    "8448": "medium",
+    "12288": "high",
+    "16384": "system",
+}
+
+
+def _addresses(records: str) -> list[str] | None:
+    """Return the addresses of `1.2.3.4;5.6.7.8;`."""
+    return [found for part in records.split(";") if (found := v.address(part.strip()))] or None
+
+
+def _names(records: str) -> list[str] | None:
+    return [part.strip() for part in records.split(";") if part.strip()] or None
+
+
+def _strings(data: str) -> list[str] | None:
+    """Return the strings of registry data; zeros part and end those of a list."""
+    return [part for part in data.split("\0") if part] or None
+
+
+def _first_address(addresses: str) -> str | None:
+    return next((found for word in addresses.split() if (found := v.address(word))), None)
+
+
+ROWS = (
+    *rows("Time", ("@timestamp", v.epoch_seconds), ("event.created", v.epoch_seconds)),
+    *rows("_time", ("@timestamp", v.epoch_seconds), ("event.created", v.epoch_seconds)),
+    *rows("UTCTimestamp", ("@timestamp", v.epoch_milliseconds), ("event.created", v.epoch_milliseconds)),
+    *rows("timestamp", ("@timestamp", v.epoch_milliseconds), ("event.created", v.epoch_milliseconds)),
+    *rows("event_simpleName", "event.action"),
+    *rows("event_simpleName", ("event.outcome", v.constant("failure")), events=_FAILED),
+    *rows("event_simpleName", ("event.outcome", v.constant("success")), events=("UserLogon", *_OF_PROCESS)),
+    *rows("id", "event.id"),
+    # ---- the host
+    *rows("aid", "host.id", "device.id", "observer.serial_number"),
+    *rows("aidmaster.ComputerName", "host.name", ("host.hostname", v.before_dot), "related.hosts"),
+    *rows("ComputerName", "host.name", ("host.hostname", v.before_dot), "related.hosts"),
+    *rows("aidmaster.MachineDomain", "host.domain"),
+    *rows("MachineDomain", "host.domain"),
+    *rows("aidmaster.Version", "host.os.version"),
+    *rows("aidmaster.aip", ("host.ip", v.listed(v.address)), ("related.ip", v.address)),
+    *rows("aip", ("observer.ip", v.listed(_first_address)), ("related.ip", _first_address)),
+    *rows("ConfigBuild", "observer.version"),
+    *rows("event_platform", ("host.os.type", v.lookup(_PLATFORMS))),
+    # ---- processes
+    *rows("ContextProcessId", "process.entity_id"),
+    *rows("TargetProcessId", "process.entity_id", events=(*_OF_PROCESS, *_OF_MODULE)),
+    *rows("RawProcessId", ("process.pid", v.number)),
+    *rows("ContextThreadId", ("process.thread.id", v.number)),
+    *rows("ContextBaseFileName", "process.name"),
+    *rows("ImageFileName", "process.executable", ("process.name", v.base_name), events=_WITH_PROCESS_IMAGE),
+    *rows(
+        "CommandLine",
+        "process.command_line",
+        ("process.args", v.arguments),
+        ("process.args_count", v.count_of_arguments),
+    ),
+    *rows("OriginalFilename", "process.pe.original_file_name", events=_OF_PROCESS),
+    *rows("CompanyName", "process.pe.company", events=_OF_PROCESS),
+    *rows("FileVersion", "process.pe.file_version", events=_OF_PROCESS),
+    *rows("MD5HashData", ("process.hash.md5", v.digest), events=_OF_PROCESS),
+    *rows("SHA1HashData", ("process.hash.sha1", v.digest), events=_OF_PROCESS),
+    *rows("SHA256HashData", ("process.hash.sha256", v.digest), events=_OF_PROCESS),
+    *rows("MD5HashData", ("related.hash", v.digest)),
+    *rows("SHA1HashData", ("related.hash", v.digest)),
+    *rows("SHA256HashData", ("related.hash", v.digest)),
+    *rows("ExitCode", ("process.exit_code", v.number)),
+    *rows("ProcessStartTime", ("process.start", v.epoch_seconds)),
+    *rows("ProcessEndTime", ("process.end", v.epoch_seconds)),
+    *rows("IntegrityLevel", ("process.Ext.token.integrity_level_name", v.lookup(_INTEGRITY_LEVELS))),
+    *rows("ParentProcessId", "process.parent.entity_id"),
+    *rows("ParentBaseFileName", "process.parent.name"),
+    *rows("ParentImageFileName", "process.parent.executable", ("process.parent.name", v.base_name)),
+    *rows(
+        "ParentCommandLine",
+        "process.parent.command_line",
+        ("process.parent.args", v.arguments),
+        ("process.parent.args_count", v.count_of_arguments),
+    ),
+    # ---- users
+    *rows("UserSid_readable", "user.id", events=(USER_RECORD,)),
+    *rows("User", ("user.domain", v.account_domain), events=(USER_RECORD,)),
+    *rows("UserSid", "user.id"),
+    *rows("userinfo.User", ("user.domain", v.account_domain), ("user.name", v.account)),
+    *rows("userinfo.UserName", "user.name", "related.user"),
+    *rows("LogonDomain", "user.domain"),
+    *rows("UserName", "user.name", "related.user"),
+    *rows("UserPrincipal", "user.email"),
+    *rows("LogonType", ("winlog.logon.type", v.lookup(_LOGON_TYPES))),
+    # ---- files, modules, drivers
+    *rows(
+        "TargetFileName",
+        "file.path",
+        ("file.name", v.base_name),
+        ("file.directory", v.directory),
+        ("file.extension", v.extension),
+        events=_OF_FILE,
+    ),
+    *rows("SourceFileName", "file.Ext.original.path", ("file.Ext.original.name", v.base_name), events=_OF_FILE),
+    *rows("Size", ("file.size", v.number), events=_OF_FILE),
+    *rows("FileIdentifier", "file.inode", events=_OF_FILE),
+    *rows("MD5HashData", ("file.hash.md5", v.digest), events=(*_OF_FILE, *_OF_DRIVER)),
+    *rows("SHA256HashData", ("file.hash.sha256", v.digest), events=(*_OF_FILE, *_OF_DRIVER)),
+    *rows("ImageFileName", "file.path", ("file.name", v.base_name), events=_OF_DRIVER),
+    *rows("ImageFileName", "dll.path", ("dll.name", v.base_name), events=(*_OF_MODULE, *_OF_DRIVER)),
+    *rows("SHA256HashData", ("dll.hash.sha256", v.digest), events=(*_OF_MODULE, *_OF_DRIVER)),
+    *rows("MD5HashData", ("dll.hash.md5", v.digest), events=(*_OF_MODULE, *_OF_DRIVER)),
+    # ---- the registry
+    *rows("RegObjectName", "registry.key", events=_OF_REGISTRY),
+    *rows("RegValueName", "registry.value", events=_OF_REGISTRY),
+    *rows("RegNumericValue", ("registry.data.strings", v.listed(v.text)), events=_OF_REGISTRY),
+    *rows("RegStringValue", ("registry.data.strings", _strings), events=_OF_REGISTRY),
+    *rows("RegType", ("registry.data.type", v.lookup(v.REGISTRY_TYPES)), events=_OF_REGISTRY),
+    # ---- the network
+    *rows("Protocol", ("network.transport", v.transport), "network.iana_number", events=_OF_NETWORK),
+    *rows(
+        "ConnectionDirection",
+        ("network.direction", v.lookup({"0": "outbound", "1": "inbound", "2": "unknown", "3": "unknown"})),
+        events=_OF_NETWORK,
+    ),
+    *rows("LocalAddressIP4", ("related.ip", _first_address)),
+    *rows("LocalAddressIP6", ("related.ip", _first_address)),
+    *rows("RemoteAddressIP4", ("related.ip", v.address)),
+    *rows("RemoteAddressIP6", ("related.ip", v.address)),
+    *rows("RemoteAddressIP6", ("source.ip", v.address), events=_LOGONS),
+    *rows("RemoteAddressIP4", ("source.ip", v.address), events=_LOGONS),
+    *rows("DomainName", "dns.question.name", events=_OF_DNS),
+    *rows("RequestType", ("dns.question.type", v.lookup(v.RECORD_TYPES)), events=_OF_DNS),
+    *rows("IP6Records", ("dns.resolved_ip", _addresses), events=_OF_DNS),
+    *rows("IP4Records", ("dns.resolved_ip", _addresses), events=_OF_DNS),
+    *rows("CNAMERecords", ("dns.answers.data", _names), events=_OF_DNS),
+)
+
+
+def _registry_path(key: str | None, value: str | None) -> str | None:
+    return f"{key}\\{value}" if key and value else key
+
+
+_ENDS = ("ConnectionDirection", "LocalAddressIP4", "LocalAddressIP6", "RemoteAddressIP4", "RemoteAddressIP6")
+_PORTS = ("ConnectionDirection", "LocalPort", "RemotePort")
+
+
+def _ends(direction: str | None, *addresses: str | None) -> tuple[str | None, str | None]:
+    """Return who began a connection and who it went to; without a direction it went out."""
+    local4, local6, remote4, remote6 = (_first_address(text or "") for text in addresses)
+    local, remote = local4 or local6, remote4 or remote6
+    return (remote, local) if direction == "1" else (local, remote)
+
+
+def _source_ip(direction: str | None, *addresses: str | None) -> str | None:
+    return _ends(direction, *addresses)[0]
+
+
+def _destination_ip(direction: str | None, *addresses: str | None) -> str | None:
+    return _ends(direction, *addresses)[1]
+
+
+def _source_port(direction: str | None, local: str | None, remote: str | None) -> int | None:
+    return v.number((remote if direction == "1" else local) or "")
+
+
+def _destination_port(direction: str | None, local: str | None, remote: str | None) -> int | None:
+    return v.number((local if direction == "1" else remote) or "")
+
+
+_NETWORK, _REGISTRY = frozenset(_OF_NETWORK), frozenset(_OF_REGISTRY)
+DERIVED = (
+    Derived("registry.path", ("RegObjectName", "RegValueName"), _registry_path, _REGISTRY),
+    Derived("source.ip", _ENDS, _source_ip, _NETWORK),
+    Derived("source.address", _ENDS, _source_ip, _NETWORK),
+    Derived("source.port", _PORTS, _source_port, _NETWORK),
+    Derived("destination.ip", _ENDS, _destination_ip, _NETWORK),
+    Derived("destination.address", _ENDS, _destination_ip, _NETWORK),
+    Derived("destination.port", _PORTS, _destination_port, _NETWORK),
+)
+
+
+def _kind(name: str, _: str) -> str:
+    """Files of each format are written under a name of their own (`PdfFileWritten`)."""
+    return name if name in KINDS or not name.endswith("Written") else WRITTEN
+
+
+def _of_host_record(agent: str, computer: str) -> str | None:
+    return HOST_RECORD if agent and computer else None
+
+
+def _of_user_record(sid: str, name: str) -> str | None:
+    return USER_RECORD if sid and name else None
+
+
+CROWDSTRIKE = register_product(
+    Product(
+        register(
+            Dataset(
+                "crowdstrike.fdr",
+                "crowdstrike",
+                "logs-crowdstrike.fdr-default",
+                KINDS,
+                ROWS,
+                derived=DERIVED,
+                kept="crowdstrike",
+            )
+        ),
+        (
+            Shape(("event_simpleName",), ("event_simpleName",), _kind),
+            Shape(("aid",), ("ComputerName",), _of_host_record),
+            Shape(("UserSid_readable",), ("UserName",), _of_user_record),
+        ),
+        (
+            Join("aid", "aidmaster.", HOST_RECORD, "aid"),
+            Join("UserSid", "userinfo.", USER_RECORD, "UserSid_readable"),
+        ),
+    )
+)

@@ -1,0 +1,107 @@
+"""What a product's records look like, and which product wrote a record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tocsin.sources.mapping import Dataset
+from tocsin.sources.values import as_text
+
+Path = tuple[str, ...]  # the names of members, from the outermost inwards
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One way in which a product writes its records.
+
+    The value at `telltale` is there in every such record and in no other source's; `kind` takes it and the value
+    at `key`, both as text, and returns the kind of event, or None for a record that is not of this shape. Values
+    are read from the object at `body`.
+    """
+
+    telltale: Path
+    key: Path
+    kind: Callable[[str, str], str | None]
+    body: Path = ()
+
+
+@dataclass(frozen=True)
+class Join:
+    """Values that other records of a product hold: of the one whose `learned_by` equals an event's `source`.
+
+    They are read as `prefix` and their name. Records of the kind `taught_by` teach them.
+    """
+
+    source: str
+    prefix: str
+    taught_by: str
+    learned_by: str
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product: its mapping, the shapes of its records, and what these learn from one another."""
+
+    dataset: Dataset
+    shapes: tuple[Shape, ...]
+    joins: tuple[Join, ...] = ()
+
+
+PRODUCTS: dict[str, Product] = {}
+
+
+def register_product(product: Product) -> Product:
+    """Make a product known by its dataset's name."""
+    PRODUCTS[product.dataset.name] = product
+    return product
+
+
+@dataclass
+class Metadata:
+    """What was learned about hosts and users: by dataset and join, the values by what they are about."""
+
+    known: dict[tuple[str, str], dict[str, Mapping[str, Any]]] = field(default_factory=dict)
+
+    def learn(self, product: Product, key: str, body: Mapping[str, Any]) -> None:
+        """Take what a record teaches, if it does."""
+        for join in product.joins:
+            if join.taught_by == key and (about := as_text(body.get(join.learned_by))):
+                self.known.setdefault((product.dataset.name, join.prefix), {})[about] = body
+
+    def about(self, product: Product, join: Join, value: str | None) -> Mapping[str, Any]:
+        """Return what is known about a value of the join's source."""
+        return self.known.get((product.dataset.name, join.prefix), {}).get(value or "", {})
+
+
+def dig(record: Any, path: Path) -> Any:
+    """Return the value at a path, None where it leads nowhere."""
+    for name in path:
+        if not isinstance(record, dict):
+            return None
+        record = record.get(name)
+    return record
+
+
+def kind_of(record: Mapping[str, Any], shape: Shape) -> str | None:
+    """Return what kind of event a record of this shape is, None for any other record."""
+    telltale = dig(record, shape.telltale)
+    if not isinstance(telltale, str) or (shape.body and not isinstance(dig(record, shape.body), dict)):
+        return None
+    return shape.kind(telltale, as_text(dig(record, shape.key)) or "")
+
+
+def telltales() -> list[Path]:
+    """Return the paths at which records of products show what they are."""
+    return list(dict.fromkeys(shape.telltale for product in PRODUCTS.values() for shape in product.shapes))
+
+
+def recognised(record: Mapping[str, Any]) -> tuple[Product, Shape, str] | None:
+    """Return the product that wrote a record, the record's shape and kind; None for one of no product."""
+    for product in PRODUCTS.values():
+        for shape in product.shapes:
+            kind = kind_of(record, shape)
+            if kind is not None:
+                return product, shape, kind
+    return None
