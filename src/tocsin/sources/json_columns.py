@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -47,8 +48,10 @@ def parse_lines(block: bytes, lines: int, schema: pa.Schema) -> pa.Table | None:
 
 def _is_utf8(block: bytes) -> bool:
     try:
-        block.decode("utf-8")
-    except UnicodeDecodeError:
+        offsets = pa.py_buffer(struct.pack("<qq", 0, len(block)))
+        whole = pa.Array.from_buffers(pa.large_binary(), 1, [None, offsets, pa.py_buffer(block)])
+        whole.cast(pa.large_string())  # it looks at each byte, and decoding would copy them all
+    except pa.ArrowInvalid:
         return False
     return True
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import orjson
@@ -182,8 +182,7 @@ class _Lines:
                 lines.extend(line for line in block.split(b"\n") if line.strip())
             return RawEvent(lines[row], self.name, self.documents.read)
 
-        kept = {name: column for name, column in columns.items() if name in self.wanted.fields}
-        return EventBatch(EventTable(kept, rows), raw, counts)
+        return EventBatch(EventTable(columns, rows), raw, counts)
 
     def _one_by_one(self, block: bytes, first_line: int) -> RowBatch | None:
         rows = Rows(self.name, self.wanted, self.rejects, self.documents)
@@ -208,7 +207,7 @@ def is_bulk_action(record: Any) -> bool:
 
 
 def layout_of(
-    sample: Sequence[Any], fields: Iterable[str], documents: Documents
+    sample: Sequence[Any], fields: frozenset[str], documents: Documents
 ) -> DocumentLayout | ProductLayout | None:
     """Return how records like these are read as columns; None when they are to be read one by one."""
     records = [record for record in sample if isinstance(record, dict)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -17,9 +17,8 @@ from tocsin.sources.products.product import telltales
 # Members that a Windows event in JSON has, and no ECS document.
 _OF_WINDOWS = (("Event",), ("Channel",))
 
-Columns = tuple[
-    dict[str, pa.Array | pa.ChunkedArray], int, Counter[str]
-]  # by field, how many rows, rows by dataset
+# The columns by field, how many rows they have, and the rows by dataset.
+Columns = tuple[Mapping[str, pa.Array | pa.ChunkedArray], int, Counter[str]]
 
 
 class DocumentLayout:
@@ -29,9 +28,15 @@ class DocumentLayout:
     """
 
     def __init__(
-        self, tree: Tree, paths: dict[str, tuple[str, ...]], strange: Sequence[tuple[str, ...]], source: str | None
+        self,
+        tree: Tree,
+        paths: dict[str, tuple[str, ...]],
+        strange: Sequence[tuple[str, ...]],
+        wanted: frozenset[str],
+        source: str | None,
     ) -> None:
-        self.schema, self.paths, self.strange, self.source = schema_of(tree), paths, strange, source
+        self.schema, self.paths, self.strange = schema_of(tree), paths, strange
+        self.wanted, self.source = wanted, source
 
     def read(self, block: bytes, lines: int) -> Columns | None:
         """Return the wanted fields of a block of lines, or None when a line does not fit."""
@@ -48,7 +53,8 @@ class DocumentLayout:
             index = pa.array([index_of_source(self.source)] * table.num_rows).dictionary_encode()
         if index is not None:
             columns[INDEX] = index
-        return columns, table.num_rows, counts
+        wanted = {name: column for name, column in columns.items() if name in self.wanted}
+        return wanted, table.num_rows, counts
 
 
 def at(table: pa.Table, path: tuple[str, ...]) -> pa.ChunkedArray:
@@ -67,7 +73,7 @@ _DEFAULT_TYPES = {
 
 
 def document_layout(
-    sample: Sequence[dict[str, Any]], wanted: Iterable[str], documents: Documents
+    sample: Sequence[dict[str, Any]], wanted: frozenset[str], documents: Documents
 ) -> DocumentLayout | None:
     """Return the layout of ECS documents like these; None when Arrow cannot read them."""
     fields = sorted({*wanted, *DATASET_FIELDS} - {INDEX})
@@ -89,7 +95,7 @@ def document_layout(
     if root:
         paths[INDEX] = ("_index",)
     strange = [path for path in (*_OF_WINDOWS, *telltales()) if plant(tree, path, pa.string())]
-    return DocumentLayout(tree, paths, strange, documents.source)
+    return DocumentLayout(tree, paths, strange, wanted, documents.source)
 
 
 def _place_of(field: str, bodies: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[Any]] | None:

@@ -6,7 +6,7 @@ It gives what `record.py` gives record by record; both read the same tables.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,22 +20,33 @@ from tocsin.sources.mapping import Derived, Row
 from tocsin.sources.products.product import Join, Metadata, Product, Shape, dig
 from tocsin.sources.products.record import readers_of
 from tocsin.sources.readers import gathered
-from tocsin.sources.values import Converter, as_text
+from tocsin.sources.values import (
+    EMPTY,
+    Converter,
+    arguments,
+    as_text,
+    count_of_arguments,
+    epoch_milliseconds,
+    number,
+    text,
+)
 
 Codes = npt.NDArray[np.int64]
 
 
 class Coded:
-    """A column as codes over its distinct values, -1 for null."""
+    """A column as codes over values, -1 for null. The values are distinct where `distinct` says so."""
 
-    __slots__ = ("codes", "values")
+    __slots__ = ("codes", "distinct", "values")
 
-    def __init__(self, codes: Codes, values: list[Any]) -> None:
-        self.codes, self.values = codes, values
+    def __init__(self, codes: Codes, values: list[Any], *, distinct: bool = True) -> None:
+        self.codes, self.values, self.distinct = codes, values, distinct
 
     def convert(self, convert: Callable[[Any], Any]) -> Coded:
         """Return the column with each distinct value converted; values that become None are null."""
-        lookup, values = _distinct(map(convert, self.values))
+        if convert is text:
+            return self
+        lookup, values = _numbers(list(map(convert, self.values)))
         return Coded(lookup[self.codes], values)
 
     def or_else(self, other: Coded) -> Coded:
@@ -43,18 +54,22 @@ class Coded:
         null = self.codes < 0
         if not null.any():
             return self
+        if null.all():
+            return other
         shifted = np.where(other.codes < 0, -1, other.codes + len(self.values))
-        return Coded(np.where(null, shifted, self.codes), [*self.values, *other.values])
+        return Coded(np.where(null, shifted, self.codes), [*self.values, *other.values], distinct=False)
 
     def only(self, rows: npt.NDArray[np.bool_]) -> Coded:
         """Return the column with nulls outside of some rows."""
-        return Coded(np.where(rows, self.codes, -1), self.values)
+        return Coded(np.where(rows, self.codes, -1), self.values, distinct=self.distinct)
 
     def to_arrow(self) -> pa.Array | None:
         """Return the column for an event table, None when all of it is null."""
-        lookup, values = _distinct(self.values)
-        codes = lookup[self.codes]
-        array = to_array(values)
+        codes, values = self.codes, self.values
+        if not self.distinct:
+            lookup, values = _numbers(values)
+            codes = lookup[codes]
+        array = _lists(values) if values and type(values[0]) is list else to_array(values)
         if array is None or not (codes >= 0).any():
             return None
         indices = pa.array(codes, pa.int64(), mask=codes < 0)
@@ -63,23 +78,31 @@ class Coded:
         return pa.DictionaryArray.from_arrays(indices, array)
 
 
-def _distinct(values: Iterable[Any]) -> tuple[Codes, list[Any]]:
-    """Return a number for each value, equal ones alike, None as -1, and the distinct values in that order.
+def _lists(values: list[Any]) -> pa.Array | None:
+    """Return lists of texts as an array, which is faster than looking at each item's type."""
+    try:
+        items = pa.array([item for value in values for item in value], pa.string())
+    except (pa.ArrowTypeError, pa.ArrowInvalid, TypeError):  # of something else, or some are no lists
+        return to_array(values)
+    offsets = np.zeros(len(values) + 1, np.int32)
+    np.cumsum([len(value) for value in values], out=offsets[1:])
+    return pa.ListArray.from_arrays(offsets, items)
 
-    The numbers end in one for null, so that code -1 finds it.
+
+def _numbers(values: list[Any]) -> tuple[Codes, list[Any]]:
+    """Return a number for each value, None as -1, and the values by their numbers.
+
+    Equal values have one number, but for lists, which nothing compares. The numbers end in one for null, so that
+    code -1 finds it.
     """
+    kinds = set(map(type, values)) - {type(None)}
+    if list in kinds:
+        present = np.array([value is not None for value in values] + [False])
+        return np.where(present, np.cumsum(present) - 1, -1), [value for value in values if value is not None]
     known: dict[Any, int] = {}
-    kept: list[Any] = []
-    numbers: list[int] = []
-    for value in values:
-        if value is None:
-            numbers.append(-1)
-            continue
-        number = known.setdefault((type(value), tuple(value) if isinstance(value, list) else value), len(kept))
-        if number == len(kept):
-            kept.append(value)
-        numbers.append(number)
-    return np.array([*numbers, -1], np.int64), kept
+    keys = values if len(kinds) < 2 else [None if v is None else (type(v), v) for v in values]  # 1 equals True
+    numbers = [-1 if key is None else known.setdefault(key, len(known)) for key in keys]
+    return np.array([*numbers, -1], np.int64), list(known) if len(kinds) < 2 else [value for _, value in known]
 
 
 def combine(columns: Sequence[Coded], work_out: Callable[..., Any]) -> Coded:
@@ -92,7 +115,7 @@ def combine(columns: Sequence[Coded], work_out: Callable[..., Any]) -> Coded:
     picked = [
         [values[code] for code in column.codes[first]] for column, values in zip(columns, lists, strict=True)
     ]
-    lookup, values = _distinct(work_out(*parts) for parts in zip(*picked, strict=True))
+    lookup, values = _numbers([work_out(*parts) for parts in zip(*picked, strict=True)])
     return Coded(lookup[combined], values)
 
 
@@ -113,7 +136,7 @@ class ProductColumns:
         self._texts: dict[str, Coded] = {}
         self._converted: dict[tuple[str, Converter], Coded] = {}
         paths = dict.fromkeys((shape.telltale, shape.key))
-        telling = [self._encoded(at(table, path)) for path in paths]
+        telling = [_texts(at(table, path)) for path in paths]
         self.kinds = combine(
             telling, lambda *texts: shape.kind(texts[0] or "", texts[-1] or "") if texts[0] else None
         )
@@ -127,15 +150,15 @@ class ProductColumns:
         """Return an ECS field of every record, None when none has it."""
         # Kinds whose rows are the same for this field are read together.
         alike: dict[_Reading, list[int]] = {}
-        for number, key in enumerate(self.kinds.values):
-            alike.setdefault(_reading(self._product, key, name), []).append(number)
+        for code, key in enumerate(self.kinds.values):
+            alike.setdefault(_reading(self._product, key, name), []).append(code)
         found: Coded | None = None
-        for reading, numbers in alike.items():
+        for reading, codes in alike.items():
             column = self._read(reading)
             if column is None:
                 continue
             if len(alike) > 1:
-                column = column.only(np.isin(self.kinds.codes, numbers))
+                column = column.only(np.isin(self.kinds.codes, codes))
             found = column if found is None else found.or_else(column)
         return None if found is None else found.to_arrow()
 
@@ -156,9 +179,18 @@ class ProductColumns:
 
     def _convert(self, source: str, convert: Converter) -> Coded:
         key = (source, convert)
+        if key not in self._converted and convert is count_of_arguments:
+            self._converted[key] = self._convert(source, arguments).convert(len)
         if key not in self._converted:
-            self._converted[key] = self.text(source).convert(convert)
+            found = self._converted_whole(source, convert) if convert in _OF_WHOLE else None
+            self._converted[key] = found or self.text(source).convert(convert)
         return self._converted[key]
+
+    def _converted_whole(self, source: str, convert: Converter) -> Coded | None:
+        """Convert numbers without the way over text, None where that cannot be done."""
+        if self._join(source) is not None or not pa.types.is_int64(self._column(source).type):
+            return None
+        return _OF_WHOLE[convert](_encoded(self._column(source)))
 
     def text(self, source: str) -> Coded:
         """Return a value of every record as text."""
@@ -174,21 +206,52 @@ class ProductColumns:
         return self._texts[source]
 
     def _own(self, source: str) -> Coded:
-        return self._encoded(at(self._table, (*self._shape.body, source)))
+        return _texts(self._column(source))
+
+    def _column(self, source: str) -> pa.ChunkedArray:
+        return at(self._table, (*self._shape.body, source))
 
     def _join(self, source: str) -> Join | None:
         return next((join for join in self._product.joins if source.startswith(join.prefix)), None)
 
-    def _encoded(self, column: pa.ChunkedArray) -> Coded:
-        array = column.combine_chunks()
-        if array.null_count == len(array):
-            return Coded(np.full(len(array), -1, np.int64), [])
-        if pa.types.is_nested(array.type):  # lists, which converters read as JSON
-            numbers, texts = _distinct(map(as_text, array.to_pylist()))
-            return Coded(numbers[:-1], texts)
-        encoded = array.dictionary_encode()
-        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-        return Coded(codes, encoded.dictionary.to_pylist()).convert(as_text)
+
+def _encoded(column: pa.ChunkedArray) -> Coded:
+    array = column.combine_chunks()
+    if array.null_count == len(array):
+        return Coded(np.full(len(array), -1, np.int64), [])
+    encoded = array.dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
+    return Coded(codes, encoded.dictionary.to_pylist())
+
+
+def _moments(milliseconds: Coded) -> Coded | None:
+    numbers = np.array(milliseconds.values, np.int64)
+    if numbers.size and (numbers.min() < 0 or numbers.max() >= _YEAR_10_000):
+        return None
+    written = np.datetime_as_string(numbers.astype("datetime64[ms]"), timezone="UTC")
+    return Coded(milliseconds.codes, written.tolist())
+
+
+_YEAR_10_000 = 253_402_300_800_000  # in milliseconds since 1970
+# Conversions of a column of whole numbers that give what their namesakes give for its texts.
+_OF_WHOLE: dict[Converter, Callable[[Coded], Coded | None]] = {
+    number: lambda column: column,
+    epoch_milliseconds: _moments,
+}
+
+
+def _texts(column: pa.ChunkedArray) -> Coded:
+    """Return a column as `as_text` gives each value."""
+    if pa.types.is_nested(column.type):  # lists, which converters read as JSON
+        numbers, values = _numbers(list(map(as_text, column.to_pylist())))
+        return Coded(numbers[:-1], values)
+    encoded = _encoded(column)
+    if not pa.types.is_string(column.type):
+        return encoded.convert(as_text)
+    empty = [code for code, value in enumerate(encoded.values) if value in EMPTY]
+    if not empty:
+        return encoded
+    return Coded(np.where(np.isin(encoded.codes, empty), -1, encoded.codes), encoded.values)
 
 
 # How a field is read from one kind of record: what is worked out, rows in the order in which they are asked, and
@@ -213,6 +276,28 @@ def _hashable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+class _Lazily(Mapping[str, pa.Array]):
+    """Fields of records, each worked out when it is first read: rules rule each other out before they need all."""
+
+    def __init__(self, records: ProductColumns, fields: Iterable[str]) -> None:
+        self._records, self._fields = records, dict.fromkeys(fields)
+        self._found: dict[str, pa.Array | None] = {}
+
+    def __getitem__(self, name: str) -> pa.Array:
+        if name not in self._found:
+            self._found[name] = self._records.field(name) if name in self._fields else None
+        array = self._found[name]
+        if array is None:
+            raise KeyError(name)
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
 class ProductLayout:
     """Where the values that wanted fields are made of lie in a product's records, and of which types they are."""
 
@@ -230,8 +315,7 @@ class ProductLayout:
         records = ProductColumns(table, self.product, self.shape, self.metadata)
         if not records.complete:
             return None
-        found = {name: column for name in self.fields if (column := records.field(name)) is not None}
-        return found, table.num_rows, Counter({self.product.dataset.name: table.num_rows})
+        return _Lazily(records, self.fields), table.num_rows, Counter({self.product.dataset.name: table.num_rows})
 
 
 def product_layout(
@@ -246,7 +330,12 @@ def product_layout(
     for source in sources_of(product, fields):
         path = (*shape.body, source)
         kind = type_of((dig(record, path) for record in sample), pa.string())
-        if kind is None or (path not in (shape.telltale, shape.key) and not plant(tree, path, kind)):
+        # In a column of fractions whole numbers would be read as fractions, too.
+        if (
+            kind is None
+            or kind in (pa.float64(), pa.list_(pa.float64()))
+            or (path not in (shape.telltale, shape.key) and not plant(tree, path, kind))
+        ):
             return None
     return ProductLayout(product, shape, fields, tree, metadata)
 

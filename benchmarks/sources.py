@@ -1,0 +1,100 @@
+"""How fast raw records of each source become columns of ECS fields."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+from tests.sources.products import crowdstrike, elastic, endgame, m365_defender, sentinel_one
+from tests.sources.products.case import Case, Process
+
+from tocsin.sources.batch import Rejects, Wanted
+from tocsin.sources.inputs import find_inputs
+from tocsin.sources.read import read_inputs
+
+PRODUCTS: dict[str, tuple[Case, ...]] = {
+    "m365_defender.event": m365_defender.CASES,
+    "sentinel_one_cloud_funnel.event": sentinel_one.CASES,
+    "crowdstrike.fdr": crowdstrike.CASES,
+    "endgame": tuple(case for case in endgame.CASES if "endgame" not in case.record),
+}
+PROCESS = Process("C:\\Windows\\System32\\cmd.exe", "cmd.exe /c run", original_file_name="Cmd.Exe")
+_UNIQUE = ("cmdline", "commandline", "command_line", "filename", "folderpath", "file_path", "file.path", "keypath")
+_PATHS = tuple(name for name in _UNIQUE if "c" not in name)
+
+
+def records(name: str, count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
+    """Yield records of a product, of all kinds, whose numbers, times, command lines and paths differ."""
+    rng = random.Random(seed)
+    originals = [case.record for case in PRODUCTS[name] if "inspected" not in str(case.record).lower()]
+    for number in range(count):
+        record = dict(rng.choice(originals))
+        if "properties" in record:
+            record["properties"] = _varied(record["properties"], rng, number)
+            yield record
+        else:
+            yield _varied(record, rng, number)
+
+
+def _varied(body: dict[str, Any], rng: random.Random, number: int) -> dict[str, Any]:
+    varied = dict(body)
+    host = rng.randrange(60)
+    for key, value in body.items():
+        name = key.lower()
+        if name in ("devicename", "endpoint.name", "computername"):
+            varied[key] = f"WS-{host:04}"
+        elif name in ("timestamp", "event.time") or name.endswith("starttime"):
+            varied[key] = _later(value, number)
+        elif isinstance(value, int) and not isinstance(value, bool) and value > 1000:
+            varied[key] = value + rng.randrange(20_000)
+        elif isinstance(value, str) and value.isdecimal() and len(value) > 2 and not name.endswith("port"):
+            varied[key] = str(int(value) + rng.randrange(20_000))
+        elif isinstance(value, str) and name.endswith(_UNIQUE) and rng.random() < 0.5:
+            varied[key] = f"{value} --id={rng.getrandbits(40):x}" if "c" in name[:7] else value
+    return varied
+
+
+def _later(value: Any, number: int) -> Any:
+    if isinstance(value, int):
+        return value + number
+    if isinstance(value, str) and value.isdecimal():
+        return str(int(value) + number)
+    if isinstance(value, str) and "T" in value:
+        return f"2026-10-06T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}.{number % 10_000_000:07}Z"
+    return value
+
+
+def write_records(folder: Path, count: int) -> dict[str, Path]:
+    """Write a file of records for each source; return them by the source's name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written: dict[str, Path] = {}
+    ecs: dict[str, Callable[[Process], dict[str, Any]]] = {
+        "endpoint.events.process (ECS)": elastic.defend_process_started,
+        "winlogbeat (ECS)": elastic.winlogbeat_process_started,
+    }
+    for name in PRODUCTS:
+        path = written[name] = folder / f"{name}.ndjson"
+        path.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records(name, count)))
+    for name, render in ecs.items():
+        path = written[name] = folder / f"{name.partition(' ')[0]}.ndjson"
+        rng = random.Random(2)
+        body = render(PROCESS)
+        with path.open("wb") as file:
+            for number in range(count):
+                process = _varied(body["process"], rng, number)
+                event = {**body, "@timestamp": _later("T", number), "process": process}
+                file.write(orjson.dumps(event) + b"\n")
+    return written
+
+
+def read_all(path: Path, fields: frozenset[str]) -> int:
+    """Read a file into columns of some fields; return how many events there were."""
+    count = 0
+    for batch in read_inputs(find_inputs([str(path)]), Wanted(fields), Rejects()):
+        for name in fields:
+            batch.table.raw(name)
+        count += batch.events
+    return count
