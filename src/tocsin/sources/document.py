@@ -18,6 +18,7 @@ from tocsin.sources.batch import Event, flatten
 from tocsin.sources.mapping import DATASETS
 from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, kind_of, recognised
 from tocsin.sources.products.record import ProductRecord
+from tocsin.sources.windows.exported import is_exported, record_of
 from tocsin.sources.windows.flat import is_flat, unflattened
 from tocsin.sources.windows.record import WindowsRecord
 
@@ -54,7 +55,7 @@ class Documents:
             raise ValueError(f"an event is a JSON object, and this is a {type(record).__name__}")
         if is_windows(record):
             dataset = DATASETS.get(self.source or "") if self.source not in PRODUCTS else None
-            return WindowsRecord(record if "Event" in record else unflattened(record), dataset=dataset)
+            return WindowsRecord(windows_form(record), dataset=dataset)
         found = self.product_of(record)
         if found is not None:
             return ProductRecord(record, *found, self.metadata)
@@ -112,9 +113,16 @@ def taken_for(record: Mapping[str, Any], source: str) -> tuple[Product, Shape, s
 
 
 def is_windows(record: Mapping[str, Any]) -> bool:
-    """Tell a Windows event in JSON, nested as its XML or flat, from any other document."""
+    """Tell a Windows event in JSON, nested as its XML, flat or exported, from any other document."""
     nested = record.get("Event")
-    return (isinstance(nested, dict) and "System" in nested) or is_flat(record)
+    return (isinstance(nested, dict) and "System" in nested) or is_flat(record) or is_exported(record)
+
+
+def windows_form(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a Windows event as the `evtx` parser would render it. Raises CutOffError."""
+    if "Event" in record:
+        return record
+    return unflattened(record) if is_flat(record) else record_of(record)
 
 
 def index_of_source(source: str) -> str:

@@ -9,6 +9,7 @@ import glob
 import gzip
 import io
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -35,6 +36,8 @@ _MAGIC = (
 )
 _BOM = b"\xef\xbb\xbf"
 _SNIFF = 512
+# The names of columns: three at least, in quotes or not.
+_NAMES = re.compile(rb"""["']?[A-Za-z_@][\w.@ /$-]*["']?(?:[,;\t]\s?["']?[\w.@ /$-]*["']?){2}""")
 # What reading raises when compressed data, an archive or the disk is damaged.
 DAMAGE = (OSError, EOFError, zstandard.ZstdError, zlib.error, zipfile.BadZipFile)
 
@@ -55,7 +58,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Stream:
-    """A recognised stream: `evtx`, `parquet`, `json` or `xml`, with the name of the input or archive member."""
+    """A recognised stream: its format, and the name of the input or archive member."""
 
     name: str
     format: str
@@ -111,7 +114,9 @@ def recognise(head: bytes) -> str | None:
     text = head.removeprefix(_BOM).lstrip()
     if text[:1] == b"<":
         return "xml" if b"<Event" in text else None
-    return "json" if text[:1] in (b"{", b"[") else None
+    if text[:1] in (b"{", b"["):
+        return "json"
+    return "csv" if _NAMES.match(text) else None
 
 
 @contextmanager
@@ -154,13 +159,13 @@ def _streams(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[Stream | U
     elif kind in ("evtx", "parquet"):
         with _on_disk(buffered, seekable) as file:
             yield Stream(name, kind, file)
-    elif kind in ("json", "xml"):
+    elif kind in ("csv", "json", "xml"):
         yield Stream(name, kind, buffered)
     else:
         shown = " ".join(f"{byte:02x}" for byte in head[:8])
         raise InputError(
             f"{name} is in no format that tocsin reads (it starts with {shown})",
-            hint="EVTX, NDJSON, JSON, Windows event XML and Parquet are read, also inside gzip, zstd and zip",
+            hint="EVTX, NDJSON, JSON, CSV, Windows event XML and Parquet are read, also inside gzip, zstd and zip",
         )
 
 

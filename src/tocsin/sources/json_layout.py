@@ -15,7 +15,7 @@ from tocsin.sources.json_columns import Tree, parse_lines, plant, schema_of, typ
 from tocsin.sources.products.product import telltales
 
 # Members that a Windows event in JSON has, and no ECS document.
-_OF_WINDOWS = (("Event",), ("Channel",))
+_OF_WINDOWS = (("Event",), ("Channel",), ("LogName",))
 
 # The columns by field, how many rows they have, and the rows by dataset.
 Columns = tuple[Mapping[str, pa.Array | pa.ChunkedArray], int, Counter[str]]

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from tocsin.errors import InputError
 from tocsin.sources.batch import EventBatch, Reject, Rejects, RowBatch, Wanted, gather
+from tocsin.sources.csv_events import read_csv
 from tocsin.sources.document import Documents
 from tocsin.sources.event_xml import read_xml
 from tocsin.sources.evtx import read_evtx
@@ -16,7 +17,13 @@ from tocsin.sources.parquet import read_parquet
 
 Reader = Callable[[BinaryIO, str, Wanted, Rejects, Documents], Iterator[EventBatch | RowBatch]]
 
-_READERS: dict[str, Reader] = {"evtx": read_evtx, "json": read_json, "parquet": read_parquet, "xml": read_xml}
+_READERS: dict[str, Reader] = {
+    "csv": read_csv,
+    "evtx": read_evtx,
+    "json": read_json,
+    "parquet": read_parquet,
+    "xml": read_xml,
+}
 GATHERED = 8192  # rows that small batches are joined to
 
 

@@ -10,6 +10,7 @@ import orjson
 from tocsin.engine.table import Row
 from tocsin.sources.batch import RawEvent, Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents, dataset_name
+from tocsin.sources.windows.exported import CutOffError
 from tocsin.sources.windows.record import MalformedRecord
 
 
@@ -31,7 +32,8 @@ class Rows:
             self.rejects.add(Reject(self.name, place, "malformed Windows event", str(error), shown(record)))
             return
         except ValueError as error:
-            self.rejects.add(Reject(self.name, place, "not an event", str(error), shown(record)))
+            reason = "event without its values" if isinstance(error, CutOffError) else "not an event"
+            self.rejects.add(Reject(self.name, place, reason, str(error), shown(record)))
             return
         self.counts[dataset_name(row)] += 1
         if not isinstance(row, dict) and not self.wanted.any_of(row.kind.categories):

@@ -244,6 +244,20 @@ def zoned(value: str) -> str | None:
     return f"{match[1]}T{match[2]}{'.' + match[3] if match[3] else ''}Z"
 
 
+def american(value: str) -> str | None:
+    """Return the moment of `Oct 6, 2026 9:12:44.123 AM`, taken for UTC."""
+    match = _AMERICAN.fullmatch(value)
+    if match is None:
+        return None
+    try:
+        found = datetime.strptime(f"{match[1]} {match[3]}", "%b %d, %Y %I:%M:%S %p")
+    except ValueError:  # the 32nd, the 25th hour
+        return None
+    return f"{found:%Y-%m-%dT%H:%M:%S}{match[2] or ''}Z"
+
+
+_AMERICAN = re.compile(r"([A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d)(\.\d{1,9})? ?([AP]M)")
+
 # ---- what products write
 
 

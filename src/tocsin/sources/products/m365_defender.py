@@ -131,13 +131,18 @@ def _answers(additional: str) -> list[str] | None:
     return [a for item in found if (a := v.address(str(item)))] or None if isinstance(found, list) else None
 
 
+def _moment(written: str) -> str | None:
+    """Return a moment: in ISO 8601, or as the portal's export has it, `Oct 6, 2026 9:12:44.123 AM`."""
+    return v.zoned(written) or v.american(written)
+
+
 def _initiating(target: str, events: tuple[str, ...]) -> tuple[Row, ...]:
     name = "InitiatingProcess"
     return (
         *rows(f"{name}FolderPath", f"{target}.executable", events=events),
         *rows(f"{name}FileName", f"{target}.name", events=events),
         *rows(f"{name}Id", (f"{target}.pid", v.number), events=events),
-        *rows(f"{name}CreationTime", (f"{target}.start", v.zoned), events=events),
+        *rows(f"{name}CreationTime", (f"{target}.start", _moment), events=events),
         *rows(
             f"{name}CommandLine",
             f"{target}.command_line",
@@ -173,8 +178,8 @@ def _user(source: str, events: tuple[str, ...]) -> tuple[Row, ...]:
 
 
 ROWS = (
-    *rows("TimeGenerated", ("@timestamp", v.zoned)),
-    *rows("Timestamp", ("@timestamp", v.zoned)),
+    *rows("TimeGenerated", ("@timestamp", _moment)),
+    *rows("Timestamp", ("@timestamp", _moment)),
     *rows(
         "ActionType",
         ("event.action", v.lowered),
@@ -195,7 +200,7 @@ ROWS = (
     *rows("SHA1", ("process.hash.sha1", v.digest), events=_OF_CHILD),
     *rows("SHA256", ("process.hash.sha256", v.digest), events=_OF_CHILD),
     *rows("ProcessId", ("process.pid", v.number), events=_OF_CHILD),
-    *rows("ProcessCreationTime", ("process.start", v.zoned), events=_OF_CHILD),
+    *rows("ProcessCreationTime", ("process.start", _moment), events=_OF_CHILD),
     *rows(
         "ProcessCommandLine",
         "process.command_line",
@@ -214,7 +219,7 @@ ROWS = (
     *_initiating("process", _OF_ACTOR),
     *rows("InitiatingProcessParentFileName", "process.parent.name", events=_OF_ACTOR),
     *rows("InitiatingProcessParentId", ("process.parent.pid", v.number), events=_OF_ACTOR),
-    *rows("InitiatingProcessParentCreationTime", ("process.parent.start", v.zoned), events=_OF_ACTOR),
+    *rows("InitiatingProcessParentCreationTime", ("process.parent.start", _moment), events=_OF_ACTOR),
     # ---- files and libraries
     *rows("FileName", "file.name", ("file.extension", v.extension), events=_WITH_FILE),
     *rows("FileSize", ("file.size", v.number), events=_WITH_FILE),

@@ -1,0 +1,84 @@
+"""Events in CSV: a line of column names, then a record a line, as consoles export query results."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from tocsin.errors import InputError
+from tocsin.sources.batch import Reject, Rejects, RowBatch, Wanted
+from tocsin.sources.document import Documents
+from tocsin.sources.inputs import DAMAGE
+from tocsin.sources.rows import Rows, shown
+
+_BATCH = 4096  # records
+_LONGEST = 16 << 20  # characters of one value
+# Columns that tell a table of events from any other.
+_TELLING = frozenset(
+    (
+        "@timestamp",
+        "ActionType",
+        "TimeGenerated",
+        "event_simpleName",
+        "dataSource.name",
+        "event_type_full",
+        "Channel",
+    )
+)
+
+
+def read_csv(
+    file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
+) -> Iterator[RowBatch]:
+    """Yield the events of a CSV stream; lines that do not fit the columns are rejected with their number.
+
+    Raises InputError when the columns are of no source that is known.
+    """
+    csv.field_size_limit(_LONGEST)
+    text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
+    lines = csv.reader(text, delimiter=_delimiter(file))
+    rows = Rows(name, wanted, rejects, documents)
+    damage: Exception | None = None
+    columns = [column.strip() for column in next(lines, [])]
+    if documents.source is None and _TELLING.isdisjoint(columns):
+        raise InputError(
+            f"{name} has columns of no source that is known ({', '.join(columns[:4])})",
+            hint="name the source with --source, as `tocsin sources list` has it",
+        )
+    while True:
+        try:
+            values = next(lines)
+        except StopIteration:
+            break
+        except DAMAGE as error:
+            damage = error
+            break
+        except csv.Error as error:
+            rejects.add(Reject(name, f"line {lines.line_num}", "malformed CSV", str(error)))
+            continue
+        place = f"line {lines.line_num}"
+        if not values:
+            continue
+        if len(values) != len(columns):
+            detail = f"{len(values)} values for {len(columns)} columns"
+            rejects.add(Reject(name, place, "malformed CSV", detail, shown(values)))
+            continue
+        rows.add({c: v for c, v in zip(columns, values, strict=True) if v != ""}, place)
+        if len(rows.texts) >= _BATCH:
+            batch, rows = rows.batch(), Rows(name, wanted, rejects, documents)
+            if batch is not None:
+                yield batch
+    batch = rows.batch()
+    if batch is not None:
+        yield batch
+    text.detach()
+    if damage is not None:
+        raise damage
+
+
+def _delimiter(file: BinaryIO) -> str:
+    """Return what parts the columns' names."""
+    first = file.peek(1 << 16).split(b"\n", 1)[0]  # type: ignore[attr-defined]  # every stream here has it
+    return max((",", ";", "\t"), key=lambda mark: first.count(mark.encode()))

@@ -1,0 +1,145 @@
+"""Windows events as PowerShell's `Get-WinEvent | ConvertTo-Json` writes them.
+
+Such an object has the head under names of its own, and the event's values as `Properties` without names, which the
+provider's manifest gives them (`templates.tsv`). PowerShell writes nested objects to a depth of 2 unless told
+otherwise, and leaves of each property only the name of its class; Sysmon's message holds names and values as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from tocsin.sources.values import epoch_milliseconds, guid, zoned
+
+Exported = Mapping[str, Any]
+
+CUT_OFF = "System.Diagnostics.Eventing.Reader.EventProperty"
+_HEXADECIMAL = frozenset(("ProcessId", "NewProcessId", "CallerProcessId"))  # in the Security log
+_FIREWALL = range(5150, 5160)  # whose process ids are decimal
+_SYSMON = "Microsoft-Windows-Sysmon"
+_SECURITY = "Microsoft-Windows-Security-Auditing"
+_LINE = re.compile(r"(\w+): ?(.*)")
+_MILLISECONDS = re.compile(r"/Date\((\d+)(?:[+-]\d{4})?\)/")
+
+
+class CutOffError(ValueError):
+    """An event whose values PowerShell left out."""
+
+
+def is_exported(record: Exported) -> bool:
+    """Tell an object of `Get-WinEvent`: it names its log, its provider and its event by the class's own names."""
+    return "LogName" in record and "ProviderName" in record and "Id" in record
+
+
+def record_of(record: Exported) -> dict[str, Any]:
+    """Return the record as the `evtx` parser would render it. Raises CutOffError."""
+    head = {
+        "Provider": _attributes(Name=record.get("ProviderName"), Guid=_braced(record.get("ProviderId"))),
+        "EventID": record["Id"],
+        "Version": record.get("Version"),
+        "Level": record.get("Level"),
+        "Task": record.get("Task"),
+        "Opcode": record.get("Opcode"),
+        "Keywords": _keywords(record.get("Keywords")),
+        "TimeCreated": _attributes(SystemTime=moment(record.get("TimeCreated"))),
+        "EventRecordID": record.get("RecordId"),
+        "Correlation": _attributes(ActivityID=_braced(record.get("ActivityId"))),
+        "Execution": _attributes(ProcessID=record.get("ProcessId"), ThreadID=record.get("ThreadId")),
+        "Channel": record["LogName"],
+        "Computer": record.get("MachineName"),
+        "Security": _attributes(UserID=_plain(record.get("UserId"))),
+    }
+    event = {"System": {name: value for name, value in head.items() if value is not None}}
+    return {"Event": {**event, "EventData": _data(record)}}
+
+
+def moment(value: Any) -> str | None:
+    """Return a moment as ConvertTo-Json writes it: `/Date(1595374458918)/`, ISO 8601, or an object with either."""
+    if isinstance(value, dict):
+        value = value.get("value", value.get("DateTime"))
+    if not isinstance(value, str):
+        return None
+    match = _MILLISECONDS.fullmatch(value)
+    return epoch_milliseconds(match[1]) if match else zoned(value)
+
+
+def _attributes(**values: Any) -> dict[str, Any] | None:
+    present = {name: value for name, value in values.items() if value is not None}
+    return {"#attributes": present} if present else None
+
+
+def _braced(value: Any) -> str | None:
+    return guid(value) if isinstance(value, str) else None
+
+
+def _keywords(value: Any) -> Any:
+    """Keywords are 64 bits, which .NET reads as signed."""
+    return value & 0xFFFF_FFFF_FFFF_FFFF if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _plain(value: Any) -> Any:
+    """Return a value; a security identifier is an object that holds its text."""
+    return value.get("Value") if isinstance(value, dict) else value
+
+
+def _data(record: Exported) -> dict[str, Any]:
+    properties = record.get("Properties")
+    if isinstance(properties, dict):  # a list of one
+        properties = [properties]
+    if not isinstance(properties, list) or not properties:
+        return {}
+    if any(isinstance(one, str) for one in properties):
+        return _from_message(record)
+    values = [_plain(one.get("Value")) if isinstance(one, dict) else one for one in properties]
+    provider, event_id = record["ProviderName"], record["Id"]
+    names = _templates().get((provider, str(event_id), len(values)))
+    if names is None:
+        return {"Data": {"#text": values}}  # as values without names lie in a log
+    return {
+        name: _as_logged(value, name, hexadecimal=provider == _SECURITY and event_id not in _FIREWALL)
+        for name, value in zip(names, values, strict=True)
+        if value is not None
+    }
+
+
+def _as_logged(value: Any, name: str, *, hexadecimal: bool) -> Any:
+    """Return a value as a log renders it: ids of logons and, in the Security log, of processes as `0x…`."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        written = name.endswith("LogonId") or (hexadecimal and name in _HEXADECIMAL)
+        return hex(value) if written and value >= 0 else value
+    if isinstance(value, str) and name.endswith("UtcTime"):
+        return value.removesuffix("Z").replace("T", " ")
+    return value
+
+
+def _from_message(record: Exported) -> dict[str, Any]:
+    """Read Sysmon's message: a title, then a line for each value."""
+    message = record.get("Message")
+    if record["ProviderName"] != _SYSMON or not isinstance(message, str) or ":" not in message:
+        raise CutOffError("PowerShell left the event's values out; export with `ConvertTo-Json -Depth 4`")
+    data: dict[str, Any] = {}
+    last = ""
+    for line in message.splitlines()[1:]:
+        match = _LINE.fullmatch(line)
+        if match:
+            last = match[1]
+            data[last] = match[2]
+        elif last:  # a value of several lines
+            data[last] += "\n" + line
+    return data
+
+
+@cache
+def _templates() -> dict[tuple[str, str, int], tuple[str, ...]]:
+    found: dict[tuple[str, str, int], tuple[str, ...]] = {}
+    text = (resources.files("tocsin.sources.windows") / "templates.tsv").read_text("utf-8")
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            provider, event_id, listed = line.split("\t")
+            names = tuple(listed.split())
+            found[provider, event_id, len(names)] = names
+    return found
