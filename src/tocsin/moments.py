@@ -6,13 +6,25 @@ from datetime import UTC, datetime
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LIMIT = 1 << 63
 
 
 def to_nanoseconds(value: Any) -> int:
     """Return a moment in nanoseconds since 1970 (UTC): ISO 8601, a datetime, or milliseconds as a number.
 
-    Fractions of a second are read to the nanosecond. Raises ValueError.
+    Fractions of a second are read to the nanosecond. Raises ValueError, also for a moment that 64 bits do not hold
+    (before 1678 and after 2261).
     """
+    try:
+        found = _nanoseconds(value)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+    if not -_LIMIT <= found < _LIMIT:
+        raise ValueError(f"{value} is not within the years 1678 to 2261")
+    return found
+
+
+def _nanoseconds(value: Any) -> int:
     if isinstance(value, datetime):
         return _datetime_nanoseconds(value)
     if isinstance(value, int | float) and not isinstance(value, bool):

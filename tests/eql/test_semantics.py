@@ -172,6 +172,12 @@ CASES = [
         [{"when": "1974-03-03T02:22:54.294209141Z"}, {"when": "1974-03-03T02:22:54.294209142Z"}],
         [0],
     ),
+    Case(
+        "a date beyond 64 bits of nanoseconds is none, and spoils no other",
+        'when > "2026-01-01"',
+        [{"when": "2280-04-09T11:52:44.123Z"}, {"when": "2026-01-02"}, {"when": 99999999999999999}],
+        [1],
+    ),
     # ---- functions
     Case("between", 'between(t, "s", "e") == "t"', [{"t": "xstey"}, {"t": "xst"}], [0]),
     Case("between, greedy", 'between(t, "s", "e", true) == "te"', [{"t": "xsteey"}], [0]),

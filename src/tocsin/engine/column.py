@@ -205,13 +205,13 @@ def _no(value: Any) -> Any:
 
 
 def _dates(values: pa.Array) -> pa.Array:
-    if pa.types.is_timestamp(values.type):
-        return values.cast(pa.timestamp("ns", values.type.tz)).cast(pa.int64())
-    if pa.types.is_string(values.type) and _is_utc(values):
-        try:
+    try:
+        if pa.types.is_timestamp(values.type):
+            return values.cast(pa.timestamp("ns", values.type.tz)).cast(pa.int64())
+        if pa.types.is_string(values.type) and _is_utc(values):
             return values.cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
-        except pa.ArrowInvalid:  # one that is spelled otherwise: each by itself
-            pass
+    except pa.ArrowInvalid:  # one that is spelled otherwise or beyond 64 bits: each by itself
+        pass
     return _each(to_nanoseconds, pa.int64())(values)
 
 
