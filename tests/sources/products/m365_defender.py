@@ -41,6 +41,9 @@ _ACTOR = {
     "process.pid": 4120,
     "process.start": "2026-10-06T09:00:01.2345678Z",
     "process.command_line": '"powershell.exe" -NoProfile -File "C:\\Tools\\sync job.ps1"',
+    "process.args": ["powershell.exe", "-NoProfile", "-File", "C:\\Tools\\sync job.ps1"],
+    "process.args_count": 4,
+    "process.Ext.token.integrity_level_name": "High",
     "process.hash.md5": MD5,
     "process.hash.sha1": SHA1,
     "process.hash.sha256": SHA256,
@@ -51,28 +54,20 @@ _ACTOR = {
     "process.parent.name": "explorer.exe",
     "process.parent.pid": 3300,
     "process.parent.start": "2026-10-06T08:59:58.5Z",
+    "host.os.type": "windows",
 }
 _DEVICE = {"host.id": DEVICE["DeviceId"], "host.name": "ws-0142.corp.example.com"}
-_SPLIT = "the integration splits at blanks and keeps quotes, so that rules on arguments miss quoted ones"
-_ARGS: dict[str, tuple[Any, str]] = {
-    "process.args": (["powershell.exe", "-NoProfile", "-File", "C:\\Tools\\sync job.ps1"], _SPLIT),
-    "process.args_count": (4, _SPLIT),
+_USER = {
+    "user.name": "m.weber",
+    "user.domain": "corp",
+    "user.id": "S-1-5-21-1004336348-1177238915-682003330-1104",
 }
-_WINDOWS = (
-    "windows",
-    "the integration knows the system from DeviceInfo alone, and every Windows rule asks for it",
-)
-_USER_ID = "the integration leaves the account that acts in a field of its own, which no rule reads"
-_USER: dict[str, tuple[Any, str]] = {
-    "host.os.type": _WINDOWS,
-    "user.name": ("m.weber", _USER_ID),
-    "user.domain": ("corp", _USER_ID),
-    "user.id": ("S-1-5-21-1004336348-1177238915-682003330-1104", _USER_ID),
+_IMAGE_OF_ACTOR = {
+    field: value for field, value in _ACTOR.items() if field.startswith(("process.hash.", "process.pe."))
 }
-_BLANK_ARGS = {
-    "process.args": ['"powershell.exe"', "-NoProfile", "-File", '"C:\\Tools\\sync', 'job.ps1"'],
-    "process.args_count": 5,
-}
+_KEPT = "the integration leaves the hashes of a process that loads something"
+_LEVEL = "as Elastic Defend spells it, and rules compare it letter by letter"
+_HIGH: dict[str, tuple[Any, str]] = {"process.Ext.token.integrity_level_name": ("high", _LEVEL)}
 
 
 def wrapped(table: str, values: Record, time: str = "2026-10-06T09:14:02.5Z") -> Record:
@@ -147,14 +142,16 @@ CASES = (
             "@timestamp": "2026-10-06T09:12:44.1234567Z",
             "event.category": ["process"],
             "event.type": ["start"],
-            "event.action": "processcreated",
+            "event.action": "start",
+            "host.os.type": "windows",
+            "process.Ext.token.integrity_level_name": "High",
             "process.name": "certutil.exe",
             "process.executable": "C:\\Windows\\System32\\certutil.exe",
             "process.pid": 7316,
             "process.start": "2026-10-06T09:12:44.1234567Z",
             "process.command_line": 'certutil.exe -urlcache -f "http://a b"',
-            "process.args": ["certutil.exe", "-urlcache", "-f", '"http://a', 'b"'],
-            "process.args_count": 5,
+            "process.args": ["certutil.exe", "-urlcache", "-f", "http://a b"],
+            "process.args_count": 4,
             "process.hash.md5": MD5,
             "process.hash.sha256": SHA256,
             "process.pe.original_file_name": "CertUtil.exe",
@@ -174,9 +171,9 @@ CASES = (
             "user.id": "S-1-5-21-1004336348-1177238915-682003330-1104",
         },
         {
-            "process.args": (["certutil.exe", "-urlcache", "-f", "http://a b"], _SPLIT),
-            "process.args_count": (4, _SPLIT),
-            "host.os.type": _WINDOWS,
+            "process.Ext.token.integrity_level_name": (
+                "medium", "the integration writes that of the initiating process",
+            ),
         },
     ),
     Case(
@@ -200,27 +197,21 @@ CASES = (
         {
             **_DEVICE,
             **_ACTOR,
-            **_BLANK_ARGS,
+            **_USER,
             "event.category": ["file"],
-            "event.type": ["info"],
-            "event.action": "filecreated",
+            "event.type": ["creation"],
+            "event.action": "creation",
             "file.name": "payload.v1.dll",
-            "file.directory": "C:\\Users\\m.weber\\AppData\\Local\\Temp\\payload.v1.dll",
+            "file.path": "C:\\Users\\m.weber\\AppData\\Local\\Temp\\payload.v1.dll",
+            "file.directory": "C:\\Users\\m.weber\\AppData\\Local\\Temp",
+            "file.extension": "dll",
             "file.size": 20480,
             "file.hash.md5": MD5,
             "file.hash.sha1": SHA1,
             "file.hash.sha256": SHA256,
         },
         {
-            **_ARGS,
-            **_USER,
-            "event.type": (["creation"], "rules ask for the creation, change and deletion of files"),
-            "file.directory": ("C:\\Users\\m.weber\\AppData\\Local\\Temp", "`FolderPath` ends in the file's name"),
-            "file.path": (
-                "C:\\Users\\m.weber\\AppData\\Local\\Temp\\payload.v1.dll",
-                "the integration sets none, and rules on files read it",
-            ),
-            "file.extension": ("dll", "the integration sets none, and rules on files read it"),
+            **_HIGH,
         },
     ),
     Case(
@@ -240,27 +231,20 @@ CASES = (
         {
             **_DEVICE,
             **_ACTOR,
-            **_BLANK_ARGS,
+            **_USER,
             "event.category": ["registry"],
             "event.type": ["change"],
-            "event.action": "registryvalueset",
-            "registry.key": "HKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run",
+            "event.action": "modification",
+            "registry.hive": "HKLM",
+            "registry.key": "SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run",
+            "registry.path": "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run\\Updater",
+            "registry.data.type": "String",
             "registry.value": "Updater",
             "registry.data.strings": ["C:\\Users\\Public\\u.exe"],
         },
         {
-            **_ARGS,
-            **_USER,
-            "registry.key": (
-                "SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run",
-                "ECS keeps the hive in a field of its own",
-            ),
-            "registry.hive": ("HKLM", "ECS keeps the hive in a field of its own"),
-            "registry.path": (
-                "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run\\Updater",
-                "the integration sets none, and rules read it, with hives as Elastic Defend has them",
-            ),
-            "registry.data.type": ("REG_SZ", "kept by the integration in a field of its own"),
+            **_HIGH,
+            "registry.data.type": ("REG_SZ", "Windows' own name, as from every source"),
         },
     ),
     Case(
@@ -282,22 +266,20 @@ CASES = (
         {
             **_DEVICE,
             **_ACTOR,
-            **_BLANK_ARGS,
+            **_USER,
             "event.category": ["network"],
-            "event.type": ["end"],
+            "event.type": ["start"],
             "event.action": "connectionsuccess",
             "source.ip": "10.1.2.3",
             "source.port": 50112,
             "destination.ip": "203.0.113.9",
             "destination.port": 443,
-            "network.protocol": "tcp",
+            "destination.address": "203.0.113.9",
+            "network.transport": "tcp",
             "network.direction": "unknown",
         },
         {
-            **_ARGS,
-            **_USER,
-            "event.type": (["start", "connection"], "a connection begins, and rules pass over its end"),
-            "network.transport": ("tcp", "the integration sets none, and rules read it"),
+            **_HIGH,
             "network.direction": (None, "a direction that is not known is left out"),
         },
     ),
@@ -320,20 +302,20 @@ CASES = (
         {
             **_DEVICE,
             "event.category": ["network"],
-            "event.type": ["info"],
+            "event.type": ["protocol"],
             "event.action": "dnsconnectioninspected",
+            "network.protocol": "dns",
+            "network.transport": "udp",
+            "dns.question.name": "cdn.example.com",
+            "dns.question.type": "A",
+            "dns.response_code": "NOERROR",
+            "dns.resolved_ip": ["203.0.113.9"],
             "source.ip": "192.0.2.53",
             "source.port": 53,
             "destination.ip": "10.1.2.3",
             "destination.port": 53200,
             "network.direction": "inbound",
             "process.pid": 0,
-        },
-        {
-            "event.type": (["protocol", "info"], "the protocol was read"),
-            "dns.question.name": ("cdn.example.com", "the integration leaves it unparsed"),
-            "dns.resolved_ip": (["203.0.113.9"], "the integration leaves it unparsed"),
-            "network.transport": ("udp", "the integration sets none, and rules read it"),
         },
     ),
     Case(
@@ -351,8 +333,8 @@ CASES = (
         }),
         {
             **_DEVICE,
-            **_ACTOR,
-            **_BLANK_ARGS,
+            **{field: value for field, value in _ACTOR.items() if field not in _IMAGE_OF_ACTOR},
+            **_USER,
             "event.category": ["library"],
             "event.type": ["start"],
             "event.action": "load",
@@ -361,7 +343,114 @@ CASES = (
             "dll.hash.sha256": SHA256,
             "file.name": "amsi.dll",
         },
-        {**_ARGS, **_USER},
+        {**_HIGH, **{field: (value, _KEPT) for field, value in _IMAGE_OF_ACTOR.items()}},
+    ),
+    Case(
+        "value of a user's hive deleted",
+        wrapped("DeviceRegistryEvents", {
+            **INITIATING,
+            "Timestamp": "2026-10-06T09:13:06Z",
+            "ActionType": "RegistryValueDeleted",
+            "RegistryKey": "HKEY_CURRENT_USER\\S-1-5-21-1004336348-1177238915-682003330-1104\\Environment",
+            "RegistryValueName": None,
+            "RegistryValueData": None,
+            "RegistryValueType": None,
+            "PreviousRegistryKey": None,
+            "PreviousRegistryValueName": "UserInitMprLogonScript",
+            "PreviousRegistryValueData": "C:\\Users\\Public\\l.cmd",
+        }),
+        {
+            **_DEVICE,
+            **_ACTOR,
+            **_USER,
+            "event.category": ["registry"],
+            "event.type": ["deletion"],
+            "event.action": "registryvaluedeleted",
+            "registry.hive": "HKCU",
+            "registry.key": "S-1-5-21-1004336348-1177238915-682003330-1104\\Environment",
+            "registry.path": (
+                "HKCU\\S-1-5-21-1004336348-1177238915-682003330-1104\\Environment\\UserInitMprLogonScript"
+            ),
+            "registry.value": "UserInitMprLogonScript",
+            "registry.data.strings": ["C:\\Users\\Public\\l.cmd"],
+        },
+        {
+            **_HIGH,
+            "registry.path": (
+                "HKEY_USERS\\S-1-5-21-1004336348-1177238915-682003330-1104\\Environment\\UserInitMprLogonScript",
+                "a user's hive as Elastic Defend names it, which is what rules ask for",
+            ),
+        },
+    ),
+    Case(
+        "process opened by a call",
+        wrapped("DeviceEvents", {
+            **INITIATING,
+            "Timestamp": "2026-10-06T09:13:07Z",
+            "ActionType": "OpenProcessApiCall",
+            "FileName": "lsass.exe",
+            "FolderPath": "C:\\Windows\\System32\\lsass.exe",
+            "ProcessId": 812,
+            "ProcessCommandLine": "lsass.exe",
+            "AdditionalFields": '{"DesiredAccess":4112}',
+        }),
+        {
+            **_DEVICE,
+            **_ACTOR,
+            **_USER,
+            "event.category": ["api"],
+            "event.type": ["access"],
+            "event.action": "openprocessapicall",
+            "process.Ext.api.name": "OpenProcess",
+            "Target.process.name": "lsass.exe",
+            "Target.process.executable": "C:\\Windows\\System32\\lsass.exe",
+            "Target.process.command_line": "lsass.exe",
+        },
+        _HIGH,
+    ),
+    Case(
+        "driver loaded",
+        wrapped("DeviceEvents", {
+            **INITIATING,
+            "Timestamp": "2026-10-06T09:13:08Z",
+            "ActionType": "DriverLoad",
+            "FileName": "rtcore64.sys",
+            "FolderPath": "C:\\Users\\Public\\rtcore64.sys",
+            "FileSize": 14024,
+            "SHA256": SHA256,
+        }),
+        {
+            **_DEVICE,
+            **_ACTOR,
+            **_USER,
+            "event.category": ["driver"],
+            "event.type": ["start"],
+            "event.action": "load",
+            "dll.name": "rtcore64.sys",
+            "dll.path": "C:\\Users\\Public\\rtcore64.sys",
+            "dll.hash.sha256": SHA256,
+        },
+        _HIGH,
+    ),
+    Case(
+        "name answered",
+        wrapped("DeviceEvents", {
+            **INITIATING,
+            "Timestamp": "2026-10-06T09:13:09Z",
+            "ActionType": "DnsQueryResponse",
+            "AdditionalFields": '{"DnsQueryString":"cdn.example.com"}',
+        }),
+        {
+            **_DEVICE,
+            **_ACTOR,
+            **_USER,
+            "event.category": ["network"],
+            "event.type": ["protocol"],
+            "event.action": "dnsqueryresponse",
+            "network.protocol": "dns",
+            "dns.question.name": "cdn.example.com",
+        },
+        _HIGH,
     ),
     Case(
         "logon failed",
@@ -382,6 +471,7 @@ CASES = (
         }),
         {
             **_DEVICE,
+            "host.os.type": "windows",
             "event.category": ["authentication"],
             "event.type": ["info"],
             "event.action": "logonfailed",
@@ -396,7 +486,6 @@ CASES = (
         },
         {
             "event.type": (["start"], "as Windows' own logons have it"),
-            "host.os.type": _WINDOWS,
         },
     ),
 )  # fmt: skip

@@ -10,56 +10,32 @@ from __future__ import annotations
 import orjson
 
 from tocsin.sources import values as v
-from tocsin.sources.mapping import Dataset, Derived, Kind, Row, register, rows
+from tocsin.sources.mapping import Dataset, Derived, Row, register, rows
+from tocsin.sources.products.defender_actions import (
+    ACTION,
+    API_CALL,
+    CERTIFICATE,
+    DNS,
+    DRIVER,
+    FILE,
+    IMAGE,
+    KINDS,
+    LOGON,
+    NETWORK,
+    OTHER,
+    OUTCOMES,
+    PROCESS,
+    PROTOCOLS,
+    REGISTRY,
+    TYPES,
+    action_of,
+    called_api,
+    kind_in_result,
+    kind_in_stream,
+    type_of_call,
+)
 from tocsin.sources.products.product import Product, Shape, register_product
 
-PROCESS, FILE, REGISTRY = "DeviceProcessEvents", "DeviceFileEvents", "DeviceRegistryEvents"
-NETWORK, LOGON, IMAGE, OTHER = "DeviceNetworkEvents", "DeviceLogonEvents", "DeviceImageLoadEvents", "DeviceEvents"
-INFO, NETWORK_INFO, CERTIFICATE = "DeviceInfo", "DeviceNetworkInfo", "DeviceFileCertificateInfo"
-
-KINDS = {
-    PROCESS: Kind(("process",), ("info",)),
-    FILE: Kind(("file",), ("info",)),
-    REGISTRY: Kind(("registry",), ("info",)),
-    NETWORK: Kind(("network",), ("info",)),
-    LOGON: Kind(("authentication",), ("info",)),
-    IMAGE: Kind(("library",), ("start",), "load"),
-    OTHER: Kind(("host",), ("info",)),
-    INFO: Kind(("host",), ("info",)),
-    NETWORK_INFO: Kind(("network",), ("info",)),
-    CERTIFICATE: Kind(("file",), ("info",)),
-}
-_TYPES = {
-    "ProcessCreated": ["start"],
-    "FileCreated": ["creation"],
-    "FileDeleted": ["deletion"],
-    "FileModified": ["change"],
-    "FileRenamed": ["change"],
-    "RegistryKeyCreated": ["creation"],
-    "RegistryKeyDeleted": ["deletion"],
-    "RegistryKeyRenamed": ["change"],
-    "RegistryValueDeleted": ["deletion"],
-    "RegistryValueSet": ["change"],
-    "ConnectionAcknowledged": ["connection", "allowed"],
-    "ConnectionAttempt": ["start", "connection"],
-    "ConnectionFailed": ["connection", "denied"],
-    "ConnectionFound": ["connection", "info"],
-    "ConnectionRequest": ["start", "connection"],
-    "ConnectionSuccess": ["start", "connection"],
-    "InboundConnectionAccepted": ["connection", "allowed"],
-    "ListeningConnectionCreated": ["start", "connection"],
-    "DnsConnectionInspected": ["protocol", "info"],
-    "DnsQueryResponse": ["protocol", "info"],
-    "LogonSuccess": ["start"],
-    "LogonFailed": ["start"],
-    "LogonAttempted": ["start"],
-}
-_OUTCOMES = {
-    "LogonSuccess": "success",
-    "LogonFailed": "failure",
-    "ConnectionSuccess": "success",
-    "ConnectionFailed": "failure",
-}
 _SIGNED, _TRUSTED = (
     {"Valid": True, "Invalid": True, "Unsigned": False},
     {"Valid": True, "Invalid": False, "Unsigned": False},
@@ -69,8 +45,10 @@ _STATUS = {"Valid": "trusted", "Invalid": "invalid", "Unsigned": "unsigned"}
 # In these tables a record's own process is the one that was created or acted upon, and the initiating process its
 # parent; in the others the initiating process is the one that acts.
 _OF_CHILD = (PROCESS, OTHER)
-_OF_ACTOR = (FILE, REGISTRY, NETWORK, LOGON, IMAGE)
-_WITH_FILE = (FILE, IMAGE, CERTIFICATE)
+_OF_ACTOR = (FILE, REGISTRY, NETWORK, LOGON, IMAGE, API_CALL, DRIVER, DNS, ACTION)
+_WITH_FILE = (FILE, IMAGE, DRIVER, CERTIFICATE)
+_WITH_LIBRARY = (IMAGE, DRIVER)
+_WITH_DNS = (NETWORK, DNS)
 _SHORT_HIVES = {"HKEY_LOCAL_MACHINE": "HKLM", "HKEY_CURRENT_USER": "HKEY_USERS", "HKEY_CLASSES_ROOT": "HKCR"}
 
 
@@ -82,7 +60,9 @@ def _registry_key(key: str) -> str:
     return f"{_SHORT_HIVES.get(hive, hive)}{backslash}{below}"
 
 
-def _registry_path(key: str | None, value: str | None) -> str | None:
+def _registry_path(key: str | None, value: str | None, old_key: str | None, old_value: str | None) -> str | None:
+    """What was deleted is named by its previous key and value alone."""
+    key, value = key or old_key, value or old_value
     if key is None:
         return None
     return f"{_registry_key(key)}\\{value}" if value else _registry_key(key)
@@ -182,11 +162,11 @@ ROWS = (
     *rows("Timestamp", ("@timestamp", _moment)),
     *rows(
         "ActionType",
-        ("event.action", v.lowered),
-        ("event.type", v.lookup(_TYPES)),
-        ("event.outcome", v.lookup(_OUTCOMES)),
+        ("event.action", action_of),
+        ("event.type", v.lookup(TYPES)),
+        ("event.outcome", v.lookup(OUTCOMES)),
     ),
-    *rows("ActionType", ("event.action", v.constant("load")), events=(IMAGE,)),
+    *rows("ActionType", ("event.type", type_of_call), ("process.Ext.api.name", called_api), events=(API_CALL,)),
     *rows("ReportId", "event.id"),
     # ---- the device
     *rows("DeviceId", "host.id"),
@@ -220,7 +200,10 @@ ROWS = (
     *rows("InitiatingProcessParentFileName", "process.parent.name", events=_OF_ACTOR),
     *rows("InitiatingProcessParentId", ("process.parent.pid", v.number), events=_OF_ACTOR),
     *rows("InitiatingProcessParentCreationTime", ("process.parent.start", _moment), events=_OF_ACTOR),
-    # ---- files and libraries
+    # ---- the process that a call of an API reaches into
+    *rows("FileName", "Target.process.name", events=(API_CALL,)),
+    *rows("ProcessCommandLine", "Target.process.command_line", events=(API_CALL,)),
+    # ---- files, libraries and drivers
     *rows("FileName", "file.name", ("file.extension", v.extension), events=_WITH_FILE),
     *rows("FileSize", ("file.size", v.number), events=_WITH_FILE),
     *rows("MD5", ("file.hash.md5", v.digest), events=_WITH_FILE),
@@ -228,15 +211,18 @@ ROWS = (
     *rows("SHA256", ("file.hash.sha256", v.digest), events=_WITH_FILE),
     *rows("FileOriginUrl", "file.origin_url", events=(FILE,)),
     *rows("PreviousFileName", "file.Ext.original.name", events=(FILE,)),
-    *rows("FileName", "dll.name", events=(IMAGE,)),
-    *rows("MD5", ("dll.hash.md5", v.digest), events=(IMAGE,)),
-    *rows("SHA1", ("dll.hash.sha1", v.digest), events=(IMAGE,)),
-    *rows("SHA256", ("dll.hash.sha256", v.digest), events=(IMAGE,)),
-    *rows("FileSize", ("dll.Ext.size", v.number), events=(IMAGE,)),
+    *rows("FileName", "dll.name", events=_WITH_LIBRARY),
+    *rows("MD5", ("dll.hash.md5", v.digest), events=_WITH_LIBRARY),
+    *rows("SHA1", ("dll.hash.sha1", v.digest), events=_WITH_LIBRARY),
+    *rows("SHA256", ("dll.hash.sha256", v.digest), events=_WITH_LIBRARY),
+    *rows("FileSize", ("dll.Ext.size", v.number), events=_WITH_LIBRARY),
     *rows("Signer", "file.code_signature.subject_name", events=(CERTIFICATE,)),
     *rows("IsSigned", ("file.code_signature.exists", v.boolean), events=(CERTIFICATE,)),
     *rows("IsTrusted", ("file.code_signature.trusted", v.boolean), events=(CERTIFICATE,)),
     # ---- the registry
+    *rows("PreviousRegistryKey", ("registry.key", v.registry_key), ("registry.hive", v.registry_hive)),
+    *rows("PreviousRegistryValueName", "registry.value"),
+    *rows("PreviousRegistryValueData", ("registry.data.strings", v.listed(v.text))),
     *rows("RegistryKey", ("registry.key", v.registry_key), ("registry.hive", v.registry_hive)),
     *rows("RegistryValueName", "registry.value"),
     *rows("RegistryValueData", ("registry.data.strings", v.listed(v.text))),
@@ -246,6 +232,8 @@ ROWS = (
         "Protocol", ("network.transport", v.transport), ("network.protocol", v.lowered), events=(NETWORK, LOGON)
     ),
     *rows("AdditionalFields", ("network.direction", _direction), events=(NETWORK,)),
+    *rows("ActionType", ("network.protocol", v.lookup(PROTOCOLS)), events=_WITH_DNS),
+    *rows("AdditionalFields", ("dns.question.name", v.member("DnsQueryString")), events=(DNS,)),
     *rows("AdditionalFields", ("dns.question.name", v.member("query")), events=(NETWORK,)),
     *rows("AdditionalFields", ("dns.question.type", v.member("qtype_name")), events=(NETWORK,)),
     *rows("AdditionalFields", ("dns.response_code", v.member("rcode_name")), events=(NETWORK,)),
@@ -267,6 +255,7 @@ ROWS = (
     *rows("LogonType", ("winlog.logon.type", v.text), events=(LOGON,)),
 )
 
+_REGISTRY_PATH = ("RegistryKey", "RegistryValueName", "PreviousRegistryKey", "PreviousRegistryValueName")
 _ENDS = ("AdditionalFields", "LocalIP", "RemoteIP")
 _PORTS = ("AdditionalFields", "LocalPort", "RemotePort")
 _OWN = ("DeviceId", "ProcessId", "ProcessCreationTime")
@@ -293,52 +282,23 @@ def _destination_port(*ends: str | None) -> int | None:
 
 DERIVED = (
     Derived("process.executable", ("FolderPath", "FileName"), _path, frozenset(_OF_CHILD)),
+    Derived("Target.process.executable", ("FolderPath", "FileName"), _path, frozenset((API_CALL,))),
     Derived("file.path", ("FolderPath", "FileName"), _path, frozenset(_WITH_FILE)),
     Derived("file.directory", ("FolderPath", "FileName"), _directory, frozenset(_WITH_FILE)),
-    Derived("dll.path", ("FolderPath", "FileName"), _path, frozenset((IMAGE,))),
+    Derived("dll.path", ("FolderPath", "FileName"), _path, frozenset(_WITH_LIBRARY)),
     Derived("file.Ext.original.path", ("PreviousFolderPath", "PreviousFileName"), _path, frozenset((FILE,))),
     Derived("process.entity_id", _OWN, v.entity_id, frozenset(_OF_CHILD)),
     Derived("process.parent.entity_id", _INITIATING, v.entity_id, frozenset(_OF_CHILD)),
     Derived("process.entity_id", _INITIATING, v.entity_id, frozenset(_OF_ACTOR)),
     Derived("process.parent.entity_id", _ITS_PARENT, v.entity_id, frozenset(_OF_ACTOR)),
-    Derived("registry.path", ("RegistryKey", "RegistryValueName"), _registry_path),
+    Derived("registry.path", _REGISTRY_PATH, _registry_path),
     Derived("source.ip", _ENDS, _source_ip, frozenset((NETWORK,))),
     Derived("source.port", _PORTS, _source_port, frozenset((NETWORK,))),
     Derived("destination.ip", _ENDS, _destination_ip, frozenset((NETWORK,))),
+    Derived("destination.address", _ENDS, _destination_ip, frozenset((NETWORK,))),
     Derived("destination.port", _PORTS, _destination_port, frozenset((NETWORK,))),
     Derived("host.os.type", ("OSPlatform", "RegistryKey", *_SHOWING), _system),
 )
-
-
-def _table(category: str, _: str) -> str | None:
-    """`AdvancedHunting-DeviceProcessEvents` is how the streaming API names a row's table."""
-    name = category.removeprefix("AdvancedHunting-")
-    return name if name != category else None
-
-
-_TABLE_OF = (
-    ("Process", PROCESS),
-    ("File", FILE),
-    ("Registry", REGISTRY),
-    ("ImageLoaded", IMAGE),
-    ("Logon", LOGON),
-    ("InboundConnection", NETWORK),
-    ("Connection", NETWORK),
-    ("ListeningConnection", NETWORK),
-    ("NetworkSignature", NETWORK),
-)
-_OTHER_ACTIONS = ("ProcessCreatedUsingWmiQuery", "ProcessPrimaryTokenModified", "FileTimestampModificationEvent")
-
-
-def _table_of_action(action: str, table: str) -> str | None:
-    """A row of a query's result names its table at most in a column of Log Analytics; its action tells it else."""
-    if table in KINDS:
-        return table
-    if action in _OTHER_ACTIONS:
-        return OTHER
-    if action.endswith(("ConnectionInspected", "AuthenticationInspected")):
-        return NETWORK
-    return next((table for prefix, table in _TABLE_OF if action.startswith(prefix)), OTHER)
 
 
 M365_DEFENDER = register_product(
@@ -355,8 +315,8 @@ M365_DEFENDER = register_product(
             )
         ),
         (
-            Shape(("category",), ("category",), _table, body=("properties",)),
-            Shape(("ActionType",), ("Type",), _table_of_action),
+            Shape(("category",), ("properties", "ActionType"), kind_in_stream, body=("properties",)),
+            Shape(("ActionType",), ("Type",), kind_in_result),
         ),
     )
 )
