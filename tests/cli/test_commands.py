@@ -373,3 +373,21 @@ def test_sources_are_listed_and_shown_as_tables() -> None:
     assert all(word in shown for word in ("Process creation", "CommandLine", "process.args", "arguments"))
     unknown = tocsin("sources", "show", "nonesuch")
     assert (unknown.returncode, "`tocsin sources list` names them" in unknown.stderr) == (2, True)
+
+
+def test_a_products_shapes_and_joins_are_shown() -> None:
+    listed = tocsin("sources", "list").stdout
+    assert all(name in listed for name in ("m365_defender.event", "endgame", "winlogbeat"))
+    shown = tocsin("sources", "show", "crowdstrike").stdout
+    assert all(word in shown for word in ("event_simpleName", "aidmaster", "ProcessRollup2", "registry.path"))
+
+
+def test_a_named_source_is_what_a_files_records_are_taken_for(tmp_path: Path) -> None:
+    path = tmp_path / "process.ndjson"
+    path.write_text(json.dumps({"process": {"name": "a.exe"}, "event": {"category": "process"}}) + "\n")
+    done = tocsin("query", "process where true", path, "--source", "events.process", "--format", "ndjson")
+    assert (done.returncode, json.loads(done.stdout)["process"]["name"]) == (0, "a.exe"), done.stderr
+    wrong = tocsin("query", "process where true", path, "--source", "sentinel", cwd=tmp_path)
+    assert (wrong.returncode, "1 rejected" in wrong.stderr) == (2, True)
+    unknown = tocsin("hunt", path, "--source", "carbon black")
+    assert (unknown.returncode, "`tocsin sources list` names them" in unknown.stderr) == (2, True)

@@ -1,6 +1,7 @@
 """Converted events are the events that rules read: as many, with every field."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.scenario import EXAMPLES
+from tests.sources.products import crowdstrike
 from tocsin.eql.functions import to_string
 from tocsin.sources.batch import Rejects, Wanted, flatten
 from tocsin.sources.convert import whole_events, write_ndjson, write_parquet
@@ -82,3 +84,12 @@ def test_ndjson_reads_back_as_the_same_events() -> None:
     out = io.BytesIO()
     assert write_ndjson(iter(before), out) == len(before) == 329
     assert [flatten(orjson.loads(line)) for line in out.getvalue().splitlines()] == before
+
+
+def test_the_original_record_is_kept_when_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "fdr.ndjson"
+    path.write_bytes(orjson.dumps(crowdstrike.HOST_RECORD))
+    (event,) = whole_events(
+        read_inputs(find_inputs([str(path)]), Wanted(frozenset()), Rejects()), with_original=True
+    )
+    assert orjson.loads(event["event.original"]) == crowdstrike.HOST_RECORD

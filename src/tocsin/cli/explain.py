@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tocsin.cli.rejected import REJECTS, RejectsFile, tell_of_rejected
+from tocsin.cli.reading import REJECTS, Events, RejectsFile, Source, inputs_of, tell_of_rejected
 from tocsin.errors import QueryError, RuleError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def explain(
     rule: Annotated[
         str, typer.Argument(help="A rule's name (or a part of it), id or file, or an EQL query.", metavar="RULE")
     ],
-    events: Annotated[list[str], typer.Argument(help="Files, folders, globs, or -.", metavar="EVENTS...")],
+    events: Events,
     rules: Annotated[
         list[str] | None,
         typer.Option(
@@ -39,6 +39,7 @@ def explain(
     output_format: Annotated[
         ExplainFormat, typer.Option("--format", "-f", help="How to show it.")
     ] = ExplainFormat.TABLE,
+    source: Source = None,
     rejects: RejectsFile = REJECTS,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -47,10 +48,9 @@ def explain(
     from tocsin.cli.progress import progress_bar
     from tocsin.detection.explain import explain as run
     from tocsin.sources.batch import Rejects
-    from tocsin.sources.inputs import find_inputs
 
     ready = _ready(rule, rules)
-    inputs = find_inputs(events)
+    inputs = inputs_of(events, source)
     kept = Rejects(rejects)
     with progress_bar(inputs, quiet=quiet) as progress:
         found = run(ready, inputs, kept, progress, any_index=all_indices)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli.rejected import REJECTS, RejectsFile, tell_of_rejected
+from tocsin.cli.reading import REJECTS, Events, RejectsFile, Source, inputs_of, tell_of_rejected
 from tocsin.errors import InputError, TocsinError
 
 if TYPE_CHECKING:
@@ -28,9 +28,7 @@ class Format(StrEnum):
 
 
 def hunt(
-    events: Annotated[
-        list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="EVENTS...")
-    ],
+    events: Events,
     rules: Annotated[
         list[str] | None,
         typer.Option(
@@ -57,6 +55,7 @@ def hunt(
         int,
         typer.Option("--max-alerts", min=1, help="Keep at most this many alerts a rule; more are counted."),
     ] = 10_000,
+    source: Source = None,
     rejects: RejectsFile = REJECTS,
     show_skipped: Annotated[
         bool, typer.Option("--show-skipped", help="Name each rule that was not run, and why.")
@@ -70,11 +69,10 @@ def hunt(
     from tocsin.detection.hunt import Hunt
     from tocsin.detection.ruleset import read_ruleset
     from tocsin.sources.batch import Rejects
-    from tocsin.sources.inputs import find_inputs
 
     chosen = output_format or _format_of(output)
     window = parse_window(start, end)
-    inputs = find_inputs(events)
+    inputs = inputs_of(events, source)
     ruleset = read_ruleset(rules, any_index=all_indices)
     if not ruleset.ready:
         _complain_about(ruleset.skipped)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.rejected import REJECTS, RejectsFile, tell_of_rejected
+from tocsin.cli.reading import REJECTS, Events, RejectsFile, Source, inputs_of, tell_of_rejected
 
 
 class QueryFormat(StrEnum):
@@ -24,7 +24,7 @@ def query(
         str,
         typer.Argument(help="The query, as in 'process where process.name : \"cmd.exe\"'.", metavar="EQL"),
     ],
-    events: Annotated[list[str], typer.Argument(help="Files, folders, globs, or -.", metavar="EVENTS...")],
+    events: Events,
     start: Annotated[str | None, typer.Option("--from", help="Only events at or after this time.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Only events before this time.")] = None,
     output_format: Annotated[
@@ -34,6 +34,7 @@ def query(
         str | None, typer.Option("--fields", help="Columns of the table, separated by commas.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most this many results.")] = 1000,
+    source: Source = None,
     rejects: RejectsFile = REJECTS,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
 ) -> None:
@@ -44,10 +45,9 @@ def query(
     from tocsin.detection.search import search
     from tocsin.eql.compile import read
     from tocsin.sources.batch import Rejects
-    from tocsin.sources.inputs import find_inputs
 
     statement = read(text)
-    inputs = find_inputs(events)
+    inputs = inputs_of(events, source)
     kept = Rejects(rejects)
     with progress_bar(inputs, quiet=quiet) as progress:
         found = search(statement, inputs, kept, parse_window(start, end), progress)

@@ -3,48 +3,69 @@
 from __future__ import annotations
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
-from tocsin.errors import InputError
-from tocsin.sources.mapping import DATASETS, Dataset, Key
+from tocsin.sources.catalogue import IN_ECS, find_source
+from tocsin.sources.mapping import DATASETS, Key
+from tocsin.sources.products.product import PRODUCTS, Product
 from tocsin.sources.values import Converter
-from tocsin.sources.windows import record as _record  # noqa: F401 (it loads every table)
 
 
 def print_sources() -> None:
     """Print one line a source."""
     table = _table("dataset", "index")
-    table.add_column("event ids", justify="right")
+    table.add_column("events", justify="right")
     table.add_column("fields", justify="right")
     for name in sorted(DATASETS):
         dataset = DATASETS[name]
         fields = {row.target for row in dataset.rows} | {derived.target for derived in dataset.derived}
         table.add_row(name, dataset.index, str(len(dataset.kinds) or "any"), str(len(fields)))
+    for name, index in sorted(IN_ECS.items()):
+        table.add_row(name, index, "any", "in ECS")
     console = wide_console(140)
     console.print(table)
-    console.print("Events that are in ECS already (Winlogbeat, Elastic Defend) keep their fields and index.")
+    console.print("Each record's source is recognised from what it holds; --source overrides that.")
+    console.print("Events that are in ECS keep their fields, and their index where they name one.")
 
 
 def print_source(name: str) -> None:
     """Print a source's tables. Raises InputError for a name that stands for none or for several."""
-    dataset = _find(name)
+    found = find_source(name)
     console = wide_console(140)
+    if found in IN_ECS:
+        console.print(Text(f"{found} → {IN_ECS[found]}", style="bold"))
+        console.print("Its events are in ECS, and every field is kept.")
+        return
+    dataset = DATASETS[found]
     console.print(Text(f"{dataset.name} → {dataset.index}", style="bold"))
-    kinds = _table("event id", "category", "type", "action")
-    for event_id, kind in sorted(dataset.kinds.items()):
-        kinds.add_row(str(event_id), ", ".join(kind.category), ", ".join(kind.type), Text(kind.action or ""))
+    if found in PRODUCTS:
+        _print_shapes(console, PRODUCTS[found])
+    kinds = _table("event", "category", "type", "action")
+    for key, kind in sorted(dataset.kinds.items()):
+        kinds.add_row(str(key), ", ".join(kind.category), ", ".join(kind.type), Text(kind.action or ""))
     if dataset.kinds:
         console.print(kinds)
-    fields = _table("value", "field", "how", "event ids")
+    fields, groups = _table("value", "field", "how", "events"), _Groups()
     for row in dataset.rows:
-        fields.add_row(row.source, row.target, _how(row.convert), _ids(row.events))
+        fields.add_row(row.source, row.target, _how(row.convert), groups.name(row.events))
     for derived in dataset.derived:
-        fields.add_row(", ".join(derived.sources), derived.target, _how(derived.read), _ids(derived.events))
+        sources = ", ".join(derived.sources)
+        fields.add_row(sources, derived.target, _how(derived.read), groups.name(derived.events))
     if fields.row_count:
         console.print(fields)
-    console.print("Every value is also kept as it is, in winlog.event_data.")
+        groups.print(console)
+    console.print(f"Every value is also kept as it is, in {dataset.kept}.")
+
+
+def _print_shapes(console: Console, product: Product) -> None:
+    for shape in product.shapes:
+        telltale, body = ".".join(shape.telltale), ".".join(shape.body)
+        console.print(f"Known by `{telltale}`" + (f", its values in `{body}`." if body else "."))
+    for join in product.joins:
+        console.print(f"`{join.prefix}*` are values of the {join.taught_by} record of the same {join.source}.")
 
 
 def _table(*columns: str) -> Table:
@@ -54,22 +75,30 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _find(name: str) -> Dataset:
-    wanted = name.lower()
-    found = [wanted] if wanted in DATASETS else sorted(known for known in DATASETS if wanted in known)
-    if not found:
-        raise InputError(f"no source called `{name}`", hint="`tocsin sources list` names them")
-    if len(found) > 1:
-        raise InputError(f"`{name}` could be any of {', '.join(found)}", hint="give the whole name")
-    return DATASETS[found[0]]
-
-
 def _how(convert: Converter) -> str:
     """Name a conversion after the function that does it or that made it."""
-    made_by = getattr(convert, "__qualname__", "").partition(".<")[0].rpartition(".")[2]
-    return "" if made_by in ("text", "") else made_by.replace("_", " ")
+    made_by = getattr(convert, "__qualname__", "").partition(".<")[0].rpartition(".")[2].lstrip("_")
+    return {"text": "", "get": "lookup"}.get(made_by, made_by.replace("_", " "))
 
 
-def _ids(events: frozenset[Key]) -> str:
-    ordered = sorted(events, key=lambda event: (len(str(event)), str(event)))
-    return ", ".join(map(str, ordered)) if events else "all"
+class _Groups:
+    """The kinds of event that rows are limited to; long lists stand once, below the table, under a number."""
+
+    def __init__(self) -> None:
+        self._known: dict[frozenset[Key], int] = {}
+
+    def name(self, events: frozenset[Key]) -> str:
+        if len(events) <= _SHORT:
+            return _listed(events) or "all"
+        return f"({self._known.setdefault(events, len(self._known) + 1)})"
+
+    def print(self, console: Console) -> None:
+        for events, number in self._known.items():
+            console.print(Text(f"({number}) {_listed(events)}"))
+
+
+_SHORT = 6  # kinds of event that still fit in a column
+
+
+def _listed(events: frozenset[Key]) -> str:
+    return ", ".join(map(str, sorted(events, key=lambda event: (len(str(event)), str(event)))))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.rejected import REJECTS, RejectsFile, tell_of_rejected
+from tocsin.cli.reading import REJECTS, Events, RejectsFile, Source, inputs_of, tell_of_rejected
 
 app = typer.Typer(help="See how raw records become ECS events, and convert them.", no_args_is_help=True)
 
@@ -41,11 +41,15 @@ def show(
 
 @app.command("convert")
 def convert(
-    events: Annotated[list[str], typer.Argument(help="Files, folders, globs, or -.", metavar="FILE...")],
+    events: Events,
     target: Annotated[Target, typer.Option("--to", help="The format to write.")] = Target.NDJSON,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
     ] = None,
+    keep_original: Annotated[
+        bool, typer.Option("--keep-original", help="Add each raw record as event.original.")
+    ] = False,
+    source: Source = None,
     rejects: RejectsFile = REJECTS,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
 ) -> None:
@@ -54,19 +58,18 @@ def convert(
     from tocsin.errors import InputError
     from tocsin.sources.batch import Rejects, Wanted
     from tocsin.sources.convert import whole_events, write_ndjson, write_parquet
-    from tocsin.sources.inputs import find_inputs
     from tocsin.sources.read import read_inputs
 
     if target is Target.PARQUET and output is None and sys.stdout.isatty():
         raise InputError("Parquet is not for a terminal", hint="name a file with -o, or send it on with |")
-    inputs = find_inputs(events)
+    inputs = inputs_of(events, source)
     if output is not None and any(i.path and output.exists() and i.path.samefile(output) for i in inputs):
         raise InputError(f"{output} is read and written", hint="name another file after -o")
     kept = Rejects(rejects)
     write = write_parquet if target is Target.PARQUET else write_ndjson
     with progress_bar(inputs, quiet=quiet, doing="converting") as progress:
         batches = read_inputs(inputs, Wanted(frozenset()), kept, progress)
-        found = whole_events(reported(batches, progress))
+        found = whole_events(reported(batches, progress), with_original=keep_original)
         try:
             if output is None:
                 count = write(found, sys.stdout.buffer)

@@ -20,12 +20,18 @@ _ROW_GROUP = 1 << 13  # events
 _EXACT = 1 << 53  # whole numbers that a double holds
 
 
-def whole_events(batches: Iterable[EventBatch]) -> Iterator[Event]:
-    """Yield every event with every field, flat, without the index that it would lie in."""
+def whole_events(batches: Iterable[EventBatch], *, with_original: bool = False) -> Iterator[Event]:
+    """Yield every event with every field, flat, without the index that it would lie in.
+
+    `with_original` adds the record that an event was made of, as `event.original`.
+    """
     for batch in batches:
         for row in range(batch.table.rows):
-            event = batch.raw(row).event()
+            raw = batch.raw(row)
+            event = raw.event()
             event.pop(INDEX, None)
+            if with_original:
+                event.setdefault("event.original", raw.content.decode("utf-8", "replace"))
             yield event
 
 

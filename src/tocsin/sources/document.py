@@ -15,6 +15,7 @@ import pyarrow as pa
 from tocsin.ecs import INDEX
 from tocsin.engine.table import Row
 from tocsin.sources.batch import Event, flatten
+from tocsin.sources.catalogue import index_of_source
 from tocsin.sources.mapping import DATASETS
 from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, kind_of, recognised
 from tocsin.sources.products.record import ProductRecord
@@ -53,13 +54,21 @@ class Documents:
         """
         if not isinstance(record, dict):
             raise ValueError(f"an event is a JSON object, and this is a {type(record).__name__}")
-        if is_windows(record):
-            dataset = DATASETS.get(self.source or "") if self.source not in PRODUCTS else None
-            return WindowsRecord(windows_form(record), dataset=dataset)
+        if self.source not in PRODUCTS and is_windows(record):
+            return WindowsRecord(windows_form(record), dataset=DATASETS.get(self.source or ""))
         found = self.product_of(record)
         if found is not None:
             return ProductRecord(record, *found, self.metadata)
         return self._ecs(record)
+
+    def teaches(self, content: bytes) -> bool:
+        """Tell whether JSON text is a record that says something about the hosts or users of others."""
+        try:
+            record = orjson.loads(content)
+            found = self.product_of(record) if isinstance(record, dict) else None
+        except ValueError:
+            return False
+        return found is not None and any(join.taught_by == found[2] for join in found[0].joins)
 
     def product_of(self, record: Mapping[str, Any]) -> tuple[Product, Shape, str] | None:
         """Return the product that a record is taken to be of, its shape and kind; None when of none.
@@ -109,7 +118,8 @@ def taken_for(record: Mapping[str, Any], source: str) -> tuple[Product, Shape, s
         kind = kind_of(record, shape)
         if kind is not None:
             return product, shape, kind
-    raise ValueError(f"not a record of {source}")
+    telling = " or ".join(dict.fromkeys(f"`{'.'.join(shape.telltale)}`" for shape in product.shapes))
+    raise ValueError(f"not a record of {source}, in which {telling} would tell its kind")
 
 
 def is_windows(record: Mapping[str, Any]) -> bool:
@@ -123,13 +133,6 @@ def windows_form(record: Mapping[str, Any]) -> Mapping[str, Any]:
     if "Event" in record:
         return record
     return unflattened(record) if is_flat(record) else record_of(record)
-
-
-def index_of_source(source: str) -> str:
-    """Return the index that the events of a source lie in."""
-    if source in DATASETS:
-        return DATASETS[source].index
-    return f"{source}-default" if source in OUTSIDE_DATA_STREAMS else f"logs-{source}-default"
 
 
 def index_of(event: Mapping[str, Any]) -> str | None:
@@ -183,3 +186,9 @@ def index_and_counts(columns: Mapping[str, pa.ChunkedArray], rows: int) -> tuple
         pa.array(inverse.reshape(-1), pa.int32()), pa.array(indices, pa.string())
     )
     return index, by_dataset
+
+
+def constant_index(source: str, rows: int) -> pa.Array:
+    """Return the index of a source's events as the column of that many rows."""
+    codes = pa.array(np.zeros(rows, np.int32))
+    return pa.DictionaryArray.from_arrays(codes, pa.array([index_of_source(source)], pa.string()))

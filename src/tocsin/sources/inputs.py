@@ -17,7 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -44,11 +44,15 @@ DAMAGE = (OSError, EOFError, zstandard.ZstdError, zlib.error, zipfile.BadZipFile
 
 @dataclass(frozen=True)
 class Input:
-    """One file, or standard input when `path` is None; `named` when the user gave this very name."""
+    """One file, or standard input when `path` is None; `named` when the user gave this very name.
+
+    Its records are taken for those of `source`, or each for what it shows itself to be when that is None.
+    """
 
     name: str
     path: Path | None
     named: bool = True
+    source: str | None = None
 
     @property
     def size(self) -> int:
@@ -73,7 +77,7 @@ class Unread:
     error: Exception
 
 
-def find_inputs(names: Sequence[str]) -> list[Input]:
+def find_inputs(names: Sequence[str], source: str | None = None) -> list[Input]:
     """Return the inputs that names stand for: files, every file below a folder, globs, `-`.
 
     Raises InputError for a name that stands for nothing.
@@ -81,7 +85,7 @@ def find_inputs(names: Sequence[str]) -> list[Input]:
     found: dict[str, Input] = {}
     for name in names:
         for found_input in _expand(name):
-            found.setdefault(str(found_input.path or "-"), found_input)
+            found.setdefault(str(found_input.path or "-"), replace(found_input, source=source))
     return list(found.values())
 
 

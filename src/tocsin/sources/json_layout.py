@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import INDEX, FieldType, default_schema
-from tocsin.sources.document import DATASET_FIELDS, Documents, index_and_counts, index_of_source
+from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts
 from tocsin.sources.json_columns import Tree, parse_lines, plant, schema_of, type_of
 from tocsin.sources.products.product import telltales
 
@@ -50,7 +50,7 @@ class DocumentLayout:
                 columns[name] = column
         index, counts = index_and_counts(columns, table.num_rows)
         if self.source is not None:
-            index = pa.array([index_of_source(self.source)] * table.num_rows).dictionary_encode()
+            index = constant_index(self.source, table.num_rows)
         if index is not None:
             columns[INDEX] = index
         wanted = {name: column for name, column in columns.items() if name in self.wanted}

@@ -16,7 +16,7 @@ from tocsin.ecs import INDEX
 from tocsin.engine.table import EventTable
 from tocsin.errors import InputError
 from tocsin.sources.batch import EventBatch, RawEvent, Rejects, Wanted
-from tocsin.sources.document import DATASET_FIELDS, Documents, index_and_counts
+from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts
 
 _ROWS = 1 << 16
 
@@ -47,7 +47,9 @@ def read_parquet(
         for start in range(0, rows, _ROWS):
             part = table.slice(start, _ROWS)
             length = min(_ROWS, rows - start)
-            yield _batch(part, length, paths, wanted.fields, _raw(whole, group, start, name, documents))
+            yield _batch(
+                part, length, paths, wanted.fields, documents.source, _raw(whole, group, start, name, documents)
+            )
 
 
 def _raw(
@@ -65,6 +67,7 @@ def _batch(
     rows: int,
     paths: dict[str, tuple[str, ...]],
     wanted: Iterable[str],
+    source: str | None,
     raw: Callable[[int], RawEvent],
 ) -> EventBatch:
     columns: dict[str, pa.ChunkedArray] = {}
@@ -76,6 +79,8 @@ def _batch(
             columns[field] = column
     index, counts = index_and_counts({k: v for k, v in columns.items() if k in (INDEX, *DATASET_FIELDS)}, rows)
     columns.pop(INDEX, None)
+    if source is not None:
+        index = constant_index(source, rows)
     if index is not None:
         columns[INDEX] = index
     kept = {field: column for field, column in columns.items() if field in wanted}

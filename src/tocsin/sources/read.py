@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from tocsin.errors import InputError
 from tocsin.sources.batch import EventBatch, Reject, Rejects, RowBatch, Wanted, gather
@@ -11,9 +12,10 @@ from tocsin.sources.csv_events import read_csv
 from tocsin.sources.document import Documents
 from tocsin.sources.event_xml import read_xml
 from tocsin.sources.evtx import read_evtx
-from tocsin.sources.inputs import DAMAGE, Input, Unread, open_streams
+from tocsin.sources.inputs import DAMAGE, Input, Unread, open_streams, recognise
 from tocsin.sources.json_events import read_json
 from tocsin.sources.parquet import read_parquet
+from tocsin.sources.products.product import Metadata
 
 Reader = Callable[[BinaryIO, str, Wanted, Rejects, Documents], Iterator[EventBatch | RowBatch]]
 
@@ -25,6 +27,7 @@ _READERS: dict[str, Reader] = {
     "xml": read_xml,
 }
 GATHERED = 8192  # rows that small batches are joined to
+_HEAD = 512  # bytes that show a format
 
 
 def read_inputs(
@@ -32,18 +35,42 @@ def read_inputs(
     wanted: Wanted,
     rejects: Rejects,
     started: Callable[[Input], None] | None = None,
-    documents: Documents | None = None,
 ) -> Iterator[EventBatch]:
-    """Yield the events of every input, small ones together; `started` is told of each as it is opened."""
-    taken_as = documents or Documents()
+    """Yield the events of every input, small ones together; `started` is told of each as it is opened.
+
+    Inputs that say something about the hosts and users of others come first.
+    """
+    metadata = Metadata()
 
     def each() -> Iterator[EventBatch | RowBatch]:
-        for source in sources:
+        for source in _teaching_first(list(sources)):
             if started:
                 started(source)
-            yield from read_input(source, wanted, rejects, taken_as)
+            yield from read_input(source, wanted, rejects, Documents(source.source, metadata))
 
     return gather(each(), wanted.fields, GATHERED)
+
+
+def _teaching_first(inputs: list[Input]) -> list[Input]:
+    return sorted(inputs, key=lambda source: not _teaches(source)) if len(inputs) > 1 else inputs
+
+
+def _teaches(source: Input) -> bool:
+    """Look at the first record of an input in JSON, compressed or not."""
+    if source.path is None:
+        return False
+    try:
+        with source.path.open("rb") as file:
+            if recognise(file.read(_HEAD)) not in ("json", "gzip", "zstd"):
+                return False
+        with open_streams(source) as streams:
+            stream = next(streams)
+            if isinstance(stream, Unread) or stream.format != "json":
+                return False
+            first = cast("io.BufferedReader", stream.file).peek().split(b"\n", 1)[0]
+    except (InputError, *DAMAGE):  # which reading it will tell
+        return False
+    return Documents(source.source).teaches(first)
 
 
 def _unread(name: str, error: Exception, *, named: bool) -> Reject:
