@@ -95,7 +95,7 @@ def _data(record: Exported) -> dict[str, Any]:
     if any(isinstance(one, str) for one in properties):
         return _from_message(record)
     values = [_plain(one.get("Value")) if isinstance(one, dict) else one for one in properties]
-    provider, event_id = record["ProviderName"], record["Id"]
+    provider, event_id = str(record["ProviderName"]), record["Id"]
     names = _templates().get((provider, str(event_id), len(values)))
     if names is None:
         return {"Data": {"#text": values}}  # as values without names lie in a log
