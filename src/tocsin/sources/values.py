@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -328,7 +329,10 @@ def as_text(value: Any) -> str | None:
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, (int, float)) else orjson.dumps(value, default=str).decode()
+    if isinstance(value, (int, float)):
+        return str(value)
+    # Not orjson, which knows no numbers beyond 64 bits.
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
 def entity_id(*parts: str | None) -> str | None:
