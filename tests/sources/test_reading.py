@@ -112,6 +112,17 @@ def test_hits_keep_their_index(name: str, tmp_path: Path) -> None:
     assert read(path) == [{**event, "_index": "winlogbeat-8"} for event in EXPECTED]
 
 
+def test_a_pretty_printed_object_that_no_text_can_hold_is_rejected_alone(tmp_path: Path) -> None:
+    path = tmp_path / "half-a-character.json"
+    half = b'{\n  "event": {"category": "process"},\n  "process": {"name": "\\ud800"}\n}\n'
+    path.write_bytes(half + PRETTY + b"\n" + half)
+    rejects = Rejects(tmp_path / "rejects.ndjson")
+    assert read(path, rejects) == EXPECTED
+    rejects.close()
+    places = [json.loads(line)["position"] for line in (tmp_path / "rejects.ndjson").read_text().splitlines()]
+    assert places == ["line 1", f"line {5 + len(PRETTY.splitlines())}"]
+
+
 def test_parquet_nested_and_flat(tmp_path: Path) -> None:
     nested, flat = tmp_path / "nested", tmp_path / "flat"
     pq.write_table(pa.Table.from_struct_array(pa.array(EVENTS)), nested, row_group_size=2)

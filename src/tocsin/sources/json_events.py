@@ -133,13 +133,24 @@ def _concatenated(data: bytes, name: str, rejects: Rejects, reason: str) -> Iter
         position = start.end() if start else position
         if position >= len(text) or not text[position:].strip(" \r\n\t],"):
             return
+        begin = position
         try:
-            found, position = decoder.raw_decode(text, position)
+            _, position = decoder.raw_decode(text, position)
         except ValueError:
-            line = text.count("\n", 0, position) + 1
-            rejects.add(Reject(name, f"line {line}", "malformed JSON", reason, text[position : position + 2000]))
+            shown = text[begin : begin + 2000]
+            rejects.add(Reject(name, _line_at(text, begin), "malformed JSON", reason, shown))
             return
+        try:  # again, as every other record is read: halves of characters and endless numbers are none
+            found = orjson.loads(text[begin:position])
+        except orjson.JSONDecodeError as error:
+            damaged = text[begin:position].encode(errors="replace")
+            rejects.add(_damaged_line(damaged, name, _line_at(text, begin), error))
+            continue
         yield from _records(found)
+
+
+def _line_at(text: str, position: int) -> str:
+    return f"line {text.count(chr(10), 0, position) + 1}"
 
 
 def _damaged_line(text: bytes, name: str, place: str, error: Exception) -> Reject:
