@@ -90,11 +90,12 @@ def process_started(process: Process) -> Record:
     }, process.milliseconds)  # fmt: skip
 
 
-_HOST: dict[str, Any] = {"@timestamp": "2026-10-06T09:13:20.123Z", "host.os.type": "windows"}
-_NAMED = "the integration leaves the agent's id to the observer alone; sequences by host need one"
-_ID: dict[str, tuple[Any, str]] = {"host.id": (AGENT, _NAMED)}
-_MODULE = "the integration puts modules among processes, and their image for a program's"
-_REGISTRY = "the integration leaves the registry unparsed, and rules on it read these fields"
+_HOST: dict[str, Any] = {
+    "@timestamp": "2026-10-06T09:13:20.123Z",
+    "event.id": f"ffffffff-1111-11eb-8dd4-061759968cdf|{AGENT}|{CUSTOMER}",
+    "host.id": AGENT,
+    "host.os.type": "windows",
+}
 CONTEXT = {
     "ContextProcessId": "1099511640212",
     "ContextThreadId": "10995116402129",
@@ -126,13 +127,17 @@ CASES = (
             "process.start": "2026-10-06T09:12:44.123Z",
             "process.parent.name": "cmd.exe",
             "process.parent.entity_id": "1099511640212",
+            "process.Ext.token.integrity_level_name": "MEDIUM",
+            "host.id": AGENT,
             "user.id": SID,
             "user.name": "m.weber",
+            "user.domain": "CORP",
         },
         {
-            **_ID,
             "host.hostname": ("WS-0142", "the integration sets `host.name` alone here"),
-            "user.domain": ("CORP", "the integration leaves the domain in the user's record"),
+            "process.Ext.token.integrity_level_name": (
+                "medium", "as Elastic Defend spells it, and rules compare it letter by letter",
+            ),
         },
     ),
     Case(
@@ -152,7 +157,6 @@ CASES = (
             "process.start": "2026-10-06T09:12:44.123Z",
             "user.id": SID,
         },
-        _ID,
     ),
     Case(
         "connection out",
@@ -175,7 +179,6 @@ CASES = (
             "destination.address": "203.0.113.9",
             "destination.port": 443,
         },
-        _ID,
     ),
     Case(
         "connection in",
@@ -194,7 +197,6 @@ CASES = (
             "destination.ip": "2001:db8:0:0:0:0:0:5",
         },
         {
-            **_ID,
             "source.ip": ("2001:db8::9", "the canonical spelling"),
             "destination.ip": ("2001:db8::5", "the canonical spelling"),
         },
@@ -211,12 +213,13 @@ CASES = (
             "event.category": ["network"],
             "event.type": ["protocol"],
             "process.entity_id": "1099511640212",
+            "process.name": "powershell.exe",
+            "network.protocol": "dns",
+            "dns.type": "query",
             "dns.question.name": "cdn.example.com",
             "dns.question.type": "AAAA",
         },
         {
-            **_ID,
-            "process.name": ("powershell.exe", "the integration leaves it unparsed"),
             "dns.resolved_ip": (["203.0.113.9", "203.0.113.10"], "the integration leaves it unparsed"),
         },
     ),
@@ -224,6 +227,8 @@ CASES = (
         "file of a format written",
         event("PeFileWritten", {
             **CONTEXT, "TargetFileName": "\\Device\\HarddiskVolume3\\Users\\Public\\u.v1.exe", "Size": "20480",
+            "ContextImageFileName": "\\Device\\HarddiskVolume3\\Windows\\System32\\curl.exe",
+            "FileOperatorSid": SID,
             "SHA256HashData": SHA256, "FileIdentifier": "28000000000000007f510100", "IsOnNetwork": "0",
         }),
         {
@@ -231,6 +236,9 @@ CASES = (
             "event.category": ["file"],
             "event.type": ["creation"],
             "event.action": "PeFileWritten",
+            "process.name": "curl.exe",
+            "process.executable": "\\Device\\HarddiskVolume3\\Windows\\System32\\curl.exe",
+            "user.id": SID,
             "file.path": "\\Device\\HarddiskVolume3\\Users\\Public\\u.v1.exe",
             "file.name": "u.v1.exe",
             "file.directory": "\\Device\\HarddiskVolume3\\Users\\Public",
@@ -239,7 +247,6 @@ CASES = (
             "file.hash.sha256": SHA256,
             "file.inode": "28000000000000007f510100",
         },
-        _ID,
     ),
     Case(
         "file renamed",
@@ -251,16 +258,10 @@ CASES = (
             **_HOST,
             "event.category": ["file"],
             "event.type": ["change"],
-            "file.path": "\\Device\\HarddiskVolume3\\a.txt",
-            "file.name": "a.txt",
-            "file.extension": "txt",
-        },
-        {
-            **_ID,
-            "file.path": ("\\Device\\HarddiskVolume3\\b.locked", "the new name, as other sources have it"),
-            "file.name": ("b.locked", "the new name, as other sources have it"),
-            "file.extension": ("locked", "the new name, as other sources have it"),
-            "file.Ext.original.path": ("\\Device\\HarddiskVolume3\\a.txt", "as in Elastic Defend"),
+            "file.path": "\\Device\\HarddiskVolume3\\b.locked",
+            "file.name": "b.locked",
+            "file.extension": "locked",
+            "file.Ext.original.path": "\\Device\\HarddiskVolume3\\a.txt",
         },
     ),
     Case(
@@ -274,18 +275,13 @@ CASES = (
             **_HOST,
             "event.category": ["registry"],
             "event.type": ["change"],
-            "event.action": "AsepValueUpdate",
+            "event.action": "modification",
             "process.entity_id": "1099511640212",
-        },
-        {
-            **_ID,
-            "registry.path": (
-                "\\REGISTRY\\MACHINE\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run\\Updater",
-                _REGISTRY,
-            ),
-            "registry.value": ("Updater", _REGISTRY),
-            "registry.data.strings": (["C:\\Users\\Public\\u.exe"], _REGISTRY),
-            "registry.data.type": ("REG_SZ", _REGISTRY),
+            "registry.path": "\\REGISTRY\\MACHINE\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run\\Updater",
+            "registry.key": "SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run",
+            "registry.value": "Updater",
+            "registry.data.strings": ["C:\\Users\\Public\\u.exe"],
+            "registry.data.type": "REG_SZ",
         },
     ),
     Case(
@@ -304,7 +300,6 @@ CASES = (
             "destination.ip": "10.1.2.77",
         },
         {
-            **_ID,
             "user.domain": ("CORP", "the integration leaves it unparsed"),
             "destination.ip": (None, "the address is where the logon came from"),
             "source.ip": ("10.1.2.77", "the address is where the logon came from"),
@@ -315,15 +310,32 @@ CASES = (
         event("ClassifiedModuleLoad", {
             **CONTEXT, "TargetProcessId": "1099511641999", "SHA256HashData": SHA256,
             "ImageFileName": "\\Device\\HarddiskVolume3\\Windows\\System32\\amsi.dll",
+            "TargetImageFileName": "\\Device\\HarddiskVolume3\\Windows\\System32\\wscript.exe",
         }),
-        {**_HOST, "process.entity_id": "1099511641999", "event.action": "ClassifiedModuleLoad"},
         {
-            **_ID,
-            "event.category": (["library"], _MODULE),
-            "event.type": (["start"], _MODULE),
-            "dll.path": ("\\Device\\HarddiskVolume3\\Windows\\System32\\amsi.dll", "rules on libraries read it"),
-            "dll.name": ("amsi.dll", "rules on libraries read it"),
-            "dll.hash.sha256": (SHA256, "rules on libraries read it"),
+            **_HOST,
+            "event.action": "ClassifiedModuleLoad",
+            "event.category": ["library"],
+            "process.entity_id": "1099511641999",
+            "process.name": "wscript.exe",
+            "dll.path": "\\Device\\HarddiskVolume3\\Windows\\System32\\amsi.dll",
+            "dll.name": "amsi.dll",
+            "dll.hash.sha256": SHA256,
+        },
+    ),
+    Case(
+        "registry value deleted",
+        event("RegGenericValueUpdate", {
+            **CONTEXT, "RegObjectName": f"\\REGISTRY\\USER\\{SID}\\Environment",
+            "RegValueName": "windir", "RegOperationType": "2",
+        }),
+        {
+            **_HOST,
+            "event.category": ["registry"],
+            "event.type": ["deletion"],
+            "registry.path": f"\\REGISTRY\\USER\\{SID}\\Environment\\windir",
+            "registry.key": f"{SID}\\Environment",
+            "registry.value": "windir",
         },
     ),
 )  # fmt: skip

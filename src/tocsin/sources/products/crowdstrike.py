@@ -8,129 +8,22 @@ follow Elastic's integration `crowdstrike`, data stream `fdr`.
 from __future__ import annotations
 
 from tocsin.sources import values as v
-from tocsin.sources.mapping import Dataset, Derived, Kind, register, rows
+from tocsin.sources.mapping import Dataset, Derived, register, rows
+from tocsin.sources.products import falcon_events as e
 from tocsin.sources.products.product import Join, Product, Shape, register_product
 
-HOST_RECORD, USER_RECORD, WRITTEN = "aidmaster", "userinfo", "FileWritten"
-
-_START, _END, _CHANGE = ("start",), ("end",), ("change",)
-_PROCESS_EVENTS = {
-    "ProcessRollup2": Kind(("process",), _START),
-    "SyntheticProcessRollup2": Kind(("process",), _START),
-    "EndOfProcess": Kind(("process",), _END),
-    "TerminateProcess": Kind(("process",), _END),
-    "ProcessSelfDeleted": Kind(("process",), _END),
-    "ProcessRollup2Stats": Kind(("process",), ("info",)),
-    "ProcessBlocked": Kind(("process",), ("access",)),
-    "ProcessInjection": Kind(("process",), _CHANGE),
-    "CommandHistory": Kind(("process",), ("end", "info")),
-    "CreateProcessArgs": Kind(("process",), _START),
-    "FlashThreadCreateProcess": Kind(("process",), _START),
-    "WmiCreateProcess": Kind(("process",), _START),
-    "ServiceStarted": Kind(("process",), _START),
-    "HostedServiceStarted": Kind(("process",), _START),
-    "HostedServiceStopped": Kind(("process",), _END),
-    "InjectedThread": Kind(("process",), _CHANGE),
-    "BrowserInjectedThread": Kind(("process",), ("access", "change")),
-    "DllInjection": Kind(("process",), _CHANGE),
-    "DocumentProgramInjectedThread": Kind(("process",), ("access", "change")),
-    "LsassHandleFromUnsignedModule": Kind(("process",), _CHANGE),
-    "ScriptControlScanTelemetry": Kind(("malware", "file"), ("info",)),
-}
-_FILE_EVENTS = {
-    WRITTEN: Kind(("file",), ("creation",)),
-    "FileCreateInfo": Kind(("file",), ("creation",)),
-    "FileDeleteInfo": Kind(("file",), ("deletion",)),
-    "FileOpenInfo": Kind(("file",), ("access",)),
-    "FileRenameInfo": Kind(("file",), _CHANGE),
-    "FileTimestampsModified": Kind(("file",), _CHANGE),
-    "DirectoryCreate": Kind(("file",), ("creation",)),
-    "ExecutableDeleted": Kind(("file",), ("deletion",)),
-    "NewExecutableRenamed": Kind(("file",), _CHANGE),
-    "NewExecutableWritten": Kind(("file",), ("creation",)),
-    "NewScriptWritten": Kind(("file",), ("creation",)),
-    "SuspiciousCreateSymbolicLink": Kind(("malware", "file"), ("creation", "info")),
-    "AsepFileChange": Kind(("file",), ("creation", "change")),
-    "QuarantinedFile": Kind(("file",), _CHANGE),
-    "VolumeSnapshotCreated": Kind(("file",), ("creation",)),
-    "VolumeSnapshotDeleted": Kind(("file",), ("deletion",)),
-}
-_REGISTRY_EVENTS = {
-    "AsepKeyUpdate": Kind(("registry",), _CHANGE),
-    "AsepValueUpdate": Kind(("registry",), _CHANGE),
-    "RegGenericValueUpdate": Kind(("registry",), _CHANGE),
-    "RegSystemConfigValueUpdate": Kind(("registry", "host", "configuration"), _CHANGE),
-    "SuspiciousRegAsepUpdate": Kind(("malware", "registry", "configuration"), ("change", "info")),
-    "RegistryOperationDetectInfo": Kind(("malware", "registry"), ("info",)),
-}
-_NETWORK_EVENTS = {
-    "NetworkConnectIP4": Kind(("network",), ("start", "connection")),
-    "NetworkConnectIP6": Kind(("network",), ("start", "connection")),
-    "NetworkCloseIP4": Kind(("network",), ("end", "connection")),
-    "NetworkCloseIP6": Kind(("network",), ("end", "connection")),
-    "NetworkListenIP4": Kind(("network",), _START),
-    "NetworkListenIP6": Kind(("network",), _START),
-    "NetworkReceiveAcceptIP4": Kind(("network",), ("allowed", "access", "connection")),
-    "NetworkReceiveAcceptIP6": Kind(("network",), ("allowed", "access", "connection")),
-    "RawBindIP4": Kind(("network",), ("start", "connection")),
-    "RawBindIP6": Kind(("network",), ("start", "connection")),
-    "SmbClientShareOpenedEtw": Kind(("network",), ("connection", "start")),
-    "SmbClientShareClosedEtw": Kind(("network",), ("connection", "end")),
-    "SmbServerShareOpenedEtw": Kind(("network",), ("connection", "start")),
-}
-_DNS_EVENTS = {
-    "DnsRequest": Kind(("network",), ("protocol",)),
-    "SuspiciousDnsRequest": Kind(("network",), ("start", "protocol")),
-}
-_MODULE_EVENTS = {
-    "ClassifiedModuleLoad": Kind(("library",), _START),
-    "UnsignedModuleLoad": Kind(("library",), _START),
-    "ImageHash": Kind(("library",), _START),
-}
-_DRIVER_EVENTS = {
-    "DriverLoad": Kind(("driver",), _START),
-    "KernelModeLoadImage": Kind(("driver",), _START),
-}
-KINDS = {
-    **_PROCESS_EVENTS,
-    **_FILE_EVENTS,
-    **_REGISTRY_EVENTS,
-    **_NETWORK_EVENTS,
-    **_DNS_EVENTS,
-    **_MODULE_EVENTS,
-    **_DRIVER_EVENTS,
-    "UserIdentity": Kind(("authentication", "iam"), ("info", "user")),
-    "UserLogoff": Kind(("authentication",), _END),
-    "UserLogon": Kind(("authentication",), _START),
-    "UserLogonFailed": Kind(("authentication",), _START),
-    "UserLogonFailed2": Kind(("authentication",), _START),
-    "UserAccountAddedToGroup": Kind(("configuration", "iam"), ("change", "group")),
-    "UserAccountCreated": Kind(("configuration", "iam"), ("creation",)),
-    "UserAccountDeleted": Kind(("configuration", "iam"), ("deletion",)),
-    "ScheduledTaskRegistered": Kind(("configuration",), ("creation",)),
-    "ScheduledTaskModified": Kind(("configuration",), _CHANGE),
-    "ScheduledTaskDeleted": Kind(("configuration",), ("deletion",)),
-    "CreateService": Kind(("host",), _CHANGE),
-    "ModifyServiceBinary": Kind(("file",), _CHANGE),
-    "FirewallDisabled": Kind(("configuration", "host"), _CHANGE),
-    "HostInfo": Kind(("host",), ("info",)),
-    "AgentOnline": Kind(("configuration", "package", "host"), ("change", "installation", "start")),
-    "SensorHeartbeat": Kind(("package",), ("info",)),
-    HOST_RECORD: Kind(("host",), ("info",), HOST_RECORD),
-    USER_RECORD: Kind(("iam",), ("info", "user"), USER_RECORD),
-}
-_FAILED = ("UserLogonFailed", "UserLogonFailed2")
-_LOGONS = ("UserLogon", *_FAILED)
-_OF_PROCESS, _OF_FILE, _OF_REGISTRY = tuple(_PROCESS_EVENTS), tuple(_FILE_EVENTS), tuple(_REGISTRY_EVENTS)
-_OF_NETWORK, _OF_DNS = tuple(_NETWORK_EVENTS), tuple(_DNS_EVENTS)
-_OF_MODULE, _OF_DRIVER = tuple(_MODULE_EVENTS), tuple(_DRIVER_EVENTS)
+_OF_PROCESS, _OF_FILE, _OF_REGISTRY = tuple(e.PROCESS_EVENTS), tuple(e.FILE_EVENTS), tuple(e.REGISTRY_EVENTS)
+_OF_NETWORK, _OF_DNS = tuple(e.NETWORK_EVENTS), tuple(e.DNS_EVENTS)
+_OF_MODULE, _OF_DRIVER = tuple(e.MODULE_EVENTS), tuple(e.DRIVER_EVENTS)
 # Their image is the module's or driver's, not the process's.
-_WITH_PROCESS_IMAGE = tuple(kind for kind in KINDS if kind not in (*_OF_MODULE, *_OF_DRIVER))
+_WITH_PROCESS_IMAGE = tuple(kind for kind in e.KINDS if kind not in (*_OF_MODULE, *_OF_DRIVER))
+_ACTIONS = {"AsepKeyUpdate": "modification", "AsepValueUpdate": "modification"}
 _PLATFORMS = {"Win": "windows", "Lin": "linux", "Mac": "macos"}
 _LOGON_TYPES = {
     "2": "Interactive", "3": "Network", "4": "Batch", "5": "Service", "7": "Unlock", "8": "NetworkCleartext",
     "9": "NewCredentials", "10": "RemoteInteractive", "11": "CachedInteractive",
 }  # fmt: skip
+_HIVES = ("\\REGISTRY\\MACHINE\\", "\\REGISTRY\\USER\\")
 _INTEGRITY_LEVELS = {
     "0": "untrusted",
     "4096": "low",
@@ -159,13 +52,24 @@ def _first_address(addresses: str) -> str | None:
     return next((found for word in addresses.split() if (found := v.address(word))), None)
 
 
+def _after_at(principal: str) -> str | None:
+    return principal.rpartition("@")[2] if "@" in principal else None
+
+
+def _registry_key(path: str) -> str:
+    """Return a key without the kernel's name of its hive."""
+    return next((path[len(hive) :] for hive in _HIVES if path.upper().startswith(hive)), path)
+
+
 ROWS = (
     *rows("Time", ("@timestamp", v.epoch_seconds), ("event.created", v.epoch_seconds)),
     *rows("_time", ("@timestamp", v.epoch_seconds), ("event.created", v.epoch_seconds)),
     *rows("UTCTimestamp", ("@timestamp", v.epoch_milliseconds), ("event.created", v.epoch_milliseconds)),
     *rows("timestamp", ("@timestamp", v.epoch_milliseconds), ("event.created", v.epoch_milliseconds)),
     *rows("event_simpleName", "event.action"),
-    *rows("event_simpleName", ("event.outcome", v.constant("failure")), events=_FAILED),
+    *rows("event_simpleName", ("event.action", v.lookup(_ACTIONS)), events=_OF_REGISTRY),
+    *rows("RegOperationType", ("event.type", v.lookup(e.REGISTRY_TYPES_OF_CHANGE)), events=_OF_REGISTRY),
+    *rows("event_simpleName", ("event.outcome", v.constant("failure")), events=e.FAILED_LOGONS),
     *rows("event_simpleName", ("event.outcome", v.constant("success")), events=("UserLogon", *_OF_PROCESS)),
     *rows("id", "event.id"),
     # ---- the host
@@ -185,6 +89,8 @@ ROWS = (
     *rows("RawProcessId", ("process.pid", v.number)),
     *rows("ContextThreadId", ("process.thread.id", v.number)),
     *rows("ContextBaseFileName", "process.name"),
+    *rows("ContextImageFileName", "process.executable", ("process.name", v.base_name)),
+    *rows("TargetImageFileName", "process.executable", ("process.name", v.base_name), events=_OF_MODULE),
     *rows("ImageFileName", "process.executable", ("process.name", v.base_name), events=_WITH_PROCESS_IMAGE),
     *rows(
         "CommandLine",
@@ -215,9 +121,11 @@ ROWS = (
         ("process.parent.args_count", v.count_of_arguments),
     ),
     # ---- users
-    *rows("UserSid_readable", "user.id", events=(USER_RECORD,)),
-    *rows("User", ("user.domain", v.account_domain), events=(USER_RECORD,)),
+    *rows("UserSid_readable", "user.id", events=(e.USER_RECORD,)),
+    *rows("User", ("user.domain", v.account_domain), events=(e.USER_RECORD,)),
+    *rows("FileOperatorSid", "user.id", events=_OF_FILE),
     *rows("UserSid", "user.id"),
+    *rows("UserPrincipal", ("user.domain", _after_at)),
     *rows("userinfo.User", ("user.domain", v.account_domain), ("user.name", v.account)),
     *rows("userinfo.UserName", "user.name", "related.user"),
     *rows("LogonDomain", "user.domain"),
@@ -231,7 +139,6 @@ ROWS = (
         ("file.name", v.base_name),
         ("file.directory", v.directory),
         ("file.extension", v.extension),
-        events=_OF_FILE,
     ),
     *rows("SourceFileName", "file.Ext.original.path", ("file.Ext.original.name", v.base_name), events=_OF_FILE),
     *rows("Size", ("file.size", v.number), events=_OF_FILE),
@@ -243,7 +150,7 @@ ROWS = (
     *rows("SHA256HashData", ("dll.hash.sha256", v.digest), events=(*_OF_MODULE, *_OF_DRIVER)),
     *rows("MD5HashData", ("dll.hash.md5", v.digest), events=(*_OF_MODULE, *_OF_DRIVER)),
     # ---- the registry
-    *rows("RegObjectName", "registry.key", events=_OF_REGISTRY),
+    *rows("RegObjectName", ("registry.key", _registry_key), events=_OF_REGISTRY),
     *rows("RegValueName", "registry.value", events=_OF_REGISTRY),
     *rows("RegNumericValue", ("registry.data.strings", v.listed(v.text)), events=_OF_REGISTRY),
     *rows("RegStringValue", ("registry.data.strings", _strings), events=_OF_REGISTRY),
@@ -259,8 +166,14 @@ ROWS = (
     *rows("LocalAddressIP6", ("related.ip", _first_address)),
     *rows("RemoteAddressIP4", ("related.ip", v.address)),
     *rows("RemoteAddressIP6", ("related.ip", v.address)),
-    *rows("RemoteAddressIP6", ("source.ip", v.address), events=_LOGONS),
-    *rows("RemoteAddressIP4", ("source.ip", v.address), events=_LOGONS),
+    *rows("RemoteAddressIP6", ("source.ip", v.address), events=e.LOGONS),
+    *rows("RemoteAddressIP4", ("source.ip", v.address), events=e.LOGONS),
+    *rows(
+        "event_simpleName",
+        ("network.protocol", v.constant("dns")),
+        ("dns.type", v.constant("query")),
+        events=_OF_DNS,
+    ),
     *rows("DomainName", "dns.question.name", events=_OF_DNS),
     *rows("RequestType", ("dns.question.type", v.lookup(v.RECORD_TYPES)), events=_OF_DNS),
     *rows("IP6Records", ("dns.resolved_ip", _addresses), events=_OF_DNS),
@@ -302,6 +215,7 @@ def _destination_port(direction: str | None, local: str | None, remote: str | No
 
 _NETWORK, _REGISTRY = frozenset(_OF_NETWORK), frozenset(_OF_REGISTRY)
 DERIVED = (
+    Derived("event.id", ("id", "aid", "cid"), v.entity_id),
     Derived("registry.path", ("RegObjectName", "RegValueName"), _registry_path, _REGISTRY),
     Derived("source.ip", _ENDS, _source_ip, _NETWORK),
     Derived("source.address", _ENDS, _source_ip, _NETWORK),
@@ -312,19 +226,6 @@ DERIVED = (
 )
 
 
-def _kind(name: str, _: str) -> str:
-    """Files of each format are written under a name of their own (`PdfFileWritten`)."""
-    return name if name in KINDS or not name.endswith("Written") else WRITTEN
-
-
-def _of_host_record(agent: str, computer: str) -> str | None:
-    return HOST_RECORD if agent and computer else None
-
-
-def _of_user_record(sid: str, name: str) -> str | None:
-    return USER_RECORD if sid and name else None
-
-
 CROWDSTRIKE = register_product(
     Product(
         register(
@@ -332,20 +233,20 @@ CROWDSTRIKE = register_product(
                 "crowdstrike.fdr",
                 "crowdstrike",
                 "logs-crowdstrike.fdr-default",
-                KINDS,
+                e.KINDS,
                 ROWS,
                 derived=DERIVED,
                 kept="crowdstrike",
             )
         ),
         (
-            Shape(("event_simpleName",), ("event_simpleName",), _kind),
-            Shape(("aid",), ("ComputerName",), _of_host_record),
-            Shape(("UserSid_readable",), ("UserName",), _of_user_record),
+            Shape(("event_simpleName",), ("event_simpleName",), e.kind_of_event),
+            Shape(("aid",), ("ComputerName",), e.kind_of_host_record),
+            Shape(("UserSid_readable",), ("UserName",), e.kind_of_user_record),
         ),
         (
-            Join("aid", "aidmaster.", HOST_RECORD, "aid"),
-            Join("UserSid", "userinfo.", USER_RECORD, "UserSid_readable"),
+            Join("aid", "aidmaster.", e.HOST_RECORD, "aid"),
+            Join("UserSid", "userinfo.", e.USER_RECORD, "UserSid_readable"),
         ),
     )
 )
