@@ -15,7 +15,7 @@ import evtx
 import pyarrow
 import pyarrow.json
 
-from benchmarks import engine, peers, sequences
+from benchmarks import engine, peers, sequences, sources
 from benchmarks.chart import write_chart
 from benchmarks.fleet import write_fleet
 from benchmarks.measure import compare, peak_memory
@@ -30,7 +30,7 @@ from tocsin.sources.inputs import find_inputs
 OUT = Path("out/bench")
 CHART = Path("docs/benchmarks.svg")
 SMALL, LARGE = 20_000, 400_000
-LOGS = 100_000
+LOGS = RECORDS = 100_000
 FLEET = 1_000_000
 
 
@@ -92,6 +92,25 @@ def measure_sequences() -> None:
         f"  kept for matching: {kept[0] / 1e6:.1f} MB; "
         f"with as many events again that fit no step, {kept[1] / 1e6:.1f} MB"
     )
+
+
+def measure_sources() -> None:
+    """Print for each source how fast raw records are hunted through, and become every field that rules read."""
+    ruleset = public_rules()
+    fields = None if ruleset is None else Hunt(ruleset.ready).wanted(ruleset.plan.program).fields
+    print(f"Sources, {RECORDS:,} raw records of all kinds each")
+    for name, path in sources.write_records(OUT / "sources", RECORDS).items():
+        print(f" {name}, {path.stat().st_size / RECORDS:,.0f} bytes a record")
+        found = compare(lambda path=path: hunt(path), lambda path=path: pyarrow.json.read_json(path))
+        show("hunt, one rule", found.ours, found.ours_cpu, RECORDS)
+        show("pyarrow read_json", found.theirs, found.theirs_cpu, RECORDS)
+        if fields is not None:
+            whole = compare(
+                lambda path=path, fields=fields: sources.read_all(path, fields),
+                lambda path=path: pyarrow.json.read_json(path),
+            )
+            show(f"all {len(fields)} fields", whole.ours, whole.ours_cpu, RECORDS)
+            print(f"  speed: {found.speed:.2f} of read_json with one rule, {whole.speed:.2f} with all fields")
 
 
 def measure_rules(path: Path, events: int) -> None:
@@ -165,6 +184,7 @@ def main() -> None:
     measure_ndjson(many)
     measure_evtx(write_logs(OUT / f"sysmon-{LOGS}.evtx", LOGS))
     measure_sequences()
+    measure_sources()
     fleet = write_fleet(OUT / f"fleet-{FLEET}.ndjson", FLEET)
     measure_hunts(fleet, FLEET)
     measure_rules(fleet, FLEET)

@@ -22,8 +22,8 @@ PRODUCTS: dict[str, tuple[Case, ...]] = {
     "endgame": tuple(case for case in endgame.CASES if "endgame" not in case.record),
 }
 PROCESS = Process("C:\\Windows\\System32\\cmd.exe", "cmd.exe /c run", original_file_name="Cmd.Exe")
-_UNIQUE = ("cmdline", "commandline", "command_line", "filename", "folderpath", "file_path", "file.path", "keypath")
-_PATHS = tuple(name for name in _UNIQUE if "c" not in name)
+# What is seldom the same twice: half of the command lines and of the paths of files.
+_SELDOM_SAME = ("cmdline", "commandline", "command_line", "targetfilename", "file.path", "file_path")
 
 
 def records(name: str, count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
@@ -52,8 +52,8 @@ def _varied(body: dict[str, Any], rng: random.Random, number: int) -> dict[str, 
             varied[key] = value + rng.randrange(20_000)
         elif isinstance(value, str) and value.isdecimal() and len(value) > 2 and not name.endswith("port"):
             varied[key] = str(int(value) + rng.randrange(20_000))
-        elif isinstance(value, str) and name.endswith(_UNIQUE) and rng.random() < 0.5:
-            varied[key] = f"{value} --id={rng.getrandbits(40):x}" if "c" in name[:7] else value
+        elif isinstance(value, str) and name.endswith(_SELDOM_SAME) and rng.random() < 0.5:
+            varied[key] = f"{value} {rng.getrandbits(40):x}"
     return varied
 
 
@@ -63,7 +63,8 @@ def _later(value: Any, number: int) -> Any:
     if isinstance(value, str) and value.isdecimal():
         return str(int(value) + number)
     if isinstance(value, str) and "T" in value:
-        return f"2026-10-06T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}.{number % 10_000_000:07}Z"
+        hours, minutes, seconds = number // 3600 % 24, number // 60 % 60, number % 60
+        return f"2026-10-06T{hours:02}:{minutes:02}:{seconds:02}.{number % 10_000_000:07}Z"
     return value
 
 
