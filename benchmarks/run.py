@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -101,14 +102,11 @@ def measure_sources() -> None:
     print(f"Sources, {RECORDS:,} raw records of all kinds each")
     for name, path in sources.write_records(OUT / "sources", RECORDS).items():
         print(f" {name}, {path.stat().st_size / RECORDS:,.0f} bytes a record")
-        found = compare(lambda path=path: hunt(path), lambda path=path: pyarrow.json.read_json(path))
+        found = compare(partial(hunt, path), partial(pyarrow.json.read_json, path))
         show("hunt, one rule", found.ours, found.ours_cpu, RECORDS)
         show("pyarrow read_json", found.theirs, found.theirs_cpu, RECORDS)
         if fields is not None:
-            whole = compare(
-                lambda path=path, fields=fields: sources.read_all(path, fields),
-                lambda path=path: pyarrow.json.read_json(path),
-            )
+            whole = compare(partial(sources.read_all, path, fields), partial(pyarrow.json.read_json, path))
             show(f"all {len(fields)} fields", whole.ours, whole.ours_cpu, RECORDS)
             print(f"  speed: {found.speed:.2f} of read_json with one rule, {whole.speed:.2f} with all fields")
 

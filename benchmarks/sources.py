@@ -11,6 +11,7 @@ import orjson
 from tests.sources.products import crowdstrike, elastic, endgame, m365_defender, sentinel_one
 from tests.sources.products.case import Case, Process
 
+from tocsin.sources.ahead import read_ahead
 from tocsin.sources.batch import Rejects, Wanted
 from tocsin.sources.inputs import find_inputs
 from tocsin.sources.read import read_inputs
@@ -92,9 +93,9 @@ def write_records(folder: Path, count: int) -> dict[str, Path]:
 
 
 def read_all(path: Path, fields: frozenset[str]) -> int:
-    """Read a file into columns of some fields; return how many events there were."""
+    """Read a file into columns of some fields as a hunt does; return how many events there were."""
     count = 0
-    for batch in read_inputs(find_inputs([str(path)]), Wanted(fields), Rejects()):
+    for batch in read_ahead(read_inputs(find_inputs([str(path)]), Wanted(fields), Rejects())):
         for name in fields:
             batch.table.raw(name)
         count += batch.events

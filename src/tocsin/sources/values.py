@@ -233,9 +233,13 @@ _ZONED = re.compile(
     r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)? ?(Z|UTC|[+-]\d\d:?\d\d)?", re.IGNORECASE
 )
 
+_USUAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z", re.ASCII)
+
 
 def zoned(value: str) -> str | None:
     """Return a written moment as `2026-10-06T08:26:00.1234567Z`; one without a zone is taken for UTC."""
+    if _USUAL.fullmatch(value):
+        return value
     match = _ZONED.fullmatch(value)
     if match is None:
         return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ import pyarrow as pa
 from tocsin.engine.table import to_array
 from tocsin.sources.json_columns import Tree, parse_lines, plant, schema_of, type_of
 from tocsin.sources.json_layout import Columns, at
-from tocsin.sources.mapping import Derived, Row
+from tocsin.sources.mapping import DATASETS, Derived, Key, Row
 from tocsin.sources.products.product import Join, Metadata, Product, Shape, dig
 from tocsin.sources.products.record import readers_of
 from tocsin.sources.readers import gathered
@@ -32,6 +33,7 @@ from tocsin.sources.values import (
 )
 
 Codes = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.bool_]  # for each whether it is meant
 
 
 class Coded:
@@ -59,7 +61,7 @@ class Coded:
         shifted = np.where(other.codes < 0, -1, other.codes + len(self.values))
         return Coded(np.where(null, shifted, self.codes), [*self.values, *other.values], distinct=False)
 
-    def only(self, rows: npt.NDArray[np.bool_]) -> Coded:
+    def only(self, rows: Rows) -> Coded:
         """Return the column with nulls outside of some rows."""
         return Coded(np.where(rows, self.codes, -1), self.values, distinct=self.distinct)
 
@@ -101,12 +103,20 @@ def _numbers(values: list[Any]) -> tuple[Codes, list[Any]]:
         return np.where(present, np.cumsum(present) - 1, -1), [value for value in values if value is not None]
     known: dict[Any, int] = {}
     keys = values if len(kinds) < 2 else [None if v is None else (type(v), v) for v in values]  # 1 equals True
+    distinct = dict.fromkeys(keys)
+    if len(distinct) == len(values) and None not in distinct:
+        return np.append(np.arange(len(values)), -1), values
     numbers = [-1 if key is None else known.setdefault(key, len(known)) for key in keys]
     return np.array([*numbers, -1], np.int64), list(known) if len(kinds) < 2 else [value for _, value in known]
 
 
-def combine(columns: Sequence[Coded], work_out: Callable[..., Any]) -> Coded:
-    """Return what is worked out from several columns, once for each combination of values."""
+def combine(columns: Sequence[Coded], work_out: Callable[..., Any], only: Rows | None = None) -> Coded:
+    """Return what is worked out from several columns, once for each combination; for `only` some rows."""
+    if only is not None:
+        some = combine([Coded(column.codes[only], column.values) for column in columns], work_out)
+        codes = np.full(len(only), -1, np.int64)
+        codes[only] = some.codes
+        return Coded(codes, some.values)
     combined = np.zeros(len(columns[0].codes), np.int64)
     for column in columns:
         _, combined = _numbered(combined * (len(column.values) + 1) + column.codes + 1)
@@ -151,23 +161,29 @@ class ProductColumns:
         # Kinds whose rows are the same for this field are read together.
         alike: dict[_Reading, list[int]] = {}
         for code, key in enumerate(self.kinds.values):
-            alike.setdefault(_reading(self._product, key, name), []).append(code)
+            alike.setdefault(_reading(self._product.dataset.name, key, name), []).append(code)
         found: Coded | None = None
         for reading, codes in alike.items():
-            column = self._read(reading)
+            rows = self._of_kinds(codes) if len(alike) > 1 else None
+            column = self._read(reading, rows)
             if column is None:
                 continue
-            if len(alike) > 1:
-                column = column.only(np.isin(self.kinds.codes, codes))
+            if rows is not None:
+                column = column.only(rows)
             found = column if found is None else found.or_else(column)
         return None if found is None else found.to_arrow()
 
-    def _read(self, reading: _Reading) -> Coded | None:
+    def _of_kinds(self, codes: list[int]) -> Rows:
+        chosen = np.zeros(len(self.kinds.values) + 1, bool)  # the last for null, whose code is -1
+        chosen[codes] = True
+        return chosen[self.kinds.codes]
+
+    def _read(self, reading: _Reading, only: Rows | None) -> Coded | None:
         derived, rows, constant = reading
-        columns = [combine([self.text(source) for source in one.sources], one.read) for one in derived]
+        columns = [combine([self.text(source) for source in one.sources], one.read, only) for one in derived]
         parts = [self._convert(row.source, row.convert) for row in rows]
         if constant is _GATHERED:
-            return combine(parts, lambda *values: gathered(values)) if parts else None
+            return combine(parts, lambda *values: gathered(values), only) if parts else None
         columns += parts
         if constant is not None:
             value = list(constant) if isinstance(constant, tuple) else constant
@@ -246,6 +262,8 @@ def _texts(column: pa.ChunkedArray) -> Coded:
         numbers, values = _numbers(list(map(as_text, column.to_pylist())))
         return Coded(numbers[:-1], values)
     encoded = _encoded(column)
+    if pa.types.is_int64(column.type):
+        return Coded(encoded.codes, list(map(str, encoded.values)))
     if not pa.types.is_string(column.type):
         return encoded.convert(as_text)
     empty = [code for code, value in enumerate(encoded.values) if value in EMPTY]
@@ -260,8 +278,9 @@ _Reading = tuple[tuple[Derived, ...], tuple[Row, ...], Any]
 _GATHERED = object()  # in place of a constant: the rows' values are gathered
 
 
-def _reading(product: Product, key: str, name: str) -> _Reading:
-    dataset = product.dataset
+@cache
+def _reading(dataset_name: str, key: Key, name: str) -> _Reading:
+    dataset = DATASETS[dataset_name]
     rows = tuple(row for row in dataset.rows_of(key) if row.target == name)
     if name.startswith("related."):
         return (), rows, _GATHERED
@@ -269,7 +288,7 @@ def _reading(product: Product, key: str, name: str) -> _Reading:
     kept = name.removeprefix(dataset.kept + ".")
     if kept != name:
         rows = (*rows, Row(kept, name))
-    return derived, rows[::-1], _hashable(readers_of(dataset.name, key).constants.get(name))
+    return derived, rows[::-1], _hashable(readers_of(dataset_name, key).constants.get(name))
 
 
 def _hashable(value: Any) -> Any:
