@@ -65,7 +65,7 @@ _USER = {
 _IMAGE_OF_ACTOR = {
     field: value for field, value in _ACTOR.items() if field.startswith(("process.hash.", "process.pe."))
 }
-_KEPT = "the integration leaves the hashes of a process that loads something"
+_KEPT = "the integration leaves out what it knows of the file of a process that loads something"
 _LEVEL = "as Elastic Defend spells it, and rules compare it letter by letter"
 _HIGH: dict[str, tuple[Any, str]] = {"process.Ext.token.integrity_level_name": ("high", _LEVEL)}
 

@@ -307,7 +307,7 @@ CASES = (
         },
         {
             **_ADDED,
-            "user.domain": ("CORP", "the integration leaves the domain of the account that acts"),
+            "user.domain": ("CORP", "the integration leaves out the domain of the account that acts"),
             "user.id": ("S-1-5-21-1004336348-1177238915-682003330-1107", _MORE),
             "event.outcome": ("success", _MORE),
             "source.ip": ("10.1.2.77", "the integration sets none, and rules on logons read it"),

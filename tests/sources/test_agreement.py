@@ -1,0 +1,26 @@
+"""The documentation says how far the mappings agree with the integrations, and where and why they do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.sources.agreement import compared, tables
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "sources.md"
+
+
+def test_every_difference_has_its_reason() -> None:
+    without = [
+        (source, field) for source, field, theirs, ours, reason in compared() if theirs != ours and not reason
+    ]
+    assert without == []
+
+
+def test_the_documented_tables_are_what_the_mappings_give(capsys: pytest.CaptureFixture[str]) -> None:
+    text = DOCUMENT.read_text("utf-8")
+    with capsys.disabled():
+        print("\n" + tables()[0])
+    for table in tables():
+        assert table in text, "run `python -m tests.sources.agreement` and put its tables into docs/sources.md"
