@@ -79,6 +79,13 @@ def test_a_single_record_of_another_source_is_not_lost_among_many(among: str, st
     assert counted(lines(records), Rejects()) == expected
 
 
+def test_a_record_of_a_product_without_its_values_is_rejected() -> None:
+    rejects = Rejects()
+    broken = {**RECORDS["m365_defender.event"], "properties": "cut off"}
+    assert counted(json.dumps(broken).encode(), rejects) == {}
+    assert dict(rejects.counts) == {"not an event": 1}
+
+
 def test_a_document_of_endgame_in_ecs_is_kept_as_it_is() -> None:
     document = {
         "event": {"category": ["process"], "module": "endgame"},

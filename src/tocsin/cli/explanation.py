@@ -85,7 +85,8 @@ def _verdict(found: Explanation) -> Text:
     joining = found.joining
     if joining is None:
         count = found.steps[0].events
-        return Text(f"{count:,} events match", style="bold green" if count else "bold red")
+        noun = "event matches" if count == 1 else "events match"
+        return Text(f"{count:,} {noun}", style="bold green" if count else "bold red")
     text = Text(f"{joining.found:,} found", style="bold green" if joining.found else "bold red")
     if joining.keys:
         text.append(f", {joining.complete_keys:,} of the keys with events for every step", style="default")

@@ -85,11 +85,17 @@ def dig(record: Any, path: Path) -> Any:
 
 
 def kind_of(record: Mapping[str, Any], shape: Shape) -> str | None:
-    """Return what kind of event a record of this shape is, None for any other record."""
+    """Return what kind of event a record of this shape is, None for any other record.
+
+    Raises ValueError for a record of this shape without values.
+    """
     telltale = dig(record, shape.telltale)
-    if not isinstance(telltale, str) or (shape.body and not isinstance(dig(record, shape.body), dict)):
+    if not isinstance(telltale, str):
         return None
-    return shape.kind(telltale, as_text(dig(record, shape.key)) or "")
+    kind = shape.kind(telltale, as_text(dig(record, shape.key)) or "")
+    if kind is not None and shape.body and not isinstance(dig(record, shape.body), dict):
+        raise ValueError(f"`{'.'.join(shape.telltale)}` is {telltale}, and `{'.'.join(shape.body)}` is no object")
+    return kind
 
 
 def telltales() -> list[Path]:
@@ -98,7 +104,10 @@ def telltales() -> list[Path]:
 
 
 def recognised(record: Mapping[str, Any]) -> tuple[Product, Shape, str] | None:
-    """Return the product that wrote a record, the record's shape and kind; None for one of no product."""
+    """Return the product that wrote a record, the record's shape and kind; None for one of no product.
+
+    Raises ValueError for a record of a product without values.
+    """
     for product in PRODUCTS.values():
         for shape in product.shapes:
             kind = kind_of(record, shape)

@@ -103,7 +103,7 @@ class WindowsRecord:
             _check_head(head)
             provider = _attribute(head, "Provider", "Name") or ""
             channel = head.get("Channel") or ""
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise MalformedRecord(f"not a Windows event: {type(error).__name__} {error}") from None
         self._set(
             provider, dataset or dataset_of(provider, channel), event_id, forwarded or "RenderingInfo" in event
