@@ -19,11 +19,12 @@ Key = int | str
 
 @dataclass(frozen=True)
 class Kind:
-    """What a kind of event means: ECS categorisation and action."""
+    """What a kind of event means: ECS categorisation, action and outcome."""
 
     category: tuple[str, ...]
     type: tuple[str, ...]
     action: str | None = None
+    outcome: str | None = None
 
 
 @dataclass(frozen=True)

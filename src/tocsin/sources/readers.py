@@ -40,6 +40,7 @@ def constants_of(dataset: Dataset, key: Key) -> dict[str, Any]:
         "data_stream.dataset": dataset.name,
         "ecs.version": ECS_VERSION,
         "event.action": kind.action,
+        "event.outcome": kind.outcome,
         "event.dataset": dataset.name,
         "event.kind": "event",
         "event.module": dataset.module,

@@ -69,8 +69,6 @@ ROWS = (
     *rows("event_simpleName", "event.action"),
     *rows("event_simpleName", ("event.action", v.lookup(_ACTIONS)), events=_OF_REGISTRY),
     *rows("RegOperationType", ("event.type", v.lookup(e.REGISTRY_TYPES_OF_CHANGE)), events=_OF_REGISTRY),
-    *rows("event_simpleName", ("event.outcome", v.constant("failure")), events=e.FAILED_LOGONS),
-    *rows("event_simpleName", ("event.outcome", v.constant("success")), events=("UserLogon", *_OF_PROCESS)),
     *rows("id", "event.id"),
     # ---- the host
     *rows("aid", "host.id", "device.id", "observer.serial_number"),
@@ -166,8 +164,8 @@ ROWS = (
     *rows("LocalAddressIP6", ("related.ip", _first_address)),
     *rows("RemoteAddressIP4", ("related.ip", v.address)),
     *rows("RemoteAddressIP6", ("related.ip", v.address)),
-    *rows("RemoteAddressIP6", ("source.ip", v.address), events=e.LOGONS),
-    *rows("RemoteAddressIP4", ("source.ip", v.address), events=e.LOGONS),
+    *rows("RemoteAddressIP6", ("source.ip", v.address), events=tuple(e.LOGONS)),
+    *rows("RemoteAddressIP4", ("source.ip", v.address), events=tuple(e.LOGONS)),
     *rows(
         "event_simpleName",
         ("network.protocol", v.constant("dns")),
