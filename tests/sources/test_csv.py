@@ -15,8 +15,8 @@ from tests.sources.products.case import Process, Record
 from tocsin.errors import InputError
 from tocsin.sources.batch import Rejects, Wanted
 from tocsin.sources.convert import whole_events
-from tocsin.sources.csv_events import read_csv
 from tocsin.sources.document import Documents
+from tocsin.sources.formats.csv_events import read_csv
 from tocsin.sources.inputs import find_inputs
 from tocsin.sources.read import read_inputs
 

@@ -24,8 +24,8 @@ from tocsin.sources.batch import Rejects, Wanted, gather
 from tocsin.sources.catalogue import find_source
 from tocsin.sources.convert import whole_events
 from tocsin.sources.document import Documents
+from tocsin.sources.formats.json_events import read_json
 from tocsin.sources.inputs import find_inputs
-from tocsin.sources.json_events import read_json
 from tocsin.sources.read import read_inputs
 
 PROCESS = Process("C:\\Windows\\System32\\cmd.exe", "cmd.exe /c run", original_file_name="Cmd.Exe")

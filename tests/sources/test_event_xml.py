@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.shared import needs_shared, shared
 from tocsin.sources.batch import Rejects, Wanted
 from tocsin.sources.document import Documents
-from tocsin.sources.event_xml import read_xml
+from tocsin.sources.formats.event_xml import read_xml
 from tocsin.sources.inputs import find_inputs, recognise
 from tocsin.sources.read import read_inputs
 from tocsin.sources.windows.record import MalformedRecord, WindowsRecord, to_ecs

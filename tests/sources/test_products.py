@@ -19,7 +19,7 @@ from tests.sources.products.case import Case
 from tocsin.engine.table import EventTable, table_from_events
 from tocsin.sources.batch import Rejects, Wanted, gather
 from tocsin.sources.document import Documents
-from tocsin.sources.json_events import read_json
+from tocsin.sources.formats.json_events import read_json
 from tocsin.sources.mapping import DATASETS
 
 CASES: dict[str, tuple[Case, ...]] = {

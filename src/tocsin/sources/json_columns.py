@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import io
 import struct
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json
 
 _ARROW_BLOCK = 4 << 20  # bytes that one thread of Arrow's reader parses at a time
 _OF_PYTHON = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
+# The columns by field, how many rows they have, and the rows by dataset.
+Columns = tuple[Mapping[str, pa.Array | pa.ChunkedArray], int, Counter[str]]
 Tree = dict[str, Any]  # members by name: an Arrow type, or the members below
 
 
@@ -54,6 +58,14 @@ def _is_utf8(block: bytes) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
+
+
+def at(table: pa.Table, path: tuple[str, ...]) -> pa.ChunkedArray:
+    """Return the column at a path of nested members."""
+    column = table.column(path[0])
+    for part in path[1:]:
+        column = pc.struct_field(column, part)
+    return column
 
 
 def plant(tree: Tree, path: tuple[str, ...], kind: pa.DataType) -> bool:

@@ -8,13 +8,13 @@ from typing import BinaryIO, cast
 
 from tocsin.errors import InputError
 from tocsin.sources.batch import EventBatch, Reject, Rejects, RowBatch, Wanted, gather
-from tocsin.sources.csv_events import read_csv
 from tocsin.sources.document import Documents
-from tocsin.sources.event_xml import read_xml
-from tocsin.sources.evtx import read_evtx
+from tocsin.sources.formats.csv_events import read_csv
+from tocsin.sources.formats.event_xml import read_xml
+from tocsin.sources.formats.evtx import read_evtx
+from tocsin.sources.formats.json_events import read_json
+from tocsin.sources.formats.parquet import read_parquet
 from tocsin.sources.inputs import DAMAGE, Input, Unread, open_streams, recognise
-from tocsin.sources.json_events import read_json
-from tocsin.sources.parquet import read_parquet
 from tocsin.sources.products.product import Metadata
 
 Reader = Callable[[BinaryIO, str, Wanted, Rejects, Documents], Iterator[EventBatch | RowBatch]]

@@ -15,8 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tocsin.engine.table import to_array
-from tocsin.sources.json_columns import Tree, parse_lines, plant, schema_of, type_of
-from tocsin.sources.json_layout import Columns, at
+from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
 from tocsin.sources.mapping import DATASETS, Derived, Key, Row
 from tocsin.sources.products.product import Join, Metadata, Product, Shape, dig
 from tocsin.sources.products.record import readers_of

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -10,8 +11,11 @@ import orjson
 from tocsin.engine.table import Row
 from tocsin.sources.batch import RawEvent, Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents, dataset_name
+from tocsin.sources.inputs import DAMAGE
 from tocsin.sources.windows.exported import CutOffError
 from tocsin.sources.windows.record import MalformedRecord
+
+_BATCH = 4096  # records
 
 
 class Rows:
@@ -54,6 +58,30 @@ class Rows:
             )
 
         return RowBatch(self.rows, raw, self.counts)
+
+
+def in_batches(
+    records: Iterable[tuple[Any, str]], name: str, wanted: Wanted, rejects: Rejects, documents: Documents
+) -> Iterator[RowBatch]:
+    """Yield records, each given with its place, in batches.
+
+    Damage that ends them is raised when what came before it has been yielded.
+    """
+    rows = Rows(name, wanted, rejects, documents)
+    damage: Exception | None = None
+    try:
+        for number, (record, place) in enumerate(records, 1):
+            rows.add(record, place)
+            if number % _BATCH == 0:
+                if (batch := rows.batch()) is not None:
+                    yield batch
+                rows = Rows(name, wanted, rejects, documents)
+    except DAMAGE as error:
+        damage = error
+    if (batch := rows.batch()) is not None:
+        yield batch
+    if damage is not None:
+        raise damage
 
 
 def shown(record: Any) -> str:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from tocsin.sources.batch import Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents
+from tocsin.sources.formats.rows import in_batches
 from tocsin.sources.inputs import DAMAGE
-from tocsin.sources.rows import Rows
 from tocsin.sources.windows.record import MalformedRecord
 from tocsin.sources.windows.xml import record_of
 
-_BATCH = 4096  # records
 _CHUNK = 1 << 20  # bytes
 _START, _END = re.compile(rb"<Event(?=[\s>/])"), b"</Event>"
 # What may lie between events: the declaration, comments, the root, and any other markup that holds none.
@@ -25,25 +24,23 @@ def read_xml(
     file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
 ) -> Iterator[RowBatch]:
     """Yield the events of an XML stream; elements that are no events are rejected with their line number."""
-    rows = Rows(name, wanted, rejects, documents)
-    elements = _Elements(file, name, rejects)
-    for number, (line, element) in enumerate(elements, 1):
+    yield from in_batches(_records(_Elements(file, name, rejects)), name, wanted, rejects, documents)
+
+
+def _records(elements: _Elements) -> Iterator[tuple[Any, str]]:
+    for line, element in elements:
         place = f"line {line}"
         try:
             text = element.decode("utf-8")
-            rows.add(record_of(text), place)
+            record = record_of(text)
         except UnicodeDecodeError as error:
             detail = f"byte {error.start + 1} of the event is not UTF-8; convert the file to UTF-8 or UTF-16"
-            rejects.add(Reject(name, place, "unknown encoding", detail, element.decode("utf-8", "replace")))
+            shown = element.decode("utf-8", "replace")
+            elements.rejects.add(Reject(elements.name, place, "unknown encoding", detail, shown))
         except MalformedRecord as error:
-            rejects.add(Reject(name, place, "malformed XML", str(error), text))
-        if number % _BATCH == 0:
-            batch, rows = rows.batch(), Rows(name, wanted, rejects, documents)
-            if batch is not None:
-                yield batch
-    batch = rows.batch()
-    if batch is not None:
-        yield batch
+            elements.rejects.add(Reject(elements.name, place, "malformed XML", str(error), text))
+        else:
+            yield record, place
     if elements.damage is not None:
         raise elements.damage
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from tocsin.errors import InputError
 from tocsin.sources.batch import Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents
-from tocsin.sources.inputs import DAMAGE
-from tocsin.sources.rows import Rows, shown
+from tocsin.sources.formats.rows import in_batches, shown
 
-_BATCH = 4096  # records
+if TYPE_CHECKING:
+    from _csv import Reader
+
 _LONGEST = 16 << 20  # characters of one value
 # Columns that tell a table of events from any other.
 _TELLING = frozenset(
@@ -38,44 +39,41 @@ def read_csv(
     """
     csv.field_size_limit(_LONGEST)
     text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
-    lines = csv.reader(text, delimiter=_delimiter(file))
-    rows = Rows(name, wanted, rejects, documents)
-    damage: Exception | None = None
+    try:
+        yield from _events(csv.reader(text, delimiter=_delimiter(file)), name, wanted, rejects, documents)
+    finally:
+        text.detach()  # else it would close the stream, which is not its own
+
+
+def _events(
+    lines: Reader, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
+) -> Iterator[RowBatch]:
     columns = [column.strip() for column in next(lines, [])]
     if documents.source is None and _TELLING.isdisjoint(columns):
         raise InputError(
             f"{name} has columns of no source that is known ({', '.join(columns[:4])})",
             hint="name the source with --source, as `tocsin sources list` has it",
         )
+    yield from in_batches(_records(lines, columns, name, rejects), name, wanted, rejects, documents)
+
+
+def _records(
+    lines: Reader, columns: list[str], name: str, rejects: Rejects
+) -> Iterator[tuple[dict[str, str], str]]:
     while True:
         try:
             values = next(lines)
         except StopIteration:
-            break
-        except DAMAGE as error:
-            damage = error
-            break
+            return
         except csv.Error as error:
             rejects.add(Reject(name, f"line {lines.line_num}", "malformed CSV", str(error)))
             continue
         place = f"line {lines.line_num}"
-        if not values:
-            continue
-        if len(values) != len(columns):
+        if values and len(values) != len(columns):
             detail = f"{len(values)} values for {len(columns)} columns"
             rejects.add(Reject(name, place, "malformed CSV", detail, shown(values)))
-            continue
-        rows.add({c: v for c, v in zip(columns, values, strict=True) if v != ""}, place)
-        if len(rows.texts) >= _BATCH:
-            batch, rows = rows.batch(), Rows(name, wanted, rejects, documents)
-            if batch is not None:
-                yield batch
-    batch = rows.batch()
-    if batch is not None:
-        yield batch
-    text.detach()
-    if damage is not None:
-        raise damage
+        elif values:
+            yield {c: v for c, v in zip(columns, values, strict=True) if v != ""}, place
 
 
 def _delimiter(file: BinaryIO) -> str:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tocsin.ecs import INDEX, FieldType, default_schema
 from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts
-from tocsin.sources.json_columns import Tree, parse_lines, plant, schema_of, type_of
+from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
 from tocsin.sources.products.product import telltales
 
 # Members that a Windows event in JSON has, and no ECS document.
 _OF_WINDOWS = (("Event",), ("Channel",), ("LogName",))
-
-# The columns by field, how many rows they have, and the rows by dataset.
-Columns = tuple[Mapping[str, pa.Array | pa.ChunkedArray], int, Counter[str]]
 
 
 class DocumentLayout:
@@ -55,14 +50,6 @@ class DocumentLayout:
             columns[INDEX] = index
         wanted = {name: column for name, column in columns.items() if name in self.wanted}
         return wanted, table.num_rows, counts
-
-
-def at(table: pa.Table, path: tuple[str, ...]) -> pa.ChunkedArray:
-    """Return the column at a path of nested members."""
-    column = table.column(path[0])
-    for part in path[1:]:
-        column = pc.struct_field(column, part)
-    return column
 
 
 _DEFAULT_TYPES = {

@@ -16,16 +16,15 @@ import orjson
 from tocsin.engine.table import EventTable
 from tocsin.sources.batch import EventBatch, RawEvent, Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents, is_windows
+from tocsin.sources.formats.json_layout import DocumentLayout, document_layout
+from tocsin.sources.formats.rows import Rows, in_batches
 from tocsin.sources.inputs import DAMAGE
-from tocsin.sources.json_columns import sample_of
-from tocsin.sources.json_layout import Columns, DocumentLayout, document_layout
+from tocsin.sources.json_columns import Columns, sample_of
 from tocsin.sources.products.columns import ProductLayout, product_layout
-from tocsin.sources.rows import Rows
 
 # Bytes of NDJSON a batch. Many rules cost the same over a small batch as over a large one, so they get large ones.
 BLOCK, BLOCK_OF_MANY, MANY = 8 << 20, 32 << 20, 40  # the last is how many wanted fields tell many rules
 _SAMPLE, _LARGE_SAMPLE = 64, 2048  # lines that are looked at to see how a block's records are laid out
-_ARRAY_BATCH = 4096  # records of a JSON array or response a batch
 
 
 def read_json(
@@ -107,13 +106,8 @@ def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects, documents: 
         records = list(_concatenated(data, name, rejects, str(error)))
     else:
         records = _records(found)
-    for start in range(0, len(records), _ARRAY_BATCH):
-        rows = Rows(name, wanted, rejects, documents)
-        for number, record in enumerate(records[start : start + _ARRAY_BATCH], start + 1):
-            rows.add(record, f"record {number}")
-        batch = rows.batch()
-        if batch is not None:
-            yield batch
+    numbered = ((record, f"record {number}") for number, record in enumerate(records, 1))
+    yield from in_batches(numbered, name, wanted, rejects, documents)
 
 
 def _records(found: Any) -> list[Any]:
