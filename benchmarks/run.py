@@ -32,6 +32,7 @@ OUT = Path("out/bench")
 CHART = Path("docs/benchmarks.svg")
 SMALL, LARGE = 20_000, 400_000
 LOGS = RECORDS = 100_000
+RENDERED = 20_000
 FLEET = 1_000_000
 
 
@@ -95,8 +96,11 @@ def measure_sequences() -> None:
     )
 
 
-def measure_sources() -> None:
-    """Print for each source how fast raw records are hunted through, and become every field that rules read."""
+def measure_sources(log: Path) -> None:
+    """Print for each source how fast raw records are hunted through, and become every field that rules read.
+
+    Then the same for records of a log in other formats, beside draining the log.
+    """
     ruleset = public_rules()
     fields = None if ruleset is None else Hunt(ruleset.ready).wanted(ruleset.plan.program).fields
     print(f"Sources, {RECORDS:,} raw records of all kinds each")
@@ -109,6 +113,14 @@ def measure_sources() -> None:
             whole = compare(partial(sources.read_all, path, fields), partial(pyarrow.json.read_json, path))
             show(f"all {len(fields)} fields", whole.ours, whole.ours_cpu, RECORDS)
             print(f"  speed: {found.speed:.2f} of read_json with one rule, {whole.speed:.2f} with all fields")
+    for name, path in sources.write_renderings(log, OUT / "sources", RENDERED).items():
+        print(f" {name}, {path.stat().st_size / RENDERED:,.0f} bytes a record")
+        found = compare(partial(hunt, path), partial(drain, log), 3)
+        show("hunt, one rule", found.ours, found.ours_cpu, RENDERED)
+        show("drain the log", found.theirs, found.theirs_cpu, LOGS)
+        if fields is not None:
+            whole = compare(partial(sources.read_all, path, fields), partial(drain, log), 3)
+            show(f"all {len(fields)} fields", whole.ours, whole.ours_cpu, RENDERED)
 
 
 def measure_rules(path: Path, events: int) -> None:
@@ -180,9 +192,10 @@ def main() -> None:
     # First, while this process is small: a child starts with the memory of its parent.
     measure_memory(few, many)
     measure_ndjson(many)
-    measure_evtx(write_logs(OUT / f"sysmon-{LOGS}.evtx", LOGS))
+    log = write_logs(OUT / f"sysmon-{LOGS}.evtx", LOGS)
+    measure_evtx(log)
     measure_sequences()
-    measure_sources()
+    measure_sources(log)
     fleet = write_fleet(OUT / f"fleet-{FLEET}.ndjson", FLEET)
     measure_hunts(fleet, FLEET)
     measure_rules(fleet, FLEET)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import random
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import evtx
 import orjson
 from tests.sources.products import crowdstrike, elastic, endgame, m365_defender, sentinel_one
 from tests.sources.products.case import Case, Process
@@ -90,6 +93,28 @@ def write_records(folder: Path, count: int) -> dict[str, Path]:
                 event = {**body, "@timestamp": _later("T", number), "process": process}
                 file.write(orjson.dumps(event) + b"\n")
     return written
+
+
+def write_renderings(log: Path, folder: Path, count: int) -> dict[str, Path]:
+    """Write the first records of a log in the other formats of Windows events, and as many rows in CSV."""
+    xml, nested, table = (folder / name for name in ("windows.xml", "windows.ndjson", "m365_defender.csv"))
+    with xml.open("w", encoding="utf-8") as file:
+        for record in islice(_parser(log).records(), count):
+            file.write(record["data"])
+    with nested.open("wb") as binary:
+        for record in islice(_parser(log).records_json(), count):
+            binary.write(orjson.dumps(orjson.loads(record["data"])) + b"\n")
+    row = m365_defender.started(PROCESS)
+    rng = random.Random(3)
+    with table.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.DictWriter(file, list(row))
+        rows.writeheader()
+        rows.writerows(_varied(row, rng, number) for number in range(count))
+    return {"Windows, XML": xml, "Windows, JSON": nested, "Microsoft 365 Defender, CSV": table}
+
+
+def _parser(log: Path) -> Any:
+    return evtx.PyEvtxParser(str(log), number_of_threads=1)
 
 
 def read_all(path: Path, fields: frozenset[str]) -> int:
