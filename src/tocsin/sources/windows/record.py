@@ -166,6 +166,8 @@ class WindowsRecord:
 
     def value(self, name: str) -> Any:
         """Return a value of the event data as it is in the record."""
+        if self._data is not None:
+            return self._data.get(name)
         if self._record is None:
             if self._peek is None:
                 self._peek = NO_PEEK if _has_context(self.dataset, self.event_id) else Peek.into(self._text)
@@ -207,9 +209,17 @@ def to_ecs(record: Record, *, forwarded: bool = False) -> Event:
 def _kept(field: str) -> Reader | None:
     for prefix in ("winlog.event_data.", "winlog.user_data."):
         if field.startswith(prefix):
-            name, of_user = field.removeprefix(prefix), prefix == "winlog.user_data."
-            return lambda record: record.text(name) if is_user_data(record.event) == of_user else None
+            return _kept_value(field.removeprefix(prefix), of_user=prefix == "winlog.user_data.")
     return None
+
+
+def _kept_value(name: str, *, of_user: bool) -> Reader:
+    def read(record: WindowsRecord) -> str | None:
+        value = record.text(name)
+        # Few records have the value, so that few are asked, in full, what kind of data it stands in.
+        return value if value is not None and is_user_data(record.event) == of_user else None
+
+    return read
 
 
 @cache
