@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import statistics
@@ -22,6 +23,7 @@ from benchmarks.fleet import write_fleet
 from benchmarks.measure import compare, peak_memory
 from benchmarks.rulesets import public_rules, variants
 from benchmarks.telemetry import write_logs, write_ndjson
+from tocsin.cli.main import COLLECT_AFTER
 from tocsin.detection.hunt import Hunt
 from tocsin.detection.prepare import prepare
 from tocsin.rules.load import bundled_rules
@@ -185,6 +187,7 @@ def measure_hunts(path: Path, events: int) -> None:
 
 def main() -> None:
     """Make the input and print every figure."""
+    gc.set_threshold(COLLECT_AFTER)  # as the command does
     versions = f"Python {platform.python_version()}, pyarrow {pyarrow.__version__}, evtx {version('evtx')}"
     print(f"{platform.machine()}, {os.cpu_count()} cores, {versions}")
     few = write_ndjson(OUT / f"process-{SMALL}.ndjson", SMALL)
