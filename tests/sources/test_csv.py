@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.sources.products import m365_defender
 from tests.sources.products.case import Process, Record
@@ -104,3 +106,17 @@ def test_what_a_damaged_file_still_gives_is_read(tmp_path: Path) -> None:
     rejects = Rejects()
     assert len(read(tmp_path / "query.csv.gz", rejects)) > 100
     assert rejects.counts["damaged file"] == 1
+
+
+CELL = st.text(st.characters(codec="utf-8", exclude_characters='",\r\n\0'), max_size=6)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.lists(st.lists(CELL, min_size=1, max_size=6).filter(lambda cells: any(cells) or len(cells) > 1)))
+def test_every_line_is_an_event_or_rejected(rows: list[list[str]]) -> None:
+    columns = ["Timestamp", "ActionType", "FileName", "ProcessId"]
+    content = "".join(",".join(cells) + "\n" for cells in (columns, *rows)).encode()
+    rejects = Rejects()
+    stream: Any = io.BufferedReader(io.BytesIO(content))
+    batches = read_csv(stream, "x", Wanted(frozenset(("process.pid",))), rejects, Documents())
+    assert sum(sum(batch.counts.values()) for batch in batches) + rejects.total == len(rows)

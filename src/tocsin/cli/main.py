@@ -12,7 +12,7 @@ from tocsin import __version__
 from tocsin.cli import explain, hunt, query, rules, sources
 from tocsin.errors import TocsinError
 
-# Objects made before cycles among them are looked for (Python: 700). Records come as many small objects without any.
+# Objects made before cycles among them are looked for (Python: 700). Records are many small objects without any.
 COLLECT_AFTER = 100_000
 
 app = typer.Typer(
