@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
+from tests.conftest import PRINTED
 from tests.sources.agreement import compared, tables
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "sources.md"
@@ -18,9 +18,10 @@ def test_every_difference_has_its_reason() -> None:
     assert without == []
 
 
-def test_the_documented_tables_are_what_the_mappings_give(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_documented_tables_are_what_the_mappings_give(
+    record_property: Callable[[str, object], None],
+) -> None:
     text = DOCUMENT.read_text("utf-8")
-    with capsys.disabled():
-        print("\n" + tables()[0])
+    record_property(PRINTED, tables()[0])
     for table in tables():
         assert table in text, "run `python -m tests.sources.agreement` and put its tables into docs/sources.md"
