@@ -43,9 +43,10 @@ def print_source(name: str) -> None:
     console.print(Text(f"{dataset.name} → {dataset.index}", style="bold"))
     if found in PRODUCTS:
         _print_shapes(console, PRODUCTS[found])
-    kinds = _table("event", "category", "type", "action")
+    kinds = _table("event", "category", "type", "action", "outcome")
     for key, kind in sorted(dataset.kinds.items()):
-        kinds.add_row(str(key), ", ".join(kind.category), ", ".join(kind.type), Text(kind.action or ""))
+        meaning = (", ".join(kind.category), ", ".join(kind.type), Text(kind.action or ""), kind.outcome or "")
+        kinds.add_row(str(key), *meaning)
     if dataset.kinds:
         console.print(kinds)
     fields, groups = _table("value", "field", "how", "events"), _Groups()
