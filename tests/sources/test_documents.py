@@ -139,6 +139,25 @@ def test_a_process_has_the_same_id_in_every_table_of_defender() -> None:
 # ---- overriding
 
 
+@pytest.mark.parametrize(
+    ("action", "source", "destination", "direction"),
+    [
+        ("ConnectionSuccess", ("10.1.2.3", 445), ("10.1.2.9", 50112), None),
+        ("InboundConnectionAccepted", ("10.1.2.9", 50112), ("10.1.2.3", 445), "inbound"),
+    ],
+)
+def test_a_connection_that_defender_accepted_came_from_the_remote_end(
+    action: str, source: tuple[str, int], destination: tuple[str, int], direction: str | None
+) -> None:
+    ends = {"LocalIP": "10.1.2.3", "LocalPort": 445, "RemoteIP": "10.1.2.9", "RemotePort": 50112}
+    event = Documents().normalise(
+        m365_defender.wrapped("DeviceNetworkEvents", {**m365_defender.INITIATING, **ends, "ActionType": action})
+    )
+    assert (event["source.ip"], event["source.port"]) == source
+    assert (event["destination.ip"], event["destination.port"]) == destination
+    assert event.get("network.direction") == direction
+
+
 def test_a_named_source_is_what_records_are_taken_for() -> None:
     rejects = Rejects()
     assert counted(lines([RECORDS["endgame"], RECORDS["ecs"]]), rejects, "endgame") == {"endgame": 1}

@@ -79,6 +79,8 @@ OUTCOMES = {
     "ConnectionSuccess": "success",
     "ConnectionFailed": "failure",
 }
+# Actions that another device began.
+INBOUND = {"InboundConnectionAccepted": "inbound"}
 PROTOCOLS = {"DnsConnectionInspected": "dns", "DnsQueryResponse": "dns"}
 
 _TABLE_OF = (

@@ -19,6 +19,7 @@ from tocsin.sources.products.defender_actions import (
     DRIVER,
     FILE,
     IMAGE,
+    INBOUND,
     KINDS,
     LOGON,
     NETWORK,
@@ -92,9 +93,11 @@ def _system(platform: str | None, registry_key: str | None, *texts: str | None) 
     return "linux" if any(text.startswith("/") for text in known) else None
 
 
-def _in(additional: str | None, local: str | None, remote: str | None) -> tuple[str | None, str | None]:
+def _ends(
+    action: str | None, additional: str | None, local: str | None, remote: str | None
+) -> tuple[str | None, str | None]:
     """Return who began a connection and who it went to."""
-    inbound = additional is not None and v.member("direction")(additional) == "In"
+    inbound = action in INBOUND or (additional is not None and v.member("direction")(additional) == "In")
     return (remote, local) if inbound else (local, remote)
 
 
@@ -231,6 +234,7 @@ ROWS = (
     *rows(
         "Protocol", ("network.transport", v.transport), ("network.protocol", v.lowered), events=(NETWORK, LOGON)
     ),
+    *rows("ActionType", ("network.direction", v.lookup(INBOUND)), events=(NETWORK,)),
     *rows("AdditionalFields", ("network.direction", _direction), events=(NETWORK,)),
     *rows("ActionType", ("network.protocol", v.lookup(PROTOCOLS)), events=_WITH_DNS),
     *rows("AdditionalFields", ("dns.question.name", v.member("DnsQueryString")), events=(DNS,)),
@@ -256,8 +260,8 @@ ROWS = (
 )
 
 _REGISTRY_PATH = ("RegistryKey", "RegistryValueName", "PreviousRegistryKey", "PreviousRegistryValueName")
-_ENDS = ("AdditionalFields", "LocalIP", "RemoteIP")
-_PORTS = ("AdditionalFields", "LocalPort", "RemotePort")
+_ENDS = ("ActionType", "AdditionalFields", "LocalIP", "RemoteIP")
+_PORTS = ("ActionType", "AdditionalFields", "LocalPort", "RemotePort")
 _OWN = ("DeviceId", "ProcessId", "ProcessCreationTime")
 _INITIATING = ("DeviceId", "InitiatingProcessId", "InitiatingProcessCreationTime")
 _ITS_PARENT = ("DeviceId", "InitiatingProcessParentId", "InitiatingProcessParentCreationTime")
@@ -265,19 +269,19 @@ _SHOWING = ("InitiatingProcessFolderPath", "FolderPath", "InitiatingProcessAccou
 
 
 def _source_ip(*ends: str | None) -> str | None:
-    return v.address(_in(*ends)[0] or "")
+    return v.address(_ends(*ends)[0] or "")
 
 
 def _destination_ip(*ends: str | None) -> str | None:
-    return v.address(_in(*ends)[1] or "")
+    return v.address(_ends(*ends)[1] or "")
 
 
 def _source_port(*ends: str | None) -> int | None:
-    return v.number(_in(*ends)[0] or "")
+    return v.number(_ends(*ends)[0] or "")
 
 
 def _destination_port(*ends: str | None) -> int | None:
-    return v.number(_in(*ends)[1] or "")
+    return v.number(_ends(*ends)[1] or "")
 
 
 DERIVED = (
