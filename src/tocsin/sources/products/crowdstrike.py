@@ -7,6 +7,7 @@ follow Elastic's integration `crowdstrike`, data stream `fdr`.
 
 from __future__ import annotations
 
+from tocsin.sources import targets as t
 from tocsin.sources import values as v
 from tocsin.sources.mapping import Dataset, Derived, register, rows
 from tocsin.sources.products import falcon_events as e
@@ -90,12 +91,7 @@ ROWS = (
     *rows("ContextImageFileName", "process.executable", ("process.name", v.base_name)),
     *rows("TargetImageFileName", "process.executable", ("process.name", v.base_name), events=_OF_MODULE),
     *rows("ImageFileName", "process.executable", ("process.name", v.base_name), events=_WITH_PROCESS_IMAGE),
-    *rows(
-        "CommandLine",
-        "process.command_line",
-        ("process.args", v.arguments),
-        ("process.args_count", v.count_of_arguments),
-    ),
+    *rows("CommandLine", *t.command_line("process")),
     *rows("OriginalFilename", "process.pe.original_file_name", events=_OF_PROCESS),
     *rows("CompanyName", "process.pe.company", events=_OF_PROCESS),
     *rows("FileVersion", "process.pe.file_version", events=_OF_PROCESS),
@@ -112,12 +108,7 @@ ROWS = (
     *rows("ParentProcessId", "process.parent.entity_id"),
     *rows("ParentBaseFileName", "process.parent.name"),
     *rows("ParentImageFileName", "process.parent.executable", ("process.parent.name", v.base_name)),
-    *rows(
-        "ParentCommandLine",
-        "process.parent.command_line",
-        ("process.parent.args", v.arguments),
-        ("process.parent.args_count", v.count_of_arguments),
-    ),
+    *rows("ParentCommandLine", *t.command_line("process.parent")),
     # ---- users
     *rows("UserSid_readable", "user.id", events=(e.USER_RECORD,)),
     *rows("User", ("user.domain", v.account_domain), events=(e.USER_RECORD,)),
@@ -131,13 +122,7 @@ ROWS = (
     *rows("UserPrincipal", "user.email"),
     *rows("LogonType", ("winlog.logon.type", v.lookup(_LOGON_TYPES))),
     # ---- files, modules, drivers
-    *rows(
-        "TargetFileName",
-        "file.path",
-        ("file.name", v.base_name),
-        ("file.directory", v.directory),
-        ("file.extension", v.extension),
-    ),
+    *rows("TargetFileName", *t.file_path()),
     *rows("SourceFileName", "file.Ext.original.path", ("file.Ext.original.name", v.base_name), events=_OF_FILE),
     *rows("Size", ("file.size", v.number), events=_OF_FILE),
     *rows("FileIdentifier", "file.inode", events=_OF_FILE),

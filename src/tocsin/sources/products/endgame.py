@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tocsin.sources import targets as t
 from tocsin.sources import values as v
 from tocsin.sources.mapping import Dataset, Derived, Kind, register, rows
 from tocsin.sources.products.product import Product, Shape, register_product
@@ -84,17 +85,11 @@ ROWS = (
     *rows("pid", ("process.pid", v.number)),
     *rows("process_name", "process.name"),
     *rows("process_path", "process.executable"),
-    *rows(
-        "command_line",
-        "process.command_line",
-        ("process.args", v.arguments),
-        ("process.args_count", v.count_of_arguments),
-        events=_OF_PROCESS,
-    ),
+    *rows("command_line", *t.command_line("process"), events=_OF_PROCESS),
     *rows("original_file_name", "process.pe.original_file_name", events=_OF_PROCESS),
-    *rows("md5", ("process.hash.md5", v.digest), ("related.hash", v.digest), events=_OF_PROCESS),
-    *rows("sha1", ("process.hash.sha1", v.digest), ("related.hash", v.digest), events=_OF_PROCESS),
-    *rows("sha256", ("process.hash.sha256", v.digest), ("related.hash", v.digest), events=_OF_PROCESS),
+    *rows("md5", *t.digest("process", "md5"), events=_OF_PROCESS),
+    *rows("sha1", *t.digest("process", "sha1"), events=_OF_PROCESS),
+    *rows("sha256", *t.digest("process", "sha256"), events=_OF_PROCESS),
     *rows("signature_signer", "process.code_signature.subject_name", events=_OF_PROCESS),
     *rows(
         "signature_status",
@@ -107,31 +102,19 @@ ROWS = (
     *rows("ppid", ("process.parent.pid", v.number)),
     *rows("parent_process_name", "process.parent.name"),
     *rows("parent_process_path", "process.parent.executable"),
-    *rows(
-        "parent_command_line",
-        "process.parent.command_line",
-        ("process.parent.args", v.arguments),
-        ("process.parent.args_count", v.count_of_arguments),
-    ),
+    *rows("parent_command_line", *t.command_line("process.parent")),
     # ---- the user
     *rows("user_name", "user.name", "related.user"),
     *rows("user_domain", "user.domain"),
     *rows("user_sid", "user.id"),
     # ---- files, libraries, drivers
-    *rows(
-        "file_path",
-        "file.path",
-        ("file.name", v.base_name),
-        ("file.directory", v.directory),
-        ("file.extension", v.extension),
-        events=(FILE,),
-    ),
+    *rows("file_path", *t.file_path(), events=(FILE,)),
     *rows("file_name", "file.name", ("file.extension", v.extension), events=(FILE,)),
     *rows("old_file_path", "file.Ext.original.path", ("file.Ext.original.name", v.base_name), events=(FILE,)),
     *rows("image_path", "dll.path", ("dll.name", v.base_name), events=(IMAGE,)),
     *rows("image_name", "dll.name", events=(IMAGE,)),
     *rows("image_path", "file.path", ("file.name", v.base_name), events=(DRIVER,)),
-    *rows("sha256", ("dll.hash.sha256", v.digest), ("related.hash", v.digest), events=(IMAGE,)),
+    *rows("sha256", *t.digest("dll", "sha256"), events=(IMAGE,)),
     # ---- the registry
     *rows("registry_path", "registry.path", events=(REGISTRY,)),
     *rows("key_path", "registry.path", events=(REGISTRY,)),
@@ -142,17 +125,9 @@ ROWS = (
     *rows("bytes_written_string_list", ("registry.data.strings", v.texts), events=(REGISTRY,)),
     *rows("registry_type", ("registry.data.type", v.lookup(v.REGISTRY_TYPES)), events=(REGISTRY,)),
     # ---- the network
-    *rows(
-        "source_address", ("source.ip", v.address), "source.address", ("related.ip", v.address), events=(NETWORK,)
-    ),
+    *rows("source_address", *t.address("source"), events=(NETWORK,)),
     *rows("source_port", ("source.port", v.number), events=(NETWORK,)),
-    *rows(
-        "destination_address",
-        ("destination.ip", v.address),
-        "destination.address",
-        ("related.ip", v.address),
-        events=(NETWORK,),
-    ),
+    *rows("destination_address", *t.address("destination"), events=(NETWORK,)),
     *rows("destination_port", ("destination.port", v.number), events=(NETWORK,)),
     *rows("protocol", ("network.transport", v.transport), events=(NETWORK,)),
     *rows(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import orjson
 
+from tocsin.sources import targets as t
 from tocsin.sources import values as v
 from tocsin.sources.mapping import Dataset, Derived, Row, register, rows
 from tocsin.sources.products.defender_actions import (
@@ -126,16 +127,10 @@ def _initiating(target: str, events: tuple[str, ...]) -> tuple[Row, ...]:
         *rows(f"{name}FileName", f"{target}.name", events=events),
         *rows(f"{name}Id", (f"{target}.pid", v.number), events=events),
         *rows(f"{name}CreationTime", (f"{target}.start", _moment), events=events),
-        *rows(
-            f"{name}CommandLine",
-            f"{target}.command_line",
-            (f"{target}.args", v.arguments),
-            (f"{target}.args_count", v.count_of_arguments),
-            events=events,
-        ),
-        *rows(f"{name}MD5", (f"{target}.hash.md5", v.digest), ("related.hash", v.digest), events=events),
-        *rows(f"{name}SHA1", (f"{target}.hash.sha1", v.digest), ("related.hash", v.digest), events=events),
-        *rows(f"{name}SHA256", (f"{target}.hash.sha256", v.digest), ("related.hash", v.digest), events=events),
+        *rows(f"{name}CommandLine", *t.command_line(target), events=events),
+        *rows(f"{name}MD5", *t.digest(target, "md5"), events=events),
+        *rows(f"{name}SHA1", *t.digest(target, "sha1"), events=events),
+        *rows(f"{name}SHA256", *t.digest(target, "sha256"), events=events),
         *rows(f"{name}VersionInfoCompanyName", f"{target}.pe.company", events=events),
         *rows(f"{name}VersionInfoFileDescription", f"{target}.pe.description", events=events),
         *rows(f"{name}VersionInfoOriginalFileName", f"{target}.pe.original_file_name", events=events),
@@ -184,13 +179,7 @@ ROWS = (
     *rows("SHA256", ("process.hash.sha256", v.digest), events=_OF_CHILD),
     *rows("ProcessId", ("process.pid", v.number), events=_OF_CHILD),
     *rows("ProcessCreationTime", ("process.start", _moment), events=_OF_CHILD),
-    *rows(
-        "ProcessCommandLine",
-        "process.command_line",
-        ("process.args", v.arguments),
-        ("process.args_count", v.count_of_arguments),
-        events=_OF_CHILD,
-    ),
+    *rows("ProcessCommandLine", *t.command_line("process"), events=_OF_CHILD),
     *rows("ProcessIntegrityLevel", ("process.Ext.token.integrity_level_name", v.lowered), events=_OF_CHILD),
     *rows("ProcessVersionInfoCompanyName", "process.pe.company", events=_OF_CHILD),
     *rows("ProcessVersionInfoFileDescription", "process.pe.description", events=_OF_CHILD),

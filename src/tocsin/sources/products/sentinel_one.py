@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tocsin.sources import targets as t
 from tocsin.sources import values as v
 from tocsin.sources.mapping import Dataset, Kind, Row, register, rows
 from tocsin.sources.products.product import Product, Shape, register_product
@@ -88,24 +89,11 @@ def _process(source: str, target: str, events: tuple[str, ...]) -> tuple[Row, ..
         *rows(f"{source}.name", f"{target}.name", events=events),
         *rows(f"{source}.displayName", f"{target}.title", events=events),
         *rows(f"{source}.image.path", f"{target}.executable", events=events),
-        *rows(
-            f"{source}.cmdline",
-            f"{target}.command_line",
-            (f"{target}.args", v.arguments),
-            (f"{target}.args_count", v.count_of_arguments),
-            events=events,
-        ),
+        *rows(f"{source}.cmdline", *t.command_line(target), events=events),
         *rows(f"{source}.startTime", (f"{target}.start", v.epoch_milliseconds), events=events),
-        *rows(f"{source}.image.md5", (f"{target}.hash.md5", v.digest), ("related.hash", v.digest), events=events),
-        *rows(
-            f"{source}.image.sha1", (f"{target}.hash.sha1", v.digest), ("related.hash", v.digest), events=events
-        ),
-        *rows(
-            f"{source}.image.sha256",
-            (f"{target}.hash.sha256", v.digest),
-            ("related.hash", v.digest),
-            events=events,
-        ),
+        *rows(f"{source}.image.md5", *t.digest(target, "md5"), events=events),
+        *rows(f"{source}.image.sha1", *t.digest(target, "sha1"), events=events),
+        *rows(f"{source}.image.sha256", *t.digest(target, "sha256"), events=events),
         *rows(f"{source}.user", f"{target}.user.name", ("related.user", v.account), events=events),
         *rows(f"{source}.publisher", f"{target}.code_signature.subject_name", events=events),
         *rows(f"{source}.signedStatus", (f"{target}.code_signature.exists", _is("signed")), events=events),
@@ -182,26 +170,19 @@ ROWS = (
         events=(LOGIN,),
     ),
     # ---- files and modules
-    *rows(
-        "tgt.file.path",
-        "file.path",
-        ("file.name", v.base_name),
-        ("file.directory", v.directory),
-        ("file.extension", v.extension),
-        events=(FILE,),
-    ),
+    *rows("tgt.file.path", *t.file_path(), events=(FILE,)),
     *rows("tgt.file.size", ("file.size", v.number), events=(FILE,)),
     *rows("tgt.file.type", "file.type", events=(FILE,)),
     *rows("tgt.file.creationTime", ("file.created", v.epoch_milliseconds), events=(FILE,)),
     *rows("tgt.file.modificationTime", ("file.mtime", v.epoch_milliseconds), events=(FILE,)),
-    *rows("tgt.file.md5", ("file.hash.md5", v.digest), ("related.hash", v.digest), events=(FILE,)),
-    *rows("tgt.file.sha1", ("file.hash.sha1", v.digest), ("related.hash", v.digest), events=(FILE,)),
-    *rows("tgt.file.sha256", ("file.hash.sha256", v.digest), ("related.hash", v.digest), events=(FILE,)),
+    *rows("tgt.file.md5", *t.digest("file", "md5"), events=(FILE,)),
+    *rows("tgt.file.sha1", *t.digest("file", "sha1"), events=(FILE,)),
+    *rows("tgt.file.sha256", *t.digest("file", "sha256"), events=(FILE,)),
     *rows("tgt.file.isSigned", ("file.code_signature.exists", _is("signed")), events=(FILE,)),
     *rows("tgt.file.oldPath", "file.Ext.original.path", ("file.Ext.original.name", v.base_name), events=(FILE,)),
     *rows("module.path", "dll.path", ("dll.name", v.base_name), events=(MODULE,)),
-    *rows("module.md5", ("dll.hash.md5", v.digest), ("related.hash", v.digest), events=(MODULE,)),
-    *rows("module.sha1", ("dll.hash.sha1", v.digest), ("related.hash", v.digest), events=(MODULE,)),
+    *rows("module.md5", *t.digest("dll", "md5"), events=(MODULE,)),
+    *rows("module.sha1", *t.digest("dll", "sha1"), events=(MODULE,)),
     # ---- the registry: a path ends in the value's name
     *rows(
         "registry.keyPath",
@@ -213,17 +194,9 @@ ROWS = (
     *rows("registry.value", ("registry.data.strings", v.listed(v.text)), events=(REGISTRY,)),
     *rows("registry.valueType", ("registry.data.type", v.lookup(v.REGISTRY_TYPES)), events=(REGISTRY,)),
     # ---- the network
-    *rows(
-        "src.ip.address", ("source.ip", v.address), "source.address", ("related.ip", v.address), events=(NETWORK,)
-    ),
+    *rows("src.ip.address", *t.address("source"), events=(NETWORK,)),
     *rows("src.port.number", ("source.port", v.number), events=(NETWORK,)),
-    *rows(
-        "dst.ip.address",
-        ("destination.ip", v.address),
-        "destination.address",
-        ("related.ip", v.address),
-        events=(NETWORK,),
-    ),
+    *rows("dst.ip.address", *t.address("destination"), events=(NETWORK,)),
     *rows("dst.port.number", ("destination.port", v.number), events=(NETWORK,)),
     *rows("event.network.protocolName", ("network.protocol", v.lowered), events=(NETWORK,)),
     *rows("meta.event.name", ("network.transport", v.transport), events=(NETWORK,)),

@@ -1,5 +1,6 @@
 """PowerShell: the Operational channel (4103 to 4106) and the classic one (400, 403, 600, 800)."""
 
+from tocsin.sources import targets as t
 from tocsin.sources import values as v
 from tocsin.sources.mapping import Dataset, Kind, register, rows
 
@@ -22,12 +23,7 @@ ROWS = (
     *rows("SequenceNumber", ("event.sequence", v.number)),
     *rows("HostID", "process.entity_id"),
     *rows("HostId", "process.entity_id"),
-    *rows(
-        "HostApplication",
-        "process.command_line",
-        ("process.args", v.arguments),
-        ("process.args_count", v.count_of_arguments),
-    ),
+    *rows("HostApplication", *t.command_line("process")),
     *rows("HostName", "process.title"),
     *rows(
         "User",

@@ -1,5 +1,6 @@
 """The Security channel: logons, accounts, groups, processes, services, tasks, shares, audit policy."""
 
+from tocsin.sources import targets as t
 from tocsin.sources import values as v
 from tocsin.sources.mapping import Dataset, Derived, Kind, register, rows
 
@@ -260,13 +261,7 @@ ROWS = (
     *rows("NewProcessName", "process.executable", ("process.name", v.base_name), events=(4688,)),
     *rows("ProcessId", ("process.parent.pid", v.number), events=(4688,)),
     *rows("ParentProcessName", "process.parent.executable", ("process.parent.name", v.base_name), events=(4688,)),
-    *rows(
-        "CommandLine",
-        "process.command_line",
-        ("process.args", v.arguments),
-        ("process.args_count", v.count_of_arguments),
-        events=(4688,),
-    ),
+    *rows("CommandLine", *t.command_line("process"), events=(4688,)),
     # ---- where from, where to
     *rows("IpAddress", ("source.ip", v.address), ("related.ip", v.address)),
     *rows("IpPort", ("source.port", v.number)),

@@ -1,5 +1,6 @@
 """Sysmon, events 1 to 29 and 255."""
 
+from tocsin.sources import targets as t
 from tocsin.sources import values as v
 from tocsin.sources.mapping import Dataset, Kind, register, rows
 
@@ -61,12 +62,7 @@ ROWS = (
     *rows("Image", "process.executable", ("process.name", v.base_name)),
     *rows("SourceImage", "process.executable", ("process.name", v.base_name), events=_BETWEEN_PROCESSES),
     *rows("Destination", "process.executable", ("process.name", v.base_name), events=(20,)),
-    *rows(
-        "CommandLine",
-        "process.command_line",
-        ("process.args", v.arguments),
-        ("process.args_count", v.count_of_arguments),
-    ),
+    *rows("CommandLine", *t.command_line("process")),
     *rows("CurrentDirectory", "process.working_directory"),
     *rows("OriginalFileName", "process.pe.original_file_name", events=_ALL_BUT_IMAGE_LOAD),
     *rows("Company", "process.pe.company", events=_ALL_BUT_IMAGE_LOAD),
@@ -78,22 +74,14 @@ ROWS = (
     *rows("ParentProcessGuid", ("process.parent.entity_id", v.guid)),
     *rows("ParentProcessId", ("process.parent.pid", v.number)),
     *rows("ParentImage", "process.parent.executable", ("process.parent.name", v.base_name)),
-    *rows(
-        "ParentCommandLine",
-        "process.parent.command_line",
-        ("process.parent.args", v.arguments),
-        ("process.parent.args_count", v.count_of_arguments),
-    ),
+    *rows("ParentCommandLine", *t.command_line("process.parent")),
     # ---- files, pipes and modules
     *(
         row
         for source in ("TargetFilename", "Device", "ImageLoaded")
         for row in rows(
             source,
-            "file.path",
-            ("file.name", v.base_name),
-            ("file.directory", v.directory),
-            ("file.extension", v.extension),
+            *t.file_path(),
         )
     ),
     *rows("PipeName", "file.name"),
