@@ -182,9 +182,8 @@ def registry_type(details: str) -> str:
 
 
 def resolved_addresses(results: str) -> list[str] | None:
-    """Return the addresses in Sysmon's `type:  5 name;::ffff:1.2.3.4;`."""
-    parts = (address(part.strip()) for part in results.split(";") if not part.strip().startswith("type:"))
-    return [part for part in parts if part] or None
+    """Return the addresses in `1.2.3.4;5.6.7.8;`, and in Sysmon's `type:  5 name;::ffff:1.2.3.4;`."""
+    return [found for part in results.split(";") if (found := address(part.strip()))] or None
 
 
 def resolved_names(results: str) -> list[str] | None:
@@ -243,10 +242,9 @@ def zoned(value: str) -> str | None:
     match = _ZONED.fullmatch(value)
     if match is None:
         return None
+    moment = f"{match[1]}T{match[2]}{'.' + match[3] if match[3] else ''}"
     zone = (match[4] or "Z").upper()
-    if zone not in ("Z", "UTC"):
-        return f"{match[1]}T{match[2]}{'.' + match[3] if match[3] else ''}{zone[:3]}:{zone[-2:]}"
-    return f"{match[1]}T{match[2]}{'.' + match[3] if match[3] else ''}Z"
+    return f"{moment}Z" if zone in ("Z", "UTC") else f"{moment}{zone[:3]}:{zone[-2:]}"
 
 
 def american(value: str) -> str | None:
@@ -264,6 +262,14 @@ def american(value: str) -> str | None:
 _AMERICAN = re.compile(r"([A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d)(\.\d{1,9})? ?([AP]M)")
 
 # ---- what products write
+
+
+def system_of(*texts: str | None) -> str | None:
+    """Return the system that paths and the like show: backslashes are Windows', a slash that begins one Linux'."""
+    known = [text_ for text_ in texts if text_]
+    if any("\\" in text_ for text_ in known):
+        return "windows"
+    return "linux" if any(text_.startswith("/") for text_ in known) else None
 
 
 def lowered(value: str) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from tocsin.ecs import INDEX, FieldType, default_schema
 from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts
 from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
-from tocsin.sources.products.product import telltales
+from tocsin.sources.products.product import dig, telltales
 
 # Members that a Windows event in JSON has, and no ECS document.
 _OF_WINDOWS = (("Event",), ("Channel",), ("LogName",))
@@ -89,7 +89,7 @@ def _place_of(field: str, bodies: list[dict[str, Any]]) -> tuple[tuple[str, ...]
     """Find a field as `a.b`, or as b inside a; both ways in one sample is beyond one column."""
     nested_path = tuple(field.split(".")) if not field.startswith("@") else (field,)
     dotted = [body[field] for body in bodies if field in body] if "." in field else []
-    nested = [value for body in bodies if (value := _dig(body, nested_path)) is not None]
+    nested = [value for body in bodies if (value := dig(body, nested_path)) is not None]
     mixed = any(isinstance(body, dict) and _has_mixed_path(body, nested_path) for body in bodies)
     if mixed or (dotted and nested):
         return None
@@ -98,18 +98,10 @@ def _place_of(field: str, bodies: list[dict[str, Any]]) -> tuple[tuple[str, ...]
     return nested_path, nested
 
 
-def _dig(body: Any, path: tuple[str, ...]) -> Any:
-    for part in path:
-        if not isinstance(body, dict):
-            return None
-        body = body.get(part)
-    return body
-
-
 def _has_mixed_path(body: dict[str, Any], path: tuple[str, ...]) -> bool:
     """Tell whether a prefix of the path is itself written with dots, as in {"process.parent": {"name": …}}."""
     return any(isinstance(body.get(".".join(path[:length])), dict) for length in range(2, len(path))) or any(
-        isinstance(inner := _dig(body, path[:depth]), dict) and ".".join(path[depth:]) in inner
+        isinstance(inner := dig(body, path[:depth]), dict) and ".".join(path[depth:]) in inner
         for depth in range(1, len(path) - 1)
     )
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 from tocsin.engine.table import to_array
 from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
 from tocsin.sources.mapping import DATASETS, Derived, Key, Row
-from tocsin.sources.products.product import Join, Metadata, Product, Shape, dig
+from tocsin.sources.products.product import Metadata, Product, Shape, dig
 from tocsin.sources.products.record import readers_of
 from tocsin.sources.readers import gathered
 from tocsin.sources.values import (
@@ -203,14 +203,14 @@ class ProductColumns:
 
     def _converted_whole(self, source: str, convert: Converter) -> Coded | None:
         """Convert numbers without the way over text, None where that cannot be done."""
-        if self._join(source) is not None or not pa.types.is_int64(self._column(source).type):
+        if self._product.join_of(source) is not None or not pa.types.is_int64(self._column(source).type):
             return None
         return _OF_WHOLE[convert](_encoded(self._column(source)))
 
     def text(self, source: str) -> Coded:
         """Return a value of every record as text."""
         if source not in self._texts:
-            join = self._join(source)
+            join = self._product.join_of(source)
             if join is None:
                 self._texts[source] = self._own(source)
             else:
@@ -225,9 +225,6 @@ class ProductColumns:
 
     def _column(self, source: str) -> pa.ChunkedArray:
         return at(self._table, (*self._shape.body, source))
-
-    def _join(self, source: str) -> Join | None:
-        return next((join for join in self._product.joins if source.startswith(join.prefix)), None)
 
 
 def _encoded(column: pa.ChunkedArray) -> Coded:
@@ -365,5 +362,5 @@ def sources_of(product: Product, fields: Iterable[str]) -> list[str]:
     found += [source for one in dataset.derived if one.target in named for source in one.sources]
     prefix = dataset.kept + "."
     found += [name.removeprefix(prefix) for name in named if name.startswith(prefix)]
-    joined = [join.source for join in product.joins if any(source.startswith(join.prefix) for source in found)]
+    joined = [join.source for source in found if (join := product.join_of(source)) is not None]
     return list(dict.fromkeys((*found, *joined)))

@@ -35,11 +35,6 @@ _INTEGRITY_LEVELS = {
 }
 
 
-def _addresses(records: str) -> list[str] | None:
-    """Return the addresses of `1.2.3.4;5.6.7.8;`."""
-    return [found for part in records.split(";") if (found := v.address(part.strip()))] or None
-
-
 def _names(records: str) -> list[str] | None:
     return [part.strip() for part in records.split(";") if part.strip()] or None
 
@@ -159,8 +154,8 @@ ROWS = (
     ),
     *rows("DomainName", "dns.question.name", events=_OF_DNS),
     *rows("RequestType", ("dns.question.type", v.lookup(v.RECORD_TYPES)), events=_OF_DNS),
-    *rows("IP6Records", ("dns.resolved_ip", _addresses), events=_OF_DNS),
-    *rows("IP4Records", ("dns.resolved_ip", _addresses), events=_OF_DNS),
+    *rows("IP6Records", ("dns.resolved_ip", v.resolved_addresses), events=_OF_DNS),
+    *rows("IP4Records", ("dns.resolved_ip", v.resolved_addresses), events=_OF_DNS),
     *rows("CNAMERecords", ("dns.answers.data", _names), events=_OF_DNS),
 )
 

@@ -149,19 +149,12 @@ ROWS = (
 )
 
 
-def _windows(*paths: str | None) -> str | None:
-    """The sensor runs on other systems as well, and only paths and registry keys tell."""
-    known = [path for path in paths if path]
-    if any("\\" in path for path in known):
-        return "windows"
-    return "linux" if any(path.startswith("/") for path in known) else None
-
-
+# The sensor runs on other systems as well, and only paths and registry keys tell.
 DERIVED = (
     Derived(
         "host.os.type",
         ("process_path", "parent_process_path", "file_path", "registry_path", "command_line", "user_domain"),
-        _windows,
+        v.system_of,
     ),
 )
 

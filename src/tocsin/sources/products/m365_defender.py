@@ -88,22 +88,24 @@ def _system(platform: str | None, registry_key: str | None, *texts: str | None) 
         return next((name for name in ("windows", "linux", "macos") if platform.lower().startswith(name)), None)
     if registry_key is not None:
         return "windows"
-    known = [text for text in texts if text is not None]
-    if any("\\" in text or text.startswith("S-1-") for text in known):
+    if any(text is not None and text.startswith("S-1-") for text in texts):
         return "windows"
-    return "linux" if any(text.startswith("/") for text in known) else None
+    return v.system_of(*texts)
+
+
+_said_direction = v.member("direction")
 
 
 def _ends(
     action: str | None, additional: str | None, local: str | None, remote: str | None
 ) -> tuple[str | None, str | None]:
     """Return who began a connection and who it went to."""
-    inbound = action in INBOUND or (additional is not None and v.member("direction")(additional) == "In")
+    inbound = action in INBOUND or (additional is not None and _said_direction(additional) == "In")
     return (remote, local) if inbound else (local, remote)
 
 
 def _direction(additional: str) -> str | None:
-    return {"In": "inbound", "Out": "outbound"}.get(v.member("direction")(additional) or "")
+    return {"In": "inbound", "Out": "outbound"}.get(_said_direction(additional) or "")
 
 
 def _answers(additional: str) -> list[str] | None:

@@ -48,6 +48,10 @@ class Product:
     shapes: tuple[Shape, ...]
     joins: tuple[Join, ...] = ()
 
+    def join_of(self, source: str) -> Join | None:
+        """Return the join that a value comes by, None for one of a record's own."""
+        return next((join for join in self.joins if source.startswith(join.prefix)), None)
+
 
 PRODUCTS: dict[str, Product] = {}
 

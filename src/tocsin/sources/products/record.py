@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import orjson
-
 from tocsin.sources.batch import Event, flatten
 from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, dig
 from tocsin.sources.readers import Constant, Reader, Readers, constants_of
@@ -35,11 +33,9 @@ class ProductRecord:
     def text(self, name: str, /) -> str | None:
         """Return a value as text, None where there is none."""
         value = self._body.get(name)
-        if value is None:
-            for join in self._product.joins:
-                if name.startswith(join.prefix):
-                    about = self._metadata.about(self._product, join, self.text(join.source))
-                    return as_text(about.get(name.removeprefix(join.prefix)))
+        if value is None and (join := self._product.join_of(name)) is not None:
+            about = self._metadata.about(self._product, join, self.text(join.source))
+            value = about.get(name.removeprefix(join.prefix))
         return as_text(value)
 
     def fields(self) -> Event:
@@ -64,8 +60,3 @@ def readers_of(dataset: str, key: str) -> Readers:
 
     head = {name: Constant(value) for name, value in constants_of(known, key).items()}
     return Readers(known, key, head, kept)
-
-
-def read_record(content: bytes, product: Product, shape: Shape, key: str, metadata: Metadata) -> Event:
-    """Return the event that the JSON text of a record holds."""
-    return ProductRecord(orjson.loads(content), product, shape, key, metadata).fields()

@@ -129,8 +129,6 @@ ROWS = (
     *rows("event.id", "event.id"),
     *rows("event.type", ("event.type", _of_type(_TYPES)), ("event.action", _of_type(_ACTIONS))),
     *rows("event.type", ("event.action", v.constant("connection_attempted")), events=(NETWORK,)),
-    *rows("event.type", ("event.action", v.constant("load")), events=(MODULE,)),
-    *rows("event.type", ("event.action", v.constant("lookup_requested")), events=(DNS,)),
     *rows(
         "event.network.direction",
         ("event.action", v.lookup({"OUTGOING": "connection_attempted", "INCOMING": "connection_accepted"})),

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import Any
 
 from tocsin.sources.values import epoch_milliseconds, guid, zoned
+from tocsin.sources.windows.data import assembled, attributes
 
 Exported = Mapping[str, Any]
 
@@ -38,23 +39,22 @@ def is_exported(record: Exported) -> bool:
 def record_of(record: Exported) -> dict[str, Any]:
     """Return the record as the `evtx` parser would render it. Raises CutOffError."""
     head = {
-        "Provider": _attributes(Name=record.get("ProviderName"), Guid=_braced(record.get("ProviderId"))),
+        "Provider": attributes(Name=record.get("ProviderName"), Guid=_braced(record.get("ProviderId"))),
         "EventID": record["Id"],
         "Version": record.get("Version"),
         "Level": record.get("Level"),
         "Task": record.get("Task"),
         "Opcode": record.get("Opcode"),
         "Keywords": _keywords(record.get("Keywords")),
-        "TimeCreated": _attributes(SystemTime=moment(record.get("TimeCreated"))),
+        "TimeCreated": attributes(SystemTime=moment(record.get("TimeCreated"))),
         "EventRecordID": record.get("RecordId"),
-        "Correlation": _attributes(ActivityID=_braced(record.get("ActivityId"))),
-        "Execution": _attributes(ProcessID=record.get("ProcessId"), ThreadID=record.get("ThreadId")),
+        "Correlation": attributes(ActivityID=_braced(record.get("ActivityId"))),
+        "Execution": attributes(ProcessID=record.get("ProcessId"), ThreadID=record.get("ThreadId")),
         "Channel": record["LogName"],
         "Computer": record.get("MachineName"),
-        "Security": _attributes(UserID=_plain(record.get("UserId"))),
+        "Security": attributes(UserID=_plain(record.get("UserId"))),
     }
-    event = {"System": {name: value for name, value in head.items() if value is not None}}
-    return {"Event": {**event, "EventData": _data(record)}}
+    return assembled(head, _data(record))
 
 
 def moment(value: Any) -> str | None:
@@ -65,11 +65,6 @@ def moment(value: Any) -> str | None:
         return None
     match = _MILLISECONDS.fullmatch(value)
     return epoch_milliseconds(match[1]) if match else zoned(value)
-
-
-def _attributes(**values: Any) -> dict[str, Any] | None:
-    present = {name: value for name, value in values.items() if value is not None}
-    return {"#attributes": present} if present else None
 
 
 def _braced(value: Any) -> str | None:

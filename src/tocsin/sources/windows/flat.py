@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tocsin.sources.windows.data import assembled, attributes
+
 Flat = Mapping[str, Any]
 
 # What is not event data: the head, what nxlog derives from it, and what shippers add.
@@ -39,31 +41,26 @@ def is_flat(record: Flat) -> bool:
 def unflattened(record: Flat) -> dict[str, Any]:
     """Return the record as the `evtx` parser would render it: `Event` with `System` and `EventData`."""
     head = {
-        "Provider": _attributes(Name=record.get("SourceName"), Guid=record.get("ProviderGuid")),
+        "Provider": attributes(Name=record.get("SourceName"), Guid=record.get("ProviderGuid")),
         "EventID": record["EventID"],
         "Version": record.get("Version"),
         "Level": _level(record),
         "Keywords": record.get("Keywords"),
-        "TimeCreated": _attributes(SystemTime=_time(record)),
+        "TimeCreated": attributes(SystemTime=_time(record)),
         "EventRecordID": record.get("RecordNumber"),
-        "Correlation": _attributes(ActivityID=record.get("ActivityID")),
-        "Execution": _attributes(
+        "Correlation": attributes(ActivityID=record.get("ActivityID")),
+        "Execution": attributes(
             ProcessID=record.get("ExecutionProcessID"),
             ThreadID=record.get("ExecutionThreadID", record.get("ThreadID")),
         ),
         "Channel": record["Channel"],
         "Computer": record.get("Hostname"),
-        "Security": _attributes(UserID=record.get("UserID")),
+        "Security": attributes(UserID=record.get("UserID")),
     }
     data = {name: value for name, value in record.items() if name not in _HEAD}
     if data.get("EventType") in _EVENT_TYPES:
         del data["EventType"]
-    return {"Event": {"System": {k: v for k, v in head.items() if v is not None}, "EventData": data}}
-
-
-def _attributes(**values: Any) -> dict[str, Any] | None:
-    present = {name: value for name, value in values.items() if value is not None}
-    return {"#attributes": present} if present else None
+    return assembled(head, data)
 
 
 def _level(record: Flat) -> int | None:
