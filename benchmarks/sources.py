@@ -11,20 +11,14 @@ from typing import Any
 
 import evtx
 import orjson
-from tests.sources.products import crowdstrike, elastic, endgame, m365_defender, sentinel_one
-from tests.sources.products.case import Case, Process
+from tests.sources.products import CASES, elastic, m365_defender, readable_as_columns
+from tests.sources.products.case import Process
 
 from tocsin.sources.ahead import read_ahead
 from tocsin.sources.batch import Rejects, Wanted
 from tocsin.sources.inputs import find_inputs
 from tocsin.sources.read import read_inputs
 
-PRODUCTS: dict[str, tuple[Case, ...]] = {
-    "m365_defender.event": m365_defender.CASES,
-    "sentinel_one_cloud_funnel.event": sentinel_one.CASES,
-    "crowdstrike.fdr": crowdstrike.CASES,
-    "endgame": tuple(case for case in endgame.CASES if "endgame" not in case.record),
-}
 PROCESS = Process("C:\\Windows\\System32\\cmd.exe", "cmd.exe /c run", original_file_name="Cmd.Exe")
 # What is seldom the same twice: half of the command lines and of the paths of files.
 _SELDOM_SAME = ("cmdline", "commandline", "command_line", "targetfilename", "file.path", "file_path")
@@ -33,7 +27,7 @@ _SELDOM_SAME = ("cmdline", "commandline", "command_line", "targetfilename", "fil
 def records(name: str, count: int, seed: int = 1) -> Iterator[dict[str, Any]]:
     """Yield records of a product, of all kinds, whose numbers, times, command lines and paths differ."""
     rng = random.Random(seed)
-    originals = [case.record for case in PRODUCTS[name] if "inspected" not in str(case.record).lower()]
+    originals = readable_as_columns(name)
     for number in range(count):
         record = dict(rng.choice(originals))
         if "properties" in record:
@@ -80,7 +74,7 @@ def write_records(folder: Path, count: int) -> dict[str, Path]:
         "endpoint.events.process (ECS)": elastic.defend_process_started,
         "winlogbeat (ECS)": elastic.winlogbeat_process_started,
     }
-    for name in PRODUCTS:
+    for name in CASES:
         path = written[name] = folder / f"{name}.ndjson"
         path.write_bytes(b"".join(orjson.dumps(record) + b"\n" for record in records(name, count)))
     for name, render in ecs.items():

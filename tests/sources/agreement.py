@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tests.sources import test_windows
-from tests.sources.test_products import CASES, documents
+from tests.sources.products import CASES
+from tests.sources.test_products import documents
 
 # What detection rules read.
 READ = ("@timestamp", "process.", "user.", "host.", "file.", "registry.", "dns.", "source.", "destination.",
