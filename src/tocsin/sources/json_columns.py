@@ -35,15 +35,18 @@ def sample_of(block: bytes, lines: int) -> list[Any]:
     return list(found.values())
 
 
-def parse_lines(block: bytes, lines: int, schema: pa.Schema) -> pa.Table | None:
-    """Return the columns of a schema for each of a block's `lines`, None when they do not fit."""
+def parse_lines(block: bytes, lines: int, schema: pa.Schema, others: str = "ignore") -> pa.Table | None:
+    """Return the columns of a schema for each of a block's `lines`, None when they do not fit.
+
+    With `others` "error" a line with a member that is not in the schema does not fit.
+    """
     if not block.isascii() and not _is_utf8(block):  # Arrow does not look
         return None
     try:
         table = pyarrow.json.read_json(
             io.BytesIO(block),
             read_options=pyarrow.json.ReadOptions(use_threads=True, block_size=_ARROW_BLOCK),
-            parse_options=pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
+            parse_options=pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior=others),
         )
     except pa.ArrowInvalid:
         return None

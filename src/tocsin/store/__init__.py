@@ -1,0 +1,1 @@
+"""What stays: events in a lake of Arrow tables, records in a SQL database."""

@@ -1,0 +1,133 @@
+"""The event store as its users see it. Whatever keeps these promises can stand in for the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+import pyarrow as pa
+
+from tocsin.ecs import FieldType, Schema
+from tocsin.errors import TocsinError
+
+
+class StoreError(TocsinError):
+    """The store cannot do what it was asked for."""
+
+
+class StoreFullError(StoreError):
+    """Too much waits to be written, or the disk is full: nothing was stored, try again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An event on its way in: an ECS document as JSON text.
+
+    `time` is its `@timestamp` in nanoseconds since 1970 (UTC). Without an `id` the store makes one that no other
+    event has.
+    """
+
+    index: str
+    time: int
+    source: bytes
+    id: str | None = None
+
+
+class Result(StrEnum):
+    """What became of a document that was added."""
+
+    CREATED = "created"
+    SAME = "noop"  # the store had this very event under this id
+    NO_ROOM = "no room"  # it would have begun a new index, and there are as many as may be
+    CONFLICT = "conflict"  # the store has another event under this id, and keeps it
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A document's id and what became of it."""
+
+    id: str
+    result: Result
+
+
+@dataclass(frozen=True)
+class Scan:
+    """Which events to read: all that lie in an index that the patterns take and in the span of time.
+
+    `patterns` are names with `*`; one that starts with `-` excludes. `start` and `end` bound `@timestamp` in
+    nanoseconds, the end excluded. `fields` are the columns to read. `equal` names values of which an event must
+    have one, exactly: the store may leave out events by it and need not.
+    """
+
+    patterns: Sequence[str]
+    fields: Collection[str] = ()
+    start: int | None = None
+    end: int | None = None
+    equal: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StoredBatch:
+    """Some events of one index. `columns` hold the wanted fields that any of them has, `_id` among them if wanted.
+
+    A column is of strings, whole or floating numbers, booleans or moments, or of lists of these, and may be coded
+    by dictionary. `sources` returns the documents in some rows, each as it came, to the byte.
+    """
+
+    index: str
+    rows: int
+    columns: Mapping[str, pa.Array | pa.ChunkedArray]
+    sources: Callable[[Sequence[int]], list[bytes]]
+    ids: Callable[[Sequence[int]], list[str]]
+
+
+@dataclass(frozen=True)
+class IndexInfo:
+    """An index: how many events lie in it, how many bytes they take on disk, and the span of their times."""
+
+    name: str
+    events: int
+    size: int
+    first: int | None
+    last: int | None
+
+
+class EventStore(Protocol):
+    """Keeps events for good. Every method may be called from any thread."""
+
+    def add(self, documents: Sequence[Document]) -> list[Outcome]:
+        """Store documents and return, in their order, what became of each.
+
+        When this returns, what was created is on disk: it survives the end of the process and of the machine, and
+        every later scan sees it. An id names one event of an index for ever; of several documents under one id
+        the first is stored. Raises StoreFullError when nothing was stored and trying later makes sense.
+        """
+
+    def scan(self, scan: Scan) -> Iterator[StoredBatch]:
+        """Yield the events asked for, as they are at the moment of the call, each once, in no order.
+
+        Events outside the span of time, and events without one of the values in `equal`, may be among them.
+        """
+
+    def find(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[StoredBatch]:
+        """Yield batches that hold every event with one of the ids, others perhaps among them."""
+
+    def indices(self, patterns: Sequence[str] = ("*",)) -> list[IndexInfo]:
+        """Return the indices that the patterns take, by name."""
+
+    def schema(self, patterns: Sequence[str] = ("*",)) -> Schema:
+        """Return the known fields, with those that events of these indices brought along."""
+
+    def fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[FieldType, list[str]]]:
+        """Return the fields that events have, with their types and, for each type, the indices."""
+
+    def check(self) -> str | None:
+        """Return why nothing can be stored now, None when something can."""
+
+    def flush(self) -> None:
+        """Bring what the journal holds into the tables. Nothing but speed depends on it."""
+
+    def close(self) -> None:
+        """Stop. What was acknowledged is there when the store is opened again, even without this."""

@@ -1,0 +1,159 @@
+"""Documents -> the table of an index: by columns where they are laid out as others were, one by one elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
+from tocsin.sources.batch import flatten
+from tocsin.store.lake.fields import (
+    HOST,
+    ID,
+    IGNORED,
+    INGESTED,
+    MOMENT,
+    NOT_INDEXED,
+    SOURCE,
+    USER,
+    IndexFields,
+    column_name,
+)
+from tocsin.store.lake.journal import Entry
+from tocsin.store.lake.layout import fitted
+from tocsin.store.lake.values import columns_of
+
+_CHUNK = 2048  # documents that are read one by one when one of them is laid out like no other
+_SAMPLE = 64
+
+
+def to_table(entries: Sequence[Entry], fields: IndexFields) -> pa.Table:
+    """Return documents of one index as a table: its own columns, then one or two for each field."""
+    parts = list(_parts(entries, fields))
+    return parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="default")
+
+
+def _parts(entries: Sequence[Entry], fields: IndexFields) -> Iterator[pa.Table]:
+    whole = _by_columns(entries, fields)
+    if whole is not None:
+        yield whole
+        return
+    for entry in entries[:: max(1, len(entries) // _SAMPLE)]:
+        fields.layout.learn(orjson.loads(entry.source))
+    for start in range(0, len(entries), _CHUNK):
+        chunk = entries[start : start + _CHUNK]
+        table = _by_columns(chunk, fields)
+        yield _one_by_one(chunk, fields) if table is None else table
+
+
+def _by_columns(entries: Sequence[Entry], fields: IndexFields) -> pa.Table | None:
+    """Return documents as a table, None when one is not laid out as those were that the index had."""
+    found = fields.layout.read([entry.source for entry in entries])
+    if found is None:
+        return None
+    table = _Table(entries, fields)
+    for name, array in found.items():
+        if name == TIMESTAMP or array.null_count == len(array):
+            continue
+        known = table.field(name, partial(_first_of, array))
+        if known is None:
+            table.note(np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False)).tolist(), name)
+            continue
+        column = fitted(known, array)
+        if column is not None:
+            table.columns[column_name(name)] = column
+            continue
+        rows = np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False)).tolist()
+        table.put(known, rows, array.drop_null().to_pylist())
+    return table.whole()
+
+
+def _one_by_one(entries: Sequence[Entry], fields: IndexFields) -> pa.Table:
+    cells: dict[str, tuple[list[int], list[Any]]] = {}
+    for row, entry in enumerate(entries):
+        document = orjson.loads(entry.source)
+        fields.layout.learn(document)
+        for name, value in flatten(document).items():
+            cell = cells.get(name)
+            if cell is None:
+                cell = cells[name] = ([], [])
+            cell[0].append(row)
+            cell[1].append(value)
+    cells.pop(TIMESTAMP, None)
+    table = _Table(entries, fields)
+    for name, (rows, values) in cells.items():
+        known = table.field(name, partial(_first, values))
+        if known is None:
+            table.note(rows, name)
+        else:
+            table.put(known, rows, values)
+    return table.whole()
+
+
+class _Table:
+    """A table of documents in the making."""
+
+    def __init__(self, entries: Sequence[Entry], fields: IndexFields) -> None:
+        self.entries, self.fields, self.rows = entries, fields, len(entries)
+        self.ignored: dict[int, list[str]] = {}
+        self.columns: dict[str, pa.Array] = {
+            ID: pa.array([entry.id for entry in entries], pa.string()),
+            TIMESTAMP: _moments([entry.time for entry in entries]),
+        }
+
+    def field(self, name: str, first: Callable[[], Any]) -> Field | None:
+        with self.fields.lock:
+            return self.fields.type_of(name, first)
+
+    def note(self, rows: Iterable[int], name: str) -> None:
+        """Note that some rows have a field that cannot be searched for."""
+        known = default_schema().find(name)
+        if name in NOT_INDEXED or (known is not None and known.type is FieldType.OBJECT):
+            return
+        for row in rows:
+            self.ignored.setdefault(row, []).append(name)
+
+    def put(self, known: Field, rows: list[int], values: list[Any]) -> None:
+        for column, places, array, bad in columns_of(known, rows, values):
+            self.note(bad, known.name)
+            if len(array):
+                self.columns[column] = _spread(array, places, self.rows)
+
+    def whole(self) -> pa.Table:
+        columns, rows = self.columns, self.rows
+        arrived = _moments([entry.ingested for entry in self.entries])
+        columns[INGESTED] = pc.coalesce(columns[INGESTED], arrived) if INGESTED in columns else arrived
+        for own, name in ((USER, "user.name"), (HOST, "host.name")):
+            columns[own] = columns.get(name, pa.nulls(rows, pa.string()))
+        if self.ignored:
+            named = [self.ignored.get(row) for row in range(rows)]
+            columns[IGNORED] = pa.array(named, pa.list_(pa.string()))
+        columns[SOURCE] = pa.array([entry.source for entry in self.entries], pa.binary()).cast(pa.string())
+        return pa.table(columns)
+
+
+def _first_of(array: pa.Array) -> Any:
+    return _first(array.drop_null().slice(0, 64).to_pylist())
+
+
+def _first(values: Iterable[Any]) -> Any:
+    return next((value for value in values if value is not None and value != []), None)
+
+
+def _moments(times: Sequence[int]) -> pa.Array:
+    return pa.array(np.array(times, np.int64) // 1000, pa.timestamp("us")).cast(MOMENT)
+
+
+def _spread(array: pa.Array, rows: Sequence[int], length: int) -> pa.Array:
+    """Return an array of values as a column: each in its row, null in the others."""
+    if len(array) == length:
+        return array
+    places = np.full(length, -1, np.int64)
+    places[rows] = np.arange(len(array))
+    return array.take(pa.array(places, mask=places < 0))

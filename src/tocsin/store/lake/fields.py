@@ -1,0 +1,130 @@
+"""The fields of an index and the columns that hold them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
+from tocsin.store.lake.layout import Layout
+
+ID, SOURCE, IGNORED, DAY, SLICE = "_id", "_source", "_ignored", "_day", "_slice"
+USER, HOST = "_user", "_host"  # what tables are ordered by; delta-rs cannot order by a name with a dot
+INGESTED = "event.ingested"  # when the store got an event, unless the event says
+OWN = (ID, SOURCE, DAY, SLICE, USER, HOST)  # columns that are no fields
+MANY = "#many"
+FIELD_LIMIT = 2_000  # of an index; what comes beyond is kept in the documents and cannot be searched for
+_LONGEST_NAME = 512
+NOT_INDEXED = frozenset({"event.original"})  # the schema has it to be kept, not to be searched
+
+MOMENT = pa.timestamp("us", "UTC")
+PHYSICAL = {
+    FieldType.KEYWORD: pa.string(),
+    FieldType.IP: pa.string(),
+    FieldType.LONG: pa.int64(),
+    FieldType.DOUBLE: pa.float64(),
+    FieldType.BOOLEAN: pa.bool_(),
+    FieldType.DATE: MOMENT,
+}
+_DYNAMIC = {str: FieldType.KEYWORD, bool: FieldType.BOOLEAN, int: FieldType.LONG, float: FieldType.DOUBLE}
+_OF_PHYSICAL = {
+    pa.string(): FieldType.KEYWORD,
+    pa.int64(): FieldType.LONG,
+    pa.float64(): FieldType.DOUBLE,
+    pa.bool_(): FieldType.BOOLEAN,
+    MOMENT: FieldType.DATE,
+}
+# Characters that Delta forbids in the name of a column, and those that this gives a meaning.
+_ESCAPED = {ord(char): f"%{ord(char):02x}" for char in " ,;{}()\n\t=%#`"}
+
+
+def column_name(field_name: str) -> str:
+    """Return the name of the column that holds a field."""
+    return field_name.translate(_ESCAPED)
+
+
+@dataclass
+class IndexFields:
+    """The fields of one index that the schema does not know, by name, as their first values made them."""
+
+    dynamic: dict[str, FieldType] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=lambda: {TIMESTAMP, INGESTED})
+    layout: Layout = field(default_factory=Layout)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    _cases: dict[str, str] = field(default_factory=dict)
+
+    def type_of(self, name: str, first: Callable[[], Any]) -> Field | None:
+        """Return a field, if need be made by its first value; None when it cannot be searched for."""
+        known = default_schema().find(name)
+        kind = known.type if known else self.dynamic.get(name)
+        if name not in self.seen:
+            usable = (
+                len(self.seen) < FIELD_LIMIT
+                and 0 < len(name) <= _LONGEST_NAME
+                and self._cases.setdefault(name.lower(), name) == name
+                and name not in NOT_INDEXED
+                and kind is not FieldType.OBJECT
+            )
+            if kind is None:
+                kind = _dynamic_type(first())
+            if not usable or kind is None:
+                return None
+            self.seen.add(name)
+            if known is None:
+                self.dynamic[name] = kind
+        return known or Field(name, self.dynamic[name])
+
+    def learn(self, schema: pa.Schema) -> None:
+        """Take over the fields of a table that was written before."""
+        for column in schema:
+            name = field_of(column.name)
+            if name is None:
+                continue
+            self.seen.add(name)
+            self._cases.setdefault(name.lower(), name)
+            kind = column.type.value_type if pa.types.is_list(column.type) else column.type
+            if default_schema().find(name) is None and kind in _OF_PHYSICAL:
+                self.dynamic[name] = _OF_PHYSICAL[kind]
+
+
+def field_of(column: str) -> str | None:
+    """Return the field that a column holds, None for a column that holds none."""
+    if column in OWN:
+        return None
+    name = column.removesuffix(MANY)
+    if "%" in name:
+        for code, escaped in _ESCAPED.items():
+            name = name.replace(escaped, chr(code)) if chr(code) != "%" else name
+        name = name.replace("%25", "%")
+    return name
+
+
+def _dynamic_type(value: Any) -> FieldType | None:
+    while isinstance(value, list):
+        value = next((item for item in value if item is not None), None)
+    return _DYNAMIC.get(type(value))
+
+
+# ---- days
+
+
+def day_of(times: pa.ChunkedArray | pa.Array, now: datetime | None = None) -> pa.Array:
+    """Return the day (UTC) of moments as dates; 1970-01-01 for those that a clock far off has told.
+
+    A host whose clock is years off would otherwise start a partition with each event.
+    """
+    days = times.cast(pa.date32())
+    today = (now or datetime.now(UTC)).date()
+    latest = pa.scalar(today.toordinal() - _EPOCH + 2, pa.int32()).cast(pa.date32())
+    earliest = pa.scalar(_YEAR_2000 - _EPOCH, pa.int32()).cast(pa.date32())
+    usual = pc.and_(pc.less(days, latest), pc.greater_equal(days, earliest))
+    return pc.if_else(usual, days, pa.scalar(0, pa.int32()).cast(pa.date32()))
+
+
+_EPOCH, _YEAR_2000 = datetime(1970, 1, 1).toordinal(), datetime(2000, 1, 1).toordinal()

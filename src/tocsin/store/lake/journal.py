@@ -1,0 +1,124 @@
+"""The journal: events are acknowledged when they are in it, and stay until a table holds them.
+
+A segment is a file of frames: 4 bytes of length and 4 of CRC-32, little-endian, and the compressed payload. A
+segment's number only grows; what is behind the last whole frame was never acknowledged.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+import zstandard
+
+_HEAD = struct.Struct("<II")
+_NAME = re.compile(r"(\d{12})\.journal")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One event in the journal: its index, id, whether its sender chose the id, times in ns, and text."""
+
+    index: str
+    id: str
+    named: bool
+    time: int
+    ingested: int
+    source: bytes
+
+
+def encode(entries: Sequence[Entry]) -> bytes:
+    """Return entries as the payload of a frame."""
+    indices = list(dict.fromkeys(entry.index for entry in entries))
+    number = {name: code for code, name in enumerate(indices)}
+    head = {
+        "indices": indices,
+        "rows": [
+            (number[e.index], e.id, e.named, e.time, e.ingested, len(e.source)) for e in entries
+        ],
+    }  # fmt: skip
+    return b"".join((orjson.dumps(head), b"\n", *(e.source for e in entries)))
+
+
+def decode(payload: bytes) -> Iterator[Entry]:
+    """Yield the entries of a payload."""
+    head, _, body = payload.partition(b"\n")
+    read = orjson.loads(head)
+    at = 0
+    for code, id_, named, time, ingested, length in read["rows"]:
+        yield Entry(read["indices"][code], id_, named, time, ingested, body[at : at + length])
+        at += length
+
+
+class Segment:
+    """The segment that is written to. Not for several threads."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.number, self.path, self.size = number, path_of(folder, number), 0
+        self._file = self.path.open("xb", buffering=0)
+        self._compress = zstandard.ZstdCompressor(level=1).compress
+        sync_folder(folder)
+
+    def append(self, payloads: Sequence[bytes]) -> None:
+        """Write frames and wait until they are on disk. Raises OSError, and then none of them is there."""
+        frames = []
+        for payload in payloads:
+            packed = self._compress(payload)
+            frames += [_HEAD.pack(len(packed), zlib.crc32(packed)), packed]
+        data = memoryview(b"".join(frames))
+        try:
+            done = 0
+            while done < len(data):
+                done += self._file.write(data[done:])
+            os.fdatasync(self._file.fileno())
+        except OSError:
+            self._file.seek(self.size)
+            self._file.truncate(self.size)
+            raise
+        self.size += len(data)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def path_of(folder: Path, number: int) -> Path:
+    """Return the file of a segment."""
+    return folder / f"{number:012}.journal"
+
+
+def segments(folder: Path) -> list[int]:
+    """Return the numbers of the segments in a folder, ascending."""
+    found = (_NAME.fullmatch(path.name) for path in folder.iterdir())
+    return sorted(int(match[1]) for match in found if match)
+
+
+def read(path: Path) -> tuple[list[Entry], int]:
+    """Return a segment's entries, and how many bytes behind its last whole frame are none."""
+    data = path.read_bytes()
+    unpack = zstandard.ZstdDecompressor().decompress
+    entries: list[Entry] = []
+    at = 0
+    while at + _HEAD.size <= len(data):
+        length, crc = _HEAD.unpack_from(data, at)
+        packed = data[at + _HEAD.size : at + _HEAD.size + length]
+        if len(packed) < length or zlib.crc32(packed) != crc:
+            break
+        entries.extend(decode(unpack(packed)))
+        at += _HEAD.size + length
+    return entries, len(data) - at
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until what was created in or removed from a folder is on disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

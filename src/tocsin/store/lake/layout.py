@@ -1,0 +1,136 @@
+"""How the documents of an index are laid out: the path and the JSON type of each member, learnt from documents.
+
+Documents that fit are read by Arrow, all members at once. One that has another member, or another type, does not.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.ecs import Field, FieldType
+from tocsin.sources.json_columns import at, parse_lines, plant, schema_of
+
+Path = tuple[str, ...]
+
+_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+_WIDER = {frozenset((pa.int64(), pa.float64())): pa.float64()}
+_ODD = pa.null()  # a member of several types, or of objects in lists: its documents are read one by one
+
+
+class Layout:
+    """What is known of the documents so far."""
+
+    def __init__(self) -> None:
+        self._members: dict[Path, pa.DataType] = {}
+        self._schema: pa.Schema | None = None
+        self._lock = threading.Lock()
+
+    def learn(self, document: Mapping[str, Any]) -> None:
+        """Take the members of a document into account."""
+        with self._lock:
+            self._learn(document, ())
+
+    def _learn(self, document: Mapping[str, Any], path: Path) -> None:
+        for name, value in document.items():
+            below = (*path, name)
+            if isinstance(value, dict):
+                self._learn(value, below)
+                continue
+            kind = _type_of(value)
+            if kind is None:
+                continue
+            known = self._members.get(below)
+            if known != kind and known != _ODD:
+                both = kind if known is None else _WIDER.get(frozenset((known, kind)), _ODD)
+                if both != known:
+                    self._members[below], self._schema = both, None
+
+    def read(self, sources: Sequence[bytes]) -> dict[str, pa.Array] | None:
+        """Return each field of documents as an array; None when one of them does not fit."""
+        with self._lock:
+            if self._schema is None:
+                self._schema = self._make_schema()
+            schema, members = self._schema, dict(self._members)
+        if not len(schema):
+            return None
+        block = b"\n".join((*sources, b""))
+        if block.count(b"\n") != len(sources):
+            return None
+        table = parse_lines(block, len(sources), schema, others="error")
+        if table is None:
+            return None
+        return {".".join(path): _one(at(table, path)) for path, kind in members.items() if kind != _ODD}
+
+    def _make_schema(self) -> pa.Schema:
+        """Return the members as a schema; one without columns when Arrow cannot tell them apart."""
+        tree: dict[str, Any] = {}
+        usual = {path: kind for path, kind in self._members.items() if kind != _ODD}
+        names = {".".join(path) for path in usual}
+        if len(names) < len(usual) or not all(plant(tree, path, kind) for path, kind in usual.items()):
+            return pa.schema([])
+        return schema_of(tree)
+
+
+def _type_of(value: Any) -> pa.DataType | None:
+    """Return the type of a member, None when its value does not tell."""
+    if not isinstance(value, list):
+        return None if value is None else _TYPES[type(value)]
+    kinds = {_TYPES.get(type(item), _ODD) for item in value if item is not None}
+    if not kinds:
+        return None
+    kind = kinds.pop() if len(kinds) == 1 else _WIDER.get(frozenset(kinds), _ODD)
+    return _ODD if kind == _ODD else pa.list_(kind)
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    return array if isinstance(array, pa.Array) else pa.concat_arrays(array.chunks)
+
+
+# ---- arrays as JSON has them -> columns
+
+_MOMENT = pa.timestamp("us", "UTC")
+_AS_THEY_ARE = {
+    (pa.string(), FieldType.KEYWORD),
+    (pa.string(), FieldType.IP),
+    (pa.int64(), FieldType.LONG),
+    (pa.float64(), FieldType.DOUBLE),
+    (pa.bool_(), FieldType.BOOLEAN),
+}
+_CASTS = {
+    (pa.int64(), FieldType.KEYWORD): pa.string(),
+    (pa.string(), FieldType.DATE): _MOMENT,
+}
+
+
+def fitted(known: Field, array: pa.Array) -> pa.Array | None:
+    """Return an array as the column of a field; None when that takes a look at each value."""
+    listed = pa.types.is_list(array.type)
+    if listed and not known.many:
+        return None
+    kind = (array.type.value_type if listed else array.type, known.type)
+    if listed:
+        usual = kind in _AS_THEY_ARE and not array.flatten().null_count
+        return array if usual else None
+    if kind in _CASTS:
+        try:
+            array = array.cast(_CASTS[kind])
+        except pa.ArrowInvalid:
+            return None
+    elif kind not in _AS_THEY_ARE:
+        return None
+    return _wrapped(array) if known.many else array
+
+
+def _wrapped(array: pa.Array) -> pa.Array:
+    """Return each value as a list of one."""
+    valid = array.is_valid()
+    ends = pc.cumulative_sum(valid.cast(pa.int32()))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    lists = pa.ListArray.from_arrays(offsets, array.drop_null())
+    return lists if array.null_count == 0 else pc.if_else(valid, lists, pa.scalar(None, lists.type))

@@ -1,0 +1,160 @@
+"""Parquet files and fresh tables as batches: only the row groups and columns that a scan needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tocsin.ecs import TIMESTAMP
+from tocsin.moments import to_nanoseconds
+from tocsin.store.events import Scan, StoredBatch
+from tocsin.store.lake.fields import ID, MANY, SOURCE, column_name
+from tocsin.store.lake.lifted import restore
+
+_GROUPS = 8  # row groups that are read together
+_FOOTERS = 512  # of files, kept
+
+
+def read_file(index: str, path: Path, scan: Scan) -> Iterator[StoredBatch]:
+    """Yield the events of a Parquet file, without the row groups that can hold none of a scan's."""
+    footer = _footer(path)
+    positions = {footer.schema.column(i).path: i for i in range(footer.num_columns)}
+    tests = _tests(scan, positions)
+    groups = [g for g in range(footer.num_row_groups) if all(may(footer.row_group(g)) for may in tests)]
+    if not groups:
+        return
+    names = set(footer.schema.to_arrow_schema().names)
+    wanted = _physical(scan.fields, names)
+    texts = [name for name in wanted if footer.schema.to_arrow_schema().field(name).type == pa.string()]
+    file = pq.ParquetFile(path, metadata=footer, read_dictionary=texts, memory_map=True)
+    for start in range(0, len(groups), _GROUPS):
+        some = groups[start : start + _GROUPS]
+        table = file.read_row_groups(some, columns=wanted)
+        rows = sum(footer.row_group(group).num_rows for group in some)
+        columns = _columns(scan.fields, {name: table.column(name) for name in table.column_names})
+        yield _batch(index, rows, columns, _Rows(path, footer, some))
+
+
+@lru_cache(_FOOTERS)
+def _footer(path: Path) -> pq.FileMetaData:
+    return pq.read_metadata(path)
+
+
+def _physical(fields: Collection[str], there: Collection[str]) -> list[str]:
+    names = (name for field in sorted(fields) for name in (column_name(field), column_name(field) + MANY))
+    return [name for name in names if name in there]
+
+
+_May = Callable[[Any], bool]
+
+
+def _tests(scan: Scan, positions: Mapping[str, int]) -> list[_May]:
+    """Return what a row group's statistics must allow."""
+    tests: list[_May] = []
+    at = positions.get(TIMESTAMP)
+    if at is not None and (scan.start is not None or scan.end is not None):
+        tests.append(_in_time(at, scan.start, scan.end))
+    for field, values in scan.equal.items():
+        name = column_name(field)
+        if name in positions and name + MANY not in {path.partition(".list.")[0] for path in positions}:
+            tests.append(_has_value(positions[name], sorted(values)))
+    return tests
+
+
+def _in_time(at: int, start: int | None, end: int | None) -> _May:
+    def may(group: pq.RowGroupMetaData) -> bool:
+        found = group.column(at).statistics
+        if found is None or not found.has_min_max:
+            return True
+        low, high = to_nanoseconds(found.min), to_nanoseconds(found.max) + 999
+        return (start is None or high >= start) and (end is None or low < end)
+
+    return may
+
+
+def _has_value(at: int, values: Sequence[str]) -> _May:
+    def may(group: pq.RowGroupMetaData) -> bool:
+        found = group.column(at).statistics
+        if found is None or not found.has_min_max:
+            return found is None or found.null_count is None or found.null_count < group.num_rows
+        return any(found.min <= value <= found.max for value in values)
+
+    return may
+
+
+def read_table(index: str, table: pa.Table, fields: Collection[str]) -> StoredBatch:
+    """Return a table in memory as a batch."""
+    there = {name: table.column(name) for name in _physical(fields, table.column_names)}
+
+    def sources(rows: Sequence[int]) -> list[bytes]:
+        return [text.encode() for text in table.column(SOURCE).take(pa.array(rows, pa.int64())).to_pylist()]
+
+    def ids(rows: Sequence[int]) -> list[str]:
+        found: list[str] = table.column(ID).take(pa.array(rows, pa.int64())).to_pylist()
+        return found
+
+    return StoredBatch(index, table.num_rows, _columns(fields, there), sources, ids)
+
+
+def _batch(index: str, rows: int, columns: Mapping[str, pa.ChunkedArray], found: _Rows) -> StoredBatch:
+    return StoredBatch(index, rows, columns, found.sources, found.ids)
+
+
+class _Rows:
+    """Some rows of row groups, read when they are asked for."""
+
+    def __init__(self, path: Path, footer: pq.FileMetaData, groups: Sequence[int]) -> None:
+        self._path, self._footer, self._groups = path, footer, groups
+        counts = [footer.row_group(group).num_rows for group in groups]
+        self._starts = np.concatenate(([0], np.cumsum(counts)))
+
+    def _read(self, rows: Sequence[int], names: Collection[str]) -> dict[str, list[Any]]:
+        """Return columns of some rows, in their order."""
+        wanted = np.asarray(rows, np.int64)
+        of_group = np.searchsorted(self._starts, wanted, side="right") - 1
+        needed = np.unique(of_group)
+        file = pq.ParquetFile(self._path, metadata=self._footer, memory_map=True)
+        table = file.read_row_groups([self._groups[g] for g in needed.tolist()], columns=sorted(names))
+        lengths = self._starts[needed + 1] - self._starts[needed]
+        starts = np.concatenate(([0], np.cumsum(lengths)))
+        place = np.searchsorted(needed, of_group)
+        taken = table.take(pa.array(starts[place] + wanted - self._starts[of_group]))
+        return {name: taken.column(name).to_pylist() for name in table.column_names}
+
+    def sources(self, rows: Sequence[int]) -> list[bytes]:
+        if not len(rows):
+            return []
+        return restore(self._read(rows, {SOURCE})[SOURCE], lambda names: self._read(rows, names))
+
+    def ids(self, rows: Sequence[int]) -> list[str]:
+        return self._read(rows, {ID})[ID] if len(rows) else []
+
+
+def _columns(fields: Collection[str], there: Mapping[str, pa.ChunkedArray]) -> dict[str, pa.ChunkedArray]:
+    columns: dict[str, pa.ChunkedArray] = {}
+    for field in fields:
+        name = column_name(field)
+        one, many = there.get(name), there.get(name + MANY)
+        if many is not None and many.null_count < len(many):
+            columns[field] = many if one is None else _joined(one, many)
+        elif one is not None and one.null_count < len(one):
+            columns[field] = one
+    return columns
+
+
+def _joined(one: pa.ChunkedArray, many: pa.ChunkedArray) -> pa.Array:
+    """Return values of both columns as lists."""
+    kind = many.type
+    values = one.combine_chunks().cast(kind.value_type)
+    alone = values.is_valid()
+    ends = pc.cumulative_sum(alone.cast(pa.int32()))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends.cast(pa.int32())])
+    lists = pa.ListArray.from_arrays(offsets, values.drop_null())
+    return pc.if_else(alone, lists, many.combine_chunks().cast(lists.type))

@@ -1,0 +1,152 @@
+"""Values -> columns: each field in the type that the schema or its first value gives it.
+
+A value that does not fit its field's type is converted where Elasticsearch would (`"5"` in a `long`), and left out
+of the column otherwise: the document is kept whole, and its `_ignored` names the field. Several values lie in
+a column of lists where ECS says that the field is one, and elsewhere in a second column, `name#many`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+
+from tocsin.ecs import Field, FieldType, is_long
+from tocsin.eql.functions import to_string
+from tocsin.moments import to_nanoseconds
+from tocsin.store.lake.fields import MANY, PHYSICAL, column_name
+
+_MICROSECONDS = range(-(1 << 53), 1 << 53)
+
+# Column, rows, values, and the rows whose values did not fit.
+Built = tuple[str, Sequence[int], pa.Array, Sequence[int]]
+
+
+def columns_of(known: Field, rows: list[int], values: list[Any]) -> Iterable[Built]:
+    """Yield the columns of a field that has values in some rows."""
+    name, physical = column_name(known.name), PHYSICAL[known.type]
+    native, convert = _NATIVE.get(known.type), _CONVERT[known.type]
+    kinds = set(map(type, values))
+    if list not in kinds and not known.many:
+        if kinds == {native}:
+            try:
+                yield name, rows, pa.array(values, physical), ()
+                return
+            except (OverflowError, pa.ArrowInvalid):
+                pass
+        fitted = [convert(value) for value in values]
+        bad = [row for row, value in zip(rows, fitted, strict=True) if value is None]
+        yield name, rows, pa.array(fitted, physical), bad
+        return
+    lists = [_flat(value) if isinstance(value, list) else [value] for value in values]
+    if {type(item) for items in lists for item in items} - {native}:
+        bad = []
+        for row, items in zip(rows, lists, strict=True):
+            fitted = [convert(item) for item in items]
+            if None in fitted:
+                bad.append(row)
+            items[:] = [item for item in fitted if item is not None]
+    else:
+        bad = []
+    if known.many:
+        try:
+            yield name, rows, pa.array(lists, pa.list_(physical)), bad
+        except (OverflowError, pa.ArrowInvalid):
+            whole = [[i for i in map(convert, items) if i is not None] for items in lists]
+            lost = [row for row, a, b in zip(rows, lists, whole, strict=True) if len(a) != len(b)]
+            yield name, rows, pa.array(whole, pa.list_(physical)), lost
+        return
+    one = [(row, convert(items[0])) for row, items in zip(rows, lists, strict=True) if len(items) == 1]
+    several = [
+        (row, [i for i in map(convert, items) if i is not None])
+        for row, items in zip(rows, lists, strict=True)
+        if len(items) > 1
+    ]
+    yield name, [row for row, _ in one], pa.array([value for _, value in one], physical), bad
+    many = pa.array([items for _, items in several], pa.list_(physical))
+    yield name + MANY, [row for row, _ in several], many, ()
+
+
+def _flat(items: list[Any]) -> list[Any]:
+    flat: list[Any] = []
+    for item in items:
+        if isinstance(item, list):
+            flat.extend(_flat(item))
+        elif item is not None:
+            flat.append(item)
+    return flat
+
+
+# ---- values -> what a column of a type holds; None for what does not fit
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else to_string(value)
+
+
+def _long(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = int(value) if isinstance(value, int) else int(float(value))
+        if isinstance(value, str):
+            number = int(value) if value.strip().lstrip("+-").isdigit() else number
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if is_long(number) else None
+
+
+def _double(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+_TRUTH = {"true": True, "false": False, "": False}
+
+
+def _boolean(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else _TRUTH.get(value) if isinstance(value, str) else None
+
+
+def _date(value: Any) -> datetime | int | None:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, bool):
+        return None
+    try:
+        microseconds = to_nanoseconds(value) // 1000
+    except (TypeError, ValueError):
+        return _far_date(value)
+    return microseconds if microseconds in _MICROSECONDS else None
+
+
+def _far_date(value: Any) -> datetime | None:
+    """Read a date before 1678, such as the zero of Windows' clock, or after 2261."""
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+_CONVERT: Mapping[FieldType, Callable[[Any], Any]] = {
+    FieldType.KEYWORD: _text,
+    FieldType.IP: _text,
+    FieldType.LONG: _long,
+    FieldType.DOUBLE: _double,
+    FieldType.BOOLEAN: _boolean,
+    FieldType.DATE: _date,
+}
+_NATIVE: Mapping[FieldType, type] = {
+    FieldType.KEYWORD: str,
+    FieldType.IP: str,
+    FieldType.LONG: int,
+    FieldType.DOUBLE: float,
+    FieldType.BOOLEAN: bool,
+}
