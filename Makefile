@@ -12,6 +12,7 @@ run: $(READY)
 
 # Run every test.
 test: $(READY)
+	sh scripts/postgresql.sh
 	$(BIN)/pytest -n auto
 
 lint: $(READY)

@@ -1,0 +1,301 @@
+"""Who may do what: people with roles, programs with keys, browsers with sessions; changes go into the audit log."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from tocsin.errors import TocsinError
+from tocsin.store.records.models import ApiKey, AuditEntry, User, WebSession
+
+log = logging.getLogger(__name__)
+
+
+class Scope(StrEnum):
+    """What may be done."""
+
+    INGEST = "ingest"
+    READ = "read"
+    WRITE_RULES = "write_rules"
+    RESPOND = "respond"
+    ADMIN = "admin"
+
+
+ROLES: dict[str, frozenset[Scope]] = {
+    "viewer": frozenset({Scope.READ}),
+    "analyst": frozenset({Scope.READ, Scope.RESPOND}),
+    "engineer": frozenset({Scope.READ, Scope.RESPOND, Scope.WRITE_RULES, Scope.INGEST}),
+    "admin": frozenset(Scope),
+}
+SESSION_HOURS = 12
+SHORTEST_PASSWORD = 12  # characters
+LONGEST_PASSWORD = 1024
+_HASHER = PasswordHasher()  # argon2id with the library's parameters, which follow RFC 9106
+# Compared with when there is no such user, so that an answer takes as long as for one.
+_NOBODY = _HASHER.hash(secrets.token_urlsafe())
+
+
+class AccessError(TocsinError):
+    """A change to users or keys that cannot be made."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks: a name for the audit log, what it may do, and where it asks from."""
+
+    name: str
+    scopes: frozenset[Scope]
+    address: str = ""
+    role: str | None = None
+    one_time: bool = False  # signed in with a one-time password, which must be changed first
+
+    def may(self, scope: Scope) -> bool:
+        """Tell whether it may do something."""
+        return not self.one_time and (scope in self.scopes or Scope.ADMIN in self.scopes)
+
+
+def local_actor(name: str) -> Actor:
+    """Return someone who uses the command line on this machine, and so may do everything."""
+    return Actor(name, frozenset(Scope), "local")
+
+
+def record(session: Session, actor: Actor, action: str, target: str, **detail: Any) -> None:
+    """Note a change in the audit log, within the transaction that makes it."""
+    entry = AuditEntry(
+        time=datetime.now(UTC),
+        actor=actor.name[:160],
+        address=actor.address[:64],
+        action=action,
+        target=target[:256],
+        detail=detail,
+    )
+    session.add(entry)
+    log.info("%s %s", action, target, extra={"event.action": action, "user.name": actor.name})
+
+
+# ---- people
+
+
+def add_user(session: Session, actor: Actor, name: str, role: str, password: str | None = None) -> str | None:
+    """Add a user; without a password it gets a one-time password, which is returned. Raises AccessError."""
+    if not name or len(name) > 128 or ":" in name or not name.isprintable():
+        raise AccessError("a user's name has 1 to 128 printable characters and no colon")
+    if role not in ROLES:
+        raise AccessError(f"no role called `{role}`", hint=f"one of {', '.join(ROLES)}")
+    if session.scalar(select(User).where(User.name == name)):
+        raise AccessError(f"there is a user called `{name}` already")
+    made = secrets.token_urlsafe(15) if password is None else None
+    user = User(
+        name=name,
+        role=role,
+        password_hash=_hash(made or password or ""),
+        one_time=made is not None,
+        enabled=True,
+        created=datetime.now(UTC),
+    )
+    session.add(user)
+    record(session, actor, "user.add", name, role=role)
+    return made
+
+
+def _hash(password: str) -> str:
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise AccessError(f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters")
+    return _HASHER.hash(password)
+
+
+def find_user(session: Session, name: str) -> User:
+    """Return a user. Raises AccessError."""
+    user = session.scalar(select(User).where(User.name == name))
+    if user is None:
+        raise AccessError(f"no user called `{name}`")
+    return user
+
+
+def set_password(session: Session, actor: Actor, name: str, password: str) -> None:
+    """Give a user a new password; every browser of theirs is signed out. Raises AccessError."""
+    user = find_user(session, name)
+    user.password_hash, user.one_time = _hash(password), False
+    session.execute(delete(WebSession).where(WebSession.user_id == user.id))
+    record(session, actor, "user.password", name)
+
+
+def reset_password(session: Session, actor: Actor, name: str) -> str:
+    """Give a user a one-time password and return it. Raises AccessError."""
+    made = secrets.token_urlsafe(15)
+    set_password(session, actor, name, made)
+    find_user(session, name).one_time = True
+    return made
+
+
+def change_user(
+    session: Session, actor: Actor, name: str, role: str | None = None, enabled: bool | None = None
+) -> None:
+    """Change a user's role, or let them in or not. Raises AccessError."""
+    user = find_user(session, name)
+    if role is not None and role not in ROLES:
+        raise AccessError(f"no role called `{role}`", hint=f"one of {', '.join(ROLES)}")
+    loses = user.role == "admin" and user.enabled and (role not in (None, "admin") or enabled is False)
+    admins = select(User).where(User.role == "admin", User.enabled, User.id != user.id)
+    if loses and session.scalar(admins) is None:
+        raise AccessError(f"`{name}` is the only admin", hint="make another user one first")
+    user.role = role or user.role
+    user.enabled = user.enabled if enabled is None else enabled
+    if enabled is False:
+        session.execute(delete(WebSession).where(WebSession.user_id == user.id))
+    record(session, actor, "user.change", name, role=user.role, enabled=user.enabled)
+
+
+def check_password(session: Session, name: str, password: str, address: str) -> Actor | None:
+    """Return who signs in with a password, None for a wrong one. It takes as long for an unknown user."""
+    user = session.scalar(select(User).where(User.name == name))
+    try:
+        _HASHER.verify(user.password_hash if user else _NOBODY, password[:LONGEST_PASSWORD])
+    except (VerifyMismatchError, InvalidHashError):
+        return None
+    if user is None or not user.enabled:
+        return None
+    if _HASHER.check_needs_rehash(user.password_hash):
+        user.password_hash = _HASHER.hash(password)
+    user.last_login = datetime.now(UTC)
+    return _as_actor(user, address)
+
+
+def _as_actor(user: User, address: str) -> Actor:
+    return Actor(user.name, ROLES.get(user.role, frozenset()), address, user.role, user.one_time)
+
+
+def ensure_admin(session: Session) -> str | None:
+    """Add the user `admin` where there is no user at all; return the one-time password, None otherwise."""
+    if session.scalar(select(User.id).limit(1)) is not None:
+        return None
+    return add_user(session, Actor("tocsin", frozenset(Scope)), "admin", "admin")
+
+
+# ---- programs
+
+
+@dataclass(frozen=True)
+class MadeKey:
+    """A new key: what identifies it, and its secret, which nobody is told again."""
+
+    id: str
+    secret: str
+
+    @property
+    def encoded(self) -> str:
+        """What stands behind `ApiKey` in the header `Authorization`."""
+        return base64.b64encode(f"{self.id}:{self.secret}".encode()).decode()
+
+
+def add_key(
+    session: Session, actor: Actor, name: str, scopes: Collection[str], lives: timedelta | None = None
+) -> MadeKey:
+    """Add a key that may do what `scopes` name, none of it more than its owner may. Raises AccessError."""
+    if not name or len(name) > 128:
+        raise AccessError("a key's name has 1 to 128 characters")
+    unknown = sorted(set(scopes) - set(Scope))
+    if unknown or not scopes:
+        raise AccessError(
+            f"no scope called {', '.join(f'`{s}`' for s in unknown)}" if unknown else "a key needs a scope",
+            hint=f"some of {', '.join(Scope)}",
+        )
+    beyond = [scope for scope in sorted(scopes) if not actor.may(Scope(scope))]
+    if beyond:
+        raise AccessError(f"{actor.name} may not {', '.join(beyond)}, and so no key of theirs")
+    made = MadeKey(secrets.token_urlsafe(15), secrets.token_urlsafe(24))
+    now = datetime.now(UTC)
+    key = ApiKey(
+        id=made.id,
+        name=name,
+        secret_hash=_digest(made.secret),
+        scopes=sorted(scopes),
+        owner=actor.name,
+        created=now,
+        expires=None if lives is None else now + lives,
+    )
+    session.add(key)
+    record(session, actor, "key.add", made.id, name=name, scopes=sorted(scopes))
+    return made
+
+
+def revoke_keys(session: Session, actor: Actor, ids: Sequence[str]) -> list[str]:
+    """Revoke keys; return those that were there and valid."""
+    found = session.scalars(select(ApiKey).where(ApiKey.id.in_(ids), ApiKey.revoked.is_(None))).all()
+    for key in found:
+        key.revoked = datetime.now(UTC)
+        record(session, actor, "key.revoke", key.id, name=key.name)
+    return [key.id for key in found]
+
+
+def check_key(session: Session, encoded: str, address: str) -> Actor | None:
+    """Return the program that a key is of, None for one that is wrong, revoked or has expired."""
+    try:
+        id_, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    key = session.get(ApiKey, id_)
+    if key is None or not hmac.compare_digest(key.secret_hash, _digest(secret)):
+        return None
+    if key.revoked is not None or (key.expires is not None and key.expires <= datetime.now(UTC)):
+        return None
+    owner = session.scalar(select(User).where(User.name == key.owner))
+    if owner is not None and not owner.enabled:
+        return None
+    return Actor(f"key:{key.name}", frozenset(map(Scope, key.scopes)), address)
+
+
+def _digest(secret: str) -> str:
+    """Hash a secret that is random, and long enough that a slow hash would add nothing."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# ---- browsers
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A browser's session: its cookie's token, and what its requests that change something must carry."""
+
+    token: str
+    csrf: str
+
+
+def sign_in(session: Session, actor: Actor) -> SignedIn:
+    """Begin a session of someone whose password was right."""
+    user = find_user(session, actor.name)
+    now = datetime.now(UTC)
+    session.execute(delete(WebSession).where(WebSession.expires <= now))
+    made = SignedIn(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
+    ends = now + timedelta(hours=SESSION_HOURS)
+    row = WebSession(token_hash=_digest(made.token), user_id=user.id, csrf=made.csrf, created=now, expires=ends)
+    session.add(row)
+    record(session, actor, "session.begin", actor.name)
+    return made
+
+
+def check_session(session: Session, token: str, address: str) -> tuple[Actor, str] | None:
+    """Return whose session a token is of, and what its changing requests must carry; None when it is over."""
+    found = session.get(WebSession, _digest(token))
+    if found is None or found.expires <= datetime.now(UTC) or not found.user.enabled:
+        return None
+    return _as_actor(found.user, address), found.csrf
+
+
+def sign_out(session: Session, actor: Actor, token: str) -> None:
+    """End a session."""
+    session.execute(delete(WebSession).where(WebSession.token_hash == _digest(token)))
+    record(session, actor, "session.end", actor.name)

@@ -1,0 +1,111 @@
+"""The database of records: opened, brought up to date, and asked in transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.orm import Session, sessionmaker
+
+from tocsin.errors import TocsinError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class RecordsError(TocsinError):
+    """The database of records cannot be used."""
+
+
+class Records:
+    """Records in a database: SQLite in a file by default, PostgreSQL by URL."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            address = make_url(url)
+            if address.drivername == "postgresql":
+                address = address.set(drivername="postgresql+psycopg")
+            self.engine = _engine(address.render_as_string(hide_password=False))
+            self.name = address.render_as_string(hide_password=True)
+        except (ArgumentError, NoSuchModuleError) as error:
+            raise RecordsError(
+                f"not the URL of a database: {error}", hint="as in postgresql://user:password@host/tocsin"
+            ) from None
+        except ModuleNotFoundError as error:
+            raise RecordsError(
+                f"PostgreSQL needs the package {error.name}", hint="pip install 'tocsin[postgresql]'"
+            ) from None
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    def upgrade(self) -> None:
+        """Bring the tables up to date. Raises RecordsError, also for tables of a newer tocsin."""
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        with _reachable(self.name), self.engine.begin() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+            if current is not None and current not in known:
+                raise RecordsError(
+                    f"{self.name} was written by a newer tocsin (revision {current})", hint="update this one"
+                )
+            if connection.dialect.name == "postgresql":  # one service at a time
+                connection.execute(text("SELECT pg_advisory_xact_lock(7463)"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Give a session whose changes are committed at the end, or none of them. Raises RecordsError."""
+        with _reachable(self.name), self._sessions.begin() as session:
+            yield session
+
+    def check(self) -> str | None:
+        """Return why the database does not answer, None when it does."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except SQLAlchemyError as error:
+            return _reason(error)
+        return None
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10, pool_timeout=10)
+    engine = create_engine(url, connect_args={"timeout": 15})
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return engine
+
+
+@contextmanager
+def _reachable(name: str) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if error.connection_invalidated or type(error).__name__ in ("OperationalError", "InterfaceError"):
+            raise RecordsError(
+                f"the database of records {name} does not answer: {_reason(error)}",
+                hint="is it running, and is the URL right?",
+            ) from error
+        raise
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    told = str(getattr(error, "orig", None) or error).strip()
+    return told.splitlines()[0] if told else type(error).__name__

@@ -1,0 +1,219 @@
+"""Users, keys, sessions and the audit log, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import select, text
+
+from tocsin.store.records import access
+from tocsin.store.records.access import AccessError, Actor, Scope, local_actor
+from tocsin.store.records.database import Records, RecordsError
+from tocsin.store.records.models import ApiKey, AuditEntry, Base, User, WebSession
+
+ADMIN = local_actor("root")
+PASSWORD = "correct horse battery"
+
+
+def actions(records):
+    with records.transaction() as session:
+        return [entry.action for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
+
+
+def test_migrations_make_the_tables_of_the_models(records):
+    with records.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    records.upgrade()  # again is the same as once
+
+
+def test_tables_of_a_newer_tocsin_are_not_touched(records, database_url):
+    with records.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(RecordsError, match="newer tocsin"):
+        Records(database_url).upgrade()
+
+
+def test_the_first_start_makes_an_admin_with_a_one_time_password(records):
+    with records.transaction() as session:
+        password = access.ensure_admin(session)
+        assert password is not None
+        assert access.ensure_admin(session) is None
+        actor = access.check_password(session, "admin", password, "127.0.0.1")
+        assert actor is not None
+        assert actor.one_time
+        assert not any(actor.may(scope) for scope in Scope)
+        access.set_password(session, actor, "admin", PASSWORD)
+        actor = access.check_password(session, "admin", PASSWORD, "127.0.0.1")
+        assert actor is not None
+        assert all(actor.may(scope) for scope in Scope)
+        assert access.check_password(session, "admin", password, "") is None
+
+
+MAY = {
+    "viewer": {"read"},
+    "analyst": {"read", "respond"},
+    "engineer": {"read", "respond", "write_rules", "ingest"},
+    "admin": set(Scope),
+}
+
+
+@pytest.mark.parametrize("role", MAY)
+def test_roles(records, role):
+    with records.transaction() as session:
+        access.add_user(session, ADMIN, "someone", role, PASSWORD)
+        actor = access.check_password(session, "someone", PASSWORD, "")
+        assert actor is not None
+        assert {scope for scope in Scope if actor.may(scope)} == MAY[role]
+
+
+def test_passwords_are_kept_as_argon2_hashes(records):
+    with records.transaction() as session:
+        access.add_user(session, ADMIN, "someone", "viewer", PASSWORD)
+        assert access.find_user(session, "someone").password_hash.startswith("$argon2id$")
+
+
+REFUSED = {
+    "a name twice": (lambda s: access.add_user(s, ADMIN, "someone", "viewer", PASSWORD), "already"),
+    "no name": (lambda s: access.add_user(s, ADMIN, "", "viewer", PASSWORD), "printable"),
+    "a name with a colon": (lambda s: access.add_user(s, ADMIN, "a:b", "viewer", PASSWORD), "colon"),
+    "an unknown role": (lambda s: access.add_user(s, ADMIN, "x", "boss", PASSWORD), "no role called `boss`"),
+    "a short password": (lambda s: access.add_user(s, ADMIN, "x", "viewer", "short"), "12 to 1024"),
+    "an unknown user": (lambda s: access.set_password(s, ADMIN, "x", PASSWORD), "no user called"),
+    "the last admin's role": (lambda s: access.change_user(s, ADMIN, "boss", role="viewer"), "only admin"),
+    "the last admin": (lambda s: access.change_user(s, ADMIN, "boss", enabled=False), "only admin"),
+    "an unknown scope": (lambda s: access.add_key(s, ADMIN, "k", ["fly"]), "no scope called `fly`"),
+    "no scope": (lambda s: access.add_key(s, ADMIN, "k", []), "needs a scope"),
+    "a key that may more than its owner": (
+        lambda s: access.add_key(s, Actor("v", frozenset({Scope.READ})), "k", ["ingest"]),
+        "may not ingest",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), REFUSED.values(), ids=REFUSED)
+def test_changes_that_are_refused_change_nothing(records, change, reason):
+    with records.transaction() as session:
+        access.add_user(session, ADMIN, "boss", "admin", PASSWORD)
+        access.add_user(session, ADMIN, "someone", "viewer", PASSWORD)
+    before = actions(records)
+    with pytest.raises(AccessError, match=reason), records.transaction() as session:
+        change(session)
+    assert actions(records) == before
+
+
+def test_keys(records):
+    with records.transaction() as session:
+        access.add_user(session, ADMIN, "owner", "engineer", PASSWORD)
+        owner = access.check_password(session, "owner", PASSWORD, "")
+        assert owner is not None
+        key = access.add_key(session, owner, "shipper", ["ingest"])
+        old = access.add_key(session, owner, "old", ["read"], timedelta(seconds=-1))
+    with records.transaction() as session:
+        actor = access.check_key(session, key.encoded, "10.0.0.1")
+        assert actor is not None
+        assert (actor.name, actor.scopes) == ("key:shipper", {Scope.INGEST})
+        assert access.check_key(session, old.encoded, "") is None
+        stored = session.get(ApiKey, key.id)
+        assert stored is not None
+        assert key.secret not in str(vars(stored))
+        wrong = base64.b64encode(f"{key.id}:{key.secret[:-1]}x".encode()).decode()
+        for encoded in (wrong, "", "!!", base64.b64encode(b"\xff\xfe").decode(), "eDp5"):
+            assert access.check_key(session, encoded, "") is None
+        access.change_user(session, ADMIN, "owner", enabled=False)
+        assert access.check_key(session, key.encoded, "") is None
+        access.change_user(session, ADMIN, "owner", enabled=True)
+        assert access.revoke_keys(session, ADMIN, [key.id, "unknown"]) == [key.id]
+        assert access.revoke_keys(session, ADMIN, [key.id]) == []
+        assert access.check_key(session, key.encoded, "") is None
+
+
+def test_sessions(records):
+    with records.transaction() as session:
+        access.add_user(session, ADMIN, "someone", "analyst", PASSWORD)
+        actor = access.check_password(session, "someone", PASSWORD, "")
+        assert actor is not None
+        first, second, third = (access.sign_in(session, actor) for _ in range(3))
+    with records.transaction() as session:
+        found = access.check_session(session, first.token, "1.2.3.4")
+        assert found is not None
+        assert (found[0].name, found[0].role, found[1]) == ("someone", "analyst", first.csrf)
+        assert access.check_session(session, "another", "") is None
+        access.sign_out(session, actor, first.token)
+        assert access.check_session(session, first.token, "") is None
+        for row in session.scalars(select(WebSession)):
+            assert {second.token, third.token}.isdisjoint(vars(row).values())
+        session.get(WebSession, access._digest(second.token)).expires = datetime.now(UTC)  # type: ignore[union-attr]
+        assert access.check_session(session, second.token, "") is None
+        access.set_password(session, actor, "someone", PASSWORD + "!")
+        assert access.check_session(session, third.token, "") is None
+
+
+def test_every_change_is_in_the_audit_log(records):
+    with records.transaction() as session:
+        access.ensure_admin(session)
+        access.add_user(session, ADMIN, "someone", "viewer", PASSWORD)
+        access.change_user(session, ADMIN, "someone", role="analyst")
+        actor = access.check_password(session, "someone", PASSWORD, "10.1.1.1")
+        assert actor is not None
+        signed_in = access.sign_in(session, actor)
+        access.sign_out(session, actor, signed_in.token)
+        access.reset_password(session, ADMIN, "someone")
+        key = access.add_key(session, ADMIN, "k", ["read"])
+        access.revoke_keys(session, ADMIN, [key.id])
+    assert actions(records) == [
+        "user.add", "user.add", "user.change", "session.begin", "session.end", "user.password", "key.add", "key.revoke",
+    ]  # fmt: skip
+    with records.transaction() as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "session.begin")).one()
+        assert (entry.actor, entry.address, entry.target) == ("someone", "10.1.1.1", "someone")
+        assert PASSWORD not in str([vars(e) for e in session.scalars(select(AuditEntry))])
+
+
+def test_a_transaction_that_fails_leaves_nothing(records):
+    with pytest.raises(ZeroDivisionError), records.transaction() as session:
+        access.add_user(session, ADMIN, "someone", "viewer", PASSWORD)
+        raise ZeroDivisionError
+    with records.transaction() as session:
+        assert session.scalars(select(User)).all() == []
+
+
+def test_moments_keep_their_zone(records):
+    with records.transaction() as session:
+        access.add_user(session, ADMIN, "someone", "viewer", PASSWORD)
+    with records.transaction() as session:
+        assert access.find_user(session, "someone").created.tzinfo is not None
+
+
+def test_a_database_that_is_gone(postgresql):
+    records = Records(postgresql.create("gone"))
+    records.upgrade()
+    assert records.check() is None
+    postgresql.stop()
+    try:
+        assert records.check()
+        with pytest.raises(RecordsError, match="does not answer"), records.transaction() as session:
+            access.ensure_admin(session)
+    finally:
+        postgresql.start()
+    assert records.check() is None
+    with records.transaction() as session:
+        assert access.ensure_admin(session)
+    records.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("nonsense", "not the URL"),
+        ("oracle9://x/y", "not the URL"),
+        ("postgresql://u:secret@127.0.0.1:1/x", "answer"),
+    ],
+)
+def test_urls_that_lead_nowhere(url, reason):
+    with pytest.raises(RecordsError, match=reason) as raised:
+        Records(url).upgrade()
+    assert "secret" not in str(raised.value)
