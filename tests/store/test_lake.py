@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -266,9 +267,6 @@ def test_events_are_found_by_id(store):
 FEED = """
 import sys
 from pathlib import Path
-from typing import Any
-from typing import Any
-from typing import Any
 from tests.store.test_lake import fleet
 from tocsin.store.events import Document
 from tocsin.store.lake.lake import LakeSettings, LakeStore
@@ -364,8 +362,6 @@ def test_a_disk_that_fills_while_the_journal_is_written(tmp_path):
 import resource, sys, signal
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from typing import Any
 from tests.store.test_lake import SLOW, document, sources
 from tocsin.store.events import StoreFullError
 from tocsin.store.lake.lake import LakeStore

@@ -113,9 +113,9 @@ def _format_of(output: Path | None) -> Format:
 
 def parse_window(start: str | None, end: str | None) -> Window:
     """Return the span of time that --from and --to give. Raises InputError."""
+    from tocsin.date_math import parse_date_math
     from tocsin.detection.hunt import Window
     from tocsin.moments import to_nanoseconds
-    from tocsin.rules.date_math import parse_date_math
 
     bounds: list[int | None] = []
     for option, text in (("--from", start), ("--to", end)):

@@ -1,4 +1,4 @@
-"""Who may do what: people with roles, programs with keys, browsers with sessions; changes go into the audit log."""
+"""Who may do what: people with roles, programs with keys, browsers with sessions; changes go to the audit log."""
 
 from __future__ import annotations
 
