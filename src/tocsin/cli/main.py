@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import explain, hunt, query, rules, sources
+from tocsin.cli import access, explain, hunt, ingest, query, rules, serve, sources
 from tocsin.errors import TocsinError
 
 # Objects made before cycles among them are looked for (Python: 700). Records are many small objects without any.
@@ -26,6 +26,11 @@ app = typer.Typer(
 app.command("hunt")(hunt.hunt)
 app.command("query")(query.query)
 app.command("explain")(explain.explain)
+app.command("serve")(serve.serve)
+app.command("ingest")(ingest.ingest)
+app.add_typer(serve.config_app, name="config")
+app.add_typer(access.users_app, name="users")
+app.add_typer(access.keys_app, name="keys")
 app.add_typer(rules.app, name="rules")
 app.add_typer(sources.app, name="sources")
 

@@ -126,6 +126,9 @@ class EventStore(Protocol):
     def check(self) -> str | None:
         """Return why nothing can be stored now, None when something can."""
 
+    def waiting(self) -> int:
+        """Return how many bytes of documents are safe, and wait to be brought to where they stay."""
+
     def flush(self) -> None:
         """Bring what the journal holds into the tables. Nothing but speed depends on it."""
 

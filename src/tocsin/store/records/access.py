@@ -41,6 +41,7 @@ ROLES: dict[str, frozenset[Scope]] = {
     "admin": frozenset(Scope),
 }
 SESSION_HOURS = 12
+A_DAY = timedelta(days=1)
 SHORTEST_PASSWORD = 12  # characters
 LONGEST_PASSWORD = 1024
 _HASHER = PasswordHasher()  # argon2id with the library's parameters, which follow RFC 9106

@@ -89,3 +89,13 @@ class AuditEntry(Base):
     action: Mapped[str] = mapped_column(String(64))
     target: Mapped[str] = mapped_column(String(256))
     detail: Mapped[dict[str, Any]]
+
+
+class ClientObject(Base):
+    """What a client has set up and asks for again: a template, a pipeline, a policy. It has no effect."""
+
+    __tablename__ = "client_objects"
+
+    kind: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(256), primary_key=True)
+    body: Mapped[dict[str, Any]]

@@ -1,4 +1,4 @@
-"""Users, API keys, sessions, audit."""
+"""Users, API keys, sessions, audit, and what clients set up."""
 
 from __future__ import annotations
 
@@ -55,10 +55,16 @@ def upgrade() -> None:
         sa.Column("target", sa.String(256), nullable=False),
         sa.Column("detail", sa.JSON, nullable=False),
     )
+    op.create_table(
+        "client_objects",
+        sa.Column("kind", sa.String(64), primary_key=True),
+        sa.Column("name", sa.String(256), primary_key=True),
+        sa.Column("body", sa.JSON, nullable=False),
+    )
     op.create_index("audit_time", "audit", ["time"])
 
 
 def downgrade() -> None:
     """Remove the tables."""
-    for name in ("audit", "sessions", "api_keys", "users"):
+    for name in ("client_objects", "audit", "sessions", "api_keys", "users"):
         op.drop_table(name)

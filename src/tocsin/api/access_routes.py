@@ -1,0 +1,216 @@
+"""Users, keys and sessions over HTTP."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from tocsin.api.answers import ApiError, answer, bad_request
+from tocsin.api.body import read_json
+from tocsin.api.security import COOKIE, address_of, allow
+from tocsin.store.records import access
+from tocsin.store.records.access import AccessError, Actor, Scope
+from tocsin.store.records.models import ApiKey, User
+
+router = APIRouter(tags=["access"])
+_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+
+
+def _body(*required: str, **members: str) -> dict[str, Any]:
+    """Describe a body for the OpenAPI: its members with their types."""
+    properties = {
+        name: {"type": kind} if kind != "array" else {"type": kind, "items": {"type": "string"}}
+        for name, kind in members.items()
+    }
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    return {"requestBody": {"required": bool(required), "content": {"application/json": {"schema": schema}}}}
+
+
+def _text(body: dict[str, Any], name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str):
+        raise bad_request(f"[{name}] is missing, or no text")
+    return value
+
+
+@router.get("/_security/_authenticate")
+async def who(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
+    """Tell who asks."""
+    return answer(
+        request,
+        {
+            "username": actor.name, "roles": [actor.role] if actor.role else [], "enabled": True,
+            "metadata": {"scopes": sorted(actor.scopes)}, "full_name": None, "email": None,
+            "authentication_type": "realm" if actor.role else "api_key",
+        },
+    )  # fmt: skip
+
+
+@router.post("/_security/user/_password", openapi_extra=_body("password", password="string"))
+@router.put("/_security/user/_password", openapi_extra=_body("password", password="string"))
+async def own_password(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
+    """Set one's own password; the only thing that a one-time password is good for."""
+    password = _text(await read_json(request), "password")
+    if actor.role is None:
+        raise ApiError(403, "security_exception", "a key has no password")
+    await run_in_threadpool(_change, request, lambda s: access.set_password(s, actor, actor.name, password))
+    return answer(request, {})
+
+
+@router.get("/api/users")
+async def users(request: Request, actor: Actor = Depends(allow(Scope.ADMIN))) -> Response:  # noqa: B008
+    """Return the users."""
+
+    def known() -> list[dict[str, Any]]:
+        with request.app.state.service.records.transaction() as session:
+            return [
+                {"name": u.name, "role": u.role, "enabled": u.enabled, "last_login": u.last_login}
+                for u in session.scalars(select(User).order_by(User.name))
+            ]
+
+    return answer(request, {"users": await run_in_threadpool(known)})
+
+
+@router.post("/api/users", openapi_extra=_body("name", "role", name="string", role="string"))
+async def add_user(request: Request, actor: Actor = Depends(allow(Scope.ADMIN))) -> Response:  # noqa: B008
+    """Add a user; the answer holds a one-time password."""
+    body = await read_json(request)
+    name, role = _text(body, "name"), _text(body, "role")
+    password = await run_in_threadpool(_change, request, lambda s: access.add_user(s, actor, name, role))
+    return answer(request, {"name": name, "role": role, "one_time_password": password}, 201)
+
+
+@router.patch("/api/users/{name}", openapi_extra=_body(role="string", enabled="boolean"))
+async def change_user(request: Request, name: str, actor: Actor = Depends(allow(Scope.ADMIN))) -> Response:  # noqa: B008
+    """Give a user another role, or let them in or not."""
+    body = await read_json(request)
+    role = _text(body, "role") if "role" in body else None
+    enabled = body.get("enabled")
+    if enabled is not None and not isinstance(enabled, bool):
+        raise bad_request("[enabled] is true or false")
+    await run_in_threadpool(_change, request, lambda s: access.change_user(s, actor, name, role, enabled))
+    return answer(request, {"name": name})
+
+
+@router.get("/_security/api_key")
+async def keys(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
+    """Return one's own keys, or every key to an admin, without their secrets."""
+
+    def known() -> list[dict[str, Any]]:
+        with request.app.state.service.records.transaction() as session:
+            return [
+                {
+                    "id": key.id, "name": key.name, "username": key.owner, "metadata": {"scopes": key.scopes},
+                    "creation": _millis(key.created), "expiration": key.expires and _millis(key.expires),
+                    "invalidated": key.revoked is not None,
+                }
+                for key in session.scalars(select(ApiKey).order_by(ApiKey.created))
+                if actor.may(Scope.ADMIN) or key.owner == actor.name
+            ]  # fmt: skip
+
+    return answer(request, {"api_keys": await run_in_threadpool(known)})
+
+
+def _millis(moment: Any) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+@router.post("/_security/api_key", openapi_extra=_body("name", name="string", expiration="string", scopes="array"))
+@router.put("/_security/api_key", openapi_extra=_body("name", name="string", expiration="string", scopes="array"))
+async def add_key(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
+    """Make a key for some scopes (`scopes`, or `metadata.scopes`); without any, for all that its owner may do."""
+    body = await read_json(request)
+    name = _text(body, "name")
+    metadata = body.get("metadata") if isinstance(body.get("metadata"), dict) else {}
+    scopes = body.get("scopes", (metadata or {}).get("scopes"))
+    if scopes is None:
+        scopes = [scope for scope in Scope if actor.may(scope)]
+    if not isinstance(scopes, list) or not all(isinstance(scope, str) for scope in scopes):
+        raise bad_request("[scopes] is a list of names")
+    lives = _lives(body.get("expiration"))
+    if actor.role is None and not actor.may(Scope.ADMIN):
+        raise ApiError(403, "security_exception", "a key makes no other keys")
+    made = await run_in_threadpool(_change, request, lambda s: access.add_key(s, actor, name, scopes, lives))
+    return answer(request, {"id": made.id, "name": name, "api_key": made.secret, "encoded": made.encoded})
+
+
+def _lives(text: Any) -> timedelta | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,6})([dhms])", text) if isinstance(text, str) else None
+    if found is None:
+        raise bad_request("[expiration] is a number with a unit, as in 30d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+@router.delete("/_security/api_key", openapi_extra=_body("ids", ids="array"))
+async def revoke_keys(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
+    """Revoke keys; one's own, or any as an admin."""
+    body = await read_json(request)
+    ids = body.get("ids")
+    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+        raise bad_request("[ids] is a list of the keys' ids")
+
+    def revoke(session: Any) -> list[str]:
+        mine = [
+            key.id
+            for key in session.scalars(select(ApiKey).where(ApiKey.id.in_(ids)))
+            if actor.may(Scope.ADMIN) or key.owner == actor.name
+        ]
+        return access.revoke_keys(session, actor, mine)
+
+    revoked = await run_in_threadpool(_change, request, revoke)
+    return answer(
+        request, {"invalidated_api_keys": revoked, "previously_invalidated_api_keys": [], "error_count": 0}
+    )
+
+
+def _change(request: Request, change: Any) -> Any:
+    service = request.app.state.service
+    try:
+        with service.records.transaction() as session:
+            return change(session)
+    except AccessError as error:
+        raise bad_request(str(error)) from None
+    finally:
+        service.gate.forget()
+
+
+# ---- browsers
+
+
+@router.post("/api/session", openapi_extra=_body("name", "password", name="string", password="string"))
+async def sign_in(request: Request) -> Response:
+    """Begin a session: a cookie, and the token that requests which change something must carry."""
+    body = await read_json(request)
+    name, password = _text(body, "name"), _text(body, "password")
+    service = request.app.state.service
+    actor = await run_in_threadpool(service.gate.check_password, name, password, address_of(request))
+    if actor is None:
+        raise ApiError(401, "security_exception", "the user or the password is wrong")
+    made = await run_in_threadpool(_change, request, lambda session: access.sign_in(session, actor))
+    reply = answer(
+        request, {"name": actor.name, "role": actor.role, "csrf": made.csrf, "one_time": actor.one_time}
+    )
+    reply.set_cookie(
+        COOKIE, made.token, max_age=access.SESSION_HOURS * 3600, path="/", httponly=True, samesite="strict",
+        secure=service.config.tls,
+    )  # fmt: skip
+    return reply
+
+
+@router.delete("/api/session")
+async def sign_out(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
+    """End the session."""
+    token = request.cookies.get(COOKIE)
+    if token:
+        await run_in_threadpool(_change, request, lambda session: access.sign_out(session, actor, token))
+    reply = answer(request, {})
+    reply.delete_cookie(COOKIE, path="/")
+    return reply

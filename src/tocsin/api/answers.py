@@ -1,0 +1,92 @@
+"""What every answer has: Elasticsearch's shape of errors, its media types and `filter_path`."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+_COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json\s*;\s*compatible-with=\d+")
+
+
+class ApiError(Exception):
+    """A request that cannot be answered as asked: its status, Elasticsearch's name for it, and why."""
+
+    def __init__(self, status: int, kind: str, reason: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(reason)
+        self.status, self.kind, self.reason, self.headers = status, kind, reason, dict(headers or {})
+
+    def document(self) -> dict[str, Any]:
+        """Return it as Elasticsearch tells errors."""
+        cause = {"type": self.kind, "reason": self.reason}
+        return {"error": {"root_cause": [cause], **cause}, "status": self.status}
+
+
+def bad_request(reason: str, kind: str = "illegal_argument_exception") -> ApiError:
+    """Return the error for a request that asks for something that cannot be."""
+    return ApiError(400, kind, reason)
+
+
+def answer(
+    request: Request, document: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a document as JSON in the media type that the client takes."""
+    wanted = request.query_params.get("filter_path")
+    if wanted and isinstance(document, dict):
+        document = filtered(document, wanted.split(","))
+    options = orjson.OPT_NON_STR_KEYS
+    if request.query_params.get("pretty", "false") != "false":
+        options |= orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    accepts = _COMPATIBLE.search(request.headers.get("accept", ""))
+    media = accepts[0].replace(" ", "") if accepts else "application/json"
+    return Response(orjson.dumps(document, default=str, option=options), status, dict(headers or {}), media)
+
+
+def filtered(document: Any, patterns: Sequence[str]) -> Any:
+    """Return the parts of a document that patterns such as `hits.hits._source` and `-took` name."""
+    kept = [p.strip().split(".") for p in patterns if p.strip() and not p.startswith("-")]
+    dropped = [p.strip()[1:].split(".") for p in patterns if p.startswith("-")]
+    found = _kept(document, kept) if kept else document
+    return _without(found, dropped) if dropped else found if found is not None else {}
+
+
+def _kept(value: Any, paths: Sequence[Sequence[str]]) -> Any:
+    if any(not path for path in paths):
+        return value
+    if isinstance(value, list):
+        items = [found for item in value if (found := _kept(item, paths)) is not None]
+        return items or None
+    if not isinstance(value, dict):
+        return None
+    kept = {}
+    for name, inner in value.items():
+        below = [rest for path in paths for rest in _rests(path, name)]
+        found = _kept(inner, below) if below else None
+        if found is not None:
+            kept[name] = found
+    return kept or None
+
+
+def _rests(path: Sequence[str], name: str) -> list[Sequence[str]]:
+    """Return what of a path is left below a member; `**` stands for any number of members."""
+    if path[0] == "**":
+        return [path, *_rests(path[1:], name)] if len(path) > 1 else [[]]
+    return [path[1:]] if fnmatch.fnmatchcase(name, path[0]) else []
+
+
+def _without(value: Any, paths: Sequence[Sequence[str]]) -> Any:
+    if isinstance(value, list):
+        return [_without(item, paths) for item in value]
+    if not isinstance(value, dict):
+        return value
+    left = {}
+    for name, inner in value.items():
+        below = [rest for path in paths for rest in _rests(path, name)]
+        if not any(not rest for rest in below):
+            left[name] = _without(inner, below) if below else inner
+    return left

@@ -1,0 +1,118 @@
+"""The application: routes, errors, headers, and what every request has to pass."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from tocsin import __version__
+from tocsin.api import access_routes, ingest_routes, operations, probes
+from tocsin.api.answers import ApiError, answer
+from tocsin.api.service import Service
+from tocsin.errors import TocsinError
+from tocsin.store.events import StoreError
+from tocsin.store.records.database import RecordsError
+
+log = logging.getLogger(__name__)
+
+_HEADERS = {
+    "X-Elastic-Product": "Elasticsearch",  # without it the official clients refuse to go on
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
+}
+_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+_STRICT_TRANSPORT = "max-age=31536000"
+
+
+def create_app(service: Service) -> FastAPI:
+    """Return the application of a service."""
+    app = FastAPI(title="tocsin", version=__version__, docs_url=None, redoc_url=None)
+    app.state.service = service
+    for room in (operations, access_routes, ingest_routes, probes):
+        app.include_router(room.router)
+    _add_errors(app)
+    app.middleware("http")(_around)
+    return app
+
+
+async def _around(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Time, count and log a request, and give its answer the headers that all have."""
+    service: Service = request.app.state.service
+    started = time.perf_counter()
+    request_id = request.headers.get("x-opaque-id", "")[:128] or uuid.uuid4().hex
+    try:
+        response = await call_next(request)
+    except Exception:
+        log.exception("request failed", extra={"http.request.id": request_id, "url.path": request.url.path})
+        reason = f"an error of tocsin's own; its log has it under {request_id}"
+        response = answer(request, ApiError(500, "exception", reason).document(), 500)
+    seconds = time.perf_counter() - started
+    route = getattr(request.scope.get("route"), "path", "unmatched")
+    service.metrics.requests.labels(request.method, route, response.status_code).inc()
+    service.metrics.seconds.labels(route).observe(seconds)
+    for name, value in _HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Content-Security-Policy"] = _POLICY
+    if service.config.tls:
+        response.headers["Strict-Transport-Security"] = _STRICT_TRANSPORT
+    if opaque := request.headers.get("x-opaque-id"):
+        response.headers["X-Opaque-Id"] = opaque[:128]
+    level = logging.WARNING if response.status_code >= 500 else logging.DEBUG
+    log.log(
+        level,
+        "%s %s %d",
+        request.method,
+        request.url.path,
+        response.status_code,
+        extra={
+            "http.request.method": request.method,
+            "url.path": request.url.path,
+            "http.response.status_code": response.status_code,
+            "event.duration": int(seconds * 1e9),
+            "http.request.id": request_id,
+            "source.ip": request.client.host if request.client else None,
+        },
+    )
+    return response
+
+
+def _add_errors(app: FastAPI) -> None:
+    @app.exception_handler(ApiError)
+    async def refused(request: Request, error: ApiError) -> Response:
+        return answer(request, error.document(), error.status, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        reason = f"[{'.'.join(map(str, first['loc'][1:]))}] {first['msg']}"
+        return answer(request, ApiError(400, "illegal_argument_exception", reason).document(), 400)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        kind = {404: "resource_not_found_exception", 405: "method_not_allowed"}.get(error.status_code, "exception")
+        reason = f"{request.method} {request.url.path}: {error.detail}"
+        told = ApiError(error.status_code, kind, reason)
+        return answer(request, told.document(), error.status_code, error.headers)
+
+    @app.exception_handler(RecordsError)
+    @app.exception_handler(StoreError)
+    async def unavailable(request: Request, error: TocsinError) -> Response:
+        log.warning("%s", error)
+        told = ApiError(503, "service_unavailable_exception", error.message)
+        return answer(request, told.document(), 503, {"Retry-After": "5"})
+
+    @app.exception_handler(TocsinError)
+    async def wrong(request: Request, error: TocsinError) -> Response:
+        return answer(request, ApiError(400, "illegal_argument_exception", str(error)).document(), 400)

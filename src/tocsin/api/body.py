@@ -1,0 +1,72 @@
+"""A request's body: unpacked, never larger than may be, and not waited for without end."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+
+from tocsin.api.answers import ApiError, bad_request
+
+_MANY = 16 << 20  # bytes beyond which a body is unpacked in a thread
+
+
+async def read_body(request: Request) -> bytes:
+    """Return the body, unpacked. Raises ApiError."""
+    limits = request.app.state.service.config
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limits.request_size:
+        raise _too_large(limits.request_size)
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding not in ("identity", "gzip"):
+        raise ApiError(
+            415, "illegal_argument_exception", f"content encoding [{encoding}] is not known, only gzip is"
+        )
+    unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+    parts: list[bytes] = []
+    size = 0
+    stream = request.stream().__aiter__()
+    while True:
+        try:
+            part = await asyncio.wait_for(anext(stream), limits.body_timeout)
+        except StopAsyncIteration:
+            break
+        except TimeoutError:
+            reason = f"no byte of the request's body in {limits.body_timeout:g} s"
+            raise ApiError(408, "timeout_exception", reason, {"Connection": "close"}) from None
+        except ClientDisconnect:
+            raise bad_request("the client went away") from None
+        if unpack is not None and part:
+            try:
+                part = unpack.decompress(part, limits.request_size - size + 1)
+            except zlib.error as error:
+                raise bad_request(f"the body is no gzip: {error}", "not_x_content_exception") from None
+        size += len(part)
+        if size > limits.request_size or (unpack is not None and unpack.unconsumed_tail):
+            raise _too_large(limits.request_size)
+        parts.append(part)
+    if unpack is not None and size and not unpack.eof:
+        raise bad_request("the gzip body ends too early", "not_x_content_exception")
+    return b"".join(parts)
+
+
+def _too_large(limit: int) -> ApiError:
+    reason = f"the request is larger than {limit:,} bytes"
+    return ApiError(413, "content_too_long_exception", reason, {"Connection": "close"})
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """Return the body as a JSON object, an empty one when there is no body. Raises ApiError."""
+    body = await read_body(request)
+    if not body.strip():
+        return {}
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise bad_request(f"the body is no JSON: {error}", "json_parse_exception") from None
+    if not isinstance(found, dict):
+        raise bad_request("the body is no JSON object", "parsing_exception")
+    return found

@@ -1,0 +1,102 @@
+"""Where events come in: bulk requests and single documents."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from tocsin.api.answers import ApiError, answer, bad_request
+from tocsin.api.body import read_body
+from tocsin.api.security import allow
+from tocsin.ingest.bulk import Action, BulkError, parse
+from tocsin.store.events import StoreFullError
+from tocsin.store.records.access import Scope
+
+router = APIRouter(tags=["ingest"], dependencies=[Depends(allow(Scope.INGEST))])
+_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
+}
+_DOCUMENT: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+}
+
+
+@router.post("/_bulk", openapi_extra=_BODY)
+@router.put("/_bulk", openapi_extra=_BODY)
+async def bulk(request: Request) -> Response:
+    """Store the documents of a bulk request; each is on disk when the answer comes."""
+    return await _bulk(request, None)
+
+
+@router.post("/{index}/_bulk", openapi_extra=_BODY)
+@router.put("/{index}/_bulk", openapi_extra=_BODY)
+async def bulk_into(request: Request, index: str) -> Response:
+    """Store the documents of a bulk request, in one index where they do not name another."""
+    return await _bulk(request, index)
+
+
+async def _bulk(request: Request, index: str | None) -> Response:
+    started = time.perf_counter()
+    body = await read_body(request)
+    errors, items = await run_in_threadpool(_store, request, body, index)
+    took = int((time.perf_counter() - started) * 1000)
+    return await run_in_threadpool(answer, request, {"errors": errors, "took": took, "items": items})
+
+
+def _store(request: Request, body: bytes, index: str | None) -> tuple[bool, list[dict[str, Any]]]:
+    service = request.app.state.service
+    try:
+        actions = parse(body, index)
+    except BulkError as error:
+        raise bad_request(error.message) from None
+    errors, items = _stored(request, actions)
+    service.metrics.bytes.inc(len(body))
+    return errors, items
+
+
+def _stored(request: Request, actions: list[Action]) -> tuple[bool, list[dict[str, Any]]]:
+    service = request.app.state.service
+    try:
+        errors, items = service.ingest.bulk(actions)
+    except StoreFullError as error:
+        reason = f"[TOO_MANY_REQUESTS/12/{error.message}]"
+        raise ApiError(429, "es_rejected_execution_exception", reason, {"Retry-After": "5"}) from None
+    told = Counter(item[kind].get("result", "rejected") for item in items for kind in item)
+    for result, count in told.items():
+        service.metrics.events.labels(result).inc(count)
+    return errors, items
+
+
+@router.post("/{index}/_doc", openapi_extra=_DOCUMENT)
+async def document(request: Request, index: str) -> Response:
+    """Store one document."""
+    return await _one(request, index, None, "index")
+
+
+@router.post("/{index}/_doc/{id}", openapi_extra=_DOCUMENT)
+@router.put("/{index}/_doc/{id}", openapi_extra=_DOCUMENT)
+async def document_with_id(request: Request, index: str, id: str) -> Response:
+    """Store one document under an id; one that is there already stays."""
+    kind = "create" if request.query_params.get("op_type") == "create" else "index"
+    return await _one(request, index, id, kind)
+
+
+@router.post("/{index}/_create/{id}", openapi_extra=_DOCUMENT)
+@router.put("/{index}/_create/{id}", openapi_extra=_DOCUMENT)
+async def create(request: Request, index: str, id: str) -> Response:
+    """Store one document under an id that no other has."""
+    return await _one(request, index, id, "create")
+
+
+async def _one(request: Request, index: str, id_: str | None, kind: str) -> Response:
+    body = await read_body(request)
+    _, items = await run_in_threadpool(_stored, request, [Action(kind, index, id_, body)])
+    told = items[0][kind]
+    if "error" in told:
+        raise ApiError(told["status"], told["error"]["type"], told["error"]["reason"])
+    return answer(request, {name: value for name, value in told.items() if name != "status"}, told["status"])

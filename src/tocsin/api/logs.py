@@ -1,0 +1,51 @@
+"""Log lines as ECS JSON, or as text for a person; secrets are cut out of them."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from typing import Any
+
+import ecs_logging
+
+_SECRETS = re.compile(
+    r"(?i)((?:authorization|password|api_key|cookie|x-csrf-token)[\"']?\s*[:=]\s*[\"']?"
+    r"(?:basic |apikey |bearer )?)[^\s\"',;&]+|(://[^:/@\s]+:)[^@/\s]+(?=@)"
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return a text with what looks like a password, a key or a cookie cut out."""
+    return _SECRETS.sub(lambda found: (found[1] or found[2]) + "***", text)
+
+
+class _Ecs(ecs_logging.StdlibFormatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+    def format_to_ecs(self, record: logging.LogRecord) -> dict[str, Any]:
+        found = super().format_to_ecs(record)
+        found["service"] = {"name": "tocsin"}
+        return found
+
+
+class _Text(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return without_secrets(super().format(record))
+
+
+def set_up_logs(level: str, form: str) -> None:
+    """Send every log line to standard error in one form."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Ecs() if form == "ecs" else _Text("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = []
+        logger.propagate = True
+    logging.getLogger("uvicorn.access").disabled = True  # each request is logged once, with its duration
+    for name in ("alembic", "watchfiles", "filelock"):
+        logging.getLogger(name).setLevel(logging.WARNING)

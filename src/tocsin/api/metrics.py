@@ -1,0 +1,65 @@
+"""What Prometheus is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from tocsin.ingest.rejected import Rejected
+from tocsin.store.events import EventStore
+
+
+class Metrics:
+    """Counts requests, and asks the store about itself when it is asked."""
+
+    def __init__(self, store: EventStore, rejected: Rejected) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.requests = Counter(
+            "tocsin_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "tocsin_request_seconds", "Time until a request was answered.", ["route"], registry=self.registry
+        )
+        self.events = Counter(
+            "tocsin_ingested_events",
+            "Documents received, by what became of them.",
+            ["result"],
+            registry=self.registry,
+        )
+        self.bytes = Counter("tocsin_ingested_bytes", "Bytes of bulk requests, unpacked.", registry=self.registry)
+        self.registry.register(_Store(store, rejected))
+
+    def render(self) -> bytes:
+        """Return everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class _Store:
+    def __init__(self, store: EventStore, rejected: Rejected) -> None:
+        self._store, self._rejected = store, rejected
+
+    def collect(self) -> Iterator[Metric]:
+        events = GaugeMetricFamily("tocsin_store_events", "Events in the store.", labels=["index"])
+        size = GaugeMetricFamily("tocsin_store_bytes", "Bytes of tables on disk.", labels=["index"])
+        for info in self._store.indices():
+            events.add_metric([info.name], info.events)
+            size.add_metric([info.name], info.size)
+        yield from (events, size)
+        waiting = GaugeMetricFamily("tocsin_store_waiting_bytes", "Bytes of events in the journal alone.")
+        waiting.add_metric([], self._store.waiting())
+        yield waiting
+        rejected = CounterMetricFamily(
+            "tocsin_rejected_documents", "Documents that were refused.", labels=["reason"]
+        )
+        for reason, count in self._rejected.counts.items():
+            rejected.add_metric([reason], count)
+        yield rejected
+
+    def describe(self) -> list[Metric]:
+        return []

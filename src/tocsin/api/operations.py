@@ -1,0 +1,60 @@
+"""For those who run the service: is it alive, is it ready, what does it count, who changed what?"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, Response
+
+from tocsin.api.answers import answer
+from tocsin.api.security import allow
+from tocsin.store.records.access import Scope
+from tocsin.store.records.models import AuditEntry
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz")
+async def alive() -> JSONResponse:
+    """Tell that the process answers."""
+    return JSONResponse({"status": "alive"})
+
+
+@router.get("/readyz")
+async def ready(request: Request) -> JSONResponse:
+    """Tell whether events can be stored and records be read."""
+    service = request.app.state.service
+    checks = {
+        "events": await run_in_threadpool(service.store.check),
+        "records": await run_in_threadpool(service.records.check),
+        "service": "stopping" if service.stopping else None,
+    }
+    wrong = {name: problem for name, problem in checks.items() if problem}
+    status = 503 if wrong else 200
+    return JSONResponse({"status": "not ready" if wrong else "ready", "problems": wrong}, status)
+
+
+@router.get("/metrics", dependencies=[Depends(allow(Scope.READ))])
+async def metrics(request: Request) -> Response:
+    """Tell everything that is counted, in Prometheus' text format."""
+    text = await run_in_threadpool(request.app.state.service.metrics.render)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+@router.get("/api/audit", dependencies=[Depends(allow(Scope.ADMIN))])
+async def audit(request: Request, size: int = Query(100, ge=1, le=1000)) -> Response:
+    """Return the newest changes: when, by whom, from where, what was done to what."""
+
+    def newest() -> list[dict[str, object]]:
+        with request.app.state.service.records.transaction() as session:
+            rows = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(size))
+            return [
+                {
+                    "@timestamp": row.time.isoformat(), "actor": row.actor, "address": row.address,
+                    "action": row.action, "target": row.target, "detail": row.detail,
+                }
+                for row in rows
+            ]  # fmt: skip
+
+    return answer(request, {"entries": await run_in_threadpool(newest)})

@@ -1,0 +1,252 @@
+"""What shippers ask before they send: is this Elasticsearch, may they use it, are their templates there?
+
+Templates, pipelines and policies are kept and given back, and have no effect: indices begin by themselves, raw
+records are normalised on the way in, and events leave by the service's own settings.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from tocsin.api.answers import ApiError, answer
+from tocsin.api.body import read_json
+from tocsin.api.security import allow
+from tocsin.store.patterns import name_error
+from tocsin.store.records import access
+from tocsin.store.records.access import Actor, Scope
+from tocsin.store.records.models import ClientObject
+
+# The release whose interface this is. Shippers refuse to send to one that is older than themselves.
+VERSION = "9.4.0"
+router = APIRouter(tags=["compatibility"], dependencies=[Depends(allow(None))])
+
+
+@router.api_route("/", methods=["GET", "HEAD"])
+async def root(request: Request) -> Response:
+    """Tell what clients check first."""
+    service = request.app.state.service
+    return answer(
+        request,
+        {
+            "name": "tocsin",
+            "cluster_name": "tocsin",
+            "cluster_uuid": service.cluster_uuid,
+            "version": {
+                "number": VERSION,
+                "build_flavor": "default",
+                "build_type": "tar",
+                "build_hash": "unknown",
+                "build_date": "2026-01-01T00:00:00.000000000Z",
+                "build_snapshot": False,
+                "lucene_version": "10.3.0",
+                "minimum_wire_compatibility_version": "8.19.0",
+                "minimum_index_compatibility_version": "8.0.0",
+            },
+            "tagline": "You Know, for Search",
+        },
+    )
+
+
+@router.get("/_cluster/health")
+async def health(request: Request) -> Response:
+    """Tell whether events can be stored."""
+    service = request.app.state.service
+    problem = await run_in_threadpool(service.store.check)
+    indices = len(await run_in_threadpool(service.store.indices))
+    shards = {"active_primary_shards": indices, "active_shards": indices, "relocating_shards": 0}
+    return answer(
+        request,
+        {
+            "cluster_name": "tocsin", "status": "green" if problem is None else "red", "timed_out": False,
+            "number_of_nodes": 1, "number_of_data_nodes": 1, **shards, "initializing_shards": 0,
+            "unassigned_shards": 0, "active_shards_percent_as_number": 100.0,
+        },
+    )  # fmt: skip
+
+
+@router.get("/_license")
+async def license_(request: Request) -> Response:
+    """Tell the licence that shippers ask for."""
+    about = {
+        "status": "active", "uid": request.app.state.service.cluster_uuid, "type": "basic", "issued_to": "tocsin",
+        "issue_date_in_millis": 0, "max_nodes": 1, "issuer": "tocsin", "start_date_in_millis": -1,
+    }  # fmt: skip
+    return answer(request, {"license": about})
+
+
+@router.get("/_xpack")
+async def xpack(request: Request) -> Response:
+    """Tell which features there are."""
+    there = {"available": True, "enabled": True}
+    features = {
+        "security": there,
+        "eql": there,
+        "ilm": there,
+        "data_streams": there,
+        "monitoring": {**there, "enabled": False},
+    }
+    about = {"uid": request.app.state.service.cluster_uuid, "type": "basic", "mode": "basic", "status": "active"}
+    return answer(request, {"build": {"hash": "unknown", "date": ""}, "license": about, "features": features})
+
+
+@router.get("/_nodes/{rest:path}")
+@router.get("/_nodes")
+async def nodes(request: Request, rest: str = "") -> Response:
+    """Tell the only node's address, for clients that look for others."""
+    config = request.app.state.service.config
+    address = f"{config.host}:{request.url.port or config.port}"
+    node = {
+        "name": "tocsin", "version": VERSION, "roles": ["data", "ingest", "master"],
+        "http": {"publish_address": address, "bound_address": [address]},
+    }  # fmt: skip
+    return answer(request, {"cluster_name": "tocsin", "nodes": {request.app.state.service.cluster_uuid: node}})
+
+
+# ---- what clients set up, by what it is called in the address
+
+_KINDS = {
+    "_index_template": "index_templates",
+    "_component_template": "component_templates",
+    "_template": None,
+    "_ingest/pipeline": None,
+    "_ilm/policy": None,
+}
+
+
+def _install(kind: str, listed: str | None) -> None:
+    async def list_all(request: Request) -> Response:
+        return await _get(request, kind, listed, "*")
+
+    async def get(request: Request, name: str) -> Response:
+        return await _get(request, kind, listed, name)
+
+    async def put(request: Request, name: str) -> Response:
+        body = await read_json(request)
+        await run_in_threadpool(_put, request, kind, name, body)
+        return answer(request, {"acknowledged": True})
+
+    async def remove(request: Request, name: str) -> Response:
+        await run_in_threadpool(_remove, request, kind, name)
+        return answer(request, {"acknowledged": True})
+
+    what = kind.strip("_").replace("/", " ")
+    for function, methods, path in (
+        (list_all, ["GET"], f"/{kind}"),
+        (get, ["GET", "HEAD"], f"/{kind}/{{name}}"),
+        (put, ["PUT", "POST"], f"/{kind}/{{name}}"),
+        (remove, ["DELETE"], f"/{kind}/{{name}}"),
+    ):
+        changes = methods[0] in ("PUT", "DELETE")
+        for method in methods:
+            router.add_api_route(
+                path,
+                function,
+                methods=[method],
+                summary=f"{method} {what}",
+                operation_id=f"{function.__name__}{kind.replace('/', '_')}_{method.lower()}",
+                dependencies=[Depends(allow(Scope.INGEST))] if changes else [],
+            )
+
+
+for _kind, _listed in _KINDS.items():
+    _install(_kind, _listed)
+
+
+async def _get(request: Request, kind: str, listed: str | None, name: str) -> Response:
+    found = await run_in_threadpool(_find, request, kind, name)
+    if not found and "*" not in name:
+        raise ApiError(404, "resource_not_found_exception", f"{kind.strip('_')} [{name}] is missing")
+    if listed is None:
+        return answer(request, found)
+    singular = listed.removesuffix("s")
+    return answer(request, {listed: [{"name": known, singular: body} for known, body in found.items()]})
+
+
+def _find(request: Request, kind: str, name: str) -> dict[str, Any]:
+    from tocsin.store.patterns import takes
+
+    with request.app.state.service.records.transaction() as session:
+        known = session.scalars(select(ClientObject).where(ClientObject.kind == kind))
+        return {one.name: one.body for one in known if takes(name.split(","), one.name)}
+
+
+def _row(session: Session, kind: str, name: str) -> ClientObject | None:
+    return session.get(ClientObject, (kind, name))
+
+
+def _put(request: Request, kind: str, name: str, body: dict[str, Any]) -> None:
+    actor: Actor = request.state.actor
+    with request.app.state.service.records.transaction() as session:
+        known = _row(session, kind, name[:256])
+        if known is None:
+            session.add(ClientObject(kind=kind, name=name[:256], body=body))
+        else:
+            known.body = body
+        access.record(session, actor, "client_object.put", f"{kind}/{name}")
+
+
+def _remove(request: Request, kind: str, name: str) -> None:
+    with request.app.state.service.records.transaction() as session:
+        known = _row(session, kind, name)
+        if known is None:
+            raise ApiError(404, "resource_not_found_exception", f"{kind.strip('_')} [{name}] is missing")
+        session.delete(known)
+        access.record(session, request.state.actor, "client_object.remove", f"{kind}/{name}")
+
+
+# ---- indices and data streams, which begin with their first event
+
+
+@router.get("/_data_stream/{name}")
+async def data_stream(request: Request, name: str) -> Response:
+    """Tell the data streams of a pattern."""
+    known = await run_in_threadpool(request.app.state.service.store.indices, name.split(","))
+    if not known and "*" not in name:
+        raise ApiError(404, "index_not_found_exception", f"no such index [{name}]")
+    streams = [
+        {"name": info.name, "timestamp_field": {"name": "@timestamp"}, "generation": 1, "status": "GREEN",
+         "indices": [{"index_name": info.name, "index_uuid": info.name}], "template": "tocsin"}
+        for info in known
+    ]  # fmt: skip
+    return answer(request, {"data_streams": streams})
+
+
+@router.put("/_data_stream/{name}", dependencies=[Depends(allow(Scope.INGEST))])
+async def make_data_stream(request: Request, name: str) -> Response:
+    """Acknowledge a data stream: it begins with its first event."""
+    _check_name(name)
+    return answer(request, {"acknowledged": True})
+
+
+@router.put("/{index}", dependencies=[Depends(allow(Scope.INGEST))])
+async def make_index(request: Request, index: str) -> Response:
+    """Acknowledge an index: it begins with its first event."""
+    _check_name(index)
+    await read_json(request)
+    return answer(request, {"acknowledged": True, "shards_acknowledged": True, "index": index})
+
+
+@router.head("/{index}")
+async def has_index(request: Request, index: str) -> Response:
+    """Tell whether there is an index that a pattern takes."""
+    known = await run_in_threadpool(request.app.state.service.store.indices, index.split(","))
+    return Response(status_code=200 if known else 404)
+
+
+@router.get("/_alias/{name}")
+@router.head("/_alias/{name}")
+async def alias(request: Request, name: str) -> Response:
+    """Tell that there are no aliases."""
+    raise ApiError(404, "aliases_not_found_exception", f"alias [{name}] missing")
+
+
+def _check_name(name: str) -> None:
+    wrong = name_error(name)
+    if wrong:
+        raise ApiError(400, "invalid_index_name_exception", f"Invalid index name [{name}], {wrong}")

@@ -1,0 +1,106 @@
+"""The service as a process: opened, announced, served until it is told to stop, closed."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import ssl
+from collections.abc import Callable
+
+import uvicorn
+
+from tocsin import __version__
+from tocsin.api.app import create_app
+from tocsin.api.logs import set_up_logs
+from tocsin.api.service import Service, open_service
+from tocsin.config import Config, ConfigError
+from tocsin.ingest.demo import feed_demo
+from tocsin.store.records import access
+from tocsin.store.records.access import local_actor
+
+log = logging.getLogger(__name__)
+_GRACE = 20  # seconds that requests have to end when the service stops
+# Connections served at once. More are turned away with 503, so that slow ones cannot take all memory.
+_CONNECTIONS = 512
+
+
+def run(config: Config, *, demo: bool = False, say: Callable[[str], None] = print) -> None:
+    """Serve until a signal comes. Raises TocsinError for what is wrong with the data directory or the settings."""
+    set_up_logs(config.log_level, config.log_format)
+    gc.set_threshold(100_000)
+    settings = _settings(config)
+    service = open_service(config)
+    try:
+        server = uvicorn.Server(settings(service))
+        try:
+            socket = server.config.bind_socket()
+        except SystemExit:
+            raise ConfigError(
+                f"{config.host}:{config.port} is taken, or no address of this machine",
+                hint="choose another --port",
+            ) from None
+        scheme = "https" if config.tls else "http"
+        address = f"{scheme}://{config.host}:{socket.getsockname()[1]}"
+        _welcome(service, address, say)
+        if demo:
+            _demo(service, address, say)
+        log.info("tocsin %s listens on %s, data in %s", __version__, address, config.data)
+        server.run(sockets=[socket])
+        service.stopping = True
+    finally:
+        service.close()
+    log.info("stopped; everything acknowledged is on disk")
+
+
+def _settings(config: Config) -> Callable[[Service], uvicorn.Config]:
+    if config.tls:
+        try:  # before anything is opened, and with a message that names the files
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.tls_certificate or "", config.tls_key)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"{config.tls_certificate} with {config.tls_key} is no certificate: {error}"
+            ) from None
+
+    def made(service: Service) -> uvicorn.Config:
+        return uvicorn.Config(
+            create_app(service),
+            host=config.host,
+            port=config.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            ssl_certfile=config.tls_certificate,
+            ssl_keyfile=config.tls_key,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=_GRACE,
+            limit_concurrency=_CONNECTIONS,
+            h11_max_incomplete_event_size=64 << 10,
+        )
+
+    return made
+
+
+def _welcome(service: Service, address: str, say: Callable[[str], None]) -> None:
+    say(f"tocsin {__version__} on {address}, data in {service.config.data}")
+    if service.first_password:
+        say(
+            "This first start has made the user `admin`. Its password is good once, to set another with:\n"
+            f"  one-time password: {service.first_password}\n"
+            f"  tocsin users password admin --data '{service.config.data}'"
+        )
+    if service.config.host not in ("127.0.0.1", "localhost", "::1") and not service.config.tls:
+        say("warning: passwords and events cross the network unencrypted; give tls_certificate and tls_key")
+
+
+def _demo(service: Service, address: str, say: Callable[[str], None]) -> None:
+    stored = feed_demo(service.ingest)
+    with service.records.transaction() as session:
+        key = access.add_key(session, local_actor("demo"), "demo", ["read", "ingest"], access.A_DAY)
+    say(
+        f"{stored:,} events of the bundled telemetry are stored. A look at them:\n"
+        f"  curl -H 'Authorization: ApiKey {key.encoded}' {address}/_cat/indices?v\n"
+        f"  curl -H 'Authorization: ApiKey {key.encoded}' -H 'Content-Type: application/json' \\\n"
+        f"    {address}/logs-*,winlogbeat-*/_eql/search?pretty \\\n"
+        """    -d '{"query": "process where process.args : \\"-DownloadFile\\""}'"""
+    )

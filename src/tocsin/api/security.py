@@ -1,0 +1,187 @@
+"""Who asks: basic auth, API keys and sessions, checked before anything else; guessing is slowed down."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from tocsin.api.answers import ApiError
+from tocsin.store.records import access
+from tocsin.store.records.access import Actor, Scope
+from tocsin.store.records.database import Records
+
+COOKIE = "tocsin_session"
+CSRF_HEADER = "x-csrf-token"
+_CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_REMEMBERED = 30.0  # seconds for which a password or key that was right is not checked again
+_FREE_TRIES = 5  # wrong passwords before it gets slow
+_LONGEST_WAIT = 900.0  # seconds
+_KNOWN = 4096  # entries of each memory
+
+
+@dataclass
+class _Failures:
+    count: int = 0
+    until: float = 0.0
+
+
+@dataclass
+class Throttle:
+    """Makes those wait who gave wrong passwords, twice as long after each, by name and address."""
+
+    clock: Callable[[], float] = time.monotonic
+    _failures: OrderedDict[tuple[str, str], _Failures] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait(self, name: str, address: str) -> float:
+        """Return how many seconds are left to wait."""
+        with self._lock:
+            known = self._failures.get((name, address))
+            return max(0.0, known.until - self.clock()) if known else 0.0
+
+    def failed(self, name: str, address: str) -> None:
+        """Count a wrong password."""
+        with self._lock:
+            known = self._failures.setdefault((name, address), _Failures())
+            self._failures.move_to_end((name, address))
+            known.count += 1
+            if known.count >= _FREE_TRIES:
+                known.until = self.clock() + min(_LONGEST_WAIT, 2.0 ** (known.count - _FREE_TRIES))
+            while len(self._failures) > _KNOWN:
+                self._failures.popitem(last=False)
+
+    def succeeded(self, name: str, address: str) -> None:
+        """Forget what was wrong before."""
+        with self._lock:
+            self._failures.pop((name, address), None)
+
+
+class Gate:
+    """Checks who asks."""
+
+    def __init__(self, records: Records) -> None:
+        self.records, self.throttle = records, Throttle()
+        self._key = os.urandom(32)  # credentials are remembered as hashes that only this process can make
+        self._known: OrderedDict[bytes, tuple[float, Actor]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """Check every credential anew: users or keys have changed."""
+        with self._lock:
+            self._known.clear()
+
+    def check_header(self, header: str, address: str) -> Actor | None:
+        """Return who an `Authorization` header names, None when wrong. Raises ApiError for too many tries."""
+        mark = hmac.new(
+            self._key, f"{address}\0{header}".encode("utf-8", "surrogatepass"), hashlib.sha256
+        ).digest()
+        with self._lock:
+            known = self._known.get(mark)
+        if known is not None and known[0] > time.monotonic():
+            return known[1]
+        scheme, _, value = header.partition(" ")
+        kind = scheme.lower()
+        if kind == "basic":
+            actor = self._basic(value, address)
+        elif kind in ("apikey", "bearer"):
+            with self.records.transaction() as session:
+                actor = access.check_key(session, value.strip(), address)
+        else:
+            actor = None
+        if actor is not None and not actor.one_time:
+            with self._lock:
+                self._known[mark] = (time.monotonic() + _REMEMBERED, actor)
+                while len(self._known) > _KNOWN:
+                    self._known.popitem(last=False)
+        return actor
+
+    def _basic(self, value: str, address: str) -> Actor | None:
+        try:
+            name, colon, password = base64.b64decode(value.strip(), validate=True).decode().partition(":")
+        except ValueError:
+            return None
+        return self.check_password(name, password, address) if colon else None
+
+    def check_password(self, name: str, password: str, address: str) -> Actor | None:
+        """Return who signs in, None when the password is wrong. Raises ApiError for too many tries."""
+        wait = self.throttle.wait(name, address)
+        if wait:
+            reason = f"too many wrong passwords for this user: try again in {wait:.0f} s"
+            raise ApiError(429, "security_exception", reason, {"Retry-After": str(int(wait) + 1)})
+        with self.records.transaction() as session:
+            actor = access.check_password(session, name, password, address)
+        if actor is not None:
+            self.throttle.succeeded(name, address)
+            return actor
+        self.throttle.failed(name, address)
+        with self.records.transaction() as session:
+            access.record(session, Actor(name or "?", frozenset(), address), "login.failed", name)
+        return None
+
+    def check_cookie(self, token: str, address: str) -> tuple[Actor, str] | None:
+        """Return whose session a cookie is of, and its token against forged requests."""
+        with self.records.transaction() as session:
+            return access.check_session(session, token, address)
+
+
+def address_of(request: Request) -> str:
+    """Return the address that a request comes from."""
+    return request.client.host if request.client else ""
+
+
+async def identify(request: Request) -> Actor | None:
+    """Return who asks; None when nobody is named. Raises ApiError for wrong credentials and forged requests."""
+    gate: Gate = request.app.state.service.gate
+    header = request.headers.get("authorization")
+    if header is not None:
+        actor = await run_in_threadpool(gate.check_header, header, address_of(request))
+        if actor is None:
+            raise _unauthorised("the user, the password or the key is wrong")
+        return actor
+    token = request.cookies.get(COOKIE)
+    if token is None:
+        return None
+    found = await run_in_threadpool(gate.check_cookie, token, address_of(request))
+    if found is None:
+        return None
+    actor, csrf = found
+    request.state.csrf = csrf
+    given = request.headers.get(CSRF_HEADER, "") or getattr(request.state, "csrf_given", "")
+    if request.method in _CHANGES and not hmac.compare_digest(given.encode(), csrf.encode()):
+        raise ApiError(403, "security_exception", f"a request of a browser needs the header {CSRF_HEADER}")
+    return actor
+
+
+def allow(scope: Scope | None) -> Callable[[Request], Awaitable[Actor]]:
+    """Return a dependency that lets those through who may do something; None stands for anybody who is known."""
+
+    async def check(request: Request) -> Actor:
+        actor = await identify(request)
+        if actor is None:
+            raise _unauthorised("missing authentication credentials")
+        if scope is not None and not actor.may(scope):
+            if actor.one_time:
+                reason = "this password is good once: set another with POST /_security/user/_password, or "
+                reason += f"`tocsin users password {actor.name}`"
+            else:
+                reason = f"{actor.name} may not do this: it needs the scope [{scope.value}]"
+            raise ApiError(403, "security_exception", reason)
+        request.state.actor = actor
+        return actor
+
+    return check
+
+
+def _unauthorised(reason: str) -> ApiError:
+    challenges = 'Basic realm="tocsin", charset="UTF-8", ApiKey'
+    return ApiError(401, "security_exception", reason, {"WWW-Authenticate": challenges})

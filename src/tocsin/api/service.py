@@ -1,0 +1,94 @@
+"""The service's parts, put together: the event store, records, ingest, and what guards them."""
+
+from __future__ import annotations
+
+import os
+import stat
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tocsin.api.metrics import Metrics
+from tocsin.api.security import Gate
+from tocsin.config import Config
+from tocsin.ingest.bulk import Ingest
+from tocsin.ingest.rejected import Rejected
+from tocsin.ingest.watch import WatchedFolders
+from tocsin.store.events import EventStore
+from tocsin.store.lake.lake import LakeSettings, LakeStore
+from tocsin.store.records.access import ensure_admin
+from tocsin.store.records.database import Records
+
+
+@dataclass
+class Service:
+    """What a running service is made of."""
+
+    config: Config
+    store: EventStore
+    records: Records
+    ingest: Ingest
+    gate: Gate
+    watched: WatchedFolders
+    metrics: Metrics
+    first_password: str | None = None  # of the admin that this start made
+    cluster_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    stopping: bool = False
+
+    def close(self) -> None:
+        """Stop taking anything, and leave everything on disk."""
+        self.stopping = True
+        self.watched.close()
+        self.store.close()
+        self.records.close()
+
+
+def open_service(config: Config) -> Service:
+    """Open the data directory and the database. Raises TocsinError."""
+    _private(config.data)
+    store = LakeStore(config.data, lake_settings(config))
+    try:
+        records = Records(config.records_url)
+        records.upgrade()
+        with records.transaction() as session:
+            password = ensure_admin(session)
+    except BaseException:
+        store.close()
+        raise
+    rejected = Rejected(config.data / "rejected")
+    ingest = Ingest(store, rejected)
+    watched = WatchedFolders(
+        config.watch,
+        lambda actions: [next(iter(item.values())) for item in ingest.bulk(actions)[1]],
+        config.data / "watched.json",
+        config.data / "rejected",
+    )
+    watched.start()
+    metrics = Metrics(store, rejected)
+    return Service(
+        config, store, records, ingest, Gate(records), watched, metrics, password, _uuid(config.data / "uuid")
+    )
+
+
+def lake_settings(config: Config) -> LakeSettings:
+    """Return how the store keeps events."""
+    return LakeSettings(
+        flush_after=config.flush_after,
+        keep_days=config.keep_days,
+        keep_size=config.keep_size,
+        reserve=config.disk_reserve,
+    )
+
+
+def _private(folder: Path) -> None:
+    """Make the folder for this user alone; one that is there keeps its rights, but not for everybody."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if mode & 0o007:
+        os.chmod(folder, mode & ~0o007)
+
+
+def _uuid(path: Path) -> str:
+    if not path.exists():
+        path.write_text(uuid.uuid4().hex[:22])
+    return path.read_text().strip()

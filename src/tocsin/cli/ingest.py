@@ -1,0 +1,106 @@
+"""`tocsin ingest`: files into the event store, of a service that runs or of none."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tocsin.cli.reading import REJECTS, Events, RejectsFile, Source, inputs_of, tell_of_rejected
+from tocsin.cli.serve import ConfigFile, Data
+
+if TYPE_CHECKING:
+    from tocsin.ingest.files import Send
+
+
+def ingest(
+    events: Events,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with what one growing NDJSON file gets, until interrupted.")
+    ] = False,
+    url: Annotated[
+        str | None, typer.Option(envvar="TOCSIN_URL", help="A running service; its data directory otherwise.")
+    ] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="TOCSIN_API_KEY", help="The key for it, as `tocsin keys add` shows it.")
+    ] = None,
+    source: Source = None,
+    config: ConfigFile = None,
+    data: Data = None,
+    rejects: RejectsFile = REJECTS,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
+) -> None:
+    """Store the events of files, each once, however often its file is given."""
+    from tocsin.cli.progress import progress_bar
+    from tocsin.ingest.files import Sent, send_files
+    from tocsin.sources.batch import Rejects
+
+    kept = Rejects(rejects)
+    with _sender(url, api_key, config, data) as send:
+        if follow:
+            sent = _follow(events, send, kept)
+        else:
+            inputs = inputs_of(events, source)
+            with progress_bar(inputs, quiet=quiet) as progress:
+                sent = send_files(inputs, send, kept, progress)
+    kept.close()
+    assert isinstance(sent, Sent)
+    if not quiet:
+        known = f", {sent.known:,} were there already" if sent.known else ""
+        print(f"{sent.created:,} events stored{known}", file=sys.stderr)
+        tell_of_rejected(kept)
+    raise typer.Exit(2 if kept.total and not sent.total else 0)
+
+
+@contextmanager
+def _sender(url: str | None, api_key: str | None, config: Any, data: Any) -> Iterator[Send]:
+    """Give what sends actions: over HTTP where a service is named, into the data directory otherwise."""
+    if url is not None:
+        from tocsin.ingest.remote import remote_sender
+
+        with remote_sender(url, api_key) as send:
+            yield send
+        return
+    from tocsin.config import load_config
+    from tocsin.errors import TocsinError
+    from tocsin.ingest.bulk import Action, Ingest
+    from tocsin.ingest.rejected import Rejected
+    from tocsin.store.events import StoreError
+    from tocsin.store.lake.lake import LakeStore
+
+    loaded = load_config(config, {"data": data})
+    try:
+        store = LakeStore(loaded.data)
+    except StoreError as error:
+        raise TocsinError(
+            error.message, hint="a service runs there: send to it with --url and --api-key"
+        ) from None
+    into = Ingest(store, Rejected(loaded.data / "rejected"))
+
+    def store_them(actions: Sequence[Action]) -> Sequence[dict[str, object]]:
+        return [next(iter(item.values())) for item in into.bulk(actions)[1]]
+
+    try:
+        yield store_them
+        store.flush()
+    finally:
+        store.close()
+
+
+def _follow(events: list[str], send: Send, kept: Any) -> Any:
+    from tocsin.errors import InputError
+    from tocsin.ingest.files import Sent, follow, send_lines
+
+    if len(events) != 1 or events[0] == "-":
+        raise InputError("--follow takes one file", hint="start one for each")
+    sent = Sent()
+    try:
+        for lines in follow(Path(events[0]), lambda: False):
+            send_lines(lines, send, kept, sent)
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+    return sent

@@ -1,0 +1,66 @@
+"""`tocsin serve` and `tocsin config show`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="The configuration file (TOML).", metavar="FILE")
+]
+Data = Annotated[Path | None, typer.Option("--data", help="The folder that holds everything that is kept.")]
+
+
+def serve(
+    config: ConfigFile = None,
+    data: Data = None,
+    host: Annotated[str | None, typer.Option(help="The address to listen on (127.0.0.1).")] = None,
+    port: Annotated[int | None, typer.Option(help="The port to listen on (9200); 0 for any free one.")] = None,
+    watch: Annotated[list[Path] | None, typer.Option(help="A folder whose files are stored as they come.")] = None,
+    tls_certificate: Annotated[Path | None, typer.Option(help="A certificate chain in PEM.")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="The certificate's private key in PEM.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="ecs (JSON) or text.")] = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Store the bundled telemetry first, for a first look.")
+    ] = False,
+) -> None:
+    """Take events in over Elasticsearch's interface, keep them, and answer searches, until it is stopped."""
+    from tocsin.api.run import run
+    from tocsin.config import load_config
+
+    flags = {
+        "data": data, "host": host, "port": port, "watch": tuple(watch) if watch else None,
+        "tls_certificate": tls_certificate, "tls_key": tls_key, "log_level": log_level, "log_format": log_format,
+    }  # fmt: skip
+    run(load_config(config, flags), demo=demo, say=lambda text: print(text, file=sys.stderr, flush=True))
+
+
+config_app = typer.Typer(name="config", help="The service's configuration.", no_args_is_help=True)
+
+
+@config_app.command("show")
+def show(config: ConfigFile = None, data: Data = None) -> None:
+    """Show every setting: its value, where it comes from (flag, environment, file or default), what it means."""
+    from rich.table import Table
+
+    from tocsin.cli.console import wide_console
+    from tocsin.config import FILE, Config, load_config, origins
+
+    flags: dict[str, Any] = {"data": data}
+    loaded = load_config(config, flags)
+    table = Table(box=None, header_style="bold")
+    for column in ("setting", "value", "from", "meaning"):
+        table.add_column(column, overflow="fold")
+    came = origins(config, flags, os.environ)
+    for name, field in Config.model_fields.items():
+        value = getattr(loaded, name)
+        shown = "" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        table.add_row(name, shown, came[name], field.description or "")
+    out = wide_console(140)
+    out.print(table)
+    out.print(f"\nfile: {config or FILE}", style="dim", highlight=False)

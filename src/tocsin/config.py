@@ -1,0 +1,126 @@
+"""The configuration of the service: one TOML file, the environment above it, flags above both."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import platformdirs
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from tocsin.errors import TocsinError
+
+PREFIX = "TOCSIN_"
+FILE = Path(platformdirs.user_config_dir("tocsin")) / "tocsin.toml"
+
+
+class ConfigError(TocsinError):
+    """A setting that cannot be."""
+
+
+class Config(BaseSettings):
+    """Every setting with its default. In the environment a name stands in capitals behind `TOCSIN_`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    data: Path = Field(
+        Path(platformdirs.user_data_dir("tocsin")), description="The folder that holds everything that is kept."
+    )
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(9200, ge=0, le=65535, description="The port to listen on; 0 for any free one.")
+    database_url: SecretStr | None = Field(
+        None,
+        description="Where records are, as in postgresql://user:password@host/tocsin; SQLite in `data` otherwise.",
+    )
+    tls_certificate: Path | None = Field(None, description="A certificate chain in PEM; TLS when it is given.")
+    tls_key: Path | None = Field(None, description="The certificate's private key in PEM.")
+    watch: tuple[Path, ...] = Field((), description="Folders whose files are stored as they come.")
+    request_size: int = Field(100 << 20, ge=1 << 10, description="Bytes of a request, unpacked, at most.")
+    body_timeout: float = Field(
+        30, gt=0, description="Seconds without a byte of a request's body until it is given up."
+    )
+    search_timeout: float = Field(120, gt=0, description="Seconds that a search may take.")
+    keep_days: int | None = Field(None, ge=1, description="Days for which events are kept; for ever otherwise.")
+    keep_size: int | None = Field(None, ge=1, description="Bytes of events that are kept, the newest ones.")
+    disk_reserve: int = Field(512 << 20, ge=0, description="Bytes of disk space that are left free.")
+    flush_after: float = Field(10, gt=0, description="Seconds until events in the journal get into tables.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_format: Literal["ecs", "text"] = Field("ecs", description="Log lines as ECS JSON, or as text.")
+
+    @field_validator("watch", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        """Let the environment name several folders, separated by commas."""
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _tls(self) -> Config:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key come together")
+        return self
+
+    @property
+    def records_url(self) -> str:
+        """The URL of the database of records."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.data / 'records.db').absolute()}"
+
+    @property
+    def tls(self) -> bool:
+        """Whether the service speaks TLS."""
+        return self.tls_certificate is not None
+
+
+def load_config(file: Path | None = None, flags: Mapping[str, Any] | None = None) -> Config:
+    """Return the configuration: flags before the environment before the file. Raises ConfigError."""
+    path = file or FILE
+    if file is not None and not file.is_file():
+        raise ConfigError(f"no configuration file {file}")
+
+    class Layered(Config):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, path)
+
+    try:
+        return Layered(**{name: value for name, value in (flags or {}).items() if value is not None})
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is no TOML: {error}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"])) or "settings"
+        hint = f"`tocsin config show` lists the settings; {path} and {PREFIX}* may hold it"
+        raise ConfigError(f"`{name}`: {first['msg']}", hint=hint) from None
+
+
+def origins(file: Path | None, flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
+    """Return where each setting comes from: flag, environment, file or default."""
+    path = file or FILE
+    in_file = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    set_names = {name.upper() for name in environment}
+    return {
+        name: "flag"
+        if flags.get(name) is not None
+        else "environment"
+        if f"{PREFIX}{name.upper()}" in set_names
+        else str(path)
+        if name in in_file
+        else "default"
+        for name in Config.model_fields
+    }

@@ -1,0 +1,143 @@
+"""Elasticsearch's bulk requests: an action line, and for most actions a document line below it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tocsin.errors import TocsinError
+from tocsin.ingest.intake import Intake, Refused
+from tocsin.ingest.rejected import Rejected
+from tocsin.store.events import Document, EventStore, Outcome, Result
+
+ACTIONS = ("index", "create", "update", "delete")
+_SHARDS = {"total": 1, "successful": 1, "failed": 0}
+
+
+class BulkError(TocsinError):
+    """A request that is no bulk request: none of it was stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action: what to do, where, with which document; `source` is None for a deletion."""
+
+    kind: str
+    index: str | None
+    id: str | None
+    source: bytes | None
+
+
+def parse(body: bytes, index: str | None) -> list[Action]:
+    """Return the actions of a request's body. Raises BulkError, with the number of the line."""
+    if not body.strip():
+        raise BulkError("request body is required")
+    if not body.endswith(b"\n"):
+        raise BulkError("The bulk request must be terminated by a newline [\\n]")
+    lines = body.split(b"\n")
+    actions: list[Action] = []
+    known: dict[bytes, Action] = {}  # an action line without an id is mostly the same as the last one
+    number = 0
+    while number < len(lines):
+        line = lines[number]
+        number += 1
+        if not line.strip():
+            continue
+        action = known.get(line)
+        if action is None:
+            action = _action(line, number, index)
+            if action.id is None:
+                known[line] = action
+        if action.kind == "delete":
+            actions.append(action)
+            continue
+        if number >= len(lines) or not lines[number].strip():
+            raise BulkError(f"line {number + 1}: the document of the action in line {number} is missing")
+        actions.append(Action(action.kind, action.index, action.id, lines[number].strip()))
+        number += 1
+    return actions
+
+
+def _action(line: bytes, number: int, index: str | None) -> Action:
+    try:
+        found = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise BulkError(f"Malformed action/metadata line [{number}]: {error}") from None
+    if not isinstance(found, dict) or len(found) != 1:
+        raise BulkError(f"Malformed action/metadata line [{number}], expected an object with one action")
+    [(kind, about)] = found.items()
+    if kind not in ACTIONS:
+        raise BulkError(
+            f"Malformed action/metadata line [{number}], expected one of [{', '.join(ACTIONS)}] but found [{kind}]"
+        )
+    if not isinstance(about, dict):
+        raise BulkError(f"Malformed action/metadata line [{number}], [{kind}] is no object")
+    names = about.get("_index", index), about.get("_id")
+    if any(name is not None and not isinstance(name, (str, int)) for name in names):
+        raise BulkError(f"Malformed action/metadata line [{number}], [_index] and [_id] are text")
+    place, id_ = (None if name is None else str(name) for name in names)
+    return Action(kind, place, id_, None)
+
+
+class Ingest:
+    """Stores what clients send, and keeps what cannot be stored."""
+
+    def __init__(self, store: EventStore, rejected: Rejected, intake: Intake | None = None) -> None:
+        self.store, self.rejected, self.intake = store, rejected, intake or Intake()
+
+    def bulk(self, actions: Sequence[Action]) -> tuple[bool, list[dict[str, Any]]]:
+        """Store what a bulk request brings; return whether there were errors, and the items of the answer.
+
+        Raises StoreFullError when nothing was stored.
+        """
+        taken = [self._take(action) for action in actions]
+        documents = [found for found in taken if isinstance(found, Document)]
+        outcomes = iter(zip(documents, self.store.add(documents), strict=True))
+        items = []
+        errors = False
+        for action, found in zip(actions, taken, strict=True):
+            if isinstance(found, Document):
+                document, outcome = next(outcomes)
+                answer = answer_of(document.index, outcome, action.kind)
+            else:
+                answer = refusal(action.index, action.id, found)
+            if "error" in answer:
+                errors = True
+                self.rejected.add(action.index, action.source or b"", answer["error"])
+            items.append({action.kind: answer})
+        return errors, items
+
+    def _take(self, action: Action) -> Document | Refused:
+        if action.kind in ("update", "delete"):
+            return Refused("illegal_argument_exception", f"events are never changed: no [{action.kind}]")
+        if action.index is None:
+            return Refused("action_request_validation_exception", "index is missing")
+        return self.intake.take(action.index, action.id, action.source or b"")
+
+
+def answer_of(index: str, outcome: Outcome, kind: str) -> dict[str, Any]:
+    """Return what a client is told about a document that the store has judged."""
+    told = {"_index": index, "_id": outcome.id}
+    if outcome.result is Result.CREATED:
+        return {
+            **told, "_version": 1, "result": "created", "_shards": _SHARDS, "_seq_no": 0, "_primary_term": 1,
+            "status": 201,
+        }  # fmt: skip
+    if outcome.result is Result.SAME and kind == "index":
+        return {
+            **told, "_version": 1, "result": "noop", "_shards": _SHARDS, "_seq_no": 0, "_primary_term": 1,
+            "status": 200,
+        }  # fmt: skip
+    if outcome.result is Result.NO_ROOM:
+        return refusal(index, outcome.id, Refused("validation_exception", "no more indices: the limit is reached"))
+    reason = f"[{outcome.id}]: version conflict, document already exists (current version [1])"
+    return refusal(index, outcome.id, Refused("version_conflict_engine_exception", reason, 409))
+
+
+def refusal(index: str | None, id_: str | None, refused: Refused) -> dict[str, Any]:
+    """Return what a client is told about a document that cannot be stored."""
+    error = {"type": refused.kind, "reason": refused.reason}
+    return {"_index": index, "_id": id_, "status": refused.status, "error": error}

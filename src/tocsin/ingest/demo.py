@@ -1,0 +1,46 @@
+"""The bundled telemetry, for a first look at the service: an office's day as if it ended now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import orjson
+
+from tocsin.ecs import INDEX, TIMESTAMP
+from tocsin.ingest.bulk import Action, Ingest
+from tocsin.ingest.files import OTHER, id_of
+from tocsin.moments import to_nanoseconds
+from tocsin.sources.batch import Event, Rejects, Wanted, as_document
+from tocsin.sources.inputs import find_inputs
+from tocsin.sources.read import read_inputs
+
+_PACKAGED = Path(__file__).parents[1] / "demo"
+_CHECKOUT = Path(__file__).parents[3] / "examples" / "telemetry"
+
+
+def demo_folder() -> Path:
+    """Return where the bundled telemetry lies: in the package, or in the checkout that it is installed from."""
+    return _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+
+
+def feed_demo(ingest: Ingest, now: datetime | None = None) -> int:
+    """Store the bundled telemetry, the last event now; return how many events were not there before."""
+    events: list[tuple[bytes, Event]] = []
+    wanted = Wanted(frozenset({TIMESTAMP}))
+    for batch in read_inputs(find_inputs([str(demo_folder())]), wanted, Rejects()):
+        for row in range(batch.table.rows):
+            raw = batch.raw(row)
+            events.append((raw.content, raw.event()))
+    times = [to_nanoseconds(event[TIMESTAMP]) for _, event in events]
+    shift = int((now or datetime.now(UTC)).timestamp()) * 1_000_000_000 - max(times)
+    actions = []
+    for time, (content, event) in zip(times, events, strict=True):
+        microseconds = (time + shift) // 1000
+        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+        event[TIMESTAMP] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        index = event.get(INDEX)
+        index = index if isinstance(index, str) else OTHER
+        actions.append(Action("create", index, id_of(content), orjson.dumps(as_document(event), default=str)))
+    _, items = ingest.bulk(actions)
+    return sum(item["create"]["status"] == 201 for item in items)

@@ -1,0 +1,141 @@
+"""Files into the store: whatever `tocsin hunt` reads, each event once however often its file comes."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from tocsin.ecs import INDEX, TIMESTAMP
+from tocsin.ingest.bulk import Action
+from tocsin.sources.batch import Event, EventBatch, Reject, Rejects, Wanted, as_document
+from tocsin.sources.document import Documents
+from tocsin.sources.inputs import Input
+from tocsin.sources.read import read_inputs
+
+_BATCH, _BYTES = 2_000, 8 << 20  # events and bytes that are sent at once
+OTHER = "logs-generic-default"  # the index of events that do not tell theirs
+
+# Sends actions and returns the status and the error of each, as the items of a bulk request's answer have them.
+Send = Callable[[Sequence[Action]], Sequence[dict[str, object]]]
+
+
+@dataclass
+class Sent:
+    """What became of the events of files."""
+
+    created: int = 0
+    known: int = 0  # that had been stored before
+    failed: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        """Events sent."""
+        return self.created + self.known + self.failed.total()
+
+
+def send_files(
+    inputs: Iterable[Input],
+    send: Send,
+    rejects: Rejects,
+    progress: Callable[[Input | EventBatch], None] | None = None,
+) -> Sent:
+    """Send every event of files. What cannot be read goes to `rejects`, and so does what is refused."""
+    sent = Sent()
+    batches = read_inputs(inputs, Wanted(frozenset({TIMESTAMP})), rejects, progress)
+    for actions in _in_batches(_actions(batches, progress)):
+        _account(sent, rejects, actions, send(actions))
+    return sent
+
+
+def _actions(batches: Iterable[EventBatch], progress: Callable[[EventBatch], None] | None) -> Iterator[Action]:
+    for batch in batches:
+        for row in range(batch.table.rows):
+            raw = batch.raw(row)
+            yield _action(raw.content, raw.event())
+        if progress:
+            progress(batch)
+
+
+def send_lines(lines: Sequence[bytes], send: Send, rejects: Rejects, sent: Sent) -> None:
+    """Send lines of NDJSON, each a record as any source writes it."""
+    documents = Documents()
+    actions = []
+    for line in lines:
+        try:
+            event = documents.read(line)
+        except ValueError as error:
+            rejects.add(Reject("", "", "not an event", str(error), line.decode("utf-8", "replace")))
+            continue
+        actions.append(_action(line, event))
+    for some in _in_batches(actions):
+        _account(sent, rejects, some, send(some))
+
+
+def _action(content: bytes, event: Event) -> Action:
+    index = event.get(INDEX)
+    text = orjson.dumps(as_document(event), default=str)
+    return Action("create", index if isinstance(index, str) else OTHER, id_of(content), text)
+
+
+def id_of(content: bytes) -> str:
+    """Return the id of an event from a file: the same for the same record, whichever file it is in."""
+    return hashlib.blake2b(content, digest_size=15).hexdigest()
+
+
+def _in_batches(actions: Iterable[Action]) -> Iterator[list[Action]]:
+    batch: list[Action] = []
+    size = 0
+    for action in actions:
+        batch.append(action)
+        size += len(action.source or b"")
+        if len(batch) >= _BATCH or size >= _BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _account(
+    sent: Sent, rejects: Rejects, actions: Sequence[Action], answers: Sequence[dict[str, object]]
+) -> None:
+    for action, answer in zip(actions, answers, strict=True):
+        if answer["status"] in (200, 201):
+            sent.created += 1
+        elif answer["status"] == 409:
+            sent.known += 1
+        else:
+            error = answer.get("error")
+            told = error if isinstance(error, dict) else {"type": "unknown", "reason": str(error)}
+            sent.failed[told["type"]] += 1
+            text = (action.source or b"").decode("utf-8", "replace")
+            rejects.add(Reject(action.index or "", "", told["type"], told["reason"], text))
+
+
+def follow(path: Path, stopped: Callable[[], bool], pause: float = 0.5) -> Iterator[list[bytes]]:
+    """Yield the lines of a growing file as they are finished, from its beginning, also when it is replaced."""
+    inode, offset, rest = -1, 0, b""
+    while not stopped():
+        try:
+            there = path.stat()
+        except FileNotFoundError:
+            time.sleep(pause)
+            continue
+        if there.st_ino != inode or there.st_size < offset:
+            inode, offset, rest = there.st_ino, 0, b""
+        if there.st_size == offset:
+            time.sleep(pause)
+            continue
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(8 << 20)
+        offset += len(data)
+        *lines, rest = (rest + data).split(b"\n")
+        whole = [line for line in lines if line.strip()]
+        if whole:
+            yield whole

@@ -1,0 +1,81 @@
+"""One record on its way in: an ECS document is kept as it is, a raw vendor record becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tocsin.ecs import INDEX, TIMESTAMP
+from tocsin.moments import to_nanoseconds
+from tocsin.sources.batch import unflatten
+from tocsin.sources.document import Documents, is_windows
+from tocsin.store.events import Document
+from tocsin.store.patterns import name_error
+
+LARGEST = 16 << 20  # bytes of one document
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a document cannot be stored, in the words by which Elasticsearch's clients know it."""
+
+    kind: str
+    reason: str
+    status: int = 400
+
+
+class Intake:
+    """Makes documents of records. What records say about the hosts and users of others is remembered."""
+
+    def __init__(self, documents: Documents | None = None) -> None:
+        self._documents = documents or Documents()
+
+    def take(self, index: str, id_: str | None, source: bytes) -> Document | Refused:
+        """Return a record as a document, or why it is none.
+
+        A raw record of a known product lies in that product's index, whichever it was sent to.
+        """
+        if len(source) > LARGEST:
+            return Refused(
+                "illegal_argument_exception", f"document of {len(source):,} bytes, at most {LARGEST:,}", 413
+            )
+        try:
+            record = orjson.loads(source)
+        except orjson.JSONDecodeError as error:
+            return Refused("document_parsing_exception", f"failed to parse: {error}")
+        if not isinstance(record, dict):
+            return Refused("document_parsing_exception", "failed to parse: a document is a JSON object")
+        try:
+            raw = is_windows(record) or self._documents.product_of(record) is not None
+            if raw:
+                return self._raw(record, id_, source)
+        except (ValueError, RecursionError) as error:
+            return Refused("document_parsing_exception", f"failed to parse: {error}")
+        return _document(index, id_, record.get(TIMESTAMP), source)
+
+    def _raw(self, record: Mapping[str, Any], id_: str | None, source: bytes) -> Document | Refused:
+        event = self._documents.normalise(record)
+        index = event.pop(INDEX, None) or "logs-generic-default"
+        event.setdefault("event.original", source.decode())
+        text = orjson.dumps(unflatten(event), default=str)
+        return _document(index, id_, event.get(TIMESTAMP), text)
+
+
+def _document(index: str, id_: str | None, timestamp: Any, source: bytes) -> Document | Refused:
+    wrong = name_error(index)
+    if wrong:
+        return Refused("invalid_index_name_exception", f"Invalid index name [{index}], {wrong}")
+    if id_ is not None and not 0 < len(id_.encode("utf-8", "replace")) <= 512:
+        return Refused("illegal_argument_exception", "an _id has 1 to 512 bytes")
+    if timestamp is None:
+        return Refused("document_parsing_exception", "data stream timestamp field [@timestamp] is missing")
+    try:
+        time = to_nanoseconds(timestamp if not isinstance(timestamp, list) else timestamp[0])
+    except (TypeError, ValueError, IndexError) as error:
+        shown = str(timestamp)[:100]
+        reason = f"failed to parse field [@timestamp] of type [date]: {shown!r} is no date ({error})"
+        return Refused("document_parsing_exception", reason)
+    return Document(index, time, source, id_)

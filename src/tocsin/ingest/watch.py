@@ -1,0 +1,104 @@
+"""A watched folder: files that come to lie in it are stored once they stop growing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+from watchfiles import watch
+
+from tocsin.errors import TocsinError
+from tocsin.ingest.bulk import Action
+from tocsin.ingest.files import Send, send_files
+from tocsin.sources.batch import Rejects
+from tocsin.sources.inputs import Input
+from tocsin.store.events import StoreFullError
+
+log = logging.getLogger(__name__)
+_QUIET = 2.0  # seconds without a change that make a file complete
+
+
+class WatchedFolders:
+    """Watches folders in a thread. `state` keeps which files were read, by size and time of change."""
+
+    def __init__(
+        self, folders: Sequence[Path], send: Send, state: Path, rejects: Path, quiet: float = _QUIET
+    ) -> None:
+        self._folders, self._send, self._state, self._rejects = folders, send, state, rejects
+        self._quiet = quiet
+        self._stop = threading.Event()
+        self._done: dict[str, list[int]] = orjson.loads(state.read_bytes()) if state.exists() else {}
+        self._seen: dict[str, list[int]] = {}
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin; folders that are missing are made."""
+        for folder in self._folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop when the file that is being read is done."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        wake = int(self._quiet * 1000)
+        changes = watch(*self._folders, stop_event=self._stop, rust_timeout=wake, yield_on_timeout=True)
+        for _ in changes:
+            for path in self._complete():
+                if self._stop.is_set():
+                    return
+                self._read(path)
+
+    def _complete(self) -> list[Path]:
+        """Return the files that are new or changed, and have not changed since the last look."""
+        found = []
+        seen: dict[str, list[int]] = {}
+        for path in sorted(path for folder in self._folders for path in folder.rglob("*")):
+            try:
+                there = path.stat()
+            except OSError:
+                continue
+            mark = [there.st_size, there.st_mtime_ns]
+            if not path.is_file() or path.name.startswith(".") or self._done.get(str(path)) == mark:
+                continue
+            seen[str(path)] = mark
+            if self._seen.get(str(path)) == mark:
+                found.append(path)
+        self._seen = seen
+        return found
+
+    def _read(self, path: Path) -> None:
+        rejects = Rejects(self._rejects / f"{path.name}.rejects.ndjson")
+        self._rejects.mkdir(parents=True, exist_ok=True)
+        try:
+            sent = send_files([Input(str(path), path)], _patiently(self._send, self._stop), rejects)
+        except TocsinError as error:
+            log.warning("%s: %s", path, error)
+            return
+        finally:
+            rejects.close()
+        log.info("%s: %d events stored, %d known, %d rejected", path, sent.created, sent.known, rejects.total)
+        self._done[str(path)] = self._seen.pop(str(path))
+        new = self._state.with_suffix(".new")
+        new.write_bytes(orjson.dumps(self._done))
+        new.replace(self._state)
+
+
+def _patiently(send: Send, stop: threading.Event) -> Send:
+    """Send again while the store is full."""
+
+    def again(actions: Sequence[Action]) -> Sequence[dict[str, object]]:
+        while True:
+            try:
+                return send(actions)
+            except StoreFullError as error:
+                log.warning("waiting: %s", error)
+                if stop.wait(2.0):
+                    raise
+
+    return again

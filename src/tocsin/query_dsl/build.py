@@ -1,0 +1,283 @@
+"""Conditions on one field, as Elasticsearch's leaf queries mean them, in EQL's syntax tree."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from tocsin.date_math import parse_date_math
+from tocsin.ecs import FieldType, Schema
+from tocsin.eql import syntax as s
+from tocsin.eql.functions import to_string
+from tocsin.errors import QueryError
+from tocsin.moments import to_nanoseconds
+
+TRUE, FALSE = s.Literal(True), s.Literal(False)
+# Fields that Elasticsearch analyses: what is searched for in them is words.
+TEXT_FIELDS = frozenset({"message", "error.message", "error.stack_trace"})
+_WORD = re.compile(r"\w+(?:['’.]\w+)*", re.UNICODE)
+_LUCENE = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
+_BETWEEN = "[^a-zA-Z0-9_]"  # what parts words
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a query is read against: the fields with their types, those that events have, and the time."""
+
+    schema: Schema
+    present: frozenset[str] = frozenset()
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def type_of(self, name: str) -> FieldType | None:
+        """Return a field's type, None for a field that nobody knows."""
+        known = self.schema.find(name)
+        return known.type if known else None
+
+    def expand(self, pattern: str) -> list[str]:
+        """Return the fields that a pattern with `*` names."""
+        if "*" not in pattern:
+            return [pattern]
+        wanted = re.compile(".*".join(re.escape(part) for part in pattern.split("*")))
+        return sorted(name for name in self.present if wanted.fullmatch(name))
+
+
+def is_text(name: str) -> bool:
+    """Tell whether words are searched for in a field."""
+    return name in TEXT_FIELDS or name.endswith(".text")
+
+
+def base_name(name: str) -> str:
+    """Return the field that a multi-field is of: `process.name.text` and `message.keyword` are columns of none."""
+    for suffix in (".text", ".keyword", ".caseless"):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix)
+    return name
+
+
+def ref(name: str) -> s.FieldRef:
+    """Return a reference to a field."""
+    return s.FieldRef(base_name(name), optional=True)
+
+
+def any_of(conditions: Iterable[s.Expression]) -> s.Expression:
+    """Return that one of the conditions holds; none of none."""
+    operands = tuple(dict.fromkeys(conditions))
+    return FALSE if not operands else operands[0] if len(operands) == 1 else s.Or(operands)
+
+
+def all_of(conditions: Iterable[s.Expression]) -> s.Expression:
+    """Return that every condition holds; all of none do."""
+    operands = tuple(dict.fromkeys(conditions))
+    return TRUE if not operands else operands[0] if len(operands) == 1 else s.And(operands)
+
+
+# ---- values
+
+
+def literal(name: str, value: Any, context: Context, *, up: bool = False) -> s.Literal | None:
+    """Return a value as the field's type has it; None where no event can have it. Raises QueryError."""
+    kind = context.type_of(base_name(name))
+    return _LITERALS.get(kind, _keyword)(name, value, context, up)
+
+
+def _keyword(name: str, value: Any, context: Context, up: bool) -> s.Literal | None:
+    if isinstance(value, (dict, list)) or value is None:
+        raise QueryError(f"[{name}] is compared with a text or a number, not with {value!r}")
+    if context.type_of(base_name(name)) is None and not isinstance(value, str):
+        return s.Literal(value)
+    return s.Literal(to_string(value))
+
+
+def _number(name: str, value: Any, context: Context, up: bool) -> s.Literal | None:
+    if isinstance(value, str):
+        try:
+            value = int(value) if value.strip().lstrip("+-").isdigit() else float(value)
+        except ValueError:
+            raise QueryError(f"For input string: {value!r}, which is no number, in [{name}]") from None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise QueryError(f"[{name}] is compared with a number, not with {value!r}")
+    whole = context.type_of(base_name(name)) is FieldType.LONG
+    if whole and isinstance(value, float) and value.is_integer():
+        return s.Literal(int(value))
+    return s.Literal(value if whole else float(value))
+
+
+def _boolean(name: str, value: Any, context: Context, up: bool) -> s.Literal | None:
+    truth = {True: True, False: False, "true": True, "false": False, "": False}
+    if not isinstance(value, (bool, str)) or value not in truth:
+        raise QueryError(f"Can't parse boolean value [{value}], expected [true] or [false], in [{name}]")
+    return s.Literal(truth[value])
+
+
+def _moment(name: str, value: Any, context: Context, up: bool) -> s.Literal | None:
+    return s.Literal(moment(name, value, context, up=up))
+
+
+_LITERALS: dict[FieldType | None, Callable[[str, Any, Context, bool], s.Literal | None]] = {
+    FieldType.LONG: _number,
+    FieldType.DOUBLE: _number,
+    FieldType.BOOLEAN: _boolean,
+    FieldType.DATE: _moment,
+}
+
+
+def moment(name: str, value: Any, context: Context, *, up: bool = False, zone: str | None = None) -> int:
+    """Return a moment in nanoseconds: milliseconds as a number, a date, or date math. Raises QueryError.
+
+    A rounded moment, and a date that leaves parts out, is its span's end when `up`.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise QueryError(f"[{name}] is compared with a date, not with {value!r}")
+    try:
+        if not isinstance(value, str) or re.fullmatch(r"-?\d{5,}", value):
+            return to_nanoseconds(float(value) if isinstance(value, float) else int(value))
+        text, step = _whole_date(value)
+        if zone and not text.startswith("now"):
+            text = _in_zone(text, zone)
+        found = to_nanoseconds(parse_date_math(text, context.now, round_up=up))
+        return found + step if up else found
+    except (ValueError, OverflowError) as error:
+        raise QueryError(f"failed to parse date field [{value}] in [{name}]: {error}") from None
+
+
+_PARTS = ((r"\d{4}", "-01-01", None), (r"\d{4}-\d\d", "-01", None), (r"\d{4}-\d\d-\d\d", "", 86_400))
+
+
+def _whole_date(value: str) -> tuple[str, int]:
+    """Fill in a month or a day that a date leaves out; return it, and what lies between it and its span's end."""
+    date, bars, rest = value.strip().partition("||")
+    for pattern, missing, seconds in _PARTS:
+        if re.fullmatch(pattern, date):
+            step = 0 if bars or seconds is None else seconds * 1_000_000_000 - 1
+            return date + missing + bars + rest, step
+    return value.strip(), 0
+
+
+def _in_zone(text: str, zone: str) -> str:
+    date, bars, rest = text.partition("||")
+    if re.search(r"(?:Z|[+-]\d\d:?\d\d)$", date):
+        return text
+    if "T" not in date:
+        date += "T00:00:00"
+    return date + ("+00:00" if zone in ("UTC", "Z") else zone) + bars + rest
+
+
+# ---- conditions
+
+
+def term(name: str, value: Any, context: Context, *, insensitive: bool = False) -> s.Expression:
+    """Return that a field has a value, exactly."""
+    kind = context.type_of(base_name(name))
+    if kind is FieldType.IP and isinstance(value, str):
+        return _address(name, value)
+    if kind is FieldType.DATE:
+        low, high = moment(name, value, context), moment(name, value, context, up=True)
+        return s.And((_compare(">=", name, s.Literal(low)), _compare("<=", name, s.Literal(high))))
+    found = literal(name, value, context)
+    if found is None:
+        return FALSE
+    if insensitive and isinstance(found.value, str):
+        return s.Membership(ref(name), (found,), insensitive=True)
+    return _compare("==", name, found)
+
+
+def _compare(operator: str, name: str, value: s.Literal) -> s.Expression:
+    return s.Comparison(operator, ref(name), value)
+
+
+def _address(name: str, value: str) -> s.Expression:
+    try:
+        if "/" in value:
+            ipaddress.ip_network(value, strict=False)
+            return s.Call("cidrMatch", (ref(name), s.Literal(value)))
+        return _compare("==", name, s.Literal(str(ipaddress.ip_address(value)) if ":" in value else value))
+    except ValueError:
+        raise QueryError(f"'{value}' is not an IP string literal, in [{name}]") from None
+
+
+def terms(name: str, values: list[Any], context: Context) -> s.Expression:
+    """Return that a field has one of some values."""
+    found = [literal(name, value, context) for value in values if value is not None]
+    texts = tuple(one for one in found if one is not None and isinstance(one.value, str))
+    if len(texts) == len(values) > 1 and context.type_of(base_name(name)) not in (FieldType.IP, FieldType.DATE):
+        return s.Membership(ref(name), texts)
+    return any_of(term(name, value, context) for value in values if value is not None)
+
+
+def words(name: str, text: Any, context: Context, *, every: bool = False, phrase: bool = False) -> s.Expression:
+    """Return that a text has some words, all of them, or all one behind the other; other fields are compared."""
+    if not is_text(name):
+        return term(name, text, context)
+    found = _WORD.findall(to_string(text))
+    if not found:
+        return FALSE
+    if phrase:
+        return _with_words(name, f"{_BETWEEN}+".join(escape(word) for word in found))
+    return (all_of if every else any_of)(_with_words(name, escape(word)) for word in found)
+
+
+def _with_words(name: str, pattern: str) -> s.Expression:
+    patterns = (pattern, f"{pattern}{_BETWEEN}.*", f".*{_BETWEEN}{pattern}", f".*{_BETWEEN}{pattern}{_BETWEEN}.*")
+    return s.PatternMatch("regex", True, ref(name), patterns)
+
+
+def escape(text: str) -> str:
+    """Return a text as a regular expression of Lucene that matches it alone."""
+    return _LUCENE.sub(r"\\\1", text)
+
+
+def prefix(name: str, value: Any, *, insensitive: bool = False) -> s.Expression:
+    """Return that a field's value begins with a text."""
+    return s.Call("startsWith", (ref(name), s.Literal(to_string(value))), insensitive=insensitive)
+
+
+def wildcard(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:
+    r"""Return that a field's value matches a pattern with `*` and `?`; `\` makes the next character an ordinary one."""
+    if set(pattern) == {"*"}:
+        return exists(name)
+    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    if all(part not in ("\\*", "\\?") for part in parts):  # as EQL writes it
+        plain = "".join(part[1] if len(part) == 2 else part for part in parts)
+        return s.PatternMatch("wildcard", insensitive or is_text(name), ref(name), (plain,))
+    regex = "".join(
+        ".*" if part == "*" else "." if part == "?" else escape(part[1] if len(part) == 2 else part)
+        for part in parts
+    )
+    return s.PatternMatch("regex", insensitive or is_text(name), ref(name), (regex,))
+
+
+def exists(name: str) -> s.Expression:
+    """Return that a field has a value."""
+    return s.Not(s.IsNull(ref(name)))
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One end of a range: an operator (`>`, `>=`, `<`, `<=`) and a value."""
+
+    operator: str
+    value: Any
+
+
+def between(name: str, bounds: Iterable[Bound], context: Context, zone: str | None = None) -> s.Expression:
+    """Return that a value of a field lies within bounds."""
+    conditions = []
+    kind = context.type_of(base_name(name))
+    for bound in bounds:
+        if bound.value is None:
+            continue
+        if kind is FieldType.DATE:
+            up = bound.operator in (">", "<=")  # `gt` and `lte` of a rounded moment mean the end of its span
+            at = s.Literal(moment(name, bound.value, context, up=up, zone=zone))
+            conditions.append(_compare(bound.operator, name, at))
+            continue
+        if kind is FieldType.IP:
+            raise QueryError(f"no ranges of addresses, in [{name}]", hint="a term with a block, as in 10.0.0.0/8")
+        found = literal(name, bound.value, context)
+        if found is not None:
+            conditions.append(_compare(bound.operator, name, found))
+    return all_of(conditions) if conditions else exists(name)

@@ -1,0 +1,291 @@
+"""Elasticsearch's query language in JSON -> a condition."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tocsin.eql import syntax as s
+from tocsin.errors import QueryError
+from tocsin.query_dsl.build import (
+    Bound,
+    Context,
+    all_of,
+    any_of,
+    between,
+    exists,
+    is_text,
+    prefix,
+    ref,
+    term,
+    terms,
+    wildcard,
+    words,
+)
+from tocsin.query_dsl.query_string import Reading, read_query_string
+
+_DEEPEST = 50
+_MOST = 4_096  # clauses of one query
+_BOUNDS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+def read_query(query: Any, context: Context) -> s.Expression:
+    """Return the condition of a query; none stands for all events. Raises QueryError."""
+    if query is None or query == {}:
+        return s.Literal(True)
+    return _Reader(context).read(query, 0)
+
+
+def _one(about: Any, what: str) -> tuple[str, Any]:
+    if not isinstance(about, dict) or len(about) != 1:
+        raise QueryError(f"[{what}] query takes one field")
+    [(name, value)] = about.items()
+    return str(name), value
+
+
+def _value(given: Any, key: str, what: str, *known: str) -> tuple[Any, Mapping[str, Any]]:
+    """Return the value of a leaf query, written by itself or as a member of an object, and the other members."""
+    if not isinstance(given, dict):
+        return given, {}
+    allowed = {key, "boost", "_name", "rewrite", *known}
+    unknown = sorted(set(given) - allowed)
+    if unknown:
+        raise QueryError(f"[{what}] query does not support [{unknown[0]}]")
+    if key not in given:
+        raise QueryError(f"[{what}] query needs [{key}]")
+    return given[key], given
+
+
+class _Reader:
+    def __init__(self, context: Context) -> None:
+        self.context, self.clauses = context, 0
+
+    def read(self, query: Any, depth: int) -> s.Expression:
+        self.clauses += 1
+        if depth > _DEEPEST or self.clauses > _MOST:
+            raise QueryError("too many clauses, or too many inside one another")
+        if not isinstance(query, dict) or len(query) != 1:
+            raise QueryError("a query is an object with one member, the query's name")
+        [(kind, about)] = query.items()
+        read = _QUERIES.get(kind)
+        if read is None:
+            raise QueryError(f"unknown query [{kind}]", hint=f"one of {', '.join(_QUERIES)}")
+        return read(self, about, depth)
+
+    def many(self, queries: Any, depth: int) -> list[s.Expression]:
+        listed = queries if isinstance(queries, list) else [queries]
+        return [self.read(query, depth + 1) for query in listed]
+
+    # ---- compound
+
+    def bool(self, about: Any, depth: int) -> s.Expression:
+        if not isinstance(about, dict):
+            raise QueryError("[bool] takes an object")
+        unknown = set(about) - {"must", "filter", "should", "must_not", "minimum_should_match", "boost", "_name"}
+        unknown -= {"adjust_pure_negative"}
+        if unknown:
+            raise QueryError(f"[bool] query does not support [{sorted(unknown)[0]}]")
+        needed = self.many(about.get("must", []), depth) + self.many(about.get("filter", []), depth)
+        possible = self.many(about.get("should", []), depth)
+        forbidden = [s.Not(one) for one in self.many(about.get("must_not", []), depth)]
+        least = _minimum(about.get("minimum_should_match"), len(possible), 0 if needed else 1)
+        return all_of([*needed, *_at_least(possible, least), *forbidden])
+
+    def inner(self, name: str) -> Callable[[Any, int], s.Expression]:
+        def read(about: Any, depth: int) -> s.Expression:
+            if not isinstance(about, dict) or name not in about:
+                raise QueryError(f"[{name}] is missing")
+            return self.read(about[name], depth + 1)
+
+        return read
+
+    def dis_max(self, about: Any, depth: int) -> s.Expression:
+        if not isinstance(about, dict):
+            raise QueryError("[dis_max] takes an object")
+        return any_of(self.many(about.get("queries", []), depth))
+
+    # ---- leaves
+
+    def term(self, about: Any, depth: int) -> s.Expression:
+        name, given = _one(about, "term")
+        value, rest = _value(given, "value", "term", "case_insensitive")
+        return term(name, value, self.context, insensitive=rest.get("case_insensitive") is True)
+
+    def terms(self, about: Any, depth: int) -> s.Expression:
+        if not isinstance(about, dict):
+            raise QueryError("[terms] takes an object")
+        name, values = _one({k: v for k, v in about.items() if k not in ("boost", "_name")}, "terms")
+        if not isinstance(values, list):
+            raise QueryError("[terms] query takes a list of values")
+        return terms(name, values, self.context)
+
+    def match(self, about: Any, depth: int) -> s.Expression:
+        name, given = _one(about, "match")
+        known = ("operator", "minimum_should_match", "analyzer", "zero_terms_query", "lenient", "fuzziness")
+        value, rest = _value(given, "query", "match", *known)
+        if rest.get("fuzziness") not in (None, 0, "0", "AUTO"):
+            raise QueryError("[match] query does not support [fuzziness]")
+        return words(name, value, self.context, every=str(rest.get("operator", "or")).lower() == "and")
+
+    def match_phrase(self, about: Any, depth: int) -> s.Expression:
+        name, given = _one(about, "match_phrase")
+        value, rest = _value(given, "query", "match_phrase", "slop", "analyzer", "zero_terms_query")
+        if rest.get("slop"):
+            raise QueryError("[match_phrase] query does not support [slop]")
+        return words(name, value, self.context, phrase=True)
+
+    def match_phrase_prefix(self, about: Any, depth: int) -> s.Expression:
+        name, given = _one(about, "match_phrase_prefix")
+        value, _ = _value(given, "query", "match_phrase_prefix", "max_expansions", "slop", "analyzer")
+        if is_text(name):
+            raise QueryError(f"no [match_phrase_prefix] on [{name}]", hint="use a wildcard")
+        return prefix(name, value)
+
+    def multi_match(self, about: Any, depth: int) -> s.Expression:
+        if not isinstance(about, dict) or "query" not in about:
+            raise QueryError("[multi_match] query needs [query]")
+        fields = about.get("fields", ["*"])
+        phrase = str(about.get("type", "best_fields")).startswith("phrase")
+        return self._over(fields, lambda name: words(name, about["query"], self.context, phrase=phrase))
+
+    def _over(self, fields: Any, condition: Callable[[str], s.Expression]) -> s.Expression:
+        names = [fields] if isinstance(fields, str) else fields
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise QueryError("[fields] is a list of names")
+        expanded = [one for name in names for one in self.context.expand(name.partition("^")[0])]
+        conditions = []
+        for name in expanded:
+            try:
+                conditions.append(condition(name))
+            except QueryError:
+                if len(expanded) == 1:
+                    raise
+        return any_of(conditions)
+
+    def prefix(self, about: Any, depth: int) -> s.Expression:
+        name, given = _one(about, "prefix")
+        value, rest = _value(given, "value", "prefix", "case_insensitive")
+        return prefix(name, value, insensitive=rest.get("case_insensitive") is True)
+
+    def wildcard(self, about: Any, depth: int) -> s.Expression:
+        name, given = _one(about, "wildcard")
+        if isinstance(given, dict) and "wildcard" in given:
+            given = {("value" if key == "wildcard" else key): one for key, one in given.items()}
+        value, rest = _value(given, "value", "wildcard", "case_insensitive")
+        if not isinstance(value, str):
+            raise QueryError("[wildcard] query takes a text")
+        return wildcard(name, value, insensitive=rest.get("case_insensitive") is True)
+
+    def regexp(self, about: Any, depth: int) -> s.Expression:
+        name, given = _one(about, "regexp")
+        known = ("flags", "case_insensitive", "max_determinized_states")
+        value, rest = _value(given, "value", "regexp", *known)
+        if not isinstance(value, str):
+            raise QueryError("[regexp] query takes a text")
+        return s.PatternMatch("regex", rest.get("case_insensitive") is True, ref(name), (value,))
+
+    def range(self, about: Any, depth: int) -> s.Expression:
+        name, given = _one(about, "range")
+        if not isinstance(given, dict):
+            raise QueryError("[range] query takes an object of bounds")
+        unknown = set(given) - {*_BOUNDS, "format", "time_zone", "boost", "_name", "relation"}
+        if unknown:
+            raise QueryError(f"[range] query does not support [{sorted(unknown)[0]}]")
+        bounds = [Bound(_BOUNDS[key], _epoch(value, given)) for key, value in given.items() if key in _BOUNDS]
+        zone = given.get("time_zone")
+        if zone is not None and not isinstance(zone, str):
+            raise QueryError("[time_zone] is a text, as in +01:00")
+        return between(name, bounds, self.context, zone)
+
+    def exists(self, about: Any, depth: int) -> s.Expression:
+        if not isinstance(about, dict) or not isinstance(about.get("field"), str):
+            raise QueryError("[exists] query needs [field]")
+        name = about["field"]
+        below = [known for known in self.context.present if known.startswith(name + ".")]
+        return any_of(exists(one) for one in [*self.context.expand(name), *below])
+
+    def ids(self, about: Any, depth: int) -> s.Expression:
+        values = about.get("values") if isinstance(about, dict) else None
+        if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+            raise QueryError("[ids] query needs [values], a list of texts")
+        return s.Membership(ref("_id"), tuple(map(s.Literal, values))) if values else s.Literal(False)
+
+    def query_string(self, about: Any, depth: int) -> s.Expression:
+        if not isinstance(about, dict) or not isinstance(about.get("query"), str):
+            raise QueryError("[query_string] query needs [query], a text")
+        fields = about.get("fields") or [about.get("default_field", "*")]
+        if not isinstance(fields, list) or not all(isinstance(one, str) for one in fields):
+            raise QueryError("[fields] is a list of names")
+        every = str(about.get("default_operator", "or")).lower() == "and"
+        names = tuple(name.partition("^")[0] for name in fields)
+        return read_query_string(about["query"], Reading(self.context, names, every))
+
+
+def _epoch(value: Any, given: Mapping[str, Any]) -> Any:
+    """Return seconds as milliseconds where a range says that it has seconds."""
+    if given.get("format") == "epoch_second" and isinstance(value, (int, float, str)):
+        try:
+            return int(float(value) * 1000)
+        except ValueError:
+            return value
+    return value
+
+
+def _minimum(given: Any, count: int, default: int) -> int:
+    """Return how many of `count` clauses must hold. Raises QueryError."""
+    if given is None:
+        return default
+    text = str(given).strip()
+    try:
+        if text.endswith("%"):
+            share = int(text[:-1])
+            number = count * abs(share) // 100
+            return number if share >= 0 else count - number
+        number = int(text)
+    except ValueError:
+        raise QueryError(f"[minimum_should_match] is a number or a percentage, not {given!r}") from None
+    return number if number >= 0 else count + number
+
+
+def _at_least(conditions: list[s.Expression], least: int) -> list[s.Expression]:
+    if not conditions or least <= 0:
+        return []
+    if least == 1:
+        return [any_of(conditions)]
+    if least > len(conditions):
+        return [s.Literal(False)]
+    if least == len(conditions):
+        return conditions
+    combinations = list(itertools.islice(itertools.combinations(conditions, least), _MOST + 1))
+    if len(combinations) > _MOST:
+        raise QueryError("[minimum_should_match] of so many clauses is not possible")
+    return [any_of(all_of(some) for some in combinations)]
+
+
+_Query = Callable[[_Reader, Any, int], s.Expression]
+_QUERIES: dict[str, _Query] = {
+    "match_all": lambda r, a, d: s.Literal(True),
+    "match_none": lambda r, a, d: s.Literal(False),
+    "bool": _Reader.bool,
+    "constant_score": lambda r, a, d: r.inner("filter")(a, d),
+    "boosting": lambda r, a, d: r.inner("positive")(a, d),
+    "function_score": lambda r, a, d: r.inner("query")(a, d),
+    "nested": lambda r, a, d: r.inner("query")(a, d),
+    "dis_max": _Reader.dis_max,
+    "term": _Reader.term,
+    "terms": _Reader.terms,
+    "match": _Reader.match,
+    "match_phrase": _Reader.match_phrase,
+    "match_phrase_prefix": _Reader.match_phrase_prefix,
+    "match_bool_prefix": _Reader.match_phrase_prefix,
+    "multi_match": _Reader.multi_match,
+    "prefix": _Reader.prefix,
+    "wildcard": _Reader.wildcard,
+    "regexp": _Reader.regexp,
+    "range": _Reader.range,
+    "exists": _Reader.exists,
+    "ids": _Reader.ids,
+    "query_string": _Reader.query_string,
+    "simple_query_string": _Reader.query_string,
+}

@@ -1,0 +1,1 @@
+"""Answers over the event store: EQL, searches with aggregations, fields."""
