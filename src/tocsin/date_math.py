@@ -36,11 +36,12 @@ def parse_date_math(text: str, now: datetime | None = None, *, round_up: bool = 
             raise ValueError(f"`{text}`: `{rest[position:]}` is no date math; write it as in now-48h/h")
         position = step.end()
         sign, amount, unit, rounding = step.groups()
-        moment = _round(moment, rounding, round_up) if rounding else _add(moment, int(sign + amount), unit)
+        moment = _round(moment, rounding, round_up) if rounding else add_to(moment, int(sign + amount), unit)
     return moment
 
 
-def _add(moment: datetime, amount: int, unit: str) -> datetime:
+def add_to(moment: datetime, amount: int, unit: str) -> datetime:
+    """Return a moment some units later, or earlier; a day that the month does not have is its last."""
     if unit in _UNITS:
         return moment + timedelta(**{_UNITS[unit]: amount})
     months = moment.month - 1 + amount * (12 if unit == "y" else 1)
@@ -64,4 +65,4 @@ def _round(moment: datetime, unit: str, up: bool) -> datetime:
         start = start.replace(day=1)
     if unit == "y":
         start = start.replace(month=1)
-    return _add(start, 1, unit) - timedelta(microseconds=1) if up else start
+    return add_to(start, 1, unit) - timedelta(microseconds=1) if up else start

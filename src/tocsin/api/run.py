@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import socket
 import ssl
 from collections.abc import Callable
 
@@ -29,27 +30,40 @@ def run(config: Config, *, demo: bool = False, say: Callable[[str], None] = prin
     set_up_logs(config.log_level, config.log_format)
     gc.set_threshold(100_000)
     settings = _settings(config)
-    service = open_service(config)
-    try:
-        server = uvicorn.Server(settings(service))
+    listening = _bound(config)  # before the data directory is touched
+    with listening:
+        service = open_service(config)
         try:
-            socket = server.config.bind_socket()
-        except SystemExit:
-            raise ConfigError(
-                f"{config.host}:{config.port} is taken, or no address of this machine",
-                hint="choose another --port",
-            ) from None
-        scheme = "https" if config.tls else "http"
-        address = f"{scheme}://{config.host}:{socket.getsockname()[1]}"
-        _welcome(service, address, say)
-        if demo:
-            _demo(service, address, say)
-        log.info("tocsin %s listens on %s, data in %s", __version__, address, config.data)
-        server.run(sockets=[socket])
-        service.stopping = True
-    finally:
-        service.close()
+            _serve(service, settings(service), listening, demo=demo, say=say)
+        finally:
+            service.close()
     log.info("stopped; everything acknowledged is on disk")
+
+
+def _bound(config: Config) -> socket.socket:
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    try:
+        return socket.create_server((config.host, config.port), family=family, backlog=2048)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {config.host}:{config.port}: {error.strerror or error}",
+            hint="choose another --port",
+        ) from None
+
+
+def _serve(
+    service: Service, settings: uvicorn.Config, listening: socket.socket, *, demo: bool, say: Callable[[str], None]
+) -> None:
+    config = service.config
+    scheme = "https" if config.tls else "http"
+    host = f"[{config.host}]" if ":" in config.host else config.host
+    address = f"{scheme}://{host}:{listening.getsockname()[1]}"
+    _welcome(service, address, say)
+    if demo:
+        _demo(service, address, say)
+    log.info("tocsin %s listens on %s, data in %s", __version__, address, config.data)
+    uvicorn.Server(settings).run(sockets=[listening])
+    service.stopping = True
 
 
 def _settings(config: Config) -> Callable[[Service], uvicorn.Config]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tocsin.api.metrics import Metrics
+from tocsin.api.running import Searches
 from tocsin.api.security import Gate
 from tocsin.config import Config
 from tocsin.ingest.bulk import Ingest
@@ -31,6 +32,7 @@ class Service:
     gate: Gate
     watched: WatchedFolders
     metrics: Metrics
+    searches: Searches
     first_password: str | None = None  # of the admin that this start made
     cluster_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     stopping: bool = False
@@ -39,6 +41,7 @@ class Service:
         """Stop taking anything, and leave everything on disk."""
         self.stopping = True
         self.watched.close()
+        self.searches.close()
         self.store.close()
         self.records.close()
 
@@ -63,10 +66,20 @@ def open_service(config: Config) -> Service:
         config.data / "watched.json",
         config.data / "rejected",
     )
-    watched.start()
+    if config.watch:
+        watched.start()
     metrics = Metrics(store, rejected)
     return Service(
-        config, store, records, ingest, Gate(records), watched, metrics, password, _uuid(config.data / "uuid")
+        config=config,
+        store=store,
+        records=records,
+        ingest=ingest,
+        gate=Gate(records),
+        watched=watched,
+        metrics=metrics,
+        searches=Searches(config.search_timeout),
+        first_password=password,
+        cluster_uuid=_uuid(config.data / "uuid"),
     )
 
 

@@ -43,7 +43,8 @@ class WatchedFolders:
     def close(self) -> None:
         """Stop when the file that is being read is done."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
         wake = int(self._quiet * 1000)

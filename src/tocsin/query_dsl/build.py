@@ -13,6 +13,7 @@ from tocsin.date_math import parse_date_math
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql import syntax as s
 from tocsin.eql.functions import to_string
+from tocsin.eql.strings import UnsupportedPattern, lucene_to_regex
 from tocsin.errors import QueryError
 from tocsin.moments import to_nanoseconds
 
@@ -236,18 +237,24 @@ def prefix(name: str, value: Any, *, insensitive: bool = False) -> s.Expression:
 
 
 def wildcard(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:
-    r"""Return that a field's value matches a pattern with `*` and `?`; `\` makes the next character an ordinary one."""
+    r"""Return that a field's value matches a pattern with `*` and `?`; `\` makes the next character ordinary."""
     if set(pattern) == {"*"}:
         return exists(name)
     parts = re.findall(r"\\.|.", pattern, re.DOTALL)
     if all(part not in ("\\*", "\\?") for part in parts):  # as EQL writes it
         plain = "".join(part[1] if len(part) == 2 else part for part in parts)
         return s.PatternMatch("wildcard", insensitive or is_text(name), ref(name), (plain,))
-    regex = "".join(
-        ".*" if part == "*" else "." if part == "?" else escape(part[1] if len(part) == 2 else part)
-        for part in parts
-    )
+    regex = "".join({"*": ".*", "?": "."}.get(part) or escape(part[-1]) for part in parts)
     return s.PatternMatch("regex", insensitive or is_text(name), ref(name), (regex,))
+
+
+def regexp(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:
+    """Return that a field's whole value matches a regular expression of Lucene. Raises QueryError."""
+    try:
+        lucene_to_regex(pattern)
+    except UnsupportedPattern as error:
+        raise QueryError(f"[{pattern}] in [{name}]: {error}") from None
+    return s.PatternMatch("regex", insensitive, ref(name), (pattern,))
 
 
 def exists(name: str) -> s.Expression:

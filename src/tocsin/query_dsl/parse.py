@@ -18,6 +18,7 @@ from tocsin.query_dsl.build import (
     is_text,
     prefix,
     ref,
+    regexp,
     term,
     terms,
     wildcard,
@@ -183,7 +184,7 @@ class _Reader:
         value, rest = _value(given, "value", "regexp", *known)
         if not isinstance(value, str):
             raise QueryError("[regexp] query takes a text")
-        return s.PatternMatch("regex", rest.get("case_insensitive") is True, ref(name), (value,))
+        return regexp(name, value, insensitive=rest.get("case_insensitive") is True)
 
     def range(self, about: Any, depth: int) -> s.Expression:
         name, given = _one(about, "range")

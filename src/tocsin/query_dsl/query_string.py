@@ -1,8 +1,8 @@
 """Lucene's classic query syntax -> conditions.
 
 `AND` makes the clauses on its sides necessary, `OR` leaves them as they are, `NOT` forbids one; a query without a
-necessary clause needs one of the others. That is Lucene's rule, and differs from Boolean precedence: `a AND b OR c`
-needs a and b.
+necessary clause needs one of the others. That is Lucene's rule, and differs from Boolean precedence: of
+`a AND b OR c` a and b are needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tocsin.query_dsl.build import (
     base_name,
     between,
     exists,
-    ref,
+    regexp,
     wildcard,
     words,
 )
@@ -42,9 +42,8 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_RANGE = re.compile(
-    r"([\[{])\s*(\"(?:[^\"\\]|\\.)*\"|\S+)\s+TO\s+(\"(?:[^\"\\]|\\.)*\"|[^\s\]}]+)\s*([\]}])", re.DOTALL
-)
+_END = r'("(?:[^"\\]|\\.)*"|[^\s\]}]+)'
+_RANGE = re.compile(rf"([\[{{])\s*{_END}\s+TO\s+{_END}\s*([\]}}])", re.DOTALL)
 _COMPARE = re.compile(r"(>=|<=|>|<)\s*(.*)", re.DOTALL)
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _DEEPEST = 100  # groups inside one another
@@ -198,7 +197,7 @@ class _Parser:
         if token.kind == "quoted":
             return words(name, _plain(text[1:-1]), context, phrase=True)
         if token.kind == "regex":
-            return s.PatternMatch("regex", False, ref(name), (text[1:-1].replace("\\/", "/"),))
+            return regexp(name, text[1:-1].replace("\\/", "/"))
         if token.kind == "range":
             found = _RANGE.fullmatch(text)
             assert found is not None

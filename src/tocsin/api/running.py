@@ -1,0 +1,88 @@
+"""Searches under way: a few at once, with an end; those that are asked for later are kept for a while."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from tocsin.search.selection import Clock
+
+Work = Callable[[Clock], Any]
+
+
+@dataclass
+class Running:
+    """A search: who asked for it, since when, until when its answer is kept."""
+
+    owner: str
+    future: Future[Any]
+    started: float
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    id: str | None = None  # of one that is kept
+    expires: float = 0.0  # seconds since 1970
+
+    @property
+    def milliseconds(self) -> int:
+        """How long it has been running."""
+        return int((time.time() - self.started) * 1000)
+
+
+class Searches:
+    """Runs searches in threads."""
+
+    def __init__(self, timeout: float, at_once: int = 4) -> None:
+        self._timeout = timeout
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="search")
+        self._kept: dict[str, Running] = {}
+        self._lock = threading.Lock()
+
+    def start(self, owner: str, work: Work, timeout: float | None = None) -> Running:
+        """Start a search."""
+        cancelled = threading.Event()
+        limit = self._timeout if timeout is None else timeout
+
+        def run() -> Any:  # the time of those that wait for a thread does not count
+            return work(Clock(time.monotonic() + limit, cancelled.is_set))
+
+        return Running(owner, self._pool.submit(run), time.time(), cancelled)
+
+    def keep(self, search: Running, seconds: float) -> str:
+        """Keep a search and its answer for some time; return the id by which it is asked for."""
+        with self._lock:
+            now = time.time()
+            for id_, old in list(self._kept.items()):
+                if old.expires < now:
+                    old.cancelled.set()
+                    del self._kept[id_]
+            search.id = search.id or secrets.token_urlsafe(24)
+            search.expires = now + seconds
+            self._kept[search.id] = search
+            return search.id
+
+    def find(self, id_: str, owner: str) -> Running | None:
+        """Return a search that is kept, if it is the owner's."""
+        with self._lock:
+            found = self._kept.get(id_)
+        return found if found and found.owner == owner and found.expires >= time.time() else None
+
+    def drop(self, id_: str, owner: str) -> bool:
+        """End a search and forget it; tell whether there was one."""
+        found = self.find(id_, owner)
+        if found is None:
+            return False
+        found.cancelled.set()
+        with self._lock:
+            self._kept.pop(id_, None)
+        return True
+
+    def close(self) -> None:
+        """End every search."""
+        with self._lock:
+            for one in self._kept.values():
+                one.cancelled.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)

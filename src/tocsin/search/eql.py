@@ -1,0 +1,307 @@
+"""EQL over the event store, asked and answered as Elasticsearch's `_eql/search` is."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from tocsin.detection.prepare import ReadyRule
+from tocsin.detection.sequences import Match, SequenceSearch
+from tocsin.ecs import CATEGORY, TIMESTAMP, Schema
+from tocsin.engine.candidates import TIEBREAKER
+from tocsin.engine.graph import compile_rules, step_conditions
+from tocsin.engine.pipes import Hit, apply_pipes, pipe_fields
+from tocsin.eql import syntax as s
+from tocsin.eql.compile import read
+from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.parse import read_query
+from tocsin.rules.model import Rule
+from tocsin.search.documents import fields_of
+from tocsin.search.errors import SearchError
+from tocsin.search.hits import MOST_HITS, read_fields
+from tocsin.search.selection import Clock, Selected, matching_rows, select
+from tocsin.search.sorting import Found, SortKey, TopRows
+from tocsin.sources.batch import EventBatch, RawEvent
+from tocsin.store.events import EventStore
+
+_KNOWN = frozenset(
+    {
+        "query",
+        "filter",
+        "fields",
+        "size",
+        "fetch_size",
+        "timestamp_field",
+        "tiebreaker_field",
+        "event_category_field",
+        "result_position",
+        "case_sensitive",
+        "runtime_mappings",
+        "wait_for_completion_timeout",
+        "keep_on_completion",
+        "keep_alive",
+        "max_samples_per_key",
+        "allow_partial_search_results",
+        "allow_partial_sequence_results",
+        "project_routing",
+    }
+)
+_MOST_PIPED = 200_000  # events that go through pipes other than head and tail
+
+
+@dataclass(frozen=True)
+class EqlRequest:
+    """An EQL search, read and checked."""
+
+    statement: s.Statement
+    condition: s.Expression  # of the filter
+    size: int = 10
+    tail: bool = True
+    timestamp: str = TIMESTAMP
+    tiebreaker: str = TIEBREAKER
+    category: str = CATEGORY
+    fields: tuple[str, ...] = ()
+
+
+def read_eql(body: Mapping[str, Any], context: Context) -> EqlRequest:
+    """Return an EQL search. Raises SearchError or QueryError."""
+    unknown = sorted(set(body) - _KNOWN)
+    if unknown:
+        raise SearchError(f"[eql_search] unknown field [{unknown[0]}]")
+    if body.get("runtime_mappings"):
+        raise SearchError("[runtime_mappings] is not possible")
+    text = body.get("query")
+    if not isinstance(text, str):
+        raise SearchError("[query] is missing, or no text")
+    size = body.get("size", 10)
+    if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= MOST_HITS:
+        raise SearchError(f"[size] is a whole number from 0 to {MOST_HITS}")
+    position = body.get("result_position", "tail")
+    if position not in ("head", "tail"):
+        raise SearchError("[result_position] is head or tail")
+    names = {}
+    for key, default in (
+        ("timestamp_field", TIMESTAMP),
+        ("tiebreaker_field", TIEBREAKER),
+        ("event_category_field", CATEGORY),
+    ):
+        value = body.get(key) or default
+        if not isinstance(value, str):
+            raise SearchError(f"[{key}] is a name")
+        names[key] = value
+    statement = read(text, context.schema)
+    if any(pipe.name == "count" for pipe in statement.pipes):
+        raise SearchError("`| count` yields numbers, not events", hint="use an aggregation of `_search`")
+    fields = read_fields(body.get("fields"))
+    return EqlRequest(
+        statement,
+        read_query(body.get("filter"), context),
+        size,
+        position == "tail",
+        names["timestamp_field"],
+        names["tiebreaker_field"],
+        names["event_category_field"],
+        fields,
+    )
+
+
+def run_eql(
+    store: EventStore,
+    patterns: Sequence[str],
+    request: EqlRequest,
+    schema: Schema,
+    clock: Clock,
+    *,
+    parsed: bool = False,
+) -> dict[str, Any]:
+    """Return the `hits` of an EQL search's answer."""
+    if isinstance(request.statement.query, s.EventQuery):
+        found = _events(store, patterns, request, schema, clock)
+        events = [_shown(index, id_, source, request, parsed=parsed) for index, id_, source in found]
+        return {"total": {"value": len(events), "relation": "eq"}, "events": events}
+    sequences = _sequences(store, patterns, request, schema, clock, parsed=parsed)
+    return {"total": {"value": len(sequences), "relation": "eq"}, "sequences": sequences}
+
+
+def _shown(index: str, id_: str, source: bytes, request: EqlRequest, *, parsed: bool) -> dict[str, Any]:
+    document = orjson.loads(source) if parsed else orjson.Fragment(source)
+    shown = {"_index": index, "_id": id_, "_source": document}
+    if request.fields:
+        shown["fields"] = fields_of(source, request.fields)
+    return shown
+
+
+# ---- event queries
+
+
+def _events(
+    store: EventStore, patterns: Sequence[str], request: EqlRequest, schema: Schema, clock: Clock
+) -> list[tuple[str, str, bytes]]:
+    query = request.statement.query
+    assert isinstance(query, s.EventQuery)
+    rule = ReadyRule(_rule(request), request.statement).event_rule(any_index=True)
+    condition = s.And((*step_conditions(rule, query), request.condition))
+    pipes = list(request.statement.pipes)
+    limits = [(pipe.name, _number(pipe)) for pipe in pipes if pipe.name in ("head", "tail")]
+    if len(limits) < len(pipes):
+        return _piped(store, patterns, request, condition, schema, clock)
+    # The first pipe decides from which end events are taken; without one the position does.
+    first, most = limits[0] if limits else ("tail" if request.tail else "head", request.size)
+    top = TopRows(_order(request, backwards=first == "tail"), min(most, MOST_HITS))
+    fields = {request.timestamp, request.tiebreaker}
+    for batch, table, rows in matching_rows(store, patterns, condition, fields, schema, clock):
+        top.collect(batch, table, rows)
+    found = top.found()
+    if first == "tail":
+        found.reverse()
+    for name, number in [*limits[1:], ("tail" if request.tail else "head", request.size)]:
+        found = found[:number] if name == "head" else found[max(0, len(found) - number) :]
+    return top.documents(found)
+
+
+def _order(request: EqlRequest, *, backwards: bool) -> tuple[SortKey, ...]:
+    # Events without a tiebreaker come behind those with one at the same moment.
+    return (
+        SortKey(request.timestamp, backwards, missing_first=False),
+        SortKey(request.tiebreaker, backwards, missing_first=backwards),
+    )
+
+
+def _piped(
+    store: EventStore,
+    patterns: Sequence[str],
+    request: EqlRequest,
+    condition: s.Expression,
+    schema: Schema,
+    clock: Clock,
+) -> list[tuple[str, str, bytes]]:
+    """Send events through python-eql's pipes, which have to see all of them."""
+    top = TopRows(_order(request, backwards=False), _MOST_PIPED + 1)
+    names = pipe_fields(request.statement.pipes)
+    fields = {request.timestamp, request.tiebreaker, *names}
+    values: dict[tuple[int, int], dict[str, Any]] = {}
+    for number, (batch, table, rows) in enumerate(
+        matching_rows(store, patterns, condition, fields, schema, clock), 1
+    ):
+        top.collect(batch, table, rows)
+        if len(values) + len(rows) > _MOST_PIPED:
+            raise SearchError(
+                f"more than {_MOST_PIPED:,} events go into a pipe", hint="narrow the query, or use head"
+            )
+        columns = {name: table.raw(name) for name in names}
+        listed = {n: c.take(rows).to_pylist() for n, c in columns.items() if c is not None}
+        for place, row in enumerate(rows.tolist()):
+            values[number, row] = {name: column[place] for name, column in listed.items()}
+    hits = [Hit(one, values[one.batch, one.row]) for one in top.found()]
+    piped: list[Found] = [hit.event for hit in apply_pipes(request.statement.pipes, hits)]
+    size = request.size
+    return top.documents(piped[max(0, len(piped) - size) :] if request.tail else piped[:size])
+
+
+def _number(pipe: s.Pipe) -> int:
+    argument = pipe.arguments[0]
+    return int(argument.value) if isinstance(argument, s.Literal) and isinstance(argument.value, int) else 0
+
+
+def _rule(request: EqlRequest) -> Rule:
+    return Rule(
+        rule_id="query",
+        name="query",
+        type="eql",
+        severity="low",
+        risk_score=0,
+        timestamp_field=request.timestamp,
+        tiebreaker_field=request.tiebreaker,
+        event_category_override=None if request.category == CATEGORY else request.category,
+    )
+
+
+# ---- sequences and samples
+
+
+def _sequences(
+    store: EventStore,
+    patterns: Sequence[str],
+    request: EqlRequest,
+    schema: Schema,
+    clock: Clock,
+    *,
+    parsed: bool,
+) -> list[dict[str, Any]]:
+    ready = ReadyRule(_rule(request), _filtered(request))
+    program = compile_rules([ready.event_rule(any_index=True)])
+    places: list[Selected] = []
+    search = SequenceSearch([ready])
+    narrowing = request.condition  # of a step's own bounds another step may know nothing
+    for selected in select(store, patterns, program, narrowing, ready.fields, schema, clock):
+        places.append(selected)
+        number = len(places) - 1
+
+        def raw(row: int, number: int = number) -> RawEvent:
+            return RawEvent(orjson.dumps((number, row)), selected.batch.index, orjson.loads)  # noqa: B023
+
+        search.add(EventBatch(selected.table, raw, {}), selected.rows)
+    matches = _chosen(search.matches("query"), request)
+    found = [[_place(event) for event in match.events] for match in matches]
+    documents = _documents(places, {place for one in found for place in one if place is not None})
+    search.close()
+    missing = {"_index": "", "_id": "", "_source": {}, "missing": True}
+    return [
+        {
+            "join_keys": list(match.keys),
+            "events": [
+                missing if place is None else _shown(*documents[place], request, parsed=parsed) for place in one
+            ],
+        }
+        for match, one in zip(matches, found, strict=True)
+    ]
+
+
+def _chosen(matches: Iterator[Match], request: EqlRequest) -> list[Match]:
+    if request.tail:
+        return list(deque(matches, maxlen=request.size))
+    return list(islice(matches, request.size))
+
+
+def _place(event: RawEvent | None) -> tuple[int, int] | None:
+    if event is None:
+        return None
+    number, row = orjson.loads(event.content)
+    return number, row
+
+
+def _documents(
+    places: Sequence[Selected], wanted: set[tuple[int, int]]
+) -> dict[tuple[int, int], tuple[str, str, bytes]]:
+    of_batch: dict[int, list[int]] = {}
+    for number, row in sorted(wanted):
+        of_batch.setdefault(number, []).append(row)
+    documents = {}
+    for number, rows in of_batch.items():
+        batch = places[number].batch
+        for row, id_, source in zip(rows, batch.ids(rows), batch.sources(rows), strict=True):
+            documents[number, row] = (batch.index, id_, source)
+    return documents
+
+
+def _filtered(request: EqlRequest) -> s.Statement:
+    """Return a statement whose every step also meets the filter."""
+    query = request.statement.query
+    assert not isinstance(query, s.EventQuery)
+    if request.condition == s.Literal(True):
+        return request.statement
+
+    def narrowed(step: s.Step) -> s.Step:
+        condition = s.And((step.event.condition, request.condition))
+        return replace(step, event=replace(step.event, condition=condition))
+
+    steps = tuple(map(narrowed, query.steps))
+    if isinstance(query, s.Sample):
+        return s.Statement(replace(query, steps=steps), request.statement.pipes)
+    until = narrowed(query.until) if query.until else None
+    return s.Statement(replace(query, steps=steps, until=until), request.statement.pipes)

@@ -1,0 +1,17 @@
+"""What keeps a search from being answered."""
+
+from __future__ import annotations
+
+from tocsin.errors import TocsinError
+
+
+class SearchError(TocsinError):
+    """A search that asks for something that cannot be."""
+
+
+class NoSuchIndexError(SearchError):
+    """No index has the name that was asked for."""
+
+
+class SearchStoppedError(SearchError):
+    """A search that took too long, or was cancelled."""

@@ -1,0 +1,186 @@
+"""`_search`: which events, in which order, how much of each, and aggregations over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tocsin.ecs import FieldType, Schema
+from tocsin.eql import syntax as s
+from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.parse import read_query
+from tocsin.search.aggregations import Aggregation, read_aggregations
+from tocsin.search.documents import HitForm, hits_of, read_sort, read_source
+from tocsin.search.errors import SearchError
+from tocsin.search.selection import Clock, matching_rows
+from tocsin.search.sorting import SortKey, TopRows
+from tocsin.store.events import EventStore
+
+MOST_HITS = 10_000  # `from` and `size` together, as Elasticsearch's `index.max_result_window`
+_KNOWN = frozenset(
+    {
+        "query",
+        "size",
+        "from",
+        "sort",
+        "search_after",
+        "_source",
+        "fields",
+        "docvalue_fields",
+        "aggs",
+        "aggregations",
+        "track_total_hits",
+        "timeout",
+        "post_filter",
+        "version",
+        "seq_no_primary_term",
+        "stored_fields",
+        "track_scores",
+        "explain",
+        "highlight",
+        "pit",
+        "runtime_mappings",
+        "min_score",
+        "terminate_after",
+        "indices_boost",
+        "script_fields",
+        "ext",
+        "stats",
+    }
+)
+_IMPOSSIBLE = ("runtime_mappings", "script_fields", "min_score")  # those that would change what is found
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """A search, read and checked."""
+
+    condition: s.Expression
+    size: int = 10
+    start: int = 0
+    form: HitForm = HitForm()
+    after: tuple[Any, ...] | None = None
+    aggregations: Mapping[str, Aggregation] = field(default_factory=dict)
+    total: bool = True
+
+
+def context_of(store: EventStore, patterns: Sequence[str]) -> Context:
+    """Return what queries over some indices are read against."""
+    return Context(store.schema(patterns), frozenset(store.fields(patterns)))
+
+
+def read_search(body: Mapping[str, Any], context: Context) -> SearchRequest:
+    """Return a search. Raises SearchError or QueryError."""
+    unknown = sorted(set(body) - _KNOWN)
+    if unknown:
+        raise SearchError(f"unknown key [{unknown[0]}] in a search")
+    for name in _IMPOSSIBLE:
+        if body.get(name):
+            raise SearchError(f"[{name}] is not possible")
+    size, start = _whole(body.get("size", 10), "size"), _whole(body.get("from", 0), "from")
+    if size + start > MOST_HITS:
+        raise SearchError(
+            f"Result window is too large, from + size must be less than or equal to: [{MOST_HITS}]",
+            hint="go on with search_after",
+        )
+    sort, scored = read_sort(body.get("sort"))
+    after = body.get("search_after")
+    if after is not None and (not isinstance(after, list) or len(after) != len(sort)):
+        raise SearchError(
+            f"search_after has {len(after) if isinstance(after, list) else 1} values, sort has {len(sort)}"
+        )
+    condition = read_query(body.get("query"), context)
+    if body.get("post_filter"):
+        condition = s.And((condition, read_query(body["post_filter"], context)))
+    aggregations = read_aggregations(body.get("aggs") or body.get("aggregations") or {}, context)
+    form = HitForm(
+        sort,
+        scored,
+        read_source(body.get("_source", True)),
+        read_fields(body.get("fields"), body.get("docvalue_fields")),
+    )
+    values = None if after is None else tuple(_after(v, key, context) for v, key in zip(after, sort, strict=True))
+    total = body.get("track_total_hits", True) is not False
+    return SearchRequest(condition, size, start, form, values, aggregations, total)
+
+
+def _whole(value: Any, name: str) -> int:
+    if isinstance(value, str) and value.isdigit():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise SearchError(f"[{name}] is a whole number of 0 or more, not {value!r}")
+    return value
+
+
+def _after(value: Any, key: SortKey, context: Context) -> Any:
+    kind = context.type_of(key.field)
+    if value is None:
+        return None
+    try:
+        if kind is FieldType.DATE:
+            if isinstance(value, str):
+                from tocsin.moments import to_nanoseconds
+
+                return to_nanoseconds(value)
+            return round(value * 1000) * 1000  # milliseconds, with a fraction where there is one
+        if kind is FieldType.LONG:
+            return int(value)
+        if kind is FieldType.DOUBLE:
+            return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise SearchError(f"[search_after]: {value!r} is no value of [{key.field}]") from None
+    return value
+
+
+def read_fields(*given: Any) -> tuple[str, ...]:
+    """Return the names of fields that are asked for. Raises SearchError."""
+    names = []
+    for one in (item for some in given if some for item in (some if isinstance(some, list) else [some])):
+        name = one.get("field") if isinstance(one, dict) else one
+        if not isinstance(name, str):
+            raise SearchError("[fields] is a list of names, or of objects with a [field]")
+        names.append(name)
+    return tuple(names)
+
+
+@dataclass(frozen=True)
+class SearchAnswer:
+    """What a search found: how many events, the hits asked for, and the aggregations."""
+
+    total: int
+    hits: list[dict[str, Any]]
+    aggregations: dict[str, Any]
+
+
+def run_search(
+    store: EventStore,
+    patterns: Sequence[str],
+    request: SearchRequest,
+    schema: Schema,
+    clock: Clock,
+    *,
+    parsed: bool = False,
+) -> SearchAnswer:
+    """Run a search."""
+    top = TopRows(request.form.sort, request.start + request.size, request.after)
+    collected = {name: aggregation.collect(schema) for name, aggregation in request.aggregations.items()}
+    fields = {key.field for key in request.form.sort}
+    for aggregation in request.aggregations.values():
+        fields |= aggregation.fields()
+    total = 0
+    for batch, table, rows in matching_rows(store, patterns, request.condition, fields, schema, clock):
+        total += len(rows)
+        top.collect(batch, table, rows)
+        for one in collected.values():
+            one.take(batch, table, rows)
+    found = top.found()[request.start :]
+    hits = hits_of(top, found, request.form, schema, parsed=parsed)
+    return SearchAnswer(total, hits, {name: one.answer(parsed=parsed) for name, one in collected.items()})
+
+
+def count(
+    store: EventStore, patterns: Sequence[str], condition: s.Expression, schema: Schema, clock: Clock
+) -> int:
+    """Return how many events meet a condition."""
+    return sum(len(rows) for *_, rows in matching_rows(store, patterns, condition, (), schema, clock))

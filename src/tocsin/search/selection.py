@@ -1,0 +1,128 @@
+"""Which events of the store meet a condition: batch by batch, through the one evaluator."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+
+from tocsin.ecs import INDEX, TIMESTAMP, Schema
+from tocsin.engine.column import Rows
+from tocsin.engine.evaluate import Evaluator, plan
+from tocsin.engine.graph import Program, Target, compile_conditions
+from tocsin.engine.table import EventTable
+from tocsin.eql import syntax as s
+from tocsin.search.errors import NoSuchIndexError, SearchStoppedError
+from tocsin.store.events import EventStore, Scan, StoredBatch
+
+
+@dataclass
+class Clock:
+    """When a search has to end: at a moment of the monotonic clock, or as soon as it is cancelled."""
+
+    until: float = float("inf")
+    cancelled: Callable[[], bool] = field(default=lambda: False)
+
+    def check(self) -> None:
+        """Raise SearchStoppedError when the search has to end."""
+        if self.cancelled():
+            raise SearchStoppedError("the search was cancelled")
+        if time.monotonic() > self.until:
+            raise SearchStoppedError("the search took too long", hint="search a shorter span of time")
+
+
+@dataclass(frozen=True)
+class Selected:
+    """Rows of a batch, by what they meet."""
+
+    batch: StoredBatch
+    table: EventTable
+    rows: dict[Target, Rows]
+
+
+def known_patterns(store: EventStore, patterns: Sequence[str], *, lenient: bool = False) -> list[str]:
+    """Return patterns, if each name without `*` is an index. Raises NoSuchIndexError."""
+    found = [pattern for pattern in patterns if pattern] or ["*"]
+    names = [p for p in found if "*" not in p and p != "_all" and not p.startswith("-")]
+    if names and not lenient:
+        there = {info.name for info in store.indices(names)}
+        for name in names:
+            if name not in there:
+                raise NoSuchIndexError(f"no such index [{name}]")
+    return found
+
+
+def select(
+    store: EventStore,
+    patterns: Sequence[str],
+    program: Program,
+    narrowing: s.Expression,
+    fields: Collection[str],
+    schema: Schema,
+    clock: Clock,
+) -> Iterator[Selected]:
+    """Yield the batches that have rows which meet a condition of `program`, with these rows.
+
+    Every row that is wanted meets `narrowing`, by which the store leaves out what it can. `fields` are columns to
+    read beside those of the program.
+    """
+    evaluator = Evaluator(plan(program))
+    wanted = program.fields | set(fields)
+    start, end, equal = _bounds(narrowing)
+    scan = Scan(patterns, wanted - {INDEX}, start, end, equal)
+    for batch in store.scan(scan):
+        clock.check()
+        columns = dict(batch.columns)
+        if INDEX in wanted:
+            codes = pa.array(np.zeros(batch.rows, np.int32))
+            columns[INDEX] = pa.DictionaryArray.from_arrays(codes, pa.array([batch.index], pa.string()))
+        table = EventTable(columns, batch.rows, schema)
+        rows = evaluator.matches(table)
+        if rows:
+            yield Selected(batch, table, rows)
+
+
+def matching_rows(
+    store: EventStore,
+    patterns: Sequence[str],
+    condition: s.Expression,
+    fields: Collection[str],
+    schema: Schema,
+    clock: Clock,
+) -> Iterator[tuple[StoredBatch, EventTable, Rows]]:
+    """Yield the rows that meet one condition."""
+    program = compile_conditions([(("query", 0), condition)])
+    for found in select(store, patterns, program, condition, fields, schema, clock):
+        yield found.batch, found.table, found.rows["query", 0]
+
+
+def _bounds(condition: s.Expression) -> tuple[int | None, int | None, dict[str, frozenset[str]]]:
+    """Return what every event that meets a condition has: bounds of its time, and values of fields."""
+    start: int | None = None
+    end: int | None = None
+    equal: dict[str, frozenset[str]] = {}
+    for part in _necessary(condition):
+        match part:
+            case s.Comparison(operator, s.FieldRef(name), s.Literal(value)) if name == TIMESTAMP:
+                if isinstance(value, int) and operator in (">", ">=", "=="):
+                    start = value if start is None else max(start, value)
+                if isinstance(value, int) and operator in ("<", "<=", "=="):
+                    end = value + 1 if end is None else min(end, value + 1)
+            case s.Comparison("==", s.FieldRef(name), s.Literal(value)) if isinstance(value, str):
+                equal[name] = equal.get(name, frozenset((value,))) & {value}
+            case s.Membership(s.FieldRef(name), items, False):
+                values = frozenset(i.value for i in items if isinstance(i, s.Literal) and isinstance(i.value, str))
+                if len(values) == len(items):
+                    equal[name] = equal.get(name, values) & values
+    return start, end, equal
+
+
+def _necessary(condition: s.Expression) -> Iterator[s.Expression]:
+    if isinstance(condition, s.And):
+        for operand in condition.operands:
+            yield from _necessary(operand)
+    else:
+        yield condition

@@ -1,0 +1,179 @@
+"""The first events in some order: sort keys of each batch, of which only the first rows so far are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.ecs import FieldType
+from tocsin.engine.column import Column, Rows
+from tocsin.engine.table import EventTable
+from tocsin.search.errors import SearchError
+from tocsin.store.events import StoredBatch
+
+_ROW, _BATCH = "row", "batch"
+# The index of a batch, and what gives the documents and the ids of some of its rows.
+_Place = tuple[str, Callable[[Sequence[int]], list[bytes]], Callable[[Sequence[int]], list[str]]]
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """A field to sort by. Events without it come last, or first where `missing_first`."""
+
+    field: str
+    descending: bool = False
+    missing_first: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """An event that was found: where it lies, and its sort keys."""
+
+    batch: int
+    row: int
+    keys: tuple[Any, ...]
+
+
+@dataclass
+class TopRows:
+    """The first `size` rows in the order of `keys`, behind the keys `after` where given."""
+
+    keys: Sequence[SortKey]
+    size: int
+    after: Sequence[Any] | None = None
+    _kept: pa.Table | None = None
+    _batches: dict[int, tuple[str, Callable[..., list[bytes]], Callable[..., list[str]]]] = field(
+        default_factory=dict
+    )
+    _number: int = 0
+
+    def collect(self, batch: StoredBatch, table: EventTable, rows: Rows) -> None:
+        """Take up rows of a batch."""
+        self._number += 1
+        if not self.size or (not self.keys and self._kept is not None and self._kept.num_rows >= self.size):
+            return
+        columns = {f"k{n}": _key_values(table, key, rows) for n, key in enumerate(self.keys)}
+        columns[_BATCH] = pa.array(np.full(len(rows), self._number))
+        columns[_ROW] = pa.array(rows.astype(np.int64))
+        mine = pa.table(columns)
+        if self.after is not None:
+            mine = mine.filter(self._behind(mine))
+        mine = self._first(mine)
+        both = mine if self._kept is None else pa.concat_tables([self._kept, mine], promote_options="permissive")
+        self._kept = self._first(both)
+        self._batches[self._number] = (batch.index, batch.sources, batch.ids)
+        used = set(pc.unique(self._kept.column(_BATCH)).to_pylist())
+        for number in self._batches.keys() - used:
+            del self._batches[number]
+
+    def _first(self, table: pa.Table) -> pa.Table:
+        if not self.keys:
+            return table.slice(0, self.size)
+        if table.num_rows > 4 * self.size + 1024:  # most are far behind: look at the first key alone
+            table = self._near(table)
+        order: pa.Array | None = None
+        for n in reversed(range(len(self.keys))):
+            key = self.keys[n]
+            column = table.column(f"k{n}") if order is None else table.column(f"k{n}").take(order)
+            direction = "descending" if key.descending else "ascending"
+            placement = "at_start" if key.missing_first else "at_end"
+            step = pc.array_sort_indices(column, order=direction, null_placement=placement)
+            order = step if order is None else order.take(step)
+        return table.slice(0, self.size) if order is None else table.take(order.slice(0, self.size))
+
+    def _near(self, table: pa.Table) -> pa.Table:
+        """Leave out rows that the first key alone puts behind `size` others."""
+        key, column = self.keys[0], table.column("k0")
+        if key.missing_first or column.null_count or pa.types.is_boolean(column.type):
+            return table
+        order = "descending" if key.descending else "ascending"
+        best = pc.select_k_unstable(pa.table({"k": column}), self.size, [("k", order)])
+        last = column.take(best.slice(len(best) - 1, 1))[0]
+        return table.filter(pc.greater_equal(column, last) if key.descending else pc.less_equal(column, last))
+
+    def _behind(self, table: pa.Table) -> pa.Array:
+        """Tell which rows come behind the keys `after`."""
+        behind = pa.array(np.zeros(table.num_rows, np.bool_))
+        same = pa.array(np.ones(table.num_rows, np.bool_))
+        assert self.after is not None
+        for n, (key, value) in enumerate(zip(self.keys, self.after, strict=True)):
+            column = table.column(f"k{n}").combine_chunks()
+            missing = column.is_null()
+            if value is None:
+                later = pc.and_(pc.invert(missing), pa.scalar(key.missing_first))
+                equal = missing
+            else:
+                try:
+                    at = pa.scalar(value).cast(column.type)
+                except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+                    raise SearchError(f"[search_after] has a value of another type for [{key.field}]") from None
+                compare = pc.less if key.descending else pc.greater
+                later = pc.or_(
+                    compare(column, at).fill_null(False), pc.and_(missing, pa.scalar(not key.missing_first))
+                )
+                equal = pc.equal(column, at).fill_null(False)
+            behind = pc.or_(behind, pc.and_(same, later))
+            same = pc.and_(same, equal)
+        return behind
+
+    def found(self) -> list[Found]:
+        """Return the first rows, in order."""
+        if self._kept is None:
+            return []
+        columns = [self._kept.column(f"k{n}").to_pylist() for n in range(len(self.keys))]
+        batches, rows = self._kept.column(_BATCH).to_pylist(), self._kept.column(_ROW).to_pylist()
+        return [
+            Found(b, r, tuple(c[i] for c in columns)) for i, (b, r) in enumerate(zip(batches, rows, strict=True))
+        ]
+
+    def documents(self, found: Sequence[Found]) -> list[tuple[str, str, bytes]]:
+        """Return index, id and text of rows that were found."""
+        places: dict[int, list[int]] = {}
+        for number, one in enumerate(found):
+            places.setdefault(one.batch, []).append(number)
+        documents: list[tuple[str, str, bytes]] = [("", "", b"")] * len(found)
+        for batch, numbers in places.items():
+            index, sources, ids = self._batches[batch]
+            rows = [found[number].row for number in numbers]
+            for number, id_, source in zip(numbers, ids(rows), sources(rows), strict=True):
+                documents[number] = (index, id_, source)
+        return documents
+
+
+_EMPTY = {
+    FieldType.LONG: pa.int64(),
+    FieldType.DATE: pa.int64(),
+    FieldType.DOUBLE: pa.float64(),
+    FieldType.BOOLEAN: pa.bool_(),
+}
+
+
+def _key_values(table: EventTable, key: SortKey, rows: Rows) -> pa.Array:
+    column = table.column(key.field)
+    if column is None:
+        known = table.schema.find(key.field)
+        return pa.nulls(len(rows), _EMPTY.get(known.type, pa.string()) if known else pa.string())
+    return one_value(column, rows, largest=key.descending)
+
+
+def one_value(column: Column, rows: Rows, *, largest: bool) -> pa.Array:
+    """Return one value of a column for each row: of several the smallest or the largest."""
+    if column.offsets is None:
+        codes = column.codes[rows]
+    else:
+        values = column.values
+        rank = np.empty(len(values), np.int64)
+        rank[pc.array_sort_indices(values).to_numpy()] = np.arange(len(values))
+        codes = np.full(len(rows), -1, np.int64)
+        for place, row in enumerate(rows.tolist()):
+            present = column.codes[column.offsets[row] : column.offsets[row + 1]]
+            present = present[present >= 0]
+            if len(present):
+                best = rank[present].argmax() if largest else rank[present].argmin()
+                codes[place] = present[best]
+    return column.values.take(pa.array(codes, mask=codes < 0))

@@ -1,0 +1,77 @@
+"""A running service: the real application, served over real HTTP, with users and keys."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+from elasticsearch import Elasticsearch
+
+from tocsin.api.app import create_app
+from tocsin.api.service import Service, open_service
+from tocsin.config import Config
+from tocsin.store.records import access
+from tocsin.store.records.access import local_actor
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class Running:
+    """A service that runs, and ways to talk to it."""
+
+    service: Service
+    url: str
+    key: str
+
+    def client(self, **options) -> Elasticsearch:
+        return Elasticsearch(self.url, **{"api_key": self.key, "request_timeout": 60, **options})
+
+    def http(self, key: str | None = None, **options) -> httpx.Client:
+        headers = {"Authorization": f"ApiKey {key or self.key}"} if key != "" else {}
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=60, **options)
+
+    def add_key(self, *scopes: str) -> str:
+        with self.service.records.transaction() as session:
+            return access.add_key(session, local_actor("tests"), "-".join(scopes), scopes).encoded
+
+
+@contextmanager
+def run_service(folder: Path, **settings) -> Iterator[Running]:
+    config = Config(data=folder, **settings)
+    service = open_service(config)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            create_app(service), port=0, log_config=None, access_log=False, server_header=False, http="httptools"
+        )
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        with service.records.transaction() as session:
+            access.set_password(session, local_actor("tests"), "admin", PASSWORD)
+            for role in ("viewer", "analyst", "engineer"):
+                access.add_user(session, local_actor("tests"), role, role, PASSWORD)
+        running = Running(service, f"http://127.0.0.1:{port}", "")
+        running.key = running.add_key("ingest", "read")
+        yield running
+    finally:
+        server.should_exit = True
+        thread.join()
+        service.close()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory):
+    with run_service(tmp_path_factory.mktemp("service")) as started:
+        yield started
