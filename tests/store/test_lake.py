@@ -26,7 +26,7 @@ from tocsin.store.lake import journal
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-SLOW = LakeSettings(flush_after=1e9, maintain_every=1e9, clean_after=0)  # nothing happens by itself
+SLOW = LakeSettings(flush_after=1e9, maintain_every=1e9, clean_after=0, quiet=0)  # nothing happens by itself
 
 
 @pytest.fixture

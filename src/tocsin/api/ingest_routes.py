@@ -43,6 +43,9 @@ async def bulk_into(request: Request, index: str) -> Response:
 async def _bulk(request: Request, index: str | None) -> Response:
     started = time.perf_counter()
     body = await read_body(request)
+    problem = request.app.state.service.store.check(len(body))
+    if problem:  # before any work goes into it
+        raise _busy(problem)
     errors, items = await run_in_threadpool(_store, request, body, index)
     took = int((time.perf_counter() - started) * 1000)
     return await run_in_threadpool(answer, request, {"errors": errors, "took": took, "items": items})
@@ -64,12 +67,16 @@ def _stored(request: Request, actions: list[Action]) -> tuple[bool, list[dict[st
     try:
         errors, items = service.ingest.bulk(actions)
     except StoreFullError as error:
-        reason = f"[TOO_MANY_REQUESTS/12/{error.message}]"
-        raise ApiError(429, "es_rejected_execution_exception", reason, {"Retry-After": "5"}) from None
+        raise _busy(error.message) from None
     told = Counter(item[kind].get("result", "rejected") for item in items for kind in item)
     for result, count in told.items():
         service.metrics.events.labels(result).inc(count)
     return errors, items
+
+
+def _busy(problem: str) -> ApiError:
+    reason = f"[TOO_MANY_REQUESTS/12/{problem}]"
+    return ApiError(429, "es_rejected_execution_exception", reason, {"Retry-After": "5"})
 
 
 @router.post("/{index}/_doc", openapi_extra=_DOCUMENT)

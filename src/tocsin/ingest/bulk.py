@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,12 +20,11 @@ class BulkError(TocsinError):
     """A request that is no bulk request: none of it was stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """One action: what to do, where, with which document; `source` is None for a deletion."""
 
     kind: str
-    index: str | None
+    index: str | None  # type: ignore[assignment]  # a tuple has a method of this name
     id: str | None
     source: bytes | None
 

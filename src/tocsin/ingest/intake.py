@@ -48,6 +48,8 @@ class Intake:
             return Refused("document_parsing_exception", f"failed to parse: {error}")
         if not isinstance(record, dict):
             return Refused("document_parsing_exception", "failed to parse: a document is a JSON object")
+        if isinstance(record.get("ecs"), dict):  # Beats and Elastic Agent name the version that they write
+            return _document(index, id_, record.get(TIMESTAMP), source)
         try:
             raw = is_windows(record) or self._documents.product_of(record) is not None
             if raw:

@@ -11,8 +11,8 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 import zstandard
@@ -21,11 +21,10 @@ _HEAD = struct.Struct("<II")
 _NAME = re.compile(r"(\d{12})\.journal")
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One event in the journal: its index, id, whether its sender chose the id, times in ns, and text."""
 
-    index: str
+    index: str  # type: ignore[assignment]  # a tuple has a method of this name
     id: str
     named: bool
     time: int

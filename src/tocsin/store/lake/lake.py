@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -29,21 +29,23 @@ from tocsin.store.lake.table import IndexTable, StoredFile, rows_of
 from tocsin.store.patterns import matching
 
 log = logging.getLogger(__name__)
+_WRITERS = 3  # indices that are written at once: one waits for the disk while another packs
 
 
 @dataclass(frozen=True)
 class LakeSettings:
     """How the store keeps events. Sizes are in bytes, times in seconds."""
 
-    flush_size: int = 48 << 20  # documents in the journal that make one commit
+    flush_size: int = 96 << 20  # documents in the journal that make one commit
     flush_after: float = 10.0  # what waits longer is committed whatever its size
-    waiting_size: int = 256 << 20  # documents that may wait for tables; more are refused
+    waiting_size: int = 512 << 20  # documents that may wait for tables; more are refused
     reserve: int = 512 << 20  # disk space that is left free
     max_indices: int = 1_000
     keep_days: int | None = None
     keep_size: int | None = None
     clean_after: int = 1  # hours for which files of older versions are kept for other readers
     maintain_every: float = 5.0
+    quiet: float = 300.0  # without new events, after which a slice of a day that is over is ordered
 
 
 @dataclass
@@ -85,6 +87,7 @@ class LakeStore:
         self._rotate = threading.Event()
         self._maintaining = threading.Lock()
         self._problem: str | None = None
+        self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="store-write")
         self._threads = [
             threading.Thread(target=target, name=f"store-{target.__name__.strip('_')}", daemon=True)
             for target in (self._commit, self._flush, self._maintain)
@@ -167,9 +170,9 @@ class LakeStore:
             return f"the disk is full: {free:,} bytes free, {self.settings.reserve:,} kept in reserve"
         return None
 
-    def check(self) -> str | None:
-        """Return why nothing can be stored now; see EventStore."""
-        return self._refusal(0) or self._problem
+    def check(self, size: int = 0) -> str | None:
+        """Return why documents of some size cannot be stored now; see EventStore."""
+        return self._refusal(size) or self._problem
 
     def _commit(self) -> None:
         """Write what is asked for to the journal, in groups as large as they come; one thread."""
@@ -326,21 +329,26 @@ class LakeStore:
     def _settle(self, generations: Sequence[Generation]) -> None:
         for generation in generations:
             self._ids.settle(generation.segment)
-        for name in dict.fromkeys(name for generation in generations for name in generation.indices):
-            table = self._table(name)
-            mine = [generation for generation in generations if name in generation.indices]
-            whole = [generation.indices[name].whole() for generation in mine]
-            version = table.append(pa.concat_tables(whole, promote_options="default"), generations[-1].segment)
-            with self._state:
-                table.publish(version)
-                for generation in mine:
-                    del generation.indices[name]
+        names = dict.fromkeys(name for generation in generations for name in generation.indices)
+        for done in [self._writers.submit(self._settle_index, name, generations) for name in names]:
+            done.result()
         for generation in generations:
             with self._state:
                 self._old.remove(generation)
             journal.path_of(self._journal, generation.segment).unlink(missing_ok=True)
+        pa.default_memory_pool().release_unused()
         with self._flushed:
             self._flushed.notify_all()
+
+    def _settle_index(self, name: str, generations: Sequence[Generation]) -> None:
+        table = self._table(name)
+        mine = [generation for generation in generations if name in generation.indices]
+        whole = [generation.indices[name].whole() for generation in mine]
+        version = table.append(pa.concat_tables(whole, promote_options="default"), generations[-1].segment)
+        with self._state:
+            table.publish(version)
+            for generation in mine:
+                del generation.indices[name]
 
     # ---- maintenance
 
@@ -364,7 +372,7 @@ class LakeStore:
         done = 0
         self._retain(now)
         for table in list(self._tables.values()):
-            for day, number in table.to_order(now):
+            for day, number in table.to_order(now, timedelta(seconds=self.settings.quiet)):
                 if self._stop.is_set():
                     return done
                 version = table.order(day, number)
@@ -502,5 +510,6 @@ class LakeStore:
             self._flushed.notify_all()
         for thread in self._threads[1:]:
             thread.join()
+        self._writers.shutdown()
         self._segment.close()
         self._guard.release()

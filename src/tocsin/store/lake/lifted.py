@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -17,8 +18,8 @@ import pyarrow.compute as pc
 
 from tocsin.store.lake.fields import ID, OWN, SOURCE
 
-_DISTINCT = 0.1  # of a table's rows: fewer distinct values cost next to nothing in the document
-_SHORTEST = 6  # characters, on average
+_WORTH = 5.0  # bytes of distinct values a row, below which a column costs next to nothing in the document
+_NOWHERE = "\x02"
 _MARK = re.compile("\x01([^\x01]+)\x01")
 
 
@@ -29,10 +30,7 @@ def lift(table: pa.Table) -> pa.Table:
         column = table.column(name)
         if (name in OWN and name != ID) or not _is_rich(column):
             continue
-        mark = _mark(name)
-        for row, value in enumerate(column.to_pylist()):
-            if value:
-                sources[row] = sources[row].replace(_json(value), mark)
+        sources = list(map(str.replace, sources, _tokens(column), repeat(_mark(name)), repeat(1)))
     position = table.column_names.index(SOURCE)
     return table.set_column(position, SOURCE, pa.array(sources, pa.string()))
 
@@ -55,6 +53,27 @@ def _mark(name: str) -> str:
     return f"\x01{name}\x01"
 
 
+def _tokens(column: pa.ChunkedArray) -> list[str]:
+    """Return the JSON of each value as documents have it, and what no document has where there is no value.
+
+    It is not escaped beyond backslashes and quotes: a value with more than that is not found, and stays.
+    """
+    array = pa.concat_arrays(column.chunks) if column.num_chunks != 1 else column.chunk(0)
+    if pa.types.is_list(array.type):
+        texts = pa.ListArray.from_arrays(array.offsets, _escaped(array.values), mask=array.is_null())
+        joined = pc.binary_join(texts, '","')
+        ends = ('["', '"]')
+    else:
+        joined, ends = _escaped(array), ('"', '"')
+    whole = pc.binary_join_element_wise(ends[0], joined, ends[1], "").fill_null(_NOWHERE)
+    tokens: list[str] = whole.to_pylist()
+    return tokens
+
+
+def _escaped(texts: pa.Array) -> pa.Array:
+    return pc.replace_substring(pc.replace_substring(texts, "\\", "\\\\"), '"', '\\"')
+
+
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
@@ -67,8 +86,6 @@ def _is_rich(column: pa.ChunkedArray) -> bool:
         texts = column
     else:
         return False
-    if len(column) - column.null_count < _DISTINCT * len(column):
-        return False
     distinct: int = pc.count_distinct(texts).as_py()
-    length = pc.mean(pc.binary_length(texts)).as_py() or 0
-    return distinct > _DISTINCT * len(column) and length >= _SHORTEST
+    length: float = pc.mean(pc.binary_length(texts)).as_py() or 0.0
+    return distinct * length > _WORTH * len(column)

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import (
     ColumnProperties,
     CommitProperties,
@@ -53,7 +52,7 @@ def _writing(level: int) -> WriterProperties:
     )
 
 
-_QUICK, _SMALL = _writing(1), _writing(6)  # for files that are soon written anew, and for those that stay
+_QUICK, _SMALL = _writing(1), _writing(3)  # for files that are soon written anew, and for those that stay
 
 
 @dataclass(frozen=True)
@@ -67,6 +66,7 @@ class StoredFile:
     slice: int
     first: int
     last: int
+    made: datetime
 
     def within(self, start: int | None, end: int | None) -> bool:
         """Tell whether some of its events may lie in a span of time, the end excluded."""
@@ -90,6 +90,7 @@ class IndexTable:
         self.segment = -1  # of the journal, up to which its events are here
         self._synced: set[str] = set()
         self._published = -1
+        self._delta: DeltaTable | None = None  # as the thread that appends last saw it
         if DeltaTable.is_deltatable(str(path)):
             _mend(path)
             table = self._open()
@@ -102,9 +103,11 @@ class IndexTable:
 
     def append(self, table: pa.Table, segment: int) -> Version:
         """Commit events, as those that the journal has up to a segment; return the version that this makes."""
-        ready = lift(self._sorted(table))
+        ready = lift(self._placed(table))
+        if self._delta is None and DeltaTable.is_deltatable(str(self.path)):
+            self._delta = self._open()
         write_deltalake(
-            str(self.path),
+            str(self.path) if self._delta is None else self._delta,
             ready,
             mode="append",
             schema_mode="merge",
@@ -116,14 +119,13 @@ class IndexTable:
         self.segment = segment
         return self._current()
 
-    def _sorted(self, table: pa.Table) -> pa.Table:
+    def _placed(self, table: pa.Table) -> pa.Table:
+        """Return events with the partitions that they go to."""
         days = day_of(table.column(TIMESTAMP))
         table = table.append_column(DAY, days)
-        table = table.take(pc.sort_indices(table, [(n, "ascending") for n in (DAY, USER, HOST, TIMESTAMP)]))
         slices = np.zeros(table.num_rows, np.int32)
         filled = self._filled()
-        days = table.column(DAY).combine_chunks()
-        codes = days.cast(pa.int32()).to_numpy(zero_copy_only=False)
+        codes = days.combine_chunks().cast(pa.int32()).to_numpy(zero_copy_only=False)
         for code in np.unique(codes).tolist():
             day = date.fromordinal(_EPOCH + code)
             number, rows = filled.get(day, (0, 0))
@@ -157,8 +159,11 @@ class IndexTable:
         if version.number > self._published:
             self._published, self.files = version.number, version.files
 
-    def to_order(self, now: datetime) -> list[tuple[date, int]]:
-        """Return the slices whose files should become one: the full ones, and those of days that are over."""
+    def to_order(self, now: datetime, quiet: timedelta) -> list[tuple[date, int]]:
+        """Return the slices whose files should become one: the full ones, and those of days that are over.
+
+        A slice of a day that is over has to be quiet for some time, for old events may come in by the million.
+        """
         filled = self._filled()
         found: dict[tuple[date, int], list[StoredFile]] = {}
         for file in self.files:
@@ -170,7 +175,7 @@ class IndexTable:
             if len(files) > 1
             and (
                 len(files) >= FULL_OF_FILES
-                or day < yesterday
+                or (day < yesterday and max(file.made for file in files) + quiet <= now)
                 or number < filled[day][0]
                 or filled[day][1] >= SLICE_ROWS
             )
@@ -182,6 +187,7 @@ class IndexTable:
             [USER, HOST],
             partition_filters=[(DAY, "=", str(day)), (SLICE, "=", str(number))],
             target_size=1 << 40,
+            max_concurrent_tasks=1,
             writer_properties=_SMALL,
         )
         return self._current()
@@ -219,6 +225,7 @@ def _files(table: DeltaTable) -> tuple[StoredFile, ...]:
             day=action[f"partition.{DAY}"],
             slice=action[f"partition.{SLICE}"],
             first=_nanoseconds(action[f"min.{TIMESTAMP}"]),
+            made=datetime.fromtimestamp(action["modification_time"] / 1000, UTC),
             last=_nanoseconds(action[f"max.{TIMESTAMP}"]) + 999_999,  # Delta's statistics may be cut to ms
         )
         for action in actions
