@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint bench lock examples clean
+.PHONY: run test lint bench torture lock examples clean
 
 # Hunt over the bundled telemetry and show the reference rule's alerts.
 run: $(READY)
@@ -26,6 +26,10 @@ lint: $(READY)
 bench: $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
 	$(BIN)/python -m benchmarks.run
+
+# Kill the service at random moments, and look whether an event is missing or there twice.
+torture: $(READY)
+	$(BIN)/python -m tests.torture --kills 50
 
 # Pin the newest versions that pyproject.toml allows.
 lock: $(READY)

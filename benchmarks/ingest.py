@@ -1,7 +1,7 @@
 """How fast events come in through `_bulk`, for how long, and what they take: `python -m benchmarks.ingest`.
 
-A real `tocsin serve` takes what this process sends over HTTP; both share the machine. Events are made on the way, so
-that none repeats.
+A real `tocsin serve` takes what this process sends over HTTP; both share the machine. Events are made on the way,
+so that none repeats.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import multiprocessing
+import multiprocessing.queues
 import os
 import queue
 import re
@@ -25,6 +26,7 @@ import orjson
 from benchmarks.fleet import Fleet
 
 _EVENTS = 2_000  # a request
+Requests = multiprocessing.queues.Queue[tuple[bytes, int]]
 
 
 def serve(data: Path, *options: str) -> tuple[subprocess.Popen[str], str, str]:
@@ -48,7 +50,7 @@ def serve(data: Path, *options: str) -> tuple[subprocess.Popen[str], str, str]:
     raise RuntimeError("the service did not start")
 
 
-def bodies(seed: int, out: multiprocessing.Queue[tuple[bytes, int]], until: float) -> None:
+def bodies(seed: int, out: Requests, until: float) -> None:
     """Make bulk requests of a fleet's events."""
     fleet = Fleet(seed)
     while time.time() < until:
@@ -65,7 +67,9 @@ def bodies(seed: int, out: multiprocessing.Queue[tuple[bytes, int]], until: floa
         out.put((b"".join(lines), size))
 
 
-def send(port: str, key: str, source: multiprocessing.Queue[tuple[bytes, int]], until: float, told: list[int]) -> None:
+def send(
+    port: str, key: str, source: multiprocessing.Queue[tuple[bytes, int]], until: float, told: list[int]
+) -> None:
     """Send requests one behind the other, and count what was acknowledged."""
     connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=120)
     headers = {"Authorization": f"ApiKey {key}", "Content-Type": "application/x-ndjson"}
@@ -104,7 +108,7 @@ def run(data: Path, seconds: int, senders: int) -> None:
     """Send for some time, and print what came of it."""
     service, port, key = serve(data)
     until = time.time() + seconds
-    source: multiprocessing.Queue[tuple[bytes, int]] = multiprocessing.Queue(maxsize=4)
+    source: Requests = multiprocessing.Queue(maxsize=4)
     maker = multiprocessing.Process(target=bodies, args=(1, source, until), daemon=True)
     maker.start()
     told = [0, 0, 0]

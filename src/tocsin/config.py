@@ -119,7 +119,7 @@ def origins(file: Path | None, flags: Mapping[str, Any], environment: Mapping[st
         if flags.get(name) is not None
         else "environment"
         if f"{PREFIX}{name.upper()}" in set_names
-        else str(path)
+        else "file"
         if name in in_file
         else "default"
         for name in Config.model_fields

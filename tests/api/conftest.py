@@ -36,6 +36,7 @@ class Running:
 
     def http(self, key: str | None = None, **options) -> httpx.Client:
         headers = {"Authorization": f"ApiKey {key or self.key}"} if key != "" else {}
+        headers |= options.pop("headers", {})
         return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=60, **options)
 
     def add_key(self, *scopes: str) -> str:

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from tocsin import __version__
-from tocsin.api import access_routes, ingest_routes, operations, probes, search_routes
+from tocsin.api import access_routes, eql_routes, index_routes, ingest_routes, operations, probes, search_routes
 from tocsin.api.answers import ApiError, answer
 from tocsin.api.service import Service
 from tocsin.errors import TocsinError
@@ -40,7 +40,7 @@ def create_app(service: Service) -> FastAPI:
     """Return the application of a service."""
     app = FastAPI(title="tocsin", version=__version__, docs_url=None, redoc_url=None)
     app.state.service = service
-    for room in (operations, access_routes, search_routes, ingest_routes, probes):
+    for room in (operations, access_routes, eql_routes, search_routes, index_routes, ingest_routes, probes):
         app.include_router(room.router)
     _add_errors(app)
     app.middleware("http")(_around)

@@ -27,7 +27,8 @@ VERSION = "9.4.0"
 router = APIRouter(tags=["compatibility"], dependencies=[Depends(allow(None))])
 
 
-@router.api_route("/", methods=["GET", "HEAD"])
+@router.get("/")
+@router.head("/")
 async def root(request: Request) -> Response:
     """Tell what clients check first."""
     service = request.app.state.service

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import signal
 import socket
 import ssl
 from collections.abc import Callable
@@ -62,6 +63,8 @@ def _serve(
     if demo:
         _demo(service, address, say)
     log.info("tocsin %s listens on %s, data in %s", __version__, address, config.data)
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn sends itself again what stopped it
+        signal.signal(number, lambda *_: None)
     uvicorn.Server(settings).run(sockets=[listening])
     service.stopping = True
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import orjson
 
-from tocsin.ecs import INDEX, TIMESTAMP
+from tocsin.ecs import TIMESTAMP
 from tocsin.ingest.bulk import Action, Ingest
-from tocsin.ingest.files import OTHER, id_of
+from tocsin.ingest.files import id_of
+from tocsin.ingest.intake import index_of
 from tocsin.moments import to_nanoseconds
 from tocsin.sources.batch import Event, Rejects, Wanted, as_document
 from tocsin.sources.inputs import find_inputs
@@ -39,8 +40,7 @@ def feed_demo(ingest: Ingest, now: datetime | None = None) -> int:
         microseconds = (time + shift) // 1000
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
         event[TIMESTAMP] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        index = event.get(INDEX)
-        index = index if isinstance(index, str) else OTHER
-        actions.append(Action("create", index, id_of(content), orjson.dumps(as_document(event), default=str)))
+        text = orjson.dumps(as_document(event), default=str)
+        actions.append(Action("create", index_of(event), id_of(content), text))
     _, items = ingest.bulk(actions)
     return sum(item["create"]["status"] == 201 for item in items)

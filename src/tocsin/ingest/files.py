@@ -11,15 +11,15 @@ from pathlib import Path
 
 import orjson
 
-from tocsin.ecs import INDEX, TIMESTAMP
+from tocsin.ecs import TIMESTAMP
 from tocsin.ingest.bulk import Action
+from tocsin.ingest.intake import index_of
 from tocsin.sources.batch import Event, EventBatch, Reject, Rejects, Wanted, as_document
 from tocsin.sources.document import Documents
 from tocsin.sources.inputs import Input
 from tocsin.sources.read import read_inputs
 
 _BATCH, _BYTES = 2_000, 8 << 20  # events and bytes that are sent at once
-OTHER = "logs-generic-default"  # the index of events that do not tell theirs
 
 # Sends actions and returns the status and the error of each, as the items of a bulk request's answer have them.
 Send = Callable[[Sequence[Action]], Sequence[dict[str, object]]]
@@ -78,9 +78,7 @@ def send_lines(lines: Sequence[bytes], send: Send, rejects: Rejects, sent: Sent)
 
 
 def _action(content: bytes, event: Event) -> Action:
-    index = event.get(INDEX)
-    text = orjson.dumps(as_document(event), default=str)
-    return Action("create", index if isinstance(index, str) else OTHER, id_of(content), text)
+    return Action("create", index_of(event), id_of(content), orjson.dumps(as_document(event), default=str))
 
 
 def id_of(content: bytes) -> str:

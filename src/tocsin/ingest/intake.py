@@ -16,6 +16,7 @@ from tocsin.store.events import Document
 from tocsin.store.patterns import name_error
 
 LARGEST = 16 << 20  # bytes of one document
+OTHER = "logs-generic-default"  # the index of events that do not tell theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,18 @@ class Intake:
 
     def _raw(self, record: Mapping[str, Any], id_: str | None, source: bytes) -> Document | Refused:
         event = self._documents.normalise(record)
-        index = event.pop(INDEX, None) or "logs-generic-default"
+        index = index_of(event)
+        event.pop(INDEX, None)
         event.setdefault("event.original", source.decode())
         text = orjson.dumps(unflatten(event), default=str)
         return _document(index, id_, event.get(TIMESTAMP), text)
+
+
+def index_of(event: Mapping[str, Any]) -> str:
+    """Return the index that an event is stored in: of several that it could lie in the first."""
+    index = event.get(INDEX)
+    first = index[0] if isinstance(index, list) and index else index
+    return first if isinstance(first, str) else OTHER
 
 
 def _document(index: str, id_: str | None, timestamp: Any, source: bytes) -> Document | Refused:

@@ -37,7 +37,7 @@ _TOKEN = re.compile(
       | (?P<compare>(?:>=|<=|>|<)\s*(?:"(?:[^"\\]|\\.)*"|(?:[^\s()\\]|\\.)+))
       | (?P<quoted>"(?:[^"\\]|\\.)*")
       | (?P<regex>/(?:[^/\\]|\\.)*/)
-      | (?P<field>(?:[^\s"+\-!(){}\[\]^~:\\/<>]|\\.)(?:[^\s"!(){}\[\]^~:\\/<>]|\\.)*:(?!:))
+      | (?P<field>(?:[^\s"+\-!(){}\[\]^~:\\/<>]|\\.)(?:[^\s"!(){}\[\]^~:\\/<>]|\\.)*\s*:(?!:))
       | (?P<word>(?:[^\s"+\-!(){}\[\]^~:\\/<>]|\\.)(?:[^\s"!(){}\[\]^~:\\]|\\.|:(?=:)|(?<=:):)*)
     """,
     re.VERBOSE | re.DOTALL,
@@ -159,7 +159,7 @@ class _Parser:
         if token.kind == "field":
             if name is not None:
                 self._fail("a field inside the group of a field", token.at)
-            return self._atom(_plain(token.text[:-1]), depth)
+            return self._atom(_plain(token.text[:-1].rstrip()), depth)
         if token.kind not in _LEAVES:
             what = f"`{token.text}` cannot stand here" if token.text else "the query ends too early"
             self._fail(what, token.at)

@@ -10,7 +10,8 @@ from tocsin.ecs import FieldType, Schema
 from tocsin.eql import syntax as s
 from tocsin.query_dsl.build import Context
 from tocsin.query_dsl.parse import read_query
-from tocsin.search.aggregations import Aggregation, read_aggregations
+from tocsin.search.aggregation import Aggregation
+from tocsin.search.aggregations import read_aggregations
 from tocsin.search.documents import HitForm, hits_of, read_sort, read_source
 from tocsin.search.errors import SearchError
 from tocsin.search.selection import Clock, matching_rows

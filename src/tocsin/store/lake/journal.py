@@ -17,6 +17,7 @@ from typing import NamedTuple
 import orjson
 import zstandard
 
+_LEVEL = -3  # of zstd: it has to be quick, and stays for seconds
 _HEAD = struct.Struct("<II")
 _NAME = re.compile(r"(\d{12})\.journal")
 
@@ -61,7 +62,7 @@ class Segment:
     def __init__(self, folder: Path, number: int) -> None:
         self.number, self.path, self.size = number, path_of(folder, number), 0
         self._file = self.path.open("xb", buffering=0)
-        self._compress = zstandard.ZstdCompressor(level=1).compress
+        self._compress = zstandard.ZstdCompressor(level=_LEVEL).compress
         sync_folder(folder)
 
     def append(self, payloads: Sequence[bytes]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -41,10 +41,10 @@ _CONFIGURATION = {
 }
 
 
-def _writing(level: int) -> WriterProperties:
+def _writing(compression: Literal["LZ4_RAW", "ZSTD"], level: int | None) -> WriterProperties:
     plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
     return WriterProperties(
-        compression="ZSTD",
+        compression=compression,
         compression_level=level,
         max_row_group_size=_GROUP_ROWS,
         statistics_truncate_length=64,
@@ -52,7 +52,10 @@ def _writing(level: int) -> WriterProperties:
     )
 
 
-_QUICK, _SMALL = _writing(1), _writing(3)  # for files that are soon written anew, and for those that stay
+_QUICK, _SMALL = (
+    _writing("LZ4_RAW", None),
+    _writing("ZSTD", 3),
+)  # for files that are soon written anew, and for those that stay
 
 
 @dataclass(frozen=True)

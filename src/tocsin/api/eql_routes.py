@@ -1,0 +1,133 @@
+"""EQL searches, answered at once or later."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from tocsin.api.answers import ApiError, answer
+from tocsin.api.body import read_json
+from tocsin.api.running import Running
+from tocsin.api.searching import flag, is_cut, patterns_of, seconds, told_of
+from tocsin.api.security import allow
+from tocsin.search.eql import read_eql, run_eql
+from tocsin.search.hits import context_of
+from tocsin.search.selection import Clock, known_patterns
+from tocsin.store.events import EventStore
+from tocsin.store.records.access import Scope
+
+router = APIRouter(tags=["search"], dependencies=[Depends(allow(Scope.READ))])
+_FIVE_DAYS = 5 * 86_400
+_EQL = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["query"],
+                    "properties": {
+                        "query": {"type": "string"},
+                        "size": {"type": "integer", "minimum": 0, "maximum": 10_000},
+                        "filter": {"type": "object"},
+                        "result_position": {"enum": ["head", "tail"]},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/{index}/_eql/search", openapi_extra=_EQL)
+@router.get("/{index}/_eql/search")
+async def eql_search(request: Request, index: str) -> Response:
+    """Search with EQL."""
+    body = await read_json(request)
+    for name in ("keep_alive", "keep_on_completion", "wait_for_completion_timeout"):
+        if name in request.query_params:
+            body.setdefault(name, request.query_params[name])
+    patterns, parsed = patterns_of(index), is_cut(request)
+    lenient = flag(request, "ignore_unavailable")
+
+    def work(clock: Clock) -> dict[str, Any]:
+        store: EventStore = service.store
+        known = known_patterns(store, patterns, lenient=lenient)
+        context = context_of(store, known)
+        eql = read_eql(body, context)
+        return run_eql(store, known, eql, context.schema, clock, parsed=parsed)
+
+    service = request.app.state.service
+    wait = body.get("wait_for_completion_timeout")
+    limit = None if wait is None else seconds(wait, "wait_for_completion_timeout")
+    keep = seconds(body.get("keep_alive", "5d"), "keep_alive")
+    running = service.searches.start(request.state.actor.name, work)
+    kept = body.get("keep_on_completion") in (True, "true", "")
+    if limit is not None and await _still_runs(running, limit):
+        return answer(request, _eql_answer(running, service.searches.keep(running, min(keep, _FIVE_DAYS)), None))
+    hits = await told_of(running)
+    id_ = service.searches.keep(running, min(keep, _FIVE_DAYS)) if kept else None
+    return answer(request, _eql_answer(running, id_, hits))
+
+
+async def _still_runs(running: Running, limit: float) -> bool:
+    waiting = asyncio.wrap_future(running.future)
+    done, _ = await asyncio.wait([waiting], timeout=limit)
+    if done:
+        waiting.exception()  # told later
+    return not done
+
+
+def _eql_answer(running: Running, id_: str | None, hits: Any) -> dict[str, Any]:
+    state = {"is_partial": hits is None, "is_running": hits is None, "took": running.milliseconds}
+    empty = {"total": {"value": 0, "relation": "eq"}, "events": []}
+    found = {**state, "timed_out": False, "hits": empty if hits is None else hits}
+    return {"id": id_, **found} if id_ else found
+
+
+@router.get("/_eql/search/status/{id}")
+async def eql_status(request: Request, id: str) -> Response:
+    """Tell how far an EQL search is that is kept."""
+    running = _kept(request, id)
+    done = running.future.done()
+    return answer(
+        request,
+        {
+            "id": id, "is_partial": not done, "is_running": not done,
+            "start_time_in_millis": int(running.started * 1000),
+            "expiration_time_in_millis": int(running.expires * 1000),
+            **({"completion_status": 200} if done and running.future.exception() is None else {}),
+        },
+    )  # fmt: skip
+
+
+@router.get("/_eql/search/{id}")
+async def eql_get(request: Request, id: str) -> Response:
+    """Return the answer of an EQL search that is kept."""
+    running = _kept(request, id)
+    wait = request.query_params.get("wait_for_completion_timeout")
+    limit = 0.0 if wait is None else seconds(wait, "wait_for_completion_timeout")
+    if "keep_alive" in request.query_params:
+        keep = seconds(request.query_params["keep_alive"], "keep_alive")
+        request.app.state.service.searches.keep(running, min(keep, _FIVE_DAYS))
+    if await _still_runs(running, limit):
+        return answer(request, _eql_answer(running, id, None))
+    return answer(request, _eql_answer(running, id, await told_of(running)))
+
+
+@router.delete("/_eql/search/{id}")
+async def eql_delete(request: Request, id: str) -> Response:
+    """End an EQL search, and forget its answer."""
+    _kept(request, id)
+    request.app.state.service.searches.drop(id, request.state.actor.name)
+    return answer(request, {"acknowledged": True})
+
+
+def _kept(request: Request, id_: str) -> Running:
+    found: Running | None = request.app.state.service.searches.find(id_, request.state.actor.name)
+    if found is None:
+        raise ApiError(404, "resource_not_found_exception", id_)
+    return found

@@ -1,0 +1,99 @@
+"""An aggregation as it was read, and what every kind of aggregation promises; kinds make themselves known here."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from tocsin.ecs import Schema
+from tocsin.engine.column import Column, Rows, ranges
+from tocsin.engine.table import EventTable
+from tocsin.eql import syntax as s
+from tocsin.query_dsl.build import Context, base_name
+from tocsin.query_dsl.parse import read_query
+from tocsin.search.documents import read_sort
+from tocsin.search.errors import SearchError
+from tocsin.store.events import StoredBatch
+
+_Made = Callable[["Aggregation", Schema], "Collected"]
+KINDS: dict[str, _Made] = {}  # filled by the modules of the kinds
+
+
+class Collected(Protocol):
+    """An aggregation under way."""
+
+    @abstractmethod
+    def take(self, batch: StoredBatch, table: EventTable, rows: Rows) -> None:
+        """Take rows of a batch into account."""
+
+    @abstractmethod
+    def answer(self, *, parsed: bool) -> dict[str, Any]:
+        """Return the result as Elasticsearch answers it."""
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """An aggregation that was read: its kind, what it asks for, and those within its buckets."""
+
+    kind: str
+    about: Mapping[str, Any]
+    context: Context
+    below: Mapping[str, Aggregation] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The field that it is about."""
+        return base_name(str(self.about.get("field", "")))
+
+    def fields(self) -> frozenset[str]:
+        """Return every field that it reads."""
+        own = {self.name} - {""}
+        if self.kind == "top_hits":
+            own |= {key.field for key in read_sort(self.about.get("sort"))[0]}
+        for condition in self.conditions().values():
+            own |= set(s.field_names(condition))
+        return frozenset(own).union(*(one.fields() for one in self.below.values()))
+
+    def conditions(self) -> dict[str, s.Expression]:
+        """Return the queries of a filter aggregation by their names."""
+        if self.kind == "filter":
+            return {"": read_query(dict(self.about), self.context)}
+        if self.kind == "filters":
+            given = self.about.get("filters")
+            if not isinstance(given, dict):
+                raise SearchError("[filters] takes queries by name")
+            return {str(name): read_query(query, self.context) for name, query in given.items()}
+        return {}
+
+    def collect(self, schema: Schema) -> Collected:
+        """Return the aggregation with nothing collected yet."""
+        return KINDS[self.kind](self, schema)
+
+
+def codes_of(column: Column, rows: Rows) -> tuple[Rows, Rows]:
+    """Return places among `rows` and codes of their values: as many of each as there are values, without nulls."""
+    if column.offsets is None:
+        codes = column.codes[rows]
+        places = np.arange(len(rows))
+    else:
+        starts = column.offsets[rows]
+        lengths = column.offsets[rows + 1] - starts
+        codes = column.codes[ranges(starts, lengths)]
+        places = np.repeat(np.arange(len(rows)), lengths)
+    present = codes >= 0
+    return places[present].astype(np.intp), codes[present].astype(np.intp)
+
+
+def numbers_of(column: Column | None, rows: Rows) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return the values of rows as numbers."""
+    if column is None or pa.types.is_string(column.values.type):
+        return np.empty(0)
+    _, codes = codes_of(column, rows)
+    values = column.values.cast(pa.float64()) if not pa.types.is_boolean(column.values.type) else column.values
+    found: np.ndarray[Any, np.dtype[np.float64]] = values.to_numpy(zero_copy_only=False)[codes].astype(np.float64)
+    return found
