@@ -1,7 +1,7 @@
 """How fast events come in through `_bulk`, for how long, and what they take: `python -m benchmarks.ingest`.
 
-A real `tocsin serve` takes what this process sends over HTTP; both share the machine. Events are made on the way,
-so that none repeats.
+A real `tocsin serve` takes what this process sends over HTTP; both share the machine. The requests are made before
+and lie on disk; none repeats.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import http.client
 import multiprocessing
-import multiprocessing.queues
 import os
-import queue
 import re
 import signal
 import subprocess
@@ -19,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -26,7 +25,6 @@ import orjson
 from benchmarks.fleet import Fleet
 
 _EVENTS = 2_000  # a request
-Requests = multiprocessing.queues.Queue[tuple[bytes, int]]
 
 
 def serve(data: Path, *options: str) -> tuple[subprocess.Popen[str], str, str]:
@@ -50,34 +48,38 @@ def serve(data: Path, *options: str) -> tuple[subprocess.Popen[str], str, str]:
     raise RuntimeError("the service did not start")
 
 
-def bodies(seed: int, out: Requests, until: float) -> None:
-    """Make bulk requests of a fleet's events."""
+def make_bodies(seed: int, count: int, folder: Path) -> None:
+    """Write bulk requests of a fleet's events, one a file: making them is not to be measured."""
     fleet = Fleet(seed)
-    while time.time() < until:
+    for number in range(count // _EVENTS):
         lines = []
-        size = 0
         for event in fleet.events(_EVENTS):
             stream = event.get("data_stream")
             index = event.pop("_index", None) or (
                 f"logs-{stream['dataset']}-default" if stream else f"{event['agent']['type']}-default"
             )
-            text = orjson.dumps(event)
-            size += len(text) + 1
-            lines.append(b'{"create":{"_index":"%s"}}\n%s\n' % (index.encode(), text))
-        out.put((b"".join(lines), size))
+            lines.append(b'{"create":{"_index":"%s"}}\n%s\n' % (index.encode(), orjson.dumps(event)))
+        (folder / f"{seed}-{number:06}").write_bytes(b"".join(lines))
 
 
-def send(
-    port: str, key: str, source: multiprocessing.Queue[tuple[bytes, int]], until: float, told: list[int]
-) -> None:
+def prepare(folder: Path, count: int) -> None:
+    """Write requests with so many events, in two processes, unless they are there."""
+    if folder.exists():
+        return
+    folder.mkdir(parents=True)
+    makers = [multiprocessing.Process(target=make_bodies, args=(seed, count // 2, folder)) for seed in (1, 2)]
+    for maker in makers:
+        maker.start()
+    for maker in makers:
+        maker.join()
+
+
+def send(port: str, key: str, requests: Iterator[Path], until: float, told: list[int]) -> None:
     """Send requests one behind the other, and count what was acknowledged."""
     connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=120)
     headers = {"Authorization": f"ApiKey {key}", "Content-Type": "application/x-ndjson"}
-    while time.time() < until:
-        try:
-            body, size = source.get(timeout=1)
-        except queue.Empty:
-            continue
+    for path in requests:
+        body = path.read_bytes()
         while True:
             connection.request("POST", "/_bulk?filter_path=errors", body, headers)
             answer = connection.getresponse()
@@ -89,7 +91,9 @@ def send(
         assert answer.status == 200, text
         assert b"false" in text, text
         told[0] += _EVENTS
-        told[1] += size
+        told[1] += sum(len(line) + 1 for line in body.split(b"\n")[1::2])
+        if time.time() > until:
+            return
 
 
 def resident(pid: int) -> int:
@@ -104,20 +108,18 @@ def cpu_seconds(pid: int) -> float:
     return (int(parts[11]) + int(parts[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def run(data: Path, seconds: int, senders: int) -> None:
+def run(data: Path, made: Path, seconds: int, senders: int) -> None:
     """Send for some time, and print what came of it."""
     service, port, key = serve(data)
     until = time.time() + seconds
-    source: Requests = multiprocessing.Queue(maxsize=4)
-    maker = multiprocessing.Process(target=bodies, args=(1, source, until), daemon=True)
-    maker.start()
+    requests = iter(sorted(made.iterdir(), key=lambda path: path.name.partition("-")[::-1]))
     told = [0, 0, 0]
-    threads = [threading.Thread(target=send, args=(port, key, source, until, told)) for _ in range(senders)]
+    threads = [threading.Thread(target=send, args=(port, key, requests, until, told)) for _ in range(senders)]
     started = time.time()
     for thread in threads:
         thread.start()
     last, before = started, 0
-    while time.time() < until:
+    while time.time() < until and any(thread.is_alive() for thread in threads):
         time.sleep(min(30, max(0.1, until - time.time())))
         now = time.time()
         rate = (told[0] - before) / (now - last)
@@ -127,7 +129,6 @@ def run(data: Path, seconds: int, senders: int) -> None:
         thread.join()
     taken = time.time() - started
     used = cpu_seconds(service.pid)
-    maker.terminate()
     rate = told[0] / taken
     print(f"{told[0]:,} events in {taken:.0f} s: {rate:,.0f} events/s; {told[2]} answers of 429", flush=True)
     print(f"the service used {used / told[0] * 1e6:.1f} µs of CPU an event", flush=True)
@@ -154,7 +155,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--senders", type=int, default=3)
-    parser.add_argument("--data", type=Path)
+    parser.add_argument("--events", type=int, default=16_000_000, help="made before, 1.2 kB each")
+    parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
-        run(given.data or Path(made), given.seconds, given.senders)
+        folder = given.folder or Path(made)
+        prepare(folder / "requests", given.events)
+        run(folder / "data", folder / "requests", given.seconds, given.senders)

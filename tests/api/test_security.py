@@ -8,8 +8,24 @@ import logging
 import pytest
 
 from tests.api.conftest import PASSWORD, run_service
+from tests.postgresql import binaries, cluster
 from tocsin.api.logs import without_secrets
 from tocsin.api.security import Throttle
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def running(request, tmp_path_factory):
+    """Run the service on each kind of database of records."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "sqlite":
+        with run_service(folder) as started:
+            yield started
+        return
+    if binaries() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with cluster() as database, run_service(folder, database_url=database.create("tocsin")) as started:
+        yield started
+
 
 EVENT = {"@timestamp": "2026-11-20T12:00:00Z", "n": 1}
 OPEN = {"/healthz", "/readyz", "/openapi.json", "/api/session"}

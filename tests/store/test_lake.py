@@ -423,15 +423,15 @@ def test_slices_become_one_file_each(store):
     for n in range(4):
         store.add([document(n=n)])
         store.flush()
-    files = store._tables["logs-test-default"].files
-    assert (len(files), store.maintain(), len(store._tables["logs-test-default"].files)) == (4, 1, 1)
+    files = store.contents.tables["logs-test-default"].files
+    assert (len(files), store.maintain(), len(store.contents.tables["logs-test-default"].files)) == (4, 1, 1)
 
 
 def test_clocks_far_off_share_a_partition(store):
     moments = [datetime(year, 1, 1, tzinfo=UTC) for year in (1678, 1970, 1999, 2100, 2261)]
     store.add([document(n=n, time=moment) for n, moment in enumerate(moments)])
     store.flush()
-    assert len(store._tables["logs-test-default"].files) == 1
+    assert len(store.contents.tables["logs-test-default"].files) == 1
     assert len(sources(store, start=to_nanoseconds(moments[3]))) == 5  # one file, read whole
     [info] = store.indices()
     assert info.first == to_nanoseconds(moments[0])

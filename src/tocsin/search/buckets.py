@@ -74,6 +74,8 @@ class _Buckets:
         rows: Rows,
     ) -> None:
         """Take rows into the buckets of their codes; a row with a value twice is counted once."""
+        if not len(codes):
+            return
         order = np.argsort(codes, kind="stable")
         sorted_codes = codes[order]
         starts = np.flatnonzero(np.diff(sorted_codes, prepend=-1))

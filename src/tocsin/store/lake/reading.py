@@ -19,7 +19,7 @@ from tocsin.store.lake.fields import ID, MANY, SOURCE, column_name
 from tocsin.store.lake.lifted import restore
 
 _GROUPS = 8  # row groups that are read together
-_FOOTERS = 512  # of files, kept
+_FOOTERS = 256  # of files, kept; each takes up to half a megabyte
 
 
 def read_file(index: str, path: Path, scan: Scan) -> Iterator[StoredBatch]:

@@ -1,0 +1,189 @@
+"""One thread writes to the journal: requests in groups as large as they come, each answered when it is on disk."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tocsin.store.events import Outcome, Result, StoreFullError
+from tocsin.store.lake import journal
+from tocsin.store.lake.contents import Contents, LakeSettings
+from tocsin.store.lake.fresh import Generation
+from tocsin.store.lake.ids import ChosenIds, Key, content_of, key_of
+from tocsin.store.lake.journal import Entry, Segment
+
+log = logging.getLogger(__name__)
+_LOOK = 0.2  # seconds after which the thread looks at the clock
+
+
+@dataclass
+class Request:
+    """Events to store; `named` are those whose sender chose the id: row, key, content."""
+
+    entries: list[Entry]
+    named: list[tuple[int, Key, int]]
+    size: int
+    done: Future[list[Outcome]] = field(default_factory=Future)
+
+
+class Committer:
+    """Judges ids, writes to the journal, and turns to a new segment when one is full or old enough."""
+
+    def __init__(self, contents: Contents, ids: ChosenIds, folder: Path, settings: LakeSettings) -> None:
+        self._contents, self._ids, self._folder, self._settings = contents, ids, folder, settings
+        self._queue: queue.Queue[Request | None] = queue.Queue()
+        self._queued, self._lock = 0, threading.Lock()
+        self._asked = threading.Event()  # for a new segment
+        self._segment = self._recover()
+
+    def _recover(self) -> Segment:
+        """Take up what the journal holds, and begin a new segment."""
+        contents = self._contents
+        numbers = journal.segments(self._folder)
+        for number in numbers:
+            entries, lost = journal.read(journal.path_of(self._folder, number))
+            if lost:
+                log.warning("journal segment %d: %d bytes behind its last whole frame", number, lost)
+            generation = Generation(number, born=time.monotonic())
+            contents.remember(generation, entries)
+            for entry in entries:
+                if entry.named:
+                    self._ids.add(number, key_of(entry.index, entry.id), content_of(entry.source), entry.time)
+            for name in [name for name in generation.indices if contents.table(name).segment >= number]:
+                del generation.indices[name]  # committed before the end
+            contents.old.append(generation)
+        last = max([*numbers, *(table.segment for table in contents.tables.values()), 0])
+        contents.current = Generation(last + 1)
+        return Segment(self._folder, last + 1)
+
+    @property
+    def queued(self) -> int:
+        """How many bytes of documents wait for the journal."""
+        return self._queued
+
+    def put(self, request: Request) -> None:
+        """Ask for events to be stored."""
+        with self._lock:
+            self._queued += request.size
+        self._queue.put(request)
+
+    def ask_for_turn(self) -> None:
+        """Begin a new segment soon, unless the current one is empty."""
+        self._asked.set()
+
+    def stop(self) -> None:
+        """End the thread when everything that was asked for is done."""
+        self._queue.put(None)
+
+    def close(self) -> None:
+        """Close the segment, when the thread has ended."""
+        self._segment.close()
+
+    def run(self, turned: Callable[[], None]) -> None:
+        """Write until stopped; `turned` is called when a generation is ready for the tables."""
+        settings = self._settings
+        while (group := self._next_group()) is not None:
+            if group:
+                self._write(group)
+            current = self._contents.current
+            asked = self._asked.is_set()
+            self._asked.clear()
+            if current.indices and (
+                asked
+                or current.size >= settings.flush_size
+                or time.monotonic() - current.born >= settings.flush_after
+            ):
+                self._turn()
+                turned()
+
+    def _next_group(self) -> list[Request] | None:
+        """Return the requests that wait, none when it is time to look at the clock, None at the end."""
+        group: list[Request] = []
+        size = 0
+        while size < self._settings.flush_size:
+            try:
+                request = self._queue.get_nowait() if group else self._queue.get(timeout=_LOOK)
+            except queue.Empty:
+                return group
+            if request is None:
+                if not group:
+                    return None
+                self._queue.put(None)
+                return group
+            group.append(request)
+            size += request.size
+        return group
+
+    def _turn(self) -> None:
+        contents = self._contents
+        try:
+            segment = Segment(self._folder, self._segment.number + 1)
+        except OSError as error:
+            contents.problem = f"no new journal segment: {error}"
+            return
+        self._segment.close()
+        with contents.lock:
+            contents.old.append(contents.current)
+            self._segment, contents.current = segment, Generation(segment.number)
+
+    def _write(self, group: list[Request]) -> None:
+        outcomes: list[list[Outcome]] = []
+        accepted: list[list[Entry]] = []
+        claimed: list[Key] = []
+        try:
+            for request in group:
+                results = self._judge(request, claimed)
+                outcomes.append(results)
+                both = zip(request.entries, results, strict=True)
+                accepted.append([entry for entry, one in both if one.result is Result.CREATED])
+            payloads = [journal.encode(entries) for entries in accepted if entries]
+            if payloads:
+                self._segment.append(payloads)
+        except Exception as error:  # whatever it is, those who wait must be told
+            self._ids.forget(self._segment.number, claimed)
+            log.exception("writing to the journal failed")
+            failure = StoreFullError(f"the journal cannot be written: {error}", hint="nothing was stored")
+            for request in group:
+                request.done.set_exception(failure)
+            return
+        finally:
+            with self._lock:
+                self._queued -= sum(request.size for request in group)
+        contents = self._contents
+        with contents.lock:
+            if not contents.current.indices:
+                contents.current.born = time.monotonic()
+            for entries in accepted:
+                contents.remember(contents.current, entries)
+        for request, results in zip(group, outcomes, strict=True):
+            request.done.set_result(results)
+
+    def _judge(self, request: Request, claimed: list[Key]) -> list[Outcome]:
+        """Decide what becomes of each document, and claim the ids of those that will be stored."""
+        contents = self._contents
+        outcomes = [Outcome(entry.id, Result.CREATED) for entry in request.entries]
+        for name in dict.fromkeys(entry.index for entry in request.entries):
+            if name in contents.tables or len(contents.tables) < self._settings.max_indices:
+                contents.table(name)
+                continue
+            for row, entry in enumerate(request.entries):
+                if entry.index == name:
+                    outcomes[row] = Outcome(entry.id, Result.NO_ROOM)
+        known = self._ids.find([key for _, key, _ in request.named]) if request.named else {}
+        for row, key, content in request.named:
+            if outcomes[row].result is not Result.CREATED:
+                continue
+            if key in known:
+                same = known[key][0] == content
+                outcomes[row] = Outcome(outcomes[row].id, Result.SAME if same else Result.CONFLICT)
+                continue
+            known[key] = (content, request.entries[row].time)
+            self._ids.add(self._segment.number, key, *known[key])
+            claimed.append(key)
+        return outcomes

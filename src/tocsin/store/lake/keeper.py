@@ -1,0 +1,77 @@
+"""One thread keeps tables in order: slices become one file each, what is too old or too much goes."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+from datetime import UTC, date, datetime, timedelta
+
+from tocsin.store.lake.contents import Contents, LakeSettings
+
+log = logging.getLogger(__name__)
+_CLEAN_EVERY = 60  # rounds
+
+
+class Keeper:
+    """Maintains tables."""
+
+    def __init__(self, contents: Contents, settings: LakeSettings) -> None:
+        self._contents, self._settings = contents, settings
+        self._busy = threading.Lock()  # delta-rs does not see that two rewrite the same files
+
+    def run(self, stop: threading.Event) -> None:
+        """Maintain until stopped."""
+        for round_ in itertools.count():
+            if stop.wait(self._settings.maintain_every):
+                return
+            try:
+                self.maintain(stop, clean=round_ % _CLEAN_EVERY == 0)
+            except Exception:
+                log.exception("maintenance failed")
+
+    def maintain(self, stop: threading.Event, *, clean: bool = False) -> int:
+        """Do what is due now; return how many slices were ordered."""
+        done = 0
+        now = datetime.now(UTC)
+        with self._busy:
+            self._retain(now)
+            for table in list(self._contents.tables.values()):
+                for day, number in table.to_order(now, timedelta(seconds=self._settings.quiet)):
+                    if stop.is_set():
+                        return done
+                    version = table.order(day, number)
+                    with self._contents.lock:
+                        table.publish(version)
+                    done += 1
+                if clean and table.files:
+                    table.clean(self._settings.clean_after)
+        return done
+
+    def _retain(self, now: datetime) -> None:
+        settings = self._settings
+        limit = date.min
+        if settings.keep_days is not None:
+            limit = (now - timedelta(days=settings.keep_days)).date()
+        if settings.keep_size is not None:
+            limit = max(limit, self._first_day_within(settings.keep_size))
+        for table in list(self._contents.tables.values()):
+            # A clock that is far off puts events into 1970-01-01, which goes with the oldest.
+            if any(file.day < limit for file in table.files):
+                version = table.expire(limit)
+                with self._contents.lock:
+                    table.publish(version)
+                log.info("removed the events of %s before %s", table.name, limit)
+
+    def _first_day_within(self, size: int) -> date:
+        """Return the first of the last days that take no more than so many bytes."""
+        days: dict[date, int] = {}
+        for table in self._contents.tables.values():
+            for file in table.files:
+                days[file.day] = days.get(file.day, 0) + file.size
+        total = 0
+        for day in sorted(days, reverse=True):
+            total += days[day]
+            if total > size:
+                return day + timedelta(days=1)
+        return date.min

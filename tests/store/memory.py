@@ -1,0 +1,112 @@
+"""A second event store, in memory, written from the docstrings of `tocsin.store.events` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from tocsin.ecs import Field, FieldType, Schema, default_schema
+from tocsin.engine.table import to_array
+from tocsin.sources.batch import flatten
+from tocsin.store.events import Document, IndexInfo, Outcome, Result, Scan, StoredBatch
+from tocsin.store.patterns import matching
+
+_TYPES = {str: FieldType.KEYWORD, bool: FieldType.BOOLEAN, int: FieldType.LONG, float: FieldType.DOUBLE}
+
+
+class MemoryStore:
+    """Keeps events in dictionaries, and so not for good."""
+
+    def __init__(self) -> None:
+        self._indices: dict[str, dict[str, Document]] = {}
+        self._made = 0
+
+    def add(self, documents: Sequence[Document]) -> list[Outcome]:
+        outcomes = []
+        for document in documents:
+            known = self._indices.setdefault(document.index, {})
+            self._made += 1
+            id_ = document.id if document.id is not None else f"made-{self._made}"
+            if id_ not in known:
+                known[id_] = document
+                outcomes.append(Outcome(id_, Result.CREATED))
+            else:
+                same = known[id_].source == document.source
+                outcomes.append(Outcome(id_, Result.SAME if same else Result.CONFLICT))
+        return outcomes
+
+    def scan(self, scan: Scan) -> Iterator[StoredBatch]:
+        for index in matching(scan.patterns, self._indices):
+            chosen = [
+                (id_, document)
+                for id_, document in self._indices[index].items()
+                if (scan.start is None or document.time >= scan.start)
+                and (scan.end is None or document.time < scan.end)
+            ]
+            if chosen:
+                yield _batch(index, chosen, scan.fields)
+
+    def find(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[StoredBatch]:
+        for index in matching(patterns, self._indices):
+            chosen = [(id_, document) for id_, document in self._indices[index].items() if id_ in ids]
+            if chosen:
+                yield _batch(index, chosen, ["_id"])
+
+    def indices(self, patterns: Sequence[str] = ("*",)) -> list[IndexInfo]:
+        infos = []
+        for index in matching(patterns, self._indices):
+            times = [document.time for document in self._indices[index].values()]
+            infos.append(IndexInfo(index, len(times), 0, min(times), max(times)))
+        return infos
+
+    def fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[FieldType, list[str]]]:
+        found: dict[str, dict[FieldType, list[str]]] = {}
+        for index in matching(patterns, self._indices):
+            for document in self._indices[index].values():
+                for name, value in flatten(orjson.loads(document.source)).items():
+                    first = value[0] if isinstance(value, list) and value else value
+                    known = default_schema().find(name)
+                    kind = known.type if known else _TYPES.get(type(first), FieldType.KEYWORD)
+                    indices = found.setdefault(name, {}).setdefault(kind, [])
+                    if index not in indices:
+                        indices.append(index)
+        return found
+
+    def schema(self, patterns: Sequence[str] = ("*",)) -> Schema:
+        fields = self.fields(patterns)
+        return default_schema().extended(
+            Field(name, next(iter(kinds))) for name, kinds in fields.items() if default_schema().find(name) is None
+        )
+
+    def check(self, size: int = 0) -> str | None:
+        return None
+
+    def waiting(self) -> int:
+        return 0
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def _batch(index: str, chosen: Sequence[tuple[str, Document]], fields: Collection[str]) -> StoredBatch:
+    events: list[dict[str, Any]] = [
+        {**flatten(orjson.loads(document.source)), "_id": id_} for id_, document in chosen
+    ]
+    columns: dict[str, pa.Array] = {}
+    for name in fields:
+        array = to_array([event.get(name) for event in events])
+        if array is not None:
+            columns[name] = array
+    return StoredBatch(
+        index,
+        len(chosen),
+        columns,
+        lambda rows: [chosen[row][1].source for row in rows],
+        lambda rows: [chosen[row][0] for row in rows],
+    )
