@@ -3,16 +3,7 @@
 set -eu
 venv=$1
 
-apt_install() {
-    if ! command -v apt-get >/dev/null 2>&1; then
-        echo "error: $1 is missing and there is no apt-get to install it with; install it and run again" >&2
-        exit 1
-    fi
-    as_root=""
-    [ "$(id -u)" = 0 ] || as_root=sudo
-    $as_root apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq "$@" >/dev/null
-}
+. "$(dirname "$0")/apt.sh"
 
 find_python() {
     for candidate in python3 python3.14 python3.13 python3.12 python3.11; do

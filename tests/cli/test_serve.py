@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import ssl
 import subprocess
@@ -146,6 +147,7 @@ def test_metrics(tmp_path):
     assert re.search(r'tocsin_requests_total\{method="POST",route="/_bulk",status="200"\} \d', text)
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_tls(tmp_path):
     certificate, private = tmp_path / "cert.pem", tmp_path / "key.pem"
     subprocess.run(

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tocsin.store.lake.journal import sync_folder
+from tocsin.store.lake.journal import sync
 
 _NAME = re.compile(r"ids-(\d{12})-(\d{12})\.npy")
 _RATIO = 4  # a run is merged with the one before it unless that is this many times as long
@@ -151,7 +151,7 @@ class ChosenIds:
             file.flush()
             os.fsync(file.fileno())
         path.with_suffix(".new").replace(path)
-        sync_folder(self._folder)
+        sync(self._folder)
 
     def times(self, index: str, ids: Sequence[str]) -> dict[str, int | None]:
         """Return the time of each event that an id names; None where an id is neither chosen nor made here."""

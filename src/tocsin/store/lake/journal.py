@@ -63,7 +63,7 @@ class Segment:
         self.number, self.path, self.size = number, path_of(folder, number), 0
         self._file = self.path.open("xb", buffering=0)
         self._compress = zstandard.ZstdCompressor(level=_LEVEL).compress
-        sync_folder(folder)
+        sync(folder)
 
     def append(self, payloads: Sequence[bytes]) -> None:
         """Write frames and wait until they are on disk. Raises OSError, and then none of them is there."""
@@ -115,9 +115,9 @@ def read(path: Path) -> tuple[list[Entry], int]:
     return entries, len(data) - at
 
 
-def sync_folder(folder: Path) -> None:
-    """Wait until what was created in or removed from a folder is on disk."""
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Wait until a file, or what was created in and removed from a folder, is on disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

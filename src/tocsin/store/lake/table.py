@@ -6,7 +6,6 @@ as one, ordered by user and host in z-order: each event is rewritten once.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -26,7 +25,7 @@ from deltalake import (
 
 from tocsin.ecs import TIMESTAMP
 from tocsin.store.lake.fields import DAY, HOST, ID, SLICE, SOURCE, USER, IndexFields, day_of
-from tocsin.store.lake.journal import sync_folder
+from tocsin.store.lake.journal import sync
 from tocsin.store.lake.lifted import lift
 
 SLICE_ROWS = 1 << 18  # events in a full slice
@@ -151,9 +150,9 @@ class IndexTable:
         files = _files(table)
         new = [file.path for file in files if file.path not in self._synced]
         for path in (*new, f"_delta_log/{table.version():020}.json"):
-            _sync(self.path / path)
+            sync(self.path / path)
         for folder in {(self.path / path).parent for path in new} | {self.path, self.path / "_delta_log"}:
-            sync_folder(folder)
+            sync(folder)
         self._synced = {file.path for file in files}
         return Version(table.version(), files)
 
@@ -238,14 +237,6 @@ def _files(table: DeltaTable) -> tuple[StoredFile, ...]:
 def _nanoseconds(moment: datetime) -> int:
     delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return ((delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds) * 1000
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _mend(path: Path) -> None:
