@@ -7,6 +7,7 @@ again and again with other times. Figures of size are therefore not taken here (
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 import tempfile
 import time
@@ -53,30 +54,36 @@ def sample() -> dict[str, list[Entry]]:
 
 def build(data: Path, plain: Path, count: int) -> int:
     """Write a store, and the same columns as plain Parquet files of each day; return how many events."""
-    rng = np.random.default_rng(1)
-    repeats = max(1, count // (_SAMPLE * _DAYS))
-    written = 0
     plain.mkdir(parents=True)
-    for index, entries in sample().items():
-        table = IndexTable(index, data / "events" / index)
-        base = to_table(entries, table.fields)
-        position = base.column_names.index(TIMESTAMP)
-        for day in range(_DAYS):
-            start = int((LAST - timedelta(days=_DAYS - day)).timestamp() * 1_000_000)
-            parts = []
-            for _ in range(repeats):
-                times = np.sort(rng.integers(0, 86_400_000_000, base.num_rows)) + start
-                moments = pa.array(times, pa.timestamp("us")).cast(MOMENT)
-                parts.append(base.set_column(position, TIMESTAMP, moments))
-            whole = pa.concat_tables(parts)
-            table.publish(table.append(whole.slice(0, whole.num_rows // 2), 2 * day))
-            table.publish(table.append(whole.slice(whole.num_rows // 2), 2 * day + 1))
-            for slice_ in table.to_order(datetime.now(UTC), timedelta()):
-                table.publish(table.order(*slice_))
-            pq.write_table(whole, plain / f"{index}-{day:02}.parquet", compression="zstd")
-            written += whole.num_rows
-        table.clean(0)
-        print(f"{index}: {written:,} events so far", flush=True)
+    repeats = -(-count // (_SAMPLE * _DAYS))
+    found = sorted(sample().items(), key=lambda item: -len(item[1]))
+    with multiprocessing.Pool(2) as pool:
+        return sum(pool.starmap(build_index, [(data, plain, *item, repeats) for item in found], chunksize=1))
+
+
+def build_index(data: Path, plain: Path, index: str, entries: list[Entry], repeats: int) -> int:
+    """Write one index, `repeats` times its sample on each day; return how many events."""
+    rng = np.random.default_rng(len(entries))
+    table = IndexTable(index, data / "events" / index)
+    base = to_table(entries, table.fields)
+    position = base.column_names.index(TIMESTAMP)
+    written = 0
+    for day in range(_DAYS):
+        start = int((LAST - timedelta(days=_DAYS - day)).timestamp() * 1_000_000)
+        parts = []
+        for _ in range(repeats):
+            times = np.sort(rng.integers(0, 86_400_000_000, base.num_rows)) + start
+            moments = pa.array(times, pa.timestamp("us")).cast(MOMENT)
+            parts.append(base.set_column(position, TIMESTAMP, moments))
+        whole = pa.concat_tables(parts)
+        table.publish(table.append(whole.slice(0, whole.num_rows // 2), 2 * day))
+        table.publish(table.append(whole.slice(whole.num_rows // 2), 2 * day + 1))
+        for slice_ in table.to_order(datetime.now(UTC), timedelta()):
+            table.publish(table.order(*slice_))
+        pq.write_table(whole, plain / f"{index}-{day:02}.parquet", compression="zstd")
+        written += whole.num_rows
+    table.clean(0)
+    print(f"{index}: {written:,} events", flush=True)
     return written
 
 

@@ -65,6 +65,7 @@ def _sender(url: str | None, api_key: str | None, config: Any, data: Any) -> Ite
         with remote_sender(url, api_key) as send:
             yield send
         return
+    from tocsin.api.service import lake_settings
     from tocsin.config import load_config
     from tocsin.errors import TocsinError
     from tocsin.ingest.bulk import Action, Ingest
@@ -74,7 +75,7 @@ def _sender(url: str | None, api_key: str | None, config: Any, data: Any) -> Ite
 
     loaded = load_config(config, {"data": data})
     try:
-        store = LakeStore(loaded.data)
+        store = LakeStore(loaded.data, lake_settings(loaded))
     except StoreError as error:
         raise TocsinError(
             error.message, hint="a service runs there: send to it with --url and --api-key"

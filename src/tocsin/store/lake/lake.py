@@ -36,7 +36,7 @@ class LakeStore:
         self.settings = settings or LakeSettings()
         events, journal = folder / "events", folder / "journal"
         for made in (folder, events, journal):
-            made.mkdir(parents=True, exist_ok=True)
+            made.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
         self._guard = FileLock(folder / "lock")
         try:
