@@ -27,46 +27,23 @@ Built = tuple[str, Sequence[int], pa.Array, Sequence[int]]
 def columns_of(known: Field, rows: list[int], values: list[Any]) -> Iterable[Built]:
     """Yield the columns of a field that has values in some rows."""
     name, physical = column_name(known.name), PHYSICAL[known.type]
-    native, convert = _NATIVE.get(known.type), _CONVERT[known.type]
-    kinds = set(map(type, values))
-    if list not in kinds and not known.many:
-        if kinds == {native}:
-            try:
-                yield name, rows, pa.array(values, physical), ()
-                return
-            except (OverflowError, pa.ArrowInvalid):
-                pass
-        fitted = [convert(value) for value in values]
-        bad = [row for row, value in zip(rows, fitted, strict=True) if value is None]
-        yield name, rows, pa.array(fitted, physical), bad
-        return
-    lists = [_flat(value) if isinstance(value, list) else [value] for value in values]
-    if {type(item) for items in lists for item in items} - {native}:
-        bad = []
-        for row, items in zip(rows, lists, strict=True):
-            fitted = [convert(item) for item in items]
-            if None in fitted:
-                bad.append(row)
-            items[:] = [item for item in fitted if item is not None]
-    else:
-        bad = []
-    if known.many:
+    if not known.many and set(map(type, values)) == {_NATIVE.get(known.type)}:
         try:
-            yield name, rows, pa.array(lists, pa.list_(physical)), bad
-        except (OverflowError, pa.ArrowInvalid):
-            whole = [[i for i in map(convert, items) if i is not None] for items in lists]
-            lost = [row for row, a, b in zip(rows, lists, whole, strict=True) if len(a) != len(b)]
-            yield name, rows, pa.array(whole, pa.list_(physical)), lost
+            yield name, rows, pa.array(values, physical), ()
+            return
+        except (OverflowError, pa.ArrowInvalid):  # a whole number beyond 64 bits: each by itself
+            pass
+    given = [_flat(value) if isinstance(value, list) else [value] for value in values]
+    convert = _CONVERT[known.type]
+    lists = [[fit for item in items if (fit := convert(item)) is not None] for items in given]
+    bad = [row for row, items, fits in zip(rows, given, lists, strict=True) if len(fits) < len(items)]
+    if known.many:
+        yield name, rows, pa.array(lists, pa.list_(physical)), bad
         return
-    one = [(row, convert(items[0])) for row, items in zip(rows, lists, strict=True) if len(items) == 1]
-    several = [
-        (row, [i for i in map(convert, items) if i is not None])
-        for row, items in zip(rows, lists, strict=True)
-        if len(items) > 1
-    ]
+    one = [(row, fits[0]) for row, fits in zip(rows, lists, strict=True) if len(fits) == 1]
+    several = [(row, fits) for row, fits in zip(rows, lists, strict=True) if len(fits) > 1]
     yield name, [row for row, _ in one], pa.array([value for _, value in one], physical), bad
-    many = pa.array([items for _, items in several], pa.list_(physical))
-    yield name + MANY, [row for row, _ in several], many, ()
+    yield name + MANY, [row for row, _ in several], pa.array([f for _, f in several], pa.list_(physical)), ()
 
 
 def _flat(items: list[Any]) -> list[Any]:
