@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import orjson
 
@@ -19,6 +21,7 @@ from tocsin.sources.document import Documents
 from tocsin.sources.inputs import Input
 from tocsin.sources.read import read_inputs
 
+_AT_ONCE = 8 << 20  # bytes that are read of a growing file
 _BATCH, _BYTES = 2_000, 8 << 20  # events and bytes that are sent at once
 
 # Sends actions and returns the status and the error of each, as the items of a bulk request's answer have them.
@@ -116,24 +119,45 @@ def _account(
 
 
 def follow(path: Path, stopped: Callable[[], bool], pause: float = 0.5) -> Iterator[list[bytes]]:
-    """Yield the lines of a growing file as they are finished, from its beginning, also when it is replaced."""
-    inode, offset, rest = -1, 0, b""
-    while not stopped():
-        try:
-            there = path.stat()
-        except FileNotFoundError:
-            time.sleep(pause)
-            continue
-        if there.st_ino != inode or there.st_size < offset:
-            inode, offset, rest = there.st_ino, 0, b""
-        if there.st_size == offset:
-            time.sleep(pause)
-            continue
-        with path.open("rb") as file:
-            file.seek(offset)
-            data = file.read(8 << 20)
-        offset += len(data)
-        *lines, rest = (rest + data).split(b"\n")
-        whole = [line for line in lines if line.strip()]
-        if whole:
-            yield whole
+    """Yield the lines of a growing file as they are finished, from its beginning, also when it is replaced.
+
+    The file is held open, so that what is replaced is read to its end and its inode is not used again meanwhile.
+    """
+    file: BinaryIO | None = None
+    rest = b""
+    try:
+        while not stopped():
+            data = file.read(_AT_ONCE) if file else b""
+            if data:
+                *lines, rest = (rest + data).split(b"\n")
+                whole = [line for line in lines if line.strip()]
+                if whole:
+                    yield whole
+                continue
+            if _has_moved(path, file):
+                if file is not None:
+                    file.close()
+                file, rest = _opened(path), b""
+            else:
+                time.sleep(pause)
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _has_moved(path: Path, file: BinaryIO | None) -> bool:
+    """Tell whether a path leads to another file than the open one, or to one that was cut off."""
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    if file is None:
+        return True
+    return there.st_ino != os.fstat(file.fileno()).st_ino or there.st_size < file.tell()
+
+
+def _opened(path: Path) -> BinaryIO | None:
+    try:
+        return cast("BinaryIO", path.open("rb", buffering=0))
+    except FileNotFoundError:
+        return None
