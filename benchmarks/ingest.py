@@ -25,6 +25,7 @@ import orjson
 from benchmarks.fleet import Fleet
 
 _EVENTS = 2_000  # a request
+_SAMPLE = 200  # requests whose events are stored in several ways, to compare what they take
 
 
 def serve(data: Path, *options: str) -> tuple[subprocess.Popen[str], str, str]:
@@ -151,6 +152,49 @@ def settle(data: Path, size: int, sent: int) -> None:
     print(f"disk: {disk:,} bytes, {disk / sent:,.0f} an event, {disk / size:.1%} of the NDJSON")
 
 
+def sizes(requests: Path, folder: Path) -> None:
+    """Print what the events of some requests take in a store, in plain Parquet, and in DuckDB's own format."""
+    import duckdb
+    import pyarrow.parquet as pq
+
+    from tocsin.ingest.bulk import parse
+    from tocsin.ingest.intake import Intake
+    from tocsin.store.events import Document
+    from tocsin.store.lake.documents import to_table
+    from tocsin.store.lake.fields import IndexFields
+    from tocsin.store.lake.journal import Entry
+    from tocsin.store.lake.lake import LakeSettings, LakeStore
+
+    documents: list[Document] = []
+    for path in sorted(requests.iterdir())[:_SAMPLE]:
+        for action in parse(path.read_bytes(), None):
+            found = Intake().take(action.index or "", None, action.source or b"")
+            assert isinstance(found, Document)
+            documents.append(found)
+    text = sum(len(document.source) + 1 for document in documents)
+    lake = LakeStore(folder / "store", LakeSettings(maintain_every=1e9, clean_after=0, quiet=0))
+    for start in range(0, len(documents), _EVENTS):
+        lake.add(documents[start : start + _EVENTS])
+    lake.flush()
+    lake.maintain(clean=True)
+    lake.close()
+    by_index: dict[str, list[Entry]] = {}
+    for number, (index, at, source, _) in enumerate(documents):
+        by_index.setdefault(index, []).append(Entry(index, str(number), False, at, at, source))
+    (folder / "plain").mkdir()
+    connection = duckdb.connect(str(folder / "events.duckdb"))
+    for index, entries in by_index.items():
+        columns = to_table(entries, IndexFields())
+        pq.write_table(columns, folder / "plain" / f"{index}.parquet", compression="zstd")
+        connection.execute(f'CREATE TABLE "{index}" AS SELECT * FROM columns')
+    connection.close()
+    for name in ("store", "plain", "events.duckdb"):
+        path = folder / name
+        files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+        size = sum(file.stat().st_size for file in files)
+        print(f"{name}: {size / len(documents):,.0f} bytes an event, {size / text:.1%} of the NDJSON")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=600)
@@ -161,4 +205,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
         folder = given.folder or Path(made)
         prepare(folder / "requests", given.events)
+        sizes(folder / "requests", Path(made))
         run(folder / "data", folder / "requests", given.seconds, given.senders)

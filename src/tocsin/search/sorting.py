@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from tocsin.search.errors import SearchError
 from tocsin.store.events import StoredBatch
 
 _ROW, _BATCH = "row", "batch"
+_READERS = 3  # batches whose documents are read at once
 # The index of a batch, and what gives the documents and the ids of some of its rows.
 _Place = tuple[str, Callable[[Sequence[int]], list[bytes]], Callable[[Sequence[int]], list[str]]]
 
@@ -137,11 +139,15 @@ class TopRows:
         for number, one in enumerate(found):
             places.setdefault(one.batch, []).append(number)
         documents: list[tuple[str, str, bytes]] = [("", "", b"")] * len(found)
-        for batch, numbers in places.items():
-            index, sources, ids = self._batches[batch]
-            rows = [found[number].row for number in numbers]
-            for number, id_, source in zip(numbers, ids(rows), sources(rows), strict=True):
+
+        def read(item: tuple[int, list[int]]) -> None:
+            index, sources, ids = self._batches[item[0]]
+            rows = [found[number].row for number in item[1]]
+            for number, id_, source in zip(item[1], ids(rows), sources(rows), strict=True):
                 documents[number] = (index, id_, source)
+
+        with ThreadPoolExecutor(_READERS) as pool:
+            list(pool.map(read, places.items()))
         return documents
 
 

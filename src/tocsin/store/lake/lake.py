@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,10 +22,11 @@ from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.keeper import Keeper
 from tocsin.store.lake.reading import read_file, read_table
 from tocsin.store.lake.settler import Settler
-from tocsin.store.lake.table import rows_of
+from tocsin.store.lake.table import IndexTable, StoredFile, rows_of
 from tocsin.store.patterns import matching
 
 __all__ = ["LakeSettings", "LakeStore"]
+_READERS = 3  # files of a scan that are read ahead
 
 
 class LakeStore:
@@ -191,12 +194,32 @@ class LakeStore:
 
 
 def _batches(found: Sequence[IndexSnapshot], scan: Scan) -> Iterator[StoredBatch]:
+    files = [(index.table, file) for index in found for file in sorted(index.files, key=lambda file: file.first)]
+    if len(files) > 1:
+        yield from _read_ahead(files, scan)
+    else:
+        for table, file in files:
+            yield from read_file(table.name, table.path / file.path, scan)
     for index in found:
-        for file in sorted(index.files, key=lambda file: file.first):
-            yield from read_file(index.table.name, index.table.path / file.path, scan)
         for events, rows in index.fresh:
             left = rows
             for part in events.tables(rows):
                 if left > 0:  # what came since the snapshot is left out
                     yield read_table(index.table.name, part.slice(0, left), scan.fields)
                 left -= part.num_rows
+
+
+def _read_ahead(files: Sequence[tuple[IndexTable, StoredFile]], scan: Scan) -> Iterator[StoredBatch]:
+    """Yield the events of files in their order, while the next ones are read in threads."""
+
+    def read(table: IndexTable, file: StoredFile) -> list[StoredBatch]:
+        return list(read_file(table.name, table.path / file.path, scan))
+
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="store-read") as pool:
+        waiting: deque[Future[list[StoredBatch]]] = deque()
+        for table, file in files:
+            waiting.append(pool.submit(read, table, file))
+            if len(waiting) > _READERS:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
