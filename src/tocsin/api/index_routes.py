@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,6 +72,7 @@ async def _one(request: Request, index: str, id_: str) -> dict[str, Any]:
 
 # ---- fields and indices
 
+_UNITS = ("b", "kb", "mb", "gb", "tb")
 _TYPES = {
     FieldType.KEYWORD: "keyword",
     FieldType.LONG: "long",
@@ -190,11 +192,10 @@ async def _cat(request: Request, index: str) -> Response:
 
 
 def _size(count: int) -> str:
-    for unit in ("b", "kb", "mb", "gb"):
-        if count < 1024:
-            return f"{count:.0f}{unit}" if unit == "b" else f"{count:.1f}{unit}"
-        count /= 1024  # type: ignore[assignment]
-    return f"{count:.1f}tb"
+    if count < 1024:
+        return f"{count}b"
+    power = min(4, int(math.log(count, 1024)))
+    return f"{count / 1024**power:.1f}{_UNITS[power]}"
 
 
 def _moment(nanoseconds: int | None) -> str:

@@ -116,8 +116,8 @@ def _demo(service: Service, address: str, say: Callable[[str], None]) -> None:
         key = access.add_key(session, local_actor("demo"), "demo", ["read", "ingest"], access.A_DAY)
     say(
         f"{stored:,} events of the bundled telemetry are stored. A look at them:\n"
-        f"  curl -H 'Authorization: ApiKey {key.encoded}' {address}/_cat/indices?v\n"
+        f"  curl -H 'Authorization: ApiKey {key.encoded}' '{address}/_cat/indices?v'\n"
         f"  curl -H 'Authorization: ApiKey {key.encoded}' -H 'Content-Type: application/json' \\\n"
-        f"    {address}/logs-*,winlogbeat-*/_eql/search?pretty \\\n"
+        f"    '{address}/logs-*,winlogbeat-*/_eql/search?pretty' \\\n"
         """    -d '{"query": "process where process.args : \\"-DownloadFile\\""}'"""
     )

@@ -24,10 +24,10 @@ from tocsin.rules.model import Rule
 from tocsin.search.documents import fields_of
 from tocsin.search.errors import SearchError
 from tocsin.search.hits import MOST_HITS, read_fields
-from tocsin.search.selection import Clock, Selected, matching_rows, select
+from tocsin.search.selection import Clock, matching_rows, select
 from tocsin.search.sorting import Found, SortKey, TopRows
 from tocsin.sources.batch import EventBatch, RawEvent
-from tocsin.store.events import EventStore
+from tocsin.store.events import EventStore, StoredBatch
 
 _KNOWN = frozenset(
     {
@@ -235,15 +235,15 @@ def _sequences(
 ) -> list[dict[str, Any]]:
     ready = ReadyRule(_rule(request), _filtered(request))
     program = compile_rules([ready.event_rule(any_index=True)])
-    places: list[Selected] = []
+    places: list[StoredBatch] = []
     search = SequenceSearch([ready])
     narrowing = request.condition  # of a step's own bounds another step may know nothing
     for selected in select(store, patterns, program, narrowing, ready.fields, schema, clock):
-        places.append(selected)
+        places.append(replace(selected.batch, columns={}))  # what was read of it is not needed again
         number = len(places) - 1
 
         def raw(row: int, number: int = number) -> RawEvent:
-            return RawEvent(orjson.dumps((number, row)), selected.batch.index, orjson.loads)  # noqa: B023
+            return RawEvent(orjson.dumps((number, row)), "", orjson.loads)
 
         search.add(EventBatch(selected.table, raw, {}), selected.rows)
     matches = _chosen(search.matches("query"), request)
@@ -276,14 +276,14 @@ def _place(event: RawEvent | None) -> tuple[int, int] | None:
 
 
 def _documents(
-    places: Sequence[Selected], wanted: set[tuple[int, int]]
+    places: Sequence[StoredBatch], wanted: set[tuple[int, int]]
 ) -> dict[tuple[int, int], tuple[str, str, bytes]]:
     of_batch: dict[int, list[int]] = {}
     for number, row in sorted(wanted):
         of_batch.setdefault(number, []).append(row)
     documents = {}
     for number, rows in of_batch.items():
-        batch = places[number].batch
+        batch = places[number]
         for row, id_, source in zip(rows, batch.ids(rows), batch.sources(rows), strict=True):
             documents[number, row] = (batch.index, id_, source)
     return documents
