@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.store.memory import MemoryStore
 from tocsin.moments import to_nanoseconds
+from tocsin.search.errors import SearchError, SearchStoppedError
 from tocsin.search.hits import context_of, read_search, run_search
 from tocsin.search.selection import Clock
 from tocsin.store.events import Document, EventStore
@@ -236,11 +237,18 @@ def test_patterns_choose_indices(store, patterns, expected):
 
 
 def test_a_search_ends_when_its_time_is_up(store):
-    from tocsin.search.errors import SearchStoppedError
-
     context = context_of(store, ["*"])
     request = read_search({}, context)
     with pytest.raises(SearchStoppedError, match="too long"):
         run_search(store, ["*"], request, context.schema, Clock(until=0))
     with pytest.raises(SearchStoppedError, match="cancelled"):
         run_search(store, ["*"], request, context.schema, Clock(cancelled=lambda: True))
+
+
+@pytest.mark.parametrize(
+    ("where", "kind"), [("figures.MOST_VALUES", "cardinality"), ("buckets.MOST_VALUES", "terms")], ids=lambda x: x
+)
+def test_more_values_than_are_held_are_refused(store, monkeypatch, where, kind):
+    monkeypatch.setattr(f"tocsin.search.{where}", 50)
+    with pytest.raises(SearchError, match="values|buckets"):
+        found(store, {"size": 0, "aggs": {"a": {kind: {"field": "id"}}}})

@@ -21,6 +21,7 @@ from tocsin.search.errors import SearchError
 from tocsin.store.events import StoredBatch
 
 _Made = Callable[["Aggregation", Schema], "Collected"]
+MOST_VALUES = 2_000_000  # distinct values that are held; they are counted exactly
 KINDS: dict[str, _Made] = {}  # filled by the modules of the kinds
 
 

@@ -19,7 +19,7 @@ from tocsin.engine.column import Codes, Rows
 from tocsin.engine.evaluate import Evaluator, plan
 from tocsin.engine.graph import compile_conditions
 from tocsin.engine.table import EventTable
-from tocsin.search.aggregation import KINDS, Aggregation, Collected, codes_of
+from tocsin.search.aggregation import KINDS, MOST_VALUES, Aggregation, Collected, codes_of
 from tocsin.search.documents import iso
 from tocsin.search.errors import SearchError
 from tocsin.store.events import StoredBatch
@@ -54,7 +54,7 @@ class _Buckets:
         """Take rows into a bucket."""
         bucket = self.buckets.get(key)
         if bucket is None:
-            if len(self.buckets) >= MOST_BUCKETS and self.aggregation.below:
+            if len(self.buckets) >= (MOST_BUCKETS if self.aggregation.below else MOST_VALUES):
                 raise SearchError(
                     f"Trying to create too many buckets. Must be less than or equal to: [{MOST_BUCKETS}]"
                 )

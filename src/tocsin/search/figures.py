@@ -11,7 +11,7 @@ import pyarrow as pa
 from tocsin.ecs import FieldType, Schema
 from tocsin.engine.column import Rows
 from tocsin.engine.table import EventTable
-from tocsin.search.aggregation import KINDS, Aggregation, codes_of, numbers_of
+from tocsin.search.aggregation import KINDS, MOST_VALUES, Aggregation, codes_of, numbers_of
 from tocsin.search.documents import HitForm, hits_of, iso, read_sort, read_source
 from tocsin.search.errors import SearchError
 from tocsin.search.sorting import TopRows
@@ -32,6 +32,8 @@ class _Cardinality:
         if column is not None:
             _, codes = codes_of(column, rows)
             self.values.update(column.values.take(pa.array(np.unique(codes))).to_pylist())
+        if len(self.values) > MOST_VALUES:
+            raise SearchError(f"[{self.name}] has more than {MOST_VALUES:,} values", hint="narrow the query")
 
     def answer(self, *, parsed: bool) -> dict[str, Any]:
         return {"value": len(self.values)}
