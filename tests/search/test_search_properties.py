@@ -250,5 +250,5 @@ def test_a_search_ends_when_its_time_is_up(store):
 )
 def test_more_values_than_are_held_are_refused(store, monkeypatch, where, kind):
     monkeypatch.setattr(f"tocsin.search.{where}", 50)
-    with pytest.raises(SearchError, match="values|buckets"):
+    with pytest.raises(SearchError, match=r"values|buckets"):
         found(store, {"size": 0, "aggs": {"a": {kind: {"field": "id"}}}})
