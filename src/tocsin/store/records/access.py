@@ -217,7 +217,7 @@ def add_key(
     beyond = [scope for scope in sorted(scopes) if not actor.may(Scope(scope))]
     if beyond:
         raise AccessError(f"{actor.name} may not {', '.join(beyond)}, and so no key of theirs")
-    made = MadeKey(secrets.token_urlsafe(15), secrets.token_urlsafe(24))
+    made = MadeKey(secrets.token_hex(10), secrets.token_urlsafe(24))  # an id that begins with `-` is an option
     now = datetime.now(UTC)
     key = ApiKey(
         id=made.id,
