@@ -83,6 +83,13 @@ class _Process:
     user: Event
 
 
+def take_index(event: Event) -> str:
+    """Return the index that an event is sent to, and take it out of the event where it stands there."""
+    stream = event.get("data_stream")
+    index: str | None = event.pop("_index", None)
+    return index or (f"logs-{stream['dataset']}-default" if stream else f"{event['agent']['type']}-default")
+
+
 class Fleet:
     """Machines and people, and the processes that are alive."""
 

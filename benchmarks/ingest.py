@@ -22,7 +22,7 @@ from pathlib import Path
 
 import orjson
 
-from benchmarks.fleet import Fleet
+from benchmarks.fleet import Fleet, take_index
 
 _EVENTS = 2_000  # a request
 _SAMPLE = 200  # requests whose events are stored in several ways, to compare what they take
@@ -55,10 +55,7 @@ def make_bodies(seed: int, count: int, folder: Path) -> None:
     for number in range(count // _EVENTS):
         lines = []
         for event in fleet.events(_EVENTS):
-            stream = event.get("data_stream")
-            index = event.pop("_index", None) or (
-                f"logs-{stream['dataset']}-default" if stream else f"{event['agent']['type']}-default"
-            )
+            index = take_index(event)
             lines.append(b'{"create":{"_index":"%s"}}\n%s\n' % (index.encode(), orjson.dumps(event)))
         (folder / f"{seed}-{number:06}").write_bytes(b"".join(lines))
 

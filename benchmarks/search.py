@@ -22,16 +22,16 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.fleet import Fleet
+from benchmarks.fleet import Fleet, take_index
 from tocsin.ecs import TIMESTAMP
 from tocsin.moments import to_nanoseconds
 from tocsin.search.eql import read_eql, run_eql
 from tocsin.search.hits import context_of, read_search, run_search
 from tocsin.search.selection import Clock
 from tocsin.store.lake.documents import to_table
-from tocsin.store.lake.fields import MOMENT
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.lake import LakeSettings, LakeStore
+from tocsin.store.lake.layout import MOMENT
 from tocsin.store.lake.table import IndexTable
 
 _SAMPLE, _DAYS = 300_000, 30
@@ -43,10 +43,7 @@ def sample() -> dict[str, list[Entry]]:
     """Return a fleet's events by index."""
     entries: dict[str, list[Entry]] = {}
     for number, event in enumerate(Fleet(5).events(_SAMPLE)):
-        stream = event.get("data_stream")
-        index = event.pop("_index", None) or (
-            f"logs-{stream['dataset']}-default" if stream else f"{event['agent']['type']}-default"
-        )
+        index = take_index(event)
         at = to_nanoseconds(event[TIMESTAMP])
         entries.setdefault(index, []).append(Entry(index, f"{number:020}", False, at, at, orjson.dumps(event)))
     return entries

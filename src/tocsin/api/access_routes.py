@@ -12,24 +12,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.body import read_json
+from tocsin.api.body import body_of, read_json
 from tocsin.api.security import COOKIE, address_of, allow
 from tocsin.store.records import access
 from tocsin.store.records.access import AccessError, Actor, Scope
 from tocsin.store.records.models import ApiKey, User
 
 router = APIRouter(tags=["access"])
+_NEW_KEY = body_of("name", name="string", expiration="string", scopes="texts")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-
-
-def _body(*required: str, **members: str) -> dict[str, Any]:
-    """Describe a body for the OpenAPI: its members with their types."""
-    properties = {
-        name: {"type": kind} if kind != "array" else {"type": kind, "items": {"type": "string"}}
-        for name, kind in members.items()
-    }
-    schema = {"type": "object", "properties": properties, "required": list(required)}
-    return {"requestBody": {"required": bool(required), "content": {"application/json": {"schema": schema}}}}
 
 
 def _text(body: dict[str, Any], name: str) -> str:
@@ -52,8 +43,8 @@ async def who(request: Request, actor: Actor = Depends(allow(None))) -> Response
     )  # fmt: skip
 
 
-@router.post("/_security/user/_password", openapi_extra=_body("password", password="string"))
-@router.put("/_security/user/_password", openapi_extra=_body("password", password="string"))
+@router.post("/_security/user/_password", openapi_extra=body_of("password", password="string"))
+@router.put("/_security/user/_password", openapi_extra=body_of("password", password="string"))
 async def own_password(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
     """Set one's own password; the only thing that a one-time password is good for."""
     password = _text(await read_json(request), "password")
@@ -77,7 +68,7 @@ async def users(request: Request, actor: Actor = Depends(allow(Scope.ADMIN))) ->
     return answer(request, {"users": await run_in_threadpool(known)})
 
 
-@router.post("/api/users", openapi_extra=_body("name", "role", name="string", role="string"))
+@router.post("/api/users", openapi_extra=body_of("name", "role", name="string", role="string"))
 async def add_user(request: Request, actor: Actor = Depends(allow(Scope.ADMIN))) -> Response:  # noqa: B008
     """Add a user; the answer holds a one-time password."""
     body = await read_json(request)
@@ -86,7 +77,7 @@ async def add_user(request: Request, actor: Actor = Depends(allow(Scope.ADMIN)))
     return answer(request, {"name": name, "role": role, "one_time_password": password}, 201)
 
 
-@router.patch("/api/users/{name}", openapi_extra=_body(role="string", enabled="boolean"))
+@router.patch("/api/users/{name}", openapi_extra=body_of(role="string", enabled="boolean"))
 async def change_user(request: Request, name: str, actor: Actor = Depends(allow(Scope.ADMIN))) -> Response:  # noqa: B008
     """Give a user another role, or let them in or not."""
     body = await read_json(request)
@@ -121,8 +112,8 @@ def _millis(moment: Any) -> int:
     return int(moment.timestamp() * 1000)
 
 
-@router.post("/_security/api_key", openapi_extra=_body("name", name="string", expiration="string", scopes="array"))
-@router.put("/_security/api_key", openapi_extra=_body("name", name="string", expiration="string", scopes="array"))
+@router.post("/_security/api_key", openapi_extra=_NEW_KEY)
+@router.put("/_security/api_key", openapi_extra=_NEW_KEY)
 async def add_key(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
     """Make a key for some scopes (`scopes`, or `metadata.scopes`); without any, for all that its owner may do."""
     body = await read_json(request)
@@ -149,7 +140,7 @@ def _lives(text: Any) -> timedelta | None:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-@router.delete("/_security/api_key", openapi_extra=_body("ids", ids="array"))
+@router.delete("/_security/api_key", openapi_extra=body_of("ids", ids="texts"))
 async def revoke_keys(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
     """Revoke keys; one's own, or any as an admin."""
     body = await read_json(request)
@@ -185,7 +176,7 @@ def _change(request: Request, change: Any) -> Any:
 # ---- browsers
 
 
-@router.post("/api/session", openapi_extra=_body("name", "password", name="string", password="string"))
+@router.post("/api/session", openapi_extra=body_of("name", "password", name="string", password="string"))
 async def sign_in(request: Request) -> Response:
     """Begin a session: a cookie, and the token that requests which change something must carry."""
     body = await read_json(request)

@@ -11,7 +11,14 @@ from starlette.requests import ClientDisconnect, Request
 
 from tocsin.api.answers import ApiError, bad_request
 
-_MANY = 16 << 20  # bytes beyond which a body is unpacked in a thread
+_TEXTS = {"type": "array", "items": {"type": "string"}}
+
+
+def body_of(*required: str, **members: str) -> dict[str, Any]:
+    """Describe a JSON body for the OpenAPI: its members with their types, `texts` for a list of texts."""
+    properties = {name: _TEXTS if kind == "texts" else {"type": kind} for name, kind in members.items()}
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    return {"requestBody": {"required": bool(required), "content": {"application/json": {"schema": schema}}}}
 
 
 async def read_body(request: Request) -> bytes:

@@ -63,14 +63,18 @@ async def eql_search(request: Request, index: str) -> Response:
     service = request.app.state.service
     wait = body.get("wait_for_completion_timeout")
     limit = None if wait is None else seconds(wait, "wait_for_completion_timeout")
-    keep = seconds(body.get("keep_alive", "5d"), "keep_alive")
+    keep = _keep_alive(body.get("keep_alive", "5d"))
     running = service.searches.start(request.state.actor.name, work)
     kept = body.get("keep_on_completion") in (True, "true", "")
     if limit is not None and await _still_runs(running, limit):
-        return answer(request, _eql_answer(running, service.searches.keep(running, min(keep, _FIVE_DAYS)), None))
+        return answer(request, _eql_answer(running, service.searches.keep(running, keep), None))
     hits = await told_of(running)
-    id_ = service.searches.keep(running, min(keep, _FIVE_DAYS)) if kept else None
+    id_ = service.searches.keep(running, keep) if kept else None
     return answer(request, _eql_answer(running, id_, hits))
+
+
+def _keep_alive(text: Any) -> float:
+    return min(seconds(text, "keep_alive"), _FIVE_DAYS)
 
 
 async def _still_runs(running: Running, limit: float) -> bool:
@@ -112,7 +116,7 @@ async def eql_get(request: Request, id: str) -> Response:
     limit = 0.0 if wait is None else seconds(wait, "wait_for_completion_timeout")
     if "keep_alive" in request.query_params:
         keep = seconds(request.query_params["keep_alive"], "keep_alive")
-        request.app.state.service.searches.keep(running, min(keep, _FIVE_DAYS))
+        request.app.state.service.searches.keep(running, keep)
     if await _still_runs(running, limit):
         return answer(request, _eql_answer(running, id, None))
     return answer(request, _eql_answer(running, id, await told_of(running)))

@@ -12,8 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.body import read_json
-from tocsin.api.searching import body_of, flag, is_cut, patterns_of, searched
+from tocsin.api.body import body_of, read_json
+from tocsin.api.searching import flag, is_cut, patterns_of, searched
 from tocsin.api.security import allow
 from tocsin.ecs import FieldType
 from tocsin.search.errors import NoSuchIndexError

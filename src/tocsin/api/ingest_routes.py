@@ -46,32 +46,33 @@ async def _bulk(request: Request, index: str | None) -> Response:
     problem = request.app.state.service.store.check(len(body))
     if problem:  # before any work goes into it
         raise _busy(problem)
-    errors, items = await run_in_threadpool(_store, request, body, index)
+    items = await run_in_threadpool(_store, request, body, index)
+    errors = any("error" in told for item in items for told in item.values())
     took = int((time.perf_counter() - started) * 1000)
     return await run_in_threadpool(answer, request, {"errors": errors, "took": took, "items": items})
 
 
-def _store(request: Request, body: bytes, index: str | None) -> tuple[bool, list[dict[str, Any]]]:
+def _store(request: Request, body: bytes, index: str | None) -> list[dict[str, Any]]:
     service = request.app.state.service
     try:
         actions = parse(body, index)
     except BulkError as error:
         raise bad_request(error.message) from None
-    errors, items = _stored(request, actions)
+    answers = _stored(request, actions)
     service.metrics.bytes.inc(len(body))
-    return errors, items
+    return [{action.kind: told} for action, told in zip(actions, answers, strict=True)]
 
 
-def _stored(request: Request, actions: list[Action]) -> tuple[bool, list[dict[str, Any]]]:
+def _stored(request: Request, actions: list[Action]) -> list[dict[str, Any]]:
     service = request.app.state.service
     try:
-        errors, items = service.ingest.bulk(actions)
+        answers: list[dict[str, Any]] = service.ingest.store_all(actions)
     except StoreFullError as error:
         raise _busy(error.message) from None
-    told = Counter(item[kind].get("result", "rejected") for item in items for kind in item)
+    told = Counter(answer_.get("result", "rejected") for answer_ in answers)
     for result, count in told.items():
         service.metrics.events.labels(result).inc(count)
-    return errors, items
+    return answers
 
 
 def _busy(problem: str) -> ApiError:
@@ -102,8 +103,7 @@ async def create(request: Request, index: str, id: str) -> Response:
 
 async def _one(request: Request, index: str, id_: str | None, kind: str) -> Response:
     body = await read_body(request)
-    _, items = await run_in_threadpool(_stored, request, [Action(kind, index, id_, body)])
-    told = items[0][kind]
+    [told] = await run_in_threadpool(_stored, request, [Action(kind, index, id_, body)])
     if "error" in told:
         raise ApiError(told["status"], told["error"]["type"], told["error"]["reason"])
     return answer(request, {name: value for name, value in told.items() if name != "status"}, told["status"])

@@ -10,14 +10,13 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer
 from tocsin.api.body import read_json
 from tocsin.api.security import allow
-from tocsin.store.patterns import name_error
+from tocsin.store.patterns import name_error, takes
 from tocsin.store.records import access
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.models import ClientObject
@@ -170,21 +169,15 @@ async def _get(request: Request, kind: str, listed: str | None, name: str) -> Re
 
 
 def _find(request: Request, kind: str, name: str) -> dict[str, Any]:
-    from tocsin.store.patterns import takes
-
     with request.app.state.service.records.transaction() as session:
         known = session.scalars(select(ClientObject).where(ClientObject.kind == kind))
         return {one.name: one.body for one in known if takes(name.split(","), one.name)}
 
 
-def _row(session: Session, kind: str, name: str) -> ClientObject | None:
-    return session.get(ClientObject, (kind, name))
-
-
 def _put(request: Request, kind: str, name: str, body: dict[str, Any]) -> None:
     actor: Actor = request.state.actor
     with request.app.state.service.records.transaction() as session:
-        known = _row(session, kind, name[:256])
+        known = session.get(ClientObject, (kind, name[:256]))
         if known is None:
             session.add(ClientObject(kind=kind, name=name[:256], body=body))
         else:
@@ -194,7 +187,7 @@ def _put(request: Request, kind: str, name: str, body: dict[str, Any]) -> None:
 
 def _remove(request: Request, kind: str, name: str) -> None:
     with request.app.state.service.records.transaction() as session:
-        known = _row(session, kind, name)
+        known = session.get(ClientObject, (kind, name))
         if known is None:
             raise ApiError(404, "resource_not_found_exception", f"{kind.strip('_')} [{name}] is missing")
         session.delete(known)

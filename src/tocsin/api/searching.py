@@ -21,13 +21,6 @@ _SPAN = re.compile(r"(\d+)(nanos|micros|ms|s|m|h|d)")
 _SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def body_of(**members: str) -> dict[str, Any]:
-    """Describe a JSON body for the OpenAPI: its members with their types."""
-    properties = {name: {"type": kind} for name, kind in members.items()}
-    schema = {"type": "object", "properties": properties}
-    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
-
-
 def seconds(text: Any, name: str) -> float:
     """Return a span of time such as `5m` in seconds; -1 stands for one without end. Raises ApiError."""
     if text in (-1, "-1"):

@@ -62,7 +62,7 @@ def open_service(config: Config) -> Service:
     ingest = Ingest(store, rejected)
     watched = WatchedFolders(
         config.watch,
-        lambda actions: [next(iter(item.values())) for item in ingest.bulk(actions)[1]],
+        ingest.store_all,
         config.data / "watched.json",
         config.data / "rejected",
     )

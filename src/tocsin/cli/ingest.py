@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -68,7 +68,7 @@ def _sender(url: str | None, api_key: str | None, config: Any, data: Any) -> Ite
     from tocsin.api.service import lake_settings
     from tocsin.config import load_config
     from tocsin.errors import TocsinError
-    from tocsin.ingest.bulk import Action, Ingest
+    from tocsin.ingest.bulk import Ingest
     from tocsin.ingest.rejected import Rejected
     from tocsin.store.events import StoreError
     from tocsin.store.lake.lake import LakeStore
@@ -80,13 +80,8 @@ def _sender(url: str | None, api_key: str | None, config: Any, data: Any) -> Ite
         raise TocsinError(
             error.message, hint="a service runs there: send to it with --url and --api-key"
         ) from None
-    into = Ingest(store, Rejected(loaded.data / "rejected"))
-
-    def store_them(actions: Sequence[Action]) -> Sequence[dict[str, object]]:
-        return [next(iter(item.values())) for item in into.bulk(actions)[1]]
-
     try:
-        yield store_them
+        yield Ingest(store, Rejected(loaded.data / "rejected")).store_all
         store.flush()
     finally:
         store.close()

@@ -16,6 +16,14 @@ ACTIONS = ("index", "create", "update", "delete")
 _SHARDS = {"total": 1, "successful": 1, "failed": 0}
 
 
+_DONE = {"_version": 1, "_shards": _SHARDS, "_seq_no": 0, "_primary_term": 1}
+# What is told of a document that is stored, by what became of it and, if it matters, by the action.
+_STORED: dict[tuple[Result, str | None], dict[str, Any]] = {
+    (Result.CREATED, None): {**_DONE, "result": "created", "status": 201},
+    (Result.SAME, "index"): {**_DONE, "result": "noop", "status": 200},
+}
+
+
 class BulkError(TocsinError):
     """A request that is no bulk request: none of it was stored."""
 
@@ -86,16 +94,15 @@ class Ingest:
     def __init__(self, store: EventStore, rejected: Rejected, intake: Intake | None = None) -> None:
         self.store, self.rejected, self.intake = store, rejected, intake or Intake()
 
-    def bulk(self, actions: Sequence[Action]) -> tuple[bool, list[dict[str, Any]]]:
-        """Store what a bulk request brings; return whether there were errors, and the items of the answer.
+    def store_all(self, actions: Sequence[Action]) -> list[dict[str, Any]]:
+        """Store what actions bring; return what a client is told about each.
 
         Raises StoreFullError when nothing was stored.
         """
         taken = [self._take(action) for action in actions]
         documents = [found for found in taken if isinstance(found, Document)]
         outcomes = iter(zip(documents, self.store.add(documents), strict=True))
-        items = []
-        errors = False
+        answers = []
         for action, found in zip(actions, taken, strict=True):
             if isinstance(found, Document):
                 document, outcome = next(outcomes)
@@ -103,10 +110,9 @@ class Ingest:
             else:
                 answer = refusal(action.index, action.id, found)
             if "error" in answer:
-                errors = True
                 self.rejected.add(action.index, action.source or b"", answer["error"])
-            items.append({action.kind: answer})
-        return errors, items
+            answers.append(answer)
+        return answers
 
     def _take(self, action: Action) -> Document | Refused:
         if action.kind in ("update", "delete"):
@@ -118,17 +124,9 @@ class Ingest:
 
 def answer_of(index: str, outcome: Outcome, kind: str) -> dict[str, Any]:
     """Return what a client is told about a document that the store has judged."""
-    told = {"_index": index, "_id": outcome.id}
-    if outcome.result is Result.CREATED:
-        return {
-            **told, "_version": 1, "result": "created", "_shards": _SHARDS, "_seq_no": 0, "_primary_term": 1,
-            "status": 201,
-        }  # fmt: skip
-    if outcome.result is Result.SAME and kind == "index":
-        return {
-            **told, "_version": 1, "result": "noop", "_shards": _SHARDS, "_seq_no": 0, "_primary_term": 1,
-            "status": 200,
-        }  # fmt: skip
+    stored = _STORED.get((outcome.result, kind)) or _STORED.get((outcome.result, None))
+    if stored is not None:
+        return {"_index": index, "_id": outcome.id, **stored}
     if outcome.result is Result.NO_ROOM:
         return refusal(index, outcome.id, Refused("validation_exception", "no more indices: the limit is reached"))
     reason = f"[{outcome.id}]: version conflict, document already exists (current version [1])"

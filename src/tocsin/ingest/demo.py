@@ -5,14 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import orjson
-
 from tocsin.ecs import TIMESTAMP
-from tocsin.ingest.bulk import Action, Ingest
-from tocsin.ingest.files import id_of
-from tocsin.ingest.intake import index_of
+from tocsin.ingest.bulk import Ingest
+from tocsin.ingest.files import action_of
 from tocsin.moments import to_nanoseconds
-from tocsin.sources.batch import Event, Rejects, Wanted, as_document
+from tocsin.sources.batch import Event, Rejects, Wanted
 from tocsin.sources.inputs import find_inputs
 from tocsin.sources.read import read_inputs
 
@@ -40,7 +37,5 @@ def feed_demo(ingest: Ingest, now: datetime | None = None) -> int:
         microseconds = (time + shift) // 1000
         moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
         event[TIMESTAMP] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        text = orjson.dumps(as_document(event), default=str)
-        actions.append(Action("create", index_of(event), id_of(content), text))
-    _, items = ingest.bulk(actions)
-    return sum(item["create"]["status"] == 201 for item in items)
+        actions.append(action_of(content, event))
+    return sum(told["status"] == 201 for told in ingest.store_all(actions))

@@ -60,7 +60,7 @@ def _actions(batches: Iterable[EventBatch], progress: Callable[[EventBatch], Non
     for batch in batches:
         for row in range(batch.table.rows):
             raw = batch.raw(row)
-            yield _action(raw.content, raw.event())
+            yield action_of(raw.content, raw.event())
         if progress:
             progress(batch)
 
@@ -75,12 +75,13 @@ def send_lines(lines: Sequence[bytes], send: Send, rejects: Rejects, sent: Sent)
         except ValueError as error:
             rejects.add(Reject("", "", "not an event", str(error), line.decode("utf-8", "replace")))
             continue
-        actions.append(_action(line, event))
+        actions.append(action_of(line, event))
     for some in _in_batches(actions):
         _account(sent, rejects, some, send(some))
 
 
-def _action(content: bytes, event: Event) -> Action:
+def action_of(content: bytes, event: Event) -> Action:
+    """Return what stores an event that was made of some content."""
     return Action("create", index_of(event), id_of(content), orjson.dumps(as_document(event), default=str))
 
 

@@ -79,13 +79,12 @@ def all_of(conditions: Iterable[s.Expression]) -> s.Expression:
 # ---- values
 
 
-def literal(name: str, value: Any, context: Context, *, up: bool = False) -> s.Literal | None:
-    """Return a value as the field's type has it; None where no event can have it. Raises QueryError."""
-    kind = context.type_of(base_name(name))
-    return _LITERALS.get(kind, _keyword)(name, value, context, up)
+def literal(name: str, value: Any, context: Context) -> s.Literal:
+    """Return a value as the field's type has it. Raises QueryError."""
+    return _LITERALS.get(context.type_of(base_name(name)), _keyword)(name, value, context)
 
 
-def _keyword(name: str, value: Any, context: Context, up: bool) -> s.Literal | None:
+def _keyword(name: str, value: Any, context: Context) -> s.Literal:
     if isinstance(value, (dict, list)) or value is None:
         raise QueryError(f"[{name}] is compared with a text or a number, not with {value!r}")
     if context.type_of(base_name(name)) is None and not isinstance(value, str):
@@ -93,7 +92,7 @@ def _keyword(name: str, value: Any, context: Context, up: bool) -> s.Literal | N
     return s.Literal(to_string(value))
 
 
-def _number(name: str, value: Any, context: Context, up: bool) -> s.Literal | None:
+def _number(name: str, value: Any, context: Context) -> s.Literal:
     if isinstance(value, str):
         try:
             value = int(value) if value.strip().lstrip("+-").isdigit() else float(value)
@@ -107,18 +106,18 @@ def _number(name: str, value: Any, context: Context, up: bool) -> s.Literal | No
     return s.Literal(value if whole else float(value))
 
 
-def _boolean(name: str, value: Any, context: Context, up: bool) -> s.Literal | None:
+def _boolean(name: str, value: Any, context: Context) -> s.Literal:
     truth = {True: True, False: False, "true": True, "false": False, "": False}
     if not isinstance(value, (bool, str)) or value not in truth:
         raise QueryError(f"Can't parse boolean value [{value}], expected [true] or [false], in [{name}]")
     return s.Literal(truth[value])
 
 
-def _moment(name: str, value: Any, context: Context, up: bool) -> s.Literal | None:
-    return s.Literal(moment(name, value, context, up=up))
+def _moment(name: str, value: Any, context: Context) -> s.Literal:
+    return s.Literal(moment(name, value, context))
 
 
-_LITERALS: dict[FieldType | None, Callable[[str, Any, Context, bool], s.Literal | None]] = {
+_LITERALS: dict[FieldType | None, Callable[[str, Any, Context], s.Literal]] = {
     FieldType.LONG: _number,
     FieldType.DOUBLE: _number,
     FieldType.BOOLEAN: _boolean,
@@ -179,8 +178,6 @@ def term(name: str, value: Any, context: Context, *, insensitive: bool = False) 
         low, high = moment(name, value, context), moment(name, value, context, up=True)
         return s.And((_compare(">=", name, s.Literal(low)), _compare("<=", name, s.Literal(high))))
     found = literal(name, value, context)
-    if found is None:
-        return FALSE
     if insensitive and isinstance(found.value, str):
         return s.Membership(ref(name), (found,), insensitive=True)
     return _compare("==", name, found)
@@ -203,7 +200,7 @@ def _address(name: str, value: str) -> s.Expression:
 def terms(name: str, values: list[Any], context: Context) -> s.Expression:
     """Return that a field has one of some values."""
     found = [literal(name, value, context) for value in values if value is not None]
-    texts = tuple(one for one in found if one is not None and isinstance(one.value, str))
+    texts = tuple(one for one in found if isinstance(one.value, str))
     if len(texts) == len(values) > 1 and context.type_of(base_name(name)) not in (FieldType.IP, FieldType.DATE):
         return s.Membership(ref(name), texts)
     return any_of(term(name, value, context) for value in values if value is not None)
@@ -284,7 +281,5 @@ def between(name: str, bounds: Iterable[Bound], context: Context, zone: str | No
             continue
         if kind is FieldType.IP:
             raise QueryError(f"no ranges of addresses, in [{name}]", hint="a term with a block, as in 10.0.0.0/8")
-        found = literal(name, bound.value, context)
-        if found is not None:
-            conditions.append(_compare(bound.operator, name, found))
+        conditions.append(_compare(bound.operator, name, literal(name, bound.value, context)))
     return all_of(conditions) if conditions else exists(name)

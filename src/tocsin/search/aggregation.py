@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +13,8 @@ import pyarrow as pa
 
 from tocsin.ecs import Schema
 from tocsin.engine.column import Column, Rows, ranges
+from tocsin.engine.evaluate import Plan, plan
+from tocsin.engine.graph import compile_conditions
 from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
 from tocsin.query_dsl.build import Context, base_name
@@ -56,10 +59,11 @@ class Aggregation:
         own = {self.name} - {""}
         if self.kind == "top_hits":
             own |= {key.field for key in read_sort(self.about.get("sort"))[0]}
-        for condition in self.conditions().values():
+        for condition in self.conditions.values():
             own |= set(s.field_names(condition))
         return frozenset(own).union(*(one.fields() for one in self.below.values()))
 
+    @cached_property
     def conditions(self) -> dict[str, s.Expression]:
         """Return the queries of a filter aggregation by their names."""
         if self.kind == "filter":
@@ -70,6 +74,11 @@ class Aggregation:
                 raise SearchError("[filters] takes queries by name")
             return {str(name): read_query(query, self.context) for name, query in given.items()}
         return {}
+
+    @cached_property
+    def plan(self) -> Plan:
+        """What tells which events meet the queries of a filter aggregation, made once for all its buckets."""
+        return plan(compile_conditions(((name, 0), condition) for name, condition in self.conditions.items()))
 
     def collect(self, schema: Schema) -> Collected:
         """Return the aggregation with nothing collected yet."""

@@ -16,8 +16,7 @@ import pyarrow as pa
 from tocsin.date_math import add_to
 from tocsin.ecs import FieldType, Schema
 from tocsin.engine.column import Codes, Rows
-from tocsin.engine.evaluate import Evaluator, plan
-from tocsin.engine.graph import compile_conditions
+from tocsin.engine.evaluate import Evaluator
 from tocsin.engine.table import EventTable
 from tocsin.search.aggregation import KINDS, MOST_VALUES, Aggregation, Collected, codes_of
 from tocsin.search.documents import iso
@@ -50,6 +49,10 @@ class _Buckets:
     def check(self) -> None:
         """Raise SearchError for what is wrong."""
 
+    def empty(self) -> _Bucket:
+        """Return a bucket without events."""
+        return _Bucket(0, {name: one.collect(self.schema) for name, one in self.aggregation.below.items()})
+
     def add(self, key: Any, batch: StoredBatch, table: EventTable, rows: Rows) -> None:
         """Take rows into a bucket."""
         bucket = self.buckets.get(key)
@@ -58,8 +61,7 @@ class _Buckets:
                 raise SearchError(
                     f"Trying to create too many buckets. Must be less than or equal to: [{MOST_BUCKETS}]"
                 )
-            below = {name: one.collect(self.schema) for name, one in self.aggregation.below.items()}
-            bucket = self.buckets[key] = _Bucket(0, below)
+            bucket = self.buckets[key] = self.empty()
         bucket.count += len(rows)
         for one in bucket.below.values():
             one.take(batch, table, rows)
@@ -286,8 +288,7 @@ class _DateHistogram(_Buckets):
                 )
             at = self._next(at)
             if at not in self.buckets and at < last:
-                below = {name: one.collect(self.schema) for name, one in self.aggregation.below.items()}
-                self.buckets[at] = _Bucket(0, below)
+                self.buckets[at] = self.empty()
 
     def _next(self, start: int) -> int:
         if self.unit is None or self.unit in "mh":
@@ -314,12 +315,8 @@ class _Filters(_Buckets):
     """Events that meet queries."""
 
     def check(self) -> None:
-        self.conditions = self.aggregation.conditions()
-        targets = [((name, 0), condition) for name, condition in self.conditions.items()]
-        self.evaluator = Evaluator(plan(compile_conditions(targets)))
-        for name in self.conditions:
-            below = {key: one.collect(self.schema) for key, one in self.aggregation.below.items()}
-            self.buckets[name] = _Bucket(0, below)
+        self.evaluator = Evaluator(self.aggregation.plan)
+        self.buckets = {name: self.empty() for name in self.aggregation.conditions}
 
     def take(self, batch: StoredBatch, table: EventTable, rows: Rows) -> None:
         for (name, _), met in self.evaluator.matches(table).items():
@@ -334,8 +331,7 @@ class _Missing(_Buckets):
     """Events without a value of a field."""
 
     def check(self) -> None:
-        below = {key: one.collect(self.schema) for key, one in self.aggregation.below.items()}
-        self.buckets[""] = _Bucket(0, below)
+        self.buckets[""] = self.empty()
 
     def take(self, batch: StoredBatch, table: EventTable, rows: Rows) -> None:
         column = table.column(self.aggregation.name)

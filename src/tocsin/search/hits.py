@@ -8,6 +8,7 @@ from typing import Any
 
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql import syntax as s
+from tocsin.moments import to_nanoseconds
 from tocsin.query_dsl.build import Context
 from tocsin.query_dsl.parse import read_query
 from tocsin.search.aggregation import Aggregation
@@ -121,8 +122,6 @@ def _after(value: Any, key: SortKey, context: Context) -> Any:
     try:
         if kind is FieldType.DATE:
             if isinstance(value, str):
-                from tocsin.moments import to_nanoseconds
-
                 return to_nanoseconds(value)
             return round(value * 1000) * 1000  # milliseconds, with a fraction where there is one
         if kind is FieldType.LONG:

@@ -49,9 +49,7 @@ class TopRows:
     size: int
     after: Sequence[Any] | None = None
     _kept: pa.Table | None = None
-    _batches: dict[int, tuple[str, Callable[..., list[bytes]], Callable[..., list[str]]]] = field(
-        default_factory=dict
-    )
+    _batches: dict[int, _Place] = field(default_factory=dict)
     _number: int = 0
 
     def collect(self, batch: StoredBatch, table: EventTable, rows: Rows) -> None:

@@ -18,7 +18,6 @@ from tocsin.store.lake.fields import (
     ID,
     IGNORED,
     INGESTED,
-    MOMENT,
     NOT_INDEXED,
     SOURCE,
     USER,
@@ -26,7 +25,7 @@ from tocsin.store.lake.fields import (
     column_name,
 )
 from tocsin.store.lake.journal import Entry
-from tocsin.store.lake.layout import fitted
+from tocsin.store.lake.layout import MOMENT, fitted
 from tocsin.store.lake.values import columns_of
 
 _CHUNK = 2048  # documents that are read one by one when one of them is laid out like no other

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
-from tocsin.store.lake.layout import Layout
+from tocsin.store.lake.layout import MOMENT, Layout
 
 ID, SOURCE, IGNORED, DAY, SLICE = "_id", "_source", "_ignored", "_day", "_slice"
 USER, HOST = "_user", "_host"  # what tables are ordered by; delta-rs cannot order by a name with a dot
@@ -23,7 +23,6 @@ FIELD_LIMIT = 2_000  # of an index; what comes beyond is kept in the documents a
 _LONGEST_NAME = 512
 NOT_INDEXED = frozenset({"event.original"})  # the schema has it to be kept, not to be searched
 
-MOMENT = pa.timestamp("us", "UTC")
 PHYSICAL = {
     FieldType.KEYWORD: pa.string(),
     FieldType.IP: pa.string(),
@@ -114,13 +113,13 @@ def _dynamic_type(value: Any) -> FieldType | None:
 # ---- days
 
 
-def day_of(times: pa.ChunkedArray | pa.Array, now: datetime | None = None) -> pa.Array:
+def day_of(times: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the day (UTC) of moments as dates; 1970-01-01 for those that a clock far off has told.
 
     A host whose clock is years off would otherwise start a partition with each event.
     """
     days = times.cast(pa.date32())
-    today = (now or datetime.now(UTC)).date()
+    today = datetime.now(UTC).date()
     latest = pa.scalar(today.toordinal() - _EPOCH + 2, pa.int32()).cast(pa.date32())
     earliest = pa.scalar(_YEAR_2000 - _EPOCH, pa.int32()).cast(pa.date32())
     usual = pc.and_(pc.less(days, latest), pc.greater_equal(days, earliest))

@@ -94,7 +94,7 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
 
 # ---- arrays as JSON has them -> columns
 
-_MOMENT = pa.timestamp("us", "UTC")
+MOMENT = pa.timestamp("us", "UTC")  # as Delta has moments
 _AS_THEY_ARE = {
     (pa.string(), FieldType.KEYWORD),
     (pa.string(), FieldType.IP),
@@ -104,7 +104,7 @@ _AS_THEY_ARE = {
 }
 _CASTS = {
     (pa.int64(), FieldType.KEYWORD): pa.string(),
-    (pa.string(), FieldType.DATE): _MOMENT,
+    (pa.string(), FieldType.DATE): MOMENT,
 }
 
 
@@ -124,10 +124,10 @@ def fitted(known: Field, array: pa.Array) -> pa.Array | None:
             return None
     elif kind not in _AS_THEY_ARE:
         return None
-    return _wrapped(array) if known.many else array
+    return wrapped(array) if known.many else array
 
 
-def _wrapped(array: pa.Array) -> pa.Array:
+def wrapped(array: pa.Array) -> pa.Array:
     """Return each value as a list of one."""
     valid = array.is_valid()
     ends = pc.cumulative_sum(valid.cast(pa.int32()))

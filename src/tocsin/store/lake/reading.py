@@ -16,6 +16,7 @@ from tocsin.ecs import TIMESTAMP
 from tocsin.moments import to_nanoseconds
 from tocsin.store.events import Scan, StoredBatch
 from tocsin.store.lake.fields import ID, MANY, SOURCE, column_name
+from tocsin.store.lake.layout import wrapped
 from tocsin.store.lake.lifted import restore
 
 _GROUPS = 8  # row groups that are read together
@@ -24,27 +25,30 @@ _FOOTERS = 256  # of files, kept; each takes up to half a megabyte
 
 def read_file(index: str, path: Path, scan: Scan) -> Iterator[StoredBatch]:
     """Yield the events of a Parquet file, without the row groups that can hold none of a scan's."""
-    footer = _footer(path)
-    positions = {footer.schema.column(i).path: i for i in range(footer.num_columns)}
-    tests = _tests(scan, positions)
+    footer, types, positions = _footer(path)
+    tests = _tests(scan, types, positions)
     groups = [g for g in range(footer.num_row_groups) if all(may(footer.row_group(g)) for may in tests)]
     if not groups:
         return
-    names = set(footer.schema.to_arrow_schema().names)
-    wanted = _physical(scan.fields, names)
-    texts = [name for name in wanted if footer.schema.to_arrow_schema().field(name).type == pa.string()]
+    wanted = _physical(scan.fields, types)
+    texts = [name for name in wanted if types[name] == pa.string()]
     file = pq.ParquetFile(path, metadata=footer, read_dictionary=texts, memory_map=True)
     for start in range(0, len(groups), _GROUPS):
         some = groups[start : start + _GROUPS]
         table = file.read_row_groups(some, columns=wanted)
         rows = sum(footer.row_group(group).num_rows for group in some)
         columns = _columns(scan.fields, {name: table.column(name) for name in table.column_names})
-        yield _batch(index, rows, columns, _Rows(path, footer, some))
+        found = _Rows(path, footer, some)
+        yield StoredBatch(index, rows, columns, found.sources, found.ids)
 
 
 @lru_cache(_FOOTERS)
-def _footer(path: Path) -> pq.FileMetaData:
-    return pq.read_metadata(path)
+def _footer(path: Path) -> tuple[pq.FileMetaData, dict[str, pa.DataType], dict[str, int]]:
+    """Return what a file says of itself, the types of its columns, and the places of those that are no lists."""
+    footer = pq.read_metadata(path)
+    types = {column.name: column.type for column in footer.schema.to_arrow_schema()}
+    places = {footer.schema.column(place).path: place for place in range(footer.num_columns)}
+    return footer, types, {name: place for name, place in places.items() if name in types}
 
 
 def _physical(fields: Collection[str], there: Collection[str]) -> list[str]:
@@ -55,7 +59,7 @@ def _physical(fields: Collection[str], there: Collection[str]) -> list[str]:
 _May = Callable[[Any], bool]
 
 
-def _tests(scan: Scan, positions: Mapping[str, int]) -> list[_May]:
+def _tests(scan: Scan, types: Collection[str], positions: Mapping[str, int]) -> list[_May]:
     """Return what a row group's statistics must allow."""
     tests: list[_May] = []
     at = positions.get(TIMESTAMP)
@@ -63,7 +67,7 @@ def _tests(scan: Scan, positions: Mapping[str, int]) -> list[_May]:
         tests.append(_in_time(at, scan.start, scan.end))
     for field, values in scan.equal.items():
         name = column_name(field)
-        if name in positions and name + MANY not in {path.partition(".list.")[0] for path in positions}:
+        if name in positions and name + MANY not in types:
             tests.append(_has_value(positions[name], sorted(values)))
     return tests
 
@@ -101,10 +105,6 @@ def read_table(index: str, table: pa.Table, fields: Collection[str]) -> StoredBa
         return found
 
     return StoredBatch(index, table.num_rows, _columns(fields, there), sources, ids)
-
-
-def _batch(index: str, rows: int, columns: Mapping[str, pa.ChunkedArray], found: _Rows) -> StoredBatch:
-    return StoredBatch(index, rows, columns, found.sources, found.ids)
 
 
 class _Rows:
@@ -153,8 +153,5 @@ def _joined(one: pa.ChunkedArray, many: pa.ChunkedArray) -> pa.Array:
     """Return values of both columns as lists."""
     kind = many.type
     values = one.combine_chunks().cast(kind.value_type)
-    alone = values.is_valid()
-    ends = pc.cumulative_sum(alone.cast(pa.int32()))
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends.cast(pa.int32())])
-    lists = pa.ListArray.from_arrays(offsets, values.drop_null())
-    return pc.if_else(alone, lists, many.combine_chunks().cast(lists.type))
+    lists = wrapped(values)
+    return pc.if_else(values.is_valid(), lists, many.combine_chunks().cast(lists.type))
