@@ -13,11 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import Field, FieldType
-from tocsin.sources.json_columns import at, parse_lines, plant, schema_of
+from tocsin.sources.json_columns import at, parse_lines, plant, schema_of, type_of
 
 Path = tuple[str, ...]
 
-_TYPES = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 _WIDER = {frozenset((pa.int64(), pa.float64())): pa.float64()}
 _ODD = pa.null()  # a member of several types, or of objects in lists: its documents are read one by one
 
@@ -78,13 +77,11 @@ class Layout:
 
 def _type_of(value: Any) -> pa.DataType | None:
     """Return the type of a member, None when its value does not tell."""
-    if not isinstance(value, list):
-        return None if value is None else _TYPES[type(value)]
-    kinds = {_TYPES.get(type(item), _ODD) for item in value if item is not None}
-    if not kinds:
-        return None
-    kind = kinds.pop() if len(kinds) == 1 else _WIDER.get(frozenset(kinds), _ODD)
-    return _ODD if kind == _ODD else pa.list_(kind)
+    kind = type_of([value], pa.null())
+    listed = kind is not None and pa.types.is_list(kind)
+    if kind is None or (listed and pa.types.is_list(kind.value_type)):
+        return _ODD
+    return None if pa.types.is_null(kind.value_type if listed else kind) else kind
 
 
 def _one(column: pa.ChunkedArray) -> pa.Array:
