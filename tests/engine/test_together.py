@@ -23,6 +23,7 @@ from tocsin.engine.literals import Literals
 from tocsin.engine.profile import Profile, profiled
 from tocsin.engine.table import table_from_events
 from tocsin.eql.compile import read
+from tocsin.query_dsl.build import escape
 
 TEXT = st.text(st.sampled_from("abAB*?\\.é\n-"), max_size=6)
 STRINGS = schema_of(s1="keyword")
@@ -63,7 +64,16 @@ def quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace("\n", "\\n") + '"'
 
 
+REGEXES = st.lists(
+    st.one_of(
+        TEXT.map(escape),
+        st.sampled_from([".*", ".", "a?", "ab*", "b+", "[ab]", "[^a]*", "(a|b)", "a|b", "a{2}", "\\*", "ß"]),
+    ),
+    min_size=1,
+    max_size=5,
+).map("".join)
 PATTERN_TESTS = st.one_of(
+    st.builds("s1 regex{} ({})".format, st.sampled_from(["", "~"]), REGEXES.map(quoted)),
     st.builds("s1 : ({})".format, st.lists(TEXT.map(quoted), min_size=1, max_size=3).map(", ".join)),
     st.builds("s1 like ({})".format, st.lists(TEXT.map(quoted), min_size=1, max_size=3).map(", ".join)),
     st.builds("s1 == {}".format, TEXT.map(quoted)),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from tocsin.ecs import CATEGORY, TIMESTAMP, Schema, default_schema
 from tocsin.engine.candidates import TIEBREAKER, Ordering
@@ -11,6 +12,10 @@ from tocsin.engine.graph import EventRule
 from tocsin.eql import syntax as s
 from tocsin.eql.compile import read
 from tocsin.errors import QueryError
+from tocsin.kql.read import read_kql
+from tocsin.query_dsl.build import Context, all_of
+from tocsin.query_dsl.parse import read_query
+from tocsin.query_dsl.query_string import Reading, read_query_string
 from tocsin.rules.files import query_place
 from tocsin.rules.load import Skipped
 from tocsin.rules.model import Rule
@@ -70,21 +75,90 @@ def prepare(rules: Iterable[Rule], schema: Schema | None = None) -> tuple[list[R
     return ready, skipped
 
 
+_Read = Callable[[str, Schema], s.Statement]
+
+
+def _kql(text: str, schema: Schema) -> s.Statement:
+    return s.Statement(_of_category(read_kql(text, Context(schema))))
+
+
+def _lucene(text: str, schema: Schema) -> s.Statement:
+    return s.Statement(_of_category(read_query_string(text, Reading(Context(schema)))))
+
+
+# The rule types whose query alone tells which events match, with the languages that each may be written in.
+_QUERIES: dict[str, _Read] = {"kuery": _kql, "lucene": _lucene}
+_TYPES: dict[str, dict[str, _Read]] = {"eql": {"eql": read}, "query": _QUERIES, "saved_query": _QUERIES}
+
+
+def _of_category(condition: s.Expression) -> s.EventQuery:
+    """Return a condition as an event query, of the one category that it demands, if it does."""
+    operands = condition.operands if isinstance(condition, s.And) else (condition,)
+    for place, operand in enumerate(operands):
+        match operand:
+            case s.Comparison("==", s.FieldRef(name), s.Literal(str() as category)) if name == CATEGORY:
+                return s.EventQuery(category, all_of((*operands[:place], *operands[place + 1 :])))
+    return s.EventQuery(None, condition)
+
+
 def _prepare(rule: Rule, schema: Schema) -> ReadyRule | Skipped:
-    if rule.type != "eql":
-        kind = rule.type if rule.type != "query" else f"query ({rule.language})"
+    language = rule.language or next(iter(_TYPES.get(rule.type, {"": None})))
+    reader = _TYPES.get(rule.type, {}).get(language)
+    if reader is None:
+        kind = rule.type if rule.type not in _TYPES else f"{rule.type} ({language})"
         message = f"{rule.name}: rules of type {kind} cannot run yet"
         return Skipped(rule.name, f"type {kind}", message)
     if not rule.query or not rule.query.strip():
         return Skipped(rule.name, "invalid rule", f"{rule.file or rule.name}: the rule has no query", invalid=True)
     try:
-        statement = read(rule.query, schema)
+        statement = reader(rule.query, schema)
     except QueryError as error:
         return Skipped(rule.name, "invalid query", explain_query_error(rule, error), invalid=True)
     if any(pipe.name == "count" for pipe in statement.pipes):
         message = f"{rule.name}: `| count` yields numbers, not events, so it cannot raise alerts"
         return Skipped(rule.name, "count pipe", message, invalid=True)
-    return ReadyRule(rule, statement)
+    try:
+        return ReadyRule(rule, narrowed(statement, _filtered(rule.filters, schema)))
+    except QueryError as error:
+        message = f"{rule.file or rule.name}: in `filters`: {error}"
+        return Skipped(rule.name, "invalid filter", message, invalid=True)
+
+
+def _filtered(filters: Iterable[Mapping[str, Any]], schema: Schema) -> s.Expression:
+    """Return the condition that a rule's filters state together. Raises QueryError."""
+    context = Context(schema)
+    conditions: list[s.Expression] = []
+    for one in filters:
+        about = one.get("meta") or {}
+        if about.get("disabled") is True:
+            continue
+        # Kibana writes a query below `query`, or (older) beside `meta` itself.
+        query = one.get("query") or {name: body for name, body in one.items() if name not in ("meta", "$state")}
+        condition = read_query(query, context)
+        conditions.append(s.Not(condition) if about.get("negate") is True else condition)
+    return all_of(conditions)
+
+
+def narrowed(statement: s.Statement, condition: s.Expression) -> s.Statement:
+    """Return a statement whose every event also meets a condition."""
+    if condition == s.Literal(True):
+        return statement
+
+    def event(query: s.EventQuery) -> s.EventQuery:
+        return replace(query, condition=all_of((query.condition, condition)))
+
+    def step(one: s.Step) -> s.Step:
+        return replace(one, event=event(one.event))
+
+    query = statement.query
+    match query:
+        case s.EventQuery():
+            return replace(statement, query=event(query))
+        case s.Sample():
+            return replace(statement, query=replace(query, steps=tuple(map(step, query.steps))))
+        case s.Sequence():
+            until = step(query.until) if query.until else None
+            return replace(statement, query=replace(query, steps=tuple(map(step, query.steps)), until=until))
 
 
 def explain_query_error(rule: Rule, error: QueryError) -> str:

@@ -79,7 +79,7 @@ def _name(paths: Sequence[str], any_index: bool) -> str:
 
 def _own_files() -> Iterator[Path]:
     package = Path(tocsin.__file__).parent
-    for room in ("eql", "engine", "rules", "detection", ""):
+    for room in ("eql", "query_dsl", "kql", "engine", "rules", "detection", ""):
         yield from sorted(p for p in (package / room).iterdir() if p.suffix in (".py", ".lark", ".tsv"))
 
 

@@ -1,6 +1,6 @@
 """All tests of one field, made ready to be answered together for a column's distinct values.
 
-What is compared with whole texts is looked up: text -> tests, the inverted view. A wildcard is looked for by its
+What is compared with whole texts is looked up: text -> tests, the inverted view. A pattern is looked for by its
 longest text (`literals.py`), and only the values that hold it are matched in full. Tests that are neither, or
 whose text turns out to stand in many values, are left to be run one by one where they are needed.
 """
@@ -23,13 +23,15 @@ from tocsin.eql import syntax as s
 from tocsin.eql.strings import has_wildcard, lower
 
 _FRAGMENTS = re.compile(r"[*?]+")
+_REGEX_PARTS = re.compile(r"(\[(?:\\.|[^\]\\])*\])|\\(.)|(.)", re.DOTALL)
+_ALTERNATIVES = frozenset('|(){}~&<>@#"')
 _TOO_OFTEN = 0.02  # of the values, beyond which a text is not worth looking for
 _PATIENCE = 1_000  # values seen before that is judged
 
 
 @dataclass(frozen=True)
 class _Shape:
-    """What decides a test of texts: whole texts, exact or in lower case, and wildcards' longest texts."""
+    """What decides a test of texts: whole texts, exact or in lower case, and patterns' longest texts."""
 
     exact: tuple[str, ...] = ()
     folded: tuple[str, ...] = ()
@@ -172,6 +174,9 @@ def _shape(expression: s.Expression, without: frozenset[str]) -> _Shape | None:
             if not all(fragments):
                 return None
             return _Shape((), tuple(map(lower, whole)), fragments) if insensitive else _Shape(whole, (), fragments)
+        case s.PatternMatch("regex", _, s.FieldRef(), patterns):
+            found = [_longest(_in_every_match(lower(str(pattern))), without) for pattern in patterns]
+            return _Shape(fragments=tuple(found)) if all(found) else None
         case s.Call("startsWith" | "endsWith" | "stringContains", (s.FieldRef(), s.Literal(str(text)))):
             longest = _longest([lower(text)], without)
             return _Shape(fragments=(longest,)) if longest else None
@@ -181,6 +186,21 @@ def _shape(expression: s.Expression, without: frozenset[str]) -> _Shape | None:
 
 def _longest(fragments: Sequence[str], without: frozenset[str]) -> str:
     return max((text for text in fragments if text not in without), key=len, default="")
+
+
+def _in_every_match(pattern: str) -> list[str]:
+    """Return texts that whatever matches a regular expression of Lucene holds; none where it has alternatives."""
+    texts = [""]
+    for a_class, escaped, other in _REGEX_PARTS.findall(pattern):
+        if other in _ALTERNATIVES:
+            return []
+        if other in ("*", "?"):
+            texts[-1] = texts[-1][:-1]
+        if a_class or escaped.isalnum() or other in (".", "*", "?", "+"):
+            texts.append("")
+        else:
+            texts[-1] += escaped or other
+    return texts
 
 
 def _texts(items: Sequence[s.Expression]) -> tuple[str, ...] | None:

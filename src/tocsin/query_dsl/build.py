@@ -18,11 +18,27 @@ from tocsin.errors import QueryError
 from tocsin.moments import to_nanoseconds
 
 TRUE, FALSE = s.Literal(True), s.Literal(False)
-# Fields that Elasticsearch analyses: what is searched for in them is words.
-TEXT_FIELDS = frozenset({"message", "error.message", "error.stack_trace"})
-_WORD = re.compile(r"\w+(?:['’.]\w+)*", re.UNICODE)
 _LUCENE = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
-_BETWEEN = "[^a-zA-Z0-9_]"  # what parts words
+
+
+@dataclass(frozen=True)
+class Analyzer:
+    """How a text is cut into words: what a word looks like, and, for Lucene, a character that parts words."""
+
+    word: re.Pattern[str]
+    between: str
+
+
+_STANDARD = Analyzer(re.compile(r"\w+(?:['’.]\w+)*"), "[^a-zA-Z0-9_]")
+# The analyzer that Elastic's Windows integration and Winlogbeat define: a hyphen is part of a word.
+_SCRIPTS = Analyzer(re.compile(r"[\w-]+"), "[^a-zA-Z0-9_-]")
+# Fields that Elasticsearch analyses: what is searched for in them is words.
+_ANALYZERS = {
+    "message": _STANDARD,
+    "error.message": _STANDARD,
+    "error.stack_trace": _STANDARD,
+    "powershell.file.script_block_text": _SCRIPTS,
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +64,12 @@ class Context:
 
 def is_text(name: str) -> bool:
     """Tell whether words are searched for in a field."""
-    return name in TEXT_FIELDS or name.endswith(".text")
+    return name in _ANALYZERS or name.endswith(".text")
+
+
+def is_caseless(name: str) -> bool:
+    """Tell whether letter case does not matter in a field, whatever is asked: a multi-field of Elastic Defend."""
+    return name.endswith(".caseless")
 
 
 def base_name(name: str) -> str:
@@ -178,7 +199,7 @@ def term(name: str, value: Any, context: Context, *, insensitive: bool = False) 
         low, high = moment(name, value, context), moment(name, value, context, up=True)
         return s.And((_compare(">=", name, s.Literal(low)), _compare("<=", name, s.Literal(high))))
     found = literal(name, value, context)
-    if insensitive and isinstance(found.value, str):
+    if (insensitive or is_caseless(name)) and isinstance(found.value, str):
         return s.Membership(ref(name), (found,), insensitive=True)
     return _compare("==", name, found)
 
@@ -201,7 +222,12 @@ def terms(name: str, values: list[Any], context: Context) -> s.Expression:
     """Return that a field has one of some values."""
     found = [literal(name, value, context) for value in values if value is not None]
     texts = tuple(one for one in found if isinstance(one.value, str))
-    if len(texts) == len(values) > 1 and context.type_of(base_name(name)) not in (FieldType.IP, FieldType.DATE):
+    alike = not is_caseless(name)
+    if (
+        alike
+        and len(texts) == len(values) > 1
+        and context.type_of(base_name(name)) not in (FieldType.IP, FieldType.DATE)
+    ):
         return s.Membership(ref(name), texts)
     return any_of(term(name, value, context) for value in values if value is not None)
 
@@ -210,16 +236,26 @@ def words(name: str, text: Any, context: Context, *, every: bool = False, phrase
     """Return that a text has some words, all of them, or all one behind the other; other fields are compared."""
     if not is_text(name):
         return term(name, text, context)
-    found = _WORD.findall(to_string(text))
+    analyzer = _ANALYZERS.get(name, _STANDARD)
+    found = analyzer.word.findall(to_string(text))
     if not found:
         return FALSE
+    escaped = [escape(word) for word in found]
     if phrase:
-        return _with_words(name, f"{_BETWEEN}+".join(escape(word) for word in found))
-    return (all_of if every else any_of)(_with_words(name, escape(word)) for word in found)
+        return _with_words(name, f"{analyzer.between}+".join(escaped), analyzer)
+    return (all_of if every else any_of)(_with_words(name, word, analyzer) for word in escaped)
 
 
-def _with_words(name: str, pattern: str) -> s.Expression:
-    patterns = (pattern, f"{pattern}{_BETWEEN}.*", f".*{_BETWEEN}{pattern}", f".*{_BETWEEN}{pattern}{_BETWEEN}.*")
+def like_word(name: str, pattern: str) -> s.Expression:
+    r"""Return that a text has a word that matches a pattern with `*` and `?`, as Lucene asks analysed fields."""
+    analyzer = _ANALYZERS.get(name, _STANDARD)
+    inside = analyzer.between.replace("^", "", 1)
+    return _with_words(name, _regex_of(pattern, inside), analyzer)
+
+
+def _with_words(name: str, pattern: str, analyzer: Analyzer) -> s.Expression:
+    gap = analyzer.between
+    patterns = (pattern, f"{pattern}{gap}.*", f".*{gap}{pattern}", f".*{gap}{pattern}{gap}.*")
     return s.PatternMatch("regex", True, ref(name), patterns)
 
 
@@ -230,19 +266,30 @@ def escape(text: str) -> str:
 
 def prefix(name: str, value: Any, *, insensitive: bool = False) -> s.Expression:
     """Return that a field's value begins with a text."""
-    return s.Call("startsWith", (ref(name), s.Literal(to_string(value))), insensitive=insensitive)
+    text = s.Literal(to_string(value))
+    return s.Call("startsWith", (ref(name), text), insensitive=insensitive or is_caseless(name))
 
 
 def wildcard(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:
     r"""Return that a field's value matches a pattern with `*` and `?`; `\` makes the next character ordinary."""
     if set(pattern) == {"*"}:
         return exists(name)
-    parts = re.findall(r"\\.|.", pattern, re.DOTALL)
+    insensitive = insensitive or is_text(name) or is_caseless(name)
+    parts = _parts_of(pattern)
     if all(part not in ("\\*", "\\?") for part in parts):  # as EQL writes it
         plain = "".join(part[1] if len(part) == 2 else part for part in parts)
-        return s.PatternMatch("wildcard", insensitive or is_text(name), ref(name), (plain,))
-    regex = "".join({"*": ".*", "?": "."}.get(part) or escape(part[-1]) for part in parts)
-    return s.PatternMatch("regex", insensitive or is_text(name), ref(name), (regex,))
+        return s.PatternMatch("wildcard", insensitive, ref(name), (plain,))
+    return s.PatternMatch("regex", insensitive, ref(name), (_regex_of(pattern, "."),))
+
+
+def _parts_of(pattern: str) -> list[str]:
+    return re.findall(r"\\.|.", pattern, re.DOTALL)
+
+
+def _regex_of(pattern: str, one: str) -> str:
+    """Return a pattern with `*` and `?` as a regular expression; `one` is what `?` stands for."""
+    wild = {"*": f"{one}*", "?": one}
+    return "".join(wild.get(part) or escape(part[-1]) for part in _parts_of(pattern))
 
 
 def regexp(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:
@@ -251,7 +298,7 @@ def regexp(name: str, pattern: str, *, insensitive: bool = False) -> s.Expressio
         lucene_to_regex(pattern)
     except UnsupportedPattern as error:
         raise QueryError(f"[{pattern}] in [{name}]: {error}") from None
-    return s.PatternMatch("regex", insensitive, ref(name), (pattern,))
+    return s.PatternMatch("regex", insensitive or is_caseless(name), ref(name), (pattern,))
 
 
 def exists(name: str) -> s.Expression:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from tocsin.detection.prepare import ReadyRule
+from tocsin.detection.prepare import ReadyRule, narrowed
 from tocsin.detection.sequences import Match, SequenceSearch
 from tocsin.ecs import CATEGORY, TIMESTAMP, Schema
 from tocsin.engine.candidates import TIEBREAKER
@@ -233,7 +233,7 @@ def _sequences(
     *,
     parsed: bool,
 ) -> list[dict[str, Any]]:
-    ready = ReadyRule(_rule(request), _filtered(request))
+    ready = ReadyRule(_rule(request), narrowed(request.statement, request.condition))
     program = compile_rules([ready.event_rule(any_index=True)])
     places: list[StoredBatch] = []
     search = SequenceSearch([ready])
@@ -287,21 +287,3 @@ def _documents(
         for row, id_, source in zip(rows, batch.ids(rows), batch.sources(rows), strict=True):
             documents[number, row] = (batch.index, id_, source)
     return documents
-
-
-def _filtered(request: EqlRequest) -> s.Statement:
-    """Return a statement whose every step also meets the filter."""
-    query = request.statement.query
-    assert not isinstance(query, s.EventQuery)
-    if request.condition == s.Literal(True):
-        return request.statement
-
-    def narrowed(step: s.Step) -> s.Step:
-        condition = s.And((step.event.condition, request.condition))
-        return replace(step, event=replace(step.event, condition=condition))
-
-    steps = tuple(map(narrowed, query.steps))
-    if isinstance(query, s.Sample):
-        return s.Statement(replace(query, steps=steps), request.statement.pipes)
-    until = narrowed(query.until) if query.until else None
-    return s.Statement(replace(query, steps=steps, until=until), request.statement.pipes)
