@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -391,3 +392,51 @@ def test_a_named_source_is_what_a_files_records_are_taken_for(tmp_path: Path) ->
     assert (wrong.returncode, "1 rejected" in wrong.stderr) == (2, True)
     unknown = tocsin("hunt", path, "--source", "carbon black")
     assert (unknown.returncode, "`tocsin sources list` names them" in unknown.stderr) == (2, True)
+
+
+KQL_RULE = r"""
+[rule]
+rule_id = "kql"
+name = "A download, in KQL"
+type = "query"
+language = "kuery"
+severity = "high"
+risk_score = 73
+index = ["winlogbeat-*"]
+query = '''
+event.category: process and process.args: ("-DownloadFile" and "-url") and
+  not process.name.caseless: UPDATE.exe
+'''
+
+[[rule.filters]]
+[rule.filters.meta]
+negate = true
+[rule.filters.query.wildcard."host.name"]
+value = "srv-*"
+case_insensitive = true
+"""
+
+
+def test_a_rule_in_kql_with_a_filter_is_hunted_with_and_explained(tmp_path: Path) -> None:
+    rule = tmp_path / "kql.toml"
+    rule.write_text(KQL_RULE)
+    done = tocsin("hunt", EXAMPLES, "--rules", rule, "--format", "ndjson", cwd=tmp_path)
+    (alert,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (alert["host"]["name"].split(".")[0], alert["process"]["name"]) == ("WS-0142", "MpCmdRun.exe")
+    assert alert["kibana.alert.rule.type"] == "query"
+    steps = json.loads(tocsin("explain", rule, EXAMPLES, "-f", "json", cwd=tmp_path).stdout)["steps"]
+    assert steps[0]["events"] == 1
+    left = {part["text"]: part["left"] for part in steps[0]["parts"] if not part["depth"]}
+    assert left['not ?host.name : "srv-*"'] == 1
+
+
+def test_an_explanation_of_a_rule_in_eql_shows_its_filters(tmp_path: Path) -> None:
+    rule = tmp_path / "eql.toml"
+    query = '"""process where process.args : "-DownloadFile" """'
+    rule.write_text(
+        re.sub(r"query = '''.*?'''", lambda _: f"query = {query}", KQL_RULE, flags=re.DOTALL)
+        .replace('"query"', '"eql"')
+        .replace('"kuery"', '"eql"')
+    )
+    shown = tocsin("explain", rule, EXAMPLES, cwd=tmp_path)
+    assert 'not ?host.name : "srv-*"' in shown.stdout, shown.stderr

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from tocsin.detection.hunt import Progress
-from tocsin.detection.prepare import ReadyRule
+from tocsin.detection.prepare import ReadyRule, filtered_by, narrowed
 from tocsin.ecs import INDEX, default_schema
 from tocsin.engine.candidates import Candidates, Places
 from tocsin.engine.evaluate import Evaluator, plan
@@ -136,8 +136,25 @@ _SCHEMA = default_schema()
 
 
 def _written(ready: ReadyRule) -> tuple[s.EventQuery, ...]:
-    """Return the event queries of a rule as they are written: a normal form is not what its author knows."""
-    return s.event_queries(parse(ready.rule.query or "").query)
+    """Return the event queries of a rule as they are written: a normal form is not what its author knows.
+
+    A query that is not in EQL has no other form than the one it is run in.
+    """
+    if ready.rule.type != "eql":
+        return s.event_queries(ready.statement.query)
+    statement = narrowed(parse(ready.rule.query or ""), filtered_by(ready.rule, _SCHEMA))
+    return s.event_queries(statement.query)
+
+
+_Form = Callable[[s.Expression], s.Expression]
+
+
+def _normal(condition: s.Expression) -> s.Expression:
+    return normal_form(condition, _SCHEMA)
+
+
+def _as_it_is(condition: s.Expression) -> s.Expression:
+    return condition
 
 
 @dataclass(frozen=True)
@@ -154,6 +171,7 @@ class _Probe:
 class _Step:
     def __init__(self, number: int, ready: ReadyRule, written: s.EventQuery, any_index: bool) -> None:
         rule = ready.event_rule(any_index=any_index)
+        form = _normal if ready.rule.type == "eql" else _as_it_is
         self.number = number
         self.title, self.missing = _title(ready, number, written)
         self.probes: list[_Probe] = []
@@ -165,8 +183,8 @@ class _Step:
             before.append(head)
         operands = written.condition.operands if isinstance(written.condition, s.And) else (written.condition,)
         for operand in operands:
-            self.probes.extend(_probes(operand, 0, before))
-            before.append(normal_form(operand, _SCHEMA))
+            self.probes.extend(_probes(operand, 0, before, form))
+            before.append(form(operand))
         self._last = max(n for n, probe in enumerate(self.probes) if not probe.depth)
 
     @property
@@ -193,16 +211,16 @@ class _Step:
         return Step(self.title, parts, counts.get(self.target, 0), self.missing)
 
 
-def _probes(node: s.Expression, depth: int, before: Sequence[s.Expression]) -> Iterator[_Probe]:
+def _probes(node: s.Expression, depth: int, before: Sequence[s.Expression], form: _Form) -> Iterator[_Probe]:
     """Yield a predicate and, for `or`, `not` and an `and` inside one, what it is made of, a level deeper."""
-    normal = normal_form(node, _SCHEMA)
+    normal = form(node)
     inner, words = _inside(node)
     yield _Probe(words or render(node), depth, s.field_names(normal), normal, s.And((*before, normal)))
     met = list(before)
     for operand in inner:
-        yield from _probes(operand, depth + 1, met)
+        yield from _probes(operand, depth + 1, met, form)
         if isinstance(node, s.And):
-            met.append(normal_form(operand, _SCHEMA))
+            met.append(form(operand))
 
 
 def _inside(node: s.Expression) -> tuple[tuple[s.Expression, ...], str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from tocsin.ecs import CATEGORY, TIMESTAMP, Schema, default_schema
 from tocsin.engine.candidates import TIEBREAKER, Ordering
@@ -118,17 +117,17 @@ def _prepare(rule: Rule, schema: Schema) -> ReadyRule | Skipped:
         message = f"{rule.name}: `| count` yields numbers, not events, so it cannot raise alerts"
         return Skipped(rule.name, "count pipe", message, invalid=True)
     try:
-        return ReadyRule(rule, narrowed(statement, _filtered(rule.filters, schema)))
+        return ReadyRule(rule, narrowed(statement, filtered_by(rule, schema)))
     except QueryError as error:
         message = f"{rule.file or rule.name}: in `filters`: {error}"
         return Skipped(rule.name, "invalid filter", message, invalid=True)
 
 
-def _filtered(filters: Iterable[Mapping[str, Any]], schema: Schema) -> s.Expression:
+def filtered_by(rule: Rule, schema: Schema) -> s.Expression:
     """Return the condition that a rule's filters state together. Raises QueryError."""
     context = Context(schema)
     conditions: list[s.Expression] = []
-    for one in filters:
+    for one in rule.filters:
         about = one.get("meta") or {}
         if about.get("disabled") is True:
             continue

@@ -24,7 +24,7 @@ from tocsin.eql.strings import has_wildcard, lower
 
 _FRAGMENTS = re.compile(r"[*?]+")
 _REGEX_PARTS = re.compile(r"(\[(?:\\.|[^\]\\])*\])|\\(.)|(.)", re.DOTALL)
-_ALTERNATIVES = frozenset('|(){}~&<>@#"')
+_SPECIAL = frozenset('{}~&<>@#"')  # operators of Lucene that are not looked into
 _TOO_OFTEN = 0.02  # of the values, beyond which a text is not worth looking for
 _PATIENCE = 1_000  # values seen before that is judged
 
@@ -189,14 +189,18 @@ def _longest(fragments: Sequence[str], without: frozenset[str]) -> str:
 
 
 def _in_every_match(pattern: str) -> list[str]:
-    """Return texts that whatever matches a regular expression of Lucene holds; none where it has alternatives."""
-    texts = [""]
+    """Return texts that whatever matches a regular expression of Lucene holds; none where it has alternatives.
+
+    What stands in a group is left out, for the group may be optional.
+    """
+    texts, depth = [""], 0
     for a_class, escaped, other in _REGEX_PARTS.findall(pattern):
-        if other in _ALTERNATIVES:
+        if other in _SPECIAL or (other == "|" and not depth):
             return []
+        depth += (other == "(") - (other == ")")
         if other in ("*", "?"):
             texts[-1] = texts[-1][:-1]
-        if a_class or escaped.isalnum() or other in (".", "*", "?", "+"):
+        if depth or a_class or escaped.isalnum() or other in (".", "*", "?", "+", ")"):
             texts.append("")
         else:
             texts[-1] += escaped or other

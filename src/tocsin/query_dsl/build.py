@@ -255,8 +255,7 @@ def like_word(name: str, pattern: str) -> s.Expression:
 
 def _with_words(name: str, pattern: str, analyzer: Analyzer) -> s.Expression:
     gap = analyzer.between
-    patterns = (pattern, f"{pattern}{gap}.*", f".*{gap}{pattern}", f".*{gap}{pattern}{gap}.*")
-    return s.PatternMatch("regex", True, ref(name), patterns)
+    return s.PatternMatch("regex", True, ref(name), (f"(.*{gap})?{pattern}({gap}.*)?",))
 
 
 def escape(text: str) -> str:
