@@ -13,7 +13,8 @@ from tocsin.cli.reading import REJECTS, Events, RejectsFile, Source, inputs_of, 
 from tocsin.errors import InputError, TocsinError
 
 if TYPE_CHECKING:
-    from tocsin.detection.hunt import Report, Window
+    from tocsin.detection.hunt import Report
+    from tocsin.detection.schedule import Window
     from tocsin.rules.load import Skipped
 
 
@@ -114,7 +115,7 @@ def _format_of(output: Path | None) -> Format:
 def parse_window(start: str | None, end: str | None) -> Window:
     """Return the span of time that --from and --to give. Raises InputError."""
     from tocsin.date_math import parse_date_math
-    from tocsin.detection.hunt import Window
+    from tocsin.detection.schedule import Window
     from tocsin.moments import to_nanoseconds
 
     bounds: list[int | None] = []

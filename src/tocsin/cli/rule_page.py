@@ -14,6 +14,8 @@ from rich.text import Text
 from tocsin.cli.console import wide_console
 from tocsin.cli.terminal import STYLES
 from tocsin.detection.prepare import ReadyRule, prepare
+from tocsin.detection.schedule import read_schedule, span, unread
+from tocsin.errors import RuleError
 from tocsin.investigation.guide import LiveQuery, guide_text, live_queries
 from tocsin.rules.model import Rule
 
@@ -51,7 +53,7 @@ def _facts(rule: Rule) -> Table:
         ("rule id", f"{rule.rule_id}, version {rule.version}"),
         ("type", f"{rule.type} ({rule.language})" if rule.language else rule.type),
         ("runs", _status(ready, [s.reason for s in skipped])),
-        ("every", f"{rule.interval}, looking back from {rule.from_}"),
+        *_schedule(rule),
         ("max alerts", f"{rule.max_signals} an execution"),
         ("indices", ", ".join(rule.index)),
         ("ATT&CK", threat),
@@ -69,6 +71,19 @@ def _facts(rule: Rule) -> Table:
             table.add_row(name, Text(str(value)))
     table.add_row("", "")
     return table
+
+
+def _schedule(rule: Rule) -> list[tuple[str, str]]:
+    """Return when the rule is due and what it reads, and what is wrong with that."""
+    try:
+        schedule = read_schedule(rule)
+    except RuleError as error:
+        return [("every", f"{rule.interval}, looking back from {rule.from_}"), ("error", str(error))]
+    overlap = schedule.overlap()
+    twice = f" ({span(overlap)} of it for the second time)" if overlap > 0 else ""
+    facts = [("every", f"{rule.interval}, looking back from {rule.from_}{twice}")]
+    missed = unread(rule, schedule)
+    return [*facts, ("warning", missed)] if missed else facts
 
 
 def _status(ready: Sequence[ReadyRule], reasons: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tocsin.detection.alert import Alert, event_time, sequence_alert
 from tocsin.detection.prepare import ReadyRule
+from tocsin.detection.schedule import Window
 from tocsin.detection.sequences import SequenceSearch
 from tocsin.ecs import TIMESTAMP
 from tocsin.engine.evaluate import Evaluator, Plan, plan
@@ -27,17 +28,6 @@ from tocsin.sources.inputs import Input
 from tocsin.sources.read import read_inputs
 
 MAX_ALERTS = 10_000  # a rule
-
-
-@dataclass(frozen=True)
-class Window:
-    """A span of event time in nanoseconds, start included and end excluded; None leaves a side open."""
-
-    start: int | None = None
-    end: int | None = None
-
-    def __bool__(self) -> bool:
-        return self.start is not None or self.end is not None
 
 
 @dataclass

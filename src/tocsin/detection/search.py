@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tocsin.detection.alert import Alert
-from tocsin.detection.hunt import Hunt, Progress, Window
+from tocsin.detection.hunt import Hunt, Progress
 from tocsin.detection.prepare import ReadyRule
+from tocsin.detection.schedule import Window
 from tocsin.engine.pipes import Hit, apply_pipes
 from tocsin.eql import syntax as s
 from tocsin.rules.model import Rule
