@@ -13,6 +13,8 @@ from tests.shared import shared
 
 from tocsin.detection.prepare import ReadyRule
 from tocsin.detection.ruleset import RuleSet, read_ruleset
+from tocsin.engine.evaluate import plan
+from tocsin.engine.graph import compile_rules
 from tocsin.eql import syntax as s
 
 # Values of these are shared by events of every rule, so that variants keep them.
@@ -21,9 +23,17 @@ _WORD = re.compile(r"[A-Za-z]{4,}")
 
 
 def public_rules() -> RuleSet | None:
-    """Return Elastic's public Windows rules from the folder that RULES names, or None where there is none."""
+    """Return Elastic's public Windows rules in EQL, which python-eql on the other side reads as well.
+
+    They are in the folder that RULES names; None where there is none.
+    """
     folder = Path(os.environ.get("RULES", shared("rules/elastic-windows")))
-    return read_ruleset([str(folder)]) if folder.is_dir() else None
+    if not folder.is_dir():
+        return None
+    every = read_ruleset([str(folder)])
+    ready = [rule for rule in every.ready if rule.rule.type == "eql"]
+    program = compile_rules(rule.event_rule(any_index=False) for rule in ready)
+    return RuleSet(ready, every.skipped, plan(program))
 
 
 def variants(ready: Sequence[ReadyRule], count: int) -> Iterator[ReadyRule]:
