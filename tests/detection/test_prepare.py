@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tocsin.detection.prepare import prepare
+from tocsin.detection.prepare import doubtful_fields, prepare
 from tocsin.engine.evaluate import evaluate
 from tocsin.engine.graph import compile_rules
 from tocsin.engine.table import table_from_events
@@ -104,3 +104,24 @@ def test_a_rule_is_skipped_with_a_reason(what):
     assert ready == []
     assert [one.reason for one in skipped] == [reason]
     assert said in skipped[0].message
+
+
+# what -> a rule, and what is told about its fields
+DOUBTFUL = {
+    "a slip in KQL": (
+        rule_of("proces.name: x and user.name: y"),
+        ["`proces.name`", "did you mean `process.name`"],
+    ),
+    "a multi-field": (rule_of("process.name.caseless: x and process.command_line.text: y"), []),
+    "a prefix that is known": (rule_of("winlog.event_data.Whatever: x"), []),
+    "what EQL's author marked": (rule_of("process where ?proces.name == null", "eql", "eql"), []),
+}
+
+
+@pytest.mark.parametrize("what", DOUBTFUL)
+def test_a_field_that_nobody_knows_is_told_of(what):
+    rule, said = DOUBTFUL[what]
+    (ready,), _ = prepare([rule])
+    told = doubtful_fields(ready)
+    assert len(told) == bool(said)
+    assert all(part in told[0] for part in said)

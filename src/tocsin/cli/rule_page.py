@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tocsin.cli.console import wide_console
 from tocsin.cli.terminal import STYLES
-from tocsin.detection.prepare import ReadyRule, prepare
+from tocsin.detection.prepare import ReadyRule, doubtful_fields, prepare
 from tocsin.detection.schedule import read_schedule, span, unread
 from tocsin.errors import RuleError
 from tocsin.investigation.guide import LiveQuery, guide_text, live_queries
@@ -53,6 +53,7 @@ def _facts(rule: Rule) -> Table:
         ("rule id", f"{rule.rule_id}, version {rule.version}"),
         ("type", f"{rule.type} ({rule.language})" if rule.language else rule.type),
         ("runs", _status(ready, [s.reason for s in skipped])),
+        *(("warning", told) for one in ready for told in doubtful_fields(one)),
         *_schedule(rule),
         ("max alerts", f"{rule.max_signals} an execution"),
         ("indices", ", ".join(rule.index)),

@@ -160,6 +160,22 @@ def narrowed(statement: s.Statement, condition: s.Expression) -> s.Statement:
             return replace(statement, query=replace(query, steps=tuple(map(step, query.steps)), until=until))
 
 
+def doubtful_fields(ready: ReadyRule, schema: Schema | None = None) -> list[str]:
+    """Return what to tell about fields that no schema knows, in a language that takes any name for a field.
+
+    EQL refuses such a field, unless its author has marked it with `?`.
+    """
+    if ready.rule.type == "eql":
+        return []
+    schema = schema or default_schema()
+    told = []
+    for name in s.statement_fields(ready.statement):
+        if schema.find(name) is None:
+            near = " or ".join(f"`{known}`" for known in schema.nearest(name)[:2])
+            told.append(f"`{name}` is no field that is known" + (f"; did you mean {near}?" if near else ""))
+    return told
+
+
 def explain_query_error(rule: Rule, error: QueryError) -> str:
     """Return a query's error with its place in the rule's file."""
     if error.place is not None and rule.file.endswith(".toml"):
