@@ -27,7 +27,7 @@ EVENTS = [
     {"a": "C:\\Windows\\x.exe", "addr": "10.1.2.3", "process.name": "cmd.exe"},
     {"a": 'say "hi" (now): *', "b": "or"},
     {SCRIPT: "$f = [Windows.Forms.Clipboard]::GetText(); get-clipboard -Raw", "a": "?"},
-    {SCRIPT: "Invoke-NinjaCopyAll; Import-Module Invoke-Ninja"},
+    {SCRIPT: "Invoke-NinjaCopyAll; Import-Module Invoke-Ninja\r\n# d\u00e9j\u00e0-vu\r\nImport-Csv"},
 ]
 EVERY = list(range(len(EVENTS)))
 # query -> the events it matches
@@ -98,6 +98,9 @@ CASES = {
     f'{SCRIPT}: "Clipboard Forms"': [],
     f"{SCRIPT}: Clipboard Nothing": [5],
     f'{SCRIPT}: ("Import-Module" and "Invoke-Ninja")': [6],
+    f"{SCRIPT}: import-csv": [6],
+    f"{SCRIPT}: dejavu": [],
+    f"{SCRIPT}: -vu": [6],
     f"{SCRIPT}: *": [5, 6],
 }
 

@@ -30,8 +30,8 @@ class Analyzer:
 
 
 _STANDARD = Analyzer(re.compile(r"\w+(?:['’.]\w+)*"), "[^a-zA-Z0-9_]")
-# The analyzer that Elastic's Windows integration and Winlogbeat define: a hyphen is part of a word.
-_SCRIPTS = Analyzer(re.compile(r"[\w-]+"), "[^a-zA-Z0-9_-]")
+# The analyzer of Elastic's Windows integration and of Winlogbeat: `[\W&&[^-]]+`, of ASCII, parts words.
+_SCRIPTS = Analyzer(re.compile(r"[\w-]+", re.ASCII), "[^a-zA-Z0-9_-]")
 # Fields that Elasticsearch analyses: what is searched for in them is words.
 _ANALYZERS = {
     "message": _STANDARD,
