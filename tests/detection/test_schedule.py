@@ -36,7 +36,7 @@ def test_the_reference_rule_is_due_every_five_minutes_and_reads_nine():
     ticks = list(schedule.ticks(at("2026-11-25 12:03:21"), at("2026-11-25 12:15:00")))
     assert ticks == [at("2026-11-25 12:05"), at("2026-11-25 12:10"), at("2026-11-25 12:15")]
     assert schedule.window(ticks[0]) == Window(at("2026-11-25 11:56"), at("2026-11-25 12:05"))
-    assert schedule.overlap() == 4 * MINUTE
+    assert schedule.overlap == 4 * MINUTE
     assert unread(rule, schedule) is None
 
 
@@ -79,7 +79,7 @@ def test_with_an_overlap_every_moment_lies_in_a_window(interval, more, moment):
     seconds = interval[0] * {"s": 1, "m": 60, "h": 3600}[interval[1]]
     rule = rule_of(interval=f"{interval[0]}{interval[1]}", **{"from": f"now-{seconds + more}s"})
     schedule = read_schedule(rule)
-    assert schedule.overlap() == more * SECOND
+    assert schedule.overlap == more * SECOND
     due = list(schedule.ticks(moment, moment + (seconds + more) * SECOND))
     holding = [tick for tick in due if schedule.window(tick).start <= moment < schedule.window(tick).end]
     assert holding == due
@@ -89,7 +89,7 @@ def test_with_an_overlap_every_moment_lies_in_a_window(interval, more, moment):
 def test_windows_take_rounding_and_an_earlier_end():
     schedule = read_schedule(rule_of(interval="1h", **{"from": "now-2h/h", "to": "now-5m"}))
     assert schedule.window(at("2026-11-25 12:00")) == Window(at("2026-11-25 10:00"), at("2026-11-25 11:55"))
-    assert schedule.overlap() == 55 * MINUTE
+    assert schedule.overlap == 55 * MINUTE
 
 
 # what is told of a schedule that leaves events out

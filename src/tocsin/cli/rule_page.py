@@ -80,8 +80,7 @@ def _schedule(rule: Rule) -> list[tuple[str, str]]:
         schedule = read_schedule(rule)
     except RuleError as error:
         return [("every", f"{rule.interval}, looking back from {rule.from_}"), ("error", str(error))]
-    overlap = schedule.overlap()
-    twice = f" ({span(overlap)} of it for the second time)" if overlap > 0 else ""
+    twice = f" ({span(schedule.overlap)} of it for the second time)" if schedule.overlap > 0 else ""
     facts = [("every", f"{rule.interval}, looking back from {rule.from_}{twice}")]
     missed = unread(rule, schedule)
     return [*facts, ("warning", missed)] if missed else facts

@@ -101,7 +101,8 @@ def explain(
     any_index: bool = False,
 ) -> Explanation:
     """Run a rule over every input and count at each of its predicates. Bad input is rejected, never raised."""
-    steps = [_Step(number, ready, event, any_index) for number, event in enumerate(_written(ready))]
+    events_written, form = _written(ready)
+    steps = [_Step(number, ready, event, form, any_index) for number, event in enumerate(events_written)]
     read = {name for step in steps for probe in step.probes for name in probe.fields} | ready.fields
     fields = sorted(read - {INDEX})
     there = [(("field", number), s.Not(s.IsNull(s.FieldRef(name)))) for number, name in enumerate(fields)]
@@ -135,26 +136,18 @@ _TRUE = s.Literal(True)
 _SCHEMA = default_schema()
 
 
-def _written(ready: ReadyRule) -> tuple[s.EventQuery, ...]:
-    """Return the event queries of a rule as they are written: a normal form is not what its author knows.
-
-    A query that is not in EQL has no other form than the one it is run in.
-    """
-    if ready.rule.type != "eql":
-        return s.event_queries(ready.statement.query)
-    statement = narrowed(parse(ready.rule.query or ""), filtered_by(ready.rule, _SCHEMA))
-    return s.event_queries(statement.query)
-
-
 _Form = Callable[[s.Expression], s.Expression]
 
 
-def _normal(condition: s.Expression) -> s.Expression:
-    return normal_form(condition, _SCHEMA)
+def _written(ready: ReadyRule) -> tuple[tuple[s.EventQuery, ...], _Form]:
+    """Return the event queries of a rule as they are written, and what makes a condition of theirs ready to run.
 
-
-def _as_it_is(condition: s.Expression) -> s.Expression:
-    return condition
+    A normal form is not what an author knows. A query that is not in EQL has only the form that it is run in.
+    """
+    if ready.rule.type != "eql":
+        return s.event_queries(ready.statement.query), lambda condition: condition
+    statement = narrowed(parse(ready.rule.query or ""), filtered_by(ready.rule, _SCHEMA))
+    return s.event_queries(statement.query), lambda condition: normal_form(condition, _SCHEMA)
 
 
 @dataclass(frozen=True)
@@ -169,9 +162,8 @@ class _Probe:
 
 
 class _Step:
-    def __init__(self, number: int, ready: ReadyRule, written: s.EventQuery, any_index: bool) -> None:
+    def __init__(self, number: int, ready: ReadyRule, written: s.EventQuery, form: _Form, any_index: bool) -> None:
         rule = ready.event_rule(any_index=any_index)
-        form = _normal if ready.rule.type == "eql" else _as_it_is
         self.number = number
         self.title, self.missing = _title(ready, number, written)
         self.probes: list[_Probe] = []

@@ -101,10 +101,11 @@ def _of_category(condition: s.Expression) -> s.EventQuery:
 
 
 def _prepare(rule: Rule, schema: Schema) -> ReadyRule | Skipped:
-    language = rule.language or next(iter(_TYPES.get(rule.type, {"": None})))
-    reader = _TYPES.get(rule.type, {}).get(language)
+    readers = _TYPES.get(rule.type, {})
+    language = rule.language or next(iter(readers), "")
+    reader = readers.get(language)
     if reader is None:
-        kind = rule.type if rule.type not in _TYPES else f"{rule.type} ({language})"
+        kind = f"{rule.type} ({language})" if readers else rule.type
         message = f"{rule.name}: rules of type {kind} cannot run yet"
         return Skipped(rule.name, f"type {kind}", message)
     if not rule.query or not rule.query.strip():

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from tocsin.date_math import parse_date_math
 from tocsin.errors import RuleError
@@ -56,8 +57,9 @@ class Schedule:
         now = _EPOCH + timedelta(microseconds=tick // 1000)
         return Window(*(to_nanoseconds(parse_date_math(text, now)) for text in (self.start, self.end)))
 
+    @cached_property
     def overlap(self) -> int:
-        """Return how many nanoseconds two windows in a row share at least; below zero what neither reads."""
+        """How many nanoseconds two windows in a row share at least; below zero what neither reads."""
         windows = [self.window(tick) for tick in self.ticks(_MONDAY, _MONDAY + _LOOKED_AT * self.interval)]
         return min((a.end or 0) - (b.start or 0) for a, b in itertools.pairwise(windows))
 
@@ -87,12 +89,11 @@ def read_schedule(rule: Rule) -> Schedule:
 
 def unread(rule: Rule, schedule: Schedule) -> str | None:
     """Return what to tell about events that no window holds, None where every event lies in one."""
-    overlap = schedule.overlap()
-    if overlap >= 0:
+    if schedule.overlap >= 0:
         return None
     return (
         f"`from`: every {rule.interval} the rule reads from {rule.from_} to {rule.to}, so that "
-        f"{span(-overlap)} in every {span(schedule.interval)} are never read"
+        f"{span(-schedule.overlap)} in every {span(schedule.interval)} are never read"
     )
 
 

@@ -222,13 +222,8 @@ def terms(name: str, values: list[Any], context: Context) -> s.Expression:
     """Return that a field has one of some values."""
     found = [literal(name, value, context) for value in values if value is not None]
     texts = tuple(one for one in found if isinstance(one.value, str))
-    alike = not is_caseless(name)
-    if (
-        alike
-        and len(texts) == len(values) > 1
-        and context.type_of(base_name(name)) not in (FieldType.IP, FieldType.DATE)
-    ):
-        return s.Membership(ref(name), texts)
+    if len(texts) == len(values) > 1 and context.type_of(base_name(name)) not in (FieldType.IP, FieldType.DATE):
+        return s.Membership(ref(name), texts, insensitive=is_caseless(name))
     return any_of(term(name, value, context) for value in values if value is not None)
 
 
@@ -250,7 +245,7 @@ def like_word(name: str, pattern: str) -> s.Expression:
     r"""Return that a text has a word that matches a pattern with `*` and `?`, as Lucene asks analysed fields."""
     analyzer = _ANALYZERS.get(name, _STANDARD)
     inside = analyzer.between.replace("^", "", 1)
-    return _with_words(name, _regex_of(pattern, inside), analyzer)
+    return _with_words(name, _regex_of(_parts_of(pattern), inside), analyzer)
 
 
 def _with_words(name: str, pattern: str, analyzer: Analyzer) -> s.Expression:
@@ -278,17 +273,18 @@ def wildcard(name: str, pattern: str, *, insensitive: bool = False) -> s.Express
     if all(part not in ("\\*", "\\?") for part in parts):  # as EQL writes it
         plain = "".join(part[1] if len(part) == 2 else part for part in parts)
         return s.PatternMatch("wildcard", insensitive, ref(name), (plain,))
-    return s.PatternMatch("regex", insensitive, ref(name), (_regex_of(pattern, "."),))
+    return s.PatternMatch("regex", insensitive, ref(name), (_regex_of(parts, "."),))
 
 
 def _parts_of(pattern: str) -> list[str]:
+    """Return the characters of a pattern, each with the backslash before it."""
     return re.findall(r"\\.|.", pattern, re.DOTALL)
 
 
-def _regex_of(pattern: str, one: str) -> str:
-    """Return a pattern with `*` and `?` as a regular expression; `one` is what `?` stands for."""
+def _regex_of(parts: Iterable[str], one: str) -> str:
+    """Return a pattern's parts as a regular expression; `one` is what `?` stands for."""
     wild = {"*": f"{one}*", "?": one}
-    return "".join(wild.get(part) or escape(part[-1]) for part in _parts_of(pattern))
+    return "".join(wild.get(part) or escape(part[-1]) for part in parts)
 
 
 def regexp(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:
