@@ -11,7 +11,8 @@ import pyarrow as pa
 from tocsin.ecs import Field, FieldType, Schema, default_schema
 from tocsin.engine.table import to_array
 from tocsin.sources.batch import flatten
-from tocsin.store.events import Document, IndexInfo, Outcome, Result, Scan, StoredBatch
+from tocsin.store.clock import ArrivalClock
+from tocsin.store.events import ARRIVED, Document, IndexInfo, Outcome, Result, Scan, StoredBatch
 from tocsin.store.patterns import matching
 
 _TYPES = {str: FieldType.KEYWORD, bool: FieldType.BOOLEAN, int: FieldType.LONG, float: FieldType.DOUBLE}
@@ -20,30 +21,34 @@ _TYPES = {str: FieldType.KEYWORD, bool: FieldType.BOOLEAN, int: FieldType.LONG, 
 class MemoryStore:
     """Keeps events in dictionaries, and so not for good."""
 
-    def __init__(self) -> None:
-        self._indices: dict[str, dict[str, Document]] = {}
+    def __init__(self, clock: ArrivalClock | None = None) -> None:
+        self.clock = clock or ArrivalClock()
+        self._indices: dict[str, dict[str, tuple[Document, int]]] = {}
         self._made = 0
 
     def add(self, documents: Sequence[Document]) -> list[Outcome]:
         outcomes = []
+        now = self.clock.now()
         for document in documents:
             known = self._indices.setdefault(document.index, {})
             self._made += 1
             id_ = document.id if document.id is not None else f"made-{self._made}"
             if id_ not in known:
-                known[id_] = document
+                known[id_] = document, now
                 outcomes.append(Outcome(id_, Result.CREATED))
             else:
-                same = known[id_].source == document.source
+                same = known[id_][0].source == document.source
                 outcomes.append(Outcome(id_, Result.SAME if same else Result.CONFLICT))
         return outcomes
 
     def scan(self, scan: Scan) -> Iterator[StoredBatch]:
         for index in matching(scan.patterns, self._indices):
             chosen = [
-                (id_, document)
-                for id_, document in self._indices[index].items()
-                if (scan.start is None or document.time >= scan.start)
+                (id_, document, arrived)
+                for id_, (document, arrived) in self._indices[index].items()
+                if (scan.arrived_from is None or arrived >= scan.arrived_from)
+                and (scan.arrived_to is None or arrived < scan.arrived_to)
+                and (scan.start is None or document.time >= scan.start)
                 and (scan.end is None or document.time < scan.end)
             ]
             if chosen:
@@ -51,21 +56,24 @@ class MemoryStore:
 
     def find(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[StoredBatch]:
         for index in matching(patterns, self._indices):
-            chosen = [(id_, document) for id_, document in self._indices[index].items() if id_ in ids]
+            chosen = [(id_, *found) for id_, found in self._indices[index].items() if id_ in ids]
             if chosen:
                 yield _batch(index, chosen, ["_id"])
+
+    def watermark(self) -> int:
+        return self.clock.now()
 
     def indices(self, patterns: Sequence[str] = ("*",)) -> list[IndexInfo]:
         infos = []
         for index in matching(patterns, self._indices):
-            times = [document.time for document in self._indices[index].values()]
+            times = [document.time for document, _ in self._indices[index].values()]
             infos.append(IndexInfo(index, len(times), 0, min(times), max(times)))
         return infos
 
     def fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[FieldType, list[str]]]:
         found: dict[str, dict[FieldType, list[str]]] = {}
         for index in matching(patterns, self._indices):
-            for document in self._indices[index].values():
+            for document, _ in self._indices[index].values():
                 for name, value in flatten(orjson.loads(document.source)).items():
                     first = value[0] if isinstance(value, list) and value else value
                     known = default_schema().find(name)
@@ -94,12 +102,15 @@ class MemoryStore:
         pass
 
 
-def _batch(index: str, chosen: Sequence[tuple[str, Document]], fields: Collection[str]) -> StoredBatch:
+def _batch(index: str, chosen: Sequence[tuple[str, Document, int]], fields: Collection[str]) -> StoredBatch:
     events: list[dict[str, Any]] = [
-        {**flatten(orjson.loads(document.source)), "_id": id_} for id_, document in chosen
+        {**flatten(orjson.loads(document.source)), "_id": id_} for id_, document, _ in chosen
     ]
     columns: dict[str, pa.Array] = {}
     for name in fields:
+        if name == ARRIVED:
+            columns[name] = pa.array([arrived // 1000 for _, _, arrived in chosen], pa.timestamp("us", "UTC"))
+            continue
         array = to_array([event.get(name) for event in events])
         if array is not None:
             columns[name] = array

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tocsin.moments import to_nanoseconds
-from tocsin.store.events import Document, Result, Scan, StoreError, StoreFullError
+from tocsin.store.events import ARRIVED, Document, Result, Scan, StoreError, StoreFullError
 from tocsin.store.lake import journal
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 
@@ -360,6 +361,7 @@ def test_a_full_disk_and_too_much_waiting_refuse_and_store_nothing(tmp_path):
 def test_a_disk_that_fills_while_the_journal_is_written(tmp_path):
     script = """
 import resource, sys, signal
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from tests.store.test_lake import SLOW, document, sources
@@ -404,6 +406,36 @@ def test_files_outside_the_span_of_time_are_not_read(store):
     start = to_nanoseconds(NOW - timedelta(days=2, hours=1))
     end = to_nanoseconds(NOW - timedelta(days=1, hours=1))
     assert len(sources(store, start=start, end=end)) == 10
+
+
+def test_events_are_found_by_the_moment_of_their_arrival(store):
+    """Whatever an event says itself, and wherever it lies: in memory, in a new file, in an ordered one."""
+    marks = []
+    for part in range(4):
+        store.add([document(n=n, part=part, event={"ingested": "2020-01-01T00:00:00Z"}) for n in range(10)])
+        marks.append(store.watermark())
+        if part < 3:
+            store.flush()
+        if part == 1:
+            assert store.maintain() == 1
+    after_first = events(store, ["part", ARRIVED], arrived_from=marks[0], arrived_to=marks[2])
+    exact = [v for *_, v in after_first if marks[0] <= to_nanoseconds(v[ARRIVED]) < marks[2]]
+    assert sorted(v["part"] for v in exact) == [1] * 10 + [2] * 10
+    assert len(after_first) == 30  # the ordered file holds the first part too
+    assert {v["part"] for *_, v in events(store, ["part"], arrived_from=marks[2])} == {3}
+
+
+def test_arrivals_are_complete_up_to_the_watermark(store):
+    """However many threads add: what a scan sees below a watermark never grows."""
+    seen: list[tuple[int, int]] = []
+    with ThreadPoolExecutor(4) as pool:
+        added = [pool.submit(store.add, [document(n=n)] * 5) for n in range(60)]
+        while not all(one.done() for one in added):
+            mark = store.watermark()
+            seen.append((mark, len(events(store, arrived_to=mark))))
+    for mark, count in seen:
+        assert len(events(store, arrived_to=mark)) == count
+    assert len(events(store, arrived_to=store.watermark())) == 300
 
 
 def test_row_groups_without_a_wanted_value_are_not_read(store):

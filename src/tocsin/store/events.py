@@ -12,6 +12,9 @@ import pyarrow as pa
 from tocsin.ecs import FieldType, Schema
 from tocsin.errors import TocsinError
 
+ID = "_id"
+ARRIVED = "_arrived"  # when the store got an event by its own clock, whatever the event says; null in old tables
+
 
 class StoreError(TocsinError):
     """The store cannot do what it was asked for."""
@@ -55,7 +58,8 @@ class Scan:
     """Which events to read: all that lie in an index that the patterns take and in the span of time.
 
     `patterns` are names with `*`; one that starts with `-` excludes. `start` and `end` bound `@timestamp` in
-    nanoseconds, the end excluded. `fields` are the columns to read. `equal` names values of which an event must
+    nanoseconds, the end excluded; `arrived_from` and `arrived_to` bound the moment at which the store got them,
+    which is the column `ARRIVED`. `fields` are the columns to read. `equal` names values of which an event must
     have one, exactly: the store may leave out events by it and need not.
     """
 
@@ -64,6 +68,8 @@ class Scan:
     start: int | None = None
     end: int | None = None
     equal: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    arrived_from: int | None = None
+    arrived_to: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,13 @@ class EventStore(Protocol):
     def scan(self, scan: Scan) -> Iterator[StoredBatch]:
         """Yield the events asked for, as they are at the moment of the call, each once, in no order.
 
-        Events outside the span of time, and events without one of the values in `equal`, may be among them.
+        Events outside the spans of time, and events without one of the values in `equal`, may be among them.
+        """
+
+    def watermark(self) -> int:
+        """Return the moment up to which arrivals are complete, in nanoseconds since 1970.
+
+        Every event that has arrived before it is seen by scans, and none will be added that has.
         """
 
     def find(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[StoredBatch]:

@@ -78,7 +78,7 @@ class Contents:
             return [
                 IndexSnapshot(
                     self.tables[name],
-                    [file for file in self.tables[name].files if file.within(scan.start, scan.end)],
+                    [file for file in self.tables[name].files if file.within(scan)],
                     [(g.indices[name], g.indices[name].rows) for g in generations if name in g.indices],
                 )
                 for name in matching(scan.patterns, self.tables)

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
 from tocsin.sources.batch import flatten
+from tocsin.store.events import ARRIVED, ID
 from tocsin.store.lake.fields import (
     HOST,
-    ID,
     IGNORED,
     INGESTED,
     NOT_INDEXED,
@@ -127,6 +127,7 @@ class _Table:
     def whole(self) -> pa.Table:
         columns, rows = self.columns, self.rows
         arrived = _moments([entry.ingested for entry in self.entries])
+        columns[ARRIVED] = arrived
         columns[INGESTED] = pc.coalesce(columns[INGESTED], arrived) if INGESTED in columns else arrived
         for own, name in ((USER, "user.name"), (HOST, "host.name")):
             columns[own] = columns.get(name, pa.nulls(rows, pa.string()))

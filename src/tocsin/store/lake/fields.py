@@ -12,12 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
+from tocsin.store.events import ARRIVED, ID
 from tocsin.store.lake.layout import MOMENT, Layout
 
-ID, SOURCE, IGNORED, DAY, SLICE = "_id", "_source", "_ignored", "_day", "_slice"
+SOURCE, IGNORED, DAY, SLICE = "_source", "_ignored", "_day", "_slice"
 USER, HOST = "_user", "_host"  # what tables are ordered by; delta-rs cannot order by a name with a dot
 INGESTED = "event.ingested"  # when the store got an event, unless the event says
-OWN = (ID, SOURCE, DAY, SLICE, USER, HOST)  # columns that are no fields
+OWN = (ID, ARRIVED, SOURCE, DAY, SLICE, USER, HOST)  # columns that are no fields
 MANY = "#many"
 FIELD_LIMIT = 2_000  # of an index; what comes beyond is kept in the documents and cannot be searched for
 _LONGEST_NAME = 512

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
 from tocsin.ecs import Field, FieldType, Schema, default_schema
-from tocsin.store.events import Document, IndexInfo, Outcome, Scan, StoredBatch, StoreError, StoreFullError
+from tocsin.store.clock import ArrivalClock
+from tocsin.store.events import (
+    ARRIVED,
+    ID,
+    Document,
+    IndexInfo,
+    Outcome,
+    Scan,
+    StoredBatch,
+    StoreError,
+    StoreFullError,
+)
 from tocsin.store.lake.committer import Committer, Request
 from tocsin.store.lake.contents import Contents, IndexSnapshot, LakeSettings
-from tocsin.store.lake.fields import ID, IndexFields
+from tocsin.store.lake.fields import IndexFields
 from tocsin.store.lake.ids import ChosenIds, Key, Maker, content_of, key_of
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.keeper import Keeper
@@ -35,8 +47,13 @@ class LakeStore:
     Raises StoreError when another one does.
     """
 
-    def __init__(self, folder: Path, settings: LakeSettings | None = None) -> None:
+    def __init__(
+        self, folder: Path, settings: LakeSettings | None = None, clock: ArrivalClock | None = None
+    ) -> None:
         self.settings = settings or LakeSettings()
+        self.clock = clock or ArrivalClock()
+        self._arriving: list[int] = []  # the stamps of what is on its way into the journal
+        self._arrivals = threading.Lock()
         events, journal = folder / "events", folder / "journal"
         for made in (folder, events, journal):
             made.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -73,7 +90,16 @@ class LakeStore:
         problem = self._refusal(size)
         if problem:
             raise StoreFullError(problem, hint="nothing was stored; send it again later")
-        now = time.time_ns()
+        with self._arrivals:
+            now = self.clock.now()
+            self._arriving.append(now)
+        try:
+            return self._add(documents, now, size)
+        finally:
+            with self._arrivals:
+                self._arriving.remove(now)
+
+    def _add(self, documents: Sequence[Document], now: int, size: int) -> list[Outcome]:
         entries: list[Entry] = []
         named: list[tuple[int, Key, int]] = []
         for row, (index, moment, source, chosen) in enumerate(documents):
@@ -84,6 +110,11 @@ class LakeStore:
         request = Request(entries, named, size)
         self._committer.put(request)
         return request.done.result()
+
+    def watermark(self) -> int:
+        """Return the moment up to which arrivals are complete; see EventStore."""
+        with self._arrivals:
+            return min(self._arriving, default=self.clock.now())
 
     def _refusal(self, size: int) -> str | None:
         if self._stop.is_set():
@@ -205,8 +236,26 @@ def _batches(found: Sequence[IndexSnapshot], scan: Scan) -> Iterator[StoredBatch
             left = rows
             for part in events.tables(rows):
                 if left > 0:  # what came since the snapshot is left out
-                    yield read_table(index.table.name, part.slice(0, left), scan.fields)
+                    wanted = _arrived_within(part.slice(0, left), scan)
+                    if wanted.num_rows:
+                        yield read_table(index.table.name, wanted, scan.fields)
                 left -= part.num_rows
+
+
+def _arrived_within(table: pa.Table, scan: Scan) -> pa.Table:
+    """Return the events in memory that arrived in a scan's span: those who ask every second skip the others."""
+    start, end = scan.arrived_from, scan.arrived_to
+    if start is None and end is None:
+        return table
+    arrived = table.column(ARRIVED).cast(pa.int64())  # microseconds
+    inside = pa.scalar(True)
+    if start is not None:
+        inside = pc.and_(inside, pc.greater_equal(arrived, -(-start // 1000)))
+    if end is not None:
+        inside = pc.and_(inside, pc.less(arrived, -(-end // 1000)))
+    if isinstance(inside, pa.Scalar) or pc.all(inside).as_py():
+        return table
+    return table.filter(inside)
 
 
 def _read_ahead(files: Sequence[tuple[IndexTable, StoredFile]], scan: Scan) -> Iterator[StoredBatch]:

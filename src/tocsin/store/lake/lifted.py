@@ -15,7 +15,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.store.lake.fields import ID, OWN, SOURCE
+from tocsin.store.events import ID
+from tocsin.store.lake.fields import OWN, SOURCE
 
 _WORTH = 5.0  # bytes of distinct values a row, below which a column costs next to nothing in the document
 _NOWHERE = "\x02"

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from tocsin.ecs import TIMESTAMP
 from tocsin.moments import to_nanoseconds
-from tocsin.store.events import Scan, StoredBatch
-from tocsin.store.lake.fields import ID, MANY, SOURCE, column_name
+from tocsin.store.events import ARRIVED, ID, Scan, StoredBatch
+from tocsin.store.lake.fields import MANY, SOURCE, column_name
 from tocsin.store.lake.layout import wrapped
 from tocsin.store.lake.lifted import restore
 
@@ -62,9 +62,13 @@ _May = Callable[[Any], bool]
 def _tests(scan: Scan, types: Collection[str], positions: Mapping[str, int]) -> list[_May]:
     """Return what a row group's statistics must allow."""
     tests: list[_May] = []
-    at = positions.get(TIMESTAMP)
-    if at is not None and (scan.start is not None or scan.end is not None):
-        tests.append(_in_time(at, scan.start, scan.end))
+    for column, start, end in (
+        (TIMESTAMP, scan.start, scan.end),
+        (ARRIVED, scan.arrived_from, scan.arrived_to),
+    ):
+        at = positions.get(column)
+        if at is not None and (start is not None or end is not None):
+            tests.append(_in_time(at, start, end))
     for field, values in scan.equal.items():
         name = column_name(field)
         if name in positions and name + MANY not in types:

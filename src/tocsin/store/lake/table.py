@@ -24,7 +24,8 @@ from deltalake import (
 )
 
 from tocsin.ecs import TIMESTAMP
-from tocsin.store.lake.fields import DAY, HOST, ID, SLICE, SOURCE, USER, IndexFields, day_of
+from tocsin.store.events import ARRIVED, ID, Scan
+from tocsin.store.lake.fields import DAY, HOST, SLICE, SOURCE, USER, IndexFields, day_of
 from tocsin.store.lake.journal import sync
 from tocsin.store.lake.lifted import lift
 
@@ -32,9 +33,9 @@ SLICE_ROWS = 1 << 18  # events in a full slice
 FULL_OF_FILES = 48  # files of a slice that is not full yet, at which they become one all the same
 _GROUP_ROWS = 1 << 14  # events in a row group: what is read at once
 _JOURNAL = "journal"  # the application whose transactions say up to which segment a table has its events
-_FIRST = (ID, TIMESTAMP, USER, HOST)
+_FIRST = (ID, TIMESTAMP, ARRIVED, USER, HOST)
 _CONFIGURATION = {
-    "delta.dataSkippingStatsColumns": f"`{TIMESTAMP}`",
+    "delta.dataSkippingStatsColumns": f"`{TIMESTAMP}`,`{ARRIVED}`",
     "delta.checkpointInterval": "50",
     "delta.logRetentionDuration": "interval 1 days",
 }
@@ -59,7 +60,10 @@ _QUICK, _SMALL = (
 
 @dataclass(frozen=True)
 class StoredFile:
-    """A Parquet file of a table; times are in nanoseconds, the last one included."""
+    """A Parquet file of a table; times are in nanoseconds, the last one included.
+
+    When its events arrived is not known of files that older versions wrote.
+    """
 
     path: str
     rows: int
@@ -69,10 +73,13 @@ class StoredFile:
     first: int
     last: int
     made: datetime
+    arrived: tuple[int, int] | None = None
 
-    def within(self, start: int | None, end: int | None) -> bool:
-        """Tell whether some of its events may lie in a span of time, the end excluded."""
-        return (start is None or self.last >= start) and (end is None or self.first < end)
+    def within(self, scan: Scan) -> bool:
+        """Tell whether some of its events may lie in a scan's spans of time."""
+        return _overlaps((self.first, self.last), scan.start, scan.end) and (
+            self.arrived is None or _overlaps(self.arrived, scan.arrived_from, scan.arrived_to)
+        )
 
 
 @dataclass(frozen=True)
@@ -212,6 +219,10 @@ class IndexTable:
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
+def _overlaps(span: tuple[int, int], start: int | None, end: int | None) -> bool:
+    return (start is None or span[1] >= start) and (end is None or span[0] < end)
+
+
 def _segment(table: DeltaTable) -> int:
     version = table.transaction_version(_JOURNAL)
     return -1 if version is None else version
@@ -219,19 +230,29 @@ def _segment(table: DeltaTable) -> int:
 
 def _files(table: DeltaTable) -> tuple[StoredFile, ...]:
     actions: list[Mapping[str, Any]] = pa.table(table.get_add_actions(flatten=True)).to_pylist()
-    return tuple(
-        StoredFile(
+
+    def span(action: Mapping[str, Any], column: str) -> tuple[int, int] | None:
+        first, last = action.get(f"min.{column}"), action.get(f"max.{column}")
+        if first is None or last is None:
+            return None
+        return _nanoseconds(first), _nanoseconds(last) + 999_999  # Delta's statistics may be cut to ms
+
+    def stored(action: Mapping[str, Any]) -> StoredFile:
+        times = span(action, TIMESTAMP)
+        assert times is not None
+        return StoredFile(
             path=action["path"],
             rows=action["num_records"],
             size=action["size_bytes"],
             day=action[f"partition.{DAY}"],
             slice=action[f"partition.{SLICE}"],
-            first=_nanoseconds(action[f"min.{TIMESTAMP}"]),
+            first=times[0],
+            last=times[1],
             made=datetime.fromtimestamp(action["modification_time"] / 1000, UTC),
-            last=_nanoseconds(action[f"max.{TIMESTAMP}"]) + 999_999,  # Delta's statistics may be cut to ms
+            arrived=span(action, ARRIVED),
         )
-        for action in actions
-    )
+
+    return tuple(map(stored, actions))
 
 
 def _nanoseconds(moment: datetime) -> int:
