@@ -60,6 +60,15 @@ class MemoryStore:
             if chosen:
                 yield _batch(index, chosen, ["_id"])
 
+    def put(self, document: Document, arrived: int) -> None:
+        """Store an event that has arrived at a moment."""
+        assert document.id is not None
+        self._indices.setdefault(document.index, {})[document.id] = document, arrived
+
+    def arrivals(self) -> list[tuple[Document, int]]:
+        """Return every event with the moment of its arrival."""
+        return [found for known in self._indices.values() for found in known.values()]
+
     def watermark(self) -> int:
         return self.clock.now()
 
@@ -69,6 +78,9 @@ class MemoryStore:
             times = [document.time for document, _ in self._indices[index].values()]
             infos.append(IndexInfo(index, len(times), 0, min(times), max(times)))
         return infos
+
+    def names(self) -> list[str]:
+        return sorted(self._indices)
 
     def fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[FieldType, list[str]]]:
         found: dict[str, dict[FieldType, list[str]]] = {}

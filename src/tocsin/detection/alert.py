@@ -24,7 +24,8 @@ class Alert:
     """One match of a rule. `event` is flat: dotted field name -> value or list.
 
     A sequence is one alert whose `event` holds what its events have in common; each of them is a building block
-    in `members`, at the place of its step, None where an event is missing.
+    in `members`, at the place of its step, None where an event is missing. `key` names what was matched, where
+    that has a name: the index and id of an event in the store.
     """
 
     rule: Rule
@@ -32,12 +33,15 @@ class Alert:
     origin: str
     members: tuple[Alert | None, ...] = ()
     keys: tuple[Any, ...] = ()
+    key: tuple[Any, ...] | None = None
 
     @cached_property
     def id(self) -> str:
         """A hash of the rule and what it matched, so that running again gives the same alert."""
-        if self.members:
-            parts: Any = [member and member.id for member in self.members]
+        if self.key is not None:
+            parts: Any = self.key
+        elif self.members:
+            parts = [member and member.id for member in self.members]
         else:
             parts = {k: v for k, v in self.event.items() if k != INDEX}
         content = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=str)

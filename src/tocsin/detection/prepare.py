@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 
 from tocsin.ecs import CATEGORY, TIMESTAMP, Schema, default_schema
@@ -53,20 +53,22 @@ class ReadyRule:
         """The fields that order events."""
         return Ordering(self.rule.timestamp_field or TIMESTAMP, self.rule.tiebreaker_field or TIEBREAKER)
 
-    def event_rule(self, *, any_index: bool) -> EventRule:
-        """Return what the engine needs of it."""
+    def event_rule(self, *, any_index: bool, key: str | None = None) -> EventRule:
+        """Return what the engine needs of it, under a key that is its `rule_id` unless another is given."""
         indices = () if any_index else self.rule.index
         category = self.rule.event_category_override or CATEGORY
-        return EventRule(self.rule.rule_id, self.statement, indices, category)
+        return EventRule(key or self.rule.rule_id, self.statement, indices, category)
 
 
-def prepare(rules: Iterable[Rule], schema: Schema | None = None) -> tuple[list[ReadyRule], list[Skipped]]:
-    """Return the rules that can run, and for each other the reason why not."""
+def prepare(
+    rules: Iterable[Rule], schema: Schema | None = None, types: Collection[str] | None = None
+) -> tuple[list[ReadyRule], list[Skipped]]:
+    """Return the rules that can run, of the types that can or else those of a hunt, and for each other why not."""
     schema = schema or default_schema()
     ready: list[ReadyRule] = []
     skipped: list[Skipped] = []
     for rule in rules:
-        result = _prepare(rule, schema)
+        result = _prepare(rule, schema, HUNTED if types is None else types)
         if isinstance(result, ReadyRule):
             ready.append(result)
         else:
@@ -87,7 +89,10 @@ def _lucene(text: str, schema: Schema) -> s.Statement:
 
 # The rule types whose query alone tells which events match, with the languages that each may be written in.
 _QUERIES: dict[str, _Read] = {"kuery": _kql, "lucene": _lucene}
-_TYPES: dict[str, dict[str, _Read]] = {"eql": {"eql": read}, "query": _QUERIES, "saved_query": _QUERIES}
+_HUNTED: dict[str, dict[str, _Read]] = {"eql": {"eql": read}, "query": _QUERIES, "saved_query": _QUERIES}
+# The others, with the language of the query that tells which events they look at.
+_TYPES = {**_HUNTED, "threshold": _QUERIES, "new_terms": _QUERIES, "threat_match": _QUERIES}
+HUNTED = frozenset(_HUNTED)
 
 
 def _of_category(condition: s.Expression) -> s.EventQuery:
@@ -100,8 +105,8 @@ def _of_category(condition: s.Expression) -> s.EventQuery:
     return s.EventQuery(None, condition)
 
 
-def _prepare(rule: Rule, schema: Schema) -> ReadyRule | Skipped:
-    readers = _TYPES.get(rule.type, {})
+def _prepare(rule: Rule, schema: Schema, types: Collection[str]) -> ReadyRule | Skipped:
+    readers = _TYPES.get(rule.type, {}) if rule.type in types else {}
     language = rule.language or next(iter(readers), "")
     reader = readers.get(language)
     if reader is None:

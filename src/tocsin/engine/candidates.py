@@ -80,8 +80,8 @@ class Places:
 
     def _places(self, table: EventTable, ordering: Ordering, rows: Rows) -> tuple[Codes, npt.NDArray[np.bool_]]:
         every = np.arange(table.rows, dtype=np.int64)
-        times, timed = _numbers(table.column(ordering.timestamp, distinct=False), every)
-        ties, tied = _numbers(table.column(ordering.tiebreaker, distinct=False), every)
+        times, timed = whole_numbers(table.column(ordering.timestamp, distinct=False), every)
+        ties, tied = whole_numbers(table.column(ordering.tiebreaker, distinct=False), every)
         ties[~tied] = NO_TIEBREAKER
         return np.stack((times, ties, rows + self.arrival), axis=1), timed
 
@@ -103,7 +103,7 @@ def _keyed(table: EventTable, rows: Rows, refs: Sequence[s.FieldRef], at: Codes,
     return Keyed(at[chosen[0][keep]], tuple(codes for codes, _ in kept), tuple(values for _, values in kept))
 
 
-def _numbers(column: Column | None, rows: Codes) -> tuple[Codes, npt.NDArray[np.bool_]]:
+def whole_numbers(column: Column | None, rows: Codes) -> tuple[Codes, npt.NDArray[np.bool_]]:
     """Return a whole-number column's (first) values at some rows, and where there is one."""
     if column is None or not len(column.values):
         return np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_)

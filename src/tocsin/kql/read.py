@@ -88,6 +88,9 @@ def _unexpected(error: UnexpectedInput, text: str) -> QueryError:
     return QueryError(found, hint=hint, place=place, text=text)
 
 
+_COMPOUND = ("or_values", "or_values_group", "and_values", "not_values")
+
+
 class _Reader:
     def __init__(self, text: str, context: Context) -> None:
         self.text, self.context = text, context
@@ -108,6 +111,10 @@ class _Reader:
                 operator, value = str(node.children[1]), self._value(inner[1])
                 bound = Bound(operator, value.plain)
                 return self._on_fields(inner[0], prefix, lambda name: between(name, (bound,), self.context))
+            case "is" if (
+                inner[1].data not in _COMPOUND and not prefix and all(self._value(one).every for one in inner)
+            ):
+                return s.Literal(True)  # `*:*` is every event, whatever fields it has
             case "is":
                 return self._on_fields(inner[0], prefix, lambda name: self._values(name, inner[1]))
         return self._anywhere(inner[0], prefix)

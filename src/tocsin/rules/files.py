@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def read_toml(text: str, file: str = "") -> Rule:
     if not isinstance(body, dict):
         raise RuleError("no rule in this file", hint="a rule is a table named [rule]", file=file)
     extra = {"metadata": document.get("metadata", {}), "transform": document.get("transform", {})}
-    return _rule({**body, **extra}, file)
+    return read_rule({**body, **extra}, file)
 
 
 def read_ndjson(data: bytes, file: str = "") -> Iterator[Rule | RuleError]:
@@ -50,12 +50,13 @@ def read_ndjson(data: bytes, file: str = "") -> Iterator[Rule | RuleError]:
             continue
         if isinstance(document, dict) and "rule_id" in document:
             try:
-                yield _rule(document, file, f"line {number}: ")
+                yield read_rule(document, file, f"line {number}: ")
             except RuleError as error:
                 yield error
 
 
-def _rule(document: dict[str, Any], file: str, where: str = "") -> Rule:
+def read_rule(document: Mapping[str, Any], file: str = "", where: str = "") -> Rule:
+    """Read a rule from its document, as Kibana writes it. Raises RuleError, which names the fields at fault."""
     try:
         return Rule.model_validate({**document, "file": file})
     except ValidationError as error:

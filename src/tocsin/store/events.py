@@ -127,6 +127,9 @@ class EventStore(Protocol):
     def indices(self, patterns: Sequence[str] = ("*",)) -> list[IndexInfo]:
         """Return the indices that the patterns take, by name."""
 
+    def names(self) -> list[str]:
+        """Return the names of all indices."""
+
     def schema(self, patterns: Sequence[str] = ("*",)) -> Schema:
         """Return the known fields, with those that events of these indices brought along."""
 

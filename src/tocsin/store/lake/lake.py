@@ -183,6 +183,10 @@ class LakeStore:
             infos.append(IndexInfo(found.table.name, events, size, first, last))
         return infos
 
+    def names(self) -> list[str]:
+        """Return the names of all indices; see EventStore."""
+        return sorted(self.contents.tables)
+
     def schema(self, patterns: Sequence[str] = ("*",)) -> Schema:
         """Return the known fields and those that events brought along; see EventStore."""
         brought: dict[str, FieldType] = {}

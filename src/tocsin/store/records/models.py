@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, DateTime, ForeignKey, Index, Integer, String, TypeDecorator
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    TypeDecorator,
+)
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -30,7 +41,13 @@ class Moment(TypeDecorator[datetime]):
 class Base(DeclarativeBase):
     """What all tables share."""
 
-    type_annotation_map = {datetime: Moment, dict[str, Any]: JSON, list[str]: JSON}  # noqa: RUF012
+    type_annotation_map = {  # noqa: RUF012
+        datetime: Moment,
+        int: BigInteger,
+        dict[str, Any]: JSON,
+        list[str]: JSON,
+        list[Any]: JSON,
+    }
 
 
 class User(Base):
@@ -99,3 +116,134 @@ class ClientObject(Base):
     kind: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(256), primary_key=True)
     body: Mapped[dict[str, Any]]
+
+
+# ---- the watch. Columns of whole numbers that are times hold nanoseconds since 1970 (UTC), by the store's clock.
+
+
+class StoredRule(Base):
+    """A rule: its document as it was given, and how far it has been run.
+
+    `done_to` is the last tick that was run, or that needs not be: what is due comes behind it. Since
+    `watched_from` it has been enabled. `changed` grows with every change, so that whoever holds the rule sees that
+    it has become another.
+    """
+
+    __tablename__ = "rules"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    rule_id: Mapped[str] = mapped_column(String(255), unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    enabled: Mapped[bool] = mapped_column(Boolean)
+    document: Mapped[dict[str, Any]]
+    revision: Mapped[int]
+    changed: Mapped[int]
+    created: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(160))
+    updated: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(String(160))
+    watched_from: Mapped[int | None]
+    done_to: Mapped[int | None]
+
+
+class StoredAlert(Base):
+    """An alert: its document, and what of it is asked for often. `id` is made of the rule and what it matched.
+
+    `group_key` and `counted_to` belong to alerts that stand for several events: which group of values these have
+    in common, and the time of the last event that is counted.
+    """
+
+    __tablename__ = "alerts"
+    __table_args__ = (
+        Index("alerts_rule", "rule_uuid", "created"),
+        Index("alerts_created", "created"),
+        Index("alerts_group", "rule_uuid", "group_key"),
+    )
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    rule_uuid: Mapped[str] = mapped_column(String(36))
+    created: Mapped[int]
+    time: Mapped[int]
+    status: Mapped[str] = mapped_column(String(16))
+    severity: Mapped[str] = mapped_column(String(16))
+    building_block: Mapped[bool] = mapped_column(Boolean)
+    group_key: Mapped[str | None] = mapped_column(String(64))
+    counted_to: Mapped[int | None]
+    changed: Mapped[int]
+    document: Mapped[str] = mapped_column(Text)
+
+
+class AlertChange(Base):
+    """One change of an alert: which field, from what to what, by whom."""
+
+    __tablename__ = "alert_changes"
+    __table_args__ = (Index("alert_changes_alert", "alert_id"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    alert_id: Mapped[str] = mapped_column(String(64))
+    time: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(String(160))
+    field: Mapped[str] = mapped_column(String(64))
+    old: Mapped[list[Any]]  # of one value, which may be null
+    new: Mapped[list[Any]]
+
+
+class Execution(Base):
+    """Runs of a rule for ticks in a row that had the same outcome; most often one, many when nothing was found.
+
+    `window_start` and `window_end` are those of the last tick; figures are sums.
+    """
+
+    __tablename__ = "executions"
+    __table_args__ = (Index("executions_rule", "rule_uuid", "id"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    rule_uuid: Mapped[str] = mapped_column(String(36))
+    kind: Mapped[str] = mapped_column(String(16))  # scheduled, manual, backfill
+    status: Mapped[str] = mapped_column(String(16))  # succeeded, warning, failed
+    first_tick: Mapped[int]
+    last_tick: Mapped[int]
+    ticks: Mapped[int]
+    started: Mapped[datetime]
+    late: Mapped[int]  # nanoseconds behind the last tick at which the run began
+    window_start: Mapped[int]
+    window_end: Mapped[int]
+    events: Mapped[int]
+    matches: Mapped[int]
+    written: Mapped[int]
+    duplicates: Mapped[int]
+    suppressed: Mapped[int]
+    durations: Mapped[dict[str, Any]]  # stage -> seconds
+    messages: Mapped[list[str]]
+
+
+class Gap(Base):
+    """Ticks, from one to another, for which a rule was not run when it was due, and why."""
+
+    __tablename__ = "gaps"
+    __table_args__ = (Index("gaps_rule", "rule_uuid"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    rule_uuid: Mapped[str] = mapped_column(String(36))
+    first_tick: Mapped[int]
+    last_tick: Mapped[int]
+    cause: Mapped[str] = mapped_column(String(32))  # disabled, service down, overload, failed
+    found: Mapped[datetime]
+    filled: Mapped[datetime | None]
+    filled_by: Mapped[str | None] = mapped_column(String(160))
+
+
+class Run(Base):
+    """A run that somebody asks for: of a rule, for the ticks in a span of time; `result` when it is done."""
+
+    __tablename__ = "runs"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    rule_uuid: Mapped[str] = mapped_column(String(36))
+    kind: Mapped[str] = mapped_column(String(16))
+    start: Mapped[int]
+    end: Mapped[int]
+    asked: Mapped[datetime]
+    asked_by: Mapped[str] = mapped_column(String(160))
+    done: Mapped[datetime | None]
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

@@ -1,0 +1,111 @@
+"""Rules, their alerts, runs and gaps."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+_MOMENT = sa.DateTime(timezone=True)
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    op.create_table(
+        "rules",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("rule_id", sa.String(255), nullable=False, unique=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("enabled", sa.Boolean, nullable=False),
+        sa.Column("document", sa.JSON, nullable=False),
+        sa.Column("revision", sa.BigInteger, nullable=False),
+        sa.Column("changed", sa.BigInteger, nullable=False),
+        sa.Column("created", _MOMENT, nullable=False),
+        sa.Column("created_by", sa.String(160), nullable=False),
+        sa.Column("updated", _MOMENT, nullable=False),
+        sa.Column("updated_by", sa.String(160), nullable=False),
+        sa.Column("watched_from", sa.BigInteger),
+        sa.Column("done_to", sa.BigInteger),
+    )
+    op.create_table(
+        "alerts",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("rule_uuid", sa.String(36), nullable=False),
+        sa.Column("created", sa.BigInteger, nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("severity", sa.String(16), nullable=False),
+        sa.Column("building_block", sa.Boolean, nullable=False),
+        sa.Column("group_key", sa.String(64)),
+        sa.Column("counted_to", sa.BigInteger),
+        sa.Column("changed", sa.BigInteger, nullable=False),
+        sa.Column("document", sa.Text, nullable=False),
+    )
+    op.create_index("alerts_rule", "alerts", ["rule_uuid", "created"])
+    op.create_index("alerts_created", "alerts", ["created"])
+    op.create_index("alerts_group", "alerts", ["rule_uuid", "group_key"])
+    op.create_table(
+        "alert_changes",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("alert_id", sa.String(64), nullable=False),
+        sa.Column("time", _MOMENT, nullable=False),
+        sa.Column("actor", sa.String(160), nullable=False),
+        sa.Column("field", sa.String(64), nullable=False),
+        sa.Column("old", sa.JSON, nullable=False),
+        sa.Column("new", sa.JSON, nullable=False),
+    )
+    op.create_index("alert_changes_alert", "alert_changes", ["alert_id"])
+    op.create_table(
+        "executions",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("rule_uuid", sa.String(36), nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("first_tick", sa.BigInteger, nullable=False),
+        sa.Column("last_tick", sa.BigInteger, nullable=False),
+        sa.Column("ticks", sa.BigInteger, nullable=False),
+        sa.Column("started", _MOMENT, nullable=False),
+        *(
+            sa.Column(name, sa.BigInteger, nullable=False)
+            for name in ("late", "window_start", "window_end", "events", "matches", "written")
+        ),
+        sa.Column("duplicates", sa.BigInteger, nullable=False),
+        sa.Column("suppressed", sa.BigInteger, nullable=False),
+        sa.Column("durations", sa.JSON, nullable=False),
+        sa.Column("messages", sa.JSON, nullable=False),
+    )
+    op.create_index("executions_rule", "executions", ["rule_uuid", "id"])
+    op.create_table(
+        "gaps",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("rule_uuid", sa.String(36), nullable=False),
+        sa.Column("first_tick", sa.BigInteger, nullable=False),
+        sa.Column("last_tick", sa.BigInteger, nullable=False),
+        sa.Column("cause", sa.String(32), nullable=False),
+        sa.Column("found", _MOMENT, nullable=False),
+        sa.Column("filled", _MOMENT),
+        sa.Column("filled_by", sa.String(160)),
+    )
+    op.create_index("gaps_rule", "gaps", ["rule_uuid"])
+    op.create_table(
+        "runs",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("rule_uuid", sa.String(36), nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("start", sa.BigInteger, nullable=False),
+        sa.Column("end", sa.BigInteger, nullable=False),
+        sa.Column("asked", _MOMENT, nullable=False),
+        sa.Column("asked_by", sa.String(160), nullable=False),
+        sa.Column("done", _MOMENT),
+        sa.Column("result", sa.JSON),
+    )
+
+
+def downgrade() -> None:
+    """Remove the tables."""
+    for name in ("runs", "gaps", "executions", "alert_changes", "alerts", "rules"):
+        op.drop_table(name)

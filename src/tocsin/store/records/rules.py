@@ -1,0 +1,94 @@
+"""Rules in records: made, changed, enabled, removed; every change is in the audit log."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from tocsin.errors import TocsinError
+from tocsin.moments import to_nanoseconds
+from tocsin.store.records.access import Actor, record
+from tocsin.store.records.models import Execution, Gap, Run, StoredRule
+
+
+class NoSuchRuleError(TocsinError):
+    """There is no rule of this name."""
+
+
+class RuleExistsError(TocsinError):
+    """There is a rule of this id already."""
+
+
+def find_rule(session: Session, *, id_: str | None = None, rule_id: str | None = None) -> StoredRule:
+    """Return the rule with an id of records, or a `rule_id`. Raises NoSuchRuleError."""
+    wanted = StoredRule.id == id_ if id_ is not None else StoredRule.rule_id == rule_id
+    found = session.scalar(select(StoredRule).where(wanted))
+    if found is None:
+        name = f"id: {id_}" if id_ is not None else f"rule_id: {rule_id}"
+        raise NoSuchRuleError(f'{name.partition(":")[0]}: "{id_ or rule_id}" not found')
+    return found
+
+
+def add_rule(
+    session: Session, actor: Actor, document: Mapping[str, Any], *, enabled: bool, now: datetime | None = None
+) -> StoredRule:
+    """Keep a new rule. Raises RuleExistsError."""
+    rule_id = str(document["rule_id"])
+    if session.scalar(select(StoredRule.id).where(StoredRule.rule_id == rule_id)):
+        raise RuleExistsError(f'rule_id: "{rule_id}" already exists')
+    now = now or datetime.now(UTC)
+    found = StoredRule(
+        id=str(uuid.uuid4()), rule_id=rule_id, name=str(document.get("name")), enabled=False,
+        document=dict(document), revision=0, changed=1, created=now, created_by=actor.name,
+        updated=now, updated_by=actor.name,
+    )  # fmt: skip
+    session.add(found)
+    session.flush()
+    record(session, actor, "rule.created", rule_id, name=found.name)
+    if enabled:
+        set_enabled(session, actor, found, True, now)
+    return found
+
+
+def change_rule(
+    session: Session, actor: Actor, rule: StoredRule, document: Mapping[str, Any], now: datetime | None = None
+) -> None:
+    """Give a rule another document."""
+    if dict(document) == rule.document:
+        return
+    changed = sorted(name for name in {*document, *rule.document} if document.get(name) != rule.document.get(name))
+    rule.document, rule.name = dict(document), str(document.get("name"))
+    rule.revision += 1
+    _touch(actor, rule, now)
+    record(session, actor, "rule.changed", rule.rule_id, fields=changed)
+
+
+def set_enabled(
+    session: Session, actor: Actor, rule: StoredRule, enabled: bool, now: datetime | None = None
+) -> None:
+    """Let a rule be run from now on, or no more. What was due while it was not enabled becomes a gap."""
+    if rule.enabled == enabled:
+        return
+    now = now or datetime.now(UTC)
+    rule.enabled = enabled
+    rule.watched_from = to_nanoseconds(now) if enabled else None
+    _touch(actor, rule, now)
+    record(session, actor, "rule.enabled" if enabled else "rule.disabled", rule.rule_id)
+
+
+def remove_rule(session: Session, actor: Actor, rule: StoredRule) -> None:
+    """Remove a rule and what is known of its runs; its alerts stay."""
+    for table in (Execution, Gap, Run):
+        session.execute(delete(table).where(table.rule_uuid == rule.id))
+    session.delete(rule)
+    record(session, actor, "rule.removed", rule.rule_id, name=rule.name)
+
+
+def _touch(actor: Actor, rule: StoredRule, now: datetime | None) -> None:
+    rule.changed += 1
+    rule.updated, rule.updated_by = now or datetime.now(UTC), actor.name

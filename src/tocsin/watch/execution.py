@@ -1,0 +1,185 @@
+"""One execution of a rule: the windows of a tick -> findings -> new alerts, and what is told of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tocsin.detection.schedule import Window
+from tocsin.errors import TocsinError
+from tocsin.store.events import ID, EventStore
+from tocsin.store.records.database import Records
+from tocsin.watch import ledger
+from tocsin.watch.documents import alert_id, alerts_of, flat
+from tocsin.watch.findings import Finding, Place, of_events, of_sequences
+from tocsin.watch.ledger import Done
+from tocsin.watch.memory import ARRIVED, TIME, Memory
+from tocsin.watch.rule import WatchedRule
+from tocsin.watch.settings import WatchSettings
+from tocsin.watch.threshold import CountedTo, over_threshold
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What a rule may ask for beside its rows: up to when alerts have counted groups of its events."""
+
+    counted_to: CountedTo
+
+
+Find = Callable[[WatchedRule, pa.Table, Asking], list[Finding]]
+
+
+def _threshold(rule: WatchedRule, rows: pa.Table, asking: Asking) -> list[Finding]:
+    return over_threshold(rule, rows, asking.counted_to)
+
+
+def _events(rule: WatchedRule, rows: pa.Table, asking: Asking) -> list[Finding]:
+    return of_events(rule, rows) if rule.ready.joined is None else of_sequences(rule, rows)
+
+
+_FINDS: Mapping[str, Find] = {"threshold": _threshold}
+
+
+@dataclass(frozen=True)
+class Executor:
+    """Runs rules over what is remembered for them."""
+
+    store: EventStore
+    records: Records
+    settings: WatchSettings
+
+    def run(
+        self,
+        rule: WatchedRule,
+        memory: Memory,
+        ticks: Sequence[int],
+        before: int,
+        now: int,
+        kind: str = "scheduled",
+        written: Collection[str] = (),
+    ) -> Done:
+        """Run the windows of some ticks, as they are with what had arrived before a moment.
+
+        The last tick is the one that is due. Alerts that there are, or whose ids are in `written`, are not made
+        again. A fault of the rule is told in what is returned; one of the store or the database is raised.
+        """
+        window = rule.schedule.window(ticks[-1])
+        done = Done(rule.uuid, ticks[-1], ticks[-1], 1, window, kind, late=max(0, now - ticks[-1]))
+        began = time.perf_counter()
+        taken = set(written)
+        for tick in ticks:
+            rows = memory.window(rule.schedule.window(tick), before)
+            if rows is None:
+                continue
+            find = _FINDS.get(rule.rule.type, _events)
+            try:
+                findings = find(rule, rows, Asking(self._counted_to(rule, done)))
+            except (TocsinError, OSError):  # of the store or the database: it is tried again
+                raise
+            except Exception as error:
+                log.exception("rule %s failed", rule.rule.name)
+                done.failure = f"{type(error).__name__}: {error}"
+                return done
+            began = _lap(done, "evaluating", began)
+            self._keep(rule, findings, done, taken, now)
+            began = _lap(done, "making alerts", began)
+        return done
+
+    def _counted_to(self, rule: WatchedRule, done: Done) -> CountedTo:
+        def asked(groups: Iterable[str]) -> Mapping[str, int]:
+            with self.records.transaction() as session:
+                found = dict(ledger.counted_to(session, rule.uuid, groups))
+            for alert in done.alerts:  # of windows before, not in records yet
+                if alert.group_key is not None and alert.counted_to is not None:
+                    found[alert.group_key] = max(found.get(alert.group_key, 0), alert.counted_to)
+            return found
+
+        return asked
+
+    def _keep(self, rule: WatchedRule, findings: Sequence[Finding], done: Done, taken: set[str], now: int) -> None:
+        """Make alerts of those findings that are new, so many as the rule may."""
+        done.matches += len(findings)
+        ids = [alert_id(rule, finding) for finding in findings]
+        with self.records.transaction() as session:
+            known = taken | ledger.known_alerts(session, set(ids) - taken)
+        new: list[Finding] = []
+        for id_, finding in zip(ids, findings, strict=True):
+            if id_ in known:
+                done.duplicates += 1
+            else:
+                known.add(id_)
+                new.append(finding)
+        most = rule.rule.max_signals
+        if len(new) > most:
+            done.messages.append(f"max alerts reached: {most} of {len(new)}")
+        chosen = new[:most]
+        wanted = [place for one in chosen if one.fetched for place in one.places if place is not None]
+        events = self._fetch(wanted)
+        execution = str(uuid.uuid4())
+        for finding in chosen:
+            if finding.fetched and any(place is not None and place not in events for place in finding.places):
+                done.messages.append("an event that matched is in the store no more")
+                continue
+            done.alerts += alerts_of(rule, finding, events, now, execution)
+            taken.add(alert_id(rule, finding))
+
+    def _fetch(self, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
+        by_index: dict[str, set[str]] = {}
+        for place in places:
+            by_index.setdefault(place.index, set()).add(place.id)
+        found: dict[Place, dict[str, Any]] = {}
+        for index, ids in by_index.items():
+            for batch in self.store.find([index], ids):
+                column = batch.columns.get(ID)
+                if column is None:
+                    continue
+                rows = [row for row, id_ in enumerate(column.to_pylist()) if id_ in ids]
+                for row, source in zip(rows, batch.sources(rows), strict=True):
+                    found[Place(index, column[row].as_py())] = {**flat(source), "_index": index}
+        return found
+
+
+def _lap(done: Done, stage: str, since: float) -> float:
+    now = time.perf_counter()
+    done.durations[stage] = done.durations.get(stage, 0.0) + now - since
+    return now
+
+
+def late_ticks(rule: WatchedRule, memory: Memory, previous: int, tick: int, since: int) -> list[int]:
+    """Return the ticks before one, but not before `since`, whose windows hold what arrived only since then.
+
+    `previous` is the tick before: what had arrived by then, the ticks up to it have seen.
+    """
+    if rule.by_arrival or not memory.rows:
+        return []
+    arrived = memory.numbers(ARRIVED)
+    times = np.sort(memory.numbers(TIME)[(arrived >= previous) & (arrived < tick)])
+    found: list[int] = []
+    if not len(times):
+        return found
+    for earlier in range(previous, since, -rule.schedule.interval):
+        window = rule.schedule.window(earlier)
+        assert window.start is not None
+        assert window.end is not None
+        if window.end <= times[0]:
+            break
+        low, high = np.searchsorted(times, (window.start, window.end))
+        if low < high:
+            found.append(earlier)
+    return found[::-1]
+
+
+def needed_from(rule: WatchedRule, tick: int) -> int:
+    """Return the earliest moment that the window of a tick, or of one behind it, holds."""
+    window: Window = rule.schedule.window(tick)
+    assert window.start is not None
+    return window.start

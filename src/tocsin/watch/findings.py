@@ -1,0 +1,125 @@
+"""What a window holds: from the rows of a rule to its findings, each of which becomes an alert."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
+from tocsin.engine.candidates import TIEBREAKER, Candidates, Ordering, Places
+from tocsin.engine.pipes import Hit, apply_pipes
+from tocsin.engine.table import EventTable
+from tocsin.eql import syntax as s
+from tocsin.watch import memory as m
+from tocsin.watch.rule import WatchedRule
+
+
+class Place(NamedTuple):
+    """Where an event lies."""
+
+    index: str  # type: ignore[assignment]  # a tuple has a method of this name
+    id: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One match of a rule: its events by step, None where one is missing, and when the last one happened.
+
+    `keys` are a sequence's join keys. `group` holds what the events of a group have in common, field by field;
+    `about` is what the alert tells beside, and its `key` what tells it from others of the same events or group.
+    Without `fetched` the alert does not hold an event.
+    """
+
+    places: tuple[Place | None, ...]
+    time: int
+    keys: tuple[Any, ...] = ()
+    group: Mapping[str, Any] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+    fetched: bool = True
+
+
+def key_of_group(group: Mapping[str, Any]) -> str:
+    """Return the name of a group of values, field by field."""
+    return hashlib.sha256(orjson.dumps(dict(group), option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
+
+
+def of_events(rule: WatchedRule, rows: pa.Table) -> list[Finding]:
+    """Return a finding for each event, the oldest first, those that the rule's pipes leave."""
+    found = [
+        Finding((Place(index, id_),), time)
+        for index, id_, time in zip(*(rows.column(n).to_pylist() for n in (m.INDEX, m.ID, m.ORDER)), strict=True)
+    ]
+    order = np.lexsort((np.arange(len(found)), rows.column(m.TIE).to_numpy(), rows.column(m.ORDER).to_numpy()))
+    pipes = rule.ready.statement.pipes
+    if not pipes:
+        return [found[at] for at in order.tolist()]
+    values = values_of(rows, rule.kept)
+    hits = [Hit(found[at], values[at]) for at in order.tolist()]
+    return [hit.event for hit in apply_pipes(pipes, hits)]
+
+
+def of_sequences(rule: WatchedRule, rows: pa.Table) -> list[Finding]:
+    """Return the sequences, or samples, that the events make."""
+    query = rule.ready.joined
+    assert query is not None
+    table = EventTable(_columns(rows), rows.num_rows, _SCHEMA.extended(Field(n, k) for n, k in rule.types.items()))
+    steps = rows.column(m.STEP).to_numpy()
+    candidates = Candidates(query, Ordering(TIMESTAMP, TIEBREAKER))
+    of_steps = [np.flatnonzero(steps == number) for number in range(len(s.steps_of(query)))]
+    # An event that fits several steps has a row for each, and is one event all the same.
+    candidates.add(table, of_steps, _SameEvents(table, _numbered(rows)))
+    hits = [Hit(result, {}) for result in candidates.results()]
+    indices, ids, times = (rows.column(name).to_pylist() for name in (m.INDEX, m.ID, m.ORDER))
+    found = []
+    for hit in apply_pipes(rule.ready.statement.pipes, hits):
+        events = hit.event.events
+        places = tuple(None if event is None else Place(indices[event], ids[event]) for event in events)
+        last = max(times[event] for event in events if event is not None)
+        found.append(Finding(places, last, hit.event.keys))
+    return found
+
+
+def _numbered(rows: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return for each row the number of the first row of the same event."""
+    first: dict[tuple[str, str], int] = {}
+    pairs = zip(rows.column(m.INDEX).to_pylist(), rows.column(m.ID).to_pylist(), strict=True)
+    return np.array([first.setdefault(pair, number) for number, pair in enumerate(pairs)], np.int64)
+
+
+class _SameEvents(Places):
+    """Places of rows, some of which are of one event."""
+
+    def __init__(self, table: EventTable, events: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+        super().__init__(table, 0)
+        self._events = events
+
+    def of(self, rows: Any, ordering: Ordering) -> Any:
+        """Return the place of some rows, with the event's number in it."""
+        places, timed = super().of(rows, ordering)
+        places = places.copy()
+        places[:, 2] = self._events[rows]
+        return places, timed
+
+
+_SCHEMA = default_schema().extended([Field(TIMESTAMP, FieldType.LONG), Field(TIEBREAKER, FieldType.LONG)])
+
+
+def _columns(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
+    own = {TIMESTAMP: rows.column(m.ORDER), TIEBREAKER: rows.column(m.TIE)}
+    others = (n for n in rows.column_names if n not in (*m.NUMBERS, m.INDEX, m.ID, TIMESTAMP, TIEBREAKER))
+    return {**{name: rows.column(name) for name in others}, **own}
+
+
+def values_of(rows: pa.Table, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Return fields of rows as plain values: one where there is one, a list where there are several."""
+    columns = [rows.column(name).to_pylist() for name in names]
+    return [
+        {n: value[0] if len(value) == 1 else value for n, value in zip(names, row, strict=True) if value}
+        for row in (zip(*columns, strict=True) if columns else ((),) * rows.num_rows)
+    ]

@@ -1,0 +1,188 @@
+"""What the watch has done, in records: alerts, executions and gaps; each tick of a rule in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from tocsin.detection.schedule import Window
+from tocsin.store.records.models import Execution, Gap, StoredAlert, StoredRule
+
+_AT_ONCE = 500  # names in one question to the database
+
+
+@dataclass
+class Done:
+    """What came of one tick of a rule, or of several in a row that found nothing."""
+
+    rule: str  # its uuid
+    first_tick: int
+    last_tick: int
+    ticks: int
+    window: Window
+    kind: str = "scheduled"
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    late: int = 0
+    events: int = 0
+    matches: int = 0
+    duplicates: int = 0
+    suppressed: int = 0
+    durations: dict[str, float] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+    failure: str | None = None
+    alerts: list[StoredAlert] = field(default_factory=list)
+    written: int = 0
+
+    @property
+    def status(self) -> str:
+        """How it went."""
+        return "failed" if self.failure else "warning" if self.messages else "succeeded"
+
+    @property
+    def told(self) -> list[str]:
+        """What is told about it."""
+        return [*([self.failure] if self.failure else []), *self.messages]
+
+
+class LostTickError(Exception):
+    """Somebody else has run this tick."""
+
+
+@dataclass
+class Last:
+    """The last execution of a rule, to which what comes next may be added."""
+
+    id: int
+    status: str
+    messages: list[str]
+    last_tick: int
+    matches: int
+
+
+def known_alerts(session: Session, ids: Collection[str]) -> set[str]:
+    """Return those of some alert ids that there are."""
+    found: set[str] = set()
+    every = list(ids)
+    for start in range(0, len(every), _AT_ONCE):
+        some = every[start : start + _AT_ONCE]
+        found.update(session.scalars(select(StoredAlert.id).where(StoredAlert.id.in_(some))))
+    return found
+
+
+def write(session: Session, done: Done, previous: int | None, last: Last | None) -> Last:
+    """Note what was done, its alerts among it. `previous` is where the rule stood; None for a run by hand.
+
+    Raises LostTickError when the rule stands elsewhere by now, and nothing is noted then.
+    """
+    if previous is not None:
+        moved = session.execute(
+            update(StoredRule)
+            .where(StoredRule.id == done.rule, StoredRule.done_to == previous)
+            .values(done_to=done.last_tick)
+        )
+        if moved.rowcount != 1:  # type: ignore[attr-defined]
+            raise LostTickError(done.rule)
+    session.add_all(done.alerts)
+    done.written = len(done.alerts)
+    if _continues(done, last):
+        assert last is not None
+        session.execute(
+            update(Execution)
+            .where(Execution.id == last.id)
+            .values(
+                last_tick=done.last_tick,
+                ticks=Execution.ticks + done.ticks,
+                late=done.late,
+                window_start=done.window.start,
+                window_end=done.window.end,
+                events=Execution.events + done.events,
+            )
+        )
+        return Last(last.id, last.status, last.messages, done.last_tick, 0)
+    row = Execution(
+        rule_uuid=done.rule, kind=done.kind, status=done.status, first_tick=done.first_tick,
+        last_tick=done.last_tick, ticks=done.ticks, started=done.started, late=done.late,
+        window_start=done.window.start or 0, window_end=done.window.end or 0, events=done.events,
+        matches=done.matches, written=done.written, duplicates=done.duplicates, suppressed=done.suppressed,
+        durations={name: round(seconds, 6) for name, seconds in done.durations.items()}, messages=done.told,
+    )  # fmt: skip
+    session.add(row)
+    session.flush()
+    return Last(row.id, row.status, row.messages, row.last_tick, row.matches)
+
+
+def _continues(done: Done, last: Last | None) -> bool:
+    return (
+        last is not None
+        and done.kind == "scheduled"
+        and not done.matches
+        and not last.matches
+        and (done.status, done.told) == (last.status, last.messages)
+    )
+
+
+def note_gap(
+    session: Session,
+    rule: str,
+    first: int,
+    final: int,
+    cause: str,
+    interval: int,
+    *,
+    filled_by: str | None = None,
+) -> bool:
+    """Note ticks that were missed; `filled_by` says who has run them after all. Neighbours become one gap.
+
+    Tells whether this is a new one.
+    """
+    now = datetime.now(UTC)
+    before = session.scalar(
+        select(Gap).where(Gap.rule_uuid == rule, Gap.cause == cause).order_by(Gap.id.desc()).limit(1)
+    )
+    if before is not None and before.last_tick + interval == first and before.filled_by == filled_by:
+        before.last_tick = final
+        return False
+    session.add(
+        Gap(
+            rule_uuid=rule, first_tick=first, last_tick=final, cause=cause, found=now,
+            filled=now if filled_by else None, filled_by=filled_by,
+        )
+    )  # fmt: skip
+    return True
+
+
+def fill_gaps(session: Session, rule: str, first: int, final: int, by: str) -> int:
+    """Note that every tick from one to another has been run; return how many gaps are filled by that."""
+    inside = (Gap.rule_uuid == rule, Gap.filled.is_(None), Gap.first_tick >= first, Gap.last_tick <= final)
+    filled = session.execute(update(Gap).where(*inside).values(filled=datetime.now(UTC), filled_by=by))
+    return int(filled.rowcount)  # type: ignore[attr-defined]
+
+
+def skip(session: Session, rule: str, previous: int | None, upto: int) -> None:
+    """Let a rule go on behind a tick without running what came before."""
+    session.execute(
+        update(StoredRule).where(StoredRule.id == rule, StoredRule.done_to.is_not_distinct_from(previous))
+        .values(done_to=upto)
+    )  # fmt: skip
+
+
+def counted_to(session: Session, rule: str, groups: Iterable[str]) -> Mapping[str, int]:
+    """Return, for groups of a rule's events, up to which time alerts have counted them."""
+    found: dict[str, int] = {}
+    every = list(groups)
+    for start in range(0, len(every), _AT_ONCE):
+        some = every[start : start + _AT_ONCE]
+        rows: Any = session.execute(
+            select(StoredAlert.group_key, StoredAlert.counted_to).where(
+                StoredAlert.rule_uuid == rule, StoredAlert.group_key.in_(some)
+            )
+        )
+        for key, upto in rows:
+            if upto is not None:
+                found[key] = max(found.get(key, upto), upto)
+    return found

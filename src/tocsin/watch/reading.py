@@ -1,0 +1,226 @@
+"""Events of the store -> rows for the rules that they fit: every event once, all rules together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tocsin.ecs import INDEX as INDEX_FIELD
+from tocsin.ecs import TIMESTAMP, Field, FieldType, Schema
+from tocsin.engine.candidates import whole_numbers
+from tocsin.engine.column import Rows
+from tocsin.engine.evaluate import Evaluator, plan
+from tocsin.engine.graph import Target, compile_rules
+from tocsin.engine.sequence import NO_TIEBREAKER
+from tocsin.engine.table import EventTable
+from tocsin.store.events import ARRIVED as ARRIVAL
+from tocsin.store.events import EventStore, Scan, StoredBatch
+from tocsin.watch import memory as m
+from tocsin.watch.rule import WatchedRule
+from tocsin.watch.volume import Volume
+
+log = logging.getLogger(__name__)
+Times = npt.NDArray[np.int64]
+
+
+class Reader:
+    """Some rules, compiled together. `broken` names the rules that cannot be evaluated, and why."""
+
+    def __init__(self, rules: Sequence[WatchedRule]) -> None:
+        self.rules = {rule.uuid: rule for rule in rules}
+        self.broken: dict[str, str] = {}
+        self._evaluator = self._ready(rules)
+        self._keyed = {rule.uuid: m.schema_of(rule.types) for rule in rules}
+
+    def _ready(self, rules: Iterable[WatchedRule]) -> Evaluator:
+        chosen = [rule for rule in rules if rule.uuid not in self.broken]
+        program = compile_rules(rule.ready.event_rule(any_index=False, key=rule.uuid) for rule in chosen)
+        self.fields = program.fields.union({TIMESTAMP, ARRIVAL}, *(rule.read for rule in chosen))
+        self.patterns = _patterns(chosen)
+        return Evaluator(plan(program))
+
+    def read(
+        self,
+        store: EventStore,
+        schema: Schema,
+        *,
+        arrived_from: int | None = None,
+        arrived_to: int | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        volume: Volume | None = None,
+    ) -> dict[str, list[pa.Table]]:
+        """Return, for each rule, the rows of events that arrived, and happened, in some span of time.
+
+        What it reads is counted into `volume`.
+        """
+        found: dict[str, list[pa.Table]] = {}
+        if not self.rules or not self.patterns:
+            return found
+        fields = self.fields - {INDEX_FIELD}
+        schema = schema.extended([Field(ARRIVAL, FieldType.DATE)])
+        scan = Scan(self.patterns, fields, start, end, arrived_from=arrived_from, arrived_to=arrived_to)
+        for batch in store.scan(scan):
+            table = _table(batch, schema, self.fields)
+            every = np.arange(table.rows)
+            arrived = _arrivals(table, every)
+            inside = _within(arrived, arrived_from, arrived_to)
+            if start is not None or end is not None:
+                inside &= _within(_moments(table, TIMESTAMP, every)[0], start, end)
+            if not inside.all():
+                rows = np.flatnonzero(inside)
+                if not len(rows):
+                    continue
+            else:
+                rows = every
+            if volume is not None:
+                times, _ = _moments(table, TIMESTAMP, rows)
+                volume.add(batch.index, times, arrived[rows])
+            fits = self._fits(table)
+            kept = {target: fit[inside[fit]] for target, fit in fits.items()}
+            for uuid, part in self._rows(batch, table, kept, arrived):
+                found.setdefault(uuid, []).append(part)
+        return found
+
+    def _fits(self, table: EventTable) -> Mapping[Target, Rows]:
+        try:
+            return self._evaluator.matches(table)
+        except Exception:
+            log.exception("evaluating the rules together failed; each is tried by itself")
+        fits: dict[Target, Rows] = {}
+        for uuid, rule in self.rules.items():
+            if uuid in self.broken:
+                continue
+            try:
+                alone = Evaluator(plan(compile_rules([rule.ready.event_rule(any_index=False, key=uuid)])))
+                fits.update(alone.matches(table))
+            except Exception as error:
+                log.exception("rule %s cannot be evaluated", rule.rule.name)
+                self.broken[uuid] = f"its query cannot be evaluated: {type(error).__name__}: {error}"
+        self._evaluator = self._ready(self.rules.values())
+        return fits
+
+    def _rows(
+        self, batch: StoredBatch, table: EventTable, fits: Mapping[Target, Rows], arrived: Times
+    ) -> Iterable[tuple[str, pa.Table]]:
+        wanted = [rows for rows in fits.values() if len(rows)]
+        if not wanted:
+            return
+        every = np.unique(np.concatenate(wanted))
+        ids = pa.array(batch.ids(every.tolist()), pa.string())
+        part = table.take(every)
+        for (uuid, step), rows in fits.items():
+            if not len(rows):
+                continue
+            places = np.searchsorted(every, rows)
+            yield uuid, self._remembered(self.rules[uuid], step, part, places, arrived[rows], ids, batch.index)
+
+    def _remembered(
+        self,
+        rule: WatchedRule,
+        step: int,
+        table: EventTable,
+        rows: npt.NDArray[np.intp],
+        arrived: Times,
+        ids: pa.Array,
+        index: str,
+    ) -> pa.Table:
+        times = arrived
+        if not rule.by_arrival:
+            times, timed = _moments(table, rule.time_field, rows)
+            if rule.falls_back:
+                other, known = _moments(table, TIMESTAMP, rows)
+                times, timed = np.where(timed, times, other), timed | known
+            if not timed.all():
+                rows, times, arrived = rows[timed], times[timed], arrived[timed]
+        ordering = rule.ready.ordering
+        order, ordered = _moments(table, ordering.timestamp, rows)
+        ties, tied = _moments(table, ordering.tiebreaker, rows)
+        columns: list[pa.Array] = [
+            pa.array(np.full(len(rows), step)),
+            pa.array(times),
+            pa.array(arrived),
+            pa.array(np.where(ordered, order, times)),
+            pa.array(np.where(tied, ties, NO_TIEBREAKER)),
+            pa.array([index] * len(rows), pa.string()),
+            ids.take(pa.array(rows)),
+        ]
+        schema = self._keyed[rule.uuid]
+        columns += (_lists(table, name, rows, schema.field(name).type) for name in rule.kept)
+        return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _patterns(rules: Iterable[WatchedRule]) -> list[str]:
+    """Return patterns that take every index which a rule reads: those that exclude some narrow each rule alone."""
+    found: dict[str, None] = {}
+    for rule in rules:
+        wanted = [p for p in rule.rule.index if not p.startswith("-")]
+        found.update(dict.fromkeys(wanted or ["*"]))
+    return list(found)
+
+
+def _table(batch: StoredBatch, schema: Schema, fields: frozenset[str]) -> EventTable:
+    columns = dict(batch.columns)
+    if INDEX_FIELD in fields:
+        codes = pa.array(np.zeros(batch.rows, np.int32))
+        columns[INDEX_FIELD] = pa.DictionaryArray.from_arrays(codes, pa.array([batch.index], pa.string()))
+    return EventTable(columns, batch.rows, schema)
+
+
+def _arrivals(table: EventTable, rows: npt.NDArray[np.intp]) -> Times:
+    """Return when events arrived; 0 for those of old tables, which were there before anything that is asked."""
+    arrived, known = _moments(table, ARRIVAL, rows)
+    return np.where(known, arrived, 0)
+
+
+def _moments(table: EventTable, name: str, rows: npt.NDArray[np.intp]) -> tuple[Times, npt.NDArray[np.bool_]]:
+    """Return a column of moments or other whole numbers at some rows, and where there is one."""
+    return whole_numbers(table.column(name, distinct=False), rows)
+
+
+def _within(times: Times, start: int | None, end: int | None) -> npt.NDArray[np.bool_]:
+    inside = np.ones(len(times), np.bool_)
+    if start is not None:
+        inside &= times >= start
+    if end is not None:
+        inside &= times < end
+    return inside
+
+
+def _lists(table: EventTable, name: str, rows: npt.NDArray[np.intp], kind: pa.DataType) -> pa.Array:
+    """Return a field's values in some rows as lists of one type; a value that is not of the type becomes null."""
+    column = table.column(name)
+    if column is None:
+        return pa.nulls(len(rows), kind)
+    taken = column.take(rows)
+    values = column.values
+    if pa.types.is_timestamp(kind.value_type) and pa.types.is_integer(values.type):
+        values = pa.array(values.to_numpy(zero_copy_only=False) // 1000, kind.value_type)
+    elif values.type != kind.value_type:
+        values = _cast(values, kind.value_type)
+    present = taken.codes >= 0
+    codes = taken.codes[present]
+    if taken.offsets is None:
+        offsets = np.concatenate(([0], np.cumsum(present)))
+    else:
+        counted = np.concatenate(([0], np.cumsum(present)))
+        offsets = counted[taken.offsets]
+    return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values.take(pa.array(codes)))
+
+
+def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    try:
+        return values.cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.array([_converted(value, kind) for value in values.to_pylist()], kind)
+
+
+def _converted(value: object, kind: pa.DataType) -> object:
+    try:
+        return pa.scalar(value).cast(kind).as_py() if value is not None else None
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None

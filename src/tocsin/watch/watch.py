@@ -1,0 +1,316 @@
+"""The standing watch: every event is looked at once, when it comes in; every window is run when it is due.
+
+A tick is run when everything that arrived before it can be seen, and sees nothing that arrived later, so that a
+run which is late finds what it would have found on time (docs/decisions/018-what-a-late-run-sees.md).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy.orm import Session
+
+from tocsin.detection.schedule import Schedule, Window, span
+from tocsin.ecs import TIMESTAMP
+from tocsin.store.events import EventStore
+from tocsin.store.patterns import takes
+from tocsin.store.records.database import Records
+from tocsin.store.records.models import StoredAlert
+from tocsin.watch import ledger
+from tocsin.watch.execution import Executor, late_ticks, needed_from
+from tocsin.watch.ledger import Done, Last, LostTickError
+from tocsin.watch.memory import TIME, Memory, schema_of
+from tocsin.watch.reading import Reader
+from tocsin.watch.rule import WatchedRule
+from tocsin.watch.ruleset import Entry, changes, read_entries
+from tocsin.watch.settings import WatchSettings
+from tocsin.watch.volume import Volume
+
+log = logging.getLogger(__name__)
+NO_END = (1 << 63) - 1
+_BATCH = 200  # executions without alerts that share a transaction
+
+
+@dataclass
+class State:
+    """A rule on the watch."""
+
+    entry: Entry
+    done_to: int
+    memory: Memory | None = None
+    last: Last | None = None
+    missing: tuple[int, list[str]] | None = None  # patterns that no index fits, as of how many indices
+
+    @property
+    def schedule(self) -> Schedule:
+        """When the rule is due; a rule that cannot be read is due every five minutes, to tell so."""
+        return self.entry.schedule or Schedule(300_000_000_000, "now-6m")
+
+
+@dataclass
+class Watch:
+    """Runs the enabled rules of records over a store. `turn` does what is to be done now; one thread calls it."""
+
+    store: EventStore
+    records: Records
+    settings: WatchSettings = field(default_factory=WatchSettings)
+    raised: Callable[[Sequence[StoredAlert]], None] = lambda alerts: None
+
+    def __post_init__(self) -> None:
+        self.states: dict[str, State] = {}
+        self.executor = Executor(self.store, self.records, self.settings)
+        self.cursor: int | None = None  # up to which arrivals have been looked at
+        self.started = 0
+        self.volume = Volume(0)
+        self._reader = Reader([])
+        self._waiting: list[tuple[Done, int, State]] = []
+
+    def turn(self) -> None:
+        """Take up changed rules, look at what has come in, and run what is due."""
+        mark = self.store.watermark()
+        if self.cursor is None:
+            self.cursor = self.started = mark
+            self.volume = Volume(mark)
+        self._take_up(mark)
+        self._look(mark)
+        for state in sorted(self.states.values(), key=lambda state: state.memory.rows if state.memory else 0):
+            self._run_due(state, mark)
+        self._flush()
+        self.volume.forget(mark)
+
+    # ---- rules
+
+    def _take_up(self, mark: int) -> None:
+        """Bring the states in line with records."""
+        with self.records.transaction() as session:
+            now_there = changes(session)
+            gone = [uuid for uuid in self.states if uuid not in now_there]
+            new = [u for u, changed in now_there.items() if self._changed(u) != changed]
+            if not gone and not new:
+                return
+            entries = read_entries(session, new, self.store.schema())
+        for uuid in gone:
+            del self.states[uuid]
+        for entry in entries:
+            known = self.states.get(entry.uuid)
+            state = State(entry, 0, last=known.last if known else None)
+            self.states[entry.uuid] = state
+            self._place(state, entry, mark)
+        every = [state.entry.watched for state in self.states.values() if state.entry.watched is not None]
+        self._reader = Reader(every)
+        self._load([self.states[entry.uuid] for entry in entries])
+
+    def _changed(self, uuid: str) -> int:
+        known = self.states.get(uuid)
+        return known.entry.changed if known else -1
+
+    def _place(self, state: State, entry: Entry, mark: int) -> None:
+        """Find where a rule goes on, and note what was missed and is not run by itself."""
+        schedule = state.schedule
+        interval = schedule.interval
+        begins = min(entry.watched_from, mark) // interval * interval
+        upto = entry.done_to
+        with self.records.transaction() as session:
+            if upto is not None and upto < begins:  # it was disabled meanwhile
+                missed = _ends(schedule, upto, begins)
+                if missed is not None:
+                    ledger.note_gap(session, entry.uuid, *missed, "disabled", interval)
+            place = begins if upto is None else max(upto, begins)
+            oldest = (mark - self.settings.catch_up) // interval * interval
+            if place < oldest:
+                missed = _ends(schedule, place, oldest)
+                if missed is not None:
+                    ledger.note_gap(session, entry.uuid, *missed, "service down", interval)
+                place = oldest
+            if place != upto:
+                ledger.skip(session, entry.uuid, upto, place)
+        state.done_to = place
+
+    def _load(self, states: Sequence[State]) -> None:
+        """Read what rules need of the past."""
+        assert self.cursor is not None
+        for by_arrival in (True, False):
+            some = [
+                (state, state.entry.watched, self._since(state, state.entry.watched))
+                for state in states
+                if state.entry.watched is not None and state.entry.watched.by_arrival is by_arrival
+            ]
+            if some:
+                since = min(start for *_, start in some)
+                rules = [rule for _, rule, _ in some]
+                found = self._past(rules, since, None)
+                late = (
+                    {} if by_arrival else self._came_late(rules, since, min(state.done_to for state, *_ in some))
+                )
+                for state, rule, _ in some:
+                    rows = [*found.get(rule.uuid, []), *late.get(rule.uuid, [])]
+                    state.memory = Memory(schema_of(rule.types), since, rows)
+
+    def _since(self, state: State, rule: WatchedRule) -> int:
+        interval = rule.schedule.interval
+        return needed_from(rule, state.done_to // interval * interval + interval) - self._kept(rule)
+
+    def _kept(self, rule: WatchedRule) -> int:
+        return 0 if rule.by_arrival else self.settings.kept
+
+    def _past(self, rules: Sequence[WatchedRule], start: int, end: int | None) -> dict[str, list[pa.Table]]:
+        """Read what had arrived of rules' events that their windows hold from one moment to another.
+
+        The rules are of one kind: by arrival or not.
+        """
+        reader, schema = Reader(rules), self.store.schema()
+        if rules[0].by_arrival:
+            upto = self.cursor or 0
+            return reader.read(self.store, schema, arrived_from=start, arrived_to=min(end or upto, upto))
+        if all(rule.time_field == TIMESTAMP for rule in rules):
+            return reader.read(self.store, schema, arrived_to=self.cursor, start=start, end=end)
+        return _between(reader.read(self.store, schema, arrived_to=self.cursor), start, end)
+
+    def _came_late(self, rules: Sequence[WatchedRule], end: int, arrived_from: int) -> dict[str, list[pa.Table]]:
+        """Read what of rules' events arrived from a moment on and happened before another."""
+        found = Reader(rules).read(
+            self.store, self.store.schema(), arrived_from=arrived_from, arrived_to=self.cursor
+        )
+        return _between(found, None, end)
+
+    # ---- events
+
+    def _look(self, mark: int) -> None:
+        """Remember what fits the rules of all that arrived since the last look."""
+        assert self.cursor is not None
+        if mark <= self.cursor:
+            return
+        found = self._reader.read(
+            self.store, self.store.schema(), arrived_from=self.cursor, arrived_to=mark, volume=self.volume
+        )
+        for uuid, parts in found.items():
+            memory = self.states[uuid].memory
+            if memory is not None:
+                for part in parts:
+                    memory.add(part)
+        self.cursor = mark
+
+    # ---- runs
+
+    def _run_due(self, state: State, mark: int) -> None:
+        last = mark // state.schedule.interval * state.schedule.interval
+        while state.done_to < last:
+            done = self._run_next(state, last, mark)
+            previous, state.done_to = state.done_to, done.last_tick
+            if not self._note(state, done, previous):
+                return
+        rule = state.entry.watched
+        if rule is not None and state.memory is not None:
+            state.memory.forget(self._since(state, rule), state.done_to)
+
+    def _run_next(self, state: State, last: int, mark: int) -> Done:
+        """Run the next tick, or all up to one that see no event: after a pause there may be thousands."""
+        rule, memory = state.entry.watched, state.memory
+        interval = state.schedule.interval
+        tick = state.done_to // interval * interval + interval
+        failure = state.entry.failure or self._reader.broken.get(state.entry.uuid)
+        if rule is None or memory is None or failure:
+            return self._nothing(state, tick, last, mark, failure or "not read")
+        empty = memory.unseen(state.done_to, last, rule.schedule)
+        if empty > state.done_to:
+            return self._nothing(state, tick, empty, mark)
+        return self._run_tick(state, rule, memory, tick, mark)
+
+    def _nothing(self, state: State, first: int, last: int, mark: int, failure: str | None = None) -> Done:
+        """Return what comes of ticks that find nothing."""
+        window = state.schedule.window(last)
+        ticks = (last - first) // state.schedule.interval + 1
+        done = Done(state.entry.uuid, first, last, ticks, window, late=mark - last, failure=failure)
+        if state.entry.watched is not None:
+            self._tell(state, state.entry.watched, Window(state.schedule.window(first).start, window.end), done)
+        return done
+
+    def _run_tick(self, state: State, rule: WatchedRule, memory: Memory, tick: int, mark: int) -> Done:
+        since = max(state.entry.watched_from, tick - self.settings.late)
+        late = late_ticks(rule, memory, state.done_to, tick, since)
+        if late and needed_from(rule, late[0]) < memory.since:
+            start = needed_from(rule, late[0])
+            memory.reach_back(start, self._past([rule], start, memory.since).get(rule.uuid, []))
+        done = self.executor.run(rule, memory, [*late, tick], tick, mark)
+        self._tell(state, rule, done.window, done)
+        return done
+
+    def _tell(self, state: State, rule: WatchedRule, window: Window, done: Done) -> None:
+        """Say how many events were there to be read, and which patterns no index fits."""
+        done.events = self.volume.count(rule.rule.index, window, by_arrival=rule.by_arrival)
+        missing = self._missing(state, rule)
+        if missing:
+            done.messages.insert(0, f"no index fits the pattern {', '.join(missing)}")
+
+    def _missing(self, state: State, rule: WatchedRule) -> list[str]:
+        names = self.store.names()
+        if state.missing is None or state.missing[0] != len(names):
+            wanted = [p for p in rule.rule.index if not p.startswith("-")]
+            state.missing = len(names), [p for p in wanted if not any(takes([p], name) for name in names)]
+        return state.missing[1]
+
+    def _note(self, state: State, done: Done, previous: int) -> bool:
+        """Write down what was done, at once where there are alerts; tell whether the rule goes on."""
+        self._waiting.append((done, previous, state))
+        if done.alerts or len(self._waiting) >= _BATCH:
+            return self._flush(state)
+        return True
+
+    def _flush(self, asking: State | None = None) -> bool:
+        """Write down what waits; tell whether the rule that asks may go on."""
+        waiting, self._waiting = self._waiting, []
+        raised: list[StoredAlert] = []
+        lost: list[State] = []
+        with self.records.transaction() as session:
+            for done, previous, state in waiting:
+                if state in lost:
+                    continue
+                try:
+                    state.last = ledger.write(session, done, previous, state.last)
+                except LostTickError:
+                    log.warning("%s was run by another service, or changed", state.entry.name)
+                    lost.append(state)
+                    continue
+                self._note_gap(session, state, done)
+                raised += done.alerts
+        for state in lost:
+            self.states.pop(state.entry.uuid, None)  # to be read anew
+        if raised:
+            self.raised(raised)
+        return asking not in lost
+
+    def _note_gap(self, session: Session, state: State, done: Done) -> None:
+        interval = state.schedule.interval
+        if done.failure:
+            ledger.note_gap(session, done.rule, done.first_tick, done.last_tick, "failed", interval)
+            return
+        # Missed is what was not run before the next tick was due.
+        missed = min(done.last_tick, (done.last_tick + done.late) // interval * interval - interval)
+        if missed >= done.first_tick:
+            cause = "service down" if missed <= self.started else "overload"
+            new = ledger.note_gap(session, done.rule, done.first_tick, missed, cause, interval, filled_by="tocsin")
+            if new:
+                log.warning("%s runs %s late: %s", state.entry.name, span(done.late), cause)
+
+
+def _between(found: dict[str, list[pa.Table]], start: int | None, end: int | None) -> dict[str, list[pa.Table]]:
+    """Return the rows whose time lies in a span."""
+
+    def within(part: pa.Table) -> pa.Table:
+        times = part[TIME]
+        return part.filter(
+            pc.and_(pc.greater_equal(times, start or -NO_END), pc.less(times, NO_END if end is None else end))
+        )
+
+    return {uuid: list(map(within, parts)) for uuid, parts in found.items()}
+
+
+def _ends(schedule: Schedule, after: int, upto: int) -> tuple[int, int] | None:
+    """Return the first and the last of the ticks behind a moment and up to another, none where there is none."""
+    first = after // schedule.interval * schedule.interval + schedule.interval
+    last = upto // schedule.interval * schedule.interval
+    return (first, last) if first <= last else None

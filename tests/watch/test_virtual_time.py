@@ -1,0 +1,172 @@
+"""Whatever happens to the service, its alerts are those of one pass in which nothing happened.
+
+Time is virtual. Events come in late and out of order, the service is stopped, dies in the middle of its work, or
+is too slow, and the wall clock is set forth and back. A second office gets the same events at the same moments,
+and every tick of it is run on time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.watch.virtual import MINUTE, SECOND, START, Office, rule
+from tocsin.store.records.database import RecordsError
+from tocsin.watch.rule import INGESTED
+from tocsin.watch.settings import WatchSettings
+
+A, B, C = ('process where process.name == "a"', 'process where process.name == "b"', 'process.name == "c"')
+_STEPS = '[process where process.name == "a"] [process where process.name == "b"]'
+DAY = 86_400 * SECOND
+SETTINGS = WatchSettings(catch_up=60 * DAY, late=60 * DAY)
+RULES = [
+    rule("event", A),
+    rule("ingested", A, timestamp_override=INGESTED),
+    rule("often", B, **{"from": "now-6m"}),
+    rule("seldom", B, interval="1h", **{"from": "now-65m"}),
+    rule("rounded", A, interval="10m", **{"from": "now-15m/m"}),
+    rule("most", A, max_signals=2),
+    rule("sequence", f"sequence by host.name with maxspan=3m {_STEPS}"),
+    rule("sequence-ingested", f"sequence by host.name with maxspan=3m {_STEPS}", timestamp_override=INGESTED),
+    rule("until", f'sequence with maxspan=8m {_STEPS} until [process where process.name == "c"]'),
+    rule("missing", f"sequence with maxspan=2m {_STEPS.replace('] [', '] ![')}"),
+    rule("sample", f"sample by host.name {_STEPS}"),
+    rule("head", f"{A} | head 1"),
+    rule("kql", 'process.name: ("a" or "c")', type="query", language="kuery"),
+    rule("threshold", "*:*", type="threshold", language="kuery", threshold={"field": ["host.name"], "value": 3}),
+    rule(
+        "cardinality", "*:*", type="threshold", language="kuery", timestamp_override=INGESTED,
+        threshold={"field": [], "value": 2, "cardinality": [{"field": "process.name", "value": 2}]},
+    ),
+]  # fmt: skip
+
+
+class Crash(Exception):
+    """The end of the process, at any statement."""
+
+
+@dataclass
+class Step:
+    what: str
+    seconds: float = 0.0
+    name: str = "a"
+    host: str = "1"
+
+
+def steps():
+    seconds = st.one_of(st.sampled_from([1, 30, 60, 299, 300, 301, 600]), st.floats(0, 900))
+    event = st.builds(
+        Step, st.just("event"), st.one_of(st.just(0), st.floats(-600, 60), st.floats(-7200, 0)),
+        st.sampled_from("abc"), st.sampled_from("12"),
+    )  # fmt: skip
+    passing = st.builds(Step, st.sampled_from(["pass", "pass", "turn"]), seconds)
+    rare = st.one_of(
+        st.builds(Step, st.just("pass"), st.floats(0, 12 * 3600)),
+        st.builds(Step, st.just("step"), st.floats(-7200, 7200)),
+        st.builds(Step, st.just("stop")),
+        st.builds(Step, st.just("crash"), st.integers(0, 6)),
+    )
+    return st.lists(st.one_of(event, event, passing, passing, rare), max_size=60)
+
+
+def play(office: Office, todo):
+    for number, step in enumerate(todo):
+        match step.what:
+            case "event":
+                time = office.now + int(step.seconds * 1e9)
+                fields = {"process": {"name": step.name}, "host": {"name": step.host}}
+                office.event(time=time, id_=f"e{number}", event={"category": "process"}, **fields)
+            case "pass":
+                office.pass_(int(step.seconds * 1e9))
+            case "turn":
+                office.pass_(int(step.seconds * 1e9))
+                office.turn()
+            case "step":
+                office.pass_(0, step=int(step.seconds * 1e9))
+            case "stop":
+                office.stop()
+            case "crash":
+                crash(office, int(step.seconds))
+    office.pass_(3 * 3600 * SECOND)
+    office.turn()
+
+
+def crash(office, after):
+    """Turn, and die when the database is asked for the n-th time: before or after what it was asked is done."""
+    whole = office.records.transaction
+    left = after
+
+    def transaction():
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise RecordsError("died")
+        return whole()
+
+    office.records.transaction = transaction
+    try:
+        office.turn()
+    except RecordsError:
+        pass
+    finally:
+        office.records.transaction = whole
+        office.stop()
+
+
+def one_pass(folder, rules, events, upto):
+    """Return the office in which the same events arrive at the same moments, and every tick is run on time."""
+    office = Office(folder, rules, SETTINGS)
+    every = 5 * MINUTE
+    waiting = sorted(events, key=lambda event: event[1])
+    moment = START
+    office.turn()
+    for moment in range(START + every, upto + 1, every):
+        while waiting and waiting[0][1] < moment:
+            document, arrived = waiting.pop(0)
+            office.store.put(document, arrived)
+        if office.now <= moment:
+            office.until(moment)
+        office.turn()
+    return office
+
+
+def found(office):
+    return sorted(office.named_alerts())
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(todo=steps())
+def test_alerts_are_those_of_one_pass(tmp_path_factory, todo):
+    compare(tmp_path_factory, RULES, todo)
+
+
+def compare(tmp_path_factory, rules, todo):
+    office = Office(tmp_path_factory.mktemp("one"), rules, SETTINGS)
+    office.turn()
+    play(office, todo)
+    upto = cursor_of(office)
+    perfect = one_pass(tmp_path_factory.mktemp("two"), rules, office.store.arrivals(), upto)
+    assert found(office) == found(perfect)
+    accounted(office)
+    return office
+
+
+def cursor_of(office):
+    assert office.watch is not None
+    return office.watch.cursor or 0
+
+
+def accounted(office):
+    """Every tick of every rule is in one execution, and in one alone."""
+    interval = {"m": MINUTE, "h": 60 * MINUTE}
+    for uuid, name in office.names().items():
+        document = next(r for r in office.rules if r["rule_id"] == name)
+        step = int(document["interval"][:-1]) * interval[document["interval"][-1]]
+        at = START
+        for run in [e for e in office.executions() if e.rule_uuid == uuid]:
+            assert run.first_tick == at + step, name
+            assert run.ticks == (run.last_tick - run.first_tick) // step + 1
+            at = run.last_tick
+        assert at == cursor_of(office) // step * step, name

@@ -1,0 +1,120 @@
+"""What the watch does, step by step, in virtual time."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.watch.virtual import BAD, MINUTE, SECOND, START, Office, rule
+
+
+@pytest.fixture
+def office(tmp_path):
+    return Office(tmp_path, [rule()])
+
+
+def run_until(office, moment, every=MINUTE):
+    while office.now < moment:
+        office.turn()
+        office.pass_(every)
+    office.turn()
+
+
+def test_an_event_becomes_one_alert_however_many_windows_hold_it(office):
+    office.turn()
+    office.pass_(90 * SECOND)
+    office.event(**BAD, host={"name": "ws-1"})
+    run_until(office, START + 30 * MINUTE)
+    (alert,) = office.documents()
+    assert alert["kibana.alert.rule.name"] == "r"
+    assert alert["host"]["name"] == "ws-1"
+    assert alert["event"]["kind"] == "signal"
+    assert alert["kibana.alert.original_time"].startswith("2026-01-05T00:01:30")
+    runs = [(e.first_tick - START, e.matches, e.written, e.duplicates) for e in office.executions()]
+    assert runs == [(5 * MINUTE, 1, 1, 0), (10 * MINUTE, 1, 0, 1), (15 * MINUTE, 0, 0, 0)]
+    assert sum(e.ticks for e in office.executions()) == 6
+
+
+def test_a_service_that_was_down_runs_every_window_that_was_due(tmp_path):
+    """Each by its own bounds: a sequence that only a missed window holds is found."""
+    query = 'sequence [process where process.name == "a"] [process where process.name == "b"]'
+    office = Office(tmp_path, [rule(query=query)])
+    office.turn()
+    for minutes, name in ((1, "a"), (3, "b")):
+        office.until(START + minutes * MINUTE)
+        office.event(event={"category": "process"}, process={"name": name})
+    office.turn()
+    office.stop()
+    office.until(START + 61 * MINUTE)
+    office.turn()
+    assert [d["kibana.alert.depth"] for d in office.documents()].count(2) == 1
+    assert [d.get("kibana.alert.building_block_type") for d in office.documents()].count("default") == 2
+    (gap,) = office.gaps()
+    assert (gap.cause, gap.first_tick - START, gap.last_tick - START) == ("service down", 5 * MINUTE, 55 * MINUTE)
+    assert gap.filled_by == "tocsin"
+
+
+def test_a_late_event_has_the_windows_run_again_that_hold_it(tmp_path):
+    query = 'sequence with maxspan=5m [process where process.name == "a"] [process where process.name == "b"]'
+    office = Office(tmp_path, [rule(query=query)])
+    office.until(START + MINUTE)
+    office.event(event={"category": "process"}, process={"name": "b"}, time=START + 3 * MINUTE)
+    run_until(office, START + 3 * 60 * MINUTE, 5 * MINUTE)
+    assert office.alerts() == []
+    office.event(event={"category": "process"}, process={"name": "a"}, time=START + 2 * MINUTE)
+    run_until(office, office.now + 10 * MINUTE)
+    assert len(office.alerts()) == 3
+
+
+def test_a_rule_by_ingestion_finds_old_events_that_come_in_now(tmp_path):
+    office = Office(tmp_path, [rule(timestamp_override="event.ingested")])
+    office.turn()
+    office.event(time=START - 90 * 86_400 * SECOND, **BAD)
+    run_until(office, START + 10 * MINUTE)
+    assert len(office.alerts()) == 1
+
+
+def test_alerts_beyond_the_most_are_left_out_and_told(tmp_path):
+    office = Office(tmp_path, [rule(max_signals=3)])
+    office.turn()
+    for _ in range(5):
+        office.event(**BAD)
+    office.until(START + 5 * MINUTE)
+    office.turn()
+    assert len(office.alerts()) == 3
+    (run,) = office.executions()
+    assert (run.status, run.messages) == ("warning", ["max alerts reached: 3 of 5"])
+
+
+def test_a_pattern_that_fits_no_index_is_a_warning(tmp_path):
+    office = Office(tmp_path, [rule(index=["logs-*", "winlogbeat-*", "-logs-z"])])
+    office.event(**BAD)
+    run_until(office, START + 20 * MINUTE)
+    runs = office.executions()
+    assert runs[-1].messages == ["no index fits the pattern winlogbeat-*"]
+    assert [e.events for e in runs][:1] == [1]
+
+
+def test_a_rule_that_cannot_run_fails_and_delays_no_other(tmp_path):
+    office = Office(tmp_path, [rule("broken", "process where"), rule("good")])
+    office.turn()
+    office.event(**BAD)
+    run_until(office, START + 12 * MINUTE)
+    assert len(office.alerts()) == 1
+    failed = [e for e in office.executions() if e.status == "failed"]
+    assert sum(e.ticks for e in failed) == 2
+    assert "process where" in failed[0].messages[0]
+    (gap,) = office.gaps()
+    assert (gap.cause, gap.filled) == ("failed", None)
+
+
+def test_events_that_a_window_read_are_counted(tmp_path):
+    office = Office(tmp_path, [rule()])
+    office.turn()
+    for minute in range(20):
+        office.until(START + minute * MINUTE + 1)
+        office.event(event={"category": "process"}, process={"name": "good.exe"})
+        office.event(index="other", event={"category": "process"})
+        office.turn()
+    (run,) = office.executions()
+    assert run.ticks == 3
+    assert run.events == 5 + 9 + 9
