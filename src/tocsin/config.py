@@ -52,6 +52,9 @@ class Config(BaseSettings):
     keep_size: int | None = Field(None, ge=1, description="Bytes of events that are kept, the newest ones.")
     disk_reserve: int = Field(512 << 20, ge=0, description="Bytes of disk space that are left free.")
     flush_after: float = Field(10, gt=0, description="Seconds until events in the journal get into tables.")
+    catch_up_hours: int = Field(
+        24, ge=0, description="Hours back for which windows of rules that were missed are run by themselves."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["ecs", "text"] = Field("ecs", description="Log lines as ECS JSON, or as text.")
 

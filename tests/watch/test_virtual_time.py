@@ -28,8 +28,8 @@ RULES = [
     rule("seldom", B, interval="1h", **{"from": "now-65m"}),
     rule("rounded", A, interval="10m", **{"from": "now-15m/m"}),
     rule("most", A, max_signals=2),
-    rule("sequence", f"sequence by host.name with maxspan=3m {_STEPS}"),
-    rule("sequence-ingested", f"sequence by host.name with maxspan=3m {_STEPS}", timestamp_override=INGESTED),
+    rule("sequence", f"sequence by host.name with maxspan=8m {_STEPS}"),
+    rule("sequence-ingested", f"sequence by host.name with maxspan=8m {_STEPS}", timestamp_override=INGESTED),
     rule("until", f'sequence with maxspan=8m {_STEPS} until [process where process.name == "c"]'),
     rule("missing", f"sequence with maxspan=2m {_STEPS.replace('] [', '] ![')}"),
     rule("sample", f"sample by host.name {_STEPS}"),
@@ -39,6 +39,20 @@ RULES = [
     rule(
         "cardinality", "*:*", type="threshold", language="kuery", timestamp_override=INGESTED,
         threshold={"field": [], "value": 2, "cardinality": [{"field": "process.name", "value": 2}]},
+    ),
+    rule(
+        "terms", "*:*", type="new_terms", language="kuery", new_terms_fields=["process.name", "host.name"],
+        history_window_start="now-1h",
+    ),
+    rule(
+        "terms-ingested", "*:*", type="new_terms", language="kuery", new_terms_fields=["host.name"],
+        history_window_start="now-2h", timestamp_override=INGESTED,
+    ),
+    rule(
+        "indicators", "process.name: *", type="threat_match", language="kuery", threat_index=["ti-*"],
+        threat_query="*:*", threat_mapping=[
+            {"entries": [{"field": "host.name", "type": "mapping", "value": "threat.indicator.name"}]}
+        ],
     ),
 ]  # fmt: skip
 
@@ -63,6 +77,7 @@ def steps():
     )  # fmt: skip
     passing = st.builds(Step, st.sampled_from(["pass", "pass", "turn"]), seconds)
     rare = st.one_of(
+        st.builds(Step, st.just("indicator"), st.just(0), st.just("a"), st.sampled_from("12")),
         st.builds(Step, st.just("pass"), st.floats(0, 12 * 3600)),
         st.builds(Step, st.just("step"), st.floats(-7200, 7200)),
         st.builds(Step, st.just("stop")),
@@ -78,6 +93,8 @@ def play(office: Office, todo):
                 time = office.now + int(step.seconds * 1e9)
                 fields = {"process": {"name": step.name}, "host": {"name": step.host}}
                 office.event(time=time, id_=f"e{number}", event={"category": "process"}, **fields)
+            case "indicator":
+                office.event(index="ti-x", id_=f"i{number}", threat={"indicator": {"name": step.host}})
             case "pass":
                 office.pass_(int(step.seconds * 1e9))
             case "turn":

@@ -13,7 +13,20 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from tocsin import __version__
-from tocsin.api import access_routes, eql_routes, index_routes, ingest_routes, operations, probes, search_routes
+from tocsin.api import (
+    access_routes,
+    alert_routes,
+    eql_routes,
+    exception_routes,
+    index_routes,
+    ingest_routes,
+    list_routes,
+    operations,
+    probes,
+    rule_file_routes,
+    rule_routes,
+    search_routes,
+)
 from tocsin.api.answers import ApiError, answer
 from tocsin.api.service import Service
 from tocsin.errors import TocsinError
@@ -36,11 +49,18 @@ _POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-act
 _STRICT_TRANSPORT = "max-age=31536000"
 
 
+# Addresses that name an index by a parameter come last: they would take any other.
+_ROOMS = (
+    operations, access_routes, rule_routes, rule_file_routes, alert_routes, exception_routes, list_routes,
+    eql_routes, search_routes, index_routes, ingest_routes, probes,
+)  # fmt: skip
+
+
 def create_app(service: Service) -> FastAPI:
     """Return the application of a service."""
     app = FastAPI(title="tocsin", version=__version__, docs_url=None, redoc_url=None)
     app.state.service = service
-    for room in (operations, access_routes, eql_routes, search_routes, index_routes, ingest_routes, probes):
+    for room in _ROOMS:
         app.include_router(room.router)
     _add_errors(app)
     app.middleware("http")(_around)

@@ -43,13 +43,14 @@ async def _search(request: Request, index: str) -> Response:
     if "scroll" in request.query_params:
         raise bad_request("no scrolling: go on with search_after")
     body = {**_from_parameters(request.query_params), **await read_json(request)}
-    found = await searched(request, _search_work(request, patterns_of(index), body), body.get("timeout"))
+    found = await searched(request, search_work(request, patterns_of(index), body), body.get("timeout"))
     return answer(request, found)
 
 
-def _search_work(
+def search_work(
     request: Request, patterns: Sequence[str], body: Mapping[str, Any]
 ) -> Callable[[EventStore, Clock], dict[str, Any]]:
+    """Return what answers a search that a body describes."""
     lenient, parsed = flag(request, "ignore_unavailable"), is_cut(request)
     as_number = flag(request, "rest_total_hits_as_int")
 
@@ -118,7 +119,7 @@ async def many_searches(request: Request, index: str = "*") -> Response:
         named = about.get("index", index)
         patterns = named if isinstance(named, list) else patterns_of(str(named))
         try:
-            work = _search_work(request, list(map(str, patterns)), asked)
+            work = search_work(request, list(map(str, patterns)), asked)
             answers.append({**await searched(request, work, asked.get("timeout")), "status": 200})
         except ApiError as error:
             answers.append(error.document())

@@ -15,10 +15,15 @@ from tocsin.config import Config
 from tocsin.ingest.bulk import Ingest
 from tocsin.ingest.rejected import Rejected
 from tocsin.ingest.watch import WatchedFolders
+from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 from tocsin.store.records.access import ensure_admin
 from tocsin.store.records.database import Records
+from tocsin.watch.alert_index import StoreWithAlerts
+from tocsin.watch.settings import WatchSettings
+from tocsin.watch.thread import WatchThread, set_forward
+from tocsin.watch.watch import Watch
 
 
 @dataclass
@@ -27,6 +32,7 @@ class Service:
 
     config: Config
     store: EventStore
+    watch: WatchThread
     records: Records
     ingest: Ingest
     gate: Gate
@@ -41,6 +47,7 @@ class Service:
         """Stop taking anything, and leave everything on disk."""
         self.stopping = True
         self.watched.close()
+        self.watch.close()
         self.searches.close()
         self.store.close()
         self.records.close()
@@ -49,17 +56,21 @@ class Service:
 def open_service(config: Config) -> Service:
     """Open the data directory and the database. Raises TocsinError."""
     _private(config.data)
-    store = LakeStore(config.data, lake_settings(config))
+    clock = ArrivalClock()
+    events = LakeStore(config.data, lake_settings(config), clock)
     try:
         records = Records(config.records_url)
         records.upgrade()
         with records.transaction() as session:
             password = ensure_admin(session)
+        set_forward(clock, records)
     except BaseException:
-        store.close()
+        events.close()
         raise
+    store = StoreWithAlerts(events, records)
+    watch = WatchThread(Watch(store, records, WatchSettings(catch_up=config.catch_up_hours * _HOUR)))
     rejected = Rejected(config.data / "rejected")
-    ingest = Ingest(store, rejected)
+    ingest = Ingest(events, rejected)
     watched = WatchedFolders(
         config.watch,
         ingest.store_all,
@@ -69,9 +80,11 @@ def open_service(config: Config) -> Service:
     if config.watch:
         watched.start()
     metrics = Metrics(store, rejected)
+    watch.start()
     return Service(
         config=config,
         store=store,
+        watch=watch,
         records=records,
         ingest=ingest,
         gate=Gate(records),
@@ -81,6 +94,9 @@ def open_service(config: Config) -> Service:
         first_password=password,
         cluster_uuid=_uuid(config.data / "uuid"),
     )
+
+
+_HOUR = 3600 * 1_000_000_000  # nanoseconds
 
 
 def lake_settings(config: Config) -> LakeSettings:

@@ -16,6 +16,7 @@ from tocsin.store.events import Document
 from tocsin.store.patterns import name_error
 
 LARGEST = 16 << 20  # bytes of one document
+_ALERTS = (".alerts-", ".internal.alerts-")  # what is in there, rules have raised
 OTHER = "logs-generic-default"  # the index of events that do not tell theirs
 
 
@@ -76,7 +77,7 @@ def index_of(event: Mapping[str, Any]) -> str:
 
 
 def _document(index: str, id_: str | None, timestamp: Any, source: bytes) -> Document | Refused:
-    wrong = name_error(index)
+    wrong = name_error(index) or ("it is that of alerts" if index.startswith(_ALERTS) else None)
     if wrong:
         return Refused("invalid_index_name_exception", f"Invalid index name [{index}], {wrong}")
     if id_ is not None and not 0 < len(id_.encode("utf-8", "replace")) <= 512:

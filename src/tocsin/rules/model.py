@@ -101,6 +101,12 @@ class Rule(_Part):
     new_terms: dict[str, Any] | None = None
     new_terms_fields: tuple[str, ...] = ()
     history_window_start: str | None = None
+    threat_index: tuple[str, ...] = ()
+    threat_query: str | None = None
+    threat_language: str | None = None
+    threat_filters: tuple[dict[str, Any], ...] = ()
+    threat_mapping: tuple[dict[str, Any], ...] = ()
+    threat_indicator_path: str | None = None
 
     metadata: dict[str, Any] = Field(default_factory=dict, exclude=True)
     transform: dict[str, Any] = Field(default_factory=dict, exclude=True)
@@ -113,6 +119,17 @@ class Rule(_Part):
         if not value.strip():
             raise ValueError("must not be empty")
         return value
+
+    @property
+    def terms_fields(self) -> tuple[str, ...]:
+        """The fields of a new-terms rule, wherever it has them: Elastic's TOML files put them one deeper."""
+        return self.new_terms_fields or tuple(map(str, (self.new_terms or {}).get("value") or ()))
+
+    @property
+    def history_start(self) -> str | None:
+        """Where the history of a new-terms rule begins, in date math."""
+        inner = (self.new_terms or {}).get("history_window_start") or ()
+        return self.history_window_start or next((str(one["value"]) for one in inner if "value" in one), None)
 
     @property
     def tactics(self) -> tuple[str, ...]:

@@ -125,7 +125,7 @@ def _of_group(
 
 def _told(finding: Finding) -> dict[str, Any]:
     """Return what the alert tells of a finding beside its events."""
-    return {name: value for name, value in finding.about.items() if name.startswith("kibana.")}
+    return {name: value for name, value in finding.about.items() if name != "key"}
 
 
 def _document(

@@ -7,20 +7,23 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from tocsin.detection.schedule import Window
+from tocsin.detection.schedule import SECOND, Window
 from tocsin.errors import TocsinError
 from tocsin.store.events import ID, EventStore
 from tocsin.store.records.database import Records
 from tocsin.watch import ledger
 from tocsin.watch.documents import alert_id, alerts_of, flat
 from tocsin.watch.findings import Finding, Place, of_events, of_sequences
+from tocsin.watch.indicators import Fetch, matching_indicators, read_indicators
 from tocsin.watch.ledger import Done
 from tocsin.watch.memory import ARRIVED, TIME, Memory
+from tocsin.watch.new_terms import Earlier, new_terms
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.settings import WatchSettings
 from tocsin.watch.threshold import CountedTo, over_threshold
@@ -30,23 +33,47 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Asking:
-    """What a rule may ask for beside its rows: up to when alerts have counted groups of its events."""
+    """One window of a rule, and what the rule may ask for beside its rows.
 
+    `counted_to` tells up to when alerts have counted groups of its events, `earlier` returns rows of a span of
+    time, as far as they had arrived `before` a moment, and `fetch` whole events.
+    """
+
+    store: EventStore
+    tick: int
+    before: int
+    window: Window
     counted_to: CountedTo
+    earlier: Earlier
+    fetch: Fetch
 
 
 Find = Callable[[WatchedRule, pa.Table, Asking], list[Finding]]
-
-
-def _threshold(rule: WatchedRule, rows: pa.Table, asking: Asking) -> list[Finding]:
-    return over_threshold(rule, rows, asking.counted_to)
 
 
 def _events(rule: WatchedRule, rows: pa.Table, asking: Asking) -> list[Finding]:
     return of_events(rule, rows) if rule.ready.joined is None else of_sequences(rule, rows)
 
 
-_FINDS: Mapping[str, Find] = {"threshold": _threshold}
+def _threshold(rule: WatchedRule, rows: pa.Table, asking: Asking) -> list[Finding]:
+    return over_threshold(rule, rows, asking.counted_to)
+
+
+def _new_terms(rule: WatchedRule, rows: pa.Table, asking: Asking) -> list[Finding]:
+    history, start = rule.history(asking.tick), asking.window.start
+    assert history is not None
+    assert start is not None
+    return new_terms(rule, rows, asking.earlier, history, start)
+
+
+def _threat_match(rule: WatchedRule, rows: pa.Table, asking: Asking) -> list[Finding]:
+    now = datetime.fromtimestamp(asking.tick // SECOND, UTC)
+    schema = asking.store.schema(rule.rule.threat_index)
+    groups = read_indicators(asking.store, rule.rule, schema, asking.before, now)
+    return matching_indicators(rule, rows, groups, asking.fetch)
+
+
+_FINDS: Mapping[str, Find] = {"threshold": _threshold, "new_terms": _new_terms, "threat_match": _threat_match}
 
 
 @dataclass(frozen=True)
@@ -77,12 +104,22 @@ class Executor:
         began = time.perf_counter()
         taken = set(written)
         for tick in ticks:
-            rows = memory.window(rule.schedule.window(tick), before)
+            span = rule.schedule.window(tick)
+            rows = memory.window(span, before)
             if rows is None:
                 continue
             find = _FINDS.get(rule.rule.type, _events)
+            asking = Asking(
+                self.store,
+                tick,
+                before,
+                span,
+                self._counted_to(rule, done),
+                lambda start, end: memory.window(Window(start, end), before),
+                self.fetch,
+            )
             try:
-                findings = find(rule, rows, Asking(self._counted_to(rule, done)))
+                findings = find(rule, rows, asking)
             except (TocsinError, OSError):  # of the store or the database: it is tried again
                 raise
             except Exception as error:
@@ -123,7 +160,7 @@ class Executor:
             done.messages.append(f"max alerts reached: {most} of {len(new)}")
         chosen = new[:most]
         wanted = [place for one in chosen if one.fetched for place in one.places if place is not None]
-        events = self._fetch(wanted)
+        events = self.fetch(wanted)
         execution = str(uuid.uuid4())
         for finding in chosen:
             if finding.fetched and any(place is not None and place not in events for place in finding.places):
@@ -132,7 +169,8 @@ class Executor:
             done.alerts += alerts_of(rule, finding, events, now, execution)
             taken.add(alert_id(rule, finding))
 
-    def _fetch(self, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
+    def fetch(self, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
+        """Return events of the store, flat; those that are there no more are missing."""
         by_index: dict[str, set[str]] = {}
         for place in places:
             by_index.setdefault(place.index, set()).add(place.id)
@@ -179,7 +217,8 @@ def late_ticks(rule: WatchedRule, memory: Memory, previous: int, tick: int, sinc
 
 
 def needed_from(rule: WatchedRule, tick: int) -> int:
-    """Return the earliest moment that the window of a tick, or of one behind it, holds."""
-    window: Window = rule.schedule.window(tick)
-    assert window.start is not None
-    return window.start
+    """Return the earliest moment that the window of a tick holds, or the history that it looks at."""
+    start = rule.schedule.window(tick).start
+    assert start is not None
+    history = rule.history(tick)
+    return start if history is None else min(history, start)

@@ -5,7 +5,7 @@ A row is an event that fits one step of a rule. The full event stays in the stor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,6 +20,7 @@ STEP, TIME, ARRIVED, ORDER, TIE = "_step", "_time", "_arrived", "_order", "_tie"
 INDEX, ID = "_index", "_id"
 NUMBERS = (STEP, TIME, ARRIVED, ORDER, TIE)
 
+Needless = Callable[[pa.Table], npt.NDArray[np.bool_]]  # rows -> which of them need not be kept
 _PHYSICAL = {
     FieldType.LONG: pa.int64(),
     FieldType.DOUBLE: pa.float64(),
@@ -101,13 +102,19 @@ class Memory:
             return last
         return after
 
-    def forget(self, before: int, seen: int) -> None:
-        """Let go of rows whose time lies before a moment, but of none that arrived since `seen`, not seen yet."""
+    def forget(self, before: int, seen: int, needless: Needless | None = None) -> None:
+        """Let go of rows whose time lies before a moment, but of none that arrived since `seen`, not seen yet.
+
+        `needless` tells which of these rows go; all of them where it is not given.
+        """
         if before <= self.since:
             return
         self.since = before
         if self.rows:
             kept = (self.numbers(TIME) >= before) | (self.numbers(ARRIVED) >= seen)
+            if needless is not None:
+                old = np.flatnonzero(~kept)
+                kept[old] = ~needless(self.table().take(pa.array(old)))
             if not kept.all():
                 self.parts = [self.table().filter(pa.array(kept))]
 

@@ -26,6 +26,7 @@ class WatchedRule:
     schedule: Schedule
     revision: int = 0
     types: Mapping[str, FieldType] = field(default_factory=dict)  # of the fields that are remembered
+    also: tuple[str, ...] = ()  # fields that are remembered beside those that its type needs
 
     @property
     def rule(self) -> Rule:
@@ -51,10 +52,15 @@ class WatchedRule:
         """Whether events without that field are held by their `@timestamp`."""
         return self.time_field != TIMESTAMP and not self.rule.timestamp_override_fallback_disabled
 
+    def history(self, tick: int) -> int | None:
+        """Return where the history begins that a new-terms rule looks at when it is due; None for other rules."""
+        text = self.rule.history_start if self.rule.type == "new_terms" else None
+        return None if text is None else Schedule(1, text).window(tick).start
+
     @cached_property
     def kept(self) -> tuple[str, ...]:
         """The fields of its events that are remembered, beside their times."""
-        names: list[str] = []
+        names: list[str] = list(self.also)
         if self.ready.joined is not None:
             names += sorted(s.join_fields(self.ready.joined))
         names += pipe_fields(self.ready.statement.pipes)
@@ -69,14 +75,21 @@ class WatchedRule:
         return frozenset((*self.kept, TIMESTAMP, self.time_field, ordering.timestamp, ordering.tiebreaker))
 
 
-def watched(uuid: str, ready: ReadyRule, schedule: Schedule, schema: Schema, revision: int = 0) -> WatchedRule:
+def watched(
+    uuid: str,
+    ready: ReadyRule,
+    schedule: Schedule,
+    schema: Schema,
+    revision: int = 0,
+    also: tuple[str, ...] = (),
+) -> WatchedRule:
     """Return a rule for the watch."""
-    found = WatchedRule(uuid, ready, schedule, revision)
+    found = WatchedRule(uuid, ready, schedule, revision, also=also)
     types = {}
     for name in found.kept:
         known = schema.find(name)
         types[name] = known.type if known else FieldType.KEYWORD
-    return WatchedRule(uuid, ready, schedule, revision, types)
+    return WatchedRule(uuid, ready, schedule, revision, types, also)
 
 
 def suppressed_by(rule: Rule) -> tuple[str, ...]:
@@ -100,11 +113,38 @@ def _cardinality_fields(rule: Rule) -> tuple[str, ...]:
     return tuple(str(one.get("field")) for one in cardinalities(rule))
 
 
-def _new_terms_fields(rule: Rule) -> tuple[str, ...]:
-    return rule.new_terms_fields
+def _terms_fields(rule: Rule) -> tuple[str, ...]:
+    return rule.terms_fields
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A field of events that must have (or, negated, must not have) the value of an indicator's field."""
+
+    field: str
+    value: str
+    negate: bool = False
+
+
+def mapping_of(rule: Rule) -> list[tuple[Entry, ...]]:
+    """Return the entries of an indicator-match rule: those of a group hold together, one group is enough."""
+    groups = []
+    for group in rule.threat_mapping:
+        entries = tuple(
+            Entry(str(one.get("field")), str(one.get("value")), one.get("negate") is True)
+            for one in group.get("entries") or ()
+        )
+        if any(not entry.negate for entry in entries):
+            groups.append(entries)
+    return groups
+
+
+def _mapped_fields(rule: Rule) -> tuple[str, ...]:
+    return tuple(entry.field for group in mapping_of(rule) for entry in group)
 
 
 _PARTS = {
     "threshold": (threshold_fields, _cardinality_fields),
-    "new_terms": (_new_terms_fields,),
+    "new_terms": (_terms_fields,),
+    "threat_match": (_mapped_fields,),
 }

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tocsin.detection.prepare import ReadyRule, prepare
+from tocsin.detection.exceptions import exception_condition
+from tocsin.detection.prepare import ReadyRule, narrowed, prepare
 from tocsin.detection.schedule import Schedule, read_schedule
 from tocsin.ecs import Schema
-from tocsin.errors import RuleError
+from tocsin.eql import syntax as s
+from tocsin.errors import QueryError, RuleError
+from tocsin.moments import to_nanoseconds
+from tocsin.query_dsl.build import Context
 from tocsin.rules.files import read_rule
 from tocsin.rules.model import Rule
+from tocsin.store.records.exceptions import items_of, values_of
 from tocsin.store.records.models import StoredRule
 from tocsin.watch.rule import WatchedRule, watched
 
@@ -32,6 +37,7 @@ class Entry:
     done_to: int | None
     watched: WatchedRule | None
     failure: str | None = None
+    until: int | None = None  # when an exception of it expires, so that it has to be read anew
 
 
 def changes(session: Session) -> dict[str, int]:
@@ -40,30 +46,48 @@ def changes(session: Session) -> dict[str, int]:
     return {row.id: row.changed for row in rows}
 
 
-def read_entries(session: Session, ids: Iterable[str], schema: Schema) -> list[Entry]:
-    """Return some rules, ready to run."""
+def read_entries(session: Session, ids: Iterable[str], schema: Schema, now: int) -> list[Entry]:
+    """Return some rules, ready to run as they are at a moment."""
     found = session.scalars(select(StoredRule).where(StoredRule.id.in_(list(ids)), StoredRule.enabled))
-    return [_entry(stored, schema) for stored in found]
+    return [_entry(session, stored, schema, now) for stored in found]
 
 
-def _entry(stored: StoredRule, schema: Schema) -> Entry:
-    watched_rule, schedule, failure = None, None, None
+def _entry(session: Session, stored: StoredRule, schema: Schema, now: int) -> Entry:
+    watched_rule, schedule, failure, until = None, None, None, None
     try:
         rule = read_rule(stored.document)
         schedule = read_schedule(rule)
-        ready = ready_rule(rule, schema)
+        ready, until = ready_rule(session, rule, schema, now)
         watched_rule = watched(stored.id, ready, schedule, schema, stored.revision)
     except RuleError as error:
         failure = error.message
     return Entry(
         stored.id, stored.changed, stored.name, schedule, stored.watched_from or 0, stored.done_to, watched_rule,
-        failure,
+        failure, until,
     )  # fmt: skip
 
 
-def ready_rule(rule: Rule, schema: Schema) -> ReadyRule:
-    """Return a rule ready to run on the clock. Raises RuleError."""
+def ready_rule(session: Session, rule: Rule, schema: Schema, now: int) -> tuple[ReadyRule, int | None]:
+    """Return a rule ready to run, without what its exceptions take out, and when the first of these expires.
+
+    Raises RuleError.
+    """
     ready, skipped = prepare([rule], schema, types=WATCHED_TYPES)
     if skipped:
         raise RuleError(skipped[0].message)
-    return ready[0]
+    items = [
+        (item, None if item.expires is None else to_nanoseconds(item.expires))
+        for item in items_of(session, [str(one.get("list_id")) for one in rule.exceptions_list])
+    ]
+    valid = [(item, expires) for item, expires in items if expires is None or expires > now]
+    if not valid:
+        return ready[0], None
+    until = min((expires for _, expires in valid if expires is not None), default=None)
+    try:
+        taken_out = exception_condition(
+            [item.document for item, _ in valid], Context(schema), lambda id_: values_of(session, id_)
+        )
+    except QueryError as error:
+        raise RuleError(f"an exception of the rule cannot be used: {error.message}") from None
+    statement = narrowed(ready[0].statement, s.Not(taken_out))
+    return ReadyRule(rule, statement), until

@@ -11,19 +11,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy.orm import Session
 
-from tocsin.detection.schedule import Schedule, Window, span
-from tocsin.ecs import TIMESTAMP
+from tocsin.detection.schedule import SECOND, Schedule, Window, span
 from tocsin.store.events import EventStore
 from tocsin.store.patterns import takes
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
 from tocsin.watch import ledger
+from tocsin.watch.backfill import AskedRuns
 from tocsin.watch.execution import Executor, late_ticks, needed_from
 from tocsin.watch.ledger import Done, Last, LostTickError
-from tocsin.watch.memory import TIME, Memory, schema_of
+from tocsin.watch.memory import Memory, Needless, schema_of
+from tocsin.watch.new_terms import last_of_each
+from tocsin.watch.past import read_late, read_past
 from tocsin.watch.reading import Reader
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.ruleset import Entry, changes, read_entries
@@ -31,7 +32,7 @@ from tocsin.watch.settings import WatchSettings
 from tocsin.watch.volume import Volume
 
 log = logging.getLogger(__name__)
-NO_END = (1 << 63) - 1
+_LOOK_BACK = 3600 * SECOND
 _BATCH = 200  # executions without alerts that share a transaction
 
 
@@ -63,11 +64,16 @@ class Watch:
     def __post_init__(self) -> None:
         self.states: dict[str, State] = {}
         self.executor = Executor(self.store, self.records, self.settings)
+        self.asked = AskedRuns(self.store, self.records, self.executor, lambda alerts: self.raised(alerts))
         self.cursor: int | None = None  # up to which arrivals have been looked at
         self.started = 0
         self.volume = Volume(0)
         self._reader = Reader([])
         self._waiting: list[tuple[Done, int, State]] = []
+
+    def restart(self) -> None:
+        """Forget everything, and take it up from records and the store again: a turn has ended halfway."""
+        self.__post_init__()
 
     def turn(self) -> None:
         """Take up changed rules, look at what has come in, and run what is due."""
@@ -80,6 +86,7 @@ class Watch:
         for state in sorted(self.states.values(), key=lambda state: state.memory.rows if state.memory else 0):
             self._run_due(state, mark)
         self._flush()
+        self.asked.turn(mark)
         self.volume.forget(mark)
 
     # ---- rules
@@ -89,10 +96,10 @@ class Watch:
         with self.records.transaction() as session:
             now_there = changes(session)
             gone = [uuid for uuid in self.states if uuid not in now_there]
-            new = [u for u, changed in now_there.items() if self._changed(u) != changed]
+            new = [u for u, changed in now_there.items() if self._changed(u, mark) != changed]
             if not gone and not new:
                 return
-            entries = read_entries(session, new, self.store.schema())
+            entries = read_entries(session, new, self.store.schema(), mark)
         for uuid in gone:
             del self.states[uuid]
         for entry in entries:
@@ -104,9 +111,12 @@ class Watch:
         self._reader = Reader(every)
         self._load([self.states[entry.uuid] for entry in entries])
 
-    def _changed(self, uuid: str) -> int:
+    def _changed(self, uuid: str, mark: int) -> int:
+        """Return the number of changes that a rule here has seen; none once an exception of it has expired."""
         known = self.states.get(uuid)
-        return known.entry.changed if known else -1
+        if known is None or (known.entry.until is not None and known.entry.until <= mark):
+            return -1
+        return known.entry.changed
 
     def _place(self, state: State, entry: Entry, mark: int) -> None:
         """Find where a rule goes on, and note what was missed and is not run by itself."""
@@ -131,51 +141,35 @@ class Watch:
         state.done_to = place
 
     def _load(self, states: Sequence[State]) -> None:
-        """Read what rules need of the past."""
+        """Read what rules need of the past, those together that look back about as far."""
         assert self.cursor is not None
-        for by_arrival in (True, False):
-            some = [
-                (state, state.entry.watched, self._since(state, state.entry.watched))
-                for state in states
-                if state.entry.watched is not None and state.entry.watched.by_arrival is by_arrival
-            ]
-            if some:
-                since = min(start for *_, start in some)
-                rules = [rule for _, rule, _ in some]
-                found = self._past(rules, since, None)
-                late = (
-                    {} if by_arrival else self._came_late(rules, since, min(state.done_to for state, *_ in some))
-                )
-                for state, rule, _ in some:
-                    rows = [*found.get(rule.uuid, []), *late.get(rule.uuid, [])]
-                    state.memory = Memory(schema_of(rule.types), since, rows)
+        groups: dict[tuple[bool, int], list[tuple[State, WatchedRule, int]]] = {}
+        for state in states:
+            rule = state.entry.watched
+            if rule is not None:
+                since = self._since(state, rule)
+                reach = max(0, self.cursor - since) // _LOOK_BACK
+                groups.setdefault((rule.by_arrival, reach.bit_length()), []).append((state, rule, since))
+        for (by_arrival, _), some in groups.items():
+            since = min(since for *_, since in some)
+            rules = [rule for _, rule, _ in some]
+            found = read_past(self.store, rules, since, None, self.cursor)
+            late: dict[str, list[pa.Table]] = {}
+            if not by_arrival:
+                seen = min(state.done_to for state, *_ in some)
+                late = read_late(self.store, rules, since, seen, self.cursor)
+            for state, rule, _ in some:
+                rows = [*found.get(rule.uuid, []), *late.get(rule.uuid, [])]
+                state.memory = Memory(schema_of(rule.types), since, rows)
 
     def _since(self, state: State, rule: WatchedRule) -> int:
-        interval = rule.schedule.interval
-        return needed_from(rule, state.done_to // interval * interval + interval) - self._kept(rule)
+        """Return from when on a rule needs events: those of its next window, and of the history before."""
+        return min(needed_from(rule, _next(state, rule)), self._recent(state, rule))
 
-    def _kept(self, rule: WatchedRule) -> int:
-        return 0 if rule.by_arrival else self.settings.kept
-
-    def _past(self, rules: Sequence[WatchedRule], start: int, end: int | None) -> dict[str, list[pa.Table]]:
-        """Read what had arrived of rules' events that their windows hold from one moment to another.
-
-        The rules are of one kind: by arrival or not.
-        """
-        reader, schema = Reader(rules), self.store.schema()
-        if rules[0].by_arrival:
-            upto = self.cursor or 0
-            return reader.read(self.store, schema, arrived_from=start, arrived_to=min(end or upto, upto))
-        if all(rule.time_field == TIMESTAMP for rule in rules):
-            return reader.read(self.store, schema, arrived_to=self.cursor, start=start, end=end)
-        return _between(reader.read(self.store, schema, arrived_to=self.cursor), start, end)
-
-    def _came_late(self, rules: Sequence[WatchedRule], end: int, arrived_from: int) -> dict[str, list[pa.Table]]:
-        """Read what of rules' events arrived from a moment on and happened before another."""
-        found = Reader(rules).read(
-            self.store, self.store.schema(), arrived_from=arrived_from, arrived_to=self.cursor
-        )
-        return _between(found, None, end)
+    def _recent(self, state: State, rule: WatchedRule) -> int:
+        """Return from when on a rule needs every event: from its next window on, and a little more."""
+        start = rule.schedule.window(_next(state, rule)).start or 0
+        return start if rule.by_arrival else start - self.settings.kept
 
     # ---- events
 
@@ -205,7 +199,7 @@ class Watch:
                 return
         rule = state.entry.watched
         if rule is not None and state.memory is not None:
-            state.memory.forget(self._since(state, rule), state.done_to)
+            state.memory.forget(self._recent(state, rule), state.done_to, _needless(rule))
 
     def _run_next(self, state: State, last: int, mark: int) -> Done:
         """Run the next tick, or all up to one that see no event: after a pause there may be thousands."""
@@ -234,7 +228,12 @@ class Watch:
         late = late_ticks(rule, memory, state.done_to, tick, since)
         if late and needed_from(rule, late[0]) < memory.since:
             start = needed_from(rule, late[0])
-            memory.reach_back(start, self._past([rule], start, memory.since).get(rule.uuid, []))
+            if rule.rule.type == "new_terms":  # of older history only the last event of each term is remembered
+                past = read_past(self.store, [rule], start, None, self.cursor or 0)
+                memory = Memory(schema_of(rule.types), start, past.get(rule.uuid, []))
+            else:
+                past = read_past(self.store, [rule], start, memory.since, self.cursor or 0)
+                memory.reach_back(start, past.get(rule.uuid, []))
         done = self.executor.run(rule, memory, [*late, tick], tick, mark)
         self._tell(state, rule, done.window, done)
         return done
@@ -297,16 +296,16 @@ class Watch:
                 log.warning("%s runs %s late: %s", state.entry.name, span(done.late), cause)
 
 
-def _between(found: dict[str, list[pa.Table]], start: int | None, end: int | None) -> dict[str, list[pa.Table]]:
-    """Return the rows whose time lies in a span."""
+def _next(state: State, rule: WatchedRule) -> int:
+    interval = rule.schedule.interval
+    return state.done_to // interval * interval + interval
 
-    def within(part: pa.Table) -> pa.Table:
-        times = part[TIME]
-        return part.filter(
-            pc.and_(pc.greater_equal(times, start or -NO_END), pc.less(times, NO_END if end is None else end))
-        )
 
-    return {uuid: list(map(within, parts)) for uuid, parts in found.items()}
+def _needless(rule: WatchedRule) -> Needless | None:
+    """Return what of the past a rule does not need, None where it needs nothing of it."""
+    if rule.rule.type != "new_terms":
+        return None
+    return lambda rows: ~last_of_each(rows, rule.rule.terms_fields)
 
 
 def _ends(schedule: Schedule, after: int, upto: int) -> tuple[int, int] | None:

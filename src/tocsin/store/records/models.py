@@ -157,6 +157,7 @@ class StoredAlert(Base):
     __table_args__ = (
         Index("alerts_rule", "rule_uuid", "created"),
         Index("alerts_created", "created"),
+        Index("alerts_changed", "changed"),
         Index("alerts_group", "rule_uuid", "group_key"),
     )
 
@@ -247,3 +248,61 @@ class Run(Base):
     asked_by: Mapped[str] = mapped_column(String(160))
     done: Mapped[datetime | None]
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+
+
+class ExceptionList(Base):
+    """A list of exceptions, which rules name by `list_id`; the document is Kibana's."""
+
+    __tablename__ = "exception_lists"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    list_id: Mapped[str] = mapped_column(String(255), unique=True)
+    document: Mapped[dict[str, Any]]
+    created: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(160))
+    updated: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(String(160))
+
+
+class ExceptionItem(Base):
+    """One exception of a list: what an event must be like to be excepted, until when; the document is Kibana's."""
+
+    __tablename__ = "exception_items"
+    __table_args__ = (Index("exception_items_list", "list_id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    item_id: Mapped[str] = mapped_column(String(255), unique=True)
+    list_id: Mapped[str] = mapped_column(String(255))
+    document: Mapped[dict[str, Any]]
+    expires: Mapped[datetime | None]
+    created: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(160))
+    updated: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(String(160))
+
+
+class ValueList(Base):
+    """A list of values, which exceptions name by `id`; `type` is that of its values, as Elasticsearch calls it."""
+
+    __tablename__ = "value_lists"
+
+    id: Mapped[str] = mapped_column(String(255), primary_key=True)
+    type: Mapped[str] = mapped_column(String(32))
+    document: Mapped[dict[str, Any]]
+    created: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(160))
+    updated: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(String(160))
+
+
+class ListedValue(Base):
+    """A value of a list."""
+
+    __tablename__ = "value_list_items"
+    __table_args__ = (Index("value_list_items_list", "list_id", "value", unique=True),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    list_id: Mapped[str] = mapped_column(String(255))
+    value: Mapped[str] = mapped_column(String(1024))
+    created: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(160))

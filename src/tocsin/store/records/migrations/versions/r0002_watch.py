@@ -47,6 +47,7 @@ def upgrade() -> None:
     )
     op.create_index("alerts_rule", "alerts", ["rule_uuid", "created"])
     op.create_index("alerts_created", "alerts", ["created"])
+    op.create_index("alerts_changed", "alerts", ["changed"])
     op.create_index("alerts_group", "alerts", ["rule_uuid", "group_key"])
     op.create_table(
         "alert_changes",
@@ -103,9 +104,53 @@ def upgrade() -> None:
         sa.Column("done", _MOMENT),
         sa.Column("result", sa.JSON),
     )
+    op.create_table(
+        "exception_lists",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("list_id", sa.String(255), nullable=False, unique=True),
+        sa.Column("document", sa.JSON, nullable=False),
+        *_who(),
+    )
+    op.create_table(
+        "exception_items",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("item_id", sa.String(255), nullable=False, unique=True),
+        sa.Column("list_id", sa.String(255), nullable=False),
+        sa.Column("document", sa.JSON, nullable=False),
+        sa.Column("expires", _MOMENT),
+        *_who(),
+    )
+    op.create_index("exception_items_list", "exception_items", ["list_id"])
+    op.create_table(
+        "value_lists",
+        sa.Column("id", sa.String(255), primary_key=True),
+        sa.Column("type", sa.String(32), nullable=False),
+        sa.Column("document", sa.JSON, nullable=False),
+        *_who(),
+    )
+    op.create_table(
+        "value_list_items",
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("list_id", sa.String(255), nullable=False),
+        sa.Column("value", sa.String(1024), nullable=False),
+        sa.Column("created", _MOMENT, nullable=False),
+        sa.Column("created_by", sa.String(160), nullable=False),
+    )
+    op.create_index("value_list_items_list", "value_list_items", ["list_id", "value"], unique=True)
+
+
+def _who() -> list[sa.Column[object]]:
+    return [
+        sa.Column("created", _MOMENT, nullable=False),
+        sa.Column("created_by", sa.String(160), nullable=False),
+        sa.Column("updated", _MOMENT, nullable=False),
+        sa.Column("updated_by", sa.String(160), nullable=False),
+    ]
 
 
 def downgrade() -> None:
     """Remove the tables."""
+    for name in ("value_list_items", "value_lists", "exception_items", "exception_lists"):
+        op.drop_table(name)
     for name in ("runs", "gaps", "executions", "alert_changes", "alerts", "rules"):
         op.drop_table(name)

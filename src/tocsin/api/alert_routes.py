@@ -1,0 +1,135 @@
+"""Alerts over HTTP, as Kibana has them: searched, opened, closed, tagged, assigned, noted; their history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from tocsin.api.answers import ApiError, answer, bad_request
+from tocsin.api.body import body_of, read_json
+from tocsin.api.search_routes import search_work
+from tocsin.api.searching import searched
+from tocsin.api.security import allow
+from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.parse import read_query
+from tocsin.search.selection import Clock, matching_rows
+from tocsin.store.records import alerts as kept
+from tocsin.store.records.access import Actor, Scope
+from tocsin.store.records.alerts import AlertError
+from tocsin.watch.documents import ALERTS_INDEX
+
+router = APIRouter(prefix="/api/detection_engine/signals", tags=["alerts"])
+_READ, _RESPOND = Depends(allow(Scope.READ)), Depends(allow(Scope.RESPOND))
+_SEARCH = body_of(query="object", size="integer", sort="array", aggs="object")
+
+
+@router.post("/search", openapi_extra=_SEARCH, dependencies=[_READ])
+async def search(request: Request) -> Response:
+    """Search alerts in Elasticsearch's query language."""
+    body = await read_json(request)
+    return answer(request, await searched(request, search_work(request, [ALERTS_INDEX], body)))
+
+
+@router.post("/status", openapi_extra=body_of("status", status="string", signal_ids="texts", query="object"))
+async def set_status(request: Request, actor: Actor = _RESPOND) -> Response:
+    """Open, acknowledge or close alerts: those of `signal_ids`, or those that a `query` finds."""
+    body = await read_json(request)
+    status, reason = body.get("status"), body.get("reason")
+    if not isinstance(status, str) or not (reason is None or isinstance(reason, str)):
+        raise bad_request("[status] is open, acknowledged or closed; [reason] is a text")
+
+    def change(session: Any, ids: Sequence[str]) -> int:
+        return kept.set_status(session, actor, ids, status, reason)
+
+    return await _changed(request, body, change, "signal_ids")
+
+
+@router.post("/tags", openapi_extra=body_of("ids", "tags", ids="texts", tags="object"))
+async def set_tags(request: Request, actor: Actor = _RESPOND) -> Response:
+    """Give alerts tags, and take others from them."""
+    body = await read_json(request)
+    add, remove = _names(body, "tags", "tags_to_add", "tags_to_remove")
+    return await _changed(request, body, lambda s, ids: kept.set_tags(s, actor, ids, add, remove), "ids")
+
+
+@router.post("/assignees", openapi_extra=body_of("ids", "assignees", ids="texts", assignees="object"))
+async def set_assignees(request: Request, actor: Actor = _RESPOND) -> Response:
+    """Assign alerts to users, and to others no more."""
+    body = await read_json(request)
+    add, remove = _names(body, "assignees", "add", "remove")
+    return await _changed(request, body, lambda s, ids: kept.set_assignees(s, actor, ids, add, remove), "ids")
+
+
+@router.post("/notes", openapi_extra=body_of("id", "note", id="string", note="string"))
+async def add_note(request: Request, actor: Actor = _RESPOND) -> Response:
+    """Add a note to an alert."""
+    body = await read_json(request)
+    id_, note = body.get("id"), body.get("note")
+    if not isinstance(id_, str) or not isinstance(note, str):
+        raise bad_request("[id] and [note] are texts")
+
+    def work() -> None:
+        try:
+            with request.app.state.service.records.transaction() as session:
+                kept.add_note(session, actor, id_, note)
+        except AlertError as error:
+            raise ApiError(404 if "no alert" in error.message else 400, "alert_error", error.message) from None
+
+    await run_in_threadpool(work)
+    return answer(request, {"id": id_})
+
+
+@router.get("/{id}/history", dependencies=[_READ])
+async def history(request: Request, id: str) -> Response:
+    """Return who changed what of an alert, and when."""
+
+    def work() -> list[dict[str, Any]]:
+        with request.app.state.service.records.transaction() as session:
+            return kept.history(session, id)
+
+    return answer(request, {"history": await run_in_threadpool(work)})
+
+
+def _names(body: dict[str, Any], member: str, *names: str) -> list[list[str]]:
+    about = body.get(member)
+    found = [about.get(name, []) if isinstance(about, dict) else None for name in names]
+    if not all(isinstance(one, list) and all(isinstance(x, str) for x in one) for one in found):
+        raise bad_request(f"[{member}] has lists of texts: {', '.join(names)}")
+    return [one for one in found if one is not None]
+
+
+async def _changed(
+    request: Request, body: dict[str, Any], change: Callable[[Any, Sequence[str]], int], member: str
+) -> Response:
+    ids = body.get(member)
+    if ids is None and "query" not in body:
+        raise bad_request(f"either [{member}] or [query] says which alerts")
+    if ids is not None and not (isinstance(ids, list) and all(isinstance(one, str) for one in ids)):
+        raise bad_request(f"[{member}] is a list of the alerts' ids")
+
+    def work() -> int:
+        service = request.app.state.service
+        wanted = ids if ids is not None else _found(service.store, body["query"])
+        try:
+            with service.records.transaction() as session:
+                return change(session, wanted)
+        except AlertError as error:
+            raise bad_request(error.message) from None
+
+    updated = await run_in_threadpool(work)
+    told = {
+        "took": 0, "timed_out": False, "total": updated, "updated": updated, "deleted": 0, "batches": 1,
+        "version_conflicts": 0, "noops": 0, "failures": [],
+    }  # fmt: skip
+    return answer(request, told)
+
+
+def _found(store: Any, query: Any) -> list[str]:
+    schema = store.schema([ALERTS_INDEX])
+    condition = read_query(query, Context(schema, frozenset(store.fields([ALERTS_INDEX]))))
+    rows = matching_rows(store, [ALERTS_INDEX], condition, (), schema, Clock())
+    return [id_ for batch, _, some in rows for id_ in batch.ids(some.tolist())]

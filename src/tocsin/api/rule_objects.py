@@ -1,0 +1,118 @@
+"""Rules as Kibana shows and takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tocsin.api.answers import ApiError
+from tocsin.errors import RuleError
+from tocsin.rules.files import read_rule
+from tocsin.store.events import EventStore
+from tocsin.store.records.access import Actor
+from tocsin.store.records.models import Execution, StoredRule
+from tocsin.store.records.rules import add_rule, change_rule, set_enabled
+from tocsin.watch.checks import Problem, problems
+
+# What Kibana fills in, and what the service alone says of a rule.
+DEFAULTS: dict[str, Any] = {
+    "actions": [], "author": [], "exceptions_list": [], "false_positives": [], "from": "now-6m",
+    "immutable": False, "interval": "5m", "max_signals": 100, "output_index": "", "references": [],
+    "related_integrations": [],
+    "required_fields": [], "risk_score_mapping": [], "setup": "", "severity_mapping": [], "tags": [], "threat": [],
+    "to": "now", "version": 1,
+}  # fmt: skip
+MANAGED = frozenset(
+    {"id", "created_at", "created_by", "updated_at", "updated_by", "enabled", "revision", "execution_summary"}
+)
+_REQUIRED = ("name", "description", "risk_score", "severity", "type")
+
+
+def shown(stored: StoredRule, last: Execution | None = None) -> dict[str, Any]:
+    """Return a rule as Kibana shows it."""
+    rule = {
+        **DEFAULTS,
+        **stored.document,
+        "id": stored.id,
+        "rule_id": stored.rule_id,
+        "enabled": stored.enabled,
+        "revision": stored.revision,
+        "created_at": _time(stored.created),
+        "created_by": stored.created_by,
+        "updated_at": _time(stored.updated),
+        "updated_by": stored.updated_by,
+    }
+    if last is not None:
+        status = {"warning": "partial failure"}.get(last.status, last.status)
+        rule["execution_summary"] = {
+            "last_execution": {
+                "date": _time(last.started),
+                "status": status,
+                "status_order": {"succeeded": 0, "partial failure": 20, "failed": 30}.get(status, 0),
+                "message": "; ".join(last.messages),
+                "metrics": {
+                    "total_search_duration_ms": int(last.durations.get("evaluating", 0) * 1000),
+                    "total_indexing_duration_ms": int(last.durations.get("making alerts", 0) * 1000),
+                    "execution_gap_duration_s": 0,
+                },
+            }
+        }
+    return rule
+
+
+def last_executions(session: Session, ids: Iterable[str]) -> dict[str, Execution]:
+    """Return the last execution of some rules."""
+    found: dict[str, Execution] = {}
+    every = list(ids)
+    for start in range(0, len(every), 500):
+        some = every[start : start + 500]
+        rows = session.scalars(select(Execution).where(Execution.rule_uuid.in_(some)).order_by(Execution.id))
+        found.update((row.rule_uuid, row) for row in rows)
+    return found
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def checked(document: Mapping[str, Any], store: EventStore, lists: Iterable[str] | None) -> list[Problem]:
+    """Return what is doubtful about a rule. Raises ApiError for what is wrong."""
+    for name in _REQUIRED:
+        if name not in document:
+            raise ApiError(400, "invalid_rule", f"[request body]: {name}: Required")
+    try:
+        rule = read_rule(document)
+    except RuleError as error:
+        raise ApiError(400, "invalid_rule", f"[request body]: {error.message}") from None
+    told = problems(rule, store.schema(), None if lists is None else set(lists))
+    wrong = [one for one in told if one.fatal]
+    if wrong:
+        raise ApiError(400, "invalid_rule", "; ".join(f"{one.field}: {one.message}" for one in wrong))
+    return told
+
+
+def kept(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a rule is kept as it was given."""
+    return {name: value for name, value in body.items() if name not in MANAGED and value is not None}
+
+
+def save_new(session: Session, actor: Actor, body: Mapping[str, Any]) -> StoredRule:
+    """Keep a new rule. Raises RuleExistsError."""
+    return add_rule(session, actor, kept(body), enabled=body.get("enabled", True) is True)
+
+
+def save_changed(session: Session, actor: Actor, stored: StoredRule, body: Mapping[str, Any]) -> None:
+    """Give a rule another body."""
+    change_rule(session, actor, stored, {**kept(body), "rule_id": stored.rule_id})
+    if isinstance(body.get("enabled"), bool):
+        set_enabled(session, actor, stored, body["enabled"])
+
+
+def with_warnings(rule: dict[str, Any], told: Iterable[Problem]) -> dict[str, Any]:
+    """Return a rule with what is doubtful about it."""
+    warnings = [{"field": one.field, "message": one.message} for one in told]
+    return {**rule, "warnings": warnings} if warnings else rule

@@ -1,0 +1,100 @@
+"""Exceptions: what an event must be like for a rule to leave it out. Kibana's entries, as conditions.
+
+The entries of an item hold together, of several items one is enough. A field that is missing fits no entry, and so
+fits every one that excludes. Entries that are nested look at one object of a list in Elasticsearch; here, as in
+all of tocsin, at its fields together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from tocsin.eql import syntax as s
+from tocsin.errors import QueryError
+from tocsin.query_dsl.build import Context, all_of, any_of, exists, terms, wildcard, words
+
+Values = Callable[[str], Sequence[str]]  # the values of a list, by its id
+_OPERATORS = ("included", "excluded")
+
+
+def exception_condition(items: Iterable[Mapping[str, Any]], context: Context, values: Values) -> s.Expression:
+    """Return what every event that one of the items takes out meets. Raises QueryError, which names the entry."""
+    return any_of(_item(item, context, values) for item in items)
+
+
+def _item(item: Mapping[str, Any], context: Context, values: Values) -> s.Expression:
+    entries = item.get("entries")
+    if not isinstance(entries, list) or not entries:
+        raise QueryError("[entries] has to name at least one field")
+    return all_of(_entry(entry, "", context, values) for entry in entries)
+
+
+def _entry(entry: Any, prefix: str, context: Context, values: Values) -> s.Expression:
+    if not isinstance(entry, dict):
+        raise QueryError("[entries] is a list of objects")
+    field, kind = entry.get("field"), entry.get("type")
+    if not isinstance(field, str) or not field:
+        raise QueryError("[entries.field] is missing, or no name")
+    name = f"{prefix}{field}"
+    if kind == "nested":
+        if prefix:
+            raise QueryError(f"[{name}] is nested in another nested entry, which cannot be")
+        inner = entry.get("entries")
+        if not isinstance(inner, list) or not inner:
+            raise QueryError(f"[{name}] is nested and has no [entries]")
+        return all_of(_entry(one, f"{name}.", context, values) for one in inner)
+    operator = entry.get("operator", "included")
+    if operator not in _OPERATORS:
+        raise QueryError(f"[{name}] has the operator `{operator}`; it is included or excluded")
+    test = _TESTS.get(str(kind))
+    if test is None:
+        raise QueryError(f"[{name}] has the type `{kind}`; it is one of {', '.join(sorted((*_TESTS, 'nested')))}")
+    condition = test(name, entry, context, values)
+    return s.Not(condition) if operator == "excluded" else condition
+
+
+def _match(name: str, entry: Mapping[str, Any], context: Context, values: Values) -> s.Expression:
+    return words(name, _value(name, entry), context, phrase=True)
+
+
+def _match_any(name: str, entry: Mapping[str, Any], context: Context, values: Values) -> s.Expression:
+    wanted = entry.get("value")
+    if not isinstance(wanted, list) or not wanted:
+        raise QueryError(f"[{name}] is to be one of several values: [value] is a list of them")
+    return any_of(words(name, one, context, phrase=True) for one in wanted)
+
+
+def _exists(name: str, entry: Mapping[str, Any], context: Context, values: Values) -> s.Expression:
+    return exists(name)
+
+
+def _wildcard(name: str, entry: Mapping[str, Any], context: Context, values: Values) -> s.Expression:
+    return wildcard(name, str(_value(name, entry)))
+
+
+def _list(name: str, entry: Mapping[str, Any], context: Context, values: Values) -> s.Expression:
+    about = entry.get("list")
+    if not isinstance(about, dict) or not about.get("id"):
+        raise QueryError(f"[{name}] is to be in a list: [list.id] names it")
+    wanted = list(values(str(about["id"])))
+    if about.get("type") == "text":
+        return any_of(words(name, one, context) for one in wanted)
+    return terms(name, list(wanted), context)
+
+
+def _value(name: str, entry: Mapping[str, Any]) -> Any:
+    value = entry.get("value")
+    if value is None or isinstance(value, (list, dict)):
+        raise QueryError(f"[{name}] needs one [value]")
+    return value
+
+
+_Test = Callable[[str, Mapping[str, Any], Context, Values], s.Expression]
+_TESTS: Mapping[str, _Test] = {
+    "match": _match,
+    "match_any": _match_any,
+    "exists": _exists,
+    "wildcard": _wildcard,
+    "list": _list,
+}

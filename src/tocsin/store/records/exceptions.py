@@ -1,0 +1,232 @@
+"""Exception lists, their items, and lists of values: kept in Kibana's shapes, rules told when theirs change."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from tocsin.errors import TocsinError
+from tocsin.store.records.access import Actor, record
+from tocsin.store.records.models import ExceptionItem, ExceptionList, ListedValue, StoredRule, ValueList
+
+
+class ExceptionListError(TocsinError):
+    """A change of exceptions or lists that cannot be made; `status` is HTTP's."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def list_ids(session: Session) -> set[str]:
+    """Return the names of all exception lists."""
+    return set(session.scalars(select(ExceptionList.list_id)))
+
+
+def get_list(session: Session, *, id_: str | None = None, list_id: str | None = None) -> ExceptionList:
+    """Return an exception list. Raises ExceptionListError."""
+    wanted = ExceptionList.id == id_ if id_ is not None else ExceptionList.list_id == list_id
+    found = session.scalar(select(ExceptionList).where(wanted))
+    if found is None:
+        name = f'id: "{id_}"' if id_ is not None else f'list_id: "{list_id}"'
+        raise ExceptionListError(f"exception list {name} does not exist", 404)
+    return found
+
+
+def get_item(session: Session, *, id_: str | None = None, item_id: str | None = None) -> ExceptionItem:
+    """Return an exception. Raises ExceptionListError."""
+    wanted = ExceptionItem.id == id_ if id_ is not None else ExceptionItem.item_id == item_id
+    found = session.scalar(select(ExceptionItem).where(wanted))
+    if found is None:
+        name = f'id: "{id_}"' if id_ is not None else f'item_id: "{item_id}"'
+        raise ExceptionListError(f"exception list item {name} does not exist", 404)
+    return found
+
+
+def items_of(session: Session, lists: Collection[str]) -> list[ExceptionItem]:
+    """Return the items of some lists, the oldest first."""
+    asked = select(ExceptionItem).where(ExceptionItem.list_id.in_(list(lists)))
+    return list(session.scalars(asked.order_by(ExceptionItem.created, ExceptionItem.id)))
+
+
+def add_list(session: Session, actor: Actor, document: Mapping[str, Any]) -> ExceptionList:
+    """Keep a new exception list. Raises ExceptionListError."""
+    list_id = str(document.get("list_id") or uuid.uuid4())
+    if session.scalar(select(ExceptionList.id).where(ExceptionList.list_id == list_id)):
+        raise ExceptionListError(f'exception list id: "{list_id}" already exists', 409)
+    now = datetime.now(UTC)
+    found = ExceptionList(
+        id=str(uuid.uuid4()), list_id=list_id, document={**document, "list_id": list_id}, created=now,
+        created_by=actor.name, updated=now, updated_by=actor.name,
+    )  # fmt: skip
+    session.add(found)
+    session.flush()
+    record(session, actor, "exception_list.created", list_id)
+    return found
+
+
+def change_list(session: Session, actor: Actor, found: ExceptionList, document: Mapping[str, Any]) -> None:
+    """Give an exception list another document."""
+    found.document = {**document, "list_id": found.list_id}
+    found.updated, found.updated_by = datetime.now(UTC), actor.name
+    record(session, actor, "exception_list.changed", found.list_id)
+
+
+def remove_list(session: Session, actor: Actor, found: ExceptionList) -> None:
+    """Remove an exception list and its items."""
+    touch_rules(session, [found.list_id])
+    session.execute(delete(ExceptionItem).where(ExceptionItem.list_id == found.list_id))
+    session.delete(found)
+    record(session, actor, "exception_list.removed", found.list_id)
+
+
+def add_item(
+    session: Session, actor: Actor, document: Mapping[str, Any], expires: datetime | None
+) -> ExceptionItem:
+    """Keep a new exception. Raises ExceptionListError."""
+    list_id = str(document.get("list_id"))
+    get_list(session, list_id=list_id)
+    item_id = str(document.get("item_id") or uuid.uuid4())
+    if session.scalar(select(ExceptionItem.id).where(ExceptionItem.item_id == item_id)):
+        raise ExceptionListError(f'exception list item id: "{item_id}" already exists', 409)
+    now = datetime.now(UTC)
+    found = ExceptionItem(
+        id=str(uuid.uuid4()), item_id=item_id, list_id=list_id, document={**document, "item_id": item_id},
+        expires=expires, created=now, created_by=actor.name, updated=now, updated_by=actor.name,
+    )  # fmt: skip
+    session.add(found)
+    session.flush()
+    touch_rules(session, [list_id])
+    record(session, actor, "exception.created", item_id, list_id=list_id, name=document.get("name"))
+    return found
+
+
+def change_item(
+    session: Session, actor: Actor, found: ExceptionItem, document: Mapping[str, Any], expires: datetime | None
+) -> None:
+    """Give an exception another document."""
+    found.document = {**document, "item_id": found.item_id, "list_id": found.list_id}
+    found.expires = expires
+    found.updated, found.updated_by = datetime.now(UTC), actor.name
+    touch_rules(session, [found.list_id])
+    record(session, actor, "exception.changed", found.item_id, list_id=found.list_id)
+
+
+def remove_item(session: Session, actor: Actor, found: ExceptionItem) -> None:
+    """Remove an exception."""
+    touch_rules(session, [found.list_id])
+    session.delete(found)
+    record(session, actor, "exception.removed", found.item_id, list_id=found.list_id)
+
+
+def touch_rules(session: Session, lists: Collection[str]) -> None:
+    """Let the rules that use some exception lists be read anew by whoever runs them."""
+    wanted = set(lists)
+    for rule in session.scalars(select(StoredRule)):
+        if wanted & set(lists_of(rule.document)):
+            rule.changed += 1
+
+
+def lists_of(document: Mapping[str, Any]) -> list[str]:
+    """Return the names of the exception lists that a rule's document names."""
+    found = document.get("exceptions_list")
+    return [str(one.get("list_id")) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+# ---- lists of values
+
+
+def get_values(session: Session, id_: str) -> ValueList:
+    """Return a list of values. Raises ExceptionListError."""
+    found = session.get(ValueList, id_)
+    if found is None:
+        raise ExceptionListError(f'list id: "{id_}" does not exist', 404)
+    return found
+
+
+def values_of(session: Session, id_: str) -> list[str]:
+    """Return the values of a list; none for one that there is not."""
+    return list(session.scalars(select(ListedValue.value).where(ListedValue.list_id == id_)))
+
+
+def add_values_list(session: Session, actor: Actor, document: Mapping[str, Any]) -> ValueList:
+    """Keep a new list of values. Raises ExceptionListError."""
+    id_ = str(document.get("id") or uuid.uuid4())
+    if session.get(ValueList, id_) is not None:
+        raise ExceptionListError(f'list id: "{id_}" already exists', 409)
+    now = datetime.now(UTC)
+    found = ValueList(
+        id=id_, type=str(document.get("type")), document={**document, "id": id_}, created=now,
+        created_by=actor.name, updated=now, updated_by=actor.name,
+    )  # fmt: skip
+    session.add(found)
+    session.flush()
+    record(session, actor, "value_list.created", id_)
+    return found
+
+
+def add_values(session: Session, actor: Actor, found: ValueList, values: Iterable[str]) -> list[ListedValue]:
+    """Add values to a list, each once; return those that it did not have."""
+    known = set(values_of(session, found.id))
+    now = datetime.now(UTC)
+    added = []
+    for value in dict.fromkeys(values):
+        if value and value not in known:
+            one = ListedValue(
+                id=str(uuid.uuid4()), list_id=found.id, value=value, created=now, created_by=actor.name
+            )
+            session.add(one)
+            added.append(one)
+    if added:
+        session.flush()
+        values_changed(session, actor, found)
+    return added
+
+
+def remove_values(session: Session, actor: Actor, found: ValueList, values: Collection[str]) -> int:
+    """Take values from a list; return how many it had."""
+    inside = (ListedValue.list_id == found.id, ListedValue.value.in_(list(values)))
+    gone = int(session.execute(delete(ListedValue).where(*inside)).rowcount)  # type: ignore[attr-defined]
+    if gone:
+        values_changed(session, actor, found)
+    return gone
+
+
+def remove_values_list(session: Session, actor: Actor, found: ValueList) -> None:
+    """Remove a list of values."""
+    values_changed(session, actor, found)
+    session.execute(delete(ListedValue).where(ListedValue.list_id == found.id))
+    session.delete(found)
+    record(session, actor, "value_list.removed", found.id)
+
+
+def values_changed(session: Session, actor: Actor, found: ValueList) -> None:
+    """Note that a list has other values, and let the rules whose exceptions name it be read anew."""
+    found.updated, found.updated_by = datetime.now(UTC), actor.name
+    record(session, actor, "value_list.changed", found.id)
+    named = {
+        item.list_id
+        for item in session.scalars(select(ExceptionItem))
+        if found.id in value_lists_in(item.document)
+    }
+    if named:
+        touch_rules(session, named)
+
+
+def value_lists_in(document: Mapping[str, Any]) -> set[str]:
+    """Return the lists of values that an exception names."""
+    found: set[str] = set()
+    waiting = list(document.get("entries") or ())
+    while waiting:
+        entry = waiting.pop()
+        if isinstance(entry, dict):
+            named = entry.get("list")
+            if isinstance(named, dict):
+                found.add(str(named.get("id")))
+            waiting += entry.get("entries") or ()
+    return found

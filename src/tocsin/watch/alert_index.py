@@ -1,0 +1,153 @@
+"""The alerts as an index beside the events: searched like these, and read by rules that look at alerts."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from sqlalchemy import select
+
+from tocsin.ecs import Field, FieldType, Schema, default_schema
+from tocsin.store.events import ID, Document, EventStore, IndexInfo, Outcome, Scan, StoredBatch
+from tocsin.store.lake.fields import IndexFields
+from tocsin.store.lake.fresh import FreshIndex
+from tocsin.store.lake.journal import Entry
+from tocsin.store.lake.reading import read_table
+from tocsin.store.patterns import takes
+from tocsin.store.records.database import Records
+from tocsin.store.records.models import StoredAlert
+from tocsin.watch.documents import ALERTS_INDEX
+
+# Kibana's name of the index behind the alias.
+_NAMES = (ALERTS_INDEX, ".internal.alerts-security.alerts-default-000001")
+_OVERLAP = 60_000_000_000  # nanoseconds: a change that was stamped earlier may be committed later
+
+
+class AlertIndex:
+    """The alerts of records as a table in memory, brought up to date whenever somebody looks."""
+
+    def __init__(self, records: Records) -> None:
+        self._records, self._lock = records, threading.Lock()
+        self._known: dict[str, int] = {}  # alert -> when it was changed last
+        self._entries: dict[str, Entry] = {}
+        self._upto = 0
+        self._fields = IndexFields()
+        self._index = FreshIndex(self._fields)
+
+    def current(self) -> FreshIndex:
+        """Return the alerts as they are now."""
+        with self._lock:
+            with self._records.transaction() as session:
+                asked = select(StoredAlert.id, StoredAlert.changed).where(
+                    StoredAlert.changed >= self._upto - _OVERLAP
+                )
+                new = [row.id for row in session.execute(asked) if self._known.get(row.id) != row.changed]
+                found: list[StoredAlert] = []
+                for start in range(0, len(new), 500):
+                    some = new[start : start + 500]
+                    found += session.scalars(select(StoredAlert).where(StoredAlert.id.in_(some)))
+            again = any(alert.id in self._known for alert in found)
+            added = []
+            for alert in found:
+                self._known[alert.id] = alert.changed
+                self._upto = max(self._upto, alert.changed)
+                # An alert's own time is that of its making, as its `@timestamp` has it.
+                entry = Entry(ALERTS_INDEX, alert.id, True, alert.created, alert.created, alert.document.encode())
+                self._entries[alert.id] = entry
+                added.append(entry)
+            if again:
+                self._index = FreshIndex(self._fields)
+                added = list(self._entries.values())
+            self._index.add(added)
+            return self._index
+
+    @property
+    def fields(self) -> IndexFields:
+        """The fields that alerts have."""
+        index = self.current()
+        index.tables(index.rows)
+        return self._fields
+
+
+class StoreWithAlerts:
+    """An event store in which the alerts are one more index, taken by patterns such as `.alerts-*`."""
+
+    def __init__(self, store: EventStore, records: Records) -> None:
+        self.events, self.alerts = store, AlertIndex(records)
+
+    def add(self, documents: Sequence[Document]) -> list[Outcome]:
+        """Store events; see EventStore."""
+        return self.events.add(documents)
+
+    def scan(self, scan: Scan) -> Iterator[StoredBatch]:
+        """Yield events and alerts; see EventStore."""
+        yield from self.events.scan(scan)
+        if wants_alerts(scan.patterns):
+            index = self.alerts.current()
+            for table in index.tables(index.rows):
+                yield read_table(ALERTS_INDEX, table, scan.fields)
+
+    def find(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[StoredBatch]:
+        """Yield batches that hold every event with one of the ids; see EventStore."""
+        yield from self.events.find(patterns, ids)
+        if wants_alerts(patterns):
+            index = self.alerts.current()
+            for table in index.tables(index.rows):
+                yield read_table(ALERTS_INDEX, table, {ID})
+
+    def watermark(self) -> int:
+        """Return the moment up to which arrivals are complete; see EventStore."""
+        return self.events.watermark()
+
+    def indices(self, patterns: Sequence[str] = ("*",)) -> list[IndexInfo]:
+        """Return the indices that the patterns take; see EventStore."""
+        found = self.events.indices(patterns)
+        if wants_alerts(patterns):
+            index = self.alerts.current()
+            first, last = index.span() if index.rows else (None, None)
+            found.append(IndexInfo(ALERTS_INDEX, index.rows, 0, first, last))
+        return found
+
+    def names(self) -> list[str]:
+        """Return the names of all indices, the alerts' too; see EventStore."""
+        return [*_NAMES, *self.events.names()]
+
+    def schema(self, patterns: Sequence[str] = ("*",)) -> Schema:
+        """Return the fields that are known or that events brought along; see EventStore."""
+        schema = self.events.schema(patterns)
+        if not wants_alerts(patterns):
+            return schema
+        return schema.extended(Field(name, kind) for name, kind in self.alerts.fields.dynamic.items())
+
+    def fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[FieldType, list[str]]]:
+        """Return the fields that events have; see EventStore."""
+        found = {name: dict(kinds) for name, kinds in self.events.fields(patterns).items()}
+        if wants_alerts(patterns):
+            fields = self.alerts.fields
+            for name in list(fields.seen):
+                known = default_schema().find(name)
+                kind = known.type if known else fields.dynamic[name]
+                found.setdefault(name, {}).setdefault(kind, []).append(ALERTS_INDEX)
+        return found
+
+    def check(self, size: int = 0) -> str | None:
+        """Return why documents cannot be stored; see EventStore."""
+        return self.events.check(size)
+
+    def waiting(self) -> int:
+        """Return how many bytes wait to be brought into tables; see EventStore."""
+        return self.events.waiting()
+
+    def flush(self) -> None:
+        """Bring what waits into tables; see EventStore."""
+        self.events.flush()
+
+    def close(self) -> None:
+        """Stop; see EventStore."""
+        self.events.close()
+
+
+def wants_alerts(patterns: Sequence[str]) -> bool:
+    """Tell whether patterns take the alerts, a hidden index: only patterns that begin with a dot can."""
+    hidden = [p for p in patterns if p.lstrip("-").startswith(".")]
+    return any(takes(hidden, name) for name in _NAMES) if hidden else False

@@ -1,0 +1,167 @@
+"""Runs that somebody asks for, over a span of the past, a few windows a turn; previews, which keep nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import select
+
+from tocsin.detection.schedule import read_schedule
+from tocsin.errors import RuleError
+from tocsin.rules.files import read_rule
+from tocsin.rules.model import Rule
+from tocsin.store.events import EventStore
+from tocsin.store.records.database import Records
+from tocsin.store.records.models import Run, StoredAlert, StoredRule
+from tocsin.watch import ledger
+from tocsin.watch.execution import Executor, needed_from
+from tocsin.watch.ledger import Done
+from tocsin.watch.memory import Memory, schema_of
+from tocsin.watch.past import read_past
+from tocsin.watch.rule import WatchedRule, watched
+from tocsin.watch.ruleset import ready_rule
+
+_AT_ONCE = 12  # ticks whose events are read together
+_A_TURN = 1.0  # seconds that runs take of a turn of the watch
+MOST_TICKS = 100_000
+
+
+@dataclass
+class Result:
+    """What came of a run: figures over all its ticks."""
+
+    ticks: int = 0
+    events: int = 0
+    matches: int = 0
+    written: int = 0
+    duplicates: int = 0
+    messages: list[str] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
+    failure: str | None = None
+    gaps_filled: int = 0
+
+    def add(self, done: Done) -> None:
+        """Count what came of a tick."""
+        self.ticks += done.ticks
+        self.matches += done.matches
+        self.written += len(done.alerts)
+        self.duplicates += done.duplicates
+        self.messages += [told for told in done.told if told not in self.messages]
+        self.alerts += [alert.id for alert in done.alerts]
+        self.failure = self.failure or done.failure
+
+    def document(self) -> dict[str, Any]:
+        """Return it as records keep it."""
+        return {**vars(self), "alerts": self.alerts[:1000]}
+
+
+def watched_rule(records: Records, uuid: str, rule: Rule, store: EventStore, revision: int = 0) -> WatchedRule:
+    """Return a rule ready to run. Raises RuleError."""
+    schema = store.schema(rule.index or ("*",))
+    with records.transaction() as session:
+        ready, _ = ready_rule(session, rule, schema, store.watermark())
+    return watched(uuid, ready, read_schedule(rule), schema, revision)
+
+
+def executions(
+    executor: Executor, rule: WatchedRule, ticks: Sequence[int], before: int, kind: str
+) -> Iterator[tuple[Done, set[str]]]:
+    """Run some ticks of a rule, as they are with what had arrived before a moment; yield what comes of each."""
+    written: set[str] = set()
+    for start in range(0, len(ticks), _AT_ONCE):
+        some = ticks[start : start + _AT_ONCE]
+        memory = memory_of(executor.store, rule, some, before)
+        for tick in some:
+            done = executor.run(rule, memory, [tick], before, before, kind, written)
+            done.late = 0
+            written.update(alert.id for alert in done.alerts)
+            yield done, written
+
+
+def memory_of(store: EventStore, rule: WatchedRule, ticks: Sequence[int], before: int) -> Memory:
+    """Return what the windows of some ticks hold for a rule."""
+    since = needed_from(rule, ticks[0])
+    end = rule.schedule.window(ticks[-1]).end
+    rows: list[pa.Table] = read_past(store, [rule], since, end, before).get(rule.uuid, [])
+    return Memory(schema_of(rule.types), since, rows)
+
+
+def preview(
+    executor: Executor, rule: WatchedRule, ticks: Sequence[int]
+) -> tuple[Result, list[StoredAlert], list[Done]]:
+    """Return the alerts that a rule would raise at some ticks, whether or not they are there; nothing is kept."""
+    result, alerts, every = Result(), list[StoredAlert](), list[Done]()
+    for done, _ in executions(executor, rule, ticks, executor.store.watermark(), "preview"):
+        result.add(done)
+        alerts += done.alerts
+        every.append(done)
+    return result, alerts, every
+
+
+@dataclass
+class AskedRuns:
+    """The runs of records that wait, worked off a little at each turn of the watch."""
+
+    store: EventStore
+    records: Records
+    executor: Executor
+    raised: Callable[[Sequence[StoredAlert]], None]
+    _current: Iterator[None] | None = None
+
+    def turn(self, mark: int) -> None:
+        """Go on for a moment."""
+        until = time.monotonic() + _A_TURN
+        while time.monotonic() < until:
+            if self._current is None:
+                with self.records.transaction() as session:
+                    run = session.scalar(select(Run).where(Run.done.is_(None)).order_by(Run.id).limit(1))
+                if run is None:
+                    return
+                self._current = self._work(run, mark)
+            try:
+                next(self._current)
+            except StopIteration:
+                self._current = None
+            except BaseException:
+                self._current = None
+                raise
+
+    def _work(self, run: Run, mark: int) -> Iterator[None]:
+        result = Result()
+        try:
+            with self.records.transaction() as session:
+                stored = session.get(StoredRule, run.rule_uuid)
+            if stored is None:
+                raise RuleError("the rule has been removed")
+            rule = watched_rule(self.records, stored.id, read_rule(stored.document), self.store, stored.revision)
+            ticks = ticks_of(rule, run.start, run.end, mark)
+            for done, _ in executions(self.executor, rule, ticks, mark, run.kind):
+                with self.records.transaction() as session:
+                    ledger.write(session, done, None, None)
+                result.add(done)
+                if done.alerts:
+                    self.raised(done.alerts)
+                yield
+            if ticks and not result.failure:
+                with self.records.transaction() as session:
+                    result.gaps_filled = ledger.fill_gaps(session, rule.uuid, ticks[0], ticks[-1], run.asked_by)
+        except RuleError as error:
+            result.failure = error.message
+        with self.records.transaction() as session:
+            kept = session.get(Run, run.id)
+            if kept is not None:
+                kept.done, kept.result = datetime.now(UTC), result.document()
+
+
+def ticks_of(rule: WatchedRule, start: int, end: int, now: int) -> list[int]:
+    """Return the ticks behind a moment up to another; without one, the other moment itself. Raises RuleError."""
+    end = min(end, now)
+    interval = rule.schedule.interval
+    if (end - start) // interval > MOST_TICKS:
+        raise RuleError(f"the span holds more than {MOST_TICKS:,} windows", hint="ask for a shorter one")
+    return list(rule.schedule.ticks(start - 1, end)) or [end]

@@ -1,0 +1,143 @@
+"""Indicator-match rules: events whose fields have values that indicators have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import product
+from typing import Any
+
+import pyarrow as pa
+
+from tocsin.detection.prepare import ReadyRule, filtered_by, narrowed
+from tocsin.detection.schedule import SECOND, Schedule
+from tocsin.ecs import Schema
+from tocsin.eql import syntax as s
+from tocsin.errors import QueryError, RuleError
+from tocsin.kql.read import read_kql
+from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.query_string import Reading, read_query_string
+from tocsin.rules.model import Rule
+from tocsin.sources.batch import unflatten
+from tocsin.store.events import EventStore
+from tocsin.watch import memory as m
+from tocsin.watch.findings import Finding, Place, values_of
+from tocsin.watch.reading import Reader
+from tocsin.watch.rule import Entry, WatchedRule, mapping_of, watched
+
+_PATH = "threat.indicator"
+_MOST = 200  # indicators that an alert names
+Fetch = Callable[[Iterable[Place]], Mapping[Place, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Entries of a mapping that hold together; `places` are the indicators with some values of its fields."""
+
+    entries: tuple[Entry, ...]
+    places: dict[tuple[Any, ...], list[Place]] = field(default_factory=dict)
+    unlike: dict[Place, list[set[Any]]] = field(default_factory=dict)  # their values of the negated entries
+
+    @property
+    def others(self) -> tuple[Entry, ...]:
+        """The entries of which an event must not have the indicator's value."""
+        return tuple(entry for entry in self.entries if entry.negate)
+
+    @property
+    def alike(self) -> tuple[Entry, ...]:
+        """The entries of which an event has the indicator's value."""
+        return tuple(entry for entry in self.entries if not entry.negate)
+
+
+def read_indicators(store: EventStore, rule: Rule, schema: Schema, before: int, now: datetime) -> list[Group]:
+    """Return the indicators that had come in before a moment, by the values that a rule looks for.
+
+    Raises RuleError for a query of indicators that cannot be.
+    """
+    groups = [Group(entries) for entries in mapping_of(rule)]
+    context = Context(schema, now=now)
+    text = rule.threat_query or "*:*"
+    try:
+        lucene = rule.threat_language == "lucene"
+        condition = read_query_string(text, Reading(context)) if lucene else read_kql(text, context)
+        asked = Rule(
+            rule_id="indicators", name=f"the indicators of {rule.name}", type="query", severity="low",
+            risk_score=0, index=rule.threat_index, filters=rule.threat_filters,
+        )  # fmt: skip
+        statement = narrowed(s.Statement(s.EventQuery(None, condition)), filtered_by(asked, schema))
+    except QueryError as error:
+        raise RuleError(f"`threat_query`: {error.message}") from None
+    names = tuple(dict.fromkeys(entry.value for group in groups for entry in group.entries))
+    schedule = Schedule(60 * SECOND, "now-1m")  # of no meaning here: they are read at once, whatever their time
+    reading = watched("indicators", ReadyRule(asked, statement), schedule, schema, also=names)
+    for part in Reader([reading]).read(store, schema, arrived_to=before).get("indicators", ()):
+        indices, ids = part.column(m.INDEX).to_pylist(), part.column(m.ID).to_pylist()
+        for index, id_, values in zip(indices, ids, values_of(part, names), strict=True):
+            place = Place(index, id_)
+            for group in groups:
+                for key in product(*(_many(values.get(entry.value)) for entry in group.alike)):
+                    group.places.setdefault(key, []).append(place)
+                if group.others:
+                    group.unlike[place] = [set(_many(values.get(entry.value))) for entry in group.others]
+    return groups
+
+
+def matching_indicators(rule: WatchedRule, rows: pa.Table, groups: Sequence[Group], fetch: Fetch) -> list[Finding]:
+    """Return the events that have an indicator's values, the oldest first, and the indicators of each."""
+    names = rule.kept
+    matched: list[tuple[int, list[tuple[Entry, Any, Place]]]] = []
+    for row, values in enumerate(values_of(rows, names)):
+        found = [one for group in groups for one in _matches(group, values)]
+        if found:
+            matched.append((row, found))
+    documents = _documents(groups, matched, fetch)
+    indices, ids, times = (rows.column(name).to_pylist() for name in (m.INDEX, m.ID, m.ORDER))
+    findings = []
+    for row, found in matched:
+        shown = [
+            one
+            for entry, value, place in found
+            if (one := _enrichment(rule.rule, entry, value, place, documents.get(place))) is not None
+        ]
+        if shown:
+            about = {"threat.enrichments": shown[:_MOST]}
+            findings.append(Finding((Place(indices[row], ids[row]),), times[row], about=about))
+    return sorted(findings, key=lambda finding: finding.time)
+
+
+def _matches(group: Group, values: Mapping[str, Any]) -> list[tuple[Entry, Any, Place]]:
+    found: list[tuple[Entry, Any, Place]] = []
+    for key in product(*(_many(values.get(entry.field)) for entry in group.alike)):
+        for place in group.places.get(key, ()):
+            unwanted = zip(group.others, group.unlike.get(place, ()), strict=False)
+            if any(theirs & set(_many(values.get(entry.field))) for entry, theirs in unwanted):
+                continue
+            found += ((entry, value, place) for entry, value in zip(group.alike, key, strict=True))
+    return found
+
+
+def _documents(
+    groups: Sequence[Group], matched: Sequence[tuple[int, list[tuple[Entry, Any, Place]]]], fetch: Fetch
+) -> Mapping[Place, Mapping[str, Any]]:
+    return fetch({place for _, found in matched for _, _, place in found})
+
+
+def _enrichment(
+    rule: Rule, entry: Entry, value: Any, place: Place, document: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    """Return what an alert tells of an indicator, as Elastic lays it out; None of one that is there no more."""
+    if document is None:
+        return None
+    path = f"{rule.threat_indicator_path or _PATH}."
+    indicator = {name.removeprefix(path): v for name, v in document.items() if name.startswith(path)}
+    matched = {
+        "atomic": value, "field": entry.field, "id": place.id, "index": place.index,
+        "type": "indicator_match_rule",
+    }  # fmt: skip
+    feed = document.get("threat.feed.name")
+    return {"indicator": unflatten(indicator), "feed": {"name": feed} if feed else {}, "matched": matched}
+
+
+def _many(value: Any) -> list[Any]:
+    return [] if value is None else value if isinstance(value, list) else [value]

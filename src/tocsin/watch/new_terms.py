@@ -1,0 +1,67 @@
+"""New-terms rules: values, or combinations of values of several fields, that a span of history has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice, product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tocsin.watch import memory as m
+from tocsin.watch.findings import Finding, Place, values_of
+from tocsin.watch.rule import WatchedRule
+
+Earlier = Callable[[int, int], pa.Table | None]  # the rows from one moment to another
+_COMBINATIONS = 100  # of an event's values, as in Elastic
+
+
+def new_terms(rule: WatchedRule, rows: pa.Table, earlier: Earlier, history: int, start: int) -> list[Finding]:
+    """Return the first event of each combination of values that no event from `history` to `start` has."""
+    names = rule.rule.terms_fields
+    first: dict[tuple[Any, ...], tuple[int, int]] = {}  # combination -> time and row of its first event
+    times = rows.column(m.ORDER).to_pylist()
+    for row, value in enumerate(values_of(rows, names)):
+        for key in combinations(value, names):
+            if key not in first or (times[row], row) < first[key]:
+                first[key] = times[row], row
+    if not first:
+        return []
+    past = earlier(history, start)
+    if past is not None:
+        for value in values_of(past, names):
+            for key in combinations(value, names):
+                first.pop(key, None)
+    indices, ids = rows.column(m.INDEX).to_pylist(), rows.column(m.ID).to_pylist()
+    return [
+        Finding(
+            (Place(indices[row], ids[row]),), time, about={"key": list(key), "kibana.alert.new_terms": list(key)}
+        )
+        for key, (time, row) in sorted(first.items(), key=lambda one: (one[1], str(one[0])))
+    ]
+
+
+def combinations(value: dict[str, Any], names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+    """Yield the combinations of an event's values; none of an event that lacks a field."""
+    many = [value.get(name) for name in names]
+    lists = [one if isinstance(one, list) else [] if one is None else [one] for one in many]
+    yield from islice(dict.fromkeys(product(*lists)), _COMBINATIONS)
+
+
+def last_of_each(rows: pa.Table, names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """Tell which rows are the last to have some combination of values: of history nothing else has to be kept.
+
+    Whether one of a combination's events lies between two moments, the second of them not yet reached by any of
+    them, only its last event decides.
+    """
+    last: dict[tuple[Any, ...], int] = {}
+    times = rows.column(m.TIME).to_pylist()
+    for row, value in enumerate(values_of(rows, names)):
+        for key in combinations(value, names):
+            if key not in last or times[last[key]] <= times[row]:
+                last[key] = row
+    kept = np.zeros(rows.num_rows, np.bool_)
+    kept[list(last.values())] = True
+    return kept

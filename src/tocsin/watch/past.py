@@ -1,0 +1,51 @@
+"""What of the past some rules need: read from the store, as far as windows hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.ecs import TIMESTAMP
+from tocsin.store.events import EventStore
+from tocsin.watch.memory import TIME
+from tocsin.watch.reading import Reader
+from tocsin.watch.rule import WatchedRule
+
+_NEVER = (1 << 63) - 1
+
+
+def read_past(
+    store: EventStore, rules: Sequence[WatchedRule], start: int, end: int | None, arrived_to: int
+) -> dict[str, list[pa.Table]]:
+    """Return, by rule, the rows that windows hold from one moment to another, of what arrived before a third.
+
+    The rules are of one kind: their windows hold events by arrival, or by a time of theirs.
+    """
+    reader, schema = Reader(rules), store.schema()
+    if rules[0].by_arrival:
+        upto = arrived_to if end is None else min(end, arrived_to)
+        return reader.read(store, schema, arrived_from=start, arrived_to=upto)
+    if all(rule.time_field == TIMESTAMP for rule in rules):
+        return reader.read(store, schema, arrived_to=arrived_to, start=start, end=end)
+    return _between(reader.read(store, schema, arrived_to=arrived_to), start, end)
+
+
+def read_late(
+    store: EventStore, rules: Sequence[WatchedRule], end: int, arrived_from: int, arrived_to: int
+) -> dict[str, list[pa.Table]]:
+    """Return, by rule, the rows of events that arrived in a span of time and are older than a moment."""
+    reader = Reader(rules)
+    return _between(
+        reader.read(store, store.schema(), arrived_from=arrived_from, arrived_to=arrived_to), None, end
+    )
+
+
+def _between(found: dict[str, list[pa.Table]], start: int | None, end: int | None) -> dict[str, list[pa.Table]]:
+    low, high = -_NEVER if start is None else start, _NEVER if end is None else end
+
+    def within(part: pa.Table) -> pa.Table:
+        return part.filter(pc.and_(pc.greater_equal(part[TIME], low), pc.less(part[TIME], high)))
+
+    return {uuid: list(map(within, parts)) for uuid, parts in found.items()}

@@ -1,0 +1,249 @@
+"""Rule types beside EQL: thresholds, new terms, indicators."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.watch.virtual import MINUTE, SECOND, START, Office, rule
+
+HOUR = 60 * MINUTE
+
+
+def events(office, *rows):
+    """Bring events in, each (minute, fields)."""
+    for minute, fields in rows:
+        office.until(START + int(minute * MINUTE))
+        office.event(event={"category": "process"}, **fields)
+
+
+def run_until(office, minute):
+    office.until(START + int(minute * MINUTE))
+    office.turn()
+
+
+def on(host, user=None, **more):
+    return {"host": {"name": host}, **({"user": {"name": user}} if user else {}), **more}
+
+
+# ---- thresholds
+
+
+def threshold(**threshold):
+    return rule("r", "*:*", type="threshold", language="kuery", threshold=threshold)
+
+
+def results(office):
+    return [
+        (
+            {term["field"]: term["value"] for term in d["kibana.alert.threshold_result"]["terms"]},
+            d["kibana.alert.threshold_result"]["count"],
+        )
+        for d in office.documents()
+    ]
+
+
+def test_a_group_that_is_large_enough_is_one_alert(tmp_path):
+    office = Office(tmp_path, [threshold(field=["host.name"], value=3)])
+    office.turn()
+    events(office, (1, on("a")), (1, on("a")), (2, on("b")), (3, on("a")), (3, on("b")))
+    run_until(office, 20)
+    assert results(office) == [({"host.name": "a"}, 3)]
+
+
+def test_an_event_counts_for_one_alert(tmp_path):
+    """Two windows hold minutes 1 to 4; what the first has counted the second leaves out."""
+    office = Office(tmp_path, [threshold(field=["host.name"], value=2)])
+    office.turn()
+    events(office, (1, on("a")), (4, on("a")))
+    run_until(office, 5)
+    events(office, (6, on("a")))
+    run_until(office, 10)
+    assert results(office) == [({"host.name": "a"}, 2)]
+    events(office, (11, on("a")))
+    run_until(office, 15)
+    assert results(office) == [({"host.name": "a"}, 2), ({"host.name": "a"}, 2)]
+
+
+@pytest.mark.parametrize(("least", "alerts"), [(2, 1), (3, 0)])
+def test_a_group_needs_different_values_of_another_field(tmp_path, least, alerts):
+    cardinality = [{"field": "user.name", "value": least}]
+    office = Office(tmp_path, [threshold(field=["host.name"], value=3, cardinality=cardinality)])
+    office.turn()
+    events(office, (1, on("a", "ann")), (1, on("a", "ann")), (2, on("a", "ben")))
+    run_until(office, 5)
+    assert len(office.alerts()) == alerts
+
+
+def test_without_fields_all_events_are_one_group(tmp_path):
+    office = Office(tmp_path, [threshold(field=[], value=2)])
+    office.turn()
+    events(office, (1, on("a")), (1, {}))
+    run_until(office, 5)
+    assert results(office) == [({}, 2)]
+
+
+def test_an_event_without_the_field_is_in_no_group_and_one_with_two_values_in_two(tmp_path):
+    office = Office(tmp_path, [threshold(field=["process.args"], value=2)])
+    office.turn()
+    events(office, (1, {"process": {"args": ["x", "y"]}}), (2, {"process": {"args": ["x"]}}), (2, {}), (3, {}))
+    run_until(office, 5)
+    assert results(office) == [({"process.args": "x"}, 2)]
+
+
+# ---- new terms
+
+
+def new_terms(*fields, history="now-2h", **more):
+    asked = {"new_terms_fields": list(fields), "history_window_start": history, **more}
+    return rule("r", "*:*", type="new_terms", language="kuery", **asked)
+
+
+def terms(office):
+    return sorted(d["kibana.alert.new_terms"] for d in office.documents())
+
+
+def test_a_value_that_history_has_not_seen_is_an_alert(tmp_path):
+    office = Office(tmp_path, [new_terms("user.name")])
+    office.event(time=START - HOUR, event={"category": "process"}, **on("a", "old"))
+    office.turn()
+    events(office, (1, on("a", "old")), (2, on("a", "new")), (3, on("b", "new")))
+    run_until(office, 60)
+    assert terms(office) == [["new"]]
+    [document] = office.documents()
+    assert document["host"]["name"] == "a"  # its first event
+
+
+def test_a_value_is_new_again_when_history_has_forgotten_it(tmp_path):
+    office = Office(tmp_path, [new_terms("user.name")])
+    office.turn()
+    events(office, (1, on("a", "ann")))
+    run_until(office, 10)
+    events(office, (90, on("a", "ann")))
+    run_until(office, 100)
+    assert terms(office) == [["ann"]]
+    events(office, (300, on("a", "ann")))
+    run_until(office, 310)
+    assert terms(office) == [["ann"], ["ann"]]
+
+
+def test_combinations_of_several_fields_are_new_together(tmp_path):
+    office = Office(tmp_path, [new_terms("user.name", "host.name")])
+    office.turn()
+    events(office, (1, on("a", "ann")), (2, on("b", "ben")), (3, on("a")))
+    run_until(office, 20)
+    events(office, (21, on("b", "ann")), (22, on("a", "ann")))
+    run_until(office, 30)
+    assert terms(office) == [["ann", "a"], ["ann", "b"], ["ben", "b"]]
+
+
+def test_the_layout_of_elastics_files_is_read(tmp_path):
+    nested = {"value": ["user.name"], "history_window_start": [{"value": "now-1h"}]}
+    office = Office(tmp_path, [rule("r", "*:*", type="new_terms", language="kuery", new_terms=nested)])
+    office.turn()
+    events(office, (1, on("a", "ann")))
+    run_until(office, 5)
+    assert terms(office) == [["ann"]]
+
+
+# ---- indicators
+
+
+def threat_match(*groups, **more):
+    mapping = [
+        {"entries": [{"field": f, "type": "mapping", "value": v, **m} for f, v, m in group]} for group in groups
+    ]
+    asked = {"threat_index": ["ti-*"], "threat_query": "*:*", "threat_mapping": mapping, **more}
+    return rule("r", "source.ip: *", type="threat_match", language="kuery", **asked)
+
+
+IP = ("source.ip", "threat.indicator.ip", {})
+PORT = ("source.port", "threat.indicator.port", {})
+
+
+def indicator(office, **fields):
+    office.event(index="ti-abuse", threat={"indicator": fields, "feed": {"name": "abuse"}})
+
+
+def test_an_event_with_a_value_of_an_indicator_is_an_alert(tmp_path):
+    office = Office(tmp_path, [threat_match([IP])])
+    indicator(office, ip="10.0.0.1", type="ipv4-addr")
+    office.turn()
+    events(office, (1, {"source": {"ip": "10.0.0.1"}}), (2, {"source": {"ip": "10.0.0.2"}}))
+    run_until(office, 20)
+    [document] = office.documents()
+    [enrichment] = document["threat.enrichments"]
+    assert enrichment["indicator"] == {"ip": "10.0.0.1", "type": "ipv4-addr"}
+    assert enrichment["matched"]["atomic"] == "10.0.0.1"
+    assert enrichment["matched"]["field"] == "source.ip"
+    assert enrichment["feed"] == {"name": "abuse"}
+
+
+@pytest.mark.parametrize(
+    ("mapping", "alerts"),
+    [
+        ([[IP, PORT]], [443]),  # both
+        ([[IP], [PORT]], [443, 80]),  # one of them
+        ([[IP, (*PORT[:2], {"negate": True})]], [80]),
+    ],
+)
+def test_entries_of_a_group_hold_together(tmp_path, mapping, alerts):
+    office = Office(tmp_path, [threat_match(*mapping)])
+    indicator(office, ip="10.0.0.1", port=443)
+    office.turn()
+    events(office, *((1, {"source": {"ip": "10.0.0.1", "port": port}}) for port in (443, 80)))
+    run_until(office, 5)
+    assert sorted(d["source"]["port"] for d in office.documents()) == sorted(alerts)
+
+
+def test_the_query_of_indicators_is_read_at_each_run(tmp_path):
+    office = Office(tmp_path, [threat_match([IP], threat_query='@timestamp >= "now-1h"')])
+    indicator(office, ip="10.0.0.1")
+    office.turn()
+    events(office, (10, {"source": {"ip": "10.0.0.1"}}))
+    run_until(office, 15)
+    assert len(office.alerts()) == 1
+    events(office, (90, {"source": {"ip": "10.0.0.1"}}))
+    run_until(office, 95)
+    assert len(office.alerts()) == 1
+
+
+# ---- overrides
+
+
+def test_severity_score_and_name_come_from_the_event(tmp_path):
+    more = {
+        "severity_mapping": [
+            {"field": "event.severity", "operator": "equals", "value": "3", "severity": "critical"},
+            {"field": "event.severity", "operator": "equals", "value": "3", "severity": "medium"},
+        ],
+        "risk_score_mapping": [{"field": "event.risk_score", "operator": "equals", "value": ""}],
+        "rule_name_override": "message",
+        "building_block_type": "default",
+    }
+    office = Office(tmp_path, [rule("r", "any where true", **more)])
+    office.turn()
+    office.event(event={"severity": 3, "risk_score": 88.4}, message="Malware found")
+    office.until(START + 5 * MINUTE + SECOND)
+    office.turn()
+    [document] = office.documents()
+    assert document["kibana.alert.severity"] == "critical"
+    assert document["kibana.alert.risk_score"] == 88
+    assert document["kibana.alert.rule.name"] == "Malware found"
+    assert document["kibana.alert.building_block_type"] == "default"
+
+
+def test_a_rule_on_alerts_reads_them(tmp_path):
+    from tocsin.watch.alert_index import StoreWithAlerts
+
+    higher = rule(
+        "higher", "kibana.alert.rule.name: r", type="query", language="kuery", index=[".alerts-security.*"]
+    )
+    office = Office(tmp_path, [rule(), higher])
+    office.store = StoreWithAlerts(office.store, office.records)
+    office.turn()
+    office.event(event={"category": "process"}, process={"name": "bad.exe"})
+    for minute in (5, 6, 10, 15):
+        run_until(office, minute)
+    first, second = office.documents()
+    assert second["kibana.alert.depth"] == 2
+    assert second["kibana.alert.ancestors"][0]["id"] == first["kibana.alert.uuid"]
