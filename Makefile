@@ -6,9 +6,10 @@ READY := $(VENV)/.ready
 
 .PHONY: run test lint bench bench-store torture lock examples clean
 
-# Hunt over the bundled telemetry and show the reference rule's alerts.
+# Start the service with the reference rule on, send the bundled telemetry in, show the alerts, go on serving.
+PORT := 9200
 run: $(READY)
-	$(BIN)/tocsin hunt examples/telemetry --rejects out/rejects.ndjson
+	$(BIN)/tocsin serve --demo --data out/demo --port $(PORT) --log-format text --log-level warning
 
 # Run every test.
 test: $(READY)

@@ -192,7 +192,7 @@ def test_a_client_that_goes_away(running):
 def test_a_full_disk(tmp_path):
     with run_service(tmp_path) as running, running.http() as http:
         assert http.post("/_bulk", content=bulk(event(n=1)), headers=NDJSON).json()["errors"] is False
-        lake = running.service.store.events
+        lake = running.service.ingest.store
         assert isinstance(lake, LakeStore)
         lake.settings = type(lake.settings)(reserve=1 << 60)
         refused = http.post("/_bulk", content=bulk(event(n=2)), headers=NDJSON)

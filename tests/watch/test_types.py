@@ -156,8 +156,8 @@ def threat_match(*groups, **more):
     return rule("r", "source.ip: *", type="threat_match", language="kuery", **asked)
 
 
-IP = ("source.ip", "threat.indicator.ip", {})
-PORT = ("source.port", "threat.indicator.port", {})
+IP: tuple[str, str, dict[str, bool]] = ("source.ip", "threat.indicator.ip", {})
+PORT: tuple[str, str, dict[str, bool]] = ("source.port", "threat.indicator.port", {})
 
 
 def indicator(office, **fields):
@@ -239,7 +239,7 @@ def test_a_rule_on_alerts_reads_them(tmp_path):
         "higher", "kibana.alert.rule.name: r", type="query", language="kuery", index=[".alerts-security.*"]
     )
     office = Office(tmp_path, [rule(), higher])
-    office.store = StoreWithAlerts(office.store, office.records)
+    office.seen = StoreWithAlerts(office.store, office.records)
     office.turn()
     office.event(event={"category": "process"}, process={"name": "bad.exe"})
     for minute in (5, 6, 10, 15):

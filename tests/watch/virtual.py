@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from tests.store.memory import MemoryStore
 from tocsin.store.clock import ArrivalClock
-from tocsin.store.events import Document
+from tocsin.store.events import Document, EventStore
 from tocsin.store.records.access import local_actor
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import Execution, Gap, StoredAlert, StoredRule
@@ -40,6 +40,7 @@ class Office:
         self.now, self.steady = now, 0
         self.clock = ArrivalClock(0, lambda: self.now, lambda: self.steady)
         self.store = MemoryStore(self.clock)
+        self.seen: EventStore = self.store  # what the watch reads
         self.records = Records(url or f"sqlite:///{folder}/records.db")
         self.records.upgrade()
         self.settings = settings or WatchSettings()
@@ -66,7 +67,7 @@ class Office:
 
     def turn(self):
         if self.watch is None:
-            self.watch = Watch(self.store, self.records, self.settings)
+            self.watch = Watch(self.seen, self.records, self.settings)
         self.watch.turn()
 
     def stop(self):

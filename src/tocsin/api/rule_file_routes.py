@@ -53,7 +53,7 @@ async def import_rules(
 
     def work() -> dict[str, Any]:
         with service.records.transaction() as session:
-            taken = _Import(session, actor, service.store, overwrite, overwrite_exceptions)
+            taken = Import(session, actor, service.store.schema(), overwrite, overwrite_exceptions)
             taken.take(data.splitlines())
             return taken.told()
 
@@ -62,18 +62,22 @@ async def import_rules(
     return answer(request, told)
 
 
-class _Import:
+class Import:
     """An export on its way in."""
 
     def __init__(
-        self, session: Session, actor: Actor, store: Any, overwrite: bool, overwrite_exceptions: bool
+        self,
+        session: Session,
+        actor: Actor,
+        schema: Schema,
+        overwrite: bool = False,
+        overwrite_exceptions: bool = False,
     ) -> None:
-        self.session, self.actor, self.store = session, actor, store
+        self.session, self.actor, self.schema = session, actor, schema
         self.overwrite, self.overwrite_exceptions = overwrite, overwrite_exceptions
         self.rules = self.done = self.exceptions = 0
         self.errors: list[dict[str, Any]] = []
         self.list_errors: list[dict[str, Any]] = []
-        self.schema: Schema = store.schema()
 
     def take(self, lines: Iterable[bytes]) -> None:
         """Take the objects of an export, its lists first: rules name them."""
@@ -142,7 +146,7 @@ class _Import:
             self._refuse(rule_id, 409, f'rule_id: "{rule_id}" already exists')
             return
         try:
-            checked(body, self.store, lists.list_ids(self.session))
+            checked(body, self.schema, lists.list_ids(self.session))
         except ApiError as error:
             self._refuse(rule_id, error.status, error.reason)
             return
@@ -348,7 +352,7 @@ async def preview_rule(request: Request, actor: Actor = Depends(allow(Scope.READ
     service = request.app.state.service
 
     def work() -> dict[str, Any]:
-        checked(body, service.store, None)
+        checked(body, service.store.schema(), None)
         count = body.get("invocationCount", 1)
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 1000:
             raise bad_request("[invocationCount] is a number from 1 to 1000")

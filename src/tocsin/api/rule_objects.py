@@ -10,9 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tocsin.api.answers import ApiError
+from tocsin.ecs import Schema
 from tocsin.errors import RuleError
 from tocsin.rules.files import read_rule
-from tocsin.store.events import EventStore
 from tocsin.store.records.access import Actor
 from tocsin.store.records.models import Execution, StoredRule
 from tocsin.store.records.rules import add_rule, change_rule, set_enabled
@@ -79,7 +79,7 @@ def _time(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def checked(document: Mapping[str, Any], store: EventStore, lists: Iterable[str] | None) -> list[Problem]:
+def checked(document: Mapping[str, Any], schema: Schema, lists: Iterable[str] | None) -> list[Problem]:
     """Return what is doubtful about a rule. Raises ApiError for what is wrong."""
     for name in _REQUIRED:
         if name not in document:
@@ -88,7 +88,7 @@ def checked(document: Mapping[str, Any], store: EventStore, lists: Iterable[str]
         rule = read_rule(document)
     except RuleError as error:
         raise ApiError(400, "invalid_rule", f"[request body]: {error.message}") from None
-    told = problems(rule, store.schema(), None if lists is None else set(lists))
+    told = problems(rule, schema, None if lists is None else set(lists))
     wrong = [one for one in told if one.fatal]
     if wrong:
         raise ApiError(400, "invalid_rule", "; ".join(f"{one.field}: {one.message}" for one in wrong))

@@ -57,7 +57,7 @@ async def create(request: Request, actor: Actor = _WRITE) -> Response:
     def work() -> dict[str, Any]:
         service = request.app.state.service
         with service.records.transaction() as session:
-            told = checked(body, service.store, list_ids(session))
+            told = checked(body, service.store.schema(), list_ids(session))
             try:
                 return with_warnings(shown(save_new(session, actor, body)), told)
             except RuleExistsError as error:
@@ -99,7 +99,7 @@ async def _changed(request: Request, actor: Actor, body: dict[str, Any], *, merg
             stored = named(session, body.get("id"), body.get("rule_id"))
             whole = {**stored.document, **body} if merged else dict(body)
             whole["rule_id"] = stored.rule_id
-            told = checked(whole, service.store, list_ids(session))
+            told = checked(whole, service.store.schema(), list_ids(session))
             save_changed(session, actor, stored, whole)
             return with_warnings(shown(stored), told)
 

@@ -13,12 +13,10 @@ import uvicorn
 
 from tocsin import __version__
 from tocsin.api.app import create_app
+from tocsin.api.demo import Demo
 from tocsin.api.logs import set_up_logs
 from tocsin.api.service import Service, open_service
 from tocsin.config import Config, ConfigError
-from tocsin.ingest.demo import feed_demo
-from tocsin.store.records import access
-from tocsin.store.records.access import local_actor
 
 log = logging.getLogger(__name__)
 _GRACE = 20  # seconds that requests have to end when the service stops
@@ -26,7 +24,7 @@ _GRACE = 20  # seconds that requests have to end when the service stops
 _CONNECTIONS = 512
 
 
-def run(config: Config, *, demo: bool = False, say: Callable[[str], None] = print) -> None:
+def run(config: Config, *, demo: Demo | None = None, say: Callable[[str], None] = print) -> None:
     """Serve until a signal comes. Raises TocsinError for what is wrong with the data directory or the settings."""
     set_up_logs(config.log_level, config.log_format)
     gc.set_threshold(100_000)
@@ -53,15 +51,20 @@ def _bound(config: Config) -> socket.socket:
 
 
 def _serve(
-    service: Service, settings: uvicorn.Config, listening: socket.socket, *, demo: bool, say: Callable[[str], None]
+    service: Service,
+    settings: uvicorn.Config,
+    listening: socket.socket,
+    *,
+    demo: Demo | None,
+    say: Callable[[str], None],
 ) -> None:
     config = service.config
     scheme = "https" if config.tls else "http"
     host = f"[{config.host}]" if ":" in config.host else config.host
     address = f"{scheme}://{host}:{listening.getsockname()[1]}"
     _welcome(service, address, say)
-    if demo:
-        _demo(service, address, say)
+    if demo is not None:
+        demo.start(service, address, say)
     log.info("tocsin %s listens on %s, data in %s", __version__, address, config.data)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn sends itself again what stopped it
         signal.signal(number, lambda *_: None)
@@ -108,16 +111,3 @@ def _welcome(service: Service, address: str, say: Callable[[str], None]) -> None
         )
     if service.config.host not in ("127.0.0.1", "localhost", "::1") and not service.config.tls:
         say("warning: passwords and events cross the network unencrypted; give tls_certificate and tls_key")
-
-
-def _demo(service: Service, address: str, say: Callable[[str], None]) -> None:
-    stored = feed_demo(service.ingest)
-    with service.records.transaction() as session:
-        key = access.add_key(session, local_actor("demo"), "demo", ["read", "ingest"], access.A_DAY)
-    say(
-        f"{stored:,} events of the bundled telemetry are stored. A look at them:\n"
-        f"  curl -H 'Authorization: ApiKey {key.encoded}' '{address}/_cat/indices?v'\n"
-        f"  curl -H 'Authorization: ApiKey {key.encoded}' -H 'Content-Type: application/json' \\\n"
-        f"    '{address}/logs-*,winlogbeat-*/_eql/search?pretty' \\\n"
-        """    -d '{"query": "process where process.args : \\"-DownloadFile\\""}'"""
-    )

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from tocsin.cli.records import in_records
 from tocsin.cli.serve import ConfigFile, Data
-
-if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
-    from tocsin.store.records.access import Actor
 
 users_app = typer.Typer(name="users", help="People who may use the service.", no_args_is_help=True)
 keys_app = typer.Typer(name="keys", help="Keys of programs that may use the service.", no_args_is_help=True)
-
-
-@contextmanager
-def _records(config: Any, data: Any) -> Iterator[tuple[Session, Actor]]:
-    """Open the database of records in a transaction, with the user of this machine as the one who asks."""
-    from tocsin.config import load_config
-    from tocsin.store.records.access import local_actor
-    from tocsin.store.records.database import Records
-
-    loaded = load_config(config, {"data": data})
-    loaded.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    records = Records(loaded.records_url)
-    records.upgrade()
-    try:
-        with records.transaction() as session:
-            yield session, local_actor(getpass.getuser())
-    finally:
-        records.close()
 
 
 @users_app.command("list")
@@ -50,7 +25,7 @@ def list_users(config: ConfigFile = None, data: Data = None) -> None:
     from tocsin.store.records.models import User
 
     table = Table("name", "role", "may sign in", "last login", box=None, header_style="bold")
-    with _records(config, data) as (session, _):
+    with in_records(config, data) as (session, _):
         for user in session.scalars(select(User).order_by(User.name)):
             last = f"{user.last_login:%Y-%m-%d %H:%M}" if user.last_login else ""
             table.add_row(user.name, user.role, "yes" if user.enabled else "no", last)
@@ -67,7 +42,7 @@ def add(
     """Add a user, and print the one-time password."""
     from tocsin.store.records.access import add_user
 
-    with _records(config, data) as (session, actor):
+    with in_records(config, data) as (session, actor):
         print(f"one-time password of {name}: {add_user(session, actor, name, role)}")
 
 
@@ -80,7 +55,7 @@ def password(name: str, config: ConfigFile = None, data: Data = None) -> None:
         given = typer.prompt("new password", hide_input=True, confirmation_prompt=True)
     else:
         given = sys.stdin.readline().rstrip("\r\n")
-    with _records(config, data) as (session, actor):
+    with in_records(config, data) as (session, actor):
         set_password(session, actor, name, given)
     print(f"{name} has a new password; the service takes it within half a minute")
 
@@ -96,7 +71,7 @@ def change(
     """Give a user another role, or let them in or not."""
     from tocsin.store.records.access import change_user
 
-    with _records(config, data) as (session, actor):
+    with in_records(config, data) as (session, actor):
         change_user(session, actor, name, role, enabled)
 
 
@@ -113,7 +88,7 @@ def add_key(
     """Make a key, and print it: this is the only time that it is shown."""
     from tocsin.store.records.access import add_key
 
-    with _records(config, data) as (session, actor):
+    with in_records(config, data) as (session, actor):
         made = add_key(session, actor, name, scope, None if days is None else timedelta(days=days))
     print(f"id:      {made.id}\napi_key: {made.secret}\nencoded: {made.encoded}")
 
@@ -128,7 +103,7 @@ def list_keys(config: ConfigFile = None, data: Data = None) -> None:
     from tocsin.store.records.models import ApiKey
 
     table = Table("id", "name", "scopes", "owner", "made", "valid until", box=None, header_style="bold")
-    with _records(config, data) as (session, _):
+    with in_records(config, data) as (session, _):
         for key in session.scalars(select(ApiKey).order_by(ApiKey.created)):
             until = "revoked" if key.revoked else f"{key.expires:%Y-%m-%d %H:%M}" if key.expires else ""
             table.add_row(key.id, key.name, ", ".join(key.scopes), key.owner, f"{key.created:%Y-%m-%d}", until)
@@ -140,6 +115,6 @@ def revoke(ids: list[str], config: ConfigFile = None, data: Data = None) -> None
     """Revoke keys by their ids."""
     from tocsin.store.records.access import revoke_keys
 
-    with _records(config, data) as (session, actor):
+    with in_records(config, data) as (session, actor):
         done = revoke_keys(session, actor, ids)
     print(f"revoked: {', '.join(done) or 'none'}; the service refuses them within half a minute")

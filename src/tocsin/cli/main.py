@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import access, explain, hunt, ingest, query, rules, serve, sources
+from tocsin.cli import access, alerts, explain, hunt, ingest, query, rules, saved_rules, serve, sources
 from tocsin.errors import TocsinError
 
 # Objects made before cycles among them are looked for (Python: 700). Records are many small objects without any.
@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+saved_rules.add_to(rules.app)
 app.command("hunt")(hunt.hunt)
 app.command("query")(query.query)
 app.command("explain")(explain.explain)
@@ -32,6 +33,7 @@ app.add_typer(serve.config_app, name="config")
 app.add_typer(access.users_app, name="users")
 app.add_typer(access.keys_app, name="keys")
 app.add_typer(rules.app, name="rules")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(sources.app, name="sources")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,10 +27,11 @@ def serve(
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="ecs (JSON) or text.")] = None,
     demo: Annotated[
-        bool, typer.Option("--demo", help="Store the bundled telemetry first, for a first look.")
+        bool, typer.Option("--demo", help="Enable the bundled rules and send the bundled telemetry in.")
     ] = False,
 ) -> None:
-    """Take events in over Elasticsearch's interface, keep them, and answer searches, until it is stopped."""
+    """Take events in over Elasticsearch's interface, run rules over them, answer searches, until it is stopped."""
+    from tocsin.api.demo import Demo
     from tocsin.api.run import run
     from tocsin.config import load_config
 
@@ -37,7 +39,16 @@ def serve(
         "data": data, "host": host, "port": port, "watch": tuple(watch) if watch else None,
         "tls_certificate": tls_certificate, "tls_key": tls_key, "log_level": log_level, "log_format": log_format,
     }  # fmt: skip
-    run(load_config(config, flags), demo=demo, say=lambda text: print(text, file=sys.stderr, flush=True))
+    loaded = load_config(config, flags)
+    run(loaded, demo=Demo(_show) if demo else None, say=lambda text: print(text, file=sys.stderr, flush=True))
+
+
+def _show(document: Mapping[str, Any]) -> None:
+    from tocsin.cli.alerts_page import alert_panel
+    from tocsin.cli.console import wide_console
+
+    wide_console(110).print(alert_panel(document))
+    sys.stdout.flush()
 
 
 config_app = typer.Typer(name="config", help="The service's configuration.", no_args_is_help=True)

@@ -47,7 +47,7 @@ def _post(client: httpx.Client, url: str, body: bytes) -> httpx.Response:
 
 
 def _lines(action: Action) -> bytes:
-    about = {"_index": action.index, "_id": action.id}
+    about = {"_index": action.index, **({} if action.id is None else {"_id": action.id})}
     return orjson.dumps({action.kind: about}) + b"\n" + (action.source or b"{}") + b"\n"
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
 from sqlalchemy import select
 
 from tocsin.detection.schedule import read_schedule
@@ -20,11 +19,12 @@ from tocsin.store.records.database import Records
 from tocsin.store.records.models import Run, StoredAlert, StoredRule
 from tocsin.watch import ledger
 from tocsin.watch.execution import Executor, needed_from
-from tocsin.watch.ledger import Done
+from tocsin.watch.ledger import Done, Last
 from tocsin.watch.memory import Memory, schema_of
 from tocsin.watch.past import read_past
 from tocsin.watch.rule import WatchedRule, watched
 from tocsin.watch.ruleset import ready_rule
+from tocsin.watch.volume import Volume
 
 _AT_ONCE = 12  # ticks whose events are read together
 _A_TURN = 1.0  # seconds that runs take of a turn of the watch
@@ -48,6 +48,7 @@ class Result:
     def add(self, done: Done) -> None:
         """Count what came of a tick."""
         self.ticks += done.ticks
+        self.events += done.events
         self.matches += done.matches
         self.written += len(done.alerts)
         self.duplicates += done.duplicates
@@ -75,20 +76,22 @@ def executions(
     written: set[str] = set()
     for start in range(0, len(ticks), _AT_ONCE):
         some = ticks[start : start + _AT_ONCE]
-        memory = memory_of(executor.store, rule, some, before)
+        memory, volume = memory_of(executor.store, rule, some, before)
         for tick in some:
             done = executor.run(rule, memory, [tick], before, before, kind, written)
             done.late = 0
+            done.events = volume.count(rule.rule.index, done.window, by_arrival=rule.by_arrival)
             written.update(alert.id for alert in done.alerts)
             yield done, written
 
 
-def memory_of(store: EventStore, rule: WatchedRule, ticks: Sequence[int], before: int) -> Memory:
-    """Return what the windows of some ticks hold for a rule."""
+def memory_of(store: EventStore, rule: WatchedRule, ticks: Sequence[int], before: int) -> tuple[Memory, Volume]:
+    """Return what the windows of some ticks hold for a rule, and how many events there were to be read."""
     since = needed_from(rule, ticks[0])
     end = rule.schedule.window(ticks[-1]).end
-    rows: list[pa.Table] = read_past(store, [rule], since, end, before).get(rule.uuid, [])
-    return Memory(schema_of(rule.types), since, rows)
+    volume = Volume(since)
+    rows = read_past(store, [rule], since, end, before, volume).get(rule.uuid, [])
+    return Memory(schema_of(rule.types), since, rows), volume
 
 
 def preview(
@@ -140,9 +143,10 @@ class AskedRuns:
                 raise RuleError("the rule has been removed")
             rule = watched_rule(self.records, stored.id, read_rule(stored.document), self.store, stored.revision)
             ticks = ticks_of(rule, run.start, run.end, mark)
+            last: Last | None = None
             for done, _ in executions(self.executor, rule, ticks, mark, run.kind):
                 with self.records.transaction() as session:
-                    ledger.write(session, done, None, None)
+                    last = ledger.write(session, done, None, last)
                 result.add(done)
                 if done.alerts:
                     self.raised(done.alerts)

@@ -62,6 +62,7 @@ class Last:
     messages: list[str]
     last_tick: int
     matches: int
+    kind: str = "scheduled"
 
 
 def known_alerts(session: Session, ids: Collection[str]) -> set[str]:
@@ -103,7 +104,7 @@ def write(session: Session, done: Done, previous: int | None, last: Last | None)
                 events=Execution.events + done.events,
             )
         )
-        return Last(last.id, last.status, last.messages, done.last_tick, 0)
+        return Last(last.id, last.status, last.messages, done.last_tick, 0, last.kind)
     row = Execution(
         rule_uuid=done.rule, kind=done.kind, status=done.status, first_tick=done.first_tick,
         last_tick=done.last_tick, ticks=done.ticks, started=done.started, late=done.late,
@@ -113,13 +114,13 @@ def write(session: Session, done: Done, previous: int | None, last: Last | None)
     )  # fmt: skip
     session.add(row)
     session.flush()
-    return Last(row.id, row.status, row.messages, row.last_tick, row.matches)
+    return Last(row.id, row.status, row.messages, row.last_tick, row.matches, row.kind)
 
 
 def _continues(done: Done, last: Last | None) -> bool:
     return (
         last is not None
-        and done.kind == "scheduled"
+        and done.kind == last.kind
         and not done.matches
         and not last.matches
         and (done.status, done.told) == (last.status, last.messages)

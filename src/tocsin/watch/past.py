@@ -12,24 +12,31 @@ from tocsin.store.events import EventStore
 from tocsin.watch.memory import TIME
 from tocsin.watch.reading import Reader
 from tocsin.watch.rule import WatchedRule
+from tocsin.watch.volume import Volume
 
 _NEVER = (1 << 63) - 1
 
 
 def read_past(
-    store: EventStore, rules: Sequence[WatchedRule], start: int, end: int | None, arrived_to: int
+    store: EventStore,
+    rules: Sequence[WatchedRule],
+    start: int,
+    end: int | None,
+    arrived_to: int,
+    volume: Volume | None = None,
 ) -> dict[str, list[pa.Table]]:
     """Return, by rule, the rows that windows hold from one moment to another, of what arrived before a third.
 
-    The rules are of one kind: their windows hold events by arrival, or by a time of theirs.
+    The rules are of one kind: their windows hold events by arrival, or by a time of theirs. What is read is counted
+    into `volume`.
     """
     reader, schema = Reader(rules), store.schema()
     if rules[0].by_arrival:
         upto = arrived_to if end is None else min(end, arrived_to)
-        return reader.read(store, schema, arrived_from=start, arrived_to=upto)
+        return reader.read(store, schema, arrived_from=start, arrived_to=upto, volume=volume)
     if all(rule.time_field == TIMESTAMP for rule in rules):
-        return reader.read(store, schema, arrived_to=arrived_to, start=start, end=end)
-    return _between(reader.read(store, schema, arrived_to=arrived_to), start, end)
+        return reader.read(store, schema, arrived_to=arrived_to, start=start, end=end, volume=volume)
+    return _between(reader.read(store, schema, arrived_to=arrived_to, volume=volume), start, end)
 
 
 def read_late(

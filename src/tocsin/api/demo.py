@@ -1,0 +1,113 @@
+"""A first look at the service: bundled rules enabled, bundled telemetry sent in, alerts told as they come."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import orjson
+from sqlalchemy import select
+
+from tocsin.api.service import Service
+from tocsin.errors import TocsinError
+from tocsin.ingest.demo import demo_actions
+from tocsin.ingest.remote import remote_sender
+from tocsin.rules.load import bundled_rules
+from tocsin.store.records import access
+from tocsin.store.records.access import local_actor
+from tocsin.store.records.models import Run, StoredAlert, StoredRule
+from tocsin.store.records.rules import add_rule, set_enabled
+
+log = logging.getLogger(__name__)
+_PATIENCE = 30.0  # seconds until the service has to answer
+_ACTOR = local_actor("demo")
+
+
+@dataclass
+class Demo:
+    """What shows the service at work. `show` is given each alert's document, when it has been raised."""
+
+    show: Callable[[Mapping[str, Any]], None]
+
+    def start(self, service: Service, address: str, say: Callable[[str], None]) -> None:
+        """Begin, in a thread that goes on when the service listens."""
+        service.watch.watch.raised = self._raised
+        threading.Thread(target=self._run, args=(service, address, say), name="demo", daemon=True).start()
+
+    def _raised(self, alerts: Sequence[StoredAlert]) -> None:
+        for alert in alerts:
+            if not alert.building_block:
+                self.show(orjson.loads(alert.document))
+
+    def _run(self, service: Service, address: str, say: Callable[[str], None]) -> None:
+        try:
+            _wait_for(address)
+            rules = _enable_rules(service)
+            with service.records.transaction() as session:
+                key = access.add_key(session, _ACTOR, "demo", ["read", "ingest"], access.A_DAY).encoded
+            actions = demo_actions()
+            say(f"rules enabled: {', '.join(rules)}")
+            with remote_sender(address, key) as send:
+                answers = send(actions)
+            stored = sum(answer.get("status") == 201 for answer in answers)
+            say(f"{stored:,} events of the bundled telemetry sent through _bulk; the rules look at them at once,")
+            say("and from now on every 5 minutes")
+            _run_now(service)
+            say(_hints(address, key))
+        except (TocsinError, httpx.HTTPError) as error:
+            log.exception("the demo failed")
+            say(f"the demo failed: {error}")
+
+
+def _wait_for(address: str) -> None:
+    end = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            httpx.get(f"{address}/healthz", trust_env=False, verify=False, timeout=5).raise_for_status()
+            return
+        except httpx.HTTPError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
+
+
+def _enable_rules(service: Service) -> list[str]:
+    names = []
+    with service.records.transaction() as session:
+        for rule in bundled_rules().rules:
+            known = session.scalar(select(StoredRule).where(StoredRule.rule_id == rule.rule_id))
+            if known is None:
+                add_rule(session, _ACTOR, rule.document(), enabled=True)
+            else:
+                set_enabled(session, _ACTOR, known, True)
+            names.append(rule.name)
+    return names
+
+
+def _run_now(service: Service) -> None:
+    now = time.time_ns()
+    with service.records.transaction() as session:
+        for rule in session.scalars(select(StoredRule).where(StoredRule.enabled)):
+            asked = datetime.now(UTC)
+            session.add(
+                Run(rule_uuid=rule.id, kind="manual", start=now, end=now, asked=asked, asked_by="demo", done=None)
+            )
+    service.watch.wake()
+
+
+def _hints(address: str, key: str) -> str:
+    head = f"  curl -H 'Authorization: ApiKey {key}'"
+    json = "-H 'Content-Type: application/json'"
+    query = '{"query": "process where process.args : \\"-DownloadFile\\""}'
+    return (
+        f"the service goes on at {address} (its interface is described at {address}/docs). A look at it:\n"
+        f"{head} '{address}/_cat/indices?v'\n"
+        f"{head} '{address}/.alerts-security.alerts-default/_search?pretty'\n"
+        f"{head} {json} '{address}/logs-*,winlogbeat-*/_eql/search?pretty' -d '{query}'"
+    )

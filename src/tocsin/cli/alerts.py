@@ -1,0 +1,120 @@
+"""`tocsin alerts`: what the rules of the service have raised."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from tocsin.cli.records import in_records
+from tocsin.cli.serve import ConfigFile, Data
+from tocsin.errors import TocsinError
+
+app = typer.Typer(name="alerts", help="Alerts that the service's rules have raised.", no_args_is_help=True)
+_Ids = Annotated[list[str], typer.Argument(help="Ids of alerts, or their beginnings.", metavar="ID...")]
+
+
+@app.command("list")
+def list_alerts(
+    status: Annotated[str | None, typer.Option(help="open, acknowledged or closed.")] = None,
+    rule: Annotated[str | None, typer.Option(help="A part of a rule's name.")] = None,
+    size: Annotated[int, typer.Option(help="How many at most, the newest.")] = 50,
+    building_blocks: Annotated[bool, typer.Option("--building-blocks", help="Show these too.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One document a line.")] = False,
+    config: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """List alerts, the newest last."""
+    import orjson
+    from sqlalchemy import select
+
+    from tocsin.cli.alerts_page import print_alerts
+    from tocsin.store.records.models import StoredAlert
+
+    asked = select(StoredAlert).order_by(StoredAlert.created.desc(), StoredAlert.id)
+    if status:
+        asked = asked.where(StoredAlert.status == status)
+    if not building_blocks:
+        asked = asked.where(StoredAlert.building_block.is_(False))
+    with in_records(config, data) as (session, _):
+        documents: list[dict[str, Any]] = []
+        for alert in session.scalars(asked):
+            document = orjson.loads(alert.document)
+            if rule is None or rule.lower() in str(document["kibana.alert.rule.name"]).lower():
+                documents.append(document)
+            if len(documents) >= size:
+                break
+    if json:
+        for document in reversed(documents):
+            print(orjson.dumps(document).decode())
+        return
+    print_alerts(documents[::-1])
+
+
+@app.command("show")
+def show(
+    id_: Annotated[str, typer.Argument(help="An alert's id, or its beginning.", metavar="ID")],
+    json: Annotated[bool, typer.Option("--json", help="The whole document.")] = False,
+    config: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Show an alert: what happened, its workflow, and its history."""
+    import orjson
+
+    from tocsin.cli.alerts_page import print_alert
+    from tocsin.store.records.alerts import history
+
+    with in_records(config, data) as (session, _):
+        [alert] = _found(session, [id_])
+        document = orjson.loads(alert.document)
+        if json:
+            print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
+            return
+        print_alert(document, history(session, alert.id))
+
+
+@app.command("close")
+def close(
+    ids: _Ids,
+    reason: Annotated[str | None, typer.Option(help="Why, as in false_positive or benign_positive.")] = None,
+    config: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Close alerts."""
+    _set(ids, "closed", reason, config, data)
+
+
+@app.command("acknowledge")
+def acknowledge(ids: _Ids, config: ConfigFile = None, data: Data = None) -> None:
+    """Say that somebody looks at alerts."""
+    _set(ids, "acknowledged", None, config, data)
+
+
+@app.command("open")
+def open_(ids: _Ids, config: ConfigFile = None, data: Data = None) -> None:
+    """Open alerts again."""
+    _set(ids, "open", None, config, data)
+
+
+def _set(ids: list[str], status: str, reason: str | None, config: Any, data: Any) -> None:
+    from tocsin.store.records.alerts import set_status
+
+    with in_records(config, data) as (session, actor):
+        found = [alert.id for alert in _found(session, ids)]
+        print(f"{status}: {set_status(session, actor, found, status, reason)}")
+
+
+def _found(session: Any, ids: list[str]) -> list[Any]:
+    """Return the alerts whose ids begin so. Raises TocsinError."""
+    from sqlalchemy import select
+
+    from tocsin.store.records.models import StoredAlert
+
+    found = []
+    for begins in ids:
+        some = list(session.scalars(select(StoredAlert).where(StoredAlert.id.startswith(begins)).limit(2)))
+        if len(some) != 1:
+            what = "no alert has an id that begins" if not some else "several alerts have ids that begin"
+            raise TocsinError(f"{what} with `{begins}`", hint="`tocsin alerts list` shows them")
+        found += some
+    return found

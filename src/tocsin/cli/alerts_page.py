@@ -1,0 +1,83 @@
+"""Kept alerts on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from tocsin.cli.console import wide_console
+from tocsin.cli.terminal import STYLES
+from tocsin.detection.alert import as_text
+from tocsin.sources.batch import flatten
+
+_SHOWN = (
+    "host.name", "user.domain", "user.name", "process.executable", "process.command_line",
+    "process.parent.executable", "process.entity_id", "file.path", "registry.path", "source.ip",
+    "destination.ip", "dns.question.name",
+    "event.code", "event.dataset",
+)  # fmt: skip
+
+
+def print_alerts(documents: Sequence[Mapping[str, Any]]) -> None:
+    """Print alerts, one a line."""
+    table = Table(box=None, header_style="bold")
+    for column in ("id", "time", "severity", "rule", "host", "user", "status"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("id", "time", "severity"))
+    for document in documents:
+        event = flatten(document)
+        severity = str(event["kibana.alert.severity"])
+        table.add_row(
+            str(event["kibana.alert.uuid"])[:12], str(event.get("kibana.alert.original_time", ""))[:19],
+            Text(f" {severity} ", STYLES[severity]), str(event["kibana.alert.rule.name"]),
+            as_text(event.get("host.name")), as_text(event.get("user.name")),
+            str(event["kibana.alert.workflow_status"]),
+        )  # fmt: skip
+    wide_console(140).print(table)
+
+
+def alert_panel(document: Mapping[str, Any]) -> Panel:
+    """Return an alert as a panel: its reason and the fields that one looks at first."""
+    event = flatten(document)
+    severity = str(event["kibana.alert.severity"])
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    threats = [t for t in document.get("kibana.alert.rule.threat", []) if isinstance(t, dict)]
+    told = {
+        "reason": event.get("kibana.alert.reason"),
+        "happened": event.get("kibana.alert.original_time"),
+        "raised": event.get("@timestamp"),
+        "ATT&CK": ", ".join(
+            f"{t['tactic']['name']} ({', '.join(q['id'] for q in t.get('technique', ()))})" for t in threats
+        ),
+        **{name: event.get(name) for name in _SHOWN},
+        "status": event.get("kibana.alert.workflow_status"),
+        "why": event.get("kibana.alert.workflow_reason"),
+        "tags": event.get("kibana.alert.workflow_tags"),
+        "assigned to": event.get("kibana.alert.workflow_assignee_ids"),
+        "id": event.get("kibana.alert.uuid"),
+    }
+    for name, value in told.items():
+        if value not in (None, [], ""):
+            table.add_row(name, Text(as_text(value)))
+    title = Text.assemble(
+        (str(event["kibana.alert.rule.name"]), "bold"), "  ", (f" {severity} ", STYLES[severity]),
+        f" risk {event['kibana.alert.risk_score']}",
+    )  # fmt: skip
+    return Panel(table, title=title, title_align="left", box=box.ROUNDED)
+
+
+def print_alert(document: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> None:
+    """Print an alert whole, with who changed what."""
+    console = wide_console(110)
+    console.print(alert_panel(document))
+    for change in history:
+        text = f"{change['time']:%Y-%m-%d %H:%M:%S}  {change['actor']}: {change['field']} "
+        console.print(Text(f"{text}{as_text(change['old'])} → {as_text(change['new'])}"))
+    for note in document.get("tocsin.notes", []):
+        console.print(Text(f"{note['created_at']}  {note['created_by']}: {note['text']}"))
