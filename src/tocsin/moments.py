@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,6 +22,12 @@ def to_nanoseconds(value: Any) -> int:
     if not -_LIMIT <= found < _LIMIT:
         raise ValueError(f"{value} is not within the years 1678 to 2261")
     return found
+
+
+def iso(nanoseconds: int) -> str:
+    """Return a moment as Elasticsearch writes it, to the millisecond."""
+    moment = _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _nanoseconds(value: Any) -> int:

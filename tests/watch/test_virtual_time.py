@@ -32,6 +32,11 @@ RULES = [
     rule("sequence-ingested", f"sequence by host.name with maxspan=8m {_STEPS}", timestamp_override=INGESTED),
     rule("until", f'sequence with maxspan=8m {_STEPS} until [process where process.name == "c"]'),
     rule("missing", f"sequence with maxspan=2m {_STEPS.replace('] [', '] ![')}"),
+    rule("suppressed", A, alert_suppression={"group_by": ["host.name"]}),
+    rule(
+        "suppressed-long", A, timestamp_override=INGESTED,
+        alert_suppression={"group_by": ["host.name"], "duration": {"value": 1, "unit": "h"}},
+    ),
     rule("sample", f"sample by host.name {_STEPS}"),
     rule("head", f"{A} | head 1"),
     rule("kql", 'process.name: ("a" or "c")', type="query", language="kuery"),
@@ -150,7 +155,9 @@ def one_pass(folder, rules, events, upto):
 
 
 def found(office):
-    return sorted(office.named_alerts())
+    """Return the alerts by rule and id, with what they stand for."""
+    told = {d["kibana.alert.uuid"]: d.get("kibana.alert.suppression.docs_count", 0) for d in office.documents()}
+    return sorted((*one, told[one[1]]) for one in office.named_alerts())
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

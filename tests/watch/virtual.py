@@ -15,7 +15,6 @@ from tocsin.store.records.access import local_actor
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import Execution, Gap, StoredAlert, StoredRule
 from tocsin.store.records.rules import add_rule
-from tocsin.watch.documents import iso
 from tocsin.watch.settings import WatchSettings
 from tocsin.watch.watch import Watch
 
@@ -104,4 +103,3 @@ def iso_exact(nanoseconds):
 
 
 BAD = {"event": {"category": "process"}, "process": {"name": "bad.exe"}}
-__all__ = ["BAD", "MINUTE", "SECOND", "START", "Office", "iso", "rule"]

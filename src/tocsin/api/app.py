@@ -16,6 +16,7 @@ from tocsin import __version__
 from tocsin.api import (
     access_routes,
     alert_routes,
+    docs,
     eql_routes,
     exception_routes,
     index_routes,
@@ -28,6 +29,7 @@ from tocsin.api import (
     search_routes,
 )
 from tocsin.api.answers import ApiError, answer
+from tocsin.api.docs import add_docs
 from tocsin.api.service import Service
 from tocsin.errors import TocsinError
 from tocsin.store.events import StoreError
@@ -60,6 +62,7 @@ def create_app(service: Service) -> FastAPI:
     """Return the application of a service."""
     app = FastAPI(title="tocsin", version=__version__, docs_url=None, redoc_url=None)
     app.state.service = service
+    add_docs(app)
     for room in _ROOMS:
         app.include_router(room.router)
     _add_errors(app)
@@ -84,7 +87,8 @@ async def _around(request: Request, call_next: Callable[[Request], Awaitable[Res
     service.metrics.seconds.labels(route).observe(seconds)
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers["Content-Security-Policy"] = _POLICY
+    is_docs = request.url.path == "/docs"
+    response.headers["Content-Security-Policy"] = docs.POLICY if is_docs else _POLICY
     if service.config.tls:
         response.headers["Strict-Transport-Security"] = _STRICT_TRANSPORT
     if opaque := request.headers.get("x-opaque-id"):

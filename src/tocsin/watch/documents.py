@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ import orjson
 from tocsin.detection.alert import Alert, Event
 from tocsin.detection.overrides import overridden
 from tocsin.ecs import INDEX, TIMESTAMP
+from tocsin.moments import iso
 from tocsin.sources.batch import flatten, unflatten
 from tocsin.store.records.models import StoredAlert
 from tocsin.watch.findings import Finding, Place, key_of_group
@@ -27,7 +27,6 @@ _TYPES = {
     "threat_match": ("siem.indicatorRule", "Indicator Match Rule"),
     "esql": ("siem.esqlRule", "ES|QL Rule"),
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OPEN = "open"
 
 
@@ -192,21 +191,15 @@ def _stored(rule: WatchedRule, document: dict[str, Any], finding: Finding, now: 
         id=document["kibana.alert.uuid"],
         rule_uuid=rule.uuid,
         created=now,
-        time=finding.time,
+        time=finding.held,
         status=_OPEN,
         severity=document["kibana.alert.severity"],
         building_block="kibana.alert.building_block_type" in document,
         group_key=None if finding.group is None else key_of_group(finding.group),
-        counted_to=finding.time if finding.group is not None else None,
+        counted_to=finding.held if finding.group is not None else None,
         changed=now,
         document=orjson.dumps(document, default=str).decode(),
     )
-
-
-def iso(nanoseconds: int) -> str:
-    """Return a moment as Elastic writes it."""
-    moment = _EPOCH + timedelta(microseconds=nanoseconds // 1000)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def flat(source: bytes) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from tocsin.watch.memory import ARRIVED, TIME, Memory
 from tocsin.watch.new_terms import Earlier, new_terms
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.settings import WatchSettings
+from tocsin.watch.suppression import Group, Suppressor, Told, policy_of
 from tocsin.watch.threshold import CountedTo, over_threshold
 
 log = logging.getLogger(__name__)
@@ -103,6 +104,8 @@ class Executor:
         done = Done(rule.uuid, ticks[-1], ticks[-1], 1, window, kind, late=max(0, now - ticks[-1]))
         began = time.perf_counter()
         taken = set(written)
+        policy = policy_of(rule.rule)
+        suppressor = None if policy is None else Suppressor(policy, self._groups(rule))
         for tick in ticks:
             span = rule.schedule.window(tick)
             rows = memory.window(span, before)
@@ -127,9 +130,19 @@ class Executor:
                 done.failure = f"{type(error).__name__}: {error}"
                 return done
             began = _lap(done, "evaluating", began)
-            self._keep(rule, findings, done, taken, now)
+            self._keep(rule, rows, findings, done, taken, suppressor, now)
             began = _lap(done, "making alerts", began)
+        if suppressor is not None:
+            done.suppressed = suppressor.suppressed
+            done.grown = [group for group in suppressor.groups.values() if group.added]
         return done
+
+    def _groups(self, rule: WatchedRule) -> Callable[[Iterable[str]], Mapping[str, Group]]:
+        def asked(keys: Iterable[str]) -> Mapping[str, Group]:
+            with self.records.transaction() as session:
+                return ledger.last_of_groups(session, rule.uuid, keys)
+
+        return asked
 
     def _counted_to(self, rule: WatchedRule, done: Done) -> CountedTo:
         def asked(groups: Iterable[str]) -> Mapping[str, int]:
@@ -142,9 +155,22 @@ class Executor:
 
         return asked
 
-    def _keep(self, rule: WatchedRule, findings: Sequence[Finding], done: Done, taken: set[str], now: int) -> None:
-        """Make alerts of those findings that are new, so many as the rule may."""
+    def _keep(
+        self,
+        rule: WatchedRule,
+        rows: pa.Table,
+        findings: Sequence[Finding],
+        done: Done,
+        taken: set[str],
+        suppressor: Suppressor | None,
+        now: int,
+    ) -> None:
+        """Make alerts of those findings that are new and not suppressed, so many as the rule may."""
         done.matches += len(findings)
+        told: dict[int, Told] = {}
+        if suppressor is not None:
+            findings, told = suppressor.sort(rule, rows, findings)
+        numbers = {id(finding): number for number, finding in enumerate(findings)}
         ids = [alert_id(rule, finding) for finding in findings]
         with self.records.transaction() as session:
             known = taken | ledger.known_alerts(session, set(ids) - taken)
@@ -166,7 +192,11 @@ class Executor:
             if finding.fetched and any(place is not None and place not in events for place in finding.places):
                 done.messages.append("an event that matched is in the store no more")
                 continue
-            done.alerts += alerts_of(rule, finding, events, now, execution)
+            alerts = alerts_of(rule, finding, events, now, execution)
+            number = numbers[id(finding)]
+            if suppressor is not None and number in told:
+                suppressor.raised(told[number], alerts[-1])
+            done.alerts += alerts
             taken.add(alert_id(rule, finding))
 
     def fetch(self, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:

@@ -31,6 +31,8 @@ class Place(NamedTuple):
 class Finding:
     """One match of a rule: its events by step, None where one is missing, and when the last one happened.
 
+    `held` is the same by the time that windows go by, which may be that of arrival.
+
     `keys` are a sequence's join keys. `group` holds what the events of a group have in common, field by field;
     `about` is what the alert tells beside, and its `key` what tells it from others of the same events or group.
     Without `fetched` the alert does not hold an event.
@@ -38,6 +40,7 @@ class Finding:
 
     places: tuple[Place | None, ...]
     time: int
+    held: int
     keys: tuple[Any, ...] = ()
     group: Mapping[str, Any] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
@@ -52,8 +55,10 @@ def key_of_group(group: Mapping[str, Any]) -> str:
 def of_events(rule: WatchedRule, rows: pa.Table) -> list[Finding]:
     """Return a finding for each event, the oldest first, those that the rule's pipes leave."""
     found = [
-        Finding((Place(index, id_),), time)
-        for index, id_, time in zip(*(rows.column(n).to_pylist() for n in (m.INDEX, m.ID, m.ORDER)), strict=True)
+        Finding((Place(index, id_),), time, held)
+        for index, id_, time, held in zip(
+            *(rows.column(n).to_pylist() for n in (m.INDEX, m.ID, m.ORDER, m.TIME)), strict=True
+        )
     ]
     order = np.lexsort((np.arange(len(found)), rows.column(m.TIE).to_numpy(), rows.column(m.ORDER).to_numpy()))
     pipes = rule.ready.statement.pipes
@@ -75,13 +80,13 @@ def of_sequences(rule: WatchedRule, rows: pa.Table) -> list[Finding]:
     # An event that fits several steps has a row for each, and is one event all the same.
     candidates.add(table, of_steps, _SameEvents(table, _numbered(rows)))
     hits = [Hit(result, {}) for result in candidates.results()]
-    indices, ids, times = (rows.column(name).to_pylist() for name in (m.INDEX, m.ID, m.ORDER))
+    indices, ids, times, helds = (rows.column(n).to_pylist() for n in (m.INDEX, m.ID, m.ORDER, m.TIME))
     found = []
     for hit in apply_pipes(rule.ready.statement.pipes, hits):
         events = hit.event.events
         places = tuple(None if event is None else Place(indices[event], ids[event]) for event in events)
-        last = max(times[event] for event in events if event is not None)
-        found.append(Finding(places, last, hit.event.keys))
+        last, held = (max(some[event] for event in events if event is not None) for some in (times, helds))
+        found.append(Finding(places, last, held, hit.event.keys))
     return found
 
 

@@ -92,7 +92,7 @@ def matching_indicators(rule: WatchedRule, rows: pa.Table, groups: Sequence[Grou
         if found:
             matched.append((row, found))
     documents = _documents(groups, matched, fetch)
-    indices, ids, times = (rows.column(name).to_pylist() for name in (m.INDEX, m.ID, m.ORDER))
+    indices, ids, times, helds = (rows.column(n).to_pylist() for n in (m.INDEX, m.ID, m.ORDER, m.TIME))
     findings = []
     for row, found in matched:
         shown = [
@@ -102,7 +102,7 @@ def matching_indicators(rule: WatchedRule, rows: pa.Table, groups: Sequence[Grou
         ]
         if shown:
             about = {"threat.enrichments": shown[:_MOST]}
-            findings.append(Finding((Place(indices[row], ids[row]),), times[row], about=about))
+            findings.append(Finding((Place(indices[row], ids[row]),), times[row], helds[row], about=about))
     return sorted(findings, key=lambda finding: finding.time)
 
 

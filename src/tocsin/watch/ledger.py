@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select, update
+import orjson
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from tocsin.detection.schedule import Window
 from tocsin.store.records.models import Execution, Gap, StoredAlert, StoredRule
+from tocsin.watch.suppression import Group, describe
 
 _AT_ONCE = 500  # names in one question to the database
 
@@ -37,6 +39,7 @@ class Done:
     failure: str | None = None
     alerts: list[StoredAlert] = field(default_factory=list)
     written: int = 0
+    grown: list[Group] = field(default_factory=list)  # groups whose alerts stand for more than before
 
     @property
     def status(self) -> str:
@@ -89,6 +92,7 @@ def write(session: Session, done: Done, previous: int | None, last: Last | None)
         if moved.rowcount != 1:  # type: ignore[attr-defined]
             raise LostTickError(done.rule)
     session.add_all(done.alerts)
+    _grow(session, done)
     done.written = len(done.alerts)
     if _continues(done, last):
         assert last is not None
@@ -117,11 +121,38 @@ def write(session: Session, done: Done, previous: int | None, last: Last | None)
     return Last(row.id, row.status, row.messages, row.last_tick, row.matches, row.kind)
 
 
+def _grow(session: Session, done: Done) -> None:
+    """Let alerts stand for what has been suppressed since."""
+    for group in done.grown:
+        alert = group.alert or session.get(StoredAlert, group.id)
+        if alert is None:
+            continue
+        document = orjson.loads(alert.document)
+        describe(document, group.start, group.counted_to, group.added)
+        alert.document = orjson.dumps(document).decode()
+        alert.counted_to = group.counted_to
+        latest = session.scalar(select(func.max(StoredAlert.changed))) or 0
+        alert.changed = max(alert.changed, latest) + 1
+
+
+def last_of_groups(session: Session, rule: str, keys: Iterable[str]) -> dict[str, Group]:
+    """Return the last alert of each of some groups that has one."""
+    found: dict[str, Group] = {}
+    every = list(keys)
+    for start in range(0, len(every), _AT_ONCE):
+        some = every[start : start + _AT_ONCE]
+        asked = select(StoredAlert).where(StoredAlert.rule_uuid == rule, StoredAlert.group_key.in_(some))
+        for alert in session.scalars(asked.order_by(StoredAlert.time)):
+            counted = alert.time if alert.counted_to is None else alert.counted_to
+            found[str(alert.group_key)] = Group(alert.id, alert.time, counted, alert.status == "closed")
+    return found
+
+
 def _continues(done: Done, last: Last | None) -> bool:
     return (
         last is not None
         and done.kind == last.kind
-        and not done.matches
+        and not (done.matches or done.grown)
         and not last.matches
         and (done.status, done.told) == (last.status, last.messages)
     )

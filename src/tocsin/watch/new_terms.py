@@ -22,7 +22,7 @@ def new_terms(rule: WatchedRule, rows: pa.Table, earlier: Earlier, history: int,
     """Return the first event of each combination of values that no event from `history` to `start` has."""
     names = rule.rule.terms_fields
     first: dict[tuple[Any, ...], tuple[int, int]] = {}  # combination -> time and row of its first event
-    times = rows.column(m.ORDER).to_pylist()
+    times, helds = rows.column(m.ORDER).to_pylist(), rows.column(m.TIME).to_pylist()
     for row, value in enumerate(values_of(rows, names)):
         for key in combinations(value, names):
             if key not in first or (times[row], row) < first[key]:
@@ -37,7 +37,10 @@ def new_terms(rule: WatchedRule, rows: pa.Table, earlier: Earlier, history: int,
     indices, ids = rows.column(m.INDEX).to_pylist(), rows.column(m.ID).to_pylist()
     return [
         Finding(
-            (Place(indices[row], ids[row]),), time, about={"key": list(key), "kibana.alert.new_terms": list(key)}
+            (Place(indices[row], ids[row]),),
+            time,
+            helds[row],
+            about={"key": list(key), "kibana.alert.new_terms": list(key)},
         )
         for key, (time, row) in sorted(first.items(), key=lambda one: (one[1], str(one[0])))
     ]

@@ -27,8 +27,8 @@ def read_past(
 ) -> dict[str, list[pa.Table]]:
     """Return, by rule, the rows that windows hold from one moment to another, of what arrived before a third.
 
-    The rules are of one kind: their windows hold events by arrival, or by a time of theirs. What is read is counted
-    into `volume`.
+    The rules are of one kind: their windows hold events by arrival, or by a time of theirs. What is read is
+    counted into `volume`.
     """
     reader, schema = Reader(rules), store.schema()
     if rules[0].by_arrival:

@@ -73,7 +73,7 @@ def _finding(group: Mapping[str, Any], events: _Group, counted: Iterable[Mapping
         "from": first,
     }
     about = {"key": [first, last], "kibana.alert.threshold_result": result}
-    return Finding(tuple(place for _, place in latest), last, (), group, about, fetched=False)
+    return Finding(tuple(place for _, place in latest), last, last, (), group, about, fetched=False)
 
 
 def _many(value: Any) -> list[Any]:

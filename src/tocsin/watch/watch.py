@@ -255,7 +255,7 @@ class Watch:
     def _note(self, state: State, done: Done, previous: int) -> bool:
         """Write down what was done, at once where there are alerts; tell whether the rule goes on."""
         self._waiting.append((done, previous, state))
-        if done.alerts or len(self._waiting) >= _BATCH:
+        if done.alerts or done.grown or len(self._waiting) >= _BATCH:
             return self._flush(state)
         return True
 

@@ -149,6 +149,8 @@ class StoredRule(Base):
 class StoredAlert(Base):
     """An alert: its document, and what of it is asked for often. `id` is made of the rule and what it matched.
 
+    `time` is that of its (last) event, by the time that the rule's windows go by.
+
     `group_key` and `counted_to` belong to alerts that stand for several events: which group of values these have
     in common, and the time of the last event that is counted.
     """

@@ -1,0 +1,170 @@
+"""Suppression: one alert for many findings that have values in common, in an execution or in a span of time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+import pyarrow as pa
+
+from tocsin.moments import iso
+from tocsin.rules.model import Rule
+from tocsin.store.records.models import StoredAlert
+from tocsin.watch import memory as m
+from tocsin.watch.findings import Finding, Place, key_of_group, values_of
+from tocsin.watch.rule import WatchedRule, suppressed_by
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How a rule's alerts are suppressed.
+
+    `span` (nanoseconds) is the time for which an alert stands for what follows, None for an execution alone.
+    `alone` says that findings which lack a field are not suppressed.
+    """
+
+    fields: tuple[str, ...]
+    span: int | None
+    alone: bool
+
+
+def policy_of(rule: Rule) -> Policy | None:
+    """Return how a rule's alerts are suppressed, None when they are not."""
+    about = rule.alert_suppression
+    if not about or not (about.get("group_by") or rule.type == "threshold"):
+        return None
+    duration = about.get("duration")
+    span = None
+    if isinstance(duration, dict):
+        span = int(duration.get("value", 0)) * _UNITS.get(str(duration.get("unit")), 60) * 1_000_000_000
+    return Policy(suppressed_by(rule), span, about.get("missing_fields_strategy") == "doNotSuppress")
+
+
+@dataclass
+class Group:
+    """The last alert of a group: when what it stands for began, up to when it counts, and what is new about it."""
+
+    id: str
+    start: int
+    counted_to: int
+    closed: bool = False
+    alert: StoredAlert | None = None  # one that is not in records yet
+    added: int = 0
+
+
+class Told(NamedTuple):
+    """What an alert stands for: the name of its group, the values in common, the findings beside its own."""
+
+    key: str
+    group: Mapping[str, Any]
+    others: Sequence[Finding]
+
+
+@dataclass
+class Suppressor:
+    """Suppresses the findings of one execution. `known` returns the last alerts of groups, by their names."""
+
+    policy: Policy
+    known: Callable[[Iterable[str]], Mapping[str, Group]]
+    groups: dict[str, Group] = field(default_factory=dict)
+    suppressed: int = 0
+
+    def sort(
+        self, rule: WatchedRule, rows: pa.Table, findings: Sequence[Finding]
+    ) -> tuple[list[Finding], dict[int, Told]]:
+        """Return the findings that become alerts, and by their places what those stand for that are suppressed."""
+        values = _values(rule, rows, self.policy.fields)
+        alone: list[Finding] = []
+        of_group: dict[str, list[Finding]] = {}
+        common: dict[str, dict[str, Any]] = {}
+        for finding in findings:
+            group = _group_of(finding, values, self.policy)
+            if group is None:
+                alone.append(finding)
+                continue
+            key = key_of_group(group)
+            common[key] = group
+            of_group.setdefault(key, []).append(finding)
+        missing = [key for key in of_group if key not in self.groups]
+        self.groups.update(self.known(missing))
+        chosen = list(alone)
+        told: dict[int, Told] = {}
+        for key, some in of_group.items():
+            for first, others in self._of_group(key, sorted(some, key=lambda finding: finding.held)):
+                told[len(chosen)] = Told(key, common[key], others)
+                chosen.append(first)
+        return chosen, told
+
+    def _of_group(self, key: str, findings: list[Finding]) -> list[tuple[Finding, list[Finding]]]:
+        """Return the findings of a group that become alerts, each with those that it stands for."""
+        last = self.groups.get(key)
+        if last is not None:
+            findings = [one for one in findings if one.held > last.counted_to]
+            if self.policy.span is not None and not last.closed:
+                within = [one for one in findings if one.held <= last.start + self.policy.span]
+                if within:
+                    last.added += len(within)
+                    last.counted_to = within[-1].held
+                    self.suppressed += len(within)
+                    findings = findings[len(within) :]
+        parts: list[tuple[Finding, list[Finding]]] = []
+        while findings:
+            first = findings[0]
+            end = None if self.policy.span is None else first.held + self.policy.span
+            others = [one for one in findings[1:] if end is None or one.held <= end]
+            parts.append((first, others))
+            self.suppressed += len(others)
+            findings = findings[1 + len(others) :]
+        return parts
+
+    def raised(self, told: Told, alert: StoredAlert) -> None:
+        """Note the alert that a group has now, and let it tell what it stands for."""
+        key, group, others = told
+        alert.group_key = key
+        alert.counted_to = max((alert.time, *(one.held for one in others)))
+        self.groups[key] = Group(alert.id, alert.time, alert.counted_to, alert=alert)
+        document = orjson.loads(alert.document)
+        document["kibana.alert.suppression.terms"] = [
+            {"field": name, "value": value} for name, value in group.items()
+        ]
+        document["kibana.alert.instance.id"] = key
+        describe(document, alert.time, alert.counted_to, len(others))
+        alert.document = orjson.dumps(document).decode()
+
+
+def describe(document: dict[str, Any], start: int, end: int, added: int) -> None:
+    """Let an alert's document tell from when to when it stands for how many more findings."""
+    document.setdefault("kibana.alert.suppression.start", iso(start))
+    document["kibana.alert.suppression.end"] = iso(end)
+    document["kibana.alert.suppression.docs_count"] = (
+        document.get("kibana.alert.suppression.docs_count", 0) + added
+    )
+    document["kibana.alert.last_detected"] = max(iso(end), str(document.get("kibana.alert.last_detected", "")))
+
+
+def _values(rule: WatchedRule, rows: pa.Table, names: tuple[str, ...]) -> dict[Place, dict[str, Any]]:
+    if not names:
+        return {}
+    places = zip(rows.column(m.INDEX).to_pylist(), rows.column(m.ID).to_pylist(), strict=True)
+    return {Place(*place): value for place, value in zip(places, values_of(rows, names), strict=True)}
+
+
+def _group_of(
+    finding: Finding, values: Mapping[Place, Mapping[str, Any]], policy: Policy
+) -> dict[str, Any] | None:
+    """Return what a finding has in common with others of its group; None of one that stands alone."""
+    if finding.group is not None:
+        return dict(finding.group)
+    places = [place for place in finding.places if place is not None]
+    group: dict[str, Any] = {}
+    for name in policy.fields:
+        found = [values.get(place, {}).get(name) for place in places]
+        shared = found[0] if found and all(one == found[0] for one in found) else None
+        if shared is None and policy.alone:
+            return None
+        group[name] = shared
+    return group
