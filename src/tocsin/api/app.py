@@ -16,6 +16,7 @@ from tocsin import __version__
 from tocsin.api import (
     access_routes,
     alert_routes,
+    connector_routes,
     docs,
     eql_routes,
     exception_routes,
@@ -54,7 +55,7 @@ _STRICT_TRANSPORT = "max-age=31536000"
 # Addresses that name an index by a parameter come last: they would take any other.
 _ROOMS = (
     operations, access_routes, rule_routes, rule_file_routes, alert_routes, exception_routes, list_routes,
-    eql_routes, search_routes, index_routes, ingest_routes, probes,
+    connector_routes, eql_routes, search_routes, index_routes, ingest_routes, probes,
 )  # fmt: skip
 
 

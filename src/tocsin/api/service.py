@@ -21,6 +21,7 @@ from tocsin.store.lake.lake import LakeSettings, LakeStore
 from tocsin.store.records.access import ensure_admin
 from tocsin.store.records.database import Records
 from tocsin.watch.alert_index import StoreWithAlerts
+from tocsin.watch.delivery import Deliverer, DeliveryThread
 from tocsin.watch.settings import WatchSettings
 from tocsin.watch.thread import WatchThread, set_forward
 from tocsin.watch.watch import Watch
@@ -33,6 +34,7 @@ class Service:
     config: Config
     store: EventStore
     watch: WatchThread
+    deliveries: DeliveryThread
     records: Records
     ingest: Ingest
     gate: Gate
@@ -48,6 +50,7 @@ class Service:
         self.stopping = True
         self.watched.close()
         self.watch.close()
+        self.deliveries.close()
         self.searches.close()
         self.store.close()
         self.records.close()
@@ -80,11 +83,14 @@ def open_service(config: Config) -> Service:
     if config.watch:
         watched.start()
     metrics = Metrics(store, rejected)
+    deliveries = DeliveryThread(Deliverer(records))
     watch.start()
+    deliveries.start()
     return Service(
         config=config,
         store=store,
         watch=watch,
+        deliveries=deliveries,
         records=records,
         ingest=ingest,
         gate=Gate(records),

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tocsin.detection.schedule import SECOND, Window
 from tocsin.errors import TocsinError
@@ -201,18 +202,19 @@ class Executor:
 
     def fetch(self, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
         """Return events of the store, flat; those that are there no more are missing."""
-        by_index: dict[str, set[str]] = {}
-        for place in places:
-            by_index.setdefault(place.index, set()).add(place.id)
+        by_index: dict[str, list[str]] = {}
+        for place in dict.fromkeys(places):
+            by_index.setdefault(place.index, []).append(place.id)
         found: dict[Place, dict[str, Any]] = {}
         for index, ids in by_index.items():
             for batch in self.store.find([index], ids):
                 column = batch.columns.get(ID)
                 if column is None:
                     continue
-                rows = [row for row, id_ in enumerate(column.to_pylist()) if id_ in ids]
-                for row, source in zip(rows, batch.sources(rows), strict=True):
-                    found[Place(index, column[row].as_py())] = {**flat(source), "_index": index}
+                rows = np.flatnonzero(pc.is_in(column.cast(pa.string()), value_set=pa.array(ids, pa.string())))
+                here = column.take(pa.array(rows)).to_pylist()
+                for id_, source in zip(here, batch.sources(rows.tolist()), strict=True):
+                    found[Place(index, id_)] = {**flat(source), "_index": index}
         return found
 
 

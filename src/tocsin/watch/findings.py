@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
 from tocsin.engine.candidates import TIEBREAKER, Candidates, Ordering, Places
@@ -80,21 +81,32 @@ def of_sequences(rule: WatchedRule, rows: pa.Table) -> list[Finding]:
     # An event that fits several steps has a row for each, and is one event all the same.
     candidates.add(table, of_steps, _SameEvents(table, _numbered(rows)))
     hits = [Hit(result, {}) for result in candidates.results()]
-    indices, ids, times, helds = (rows.column(n).to_pylist() for n in (m.INDEX, m.ID, m.ORDER, m.TIME))
+    hits = apply_pipes(rule.ready.statement.pipes, hits)
+    needed = sorted({event for hit in hits for event in hit.event.events if event is not None})
+    some = rows.take(pa.array(needed, pa.int64()))
+    of_event = {
+        event: Place(*place)
+        for event, *place in zip(
+            needed, some.column(m.INDEX).to_pylist(), some.column(m.ID).to_pylist(), strict=True
+        )
+    }
+    times, helds = rows.column(m.ORDER).to_numpy(), rows.column(m.TIME).to_numpy()
     found = []
-    for hit in apply_pipes(rule.ready.statement.pipes, hits):
+    for hit in hits:
         events = hit.event.events
-        places = tuple(None if event is None else Place(indices[event], ids[event]) for event in events)
-        last, held = (max(some[event] for event in events if event is not None) for some in (times, helds))
+        places = tuple(None if event is None else of_event[event] for event in events)
+        last, held = (int(max(t[event] for event in events if event is not None)) for t in (times, helds))
         found.append(Finding(places, last, held, hit.event.keys))
     return found
 
 
 def _numbered(rows: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Return for each row the number of the first row of the same event."""
-    first: dict[tuple[str, str], int] = {}
-    pairs = zip(rows.column(m.INDEX).to_pylist(), rows.column(m.ID).to_pylist(), strict=True)
-    return np.array([first.setdefault(pair, number) for number, pair in enumerate(pairs)], np.int64)
+    names = pc.binary_join_element_wise(rows.column(m.INDEX), rows.column(m.ID), "/").combine_chunks()
+    codes = names.dictionary_encode().indices.to_numpy()
+    _, first, events = np.unique(codes, return_index=True, return_inverse=True)
+    numbers: np.ndarray[Any, np.dtype[np.int64]] = first[events].astype(np.int64)
+    return numbers
 
 
 class _SameEvents(Places):

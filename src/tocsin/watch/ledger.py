@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from tocsin.detection.schedule import Window
 from tocsin.store.records.models import Execution, Gap, StoredAlert, StoredRule
+from tocsin.watch.outbox import note_actions
 from tocsin.watch.suppression import Group, describe
 
 _AT_ONCE = 500  # names in one question to the database
@@ -93,6 +94,10 @@ def write(session: Session, done: Done, previous: int | None, last: Last | None)
             raise LostTickError(done.rule)
     session.add_all(done.alerts)
     _grow(session, done)
+    if done.alerts:
+        rule = session.get(StoredRule, done.rule)
+        if rule is not None:
+            note_actions(session, rule, done.alerts, datetime.now(UTC))
     done.written = len(done.alerts)
     if _continues(done, last):
         assert last is not None

@@ -39,14 +39,11 @@ def read_past(
     return _between(reader.read(store, schema, arrived_to=arrived_to, volume=volume), start, end)
 
 
-def read_late(
-    store: EventStore, rules: Sequence[WatchedRule], end: int, arrived_from: int, arrived_to: int
+def read_arrived(
+    store: EventStore, reader: Reader, start: int, end: int, volume: Volume | None = None
 ) -> dict[str, list[pa.Table]]:
-    """Return, by rule, the rows of events that arrived in a span of time and are older than a moment."""
-    reader = Reader(rules)
-    return _between(
-        reader.read(store, store.schema(), arrived_from=arrived_from, arrived_to=arrived_to), None, end
-    )
+    """Return, by rule, the rows of events that arrived in a span of time, whenever they happened."""
+    return reader.read(store, store.schema(), arrived_from=start, arrived_to=end, volume=volume)
 
 
 def _between(found: dict[str, list[pa.Table]], start: int | None, end: int | None) -> dict[str, list[pa.Table]]:

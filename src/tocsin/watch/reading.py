@@ -20,6 +20,7 @@ from tocsin.engine.table import EventTable
 from tocsin.store.events import ARRIVED as ARRIVAL
 from tocsin.store.events import EventStore, Scan, StoredBatch
 from tocsin.watch import memory as m
+from tocsin.watch.joining import joined
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.volume import Volume
 
@@ -64,7 +65,7 @@ class Reader:
         fields = self.fields - {INDEX_FIELD}
         schema = schema.extended([Field(ARRIVAL, FieldType.DATE)])
         scan = Scan(self.patterns, fields, start, end, arrived_from=arrived_from, arrived_to=arrived_to)
-        for batch in store.scan(scan):
+        for batch in joined(store.scan(scan)):
             table = _table(batch, schema, self.fields)
             every = np.arange(table.rows)
             arrived = _arrivals(table, every)

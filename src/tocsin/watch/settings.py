@@ -11,7 +11,7 @@ from tocsin.detection.schedule import SECOND
 class WatchSettings:
     """Times are in nanoseconds."""
 
-    every: int = 2 * SECOND  # how often new events are looked at
+    every: int = 4 * SECOND  # how often new events are looked at, at least
     catch_up: int = 24 * 3600 * SECOND  # ticks that were missed longer ago are left as a gap
     late: int = 24 * 3600 * SECOND  # how late an event may come and have its windows run again
     kept: int = 600 * SECOND  # what is remembered beyond windows, for events that come a little late

@@ -63,4 +63,4 @@ class WatchThread:
                 self.problem, pause = told, min(_LONGEST_PAUSE, pause * 2)
                 self.watch.restart()
             self.turned = time.monotonic()
-            self._wake.wait(pause)
+            self._wake.wait(min(pause, self.watch.due_in() / 1e9) if self.problem is None else pause)

@@ -15,16 +15,20 @@ _KEPT = 3 * 86_400  # seconds that are counted one by one; windows that reach fu
 
 
 class Volume:
-    """Counts events by their own time and by that of their arrival, from a moment on (`since`, nanoseconds)."""
+    """Counts events by their own time and by that of their arrival, from a moment on (`since`, nanoseconds).
+
+    `total` is how many it was told of.
+    """
 
     def __init__(self, since: int) -> None:
-        self.since = since
+        self.since, self.total = since, 0
         self._base = since // _SECOND
         self._counts: dict[tuple[str, bool], npt.NDArray[np.int64]] = {}
         self._sums: dict[tuple[str, bool], npt.NDArray[np.int64]] = {}
 
     def add(self, index: str, times: npt.NDArray[np.int64], arrivals: npt.NDArray[np.int64]) -> None:
         """Count events of an index. What happened before `since` is not counted by its own time."""
+        self.total += len(times)
         for by_arrival, moments in ((False, times), (True, arrivals)):
             seconds = moments // _SECOND - self._base
             seconds = seconds[(seconds >= 0) & (seconds < 2 * _KEPT)]

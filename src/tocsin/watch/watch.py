@@ -7,7 +7,7 @@ run which is late finds what it would have found on time (docs/decisions/018-wha
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ from tocsin.watch.execution import Executor, late_ticks, needed_from
 from tocsin.watch.ledger import Done, Last, LostTickError
 from tocsin.watch.memory import Memory, Needless, schema_of
 from tocsin.watch.new_terms import last_of_each
-from tocsin.watch.past import read_late, read_past
+from tocsin.watch.past import read_arrived, read_past
 from tocsin.watch.reading import Reader
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.ruleset import Entry, changes, read_entries
@@ -32,7 +32,8 @@ from tocsin.watch.settings import WatchSettings
 from tocsin.watch.volume import Volume
 
 log = logging.getLogger(__name__)
-_LOOK_BACK = 3600 * SECOND
+_LOOK_BACK = 600 * SECOND  # what rules are read together for at a start; four times as far for fewer, and so on
+_MOMENT = SECOND // 20
 _BATCH = 200  # executions without alerts that share a transaction
 
 
@@ -67,6 +68,7 @@ class Watch:
         self.asked = AskedRuns(self.store, self.records, self.executor, lambda alerts: self.raised(alerts))
         self.cursor: int | None = None  # up to which arrivals have been looked at
         self.started = 0
+        self._counted = False  # what was there at the start
         self.volume = Volume(0)
         self._reader = Reader([])
         self._waiting: list[tuple[Done, int, State]] = []
@@ -80,7 +82,7 @@ class Watch:
         mark = self.store.watermark()
         if self.cursor is None:
             self.cursor = self.started = mark
-            self.volume = Volume(mark)
+            self.volume = Volume(mark - 6 * _LOOK_BACK)
         self._take_up(mark)
         self._look(mark)
         for state in sorted(self.states.values(), key=lambda state: state.memory.rows if state.memory else 0):
@@ -88,6 +90,12 @@ class Watch:
         self._flush()
         self.asked.turn(mark)
         self.volume.forget(mark)
+
+    def due_in(self) -> int:
+        """Return how many nanoseconds it takes until a rule is due, a few at least."""
+        now = self.store.watermark()
+        waits = (state.schedule.interval - now % state.schedule.interval for state in self.states.values())
+        return min(waits, default=self.settings.every) + _MOMENT
 
     # ---- rules
 
@@ -141,26 +149,39 @@ class Watch:
         state.done_to = place
 
     def _load(self, states: Sequence[State]) -> None:
-        """Read what rules need of the past, those together that look back about as far."""
+        """Read what rules need of the past, every event once: all rules what came in last, few what is older."""
         assert self.cursor is not None
-        groups: dict[tuple[bool, int], list[tuple[State, WatchedRule, int]]] = {}
+        rules: list[tuple[State, WatchedRule, int]] = []
         for state in states:
             rule = state.entry.watched
             if rule is not None:
-                since = self._since(state, rule)
-                reach = max(0, self.cursor - since) // _LOOK_BACK
-                groups.setdefault((rule.by_arrival, reach.bit_length()), []).append((state, rule, since))
-        for (by_arrival, _), some in groups.items():
-            since = min(since for *_, since in some)
-            rules = [rule for _, rule, _ in some]
-            found = read_past(self.store, rules, since, None, self.cursor)
-            late: dict[str, list[pa.Table]] = {}
-            if not by_arrival:
-                seen = min(state.done_to for state, *_ in some)
-                late = read_late(self.store, rules, since, seen, self.cursor)
-            for state, rule, _ in some:
-                rows = [*found.get(rule.uuid, []), *late.get(rule.uuid, [])]
-                state.memory = Memory(schema_of(rule.types), since, rows)
+                state.memory = Memory(schema_of(rule.types), self._since(state, rule))
+                rules.append((state, rule, min(state.memory.since, state.done_to)))
+        end, reach = self.cursor, _LOOK_BACK
+        while rules:
+            within = [since for *_, since in rules if since >= self.cursor - reach]
+            reach *= 4
+            if not within:
+                continue
+            start = min(within)
+            volume = None if self._counted else self.volume
+            self._counted = True
+            every = len(rules) == len(self._reader.rules)
+            reader = self._reader if every else Reader([rule for _, rule, _ in rules])
+            self._remember(read_arrived(self.store, reader, start, end, volume))
+            done = [(rule, state) for state, rule, since in rules if since >= start and not rule.by_arrival]
+            if done:
+                oldest = min(state.memory.since for _, state in done if state.memory)
+                self._remember(read_past(self.store, [rule for rule, _ in done], oldest, None, start))
+            rules = [one for one in rules if one[2] < start]
+            end = start
+
+    def _remember(self, found: Mapping[str, Sequence[pa.Table]]) -> None:
+        for uuid, parts in found.items():
+            memory = self.states[uuid].memory
+            if memory is not None:
+                for part in parts:
+                    memory.add(part)
 
     def _since(self, state: State, rule: WatchedRule) -> int:
         """Return from when on a rule needs events: those of its next window, and of the history before."""
@@ -181,11 +202,7 @@ class Watch:
         found = self._reader.read(
             self.store, self.store.schema(), arrived_from=self.cursor, arrived_to=mark, volume=self.volume
         )
-        for uuid, parts in found.items():
-            memory = self.states[uuid].memory
-            if memory is not None:
-                for part in parts:
-                    memory.add(part)
+        self._remember(found)
         self.cursor = mark
 
     # ---- runs

@@ -142,6 +142,7 @@ class StoredRule(Base):
     created_by: Mapped[str] = mapped_column(String(160))
     updated: Mapped[datetime]
     updated_by: Mapped[str] = mapped_column(String(160))
+    muted_until: Mapped[datetime | None]  # until when its actions are held back
     watched_from: Mapped[int | None]
     done_to: Mapped[int | None]
 
@@ -308,3 +309,41 @@ class ListedValue(Base):
     value: Mapped[str] = mapped_column(String(1024))
     created: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(160))
+
+
+class Connector(Base):
+    """Where actions go: a webhook, or what Apprise reaches. `secrets` are never shown."""
+
+    __tablename__ = "connectors"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    type: Mapped[str] = mapped_column(String(64))  # as Kibana names it, `.webhook` say
+    config: Mapped[dict[str, Any]]
+    secrets: Mapped[dict[str, Any]]
+    created: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(160))
+
+
+class Delivery(Base):
+    """A message about alerts on its way to a connector: written with the alerts, tried until it is there.
+
+    `state` is waiting, delivered, failed (it was given up) or held back (the rule was snoozed).
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("deliveries_due", "state", "next_try"), Index("deliveries_rule", "rule_uuid", "id"))
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    rule_uuid: Mapped[str] = mapped_column(String(36))
+    action: Mapped[str] = mapped_column(String(64))  # which of the rule's actions
+    connector_id: Mapped[str] = mapped_column(String(64))
+    params: Mapped[dict[str, Any]]
+    alerts: Mapped[list[str]]
+    summary: Mapped[bool] = mapped_column(Boolean)
+    state: Mapped[str] = mapped_column(String(16))
+    tries: Mapped[int]
+    made: Mapped[datetime]
+    next_try: Mapped[datetime]
+    done: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text)

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("created_by", sa.String(160), nullable=False),
         sa.Column("updated", _MOMENT, nullable=False),
         sa.Column("updated_by", sa.String(160), nullable=False),
+        sa.Column("muted_until", _MOMENT),
         sa.Column("watched_from", sa.BigInteger),
         sa.Column("done_to", sa.BigInteger),
     )
@@ -138,6 +139,35 @@ def upgrade() -> None:
     )
     op.create_index("value_list_items_list", "value_list_items", ["list_id", "value"], unique=True)
 
+    op.create_table(
+        "connectors",
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("name", sa.String(255), nullable=False),
+        sa.Column("type", sa.String(64), nullable=False),
+        sa.Column("config", sa.JSON, nullable=False),
+        sa.Column("secrets", sa.JSON, nullable=False),
+        sa.Column("created", _MOMENT, nullable=False),
+        sa.Column("created_by", sa.String(160), nullable=False),
+    )
+    op.create_table(
+        "deliveries",
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("rule_uuid", sa.String(36), nullable=False),
+        sa.Column("action", sa.String(64), nullable=False),
+        sa.Column("connector_id", sa.String(64), nullable=False),
+        sa.Column("params", sa.JSON, nullable=False),
+        sa.Column("alerts", sa.JSON, nullable=False),
+        sa.Column("summary", sa.Boolean, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("tries", sa.BigInteger, nullable=False),
+        sa.Column("made", _MOMENT, nullable=False),
+        sa.Column("next_try", _MOMENT, nullable=False),
+        sa.Column("done", _MOMENT),
+        sa.Column("error", sa.Text),
+    )
+    op.create_index("deliveries_due", "deliveries", ["state", "next_try"])
+    op.create_index("deliveries_rule", "deliveries", ["rule_uuid", "id"])
+
 
 def _who() -> list[sa.Column[object]]:
     return [
@@ -150,7 +180,14 @@ def _who() -> list[sa.Column[object]]:
 
 def downgrade() -> None:
     """Remove the tables."""
-    for name in ("value_list_items", "value_lists", "exception_items", "exception_lists"):
+    for name in (
+        "deliveries",
+        "connectors",
+        "value_list_items",
+        "value_lists",
+        "exception_items",
+        "exception_lists",
+    ):
         op.drop_table(name)
     for name in ("runs", "gaps", "executions", "alert_changes", "alerts", "rules"):
         op.drop_table(name)

@@ -1,0 +1,194 @@
+"""Connectors, to which the actions of rules tell of alerts, and what became of the messages."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import select
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from tocsin.api.answers import ApiError, answer, bad_request
+from tocsin.api.body import body_of, read_json
+from tocsin.api.security import allow
+from tocsin.store.records.access import Actor, Scope, record
+from tocsin.store.records.models import Connector, Delivery, StoredRule
+from tocsin.watch.delivery import SENDERS
+
+router = APIRouter(tags=["actions"])
+_READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
+_BODY = body_of(
+    "name", "connector_type_id", name="string", connector_type_id="string", config="object", secrets="object"
+)
+_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+def shown(connector: Connector) -> dict[str, Any]:
+    """Return a connector as Kibana shows it, without its secrets."""
+    return {
+        "id": connector.id, "name": connector.name, "connector_type_id": connector.type,
+        "config": connector.config, "is_preconfigured": False, "is_deprecated": False, "is_missing_secrets": False,
+        "is_system_action": False,
+    }  # fmt: skip
+
+
+def _read(body: dict[str, Any], kind: str | None = None) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
+    """Return name, type, settings and secrets of a connector. Raises ApiError, which names the field."""
+    name, kind = body.get("name"), kind or body.get("connector_type_id")
+    config, secrets = body.get("config", {}), body.get("secrets", {})
+    if not isinstance(name, str) or not name:
+        raise bad_request("[request body.name]: a text is needed")
+    if kind not in SENDERS:
+        raise bad_request(f"[connector_type_id] is one of {', '.join(SENDERS)}")
+    if not isinstance(config, dict) or not isinstance(secrets, dict):
+        raise bad_request("[config] and [secrets] are objects")
+    if kind == ".webhook" and not str(config.get("url", "")).startswith(("http://", "https://")):
+        raise bad_request("[config.url] is the address of a webhook, http or https")
+    if kind == ".apprise" and not (secrets.get("urls") or secrets.get("url")):
+        raise bad_request("[secrets.urls] are addresses of Apprise, such as mailto:// or slack://")
+    return name, str(kind), config, secrets
+
+
+def _find(session: Any, id_: str) -> Connector:
+    found: Connector | None = session.get(Connector, id_)
+    if found is None:
+        raise ApiError(404, "resource_not_found_exception", f"Saved object [action/{id_}] not found")
+    return found
+
+
+@router.post("/api/actions/connector", openapi_extra=_BODY)
+@router.post("/api/actions/connector/{id}", openapi_extra=_BODY)
+async def create(request: Request, id: str | None = None, actor: Actor = _WRITE) -> Response:
+    """Make a connector."""
+    name, kind, config, secrets = _read(await read_json(request))
+
+    def work() -> dict[str, Any]:
+        with request.app.state.service.records.transaction() as session:
+            id_ = (id or str(uuid.uuid4()))[:64]
+            if session.get(Connector, id_) is not None:
+                raise ApiError(409, "version_conflict_engine_exception", f"there is a connector {id_}")
+            made = Connector(
+                id=id_, name=name[:255], type=kind, config=config, secrets=secrets, created=datetime.now(UTC),
+                created_by=actor.name,
+            )  # fmt: skip
+            session.add(made)
+            record(session, actor, "connector.created", id_, type=kind)
+            return shown(made)
+
+    return answer(request, await run_in_threadpool(work))
+
+
+@router.get("/api/actions/connectors", dependencies=[_READ])
+async def every(request: Request) -> Response:
+    """Return the connectors, without their secrets."""
+
+    def work() -> list[dict[str, Any]]:
+        with request.app.state.service.records.transaction() as session:
+            return [shown(one) for one in session.scalars(select(Connector).order_by(Connector.name))]
+
+    return answer(request, await run_in_threadpool(work))
+
+
+@router.get("/api/actions/connector/{id}", dependencies=[_READ])
+async def read(request: Request, id: str) -> Response:
+    """Return a connector, without its secrets."""
+
+    def work() -> dict[str, Any]:
+        with request.app.state.service.records.transaction() as session:
+            return shown(_find(session, id))
+
+    return answer(request, await run_in_threadpool(work))
+
+
+@router.put("/api/actions/connector/{id}", openapi_extra=_BODY)
+async def change(request: Request, id: str, actor: Actor = _WRITE) -> Response:
+    """Give a connector other settings."""
+    body = await read_json(request)
+
+    def work() -> dict[str, Any]:
+        with request.app.state.service.records.transaction() as session:
+            found = _find(session, id)
+            name, _, config, secrets = _read({"secrets": found.secrets, **body}, found.type)
+            found.name, found.config, found.secrets = name[:255], config, secrets
+            record(session, actor, "connector.changed", id)
+            return shown(found)
+
+    return answer(request, await run_in_threadpool(work))
+
+
+@router.delete("/api/actions/connector/{id}")
+async def delete(request: Request, id: str, actor: Actor = _WRITE) -> Response:
+    """Remove a connector; messages that wait for it are given up."""
+
+    def work() -> None:
+        with request.app.state.service.records.transaction() as session:
+            session.delete(_find(session, id))
+            record(session, actor, "connector.removed", id)
+
+    await run_in_threadpool(work)
+    return Response(status_code=204)
+
+
+@router.get("/api/actions/deliveries", dependencies=[_READ])
+async def deliveries(
+    request: Request, rule_uuid: str | None = None, size: int = Query(50, ge=1, le=1000)
+) -> Response:
+    """Return the newest messages: of which rule, to whom, about what, and what became of them."""
+
+    def work() -> list[dict[str, Any]]:
+        asked = select(Delivery).order_by(Delivery.id.desc()).limit(size)
+        if rule_uuid is not None:
+            asked = asked.where(Delivery.rule_uuid == rule_uuid)
+        with request.app.state.service.records.transaction() as session:
+            return [
+                {
+                    "id": one.id, "rule_uuid": one.rule_uuid, "connector_id": one.connector_id, "state": one.state,
+                    "tries": one.tries, "made": one.made, "next_try": one.next_try, "done": one.done,
+                    "error": one.error, "alerts": one.alerts, "summary": one.summary,
+                }
+                for one in session.scalars(asked)
+            ]  # fmt: skip
+
+    return answer(request, {"deliveries": await run_in_threadpool(work)})
+
+
+# ---- snoozing
+
+
+@router.post("/api/alerting/rule/{id}/_mute_all")
+async def mute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
+    """Hold a rule's actions back until they are let go again."""
+    return await _mute(request, id, actor, _FOREVER)
+
+
+@router.post("/api/alerting/rule/{id}/_unmute_all")
+async def unmute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
+    """Let a rule's actions tell of alerts again."""
+    return await _mute(request, id, actor, None)
+
+
+@router.post("/api/alerting/rule/{id}/_snooze", openapi_extra=body_of("until", until="string"))
+async def snooze(request: Request, id: str, actor: Actor = _WRITE) -> Response:
+    """Hold a rule's actions back until a moment."""
+    body = await read_json(request)
+    try:
+        until = datetime.fromisoformat(str(body.get("until")).replace("Z", "+00:00"))
+    except ValueError:
+        raise bad_request("[until] is a moment, as in 2027-01-01T00:00:00Z") from None
+    return await _mute(request, id, actor, until if until.tzinfo else until.replace(tzinfo=UTC))
+
+
+async def _mute(request: Request, id_: str, actor: Actor, until: datetime | None) -> Response:
+    def work() -> None:
+        with request.app.state.service.records.transaction() as session:
+            rule = session.get(StoredRule, id_)
+            if rule is None:
+                raise ApiError(404, "resource_not_found_exception", f'id: "{id_}" not found')
+            rule.muted_until = until
+            record(session, actor, "rule.snoozed", rule.rule_id, until=str(until))
+
+    await run_in_threadpool(work)
+    return Response(status_code=204)

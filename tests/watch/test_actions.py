@@ -1,0 +1,182 @@
+"""Actions: what is told of alerts, to whom, how often, what becomes of it. Messages go to a real server."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import select
+
+from tests.watch.virtual import BAD, MINUTE, START, Office, rule
+from tocsin.store.records.models import Connector, Delivery, StoredRule
+from tocsin.watch.delivery import Deliverer
+
+
+class Hook:
+    """A server that keeps what it is sent; `status` is what it answers."""
+
+    def __init__(self):
+        self.got, self.status = list[dict[str, Any]](), 200
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                hook.got.append({"path": self.path, "headers": dict(self.headers), "body": body})
+                self.send_response(hook.status)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def bodies(self):
+        return [orjson.loads(one["body"]) for one in self.got]
+
+
+@pytest.fixture
+def hook():
+    made = Hook()
+    yield made
+    made.server.shutdown()
+
+
+def action(**frequency):
+    return {"id": "hook", "group": "default", "params": {}, "frequency": {"summary": True, **frequency}}
+
+
+def office_of(tmp_path, hook, one, **connector):
+    office = Office(tmp_path, [rule(actions=[one])])
+    given = {
+        "type": ".webhook",
+        "config": {"url": f"http://127.0.0.1:{hook.port}/alerts"},
+        "secrets": {},
+        **connector,
+    }
+    with office.records.transaction() as session:
+        session.add(Connector(id="hook", name="hook", created=datetime.now(UTC), created_by="x", **given))
+    office.turn()
+    return office
+
+
+def raise_alerts(office, count=1):
+    for _ in range(count):
+        office.event(**BAD, host={"name": "ws-1"})
+    office.until((office.now // (5 * MINUTE) + 1) * 5 * MINUTE)
+    office.turn()
+
+
+def deliver(office, later=0):
+    return Deliverer(office.records).turn(datetime.now(UTC) + timedelta(seconds=later))
+
+
+def states(office):
+    with office.records.transaction() as session:
+        return [(one.state, one.tries) for one in session.scalars(select(Delivery).order_by(Delivery.id))]
+
+
+def test_a_summary_tells_of_all_alerts_of_an_execution(tmp_path, hook):
+    office = office_of(tmp_path, hook, action())
+    raise_alerts(office, 3)
+    deliver(office)
+    [body] = hook.bodies()
+    assert body["rule"]["name"] == "r"
+    assert len(body["alerts"]) == 3
+    assert body["alerts"][0]["kibana.alert.rule.rule_id"] == "r"
+    assert states(office) == [("delivered", 1)]
+    deliver(office)
+    assert len(hook.got) == 1
+
+
+def test_each_alert_is_told_of_by_itself(tmp_path, hook):
+    params = {"body": '{"text": "{{context.rule.name}}: {{#context.alerts}}{{host.name}}{{/context.alerts}}"}'}
+    office = office_of(tmp_path, hook, {**action(summary=False), "params": params})
+    raise_alerts(office, 2)
+    deliver(office)
+    assert hook.bodies() == [{"text": "r: ws-1"}] * 2
+
+
+def test_what_is_throttled_is_told_of_together_when_the_time_is_over(tmp_path, hook):
+    office = office_of(tmp_path, hook, action(throttle="1h", notifyWhen="onThrottleInterval"))
+    for _ in range(3):
+        raise_alerts(office)
+        deliver(office)
+    assert [body["count"] for body in hook.bodies()] == [1]
+    deliver(office, later=3700)
+    assert [body["count"] for body in hook.bodies()] == [1, 2]
+
+
+def test_a_snoozed_rule_tells_nobody(tmp_path, hook):
+    office = office_of(tmp_path, hook, action())
+    with office.records.transaction() as session:
+        session.scalars(select(StoredRule)).one().muted_until = datetime.now(UTC) + timedelta(hours=1)
+    raise_alerts(office)
+    deliver(office)
+    assert hook.got == []
+    assert states(office) == [("held back", 0)]
+
+
+def test_what_fails_is_tried_again_later(tmp_path, hook):
+    office = office_of(tmp_path, hook, action())
+    hook.status = 503
+    raise_alerts(office)
+    deliver(office)
+    assert deliver(office) == 0  # not at once
+    hook.status = 200
+    deliver(office, later=20)
+    assert states(office) == [("delivered", 2)]
+    assert len(hook.got) == 2
+
+
+@pytest.mark.parametrize(
+    ("connector", "status", "words"),
+    [
+        ({}, 404, "answers 404"),
+        ({"type": ".jira"}, 200, "cannot deliver"),
+        ({"type": ".apprise", "secrets": {"urls": ["nonsense"]}}, 200, "none that Apprise knows"),
+    ],
+)
+def test_what_cannot_succeed_is_given_up_and_told(tmp_path, hook, connector, status, words):
+    office = office_of(tmp_path, hook, action(), **connector)
+    hook.status = status
+    raise_alerts(office)
+    deliver(office)
+    assert states(office) == [("failed", 1)]
+    with office.records.transaction() as session:
+        assert words in str(session.scalars(select(Delivery)).one().error)
+
+
+def test_apprise_delivers(tmp_path, hook):
+    params = {"title": "{{context.rule.name}}", "message": "{{#alerts}}{{host.name}} {{/alerts}}"}
+    urls = [f"json://127.0.0.1:{hook.port}/notify"]
+    office = office_of(
+        tmp_path, hook, {**action(), "params": params}, type=".apprise", config={}, secrets={"urls": urls}
+    )
+    raise_alerts(office, 2)
+    deliver(office)
+    [body] = hook.bodies()
+    assert (body["title"], body["message"]) == ("r", "ws-1 ws-1")
+
+
+def test_a_webhook_signs_in(tmp_path, hook):
+    config = {"url": f"http://127.0.0.1:{hook.port}/", "headers": {"X-Team": "soc"}}
+    office = office_of(tmp_path, hook, action(), config=config, secrets={"user": "a", "password": "b"})
+    raise_alerts(office)
+    deliver(office)
+    assert hook.got[0]["headers"]["X-Team"] == "soc"
+    assert hook.got[0]["headers"]["Authorization"] == "Basic YTpi"
+
+
+def test_alerts_and_their_messages_are_written_together(tmp_path, hook):
+    office = office_of(tmp_path, hook, action())
+    raise_alerts(office)
+    assert len(office.alerts()) == 1
+    assert states(office) == [("waiting", 0)]
+    assert office.alerts()[0].created > START
