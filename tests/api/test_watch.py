@@ -348,6 +348,71 @@ def test_bulk_actions(http):
     assert http.post(bulk, json={"action": "explode"}).status_code == 400
 
 
+# ---- actions
+
+
+HOOK = {"name": "team", "connector_type_id": ".webhook", "config": {"url": "http://127.0.0.1:1/x"}}
+
+
+def test_connectors_keep_their_secrets(http):
+    body = {**HOOK, "secrets": {"user": "a", "password": "very secret"}}
+    made = http.post("/api/actions/connector/team", json=body)
+    assert made.json()["id"] == "team"
+    changed = http.put("/api/actions/connector/team", json={"name": "Team", "config": HOOK["config"]})
+    for answer in (made, changed, http.get("/api/actions/connectors"), http.get("/api/actions/connector/team")):
+        assert answer.is_success
+        assert "very secret" not in answer.text
+    assert http.get("/api/actions/connectors").json()[0]["name"] == "Team"
+    assert http.delete("/api/actions/connector/team").status_code == 204
+    assert http.get("/api/actions/connector/team").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"connector_type_id": ".nothing"}, "connector_type_id"),
+        ({"config": {"url": "file:///etc/passwd"}}, "config.url"),
+        ({"connector_type_id": ".apprise"}, "secrets.urls"),
+        ({"name": ""}, "name"),
+    ],
+)
+def test_a_connector_that_cannot_be_is_refused(http, change, field):
+    answer = http.post("/api/actions/connector", json={**HOOK, **change})
+    assert answer.status_code == 400
+    assert field in answer.json()["error"]["reason"]
+
+
+def test_what_became_of_messages_is_told_and_a_snoozed_rule_sends_none(http):
+    http.post("/api/actions/connector/team", json=HOOK)
+    action = {"id": "team", "group": "default", "action_type_id": ".webhook", "params": {}}
+    made = http.post("/api/detection_engine/rules", json={**RULE, "actions": [action]}).json()
+    put_event(http, process={"name": "bad.exe"})
+    run_now(http)
+    first = until(lambda: [d for d in deliveries(http) if d["tries"]])
+    assert first[0]["state"] == "waiting"
+    assert "cannot be reached" in first[0]["error"]
+    http.post(f"/api/alerting/rule/{made['id']}/_mute_all").raise_for_status()
+    put_event(http, process={"name": "bad.exe"})
+    run_now(http)
+    until(lambda: "held back" in [d["state"] for d in deliveries(http)])
+    assert len(alerts(http)) == 2
+
+
+def deliveries(http):
+    return http.get("/api/actions/deliveries").json()["deliveries"]
+
+
+def test_the_interface_is_described_on_a_page_of_its_own(running):
+    with running.http("") as client:
+        page = client.get("/docs")
+        assert "swagger-ui-bundle.js" in page.text
+        assert "script-src 'self'" in page.headers["content-security-policy"]
+        for path in ("/docs/static/swagger-ui-bundle.js", "/docs/static/swagger-ui.css", "/docs/start.js"):
+            assert client.get(path).status_code == 200
+        paths = client.get("/openapi.json").json()["paths"]
+        assert {"/api/detection_engine/rules", "/api/exception_lists/items", "/api/lists"} <= set(paths)
+
+
 # ---- who may
 
 

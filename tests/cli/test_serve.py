@@ -79,6 +79,9 @@ def get(url, path, api_key, **options):
 def test_the_demo_has_something_to_see(tmp_path):
     with Serve(tmp_path, "--demo") as service:
         assert "one-time password" in service.text
+        deadline = time.monotonic() + 30
+        while "_eql/search" not in service.text and time.monotonic() < deadline:
+            time.sleep(0.1)
         [encoded] = set(re.findall(r"ApiKey (\S+?)'", service.text))
         query = {"query": 'process where process.args : "-DownloadFile"'}
         found = httpx.post(

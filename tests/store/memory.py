@@ -25,6 +25,7 @@ class MemoryStore:
         self.clock = clock or ArrivalClock()
         self._indices: dict[str, dict[str, tuple[Document, int]]] = {}
         self._made = 0
+        self._schema: tuple[Any, Schema] | None = None
 
     def add(self, documents: Sequence[Document]) -> list[Outcome]:
         outcomes = []
@@ -96,10 +97,19 @@ class MemoryStore:
         return found
 
     def schema(self, patterns: Sequence[str] = ("*",)) -> Schema:
+        key = (self._count(), tuple(patterns))
+        if self._schema is None or self._schema[0] != key:
+            self._schema = key, self._make_schema(patterns)
+        return self._schema[1]
+
+    def _make_schema(self, patterns: Sequence[str]) -> Schema:
         fields = self.fields(patterns)
         return default_schema().extended(
             Field(name, next(iter(kinds))) for name, kinds in fields.items() if default_schema().find(name) is None
         )
+
+    def _count(self) -> int:
+        return sum(map(len, self._indices.values()))
 
     def check(self, size: int = 0) -> str | None:
         return None

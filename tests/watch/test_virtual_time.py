@@ -142,12 +142,10 @@ def one_pass(folder, rules, events, upto):
     office = Office(folder, rules, SETTINGS)
     every = 5 * MINUTE
     waiting = sorted(events, key=lambda event: event[1])
-    moment = START
     office.turn()
     for moment in range(START + every, upto + 1, every):
         while waiting and waiting[0][1] < moment:
-            document, arrived = waiting.pop(0)
-            office.store.put(document, arrived)
+            office.store.put(*waiting.pop(0))
         if office.now <= moment:
             office.until(moment)
         office.turn()

@@ -25,6 +25,7 @@ _INTERVAL = re.compile(r"(\d{1,9})([smhd])")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Ticks that are looked at for how windows lie: rounding (`now/d`) makes them differ for two days of minutes.
 _LOOKED_AT = 2 * 1440
+_UNEVEN = re.compile(r"[/My]")  # rounding, and units of no one length
 _MONDAY = 1_767_571_200 * SECOND  # 2026-01-05
 
 
@@ -60,7 +61,8 @@ class Schedule:
     @cached_property
     def overlap(self) -> int:
         """How many nanoseconds two windows in a row share at least; below zero what neither reads."""
-        windows = [self.window(tick) for tick in self.ticks(_MONDAY, _MONDAY + _LOOKED_AT * self.interval)]
+        ticks = _LOOKED_AT if _UNEVEN.search(self.start + self.end) else 2
+        windows = [self.window(tick) for tick in self.ticks(_MONDAY, _MONDAY + ticks * self.interval)]
         return min((a.end or 0) - (b.start or 0) for a, b in itertools.pairwise(windows))
 
 
@@ -79,10 +81,9 @@ def read_schedule(rule: Rule) -> Schedule:
         except (ValueError, OverflowError) as error:
             raise RuleError(f"`{name}`: {error}") from None
     schedule = Schedule(int(found[1]) * _UNITS[found[2]], rule.from_.strip(), rule.to.strip())
-    window = schedule.window(_MONDAY)
-    assert window.start is not None
-    assert window.end is not None
-    if window.start >= window.end:
+    # Rounding may leave single windows empty: that from now/d to now at midnight.
+    windows = map(schedule.window, schedule.ticks(_MONDAY, _MONDAY + 24 * schedule.interval))
+    if all((window.start or 0) >= (window.end or 0) for window in windows):
         raise RuleError(f"`from` ({rule.from_}) does not lie before `to` ({rule.to})", hint="as in now-9m and now")
     return schedule
 

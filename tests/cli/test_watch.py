@@ -1,0 +1,90 @@
+"""Rules and alerts of the service from the command line, as one types it."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+
+import pytest
+
+from tests.cli.test_serve import EXAMPLES, Serve, key, tocsin
+
+RULE = {
+    "rule_id": "any", "name": "Any process", "description": "d", "type": "eql", "language": "eql",
+    "severity": "low",
+    "risk_score": 21, "query": "process where true", "index": ["logs-*"], "timestamp_override": "event.ingested",
+}  # fmt: skip
+
+
+def run(data, *arguments, code=0):
+    done = tocsin(*arguments, data=data)
+    assert done.returncode == code, done.stderr + done.stdout
+    return done.stdout + (done.stderr if code else "")
+
+
+def test_from_the_rule_to_the_closed_alert(tmp_path):
+    with Serve(tmp_path) as service:
+        assert "1 rules taken in" in run(tmp_path, "rules", "import", "--bundled", "--enable")
+        api_key = key(tmp_path, "ingest")
+        run(tmp_path, "ingest", EXAMPLES, "--url", service.url, "--api-key", api_key)
+        told = run(tmp_path, "rules", "run", "mpcmdrun")
+        assert "1 windows run, 3 matches, 3 new alerts" in told
+        assert "0 new alerts" in run(tmp_path, "rules", "run", "mpcmdrun")
+        listed = run(tmp_path, "alerts", "list")
+        ids = re.findall(r"^ ?([0-9a-f]{12}) ", listed, re.MULTILINE)
+        assert len(ids) == 3
+        assert "closed: 1" in run(tmp_path, "alerts", "close", ids[0], "--reason", "false_positive")
+        assert "acknowledged: 1" in run(tmp_path, "alerts", "acknowledge", ids[1])
+        assert ids[0] not in run(tmp_path, "alerts", "list", "--status", "open")
+        shown = run(tmp_path, "alerts", "show", ids[0])
+        assert "false_positive" in shown
+        assert "status open → closed" in shown
+        document = json.loads(run(tmp_path, "alerts", "show", ids[0], "--json"))
+        assert document["kibana.alert.workflow_status"] == "closed"
+        assert "open: 1" in run(tmp_path, "alerts", "open", ids[0])
+        executions = run(tmp_path, "rules", "executions", "mpcmdrun")
+        assert re.search(r"Remote File Download via MpCmdRun.*329 +3 +3", executions)
+
+
+def test_rules_are_taken_from_exports_and_folders(tmp_path):
+    file = tmp_path / "rules.ndjson"
+    file.write_text(json.dumps(RULE) + "\n" + json.dumps({**RULE, "rule_id": "b", "interval": "x"}) + "\n")
+    told = run(tmp_path, "rules", "import", file, code=2)
+    assert "1 rules taken in, 1 not" in told
+    assert "not taken: b: interval" in told
+    assert "already exists" in run(tmp_path, "rules", "import", file, code=2)
+    assert "enabled: Any process" in run(tmp_path, "rules", "enable", "any")
+    assert "disabled: 1 rules" not in run(tmp_path, "rules", "disable", "--all")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["rules", "import"], "no rules are named"),
+        (["rules", "enable", "nothing"], "keeps no rule called `nothing`"),
+        (["rules", "run"], "no rule is named"),
+        (["alerts", "show", "abc"], "no alert has an id that begins with `abc`"),
+    ],
+)
+def test_mistakes_are_told(tmp_path, arguments, words):
+    assert words in run(tmp_path, *arguments, code=2)
+
+
+def test_what_was_missed_while_the_service_was_down_is_run_and_shown(tmp_path):
+    file = tmp_path / "rules.ndjson"
+    file.write_text(json.dumps({**RULE, "interval": "1s", "from": "now-3s", "index": ["logs-gap-*"]}))
+    with Serve(tmp_path):
+        run(tmp_path, "rules", "import", file, "--enable")
+        time.sleep(3)
+    time.sleep(4)
+    with Serve(tmp_path):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            told = run(tmp_path, "rules", "executions", "any")
+            if "service down" in told:
+                break
+            time.sleep(0.5)
+    assert "service down" in told
+    assert "by tocsin" in told
+    assert "no gaps" in run(tmp_path, "rules", "backfill", "any")
