@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -77,3 +78,29 @@ async def read_json(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise bad_request("the body is no JSON object", "parsing_exception")
     return found
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "boolean": lambda value: isinstance(value, bool),
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+    "objects": lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
+    "texts": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
+}
+_WORDS = {
+    "string": "a text",
+    "boolean": "true or false",
+    "objects": "a list of objects",
+    "texts": "a list of texts",
+}
+
+
+async def read_typed(request: Request, **members: str) -> dict[str, Any]:
+    """Return the body, whose members are of some kinds where they are given. Raises ApiError."""
+    body = await read_json(request)
+    for name, kind in members.items():
+        value = body.get(name)
+        if value is not None and not _FITS[kind](value):
+            raise bad_request(f"[{name}] is {_WORDS.get(kind, f'an {kind}')}")
+    return body

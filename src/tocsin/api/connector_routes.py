@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.body import body_of, read_json
+from tocsin.api.body import body_of, read_typed
 from tocsin.api.security import allow
 from tocsin.store.records.access import Actor, Scope, record
 from tocsin.store.records.models import Connector, Delivery, StoredRule
@@ -63,7 +63,7 @@ def _find(session: Any, id_: str) -> Connector:
 @router.post("/api/actions/connector/{id}", openapi_extra=_BODY)
 async def create(request: Request, id: str | None = None, actor: Actor = _WRITE) -> Response:
     """Make a connector."""
-    name, kind, config, secrets = _read(await read_json(request))
+    name, kind, config, secrets = _read(await read_typed(request, name="string", connector_type_id="string"))
 
     def work() -> dict[str, Any]:
         with request.app.state.service.records.transaction() as session:
@@ -106,7 +106,7 @@ async def read(request: Request, id: str) -> Response:
 @router.put("/api/actions/connector/{id}", openapi_extra=_BODY)
 async def change(request: Request, id: str, actor: Actor = _WRITE) -> Response:
     """Give a connector other settings."""
-    body = await read_json(request)
+    body = await read_typed(request, name="string", connector_type_id="string")
 
     def work() -> dict[str, Any]:
         with request.app.state.service.records.transaction() as session:
@@ -173,7 +173,7 @@ async def unmute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
 @router.post("/api/alerting/rule/{id}/_snooze", openapi_extra=body_of("until", until="string"))
 async def snooze(request: Request, id: str, actor: Actor = _WRITE) -> Response:
     """Hold a rule's actions back until a moment."""
-    body = await read_json(request)
+    body = await read_typed(request, name="string", connector_type_id="string")
     try:
         until = datetime.fromisoformat(str(body.get("until")).replace("Z", "+00:00"))
     except ValueError:

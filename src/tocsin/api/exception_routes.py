@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.body import body_of, read_json
+from tocsin.api.body import body_of, read_typed
 from tocsin.api.security import allow
 from tocsin.detection.exceptions import exception_condition
 from tocsin.ecs import Schema
@@ -32,6 +32,10 @@ router = APIRouter(prefix="/api/exception_lists", tags=["exceptions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
 _LIST = body_of("name", name="string", description="string", type="string", list_id="string")
 _ITEM = body_of("list_id", "name", list_id="string", name="string", entries="array", type="string")
+_KINDS = {
+    "id": "string", "list_id": "string", "item_id": "string", "name": "string", "entries": "objects",
+    "comments": "array", "expire_time": "string",
+}  # fmt: skip
 _MANAGED = frozenset(
     {"id", "created_at", "created_by", "updated_at", "updated_by", "_version", "tie_breaker_id", "comments"}
 )
@@ -122,7 +126,7 @@ def _comments(given: Any, actor: Actor, before: list[Any]) -> list[Any]:
 @router.post("", openapi_extra=_LIST)
 async def create_list(request: Request, actor: Actor = _WRITE) -> Response:
     """Make an exception list."""
-    document = kept_list(await read_json(request))
+    document = kept_list(await read_typed(request, **_KINDS))
     made = await run_in_threadpool(
         changing, request, lambda session: shown_list(kept.add_list(session, actor, document))
     )
@@ -139,7 +143,7 @@ async def read_list(request: Request, id: str | None = None, list_id: str | None
 @router.put("", openapi_extra=_LIST)
 async def change_list(request: Request, actor: Actor = _WRITE) -> Response:
     """Give an exception list another body."""
-    body = await read_json(request)
+    body = await read_typed(request, **_KINDS)
     document = kept_list(body)
 
     def work(session: Any) -> Any:
@@ -203,7 +207,7 @@ async def export_list(request: Request, id: str | None = None, list_id: str | No
 @router.post("/items", openapi_extra=_ITEM)
 async def create_item(request: Request, actor: Actor = _WRITE) -> Response:
     """Make an exception."""
-    body = await read_json(request)
+    body = await read_typed(request, **_KINDS)
     document, expires = kept_item(body, actor, request.app.state.service.store.schema())
     made = await run_in_threadpool(
         changing, request, lambda session: shown_item(kept.add_item(session, actor, document, expires))
@@ -221,7 +225,7 @@ async def read_item(request: Request, id: str | None = None, item_id: str | None
 @router.put("/items", openapi_extra=_ITEM)
 async def change_item(request: Request, actor: Actor = _WRITE) -> Response:
     """Give an exception another body."""
-    body = await read_json(request)
+    body = await read_typed(request, **_KINDS)
     schema = request.app.state.service.store.schema()
 
     def work(session: Any) -> Any:
@@ -268,7 +272,7 @@ async def find_items(
 @router.post("/items/_preview", openapi_extra=body_of("entries", entries="array"), dependencies=[_READ])
 async def preview_item(request: Request, rule_uuid: str | None = None) -> Response:
     """Return which alerts there are that an exception would have hidden; of one rule, or of all."""
-    body = await read_json(request)
+    body = await read_typed(request, **_KINDS)
 
     def work() -> dict[str, Any]:
         service = request.app.state.service

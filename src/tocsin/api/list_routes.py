@@ -13,7 +13,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from tocsin.api.answers import answer, bad_request
-from tocsin.api.body import body_of, read_json
+from tocsin.api.body import body_of, read_typed
 from tocsin.api.exception_routes import changing
 from tocsin.api.security import allow
 from tocsin.store.records import exceptions as kept
@@ -93,7 +93,7 @@ async def read_index(request: Request) -> Response:
 @router.post("", openapi_extra=_LIST)
 async def create(request: Request, actor: Actor = _WRITE) -> Response:
     """Make a list of values."""
-    body = await read_json(request)
+    body = await read_typed(request, id="string", list_id="string", name="string", type="string")
     _text(body, "name")
     if _text(body, "type") not in _TYPES:
         raise bad_request(f"[type] is one of {', '.join(_TYPES)}")
@@ -141,7 +141,7 @@ async def find(
 @router.post("/items", openapi_extra=_ITEM)
 async def add_value(request: Request, actor: Actor = _WRITE) -> Response:
     """Add a value to a list."""
-    body = await read_json(request)
+    body = await read_typed(request, id="string", list_id="string", name="string", type="string")
 
     def work(session: Any) -> Any:
         found = kept.get_values(session, _text(body, "list_id"))

@@ -16,9 +16,9 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.body import body_of, read_json
+from tocsin.api.body import body_of, read_typed
 from tocsin.api.exception_routes import kept_item, kept_list, shown_item, shown_list
-from tocsin.api.rule_objects import checked, kept, save_changed, save_new, shown
+from tocsin.api.rule_objects import checked, kept, read_rule_body, save_changed, save_new, shown
 from tocsin.api.rule_query import matching_rules
 from tocsin.api.security import allow
 from tocsin.ecs import Schema
@@ -110,6 +110,7 @@ class Import:
         self.errors.append({"rule_id": rule_id, "error": {"status_code": status, "message": message}})
 
     def _list(self, found: dict[str, Any]) -> None:
+        found = {**found, "list_id": str(found["list_id"])}
         known = self.session.scalar(select(ExceptionList).where(ExceptionList.list_id == found["list_id"]))
         if known is None:
             lists.add_list(self.session, self.actor, kept_list({"name": found["list_id"], **found}))
@@ -170,7 +171,7 @@ class Import:
 @router.post("/_export", openapi_extra=_OBJECTS, dependencies=[_READ])
 async def export_rules(request: Request, exclude_export_details: bool = False) -> Response:
     """Return rules, all or those that the body names, with their exception lists, one object a line."""
-    body = await read_json(request)
+    body = await read_typed(request, objects="objects")
     wanted = body.get("objects")
     names = None if wanted is None else [str(one.get("rule_id")) for one in wanted if isinstance(one, dict)]
 
@@ -246,7 +247,7 @@ def ask_run(session: Session, actor: Actor, rule: StoredRule, start: Any, end: A
     try:
         last = to_nanoseconds(end or now)
         first = to_nanoseconds(start) if start else last
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise bad_request(f"[start_date] and [end_date] are moments: {error}") from None
     if first > last:
         raise bad_request("[start_date] lies behind [end_date]")
@@ -262,7 +263,10 @@ def _edit(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, A
         edit = _EDITS.get(str(one.get("type")))
         if edit is None:
             raise bad_request(f"[edit] knows {', '.join(_EDITS)}, not `{one.get('type')}`")
-        edit(document, one.get("value"))
+        try:
+            edit(document, one.get("value"))
+        except (TypeError, ValueError, AttributeError):
+            raise bad_request(f"[edit]: `{one.get('type')}` cannot be done with this [value]") from None
     change_rule(session, actor, rule, document)
 
 
@@ -303,7 +307,9 @@ _ACTIONS: dict[str, _Act] = {
 @router.post("/_bulk_action", openapi_extra=body_of("action", action="string", query="string", ids="texts"))
 async def bulk_action(request: Request, dry_run: bool = False, actor: Actor = _WRITE) -> Response:
     """Do something with many rules: those that `ids` or a filter in KQL (`query`) name, or all."""
-    body = await read_json(request)
+    body = await read_typed(
+        request, ids="texts", query="string", edit="objects", duplicate="object", run="object", fill_gaps="object"
+    )
     name = str(body.get("action"))
     if name not in (*_ACTIONS, "export"):
         raise bad_request(f"[action] is one of {', '.join((*_ACTIONS, 'export'))}")
@@ -347,7 +353,7 @@ async def preview_rule(request: Request, actor: Actor = Depends(allow(Scope.READ
 
     `timeframeEnd` is the moment of the last window. The alerts are in the answer, under `alerts`.
     """
-    body = await read_json(request)
+    body = await read_rule_body(request)
     body.setdefault("rule_id", "preview")
     service = request.app.state.service
 
@@ -361,7 +367,7 @@ async def preview_rule(request: Request, actor: Actor = Depends(allow(Scope.READ
             rule = watched_rule(service.records, "preview", read_rule(body), service.store)
             interval = rule.schedule.interval
             ticks = [end - interval * back for back in range(count - 1, 0, -1)] + ticks_of(rule, end, end, end)
-        except (RuleError, ValueError) as error:
+        except (RuleError, ValueError, OverflowError) as error:
             raise bad_request(str(error), "invalid_rule") from None
         result, alerts, runs = preview(service.watch.watch.executor, rule, ticks)
         logs = [

@@ -8,8 +8,10 @@ from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from starlette.requests import Request
 
 from tocsin.api.answers import ApiError
+from tocsin.api.body import read_typed
 from tocsin.ecs import Schema
 from tocsin.errors import RuleError
 from tocsin.rules.files import read_rule
@@ -88,11 +90,23 @@ def checked(document: Mapping[str, Any], schema: Schema, lists: Iterable[str] | 
         rule = read_rule(document)
     except RuleError as error:
         raise ApiError(400, "invalid_rule", f"[request body]: {error.message}") from None
-    told = problems(rule, schema, None if lists is None else set(lists))
+    try:
+        told = problems(rule, schema, None if lists is None else set(lists))
+    except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
+        reason = f"[request body]: a part of the rule has not the form that it needs: {error}"
+        raise ApiError(400, "invalid_rule", reason) from None
     wrong = [one for one in told if one.fatal]
     if wrong:
         raise ApiError(400, "invalid_rule", "; ".join(f"{one.field}: {one.message}" for one in wrong))
     return told
+
+
+async def read_rule_body(request: Request) -> dict[str, Any]:
+    """Return a rule as a request has it. Raises ApiError, which names what has not the form of a rule."""
+    return await read_typed(
+        request, rule_id="string", id="string", name="string", exceptions_list="objects", actions="objects",
+        threat="objects", tags="texts", index="texts", enabled="boolean", throttle="string",
+    )  # fmt: skip
 
 
 def kept(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.body import body_of, read_json
+from tocsin.api.body import body_of
 from tocsin.api.rule_objects import (
     checked,
     last_executions,
+    read_rule_body,
     save_changed,
     save_new,
     shown,
@@ -51,7 +52,7 @@ def named(session: Any, id_: str | None, rule_id: str | None) -> StoredRule:
 @router.post("/rules", openapi_extra=_RULE)
 async def create(request: Request, actor: Actor = _WRITE) -> Response:
     """Make a rule; it is enabled unless it says otherwise."""
-    body = await read_json(request)
+    body = await read_rule_body(request)
     body.setdefault("rule_id", str(uuid.uuid4()))
 
     def work() -> dict[str, Any]:
@@ -83,13 +84,13 @@ async def read(request: Request, id: str | None = None, rule_id: str | None = No
 @router.put("/rules", openapi_extra=_RULE)
 async def replace(request: Request, actor: Actor = _WRITE) -> Response:
     """Give a rule another body."""
-    return await _changed(request, actor, await read_json(request), merged=False)
+    return await _changed(request, actor, await read_rule_body(request), merged=False)
 
 
 @router.patch("/rules", openapi_extra=body_of(rule_id="string", id="string", enabled="boolean", name="string"))
 async def patch(request: Request, actor: Actor = _WRITE) -> Response:
     """Change some fields of a rule."""
-    return await _changed(request, actor, await read_json(request), merged=True)
+    return await _changed(request, actor, await read_rule_body(request), merged=True)
 
 
 async def _changed(request: Request, actor: Actor, body: dict[str, Any], *, merged: bool) -> Response:
