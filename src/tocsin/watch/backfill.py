@@ -125,7 +125,8 @@ class AskedRuns:
                     run = session.scalar(select(Run).where(Run.done.is_(None)).order_by(Run.id).limit(1))
                 if run is None:
                     return
-                self._current = self._work(run, mark)
+                # What had come in when it was asked for has to be seen, though this turn may have begun before.
+                self._current = self._work(run, max(mark, self.store.watermark()))
             try:
                 next(self._current)
             except StopIteration:

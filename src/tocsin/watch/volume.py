@@ -64,6 +64,6 @@ class Volume:
         if sums is None:
             sums = self._sums[key] = np.concatenate(([0], np.cumsum(self._counts[key])))
         start = 0 if window.start is None else window.start // _SECOND - self._base
-        end = len(sums) - 1 if window.end is None else window.end // _SECOND - self._base
+        end = len(sums) - 1 if window.end is None else -(-window.end // _SECOND) - self._base
         low, high = (min(max(at, 0), len(sums) - 1) for at in (start, end))
         return int(sums[max(low, high)] - sums[low])
