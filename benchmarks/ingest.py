@@ -49,23 +49,30 @@ def serve(data: Path, *options: str) -> tuple[subprocess.Popen[str], str, str]:
     raise RuntimeError("the service did not start")
 
 
-def make_bodies(seed: int, count: int, folder: Path) -> None:
-    """Write bulk requests of a fleet's events, one a file: making them is not to be measured."""
+def make_bodies(seed: int, count: int, folder: Path, stamp: str | None) -> None:
+    """Write bulk requests of a fleet's events, one a file: making them is not to be measured.
+
+    `stamp` takes the place of each event's time.
+    """
     fleet = Fleet(seed)
     for number in range(count // _EVENTS):
         lines = []
         for event in fleet.events(_EVENTS):
+            if stamp is not None:
+                event["@timestamp"] = stamp
             index = take_index(event)
             lines.append(b'{"create":{"_index":"%s"}}\n%s\n' % (index.encode(), orjson.dumps(event)))
         (folder / f"{seed}-{number:06}").write_bytes(b"".join(lines))
 
 
-def prepare(folder: Path, count: int) -> None:
-    """Write requests with so many events, in two processes, unless they are there."""
+def prepare(folder: Path, count: int, stamp: str | None = None) -> None:
+    """Write requests with so many events, in two processes, unless they are there; see `make_bodies`."""
     if folder.exists():
         return
     folder.mkdir(parents=True)
-    makers = [multiprocessing.Process(target=make_bodies, args=(seed, count // 2, folder)) for seed in (1, 2)]
+    makers = [
+        multiprocessing.Process(target=make_bodies, args=(seed, count // 2, folder, stamp)) for seed in (1, 2)
+    ]
     for maker in makers:
         maker.start()
     for maker in makers:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import http.client
-import multiprocessing
 import os
 import signal
 import sqlite3
@@ -23,37 +22,10 @@ from datetime import UTC, datetime
 from itertools import cycle
 from pathlib import Path
 
-import orjson
-
-from benchmarks.fleet import Fleet, take_index
-from benchmarks.ingest import cpu_seconds, resident, serve
+from benchmarks.ingest import cpu_seconds, prepare, resident, serve
 
 _EVENTS = 2_000  # a request
 _STAMP = b"2000-01-01T00:00:00.000Z"  # in requests as they are made; the moment of sending takes its place
-
-
-def make_bodies(seed: int, count: int, folder: Path) -> None:
-    """Write bulk requests of a fleet's events, one a file."""
-    fleet = Fleet(seed)
-    for number in range(count // _EVENTS):
-        lines = []
-        for event in fleet.events(_EVENTS):
-            event["@timestamp"] = _STAMP.decode()
-            index = take_index(event)
-            lines.append(b'{"create":{"_index":"%s"}}\n%s\n' % (index.encode(), orjson.dumps(event)))
-        (folder / f"{seed}-{number:06}").write_bytes(b"".join(lines))
-
-
-def prepare(folder: Path, count: int) -> None:
-    """Write requests with so many events, in two processes, unless they are there."""
-    if folder.exists():
-        return
-    folder.mkdir(parents=True)
-    makers = [multiprocessing.Process(target=make_bodies, args=(seed, count // 2, folder)) for seed in (1, 2)]
-    for maker in makers:
-        maker.start()
-    for maker in makers:
-        maker.join()
 
 
 class Pace:
@@ -205,7 +177,7 @@ if __name__ == "__main__":
         made = (chosen.folder or Path(temporary)) / "requests"
         data = chosen.data or Path(temporary) / "data"
         if not chosen.only_round:
-            prepare(made, chosen.events)
+            prepare(made, chosen.events, _STAMP.decode())
             data.mkdir(parents=True, exist_ok=True)
             enable(data, [os.environ.get("RULES", "../shared/rules/elastic-windows")])
             live(data, made, chosen.rate, chosen.seconds)

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -21,8 +20,8 @@ from tocsin.ingest.remote import remote_sender
 from tocsin.rules.load import bundled_rules
 from tocsin.store.records import access
 from tocsin.store.records.access import local_actor
-from tocsin.store.records.models import Run, StoredAlert, StoredRule
-from tocsin.store.records.rules import add_rule, set_enabled
+from tocsin.store.records.models import StoredAlert, StoredRule
+from tocsin.store.records.rules import add_rule, ask_run, set_enabled
 
 log = logging.getLogger(__name__)
 _PATIENCE = 30.0  # seconds until the service has to answer
@@ -94,10 +93,7 @@ def _run_now(service: Service) -> None:
     now = time.time_ns()
     with service.records.transaction() as session:
         for rule in session.scalars(select(StoredRule).where(StoredRule.enabled)):
-            asked = datetime.now(UTC)
-            session.add(
-                Run(rule_uuid=rule.id, kind="manual", start=now, end=now, asked=asked, asked_by="demo", done=None)
-            )
+            ask_run(session, rule, "manual", (now, now), _ACTOR.name)
     service.watch.wake()
 
 

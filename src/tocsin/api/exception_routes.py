@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,7 @@ from tocsin.search.selection import Clock, matching_rows
 from tocsin.store.records import exceptions as kept
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.exceptions import ExceptionListError
-from tocsin.store.records.models import ExceptionItem, ExceptionList
+from tocsin.store.records.models import ExceptionItem, ExceptionList, ValueList
 from tocsin.watch.documents import ALERTS_INDEX
 
 router = APIRouter(prefix="/api/exception_lists", tags=["exceptions"])
@@ -50,15 +50,16 @@ _ITEM_DEFAULTS = {
 
 def shown_list(found: ExceptionList) -> dict[str, Any]:
     """Return a list as Kibana shows it."""
-    return {**_LIST_DEFAULTS, **found.document, "list_id": found.list_id, **_managed(found)}
+    return {**_LIST_DEFAULTS, **found.document, "list_id": found.list_id, **managed(found)}
 
 
 def shown_item(found: ExceptionItem) -> dict[str, Any]:
     """Return an exception as Kibana shows it."""
-    return {**_ITEM_DEFAULTS, **found.document, "item_id": found.item_id, **_managed(found)}
+    return {**_ITEM_DEFAULTS, **found.document, "item_id": found.item_id, **managed(found)}
 
 
-def _managed(found: ExceptionList | ExceptionItem) -> dict[str, Any]:
+def managed(found: ExceptionList | ExceptionItem | ValueList) -> dict[str, Any]:
+    """Return what the service itself says of a thing, as Kibana shows it."""
     return {
         "id": found.id, "tie_breaker_id": found.id, "_version": "",
         "created_at": found.created.isoformat(), "created_by": found.created_by,
@@ -77,6 +78,19 @@ def changing(request: Request, work: Callable[[Any], Any]) -> Any:
         raise ApiError(error.status, kind.get(error.status, "invalid_exception"), error.message) from None
     finally:
         service.watch.wake()
+
+
+async def told(request: Request, work: Callable[[Any], Any]) -> Response:
+    """Do something in a transaction, and answer with what it returns. Raises ApiError."""
+    return answer(request, await run_in_threadpool(changing, request, work))
+
+
+def page_of(
+    shown: Callable[[Any], dict[str, Any]], every: Sequence[Any], page: int, per_page: int
+) -> dict[str, Any]:
+    """Return one page of many things, as Kibana shows it."""
+    data = [shown(one) for one in every[(page - 1) * per_page : page * per_page]]
+    return {"data": data, "page": page, "per_page": per_page, "total": len(every)}
 
 
 def kept_list(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,17 +141,13 @@ def _comments(given: Any, actor: Actor, before: list[Any]) -> list[Any]:
 async def create_list(request: Request, actor: Actor = _WRITE) -> Response:
     """Make an exception list."""
     document = kept_list(await read_typed(request, **_KINDS))
-    made = await run_in_threadpool(
-        changing, request, lambda session: shown_list(kept.add_list(session, actor, document))
-    )
-    return answer(request, made)
+    return await told(request, lambda session: shown_list(kept.add_list(session, actor, document)))
 
 
 @router.get("", dependencies=[_READ])
 async def read_list(request: Request, id: str | None = None, list_id: str | None = None) -> Response:
     """Return an exception list."""
-    work: Callable[[Any], Any] = lambda session: shown_list(kept.get_list(session, id_=id, list_id=list_id))  # noqa: E731
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, lambda session: shown_list(kept.get_list(session, id_=id, list_id=list_id)))
 
 
 @router.put("", openapi_extra=_LIST)
@@ -151,7 +161,7 @@ async def change_list(request: Request, actor: Actor = _WRITE) -> Response:
         kept.change_list(session, actor, found, document)
         return shown_list(found)
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 @router.delete("")
@@ -166,7 +176,7 @@ async def delete_list(
         kept.remove_list(session, actor, found)
         return gone
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 @router.get("/_find", dependencies=[_READ])
@@ -177,10 +187,9 @@ async def find_lists(
 
     def work(session: Any) -> Any:
         every = list(session.scalars(select(ExceptionList).order_by(ExceptionList.list_id)))
-        data = [shown_list(one) for one in every[(page - 1) * per_page : page * per_page]]
-        return {"data": data, "page": page, "per_page": per_page, "total": len(every)}
+        return page_of(shown_list, every, page, per_page)
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 @router.post("/_export", dependencies=[_READ])
@@ -191,12 +200,12 @@ async def export_list(request: Request, id: str | None = None, list_id: str | No
         found = kept.get_list(session, id_=id, list_id=list_id)
         items = [shown_item(item) for item in kept.items_of(session, [found.list_id])]
         lines = [shown_list(found), *items]
-        told = {
+        summary = {
             "exported_exception_list_count": 1, "exported_exception_list_item_count": len(items),
             "missing_exception_list_items": [], "missing_exception_list_items_count": 0,
             "missing_exception_lists": [], "missing_exception_lists_count": 0,
         }  # fmt: skip
-        return b"".join(orjson.dumps(line) + b"\n" for line in (*lines, told))
+        return b"".join(orjson.dumps(line) + b"\n" for line in (*lines, summary))
 
     return Response(await run_in_threadpool(changing, request, work), media_type="application/ndjson")
 
@@ -209,17 +218,13 @@ async def create_item(request: Request, actor: Actor = _WRITE) -> Response:
     """Make an exception."""
     body = await read_typed(request, **_KINDS)
     document, expires = kept_item(body, actor, request.app.state.service.store.schema())
-    made = await run_in_threadpool(
-        changing, request, lambda session: shown_item(kept.add_item(session, actor, document, expires))
-    )
-    return answer(request, made)
+    return await told(request, lambda session: shown_item(kept.add_item(session, actor, document, expires)))
 
 
 @router.get("/items", dependencies=[_READ])
 async def read_item(request: Request, id: str | None = None, item_id: str | None = None) -> Response:
     """Return an exception."""
-    work: Callable[[Any], Any] = lambda session: shown_item(kept.get_item(session, id_=id, item_id=item_id))  # noqa: E731
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, lambda session: shown_item(kept.get_item(session, id_=id, item_id=item_id)))
 
 
 @router.put("/items", openapi_extra=_ITEM)
@@ -234,7 +239,7 @@ async def change_item(request: Request, actor: Actor = _WRITE) -> Response:
         kept.change_item(session, actor, found, document, expires)
         return shown_item(found)
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 @router.delete("/items")
@@ -249,7 +254,7 @@ async def delete_item(
         kept.remove_item(session, actor, found)
         return gone
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 @router.get("/items/_find", dependencies=[_READ])
@@ -263,10 +268,9 @@ async def find_items(
         for name in names:
             kept.get_list(session, list_id=name)
         every = kept.items_of(session, names)
-        data = [shown_item(one) for one in every[(page - 1) * per_page : page * per_page]]
-        return {"data": data, "page": page, "per_page": per_page, "total": len(every)}
+        return page_of(shown_item, every, page, per_page)
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 @router.post("/items/_preview", openapi_extra=body_of("entries", entries="array"), dependencies=[_READ])

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import answer, bad_request
 from tocsin.api.body import body_of, read_typed
-from tocsin.api.exception_routes import changing
+from tocsin.api.exception_routes import changing, managed, page_of, told
 from tocsin.api.security import allow
 from tocsin.store.records import exceptions as kept
 from tocsin.store.records.access import Actor, Scope
@@ -25,7 +25,6 @@ _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
 _LIST = body_of("name", "type", name="string", type="string", description="string", id="string")
 _ITEM = body_of("list_id", "value", list_id="string", value="string")
 _MOST = 1_000_000  # values that are imported at once
-_Work = Callable[[Any], Any]
 
 
 def _number(text: str) -> str:
@@ -51,8 +50,7 @@ def shown(found: ValueList) -> dict[str, Any]:
     """Return a list as Kibana shows it."""
     return {
         "description": "", "immutable": False, "version": 1, **found.document, "id": found.id, "type": found.type,
-        "_version": "", "tie_breaker_id": found.id, "created_at": found.created.isoformat(),
-        "created_by": found.created_by, "updated_at": found.updated.isoformat(), "updated_by": found.updated_by,
+        **managed(found),
     }  # fmt: skip
 
 
@@ -97,15 +95,13 @@ async def create(request: Request, actor: Actor = _WRITE) -> Response:
     _text(body, "name")
     if _text(body, "type") not in _TYPES:
         raise bad_request(f"[type] is one of {', '.join(_TYPES)}")
-    work: _Work = lambda session: shown(kept.add_values_list(session, actor, body))  # noqa: E731
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, lambda session: shown(kept.add_values_list(session, actor, body)))
 
 
 @router.get("", dependencies=[_READ])
 async def read(request: Request, id: str) -> Response:
     """Return a list of values."""
-    work: _Work = lambda session: shown(kept.get_values(session, id))  # noqa: E731
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, lambda session: shown(kept.get_values(session, id)))
 
 
 @router.delete("")
@@ -118,7 +114,7 @@ async def delete(request: Request, id: str, actor: Actor = _WRITE) -> Response:
         kept.remove_values_list(session, actor, found)
         return gone
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 @router.get("/_find", dependencies=[_READ])
@@ -129,10 +125,9 @@ async def find(
 
     def work(session: Any) -> Any:
         every = list(session.scalars(select(ValueList).order_by(ValueList.id)))
-        data = [shown(one) for one in every[(page - 1) * per_page : page * per_page]]
-        return {"data": data, "page": page, "per_page": per_page, "total": len(every), "cursor": ""}
+        return {**page_of(shown, every, page, per_page), "cursor": ""}
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 # ---- values
@@ -151,7 +146,7 @@ async def add_value(request: Request, actor: Actor = _WRITE) -> Response:
             raise kept.ExceptionListError(f'list item value: "{value}" already exists', 409)
         return _shown_value(added[0], found.type)
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 @router.get("/items", dependencies=[_READ])
@@ -165,7 +160,7 @@ async def read_values(request: Request, list_id: str, value: str | None = None) 
             asked = asked.where(ListedValue.value == value)
         return [_shown_value(one, found.type) for one in session.scalars(asked.order_by(ListedValue.value))]
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 @router.get("/items/_find", dependencies=[_READ])
@@ -178,10 +173,9 @@ async def find_values(
         found = kept.get_values(session, list_id)
         asked = select(ListedValue).where(ListedValue.list_id == list_id).order_by(ListedValue.value)
         every = list(session.scalars(asked))
-        data = [_shown_value(one, found.type) for one in every[(page - 1) * per_page : page * per_page]]
-        return {"data": data, "page": page, "per_page": per_page, "total": len(every), "cursor": ""}
+        return {**page_of(lambda one: _shown_value(one, found.type), every, page, per_page), "cursor": ""}
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 @router.delete("/items")
@@ -194,7 +188,7 @@ async def delete_value(request: Request, list_id: str, value: str, actor: Actor 
             raise kept.ExceptionListError(f'list item value: "{value}" does not exist', 404)
         return []
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 @router.post("/items/_import")
@@ -222,7 +216,7 @@ async def import_values(
         kept.add_values(session, actor, found, (_checked(found.type, line) for line in lines))
         return shown(found)
 
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await told(request, work)
 
 
 @router.post("/items/_export", dependencies=[_READ])

@@ -21,14 +21,15 @@ from tocsin.api.exception_routes import kept_item, kept_list, shown_item, shown_
 from tocsin.api.rule_objects import checked, kept, read_rule_body, save_changed, save_new, shown
 from tocsin.api.rule_query import matching_rules
 from tocsin.api.security import allow
+from tocsin.detection.schedule import SECOND, UNITS
 from tocsin.ecs import Schema
 from tocsin.errors import RuleError, TocsinError
 from tocsin.moments import to_nanoseconds
 from tocsin.rules.files import read_rule
 from tocsin.store.records import exceptions as lists
 from tocsin.store.records.access import Actor, Scope
-from tocsin.store.records.models import ExceptionItem, ExceptionList, Run, StoredRule
-from tocsin.store.records.rules import add_rule, change_rule, remove_rule, set_enabled
+from tocsin.store.records.models import ExceptionItem, ExceptionList, StoredRule
+from tocsin.store.records.rules import add_rule, ask_run, change_rule, remove_rule, set_enabled
 from tocsin.watch.backfill import preview, ticks_of, watched_rule
 
 router = APIRouter(prefix="/api/detection_engine/rules", tags=["rules"])
@@ -103,8 +104,9 @@ class Import:
                 rules.append(found)
         for item in items:
             self._item(item)
+        known_lists = lists.list_ids(self.session)
         for rule in rules:
-            self._rule(rule)
+            self._rule(rule, known_lists)
 
     def _refuse(self, rule_id: str, status: int, message: str) -> None:
         self.errors.append({"rule_id": rule_id, "error": {"status_code": status, "message": message}})
@@ -138,7 +140,7 @@ class Import:
                 {"error": {"status_code": 400, "message": message}, "id": item_id, "list_id": found.get("list_id")}
             )
 
-    def _rule(self, found: dict[str, Any]) -> None:
+    def _rule(self, found: dict[str, Any], known_lists: set[str]) -> None:
         self.rules += 1
         rule_id = str(found.get("rule_id") or uuid.uuid4())
         body = {**found, "rule_id": rule_id}
@@ -147,7 +149,7 @@ class Import:
             self._refuse(rule_id, 409, f'rule_id: "{rule_id}" already exists')
             return
         try:
-            checked(body, self.schema, lists.list_ids(self.session))
+            checked(body, self.schema, known_lists)
         except ApiError as error:
             self._refuse(rule_id, error.status, error.reason)
             return
@@ -232,29 +234,24 @@ def _duplicate(session: Session, actor: Actor, rule: StoredRule, body: Mapping[s
 
 
 def _run(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:
-    about = body.get("run") or {}
-    ask_run(session, actor, rule, about.get("start_date"), about.get("end_date"), "manual")
+    _ask(session, actor, rule, body.get("run") or {}, "manual")
 
 
 def _fill(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:
-    about = body.get("fill_gaps") or {}
-    ask_run(session, actor, rule, about.get("start_date"), about.get("end_date"), "backfill")
+    _ask(session, actor, rule, body.get("fill_gaps") or {}, "backfill")
 
 
-def ask_run(session: Session, actor: Actor, rule: StoredRule, start: Any, end: Any, kind: str) -> Run:
+def _ask(session: Session, actor: Actor, rule: StoredRule, about: Mapping[str, Any], kind: str) -> None:
     """Ask for a run over a span of time, given in ISO 8601; without one, over the window that ends now."""
-    now = datetime.now(UTC)
+    start, end = about.get("start_date"), about.get("end_date")
     try:
-        last = to_nanoseconds(end or now)
+        last = to_nanoseconds(end or datetime.now(UTC))
         first = to_nanoseconds(start) if start else last
     except (ValueError, OverflowError) as error:
         raise bad_request(f"[start_date] and [end_date] are moments: {error}") from None
     if first > last:
         raise bad_request("[start_date] lies behind [end_date]")
-    run = Run(rule_uuid=rule.id, kind=kind, start=first, end=last, asked=now, asked_by=actor.name)
-    session.add(run)
-    session.flush()
-    return run
+    ask_run(session, rule, kind, (first, last), actor.name)
 
 
 def _edit(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:
@@ -285,13 +282,12 @@ def _set(name: str) -> Callable[[dict[str, Any], Any], None]:
 def _schedule(document: dict[str, Any], value: Mapping[str, Any]) -> None:
     interval, lookback = str(value.get("interval")), str(value.get("lookback", "0s"))
     try:
-        total = sum(int(text[:-1]) * _SECONDS[text[-1]] for text in (interval, lookback))
+        total = sum(int(text[:-1]) * UNITS[text[-1]] for text in (interval, lookback))
     except (ValueError, KeyError, IndexError):
         raise bad_request("[interval] and [lookback] are spans of time such as 5m") from None
-    document.update({"interval": interval, "from": f"now-{total}s"})
+    document.update({"interval": interval, "from": f"now-{total // SECOND}s"})
 
 
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _EDITS: dict[str, Callable[[dict[str, Any], Any], None]] = {
     "add_tags": _add("tags"), "delete_tags": _take("tags"), "set_tags": _set("tags"),
     "add_index_patterns": _add("index"), "delete_index_patterns": _take("index"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -14,8 +13,10 @@ from tocsin.api.answers import ApiError
 from tocsin.api.body import read_typed
 from tocsin.ecs import Schema
 from tocsin.errors import RuleError
+from tocsin.moments import iso, to_nanoseconds
 from tocsin.rules.files import read_rule
 from tocsin.store.records.access import Actor
+from tocsin.store.records.database import chunks
 from tocsin.store.records.models import Execution, StoredRule
 from tocsin.store.records.rules import add_rule, change_rule, set_enabled
 from tocsin.watch.checks import Problem, problems
@@ -43,16 +44,16 @@ def shown(stored: StoredRule, last: Execution | None = None) -> dict[str, Any]:
         "rule_id": stored.rule_id,
         "enabled": stored.enabled,
         "revision": stored.revision,
-        "created_at": _time(stored.created),
+        "created_at": iso(to_nanoseconds(stored.created)),
         "created_by": stored.created_by,
-        "updated_at": _time(stored.updated),
+        "updated_at": iso(to_nanoseconds(stored.updated)),
         "updated_by": stored.updated_by,
     }
     if last is not None:
         status = {"warning": "partial failure"}.get(last.status, last.status)
         rule["execution_summary"] = {
             "last_execution": {
-                "date": _time(last.started),
+                "date": iso(to_nanoseconds(last.started)),
                 "status": status,
                 "status_order": {"succeeded": 0, "partial failure": 20, "failed": 30}.get(status, 0),
                 "message": "; ".join(last.messages),
@@ -69,16 +70,10 @@ def shown(stored: StoredRule, last: Execution | None = None) -> dict[str, Any]:
 def last_executions(session: Session, ids: Iterable[str]) -> dict[str, Execution]:
     """Return the last execution of some rules."""
     found: dict[str, Execution] = {}
-    every = list(ids)
-    for start in range(0, len(every), 500):
-        some = every[start : start + 500]
+    for some in chunks(ids):
         rows = session.scalars(select(Execution).where(Execution.rule_uuid.in_(some)).order_by(Execution.id))
         found.update((row.rule_uuid, row) for row in rows)
     return found
-
-
-def _time(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def checked(document: Mapping[str, Any], schema: Schema, lists: Iterable[str] | None) -> list[Problem]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -10,6 +11,9 @@ from tocsin.errors import RuleError
 
 if TYPE_CHECKING:
     from tocsin.rules.model import Rule
+    from tocsin.store.records.models import StoredRule
+
+_Named = TypeVar("_Named", "Rule", "StoredRule")
 
 app = typer.Typer(help="Look at detection rules.", no_args_is_help=True)
 
@@ -29,18 +33,30 @@ def find_rule(rule: str, folders: list[str] | None) -> Rule:
         loaded = load_rules([rule])
         if not loaded.rules:
             raise RuleError(loaded.skipped[0].message if loaded.skipped else f"{rule} holds no rule")
-        found = loaded.rules
+        found = _the_one(loaded.rules, rule)
     else:
         loaded = load_rules(folders) if folders else bundled_rules()
-        wanted = rule.lower()
-        found = [r for r in loaded.rules if wanted in (r.rule_id, r.name.lower())]
-        found = found or [r for r in loaded.rules if wanted in r.name.lower()]
-    if not found:
+        found = called(loaded.rules, rule)
+    if found is None:
         raise RuleError(f"no rule called `{rule}`", hint="`tocsin rules list` names them; --rules adds folders")
+    return found
+
+
+def called(rules: Sequence[_Named], name: str) -> _Named | None:
+    """Return the one rule that an id, a name or a part of a name stands for, None where there is none.
+
+    Raises RuleError where it could be any of several.
+    """
+    wanted = name.lower()
+    found = [rule for rule in rules if wanted in (rule.rule_id, rule.name.lower())]
+    return _the_one(found or [rule for rule in rules if wanted in rule.name.lower()], name)
+
+
+def _the_one(found: Sequence[_Named], name: str) -> _Named | None:
     if len(found) > 1:
-        names = "\n  ".join(sorted(r.name for r in found)[:20])
-        raise RuleError(f"`{rule}` could be any of {len(found)} rules:\n  {names}", hint="give the whole name")
-    return found[0]
+        names = "\n  ".join(sorted(rule.name for rule in found)[:20])
+        raise RuleError(f"`{name}` could be any of {len(found)} rules:\n  {names}", hint="give the whole name")
+    return found[0] if found else None
 
 
 @app.command("show")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tocsin.cli.records import in_records, open_records
+from tocsin.cli.rules import called
 from tocsin.cli.serve import ConfigFile, Data
 from tocsin.errors import RuleError
 
@@ -37,16 +39,11 @@ def saved(session: Session, name: str | None, every: bool) -> list[StoredRule]:
         return rules
     if not name:
         raise RuleError("no rule is named", hint="name one, or give --all")
-    wanted = name.lower()
-    found = [r for r in rules if wanted in (r.rule_id, r.id, r.name.lower())]
-    found = found or [r for r in rules if wanted in r.name.lower()]
-    if not found:
+    found = next((rule for rule in rules if rule.id == name.lower()), None) or called(rules, name)
+    if found is None:
         hint = "`tocsin rules import` takes rules in; `tocsin rules executions` shows those that are kept"
         raise RuleError(f"the service keeps no rule called `{name}`", hint=hint)
-    if len(found) > 1:
-        names = "\n  ".join(rule.name for rule in found[:20])
-        raise RuleError(f"`{name}` could be any of {len(found)} rules:\n  {names}", hint="give the whole name")
-    return found
+    return [found]
 
 
 def import_rules(
@@ -164,6 +161,7 @@ def backfill(
     from sqlalchemy import select
 
     from tocsin.store.records.models import Gap
+    from tocsin.store.records.rules import ask_run
 
     with open_records(config, data) as records:
         asked = []
@@ -174,7 +172,7 @@ def backfill(
                     continue
                 gaps = select(Gap).where(Gap.rule_uuid == one.id, Gap.filled.is_(None)).order_by(Gap.first_tick)
                 asked += [
-                    _ask_ticks(session, one, gap.first_tick, gap.last_tick, "backfill")
+                    ask_run(session, one, "backfill", (gap.first_tick, gap.last_tick), getpass.getuser())
                     for gap in session.scalars(gaps)
                 ]
         if not asked:
@@ -185,6 +183,7 @@ def backfill(
 def _ask(session: Session, rule: StoredRule, start: str | None, end: str, kind: str) -> Run:
     from tocsin.date_math import parse_date_math
     from tocsin.moments import to_nanoseconds
+    from tocsin.store.records.rules import ask_run
 
     now = datetime.now(UTC)
     try:
@@ -194,20 +193,7 @@ def _ask(session: Session, rule: StoredRule, start: str | None, end: str, kind: 
         raise RuleError(str(error)) from None
     if first > last:
         raise RuleError("--from lies behind --to")
-    return _ask_ticks(session, rule, first, last, kind)
-
-
-def _ask_ticks(session: Session, rule: StoredRule, first: int, last: int, kind: str) -> Run:
-    import getpass
-
-    from tocsin.store.records.models import Run
-
-    asked = Run(
-        rule_uuid=rule.id, kind=kind, start=first, end=last, asked=datetime.now(UTC), asked_by=getpass.getuser()
-    )
-    session.add(asked)
-    session.flush()
-    return asked
+    return ask_run(session, rule, kind, (first, last), getpass.getuser())
 
 
 def _wait(records: Records, asked: Sequence[Run]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -135,16 +135,17 @@ def sequence_alert(rule: Rule, match: Match) -> Alert:
     """Return the alert of a sequence; its event has the time of the last one and the fields that all share."""
     members = tuple(None if raw is None else Alert(rule, raw.event(), raw.origin) for raw in match.events)
     present = [member for member in members if member is not None]
-    first, last = present[0], present[-1]
-    shared = {
-        name: value
-        for name, value in first.event.items()
-        if all(member.event.get(name) == value for member in present)
-    }
-    if TIMESTAMP in last.event:
-        shared[TIMESTAMP] = last.event[TIMESTAMP]
     origins = dict.fromkeys(member.origin for member in present)
-    return Alert(rule, shared, ", ".join(origins), members, match.keys)
+    return Alert(rule, shared_fields(present), ", ".join(origins), members, match.keys)
+
+
+def shared_fields(members: Sequence[Alert]) -> dict[str, Any]:
+    """Return what the events of a sequence have in common, with the time of the last one."""
+    first, last = members[0].event, members[-1].event
+    shared = {name: value for name, value in first.items() if all(one.event.get(name) == value for one in members)}
+    if TIMESTAMP in last:
+        shared[TIMESTAMP] = last[TIMESTAMP]
+    return shared
 
 
 def as_text(value: Any) -> str:

@@ -20,7 +20,7 @@ from tocsin.moments import to_nanoseconds
 from tocsin.rules.model import Rule
 
 SECOND = 1_000_000_000  # nanoseconds
-_UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND}
+UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND}
 _INTERVAL = re.compile(r"(\d{1,9})([smhd])")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Ticks that are looked at for how windows lie: rounding (`now/d`) makes them differ for two days of minutes.
@@ -80,7 +80,7 @@ def read_schedule(rule: Rule) -> Schedule:
             parse_date_math(text)
         except (ValueError, OverflowError) as error:
             raise RuleError(f"`{name}`: {error}") from None
-    schedule = Schedule(int(found[1]) * _UNITS[found[2]], rule.from_.strip(), rule.to.strip())
+    schedule = Schedule(int(found[1]) * UNITS[found[2]], rule.from_.strip(), rule.to.strip())
     # Rounding may leave single windows empty: that from now/d to now at midnight.
     windows = map(schedule.window, schedule.ticks(_MONDAY, _MONDAY + 24 * schedule.interval))
     if all((window.start or 0) >= (window.end or 0) for window in windows):
@@ -101,7 +101,7 @@ def unread(rule: Rule, schedule: Schedule) -> str | None:
 def span(nanoseconds: int) -> str:
     """Return a span of time for people, in its two largest units, as in `1h 30m`, to the second."""
     parts = []
-    for unit, size in reversed(_UNITS.items()):
+    for unit, size in reversed(UNITS.items()):
         number, nanoseconds = divmod(nanoseconds, size)
         if number:
             parts.append(f"{number}{unit}")

@@ -14,6 +14,7 @@ from tocsin.store.lake.fresh import FreshIndex
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.reading import read_table
 from tocsin.store.patterns import takes
+from tocsin.store.records.alerts import find_alerts
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
 from tocsin.watch.documents import ALERTS_INDEX
@@ -42,10 +43,7 @@ class AlertIndex:
                     StoredAlert.changed >= self._upto - _OVERLAP
                 )
                 new = [row.id for row in session.execute(asked) if self._known.get(row.id) != row.changed]
-                found: list[StoredAlert] = []
-                for start in range(0, len(new), 500):
-                    some = new[start : start + 500]
-                    found += session.scalars(select(StoredAlert).where(StoredAlert.id.in_(some)))
+                found = list(find_alerts(session, new))
             again = any(alert.id in self._known for alert in found)
             added = []
             for alert in found:

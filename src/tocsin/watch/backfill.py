@@ -71,7 +71,7 @@ def watched_rule(records: Records, uuid: str, rule: Rule, store: EventStore, rev
 
 def executions(
     executor: Executor, rule: WatchedRule, ticks: Sequence[int], before: int, kind: str
-) -> Iterator[tuple[Done, set[str]]]:
+) -> Iterator[Done]:
     """Run some ticks of a rule, as they are with what had arrived before a moment; yield what comes of each."""
     written: set[str] = set()
     for start in range(0, len(ticks), _AT_ONCE):
@@ -82,7 +82,7 @@ def executions(
             done.late = 0
             done.events = volume.count(rule.rule.index, done.window, by_arrival=rule.by_arrival)
             written.update(alert.id for alert in done.alerts)
-            yield done, written
+            yield done
 
 
 def memory_of(store: EventStore, rule: WatchedRule, ticks: Sequence[int], before: int) -> tuple[Memory, Volume]:
@@ -99,7 +99,7 @@ def preview(
 ) -> tuple[Result, list[StoredAlert], list[Done]]:
     """Return the alerts that a rule would raise at some ticks, whether or not they are there; nothing is kept."""
     result, alerts, every = Result(), list[StoredAlert](), list[Done]()
-    for done, _ in executions(executor, rule, ticks, executor.store.watermark(), "preview"):
+    for done in executions(executor, rule, ticks, executor.store.watermark(), "preview"):
         result.add(done)
         alerts += done.alerts
         every.append(done)
@@ -145,7 +145,7 @@ class AskedRuns:
             rule = watched_rule(self.records, stored.id, read_rule(stored.document), self.store, stored.revision)
             ticks = ticks_of(rule, run.start, run.end, mark)
             last: Last | None = None
-            for done, _ in executions(self.executor, rule, ticks, mark, run.kind):
+            for done in executions(self.executor, rule, ticks, mark, run.kind):
                 with self.records.transaction() as session:
                     last = ledger.write(session, done, None, last)
                 result.add(done)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from tocsin.detection.alert import Alert, Event
+from tocsin.detection.alert import Alert, Event, shared_fields
 from tocsin.detection.overrides import overridden
 from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.moments import iso
@@ -17,6 +17,7 @@ from tocsin.store.records.models import StoredAlert
 from tocsin.watch.findings import Finding, Place, key_of_group
 from tocsin.watch.rule import WatchedRule
 
+ALERTS_INDEX = ".alerts-security.alerts-default"
 # Elastic's names of rule types: the type's id, and what an alert calls its category.
 _TYPES = {
     "eql": ("siem.eqlRule", "Event Correlation Rule"),
@@ -52,7 +53,7 @@ def alerts_of(
     """Return the alert of a finding, behind the building blocks of a sequence. `events` are flat."""
     id_ = alert_id(rule, finding)
     if finding.group is not None:
-        return [_stored(rule, _of_group(rule, finding, events, id_, now, execution), finding, now)]
+        return [_stored(rule, _of_group(rule, finding, id_, now, execution), finding, now)]
     members = [None if place is None else (place, _alert(rule, place, events[place])) for place in finding.places]
     present = [member for member in members if member is not None]
     if rule.ready.joined is None:
@@ -67,7 +68,7 @@ def alerts_of(
         block["kibana.alert.building_block_type"] = "default"
         block["kibana.alert.group.id"], block["kibana.alert.group.index"] = id_, number
         stored.append(_stored(rule, block, finding, now))
-    shared = _shared([alert for _, alert in present])
+    shared = shared_fields([alert for _, alert in present])
     shell = Alert(overridden(rule.rule, shared), shared, "", tuple(m and m[1] for m in members), finding.keys)
     ancestors = [
         {"id": block.id, "index": ALERTS_INDEX, "depth": 1, "type": "signal", "rule": rule.uuid}
@@ -78,20 +79,8 @@ def alerts_of(
     return [*stored, _stored(rule, document, finding, now)]
 
 
-ALERTS_INDEX = ".alerts-security.alerts-default"
-
-
 def _alert(rule: WatchedRule, place: Place, event: Event) -> Alert:
     return Alert(overridden(rule.rule, event), event, f"{place.index}/{place.id}", key=tuple(place))
-
-
-def _shared(alerts: list[Alert]) -> dict[str, Any]:
-    """Return what all events have in common, with the time of the last one."""
-    first, last = alerts[0].event, alerts[-1].event
-    shared = {n: v for n, v in first.items() if all(a.event.get(n) == v for a in alerts)}
-    if TIMESTAMP in last:
-        shared[TIMESTAMP] = last[TIMESTAMP]
-    return shared
 
 
 def _ancestor(place: Place, alert: Alert) -> dict[str, Any]:
@@ -102,15 +91,10 @@ def _ancestor(place: Place, alert: Alert) -> dict[str, Any]:
     return {"id": place.id, "index": place.index, "depth": 0, "type": "event"}
 
 
-def _of_group(
-    rule: WatchedRule, finding: Finding, events: Mapping[Place, Event], id_: str, now: int, execution: str
-) -> dict[str, Any]:
+def _of_group(rule: WatchedRule, finding: Finding, id_: str, now: int, execution: str) -> dict[str, Any]:
     """Return the document of a group's alert: what its events have in common stands for them."""
     assert finding.group is not None
     event: dict[str, Any] = {n: v for n, v in finding.group.items() if v is not None}
-    source = next((events[place] for place in finding.places if place is not None and place in events), None)
-    if source is not None:
-        event = {**source, **event}
     event[TIMESTAMP] = iso(finding.time)
     alert = Alert(overridden(rule.rule, event), event, "")
     ancestors = [

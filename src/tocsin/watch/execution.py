@@ -26,7 +26,6 @@ from tocsin.watch.ledger import Done
 from tocsin.watch.memory import ARRIVED, TIME, Memory
 from tocsin.watch.new_terms import Earlier, new_terms
 from tocsin.watch.rule import WatchedRule
-from tocsin.watch.settings import WatchSettings
 from tocsin.watch.suppression import Group, Suppressor, Told, policy_of
 from tocsin.watch.threshold import CountedTo, over_threshold
 
@@ -84,7 +83,6 @@ class Executor:
 
     store: EventStore
     records: Records
-    settings: WatchSettings
 
     def run(
         self,
@@ -168,37 +166,35 @@ class Executor:
     ) -> None:
         """Make alerts of those findings that are new and not suppressed, so many as the rule may."""
         done.matches += len(findings)
-        told: dict[int, Told] = {}
+        sorted_out: list[tuple[Finding, Told | None]] = [(finding, None) for finding in findings]
         if suppressor is not None:
-            findings, told = suppressor.sort(rule, rows, findings)
-        numbers = {id(finding): number for number, finding in enumerate(findings)}
-        ids = [alert_id(rule, finding) for finding in findings]
+            sorted_out = suppressor.sort(rule, rows, findings)
+        ids = [alert_id(rule, finding) for finding, _ in sorted_out]
         with self.records.transaction() as session:
             known = taken | ledger.known_alerts(session, set(ids) - taken)
-        new: list[Finding] = []
-        for id_, finding in zip(ids, findings, strict=True):
+        new: list[tuple[str, Finding, Told | None]] = []
+        for id_, (finding, told) in zip(ids, sorted_out, strict=True):
             if id_ in known:
                 done.duplicates += 1
             else:
                 known.add(id_)
-                new.append(finding)
+                new.append((id_, finding, told))
         most = rule.rule.max_signals
         if len(new) > most:
             done.messages.append(f"max alerts reached: {most} of {len(new)}")
         chosen = new[:most]
-        wanted = [place for one in chosen if one.fetched for place in one.places if place is not None]
+        wanted = [place for _, one, _ in chosen if one.fetched for place in one.places if place is not None]
         events = self.fetch(wanted)
         execution = str(uuid.uuid4())
-        for finding in chosen:
+        for id_, finding, told in chosen:
             if finding.fetched and any(place is not None and place not in events for place in finding.places):
                 done.messages.append("an event that matched is in the store no more")
                 continue
             alerts = alerts_of(rule, finding, events, now, execution)
-            number = numbers[id(finding)]
-            if suppressor is not None and number in told:
-                suppressor.raised(told[number], alerts[-1])
+            if suppressor is not None and told is not None:
+                suppressor.raised(told, alerts[-1])
             done.alerts += alerts
-            taken.add(alert_id(rule, finding))
+            taken.add(id_)
 
     def fetch(self, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
         """Return events of the store, flat; those that are there no more are missing."""

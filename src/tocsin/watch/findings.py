@@ -133,6 +133,11 @@ def _columns(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
     return {**{name: rows.column(name) for name in others}, **own}
 
 
+def many(value: Any) -> list[Any]:
+    """Return a field's value, as `values_of` gives it, as a list."""
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
 def values_of(rows: pa.Table, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return fields of rows as plain values: one where there is one, a list where there are several."""
     columns = [rows.column(name).to_pylist() for name in names]

@@ -22,7 +22,7 @@ from tocsin.rules.model import Rule
 from tocsin.sources.batch import unflatten
 from tocsin.store.events import EventStore
 from tocsin.watch import memory as m
-from tocsin.watch.findings import Finding, Place, values_of
+from tocsin.watch.findings import Finding, Place, many, values_of
 from tocsin.watch.reading import Reader
 from tocsin.watch.rule import Entry, WatchedRule, mapping_of, watched
 
@@ -76,10 +76,10 @@ def read_indicators(store: EventStore, rule: Rule, schema: Schema, before: int, 
         for index, id_, values in zip(indices, ids, values_of(part, names), strict=True):
             place = Place(index, id_)
             for group in groups:
-                for key in product(*(_many(values.get(entry.value)) for entry in group.alike)):
+                for key in product(*(many(values.get(entry.value)) for entry in group.alike)):
                     group.places.setdefault(key, []).append(place)
                 if group.others:
-                    group.unlike[place] = [set(_many(values.get(entry.value))) for entry in group.others]
+                    group.unlike[place] = [set(many(values.get(entry.value))) for entry in group.others]
     return groups
 
 
@@ -91,7 +91,7 @@ def matching_indicators(rule: WatchedRule, rows: pa.Table, groups: Sequence[Grou
         found = [one for group in groups for one in _matches(group, values)]
         if found:
             matched.append((row, found))
-    documents = _documents(groups, matched, fetch)
+    documents = fetch({place for _, found in matched for _, _, place in found})
     indices, ids, times, helds = (rows.column(n).to_pylist() for n in (m.INDEX, m.ID, m.ORDER, m.TIME))
     findings = []
     for row, found in matched:
@@ -108,19 +108,13 @@ def matching_indicators(rule: WatchedRule, rows: pa.Table, groups: Sequence[Grou
 
 def _matches(group: Group, values: Mapping[str, Any]) -> list[tuple[Entry, Any, Place]]:
     found: list[tuple[Entry, Any, Place]] = []
-    for key in product(*(_many(values.get(entry.field)) for entry in group.alike)):
+    for key in product(*(many(values.get(entry.field)) for entry in group.alike)):
         for place in group.places.get(key, ()):
             unwanted = zip(group.others, group.unlike.get(place, ()), strict=False)
-            if any(theirs & set(_many(values.get(entry.field))) for entry, theirs in unwanted):
+            if any(theirs & set(many(values.get(entry.field))) for entry, theirs in unwanted):
                 continue
             found += ((entry, value, place) for entry, value in zip(group.alike, key, strict=True))
     return found
-
-
-def _documents(
-    groups: Sequence[Group], matched: Sequence[tuple[int, list[tuple[Entry, Any, Place]]]], fetch: Fetch
-) -> Mapping[Place, Mapping[str, Any]]:
-    return fetch({place for _, found in matched for _, _, place in found})
 
 
 def _enrichment(
@@ -137,7 +131,3 @@ def _enrichment(
     }  # fmt: skip
     feed = document.get("threat.feed.name")
     return {"indicator": unflatten(indicator), "feed": {"name": feed} if feed else {}, "matched": matched}
-
-
-def _many(value: Any) -> list[Any]:
-    return [] if value is None else value if isinstance(value, list) else [value]

@@ -8,15 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from tocsin.detection.schedule import Window
+from tocsin.store.records.alerts import keep_document
+from tocsin.store.records.database import chunks
 from tocsin.store.records.models import Execution, Gap, StoredAlert, StoredRule
 from tocsin.watch.outbox import note_actions
 from tocsin.watch.suppression import Group, describe
-
-_AT_ONCE = 500  # names in one question to the database
 
 
 @dataclass
@@ -72,9 +72,7 @@ class Last:
 def known_alerts(session: Session, ids: Collection[str]) -> set[str]:
     """Return those of some alert ids that there are."""
     found: set[str] = set()
-    every = list(ids)
-    for start in range(0, len(every), _AT_ONCE):
-        some = every[start : start + _AT_ONCE]
+    for some in chunks(ids):
         found.update(session.scalars(select(StoredAlert.id).where(StoredAlert.id.in_(some))))
     return found
 
@@ -134,18 +132,14 @@ def _grow(session: Session, done: Done) -> None:
             continue
         document = orjson.loads(alert.document)
         describe(document, group.start, group.counted_to, group.added)
-        alert.document = orjson.dumps(document).decode()
         alert.counted_to = group.counted_to
-        latest = session.scalar(select(func.max(StoredAlert.changed))) or 0
-        alert.changed = max(alert.changed, latest) + 1
+        keep_document(session, alert, document)
 
 
 def last_of_groups(session: Session, rule: str, keys: Iterable[str]) -> dict[str, Group]:
     """Return the last alert of each of some groups that has one."""
     found: dict[str, Group] = {}
-    every = list(keys)
-    for start in range(0, len(every), _AT_ONCE):
-        some = every[start : start + _AT_ONCE]
+    for some in chunks(keys):
         asked = select(StoredAlert).where(StoredAlert.rule_uuid == rule, StoredAlert.group_key.in_(some))
         for alert in session.scalars(asked.order_by(StoredAlert.time)):
             counted = alert.time if alert.counted_to is None else alert.counted_to
@@ -211,9 +205,7 @@ def skip(session: Session, rule: str, previous: int | None, upto: int) -> None:
 def counted_to(session: Session, rule: str, groups: Iterable[str]) -> Mapping[str, int]:
     """Return, for groups of a rule's events, up to which time alerts have counted them."""
     found: dict[str, int] = {}
-    every = list(groups)
-    for start in range(0, len(every), _AT_ONCE):
-        some = every[start : start + _AT_ONCE]
+    for some in chunks(groups):
         rows: Any = session.execute(
             select(StoredAlert.group_key, StoredAlert.counted_to).where(
                 StoredAlert.rule_uuid == rule, StoredAlert.group_key.in_(some)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tocsin.watch import memory as m
-from tocsin.watch.findings import Finding, Place, values_of
+from tocsin.watch.findings import Finding, Place, many, values_of
 from tocsin.watch.rule import WatchedRule
 
 Earlier = Callable[[int, int], pa.Table | None]  # the rows from one moment to another
@@ -48,8 +48,7 @@ def new_terms(rule: WatchedRule, rows: pa.Table, earlier: Earlier, history: int,
 
 def combinations(value: dict[str, Any], names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     """Yield the combinations of an event's values; none of an event that lacks a field."""
-    many = [value.get(name) for name in names]
-    lists = [one if isinstance(one, list) else [] if one is None else [one] for one in many]
+    lists = (many(value.get(name)) for name in names)
     yield from islice(dict.fromkeys(product(*lists)), _COMBINATIONS)
 
 

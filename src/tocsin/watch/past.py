@@ -39,13 +39,6 @@ def read_past(
     return _between(reader.read(store, schema, arrived_to=arrived_to, volume=volume), start, end)
 
 
-def read_arrived(
-    store: EventStore, reader: Reader, start: int, end: int, volume: Volume | None = None
-) -> dict[str, list[pa.Table]]:
-    """Return, by rule, the rows of events that arrived in a span of time, whenever they happened."""
-    return reader.read(store, store.schema(), arrived_from=start, arrived_to=end, volume=volume)
-
-
 def _between(found: dict[str, list[pa.Table]], start: int | None, end: int | None) -> dict[str, list[pa.Table]]:
     low, high = -_NEVER if start is None else start, _NEVER if end is None else end
 

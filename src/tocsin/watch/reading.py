@@ -72,13 +72,10 @@ class Reader:
             inside = _within(arrived, arrived_from, arrived_to)
             if start is not None or end is not None:
                 inside &= _within(_moments(table, TIMESTAMP, every)[0], start, end)
-            if not inside.all():
-                rows = np.flatnonzero(inside)
-                if not len(rows):
-                    continue
-            else:
-                rows = every
+            if not inside.any():
+                continue
             if volume is not None:
+                rows = np.flatnonzero(inside)
                 times, _ = _moments(table, TIMESTAMP, rows)
                 volume.add(batch.index, times, arrived[rows])
             fits = self._fits(table)
@@ -205,11 +202,8 @@ def _lists(table: EventTable, name: str, rows: npt.NDArray[np.intp], kind: pa.Da
         values = _cast(values, kind.value_type)
     present = taken.codes >= 0
     codes = taken.codes[present]
-    if taken.offsets is None:
-        offsets = np.concatenate(([0], np.cumsum(present)))
-    else:
-        counted = np.concatenate(([0], np.cumsum(present)))
-        offsets = counted[taken.offsets]
+    counted = np.concatenate(([0], np.cumsum(present)))
+    offsets = counted if taken.offsets is None else counted[taken.offsets]
     return pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), values.take(pa.array(codes)))
 
 

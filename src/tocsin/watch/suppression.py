@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 import orjson
 import pyarrow as pa
 
+from tocsin.detection.schedule import UNITS
 from tocsin.moments import iso
 from tocsin.rules.model import Rule
 from tocsin.store.records.models import StoredAlert
 from tocsin.watch import memory as m
 from tocsin.watch.findings import Finding, Place, key_of_group, values_of
 from tocsin.watch.rule import WatchedRule, suppressed_by
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ def policy_of(rule: Rule) -> Policy | None:
     duration = about.get("duration")
     span = None
     if isinstance(duration, dict):
-        span = int(duration.get("value", 0)) * _UNITS.get(str(duration.get("unit")), 60) * 1_000_000_000
+        span = int(duration.get("value", 0)) * UNITS.get(str(duration.get("unit")), UNITS["m"])
     return Policy(suppressed_by(rule), span, about.get("missing_fields_strategy") == "doNotSuppress")
 
 
@@ -75,29 +74,26 @@ class Suppressor:
 
     def sort(
         self, rule: WatchedRule, rows: pa.Table, findings: Sequence[Finding]
-    ) -> tuple[list[Finding], dict[int, Told]]:
-        """Return the findings that become alerts, and by their places what those stand for that are suppressed."""
+    ) -> list[tuple[Finding, Told | None]]:
+        """Return the findings that become alerts, each with what it stands for, None where it stands alone."""
         values = _values(rule, rows, self.policy.fields)
-        alone: list[Finding] = []
+        chosen: list[tuple[Finding, Told | None]] = []
         of_group: dict[str, list[Finding]] = {}
         common: dict[str, dict[str, Any]] = {}
         for finding in findings:
             group = _group_of(finding, values, self.policy)
             if group is None:
-                alone.append(finding)
+                chosen.append((finding, None))
                 continue
             key = key_of_group(group)
             common[key] = group
             of_group.setdefault(key, []).append(finding)
         missing = [key for key in of_group if key not in self.groups]
         self.groups.update(self.known(missing))
-        chosen = list(alone)
-        told: dict[int, Told] = {}
         for key, some in of_group.items():
-            for first, others in self._of_group(key, sorted(some, key=lambda finding: finding.held)):
-                told[len(chosen)] = Told(key, common[key], others)
-                chosen.append(first)
-        return chosen, told
+            parts = self._of_group(key, sorted(some, key=lambda finding: finding.held))
+            chosen += ((first, Told(key, common[key], others)) for first, others in parts)
+        return chosen
 
     def _of_group(self, key: str, findings: list[Finding]) -> list[tuple[Finding, list[Finding]]]:
         """Return the findings of a group that become alerts, each with those that it stands for."""

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from tocsin.watch import memory as m
-from tocsin.watch.findings import Finding, Place, key_of_group, values_of
+from tocsin.watch.findings import Finding, Place, key_of_group, many, values_of
 from tocsin.watch.rule import WatchedRule, cardinalities, threshold_fields
 
 CountedTo = Callable[[Iterable[str]], Mapping[str, int]]
@@ -34,10 +34,9 @@ def over_threshold(rule: WatchedRule, rows: pa.Table, counted_to: CountedTo) -> 
     needed = int((rule.rule.threshold or {}).get("value", 1))
     counted = cardinalities(rule.rule)
     groups: dict[tuple[Any, ...], _Group] = {}
-    seen: dict[tuple[Any, ...], int] = {}
     events = list(zip(*(rows.column(n).to_pylist() for n in (m.TIME, m.INDEX, m.ID)), strict=True))
     values = values_of(rows, rule.kept)
-    keys = [list(product(*(_many(value.get(name)) for name in names))) for value in values]
+    keys = [list(product(*(dict.fromkeys(many(value.get(name))) for name in names))) for value in values]
     named = {key: key_of_group(dict(zip(names, key, strict=True))) for some in keys for key in some}
     upto = counted_to(named.values())
     seen = {key: upto[name] for key, name in named.items() if name in upto}
@@ -49,7 +48,7 @@ def over_threshold(rule: WatchedRule, rows: pa.Table, counted_to: CountedTo) -> 
             group.times.append(time)
             group.places.append(Place(index, id_))
             for one, found in zip(counted, group.values, strict=True):
-                found.update(_many(value.get(str(one["field"]))))
+                found.update(many(value.get(str(one["field"]))))
     findings = []
     for key, group in groups.items():
         if len(group.times) < needed:
@@ -74,7 +73,3 @@ def _finding(group: Mapping[str, Any], events: _Group, counted: Iterable[Mapping
     }
     about = {"key": [first, last], "kibana.alert.threshold_result": result}
     return Finding(tuple(place for _, place in latest), last, last, (), group, about, fetched=False)
-
-
-def _many(value: Any) -> list[Any]:
-    return [] if value is None else list(dict.fromkeys(value)) if isinstance(value, list) else [value]

@@ -24,7 +24,7 @@ from tocsin.watch.execution import Executor, late_ticks, needed_from
 from tocsin.watch.ledger import Done, Last, LostTickError
 from tocsin.watch.memory import Memory, Needless, schema_of
 from tocsin.watch.new_terms import last_of_each
-from tocsin.watch.past import read_arrived, read_past
+from tocsin.watch.past import read_past
 from tocsin.watch.reading import Reader
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.ruleset import Entry, changes, read_entries
@@ -64,7 +64,7 @@ class Watch:
 
     def __post_init__(self) -> None:
         self.states: dict[str, State] = {}
-        self.executor = Executor(self.store, self.records, self.settings)
+        self.executor = Executor(self.store, self.records)
         self.asked = AskedRuns(self.store, self.records, self.executor, lambda alerts: self.raised(alerts))
         self.cursor: int | None = None  # up to which arrivals have been looked at
         self.started = 0
@@ -168,7 +168,7 @@ class Watch:
             self._counted = True
             every = len(rules) == len(self._reader.rules)
             reader = self._reader if every else Reader([rule for _, rule, _ in rules])
-            self._remember(read_arrived(self.store, reader, start, end, volume))
+            self._remember(self._arrived(reader, start, end, volume))
             done = [(rule, state) for state, rule, since in rules if since >= start and not rule.by_arrival]
             if done:
                 oldest = min(state.memory.since for _, state in done if state.memory)
@@ -199,16 +199,20 @@ class Watch:
         assert self.cursor is not None
         if mark <= self.cursor:
             return
-        found = self._reader.read(
-            self.store, self.store.schema(), arrived_from=self.cursor, arrived_to=mark, volume=self.volume
-        )
-        self._remember(found)
+        self._remember(self._arrived(self._reader, self.cursor, mark, self.volume))
         self.cursor = mark
+
+    def _arrived(self, reader: Reader, start: int, end: int, volume: Volume | None) -> dict[str, list[pa.Table]]:
+        """Return, by rule, the rows of events that arrived in a span of time, whenever they happened."""
+        schema = self.store.schema()
+        return reader.read(self.store, schema, arrived_from=start, arrived_to=end, volume=volume)
 
     # ---- runs
 
     def _run_due(self, state: State, mark: int) -> None:
         last = mark // state.schedule.interval * state.schedule.interval
+        if state.done_to >= last:
+            return
         while state.done_to < last:
             done = self._run_next(state, last, mark)
             previous, state.done_to = state.done_to, done.last_tick

@@ -12,7 +12,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from tocsin.errors import TocsinError
+from tocsin.moments import iso
 from tocsin.store.records.access import Actor, record
+from tocsin.store.records.database import chunks
 from tocsin.store.records.models import AlertChange, StoredAlert
 
 STATUSES = ("open", "acknowledged", "closed")
@@ -24,7 +26,6 @@ _TAGS, _ASSIGNEES, _NOTES = (
     "kibana.alert.workflow_assignee_ids",
     "tocsin.notes",
 )
-_AT_ONCE = 500
 
 
 class AlertError(TocsinError):
@@ -33,9 +34,8 @@ class AlertError(TocsinError):
 
 def find_alerts(session: Session, ids: Collection[str]) -> Iterator[StoredAlert]:
     """Yield the alerts with some ids."""
-    every = list(ids)
-    for start in range(0, len(every), _AT_ONCE):
-        yield from session.scalars(select(StoredAlert).where(StoredAlert.id.in_(every[start : start + _AT_ONCE])))
+    for some in chunks(ids):
+        yield from session.scalars(select(StoredAlert).where(StoredAlert.id.in_(some)))
 
 
 def set_status(
@@ -58,12 +58,12 @@ def set_status(
         if status != "closed":
             document.pop(_REASON, None)
         document.update(told)
-        document["kibana.alert.workflow_status_updated_at"] = _now_text()
+        document["kibana.alert.workflow_status_updated_at"] = iso(time.time_ns())
         alert.status = status
         _change(session, actor, alert, "status", before[_STATUS], status)
         if before[_REASON] != document.get(_REASON):
             _change(session, actor, alert, "reason", before[_REASON], document.get(_REASON))
-        _keep(session, alert, document)
+        keep_document(session, alert, document)
         changed += 1
     if changed:
         record(session, actor, "alerts.status", status, alerts=changed, reason=reason)
@@ -92,10 +92,10 @@ def add_note(session: Session, actor: Actor, id_: str, text: str) -> None:
     if alert is None:
         raise AlertError(f"there is no alert {id_}")
     document = orjson.loads(alert.document)
-    note = {"text": text, "created_by": actor.name, "created_at": _now_text()}
+    note = {"text": text, "created_by": actor.name, "created_at": iso(time.time_ns())}
     document[_NOTES] = [*document.get(_NOTES, []), note]
     _change(session, actor, alert, "note", None, text)
-    _keep(session, alert, document)
+    keep_document(session, alert, document)
 
 
 def history(session: Session, id_: str) -> list[dict[str, Any]]:
@@ -124,7 +124,7 @@ def _set_names(
         if after != before:
             document[field] = after
             _change(session, actor, alert, told, before, after)
-            _keep(session, alert, document)
+            keep_document(session, alert, document)
             changed += 1
     return changed
 
@@ -135,11 +135,8 @@ def _change(session: Session, actor: Actor, alert: StoredAlert, field: str, old:
     )
 
 
-def _keep(session: Session, alert: StoredAlert, document: dict[str, Any]) -> None:
+def keep_document(session: Session, alert: StoredAlert, document: dict[str, Any]) -> None:
+    """Give an alert another document; whoever asks for what has changed since finds it."""
     alert.document = orjson.dumps(document).decode()
     latest = session.scalar(select(func.max(StoredAlert.changed))) or 0
-    alert.changed = max(time.time_ns(), latest + 1)  # whoever asks for what has changed since finds it
-
-
-def _now_text() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    alert.changed = max(time.time_ns(), latest + 1)

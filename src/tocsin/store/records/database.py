@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from alembic import command
 from alembic.config import Config
@@ -17,6 +18,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from tocsin.errors import TocsinError
 
+_T = TypeVar("_T")
+_AT_ONCE = 500
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -78,6 +81,13 @@ class Records:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def chunks(values: Iterable[_T]) -> Iterator[list[_T]]:
+    """Yield values, as many at a time as one question to the database may name."""
+    waiting = iter(values)
+    while some := list(islice(waiting, _AT_ONCE)):
+        yield some
 
 
 def _engine(url: str) -> Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 from tocsin.errors import TocsinError
 from tocsin.store.records.access import Actor, record
 from tocsin.store.records.models import ExceptionItem, ExceptionList, ListedValue, StoredRule, ValueList
+
+_Kept = TypeVar("_Kept", ExceptionList, ExceptionItem)
 
 
 class ExceptionListError(TocsinError):
@@ -30,21 +32,21 @@ def list_ids(session: Session) -> set[str]:
 
 def get_list(session: Session, *, id_: str | None = None, list_id: str | None = None) -> ExceptionList:
     """Return an exception list. Raises ExceptionListError."""
-    wanted = ExceptionList.id == id_ if id_ is not None else ExceptionList.list_id == list_id
-    found = session.scalar(select(ExceptionList).where(wanted))
-    if found is None:
-        name = f'id: "{id_}"' if id_ is not None else f'list_id: "{list_id}"'
-        raise ExceptionListError(f"exception list {name} does not exist", 404)
-    return found
+    return _get(session, ExceptionList, "exception list", id_, "list_id", list_id)
 
 
 def get_item(session: Session, *, id_: str | None = None, item_id: str | None = None) -> ExceptionItem:
     """Return an exception. Raises ExceptionListError."""
-    wanted = ExceptionItem.id == id_ if id_ is not None else ExceptionItem.item_id == item_id
-    found = session.scalar(select(ExceptionItem).where(wanted))
+    return _get(session, ExceptionItem, "exception list item", id_, "item_id", item_id)
+
+
+def _get(session: Session, kind: type[_Kept], what: str, id_: str | None, name: str, value: str | None) -> _Kept:
+    """Return what has an id, or else a name."""
+    if id_ is not None:
+        name, value = "id", id_
+    found = session.scalar(select(kind).where(getattr(kind, name) == value))
     if found is None:
-        name = f'id: "{id_}"' if id_ is not None else f'item_id: "{item_id}"'
-        raise ExceptionListError(f"exception list item {name} does not exist", 404)
+        raise ExceptionListError(f'{what} {name}: "{value}" does not exist', 404)
     return found
 
 

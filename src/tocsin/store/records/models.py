@@ -50,6 +50,15 @@ class Base(DeclarativeBase):
     }
 
 
+class Signed:
+    """What is made and changed by somebody, at some time."""
+
+    created: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(160))
+    updated: Mapped[datetime]
+    updated_by: Mapped[str] = mapped_column(String(160))
+
+
 class User(Base):
     """A person. `role` is one of `tocsin.store.records.access.ROLES`."""
 
@@ -121,7 +130,7 @@ class ClientObject(Base):
 # ---- the watch. Columns of whole numbers that are times hold nanoseconds since 1970 (UTC), by the store's clock.
 
 
-class StoredRule(Base):
+class StoredRule(Signed, Base):
     """A rule: its document as it was given, and how far it has been run.
 
     `done_to` is the last tick that was run, or that needs not be: what is due comes behind it. Since
@@ -138,10 +147,6 @@ class StoredRule(Base):
     document: Mapped[dict[str, Any]]
     revision: Mapped[int]
     changed: Mapped[int]
-    created: Mapped[datetime]
-    created_by: Mapped[str] = mapped_column(String(160))
-    updated: Mapped[datetime]
-    updated_by: Mapped[str] = mapped_column(String(160))
     muted_until: Mapped[datetime | None]  # until when its actions are held back
     watched_from: Mapped[int | None]
     done_to: Mapped[int | None]
@@ -253,7 +258,7 @@ class Run(Base):
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
-class ExceptionList(Base):
+class ExceptionList(Signed, Base):
     """A list of exceptions, which rules name by `list_id`; the document is Kibana's."""
 
     __tablename__ = "exception_lists"
@@ -261,13 +266,9 @@ class ExceptionList(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     list_id: Mapped[str] = mapped_column(String(255), unique=True)
     document: Mapped[dict[str, Any]]
-    created: Mapped[datetime]
-    created_by: Mapped[str] = mapped_column(String(160))
-    updated: Mapped[datetime]
-    updated_by: Mapped[str] = mapped_column(String(160))
 
 
-class ExceptionItem(Base):
+class ExceptionItem(Signed, Base):
     """One exception of a list: what an event must be like to be excepted, until when; the document is Kibana's."""
 
     __tablename__ = "exception_items"
@@ -278,13 +279,9 @@ class ExceptionItem(Base):
     list_id: Mapped[str] = mapped_column(String(255))
     document: Mapped[dict[str, Any]]
     expires: Mapped[datetime | None]
-    created: Mapped[datetime]
-    created_by: Mapped[str] = mapped_column(String(160))
-    updated: Mapped[datetime]
-    updated_by: Mapped[str] = mapped_column(String(160))
 
 
-class ValueList(Base):
+class ValueList(Signed, Base):
     """A list of values, which exceptions name by `id`; `type` is that of its values, as Elasticsearch calls it."""
 
     __tablename__ = "value_lists"
@@ -292,10 +289,6 @@ class ValueList(Base):
     id: Mapped[str] = mapped_column(String(255), primary_key=True)
     type: Mapped[str] = mapped_column(String(32))
     document: Mapped[dict[str, Any]]
-    created: Mapped[datetime]
-    created_by: Mapped[str] = mapped_column(String(160))
-    updated: Mapped[datetime]
-    updated_by: Mapped[str] = mapped_column(String(160))
 
 
 class ListedValue(Base):

@@ -29,8 +29,8 @@ def find_rule(session: Session, *, id_: str | None = None, rule_id: str | None =
     wanted = StoredRule.id == id_ if id_ is not None else StoredRule.rule_id == rule_id
     found = session.scalar(select(StoredRule).where(wanted))
     if found is None:
-        name = f"id: {id_}" if id_ is not None else f"rule_id: {rule_id}"
-        raise NoSuchRuleError(f'{name.partition(":")[0]}: "{id_ or rule_id}" not found')
+        name = f'id: "{id_}"' if id_ is not None else f'rule_id: "{rule_id}"'
+        raise NoSuchRuleError(f"{name} not found")
     return found
 
 
@@ -87,6 +87,15 @@ def remove_rule(session: Session, actor: Actor, rule: StoredRule) -> None:
         session.execute(delete(table).where(table.rule_uuid == rule.id))
     session.delete(rule)
     record(session, actor, "rule.removed", rule.rule_id, name=rule.name)
+
+
+def ask_run(session: Session, rule: StoredRule, kind: str, span: tuple[int, int], by: str) -> Run:
+    """Ask for a run of a rule over a span of time, in nanoseconds; the service does it at its next turn."""
+    start, end = span
+    asked = Run(rule_uuid=rule.id, kind=kind, start=start, end=end, asked=datetime.now(UTC), asked_by=by)
+    session.add(asked)
+    session.flush()
+    return asked
 
 
 def _touch(actor: Actor, rule: StoredRule, now: datetime | None) -> None:
