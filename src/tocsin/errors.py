@@ -65,6 +65,10 @@ class QueryError(TocsinError):
     """A query that cannot be parsed or fails its check."""
 
 
+class UnknownFieldError(QueryError):
+    """A query that names a field that no schema knows: it may be one that no event has brought along yet."""
+
+
 class UnsupportedError(TocsinError):
     """A thing that is well formed but that tocsin cannot run; `reason` is short enough to count by."""
 

@@ -228,7 +228,11 @@ QUERIES = {
     "match_phrase": ({"match_phrase": {"message": "process 77 was started"}}, 1),
     "match_phrase, other order": ({"match_phrase": {"message": "77 process"}}, 0),
     "range": ({"range": {"process.pid": {"gte": 10, "lt": 20}}}, 10),
-    "range of time, date math": ({"range": {"@timestamp": {"gte": "now-10m", "lte": "now"}}}, 10),
+    "range of time, date math": (
+        {"range": {"@timestamp": {"gte": f"{NOW.isoformat()}||-10m", "lte": f"{NOW.isoformat()}||"}}},
+        11,
+    ),
+    "range of time, from now": ({"range": {"@timestamp": {"gte": "now-2d", "lte": "now+1m"}}}, 500),
     "range of time, rounded": ({"range": {"@timestamp": {"lte": "now/d"}}}, 500),
     "range of a date": ({"range": {"@timestamp": {"gt": "2100-01-01"}}}, 0),
     "exists": ({"exists": {"field": "user.name"}}, 500),

@@ -247,3 +247,77 @@ def test_a_rule_on_alerts_reads_them(tmp_path):
     first, second = office.documents()
     assert second["kibana.alert.depth"] == 2
     assert second["kibana.alert.ancestors"][0]["id"] == first["kibana.alert.uuid"]
+
+
+# ---- ES|QL
+
+
+def esql(commands, **more):
+    return rule("r", f"from logs-* metadata _id | {commands}", type="esql", language="esql", index=[], **more)
+
+
+def test_an_event_that_a_piped_query_leaves_is_one_alert(tmp_path):
+    """Two windows hold it; the alert is the event with what the query has made beside."""
+    made = 'where host.name like "a*" | eval Esql.longer = concat(host.name, "!") | keep Esql.*'
+    office = Office(tmp_path, [esql(made)])
+    office.turn()
+    events(office, (1, on("ann")), (3, on("ben")), (4, on("abe")))
+    run_until(office, 20)
+    assert [(d["host"]["name"], d["Esql"]["longer"]) for d in office.documents()] == [
+        ("ann", "ann!"), ("abe", "abe!"),
+    ]  # fmt: skip
+    (first, *_) = office.documents()
+    assert first["kibana.alert.rule.rule_type_id"] == "siem.esqlRule"
+    assert first["kibana.alert.ancestors"][0]["type"] == "event"
+    assert sum(run.duplicates for run in office.executions()) > 0
+
+
+def test_a_group_is_one_alert_while_windows_overlap_and_a_new_one_behind_them(tmp_path):
+    office = Office(tmp_path, [esql("stats c = count(*), u = values(user.name) by host.name | where c >= 2")])
+    office.turn()
+    events(office, (1, on("a", "ann")), (2, on("a", "ben")), (4.5, on("a", "cid")))
+    run_until(office, 5)
+    events(office, (6, on("a", "dan")))
+    run_until(office, 10)  # its window holds minutes 1 to 10
+    (alert,) = office.documents()
+    assert (alert["host"]["name"], alert["c"], alert["u"]) == ("a", 3, ["ann", "ben", "cid"])
+    assert len(alert["kibana.alert.ancestors"]) == 3
+    events(office, (13, on("a", "eve")), (14, on("a", "fay")))
+    run_until(office, 20)
+    assert [d["u"] for d in office.documents()] == [["ann", "ben", "cid"], ["dan", "eve", "fay"]]
+
+
+def test_the_time_of_a_piped_query_is_that_of_the_tick(tmp_path):
+    office = Office(tmp_path, [esql("where @timestamp < now() - 5m | keep *", **{"from": "now-11m"})])
+    office.turn()
+    events(office, (1, on("a")))
+    run_until(office, 5)
+    assert office.alerts() == []
+    run_until(office, 10)
+    assert len(office.alerts()) == 1
+
+
+def test_a_piped_query_that_fails_does_so_alone(tmp_path):
+    """A regular expression that would run for ever is ended, and the other rules go on."""
+    endless = esql('where replace(host.name, "(a|aa)+$", "") == "x"')
+    office = Office(tmp_path, [endless, rule("other", "process where true")])
+    office.turn()
+    events(office, (1, on("a" * 5000 + "b")))
+    run_until(office, 5)
+    names = office.names()
+    found = {names[run.rule_uuid]: run for run in office.executions()}
+    assert found["r"].status == "failed"
+    assert "cannot be evaluated" in found["r"].messages[0]
+    assert [name for name, _ in office.named_alerts()] == ["other"]
+
+
+def test_piped_rules_have_their_exceptions_and_suppression(tmp_path):
+    suppression = {"group_by": ["Esql.first"]}
+    office = Office(
+        tmp_path, [esql("eval Esql.first = left(host.name, 1) | keep Esql.*", alert_suppression=suppression)]
+    )
+    office.turn()
+    events(office, (1, on("ann")), (2, on("abe")), (3, on("ben")))
+    run_until(office, 5)
+    counts = {d["host"]["name"]: d["kibana.alert.suppression.docs_count"] for d in office.documents()}
+    assert counts == {"ann": 1, "ben": 0}

@@ -54,6 +54,18 @@ RULES = [
         history_window_start="now-2h", timestamp_override=INGESTED,
     ),
     rule(
+        "piped", 'from logs-* | where process.name == "a" | eval v = to_upper(host.name) | keep v',
+        type="esql", language="esql", index=[],
+    ),
+    rule(
+        "grouped", "from logs-* | stats c = count(*), p = values(process.name) by host.name | where c >= 3",
+        type="esql", language="esql", index=[], timestamp_override=INGESTED,
+    ),
+    rule(
+        "grouped-late", "from logs-* | where @timestamp < now() - 2m | stats c = count(*) by process.name",
+        type="esql", language="esql", index=[],
+    ),
+    rule(
         "indicators", "process.name: *", type="threat_match", language="kuery", threat_index=["ti-*"],
         threat_query="*:*", threat_mapping=[
             {"entries": [{"field": "host.name", "type": "mapping", "value": "threat.indicator.name"}]}

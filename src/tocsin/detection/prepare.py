@@ -10,7 +10,8 @@ from tocsin.engine.candidates import TIEBREAKER, Ordering
 from tocsin.engine.graph import EventRule
 from tocsin.eql import syntax as s
 from tocsin.eql.compile import read
-from tocsin.errors import QueryError
+from tocsin.errors import QueryError, UnknownFieldError
+from tocsin.esql.pipeline import Pipeline, read_esql
 from tocsin.kql.read import read_kql
 from tocsin.query_dsl.build import Context, all_of
 from tocsin.query_dsl.parse import read_query
@@ -22,10 +23,16 @@ from tocsin.rules.model import Rule
 
 @dataclass(frozen=True)
 class ReadyRule:
-    """A rule with its query in normal form."""
+    """A rule with its query in normal form; of a piped query, what each event must meet at least."""
 
     rule: Rule
     statement: s.Statement
+    pipeline: Pipeline | None = None
+
+    @property
+    def index(self) -> tuple[str, ...]:
+        """The index patterns that it reads."""
+        return self.rule.index if self.pipeline is None else self.pipeline.query.indices
 
     @property
     def joined(self) -> s.Sequence | s.Sample | None:
@@ -55,7 +62,7 @@ class ReadyRule:
 
     def event_rule(self, *, any_index: bool, key: str | None = None) -> EventRule:
         """Return what the engine needs of it, under a key that is its `rule_id` unless another is given."""
-        indices = () if any_index else self.rule.index
+        indices = () if any_index else self.index
         category = self.rule.event_category_override or CATEGORY
         return EventRule(key or self.rule.rule_id, self.statement, indices, category)
 
@@ -76,7 +83,7 @@ def prepare(
     return ready, skipped
 
 
-_Read = Callable[[str, Schema], s.Statement]
+_Read = Callable[[str, Schema], s.Statement | Pipeline]
 
 
 def _kql(text: str, schema: Schema) -> s.Statement:
@@ -91,8 +98,11 @@ def _lucene(text: str, schema: Schema) -> s.Statement:
 _QUERIES: dict[str, _Read] = {"kuery": _kql, "lucene": _lucene}
 _HUNTED: dict[str, dict[str, _Read]] = {"eql": {"eql": read}, "query": _QUERIES, "saved_query": _QUERIES}
 # The others, with the language of the query that tells which events they look at.
-_TYPES = {**_HUNTED, "threshold": _QUERIES, "new_terms": _QUERIES, "threat_match": _QUERIES}
+_TYPES: dict[str, dict[str, _Read]] = {
+    **_HUNTED, "threshold": _QUERIES, "new_terms": _QUERIES, "threat_match": _QUERIES, "esql": {"esql": read_esql},
+}  # fmt: skip
 HUNTED = frozenset(_HUNTED)
+UNKNOWN_FIELD = "unknown field"  # the reason of a rule that names a field which no schema knows
 
 
 def _of_category(condition: s.Expression) -> s.EventQuery:
@@ -116,14 +126,18 @@ def _prepare(rule: Rule, schema: Schema, types: Collection[str]) -> ReadyRule | 
     if not rule.query or not rule.query.strip():
         return Skipped(rule.name, "invalid rule", f"{rule.file or rule.name}: the rule has no query", invalid=True)
     try:
-        statement = reader(rule.query, schema)
+        found = reader(rule.query, schema)
+    except UnknownFieldError as error:
+        return Skipped(rule.name, UNKNOWN_FIELD, explain_query_error(rule, error), invalid=True)
     except QueryError as error:
         return Skipped(rule.name, "invalid query", explain_query_error(rule, error), invalid=True)
+    pipeline = found if isinstance(found, Pipeline) else None
+    statement = s.Statement(_of_category(found.needed)) if isinstance(found, Pipeline) else found
     if any(pipe.name == "count" for pipe in statement.pipes):
         message = f"{rule.name}: `| count` yields numbers, not events, so it cannot raise alerts"
         return Skipped(rule.name, "count pipe", message, invalid=True)
     try:
-        return ReadyRule(rule, narrowed(statement, filtered_by(rule, schema)))
+        return ReadyRule(rule, narrowed(statement, filtered_by(rule, schema)), pipeline)
     except QueryError as error:
         message = f"{rule.file or rule.name}: in `filters`: {error}"
         return Skipped(rule.name, "invalid filter", message, invalid=True)
@@ -169,9 +183,9 @@ def narrowed(statement: s.Statement, condition: s.Expression) -> s.Statement:
 def doubtful_fields(ready: ReadyRule, schema: Schema | None = None) -> list[str]:
     """Return what to tell about fields that no schema knows, in a language that takes any name for a field.
 
-    EQL refuses such a field, unless its author has marked it with `?`.
+    EQL and ES|QL refuse such a field, unless in EQL its author has marked it with `?`.
     """
-    if ready.rule.type == "eql":
+    if ready.rule.type in ("eql", "esql"):
         return []
     schema = schema or default_schema()
     told = []

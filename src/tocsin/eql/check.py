@@ -10,7 +10,7 @@ from tocsin.ecs import Field, FieldType, Schema
 from tocsin.eql import syntax as s
 from tocsin.eql.functions import FUNCTIONS, PATTERN_NAMES, Function
 from tocsin.eql.strings import UnsupportedPattern, lucene_to_regex
-from tocsin.errors import Place, QueryError
+from tocsin.errors import Place, QueryError, UnknownFieldError
 
 _KINDS = {
     FieldType.KEYWORD: "string",
@@ -171,10 +171,11 @@ class _Checker:
         near = self.schema.nearest(node.name)
         suggestion = " or ".join(f"`{name}`" for name in near)
         hint = f"did you mean {suggestion}? " if near else ""
-        self.fail(
+        raise UnknownFieldError(
             f"unknown field `{node.name}`",
-            node.place,
-            f"{hint}Write `?{node.name}` for a field that need not exist",
+            hint=f"{hint}Write `?{node.name}` for a field that need not exist",
+            place=node.place,
+            text=self.text,
         )
 
     def comparison(self, node: s.Comparison) -> None:

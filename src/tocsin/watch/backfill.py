@@ -80,7 +80,7 @@ def executions(
         for tick in some:
             done = executor.run(rule, memory, [tick], before, before, kind, written)
             done.late = 0
-            done.events = volume.count(rule.rule.index, done.window, by_arrival=rule.by_arrival)
+            done.events = volume.count(rule.ready.index, done.window, by_arrival=rule.by_arrival)
             written.update(alert.id for alert in done.alerts)
             yield done
 

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from tocsin.date_math import parse_date_math
-from tocsin.detection.prepare import doubtful_fields, prepare
+from tocsin.detection.prepare import UNKNOWN_FIELD, doubtful_fields, prepare
 from tocsin.detection.schedule import read_schedule, unread
 from tocsin.ecs import Schema
 from tocsin.errors import RuleError
@@ -42,8 +42,7 @@ def problems(rule: Rule, schema: Schema, lists: Collection[str] | None = None) -
     for one in skipped:
         known = rule.type in WATCHED_TYPES and one.invalid
         field = _FIELDS.get(one.reason, "query") if one.invalid else "type"
-        unknown_field = "unknown field" in one.message.lower() or "no field" in one.message.lower()
-        found.append(Problem(field, one.message, fatal=known and not unknown_field))
+        found.append(Problem(field, one.message, fatal=known and one.reason != UNKNOWN_FIELD))
     for one_ready in ready:
         found += [Problem("query", told) for told in doubtful_fields(one_ready, schema)]
     found += _parts(rule)

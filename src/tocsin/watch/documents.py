@@ -54,7 +54,10 @@ def alerts_of(
     id_ = alert_id(rule, finding)
     if finding.group is not None:
         return [_stored(rule, _of_group(rule, finding, id_, now, execution), finding, now)]
-    members = [None if place is None else (place, _alert(rule, place, events[place])) for place in finding.places]
+    members = [
+        None if place is None else (place, _alert(rule, place, {**events[place], **finding.row}))
+        for place in finding.places
+    ]
     present = [member for member in members if member is not None]
     if rule.ready.joined is None:
         place, alert = present[0]
@@ -94,14 +97,14 @@ def _ancestor(place: Place, alert: Alert) -> dict[str, Any]:
 def _of_group(rule: WatchedRule, finding: Finding, id_: str, now: int, execution: str) -> dict[str, Any]:
     """Return the document of a group's alert: what its events have in common stands for them."""
     assert finding.group is not None
-    event: dict[str, Any] = {n: v for n, v in finding.group.items() if v is not None}
+    event: dict[str, Any] = {n: v for n, v in (finding.row or finding.group).items() if v is not None}
     event[TIMESTAMP] = iso(finding.time)
     alert = Alert(overridden(rule.rule, event), event, "")
     ancestors = [
         {"id": place.id, "index": place.index, "depth": 0, "type": "event"}
         for place in finding.places
         if place is not None
-    ] or [{"id": id_, "index": ",".join(rule.rule.index), "depth": 0, "type": "event"}]
+    ] or [{"id": id_, "index": ",".join(rule.ready.index), "depth": 0, "type": "event"}]
     document = _document(rule, alert, id_, ancestors, 1, now, execution)
     return document | _told(finding)
 

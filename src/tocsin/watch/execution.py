@@ -20,6 +20,7 @@ from tocsin.store.events import ID, EventStore
 from tocsin.store.records.database import Records
 from tocsin.watch import ledger
 from tocsin.watch.documents import alert_id, alerts_of, flat
+from tocsin.watch.esql import of_esql
 from tocsin.watch.findings import Finding, Place, of_events, of_sequences
 from tocsin.watch.indicators import Fetch, matching_indicators, read_indicators
 from tocsin.watch.ledger import Done
@@ -74,7 +75,13 @@ def _threat_match(rule: WatchedRule, rows: pa.Table, asking: Asking) -> list[Fin
     return matching_indicators(rule, rows, groups, asking.fetch)
 
 
-_FINDS: Mapping[str, Find] = {"threshold": _threshold, "new_terms": _new_terms, "threat_match": _threat_match}
+def _esql(rule: WatchedRule, rows: pa.Table, asking: Asking) -> list[Finding]:
+    return of_esql(rule, rows, asking.tick, asking.counted_to)
+
+
+_FINDS: Mapping[str, Find] = {
+    "threshold": _threshold, "new_terms": _new_terms, "threat_match": _threat_match, "esql": _esql,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

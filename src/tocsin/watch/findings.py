@@ -36,7 +36,7 @@ class Finding:
 
     `keys` are a sequence's join keys. `group` holds what the events of a group have in common, field by field;
     `about` is what the alert tells beside, and its `key` what tells it from others of the same events or group.
-    Without `fetched` the alert does not hold an event.
+    `row` are columns that a query has made of the events. Without `fetched` the alert does not hold an event.
     """
 
     places: tuple[Place | None, ...]
@@ -45,6 +45,7 @@ class Finding:
     keys: tuple[Any, ...] = ()
     group: Mapping[str, Any] | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    row: Mapping[str, Any] = field(default_factory=dict)
     fetched: bool = True
 
 

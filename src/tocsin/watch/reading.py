@@ -20,6 +20,7 @@ from tocsin.engine.table import EventTable
 from tocsin.store.events import ARRIVED as ARRIVAL
 from tocsin.store.events import EventStore, Scan, StoredBatch
 from tocsin.watch import memory as m
+from tocsin.watch.esql import selected
 from tocsin.watch.joining import joined
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.volume import Volume
@@ -108,6 +109,10 @@ class Reader:
         wanted = [rows for rows in fits.values() if len(rows)]
         if not wanted:
             return
+        fits = {target: self._selected(target, rows, batch, table) for target, rows in fits.items() if len(rows)}
+        wanted = [rows for rows in fits.values() if len(rows)]
+        if not wanted:
+            return
         every = np.unique(np.concatenate(wanted))
         ids = pa.array(batch.ids(every.tolist()), pa.string())
         part = table.take(every)
@@ -116,6 +121,19 @@ class Reader:
                 continue
             places = np.searchsorted(every, rows)
             yield uuid, self._remembered(self.rules[uuid], step, part, places, arrived[rows], ids, batch.index)
+
+    def _selected(self, target: Target, rows: Rows, batch: StoredBatch, table: EventTable) -> Rows:
+        """Return those of a rule's rows that pass what its query asks of each by itself, beside its conditions."""
+        uuid, _ = target
+        pipeline = self.rules[uuid].ready.pipeline
+        if pipeline is None:
+            return rows
+        try:
+            return selected(pipeline, table, rows, batch.index, batch.ids)
+        except Exception as error:
+            log.exception("rule %s cannot be evaluated", self.rules[uuid].rule.name)
+            self.broken[uuid] = f"its query cannot be evaluated: {type(error).__name__}: {error}"
+            return rows[:0]
 
     def _remembered(
         self,
@@ -156,7 +174,7 @@ def _patterns(rules: Iterable[WatchedRule]) -> list[str]:
     """Return patterns that take every index which a rule reads: those that exclude some narrow each rule alone."""
     found: dict[str, None] = {}
     for rule in rules:
-        wanted = [p for p in rule.rule.index if not p.startswith("-")]
+        wanted = [p for p in rule.ready.index if not p.startswith("-")]
         found.update(dict.fromkeys(wanted or ["*"]))
     return list(found)
 

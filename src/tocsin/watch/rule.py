@@ -12,6 +12,7 @@ from tocsin.detection.schedule import Schedule
 from tocsin.ecs import TIMESTAMP, FieldType, Schema
 from tocsin.engine.pipes import pipe_fields
 from tocsin.eql import syntax as s
+from tocsin.esql.compile import METADATA
 from tocsin.rules.model import Rule
 
 INGESTED = "event.ingested"
@@ -64,6 +65,8 @@ class WatchedRule:
         if self.ready.joined is not None:
             names += sorted(s.join_fields(self.ready.joined))
         names += pipe_fields(self.ready.statement.pipes)
+        if self.ready.pipeline is not None:
+            names += (field for field in self.ready.pipeline.fields if field not in METADATA)
         names += (field for part in _PARTS.get(self.rule.type, ()) for field in part(self.rule))
         names += suppressed_by(self.rule)
         return tuple(dict.fromkeys(names))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -22,7 +22,7 @@ from tocsin.store.records.exceptions import items_of, values_of
 from tocsin.store.records.models import StoredRule
 from tocsin.watch.rule import WatchedRule, watched
 
-WATCHED_TYPES = frozenset({"eql", "query", "saved_query", "threshold", "new_terms", "threat_match"})
+WATCHED_TYPES = frozenset({"eql", "query", "saved_query", "threshold", "new_terms", "threat_match", "esql"})
 
 
 @dataclass(frozen=True)
@@ -90,4 +90,4 @@ def ready_rule(session: Session, rule: Rule, schema: Schema, now: int) -> tuple[
     except QueryError as error:
         raise RuleError(f"an exception of the rule cannot be used: {error.message}") from None
     statement = narrowed(ready[0].statement, s.Not(taken_out))
-    return ReadyRule(rule, statement), until
+    return replace(ready[0], statement=statement), until

@@ -153,12 +153,13 @@ def _group_of(
     finding: Finding, values: Mapping[Place, Mapping[str, Any]], policy: Policy
 ) -> dict[str, Any] | None:
     """Return what a finding has in common with others of its group; None of one that stands alone."""
-    if finding.group is not None:
+    if finding.group is not None and not finding.row:
         return dict(finding.group)
     places = [place for place in finding.places if place is not None]
     group: dict[str, Any] = {}
     for name in policy.fields:
-        found = [values.get(place, {}).get(name) for place in places]
+        of_row = name in finding.row
+        found = [finding.row[name]] if of_row else [values.get(place, {}).get(name) for place in places]
         shared = found[0] if found and all(one == found[0] for one in found) else None
         if shared is None and policy.alone:
             return None

@@ -261,7 +261,7 @@ class Watch:
 
     def _tell(self, state: State, rule: WatchedRule, window: Window, done: Done) -> None:
         """Say how many events were there to be read, and which patterns no index fits."""
-        done.events = self.volume.count(rule.rule.index, window, by_arrival=rule.by_arrival)
+        done.events = self.volume.count(rule.ready.index, window, by_arrival=rule.by_arrival)
         missing = self._missing(state, rule)
         if missing:
             done.messages.insert(0, f"no index fits the pattern {', '.join(missing)}")
@@ -269,7 +269,7 @@ class Watch:
     def _missing(self, state: State, rule: WatchedRule) -> list[str]:
         names = self.store.names()
         if state.missing is None or state.missing[0] != len(names):
-            wanted = [p for p in rule.rule.index if not p.startswith("-")]
+            wanted = [p for p in rule.ready.index if not p.startswith("-")]
             state.missing = len(names), [p for p in wanted if not any(takes([p], name) for name in names)]
         return state.missing[1]
 

@@ -3,6 +3,7 @@
 from tocsin.sources import targets as t
 from tocsin.sources import values as v
 from tocsin.sources.mapping import Dataset, Kind, register, rows
+from tocsin.sources.windows.script_text import figure
 
 _INFO = Kind(("process",), ("info",))
 
@@ -51,7 +52,15 @@ ROWS = (
     *rows("CommandName", "powershell.command.name"),
     *rows("CommandType", "powershell.command.type"),
     *rows("ScriptBlockId", "powershell.file.script_block_id"),
-    *rows("ScriptBlockText", ("powershell.file.script_block_text", str.strip)),
+    *rows(
+        "ScriptBlockText",
+        ("powershell.file.script_block_text", str.strip),
+        ("powershell.file.script_block_length", figure("length")),
+        ("powershell.file.script_block_unique_symbols", figure("symbols")),
+        ("powershell.file.script_block_entropy_bits", figure("entropy")),
+        ("powershell.file.script_block_entropy_normalized", figure("normalized")),
+        ("powershell.file.script_block_surprisal_stdev", figure("deviation")),
+    ),
     *rows("Path", "file.path", ("file.name", v.base_name), ("file.directory", v.directory), events=(4104,)),
     *rows("Path", ("file.extension", v.extension), events=(4104,)),
 )

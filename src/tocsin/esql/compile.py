@@ -1,0 +1,403 @@
+"""Expressions -> functions of a row's values, checked: every name known, every type one that the operator takes.
+
+Three-valued: null is `None`, and an operator gives null for a field with several values, as Elasticsearch does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tocsin.ecs import Field, FieldType, Schema
+from tocsin.eql.functions import arithmetic
+from tocsin.eql.scalar import compare, evaluator
+from tocsin.errors import Place, QueryError, UnknownFieldError
+from tocsin.esql import syntax as q
+from tocsin.esql.functions import FUNCTIONS, Function, Many, fuzzy_distance, is_near, moved, several, to_moment
+from tocsin.esql.patterns import PatternError, java_regex
+from tocsin.query_dsl.build import Context, base_name, regexp, wildcard, words
+
+Value = Any
+Row = Sequence[Value]  # the values of an expression's columns, in the order of `columns_of`, and the time behind
+Run = Callable[[Row], Value]
+Kind = FieldType | None  # None is the type of null
+METADATA: Mapping[str, FieldType] = {
+    "_id": FieldType.KEYWORD, "_index": FieldType.KEYWORD, "_version": FieldType.LONG,
+}  # fmt: skip
+_NUMBERS = (FieldType.LONG, FieldType.DOUBLE)
+_FAMILIES: Mapping[str, tuple[str, tuple[FieldType, ...]]] = {
+    "k": ("a text", (FieldType.KEYWORD, FieldType.IP)),
+    "n": ("a number", _NUMBERS),
+    "b": ("a boolean", (FieldType.BOOLEAN,)),
+    "d": ("a date", (FieldType.DATE,)),
+}
+_CASTS = {
+    "string": "to_string", "keyword": "to_string", "text": "to_string", "long": "to_long", "integer": "to_integer",
+    "int": "to_integer", "double": "to_double", "boolean": "to_boolean", "bool": "to_boolean", "ip": "to_ip",
+    "datetime": "to_datetime", "date": "to_datetime",
+}  # fmt: skip
+
+
+class Compiled(NamedTuple):
+    """An expression ready to run, its type, and the columns whose values it takes."""
+
+    run: Run
+    kind: Kind
+    columns: tuple[str, ...]
+
+
+@dataclass
+class Scope:
+    """The columns that there are at a place of a query.
+
+    `made` are those of its commands; fields of events are there while `visible` takes their names. `read` gathers
+    the fields that are read.
+    """
+
+    schema: Schema
+    text: str = ""
+    metadata: tuple[str, ...] = ()
+    made: dict[str, Kind] = field(default_factory=dict)
+    visible: Callable[[str], bool] | None = lambda name: True
+    read: dict[str, None] = field(default_factory=dict)
+
+    def kind(self, column: q.Column) -> Kind:
+        """Return a column's type. Raises UnknownFieldError."""
+        kind = self.check(column)
+        if column.name not in self.made:
+            self.read[column.name] = None
+        return kind
+
+    def check(self, column: q.Column) -> Kind:
+        """Return a column's type, though its values are not needed. Raises UnknownFieldError."""
+        if column.name in self.made:
+            return self.made[column.name]
+        kind = self.field(column.name)
+        if kind is None:
+            raise self._unknown(column)
+        return kind
+
+    def field(self, name: str) -> FieldType | None:
+        """Return the type of a field of events, None where there is none of this name here."""
+        if self.visible is None or not self.visible(name):
+            return None
+        if name in METADATA:
+            return METADATA[name] if name in self.metadata else None
+        known = self.schema.find(name) or self.schema.find(base_name(name))
+        return None if known is None or known.type is FieldType.OBJECT else known.type
+
+    def _unknown(self, column: q.Column) -> QueryError:
+        near = _nearest(column.name, self.made)
+        if self.visible is not None:
+            near += [name for name in self.schema.nearest(column.name) if self.visible(name)]
+        there = column.name in METADATA or self.schema.find(column.name) is not None
+        hint = f"did you mean {' or '.join(f'`{name}`' for name in near[:2])}?" if near else ""
+        if column.name in METADATA:
+            hint = f"ask for it, as in `from logs-* metadata {column.name}`"
+        elif there:
+            hint = "a command before this one has left it out"
+        return UnknownFieldError(
+            f"there is no column `{column.name}` here", hint=hint, place=column.place, text=self.text
+        )
+
+    def refuse(self, message: str, place: Place, hint: str = "") -> QueryError:
+        """Return an error about a place of the query."""
+        return QueryError(message, hint=hint, place=place, text=self.text)
+
+
+def _nearest(name: str, names: Iterable[str]) -> list[str]:
+    return Schema({one: Field(one, FieldType.KEYWORD) for one in names}).nearest(name)
+
+
+def compile_expression(node: q.Expression, scope: Scope) -> Compiled:
+    """Return an expression ready to run. Raises QueryError."""
+    columns = q.columns_of(node)
+    run, kind = _Compiler(scope, columns).of(node)
+    return Compiled(run, kind, columns)
+
+
+def compile_condition(node: q.Expression, scope: Scope) -> Compiled:
+    """Return a condition ready to run. Raises QueryError."""
+    found = compile_expression(node, scope)
+    if found.kind not in (FieldType.BOOLEAN, None):
+        raise scope.refuse(f"a condition is true or false, and this is a {found.kind}", _place(node))
+    return found
+
+
+def _place(node: q.Expression) -> Place:
+    return getattr(node, "place", q.NOWHERE)
+
+
+class _Compiler:
+    def __init__(self, scope: Scope, columns: Sequence[str]) -> None:
+        self.scope, self.columns = scope, columns
+
+    def of(self, node: q.Expression) -> tuple[Run, Kind]:
+        match node:
+            case q.Literal(value):
+                return _always(value), _kind_of(value)
+            case q.Several(values):
+                return _always(several(values)), _kind_of(values[0])
+            case q.Column(name):
+                at = self.columns.index(name)
+                return lambda row: row[at], self.scope.kind(node)
+            case q.Duration():
+                raise self.scope.refuse("a span of time stands beside a date, or in date_trunc", node.place)
+            case q.Not(operand):
+                run = self._condition(operand)
+                return lambda row: None if (truth := run(row)) is None else not truth, FieldType.BOOLEAN
+            case q.And(operands):
+                return _all([self._condition(one) for one in operands]), FieldType.BOOLEAN
+            case q.Or(operands):
+                return _any([self._condition(one) for one in operands]), FieldType.BOOLEAN
+            case q.IsNull(value):
+                run, _ = self.of(value)
+                return lambda row: run(row) is None, FieldType.BOOLEAN
+            case q.Negative(operand):
+                run, kind = self._typed(operand, "n")
+                return lambda row: None if (found := _single(run(row))) is None else -found, kind
+            case q.Cast(value, kind):
+                if kind not in _CASTS:
+                    raise self.scope.refuse(
+                        f"there is no type `{kind}`", node.place, f"types are {', '.join(_CASTS)}"
+                    )
+                return self._function(q.Call(_CASTS[kind], (value,), place=node.place))
+            case q.Like():
+                return self._like(node)
+            case q.Match(column, text):
+                return self._match(column, text, {}, node.place)
+            case q.In(value, items):
+                return _any([self._comparison("==", value, item, node.place) for item in items]), FieldType.BOOLEAN
+            case q.Binary(operator, left, right):
+                if operator in "+-*/%":
+                    return self._arithmetic(node)
+                return self._comparison(operator, left, right, node.place), FieldType.BOOLEAN
+            case q.Call():
+                return self._function(node)
+
+    def _condition(self, node: q.Expression) -> Run:
+        run, kind = self.of(node)
+        if kind not in (FieldType.BOOLEAN, None):
+            raise self.scope.refuse(f"a condition is true or false, and this is a {kind}", _place(node))
+        return lambda row: _single(run(row))
+
+    def _typed(self, node: q.Expression, family: str) -> tuple[Run, Kind]:
+        """Return an operand of one of a family's types; a text in place of a date or an address is read as one."""
+        run, kind = self.of(node)
+        if family in "aA" or kind is None:
+            return run, kind
+        told, kinds = _FAMILIES[family.lower()]
+        if kind in kinds:
+            return run, kind
+        if family == "d" and isinstance(node, q.Literal) and (moment := _moment(node.value)) is not None:
+            return _always(moment), FieldType.DATE
+        raise self.scope.refuse(f"this has to be {told}, and is a {kind}", _place(node))
+
+    # ---- operators
+
+    def _comparison(self, operator: str, left: q.Expression, right: q.Expression, place: Place) -> Run:
+        runs = [self.of(left), self.of(right)]
+        nodes = (left, right)
+        for mine, other in ((0, 1), (1, 0)):
+            node, kind = nodes[other], runs[mine][1]
+            if not isinstance(node, q.Literal) or not isinstance(node.value, str):
+                continue
+            if kind is FieldType.DATE:
+                runs[other] = self._typed(node, "d")
+            elif kind is FieldType.IP:
+                runs[other] = _always(FUNCTIONS["to_ip"].apply(node.value)), FieldType.IP
+        (a, kind_a), (b, kind_b) = runs
+        texts = {FieldType.KEYWORD, FieldType.IP}
+        same = kind_a == kind_b or {kind_a, kind_b} <= set(_NUMBERS) or {kind_a, kind_b} <= texts
+        if None not in (kind_a, kind_b) and not same:
+            raise self.scope.refuse(
+                f"a {kind_a} is compared with a {kind_b}", place, "to_string and the like convert one of them"
+            )
+        if operator == "=~":
+            return lambda row: compare("==", _folded(a(row)), _folded(b(row)))
+        return lambda row: compare(operator, _single(a(row)), _single(b(row)))
+
+    def _arithmetic(self, node: q.Binary) -> tuple[Run, Kind]:
+        if isinstance(node.right, q.Duration) and node.operator in "+-":
+            run, kind = self._typed(node.left, "d")
+            sign, span = (1 if node.operator == "+" else -1), node.right
+            return lambda row: None if (at := _single(run(row))) is None else moved(at, span, sign), kind
+        (a, kind_a), (b, kind_b) = self._typed(node.left, "n"), self._typed(node.right, "n")
+        kind = FieldType.DOUBLE if FieldType.DOUBLE in (kind_a, kind_b) else FieldType.LONG
+        operator = node.operator
+        return lambda row: arithmetic(operator, _single(a(row)), _single(b(row))), kind
+
+    def _like(self, node: q.Like) -> tuple[Run, Kind]:
+        run, _ = self._typed(node.value, "k")
+        tests: list[Run] = []
+        for pattern in node.patterns:
+            try:
+                condition = (regexp if node.regex else wildcard)("value", pattern)
+            except QueryError as error:
+                raise self.scope.refuse(error.message, node.place) from None
+            tests.append(evaluator(condition, {"value": 0}))
+
+        def holds(row: Row) -> Value:
+            value = _single(run(row))
+            return None if value is None else any(test([value]) is True for test in tests)
+
+        return holds, FieldType.BOOLEAN
+
+    def _match(
+        self, column: q.Column, text: q.Scalar, options: Mapping[str, q.Scalar], place: Place
+    ) -> tuple[Run, Kind]:
+        """Return that a column has a word; as a query of Lucene's it is never null."""
+        run, _ = self.of(column)
+        name = base_name(column.name)
+        if "fuzziness" in options:
+            word = str(text)
+            most = fuzzy_distance(options["fuzziness"], word)
+            return lambda row: any(is_near(word, str(v), most) for v in _whole(run(row))), FieldType.BOOLEAN
+        try:
+            every = str(options.get("operator", "or")).lower() == "and"
+            condition = words(column.name, text, Context(self.scope.schema), every=every)
+        except QueryError as error:
+            raise self.scope.refuse(error.message, place) from None
+        holds = evaluator(condition, {name: 0, column.name: 0})
+        return lambda row: any(holds([v]) is True for v in _whole(run(row))), FieldType.BOOLEAN
+
+    # ---- functions
+
+    def _function(self, node: q.Call) -> tuple[Run, Kind]:
+        name, scope = node.name, self.scope
+        if name == "now":
+            return lambda row: row[-1], FieldType.DATE
+        if name == "case":
+            return self._case(node)
+        if name == "match":
+            column, text = (*node.arguments, None, None)[:2]
+            if not isinstance(column, q.Column) or not isinstance(text, q.Literal):
+                raise scope.refuse("match takes a column and a text", node.place)
+            return self._match(column, text.value, dict(node.options), node.place)
+        function = FUNCTIONS.get(name)
+        if function is None:
+            near = _nearest(name, (*FUNCTIONS, "case", "now", "match"))
+            hint = f"did you mean {' or '.join(near[:2])}?" if near else ""
+            raise scope.refuse(f"there is no function `{name}`", node.place, hint)
+        runs, kinds = self._arguments(node, function)
+        kind = kinds[function.returns] if isinstance(function.returns, int) else function.returns
+        return _applied(function, runs), kind
+
+    def _arguments(self, node: q.Call, function: Function) -> tuple[list[Run], list[Kind]]:
+        given = node.arguments
+        most = len(function.parameters)
+        required = most if function.required is None else function.required
+        if len(given) < required or (len(given) > most and not function.variadic):
+            wanted = str(required) if required == most else f"{required} to {most}"
+            wanted = f"at least {required}" if function.variadic else wanted
+            raise self.scope.refuse(f"{node.name} takes {wanted} arguments, and has {len(given)}", node.place)
+        runs: list[Run] = []
+        kinds: list[Kind] = []
+        for place, argument in enumerate(given):
+            family = function.parameters[min(place, most - 1)]
+            if family == "S":
+                if not isinstance(argument, q.Duration):
+                    raise self.scope.refuse("this has to be a span of time, as in 5 minutes", _place(argument))
+                runs.append(_always(argument))
+                kinds.append(None)
+                continue
+            if family.isupper() and isinstance(argument, q.Literal) and node.name in ("replace", "split"):
+                try:
+                    java_regex(str(argument.value))
+                except PatternError as error:
+                    raise self.scope.refuse(str(error), argument.place) from None
+            run, kind = self._typed(argument, family.lower())
+            runs.append(run)
+            kinds.append(kind)
+        if function.returns == 0 and kinds and kinds[0] is None:
+            kinds[0] = next((kind for kind in kinds if kind is not None), None)
+        return runs, kinds
+
+    def _case(self, node: q.Call) -> tuple[Run, Kind]:
+        given = node.arguments
+        if len(given) < 2:
+            raise self.scope.refuse("case takes a condition and a value at least", node.place)
+        pairs = [(self._condition(c), *self.of(v)) for c, v in zip(given[0::2], given[1::2], strict=False)]
+        default, kind = self.of(given[-1]) if len(given) % 2 else (_always(None), None)
+        kinds = [*(kind for *_, kind in pairs), kind]
+
+        def chosen(row: Row) -> Value:
+            for holds, value, _ in pairs:
+                if holds(row) is True:
+                    return value(row)
+            return default(row)
+
+        return chosen, next((kind for kind in kinds if kind is not None), None)
+
+
+def _applied(function: Function, runs: Sequence[Run]) -> Run:
+    apply = function.apply
+    if function.many is Many.WHOLE:
+        return lambda row: apply(*(_whole(run(row)) for run in runs))
+
+    def of_values(row: Row) -> Value:
+        values = [run(row) for run in runs]
+        if any(isinstance(value, tuple) for value in values):
+            if function.many is Many.EACH and len(values) == 1:
+                return several([found for value in values[0] if (found := apply(value)) is not None])
+            values = [_single(value) for value in values]
+        if not function.nulls and any(value is None for value in values):
+            return None
+        return apply(*values)
+
+    return of_values
+
+
+def _always(value: Value) -> Run:
+    return lambda row: value
+
+
+def _single(value: Value) -> Value:
+    """Return a field's value, null where it has several."""
+    return None if isinstance(value, tuple) else value
+
+
+def _whole(value: Value) -> tuple[Value, ...]:
+    return () if value is None else value if isinstance(value, tuple) else (value,)
+
+
+def _folded(value: Value) -> Value:
+    return value.lower() if isinstance(value, str) else None
+
+
+def _kind_of(value: Value) -> Kind:
+    kinds = {bool: FieldType.BOOLEAN, int: FieldType.LONG, float: FieldType.DOUBLE, str: FieldType.KEYWORD}
+    return kinds.get(type(value))
+
+
+def _moment(value: Value) -> int | None:
+    return to_moment(value) if isinstance(value, str) else None
+
+
+def _all(runs: Sequence[Run]) -> Run:
+    def every(row: Row) -> bool | None:
+        found: bool | None = True
+        for run in runs:
+            truth = run(row)
+            if truth is False:
+                return False
+            if truth is None:
+                found = None
+        return found
+
+    return every
+
+
+def _any(runs: Sequence[Run]) -> Run:
+    def one(row: Row) -> bool | None:
+        found: bool | None = False
+        for run in runs:
+            truth = run(row)
+            if truth is True:
+                return True
+            if truth is None:
+                found = None
+        return found
+
+    return one

@@ -1,0 +1,324 @@
+"""ES|QL text -> syntax tree. `parse` is the only door; every refusal carries line, column and a hint."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import VisitError
+from lark.tree import Meta
+from lark.visitors import v_args
+
+from tocsin.errors import Place, QueryError
+from tocsin.esql import syntax as q
+
+_SECOND = 1_000_000_000
+# Units of spans of time, with their other names: months, nanoseconds.
+_UNITS: dict[str, tuple[int, int]] = {
+    name: size
+    for names, size in (
+        ("nanosecond nanoseconds ns", (0, 1)),
+        ("microsecond microseconds", (0, 1_000)),
+        ("millisecond milliseconds ms", (0, 1_000_000)),
+        ("second seconds sec s", (0, _SECOND)),
+        ("minute minutes min m", (0, 60 * _SECOND)),
+        ("hour hours h", (0, 3_600 * _SECOND)),
+        ("day days d", (0, 86_400 * _SECOND)),
+        ("week weeks w", (0, 604_800 * _SECOND)),
+        ("month months mo", (1, 0)),
+        ("quarter quarters q", (3, 0)),
+        ("year years yr y", (12, 0)),
+    )
+    for name in names.split()
+}
+_ESCAPES = {"t": "\t", "n": "\n", "r": "\r", '"': '"', "\\": "\\"}
+_REFUSED = (
+    "change_point", "completion", "enrich", "fork", "fuse", "join", "lookup", "mv_expand", "rerank", "row",
+    "sample", "show", "ts",
+)  # fmt: skip
+_COMMANDS = "where, eval, keep, drop, rename, stats, inline stats, grok, dissect, sort, limit"
+_READABLE = {
+    "NAME": "a name",
+    "PATTERN": "the name of a column",
+    "INDEX": "an index",
+    "RAW": "a text",
+    "QUOTED": "a text",
+    "NUMBER": "a number",
+    "COMPARATOR": "a comparison",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "COMMA": "`,`",
+    "VBAR": "`|`",
+    "EQUAL": "`=`",
+    "_BY": "`by`",
+    "$END": "the end of the query",
+}
+
+
+def parse(text: str) -> q.Query:
+    """Return the query that a text states. Raises QueryError with line, column and hint."""
+    try:
+        tree = _parser().parse(text)
+        query: q.Query = _Builder(text).transform(tree)
+    except UnexpectedInput as error:
+        raise _unexpected(error, text) from None
+    except VisitError as error:
+        if isinstance(error.orig_exc, QueryError):
+            raise error.orig_exc from None
+        raise
+    except RecursionError:
+        raise QueryError("the query is nested too deeply", hint="split it into several rules") from None
+    return query
+
+
+@cache
+def _parser() -> Lark:
+    grammar = (resources.files("tocsin.esql") / "grammar.lark").read_text("utf-8")
+    return Lark(grammar, parser="lalr", propagate_positions=True, maybe_placeholders=False)
+
+
+def _unexpected(error: UnexpectedInput, text: str) -> QueryError:
+    line, column = error.line or 0, error.column or 0
+    ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+    if ended or line < 1:
+        lines = text.splitlines() or [""]
+        line, column = len(lines), len(lines[-1]) + 1
+    source = text.splitlines()[line - 1] if text.strip() else ""
+    word = re.match(r"\w+", source[column - 1 :])
+    place = Place(line, column, column + (len(word[0]) if word else 1))
+    accepted: set[str] = set(getattr(error, "accepts", None) or getattr(error, "expected", None) or ())
+    if isinstance(error, UnexpectedCharacters):
+        accepted = set(error.allowed or ())
+    if "_WHERE" in accepted and word:
+        if word[0].lower() in _REFUSED:
+            return QueryError(
+                f"`{word[0]}` is not supported", hint=f"commands are {_COMMANDS}", place=place, text=text
+            )
+        return QueryError(
+            f"there is no command `{word[0]}`", hint=f"commands are {_COMMANDS}", place=place, text=text
+        )
+    if "_FROM" in accepted:
+        return QueryError("a query begins with `from` and its indices", place=place, text=text)
+    if source[column - 1 : column] == '"':
+        return QueryError("this text's quote is never closed", place=place, text=text)
+    found = (
+        "the query ends too early" if ended else f"unexpected `{word[0] if word else source[column - 1 : column]}`"
+    )
+    expected = list(dict.fromkeys(word for name, word in _READABLE.items() if name in accepted))
+    return QueryError(found, hint=f"expected {' or '.join(expected)}" if expected else "", place=place, text=text)
+
+
+def unquoted(name: str) -> str:
+    """Return a name without the backticks around its parts."""
+    if "`" not in name:
+        return str(name)  # a token equals no token of another kind
+    return re.sub(r"`((?:[^`]|``)+)`", lambda match: match[1].replace("``", "`"), name)
+
+
+@v_args(inline=True, meta=True)
+class _Builder(Transformer[Token, Any]):
+    """Turns lark's tree into ours, bottom up; one method a grammar rule."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def _place(self, meta: Meta | Token) -> Place:
+        if meta.line is None or meta.column is None:
+            return q.NOWHERE
+        return Place(meta.line, meta.column, (meta.end_column or 0) if meta.end_line == meta.line else 0)
+
+    def _refuse(self, message: str, where: Meta | Token, hint: str = "") -> QueryError:
+        return QueryError(message, hint=hint, place=self._place(where), text=self.text)
+
+    # ---- commands
+
+    def start(self, meta: Meta, source: tuple[list[str], list[str]], *commands: q.Command) -> q.Query:
+        return q.Query(tuple(source[0]), tuple(source[1]), commands, self.text)
+
+    def from_command(self, meta: Meta, *words: Token) -> tuple[list[str], list[str]]:
+        indices = [str(word).strip('"') for word in words if word.type == "INDEX"]
+        metadata = [unquoted(word) for word in words if word.type == "NAME"]
+        return [part for name in indices for part in name.split(",")], metadata
+
+    def where_command(self, meta: Meta, condition: q.Expression) -> q.Where:
+        return q.Where(condition)
+
+    def eval_command(self, meta: Meta, *columns: tuple[str, q.Expression]) -> q.Eval:
+        return q.Eval(columns)
+
+    def keep_command(self, meta: Meta, *patterns: Token) -> q.Keep:
+        return q.Keep(tuple(map(self._named, patterns)))
+
+    def drop_command(self, meta: Meta, *patterns: Token) -> q.Keep:
+        return q.Keep(tuple(map(self._named, patterns)), drop=True)
+
+    def _named(self, name: Token) -> q.Column:
+        return q.Column(unquoted(name), self._place(name))
+
+    def rename_command(self, meta: Meta, *names: tuple[str, str]) -> q.Rename:
+        return q.Rename(names)
+
+    def renamed(self, meta: Meta, old: Token, new: Token) -> tuple[str, str]:
+        return unquoted(old), unquoted(new)
+
+    def renamed_from(self, meta: Meta, new: Token, old: Token) -> tuple[str, str]:
+        return unquoted(old), unquoted(new)
+
+    def stats_command(self, meta: Meta, *parts: Any) -> q.Stats:
+        return self._stats(parts, inline=False)
+
+    def inline_command(self, meta: Meta, *parts: Any) -> q.Stats:
+        return self._stats(parts, inline=True)
+
+    def _stats(self, parts: tuple[Any, ...], *, inline: bool) -> q.Stats:
+        aggregates: list[q.Aggregate] = next((part for part in parts if isinstance(part, list)), [])
+        groups: tuple[Any, ...] = next((part for part in parts if isinstance(part, tuple)), ())
+        return q.Stats(tuple(aggregates), groups, inline)
+
+    def aggregates(self, meta: Meta, *found: q.Aggregate) -> list[q.Aggregate]:
+        return list(found)
+
+    def aggregate(
+        self, meta: Meta, column: tuple[str, q.Expression], where: q.Expression | None = None
+    ) -> q.Aggregate:
+        return q.Aggregate(*column, where)
+
+    def groups(self, meta: Meta, *columns: tuple[str, q.Expression]) -> tuple[tuple[str, q.Expression], ...]:
+        return columns
+
+    def grok_command(self, meta: Meta, value: q.Expression, *patterns: q.Literal) -> q.Extract:
+        return q.Extract(value, tuple(str(p.value) for p in patterns), place=self._place(meta))
+
+    def dissect_command(self, meta: Meta, value: q.Expression, pattern: q.Literal) -> q.Extract:
+        return q.Extract(value, (str(pattern.value),), dissect=True, place=self._place(meta))
+
+    def sort_command(self, meta: Meta, *keys: q.SortKey) -> q.Sort:
+        return q.Sort(keys)
+
+    def order(self, meta: Meta, value: q.Expression, *words: Token) -> q.SortKey:
+        told = {word.type: str(word).lower() for word in words}
+        descending = told.get("DIRECTION") == "desc"
+        # As in Elasticsearch nulls count as larger than any value.
+        return q.SortKey(value, descending, told.get("PLACE", "first" if descending else "last") == "first")
+
+    def limit_command(self, meta: Meta, number: Token) -> q.Limit:
+        return q.Limit(int(float(number)))
+
+    def named(self, meta: Meta, name: Token, value: q.Expression) -> tuple[str, q.Expression]:
+        return unquoted(name), value
+
+    def unnamed(self, meta: Meta, value: q.Expression) -> tuple[str, q.Expression]:
+        if isinstance(value, q.Column):
+            return value.name, value
+        return self.text[meta.start_pos : meta.end_pos], value
+
+    # ---- expressions
+
+    def disjunction(self, meta: Meta, *operands: q.Expression) -> q.Expression:
+        return operands[0] if len(operands) == 1 else q.Or(operands, self._place(meta))
+
+    def conjunction(self, meta: Meta, *operands: q.Expression) -> q.Expression:
+        return operands[0] if len(operands) == 1 else q.And(operands, self._place(meta))
+
+    def logical_not(self, meta: Meta, operand: q.Expression) -> q.Not:
+        return q.Not(operand, self._place(meta))
+
+    def comparison(self, meta: Meta, left: q.Expression, operator: Token, right: q.Expression) -> q.Binary:
+        return q.Binary(str(operator), left, right, self._place(meta))
+
+    def arithmetic(self, meta: Meta, left: q.Expression, operator: Token, right: q.Expression) -> q.Binary:
+        return q.Binary(str(operator), left, right, self._place(meta))
+
+    def membership(self, meta: Meta, value: q.Expression, items: tuple[q.Expression, ...]) -> q.In:
+        return q.In(value, items, self._place(meta))
+
+    def not_membership(self, meta: Meta, value: q.Expression, items: tuple[q.Expression, ...]) -> q.Not:
+        return q.Not(self.membership(meta, value, items), self._place(meta))
+
+    def list(self, meta: Meta, *items: q.Expression) -> tuple[q.Expression, ...]:
+        return items
+
+    def like(self, meta: Meta, value: q.Expression, kind: Token, patterns: tuple[str, ...]) -> q.Like:
+        return q.Like(value, patterns, str(kind).lower() == "rlike", self._place(meta))
+
+    def not_like(self, meta: Meta, value: q.Expression, kind: Token, patterns: tuple[str, ...]) -> q.Not:
+        return q.Not(self.like(meta, value, kind, patterns), self._place(meta))
+
+    def patterns(self, meta: Meta, *patterns: q.Literal) -> tuple[str, ...]:
+        return tuple(str(pattern.value) for pattern in patterns)
+
+    def is_null(self, meta: Meta, value: q.Expression) -> q.IsNull:
+        return q.IsNull(value, self._place(meta))
+
+    def is_not_null(self, meta: Meta, value: q.Expression) -> q.Not:
+        return q.Not(q.IsNull(value, self._place(meta)), self._place(meta))
+
+    def match(self, meta: Meta, value: q.Expression, text: q.Literal) -> q.Match:
+        if not isinstance(value, q.Column):
+            raise self._refuse("what stands before `:` is a column", meta)
+        return q.Match(value, text.value, self._place(meta))
+
+    def negative(self, meta: Meta, sign: Token, operand: q.Expression) -> q.Expression:
+        return q.Negative(operand, self._place(meta))
+
+    def cast(self, meta: Meta, value: q.Expression, kind: Token) -> q.Cast:
+        return q.Cast(value, str(kind).lower(), self._place(meta))
+
+    def column(self, meta: Meta, name: Token) -> q.Column:
+        return q.Column(unquoted(name), self._place(meta))
+
+    def several(self, meta: Meta, *values: q.Literal) -> q.Several:
+        return q.Several(tuple(value.value for value in values), self._place(meta))
+
+    def function(self, meta: Meta, name: Token, *arguments: Any) -> q.Call:
+        every = any(isinstance(one, Token) for one in arguments)
+        options = next((one for one in arguments if isinstance(one, tuple)), ())
+        values = tuple(one for one in arguments if not isinstance(one, (tuple, Token)))
+        return q.Call(str(name).lower(), values, options, every, self._place(meta))
+
+    def options(self, meta: Meta, *found: tuple[str, q.Scalar]) -> tuple[tuple[str, q.Scalar], ...]:
+        return found
+
+    def option(self, meta: Meta, name: q.Literal, value: q.Literal) -> tuple[str, q.Scalar]:
+        return str(name.value), value.value
+
+    # ---- constants
+
+    def string(self, meta: Meta, token: Token) -> q.Literal:
+        text = str(token)
+        if token.type == "RAW":
+            return q.Literal(text[3:-3], self._place(meta))
+
+        def escaped(match: re.Match[str]) -> str:
+            if match[1] not in _ESCAPES:
+                raise self._refuse(f"unknown escape `\\{match[1]}`", meta, 'write the text between """')
+            return _ESCAPES[match[1]]
+
+        return q.Literal(re.sub(r"\\(.)", escaped, text[1:-1]), self._place(meta))
+
+    def duration(self, meta: Meta, token: Token) -> q.Duration:
+        number, unit = re.fullmatch(r"(\d+)\s*([A-Za-z]+)", token).groups()  # type: ignore[union-attr]
+        if unit.lower() not in _UNITS:
+            raise self._refuse(f"`{token}` is no span of time", meta, "as in 5 minutes")
+        months, nanoseconds = _UNITS[unit.lower()]
+        return q.Duration(int(number) * months, int(number) * nanoseconds, self._place(meta))
+
+    def number(self, meta: Meta, token: Token) -> q.Literal:
+        whole = token.isdigit()
+        return q.Literal(int(token) if whole else float(token), self._place(meta))
+
+    def negative_number(self, meta: Meta, sign: Token, token: Token) -> q.Literal:
+        return q.Literal(-(int(token) if token.isdigit() else float(token)), self._place(meta))
+
+    def true(self, meta: Meta) -> q.Literal:
+        return q.Literal(True, self._place(meta))
+
+    def false(self, meta: Meta) -> q.Literal:
+        return q.Literal(False, self._place(meta))
+
+    def null(self, meta: Meta) -> q.Literal:
+        return q.Literal(None, self._place(meta))

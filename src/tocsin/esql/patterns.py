@@ -1,0 +1,190 @@
+r"""Patterns that take texts apart: `grok`, `dissect`, and Java's regular expressions, as ES|QL reads them.
+
+Grok is Oniguruma in Ruby's syntax: `^` and `$` are ends of lines, and `(?m)` lets a dot match line breaks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import regex
+
+from tocsin.ecs import FieldType
+
+_SECONDS = 2.0  # that one pattern may take for one text
+_NAMED = re.compile(r"%\{(\w+)(?::([\w.@\[\]-]+))?(?::(\w+))?\}")
+_GROUP = re.compile(r"(?<!\\)((?:\\\\)*)\(\?<([A-Za-z_][\w.@]*)>")
+_FLAGS = re.compile(r"\(\?([a-z]*)(-[a-z]+)?([:)])")
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
+_NUMBER = r"[+-]?(?:\d+(?:\.\d+)?|\.\d+)"
+# What the names in grok patterns stand for; a name may stand in another one's.
+_GROK: Mapping[str, str] = {
+    "INT": r"[+-]?\d+",
+    "POSINT": r"\b[1-9]\d*\b",
+    "NONNEGINT": r"\b\d+\b",
+    "NUMBER": _NUMBER,
+    "BASE10NUM": _NUMBER,
+    "BASE16NUM": r"[+-]?(?:0[xX])?[0-9A-Fa-f]+",
+    "WORD": r"\b\w+\b",
+    "NOTSPACE": r"\S+",
+    "SPACE": r"\s*",
+    "DATA": r".*?",
+    "GREEDYDATA": r".*",
+    "QUOTEDSTRING": r'"(?:\\.|[^\\"])*"|\'(?:\\.|[^\\\'])*\'',
+    "QS": r"%{QUOTEDSTRING}",
+    "UUID": r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}",
+    "MAC": r"(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}",
+    "IPV4": rf"(?<!\d)(?:{_OCTET}\.){{3}}{_OCTET}(?!\d)",
+    "IPV6": r"(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?:%\w+)?",
+    "IP": r"%{IPV6}|%{IPV4}",
+    "HOSTNAME": r"\b[0-9A-Za-z][\w-]{0,62}(?:\.[0-9A-Za-z][\w-]{0,62})*\.?(?!\w)",
+    "IPORHOST": r"%{IP}|%{HOSTNAME}",
+    "HOSTPORT": r"(?:%{IPORHOST}):%{POSINT}",
+    "USERNAME": r"[\w.-]+",
+    "USER": r"%{USERNAME}",
+    "EMAILADDRESS": r"[\w.+%-]+@(?:%{HOSTNAME})",
+    "UNIXPATH": r"(?:/[\w%!$@:.,+~-]*)+",
+    "WINPATH": r"(?:[A-Za-z]:|\\)(?:\\[^\\?*]*)+",
+    "PATH": r"%{UNIXPATH}|%{WINPATH}",
+    "YEAR": r"\d{4}|\d{2}",
+    "TIMESTAMP_ISO8601": r"\d{4}-\d{2}-\d{2}[T ]\d{2}:?\d{2}(?::?\d{2}(?:[.,]\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?",
+    "LOGLEVEL": r"(?i:trace|debug|info(?:rmation)?|notice|warn(?:ing)?|err(?:or)?|crit(?:ical)?|fatal|alert)",
+}
+_CONVERSIONS = {
+    "int": FieldType.LONG,
+    "long": FieldType.LONG,
+    "float": FieldType.DOUBLE,
+    "double": FieldType.DOUBLE,
+}
+
+
+class PatternError(ValueError):
+    """A pattern that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A pattern that takes a text apart: the columns that it makes with their types, and what it finds."""
+
+    columns: Mapping[str, FieldType]
+    apply: Callable[[str], Mapping[str, str] | None]
+
+
+# ---- regular expressions
+
+
+@lru_cache(maxsize=1024)
+def java_regex(pattern: str) -> regex.Pattern[str]:
+    r"""Return a regular expression of Java's, compiled: `\d \w \s` are of ASCII. Raises PatternError."""
+    return _compiled(pattern, regex.ASCII)
+
+
+def replace_all(text: str, pattern: str, by: str) -> str:
+    """Return a text with what a pattern of Java's matches replaced; `$1` in `by` is a group."""
+    parts = re.split(r"\\(.)|\$(\d)", by)
+
+    def replacement(match: regex.Match[str]) -> str:
+        found: list[str] = [parts[0]]
+        for plain, group, rest in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
+            found += [plain if plain is not None else match[int(group)] or "", rest]
+        return "".join(found)
+
+    made = replacement if len(parts) > 1 else lambda match: by
+    return str(java_regex(pattern).sub(made, text, timeout=_SECONDS))
+
+
+def split_all(text: str, pattern: str) -> list[str]:
+    """Return the parts of a text between what a pattern of Java's matches."""
+    return [part or "" for part in java_regex(pattern).split(text, timeout=_SECONDS)]
+
+
+def _compiled(pattern: str, flags: int) -> regex.Pattern[str]:
+    if re.search(r"\[[^\]]*(?:&&|(?<!\\)\[(?!:))", pattern):
+        raise PatternError("a class of characters inside another one is not supported")
+    try:
+        return regex.compile(pattern, flags | regex.VERSION0)
+    except regex.error as error:
+        raise PatternError(f"not a regular expression: {error}") from None
+
+
+# ---- grok
+
+
+@lru_cache(maxsize=256)
+def grok(pattern: str) -> Parts:
+    """Return what a grok pattern takes out of a text. Raises PatternError."""
+    names: dict[str, tuple[str, FieldType]] = {}
+
+    def group(name: str, kind: FieldType = FieldType.KEYWORD) -> str:
+        inner = f"g{len(names)}"
+        names[inner] = (name, kind)
+        return f"(?P<{inner}>"
+
+    def named(match: re.Match[str], depth: int = 0) -> str:
+        syntax, name, kind = match.groups()
+        if syntax not in _GROK:
+            raise PatternError(f"there is no grok pattern {syntax}")
+        if kind is not None and kind not in _CONVERSIONS:
+            raise PatternError(f"grok converts to {', '.join(_CONVERSIONS)}, not to {kind}")
+        opening = "(?:" if name is None else group(name, _CONVERSIONS.get(str(kind), FieldType.KEYWORD))
+        return f"{opening}{_NAMED.sub(named, _GROK[syntax])})"
+
+    text = _FLAGS.sub(lambda m: f"(?{m[1].replace('m', 's')}{(m[2] or '').replace('m', 's')}{m[3]}", pattern)
+    text = _GROUP.sub(lambda match: match[1] + group(match[2]), text)
+    text = _NAMED.sub(named, text)
+    compiled = _compiled(text, regex.MULTILINE)
+
+    def apply(value: str) -> Mapping[str, str] | None:
+        match = compiled.search(value, timeout=_SECONDS)
+        if match is None:
+            return None
+        found: dict[str, str] = {}
+        for inner, (name, _) in names.items():
+            if match[inner] is not None:
+                found.setdefault(name, match[inner])
+        return found
+
+    return Parts(dict(names.values()), apply)
+
+
+# ---- dissect
+
+
+@lru_cache(maxsize=256)
+def dissect(pattern: str) -> Parts:
+    """Return what a dissect pattern takes out of a text: keys `%{name}` between what parts them.
+
+    `%{}` and `%{?name}` are passed over, `%{name->}` takes repeated separators, `%{+name}` appends to a key of
+    the same name. Raises PatternError.
+    """
+    pieces = re.split(r"%\{([^}]*)\}", pattern)
+    out = [re.escape(pieces[0])]
+    keys: list[str] = []
+    for number, (key, after) in enumerate(zip(pieces[1::2], pieces[2::2], strict=True)):
+        if not after and number < len(pieces) // 2 - 1:
+            raise PatternError("between two keys of a dissect pattern something has to stand")
+        padded = key.endswith("->")
+        keys.append(key.removesuffix("->"))
+        out.append("(.*?)" if after else "(.*)")
+        out.append(f"(?:{re.escape(after)})+" if padded else re.escape(after))
+    if not keys:
+        raise PatternError("a dissect pattern has keys such as %{name}")
+    compiled = re.compile("".join(out), re.DOTALL)
+    names = [key.lstrip("+") for key in keys if key and not key.startswith("?")]
+
+    def apply(value: str) -> Mapping[str, str] | None:
+        match = compiled.fullmatch(value)
+        if match is None:
+            return None
+        found: dict[str, str] = {}
+        for key, part in zip(keys, match.groups(), strict=True):
+            if not key or key.startswith("?"):
+                continue
+            name = key.lstrip("+")
+            found[name] = found[name] + part if key.startswith("+") and name in found else part
+        return found
+
+    return Parts(dict.fromkeys(names, FieldType.KEYWORD), apply)

@@ -1,0 +1,312 @@
+"""A query ready to run: its commands as functions from table to table, checked against the known fields."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cmp_to_key
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tocsin.ecs import FieldType, Schema
+from tocsin.eql import syntax as s
+from tocsin.errors import QueryError
+from tocsin.esql import syntax as q
+from tocsin.esql.compile import METADATA, Kind, Scope, compile_condition, compile_expression
+from tocsin.esql.evaluate import evaluate, true_rows
+from tocsin.esql.functions import several, shown
+from tocsin.esql.need import extracted, needed
+from tocsin.esql.parse import parse
+from tocsin.esql.patterns import Parts, PatternError, dissect, grok
+from tocsin.esql.stats import Grouping, grouping
+from tocsin.esql.table import Codes, Table, Value, Values, combinations
+from tocsin.query_dsl.build import base_name
+
+Run = Callable[[Table, int], Table]  # the time of `now()` in nanoseconds
+
+
+class Step(NamedTuple):
+    """A command ready to run; `local` says that it looks at one row at a time, whatever the time is."""
+
+    run: Run
+    local: bool
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A query ready to run.
+
+    `needed` is what every event must meet that it may take; `fields` are those of events that it reads;
+    `kinds` the types of the columns that it makes. An `aggregating` query makes one row of many events.
+    """
+
+    query: q.Query
+    needed: s.Expression
+    fields: tuple[str, ...]
+    kinds: Mapping[str, Kind]
+    steps: tuple[Step, ...]
+    aggregating: bool
+
+    def select(self, table: Table) -> Codes:
+        """Return the numbers of the events that pass the commands which look at one row at a time."""
+        for step in self.steps:
+            if not step.local or not table.rows:
+                break
+            table = step.run(table, 0)
+        return table.events
+
+    def run(self, table: Table, now: int) -> Table:
+        """Return what becomes of a table of events at a moment (nanoseconds since 1970)."""
+        for step in self.steps:
+            table = step.run(table, now)
+        return table
+
+    def row(self, table: Table, row: int) -> dict[str, Any]:
+        """Return the columns that the query has made, in one row of its result, as JSON has them; no nulls."""
+        found = {name: shown(table.column(name).of(row), self.kinds[name]) for name in sorted(table.made)}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def read_esql(text: str, schema: Schema) -> Pipeline:
+    """Return a query ready to run. Raises QueryError with line, column and hint."""
+    query = parse(text)
+    for name in query.metadata:
+        if name not in METADATA:
+            raise QueryError(f"there is no metadata `{name}`", hint=f"there is {', '.join(METADATA)}", text=text)
+    scope = Scope(schema, text, query.metadata)
+    steps: list[Step] = []
+    aggregating = False
+    for command in query.commands:
+        timed = any(q.calls(node, "now") for node in _expressions(command))
+        run = _STEPS[type(command)](command, scope)
+        steps.append(Step(run, isinstance(command, _LOCAL) and not timed))
+        aggregating |= isinstance(command, q.Stats) and not command.inline
+    fields = tuple(dict.fromkeys(name if name in METADATA else base_name(name) for name in scope.read))
+    condition = needed(query.commands, schema)
+    return Pipeline(query, condition, fields, dict(scope.made), tuple(steps), aggregating)
+
+
+_LOCAL = (q.Where, q.Eval, q.Keep, q.Rename, q.Extract)
+
+
+def _expressions(command: q.Command) -> list[q.Expression]:
+    match command:
+        case q.Where(condition):
+            return [condition]
+        case q.Eval(columns):
+            return [expression for _, expression in columns]
+        case q.Extract(value):
+            return [value]
+        case _:
+            return []
+
+
+# ---- commands
+
+
+def _where(command: q.Where, scope: Scope) -> Run:
+    condition = compile_condition(command.condition, scope)
+
+    def run(table: Table, now: int) -> Table:
+        rows = true_rows(condition, table, now)
+        return table if len(rows) == table.rows else table.take(rows)
+
+    return run
+
+
+def _eval(command: q.Eval, scope: Scope) -> Run:
+    compiled = []
+    for name, expression in command.columns:
+        one = compile_expression(expression, scope)
+        scope.made[name] = one.kind
+        compiled.append((name, one))
+
+    def run(table: Table, now: int) -> Table:
+        for name, one in compiled:
+            table = table.defined({name: evaluate(one, table, now)})
+        return table
+
+    return run
+
+
+def _keep(command: q.Keep, scope: Scope) -> Run:
+    wanted = [re.compile(".*".join(map(re.escape, p.name.split("*")))) for p in command.patterns]
+
+    def named(name: str) -> bool:
+        return any(pattern.fullmatch(name) for pattern in wanted) is not command.drop
+
+    for pattern in command.patterns:
+        if "*" not in pattern.name:
+            scope.check(pattern)
+    before = scope.visible
+    if before is not None:
+        scope.visible = lambda name: before(name) and named(name)
+    gone = [name for name in scope.made if not named(name)]
+    for name in gone:
+        del scope.made[name]
+    return lambda table, now: table.without(gone) if gone else table
+
+
+def _rename(command: q.Rename, scope: Scope) -> Run:
+    for old, new in command.names:
+        scope.made[new] = scope.kind(q.Column(old))
+        scope.made.pop(old, None)
+        _hide(scope, old)
+
+    def run(table: Table, now: int) -> Table:
+        for old, new in command.names:
+            table = table.defined({new: table.column(old)}).without([old])
+        return table
+
+    return run
+
+
+def _hide(scope: Scope, name: str) -> None:
+    before = scope.visible
+    if before is not None:
+        scope.visible = lambda other: other != name and before(other)
+
+
+def _extract(command: q.Extract, scope: Scope) -> Run:
+    value = compile_expression(command.value, scope)
+    if value.kind not in (FieldType.KEYWORD, FieldType.IP, None):
+        raise scope.refuse(f"patterns are for texts, and this is a {value.kind}", command.place)
+    try:
+        parts = [(dissect if command.dissect else grok)(pattern) for pattern in command.patterns]
+        kinds = extracted(command)
+    except PatternError as error:
+        raise scope.refuse(str(error), command.place) from None
+    scope.made.update(kinds)
+
+    def run(table: Table, now: int) -> Table:
+        texts = evaluate(value, table, now)
+        found = [_parts(text, parts, kinds) for text in texts.values]
+        return table.defined({name: Values(texts.codes, [one.get(name) for one in found]) for name in kinds})
+
+    return run
+
+
+_TYPED: Mapping[FieldType, Callable[[str], Value]] = {FieldType.LONG: int, FieldType.DOUBLE: float}
+
+
+def _parts(text: Value, parts: Sequence[Parts], kinds: Mapping[str, FieldType]) -> dict[str, Value]:
+    """Return what patterns take out of a text; of a field with several values, out of each."""
+    gathered: dict[str, list[Value]] = {}
+    for one in () if text is None else text if isinstance(text, tuple) else (text,):
+        match = next((m for m in (part.apply(str(one)) for part in parts) if m is not None), {})
+        for name, value in match.items():
+            try:
+                gathered.setdefault(name, []).append(_TYPED.get(kinds[name], str)(value))
+            except ValueError:
+                continue
+    return {name: several(values) for name, values in gathered.items()}
+
+
+def _stats(command: q.Stats, scope: Scope) -> Run:
+    groups = [(name, compile_expression(expression, scope)) for name, expression in command.by]
+    made = grouping(command.aggregates, scope)
+    kinds: dict[str, Kind] = {**made.kinds, **{name: one.kind for name, one in groups}}
+    if command.inline:
+        scope.made.update(kinds)
+    else:
+        scope.made, scope.visible = kinds, None
+
+    def run(table: Table, now: int) -> Table:
+        columns = {name: evaluate(one, table, now) for name, one in groups}
+        return (_inline if command.inline else _grouped)(made, columns, table, now)
+
+    return run
+
+
+def _split(columns: Mapping[str, Values], table: Table) -> tuple[Codes, Codes, list[Values]]:
+    """Return the rows of each group's members, their groups' numbers, and the columns that make groups.
+
+    A row with several values of a column is in the group of each.
+    """
+    rows, spread = np.arange(table.rows), list[Values]()
+    for column in columns.values():
+        again, values = column.take(rows).distinct().spread()
+        spread = [*(one.take(again) for one in spread), values]
+        rows = rows[again]
+    spread = [column.distinct() for column in spread]
+    codes, numbers = combinations(spread, len(rows))
+    # Groups are numbered by their first row, whatever the values are.
+    first = np.full(len(codes), len(rows), np.int64)
+    np.minimum.at(first, numbers, np.arange(len(rows)))
+    order = np.argsort(first, kind="stable")
+    renumbered = np.empty_like(order)
+    renumbered[order] = np.arange(len(order))
+    of_groups = [Values(codes[order, place], column.values) for place, column in enumerate(spread)]
+    return rows, renumbered[numbers], of_groups
+
+
+def _grouped(made: Grouping, columns: Mapping[str, Values], table: Table, now: int) -> Table:
+    rows, numbers, of_groups = _split(columns, table)
+    count = int(numbers.max()) + 1 if len(numbers) else 0
+    order = np.argsort(numbers, kind="stable")
+    parts = np.split(rows[order], np.cumsum(np.bincount(numbers, minlength=count))[:-1]) if count else []
+    found = made.values(table, rows, numbers, count, now)
+    keyed = dict(zip(columns, of_groups, strict=True))
+    events = tuple(np.unique(np.concatenate([table.events_of(row) for row in part.tolist()])) for part in parts)
+    keys = tuple({name: values.of(group) for name, values in keyed.items()} for group in range(count))
+    every = {**found, **keyed}
+    return Table(count, table.load, np.zeros(0, np.int64), every, frozenset(every), events, keys)
+
+
+def _inline(made: Grouping, columns: Mapping[str, Values], table: Table, now: int) -> Table:
+    rows, numbers, _ = _split(columns, table)
+    count = int(numbers.max()) + 1 if len(numbers) else 0
+    found = made.values(table, rows, numbers, count, now)
+    of_row = np.full(table.rows, -1, np.int64)
+    of_row[rows[::-1]] = numbers[::-1]  # of several groups the first
+    inside = of_row >= 0
+    given = {
+        name: Values(np.where(inside, values.codes[of_row] if count else -1, -1), values.values)
+        for name, values in found.items()
+    }
+    return table.defined({**given, **columns})
+
+
+def _sort(command: q.Sort, scope: Scope) -> Run:
+    keys = [(compile_expression(key.expression, scope), key) for key in command.keys]
+
+    def run(table: Table, now: int) -> Table:
+        columns = [(evaluate(one, table, now), key) for one, key in keys]
+
+        def compared(first: int, second: int) -> int:
+            for values, key in columns:
+                a, b = (_ordered(values.of(row), key) for row in (first, second))
+                if a is None or b is None:
+                    if a is not b:
+                        return -1 if (a is None) is key.nulls_first else 1
+                elif a != b:
+                    return -1 if (a < b) is not key.descending else 1
+            return first - second
+
+        order = sorted(range(table.rows), key=cmp_to_key(compared))
+        return table.take(np.array(order, np.int64))
+
+    return run
+
+
+def _ordered(value: Value, key: q.SortKey) -> Value:
+    """Return what a value is ordered by: of several the smallest, or the largest of a descending order."""
+    return (max if key.descending else min)(value) if isinstance(value, tuple) else value
+
+
+def _limit(command: q.Limit, scope: Scope) -> Run:
+    return lambda table, now: table if table.rows <= command.rows else table.take(np.arange(command.rows))
+
+
+_STEPS: Mapping[type, Callable[[Any, Scope], Run]] = {
+    q.Where: _where,
+    q.Eval: _eval,
+    q.Keep: _keep,
+    q.Rename: _rename,
+    q.Extract: _extract,
+    q.Stats: _stats,
+    q.Sort: _sort,
+    q.Limit: _limit,
+}

@@ -1,0 +1,131 @@
+"""ES|QL rules: what becomes of a window's events on their way through the commands of the query.
+
+A query without `stats` makes an alert of each event that is left, one with `stats` an alert of each row, which
+stands for many events. An event counts for one alert of its group: windows that overlap do not repeat it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tocsin.engine.table import EventTable
+from tocsin.esql import table as t
+from tocsin.esql.pipeline import Pipeline
+from tocsin.query_dsl.build import base_name, is_caseless
+from tocsin.watch import memory as m
+from tocsin.watch.findings import Finding, Place, key_of_group
+from tocsin.watch.rule import WatchedRule
+from tocsin.watch.threshold import CountedTo
+
+_ANCESTORS = 100  # events that an alert names
+Ids = Callable[[list[int]], list[str]]
+
+
+def selected(
+    pipeline: Pipeline, table: EventTable, rows: npt.NDArray[np.intp], index: str, ids: Ids
+) -> npt.NDArray[np.intp]:
+    """Return those of some rows of events that pass the query's commands as far as each is looked at by itself."""
+
+    def load(name: str, events: t.Codes) -> t.Values:
+        chosen = rows[events]
+        if name == "_index":
+            return t.constant(index, len(events))
+        if name == "_id":
+            return t.from_list(ids(chosen.tolist()))
+        if name == "_version":
+            return t.constant(1, len(events))
+        column = table.column(base_name(name))
+        if column is None:
+            return t.constant(None, len(events))
+        if column.offsets is None:
+            return _folded(name, t.Values(column.codes[chosen], column.objects))
+        taken, objects = column.take(chosen), column.objects
+        assert taken.offsets is not None
+        bounds = taken.offsets.tolist()
+        codes = taken.codes.tolist()
+        found = (
+            _several([objects[code] for code in codes[start:end] if code >= 0])
+            for start, end in itertools.pairwise(bounds)
+        )
+        return _folded(name, t.from_list(found).distinct())
+
+    left = pipeline.select(t.source(len(rows), load))
+    return rows[left]
+
+
+def of_esql(rule: WatchedRule, rows: pa.Table, now: int, counted_to: CountedTo) -> list[Finding]:
+    """Return a finding for each row that the query yields at a moment."""
+    pipeline = rule.ready.pipeline
+    assert pipeline is not None
+    result = pipeline.run(t.source(rows.num_rows, _loader(rows)), now)
+    places = list(map(Place, rows.column(m.INDEX).to_pylist(), rows.column(m.ID).to_pylist()))
+    order, held = rows.column(m.ORDER).to_numpy(), rows.column(m.TIME).to_numpy()
+    if not pipeline.aggregating:
+        return [
+            Finding((places[event],), int(order[event]), int(held[event]), row=pipeline.row(result, number))
+            for number, event in enumerate(result.events.tolist())
+        ]
+    names = [key_of_group(_group(result, number)) for number in range(result.rows)]
+    upto = counted_to(names)
+    findings = []
+    for number, name in enumerate(names):
+        events = result.events_of(number)
+        times = held[events]
+        if not len(events) or times.min() <= upto.get(name, times.min() - 1):
+            continue
+        last = sorted(events.tolist(), key=lambda event: (held[event], places[event]))
+        findings.append(
+            Finding(
+                tuple(places[event] for event in last[-_ANCESTORS:]),
+                int(order[events].max()),
+                int(times.max()),
+                group=_group(result, number),
+                about={"key": [int(times.min()), int(times.max())]},
+                row=pipeline.row(result, number),
+                fetched=False,
+            )
+        )
+    return findings
+
+
+def _group(result: t.Table, row: int) -> dict[str, Any]:
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in result.keys[row].items()}
+
+
+def _loader(rows: pa.Table) -> t.Load:
+    def load(name: str, events: t.Codes) -> t.Values:
+        if name == "_version":
+            return t.constant(1, len(events))
+        own = {"_index": m.INDEX, "_id": m.ID}.get(name, base_name(name))
+        column = rows.column(own).take(pa.array(events))
+        if own in (m.INDEX, m.ID):
+            return t.from_list(column.to_pylist())
+        if pa.types.is_timestamp(column.type.value_type):
+            column = column.cast(pa.list_(pa.int64()))
+            found = (_several([moment * 1000 for moment in one or ()]) for one in column.to_pylist())
+        else:
+            found = (_several(one or []) for one in column.to_pylist())
+        return _folded(name, t.from_list(found).distinct())
+
+    return load
+
+
+def _several(values: list[Any]) -> t.Value:
+    return None if not values else values[0] if len(values) == 1 else tuple(values)
+
+
+def _folded(name: str, column: t.Values) -> t.Values:
+    """Return a column as its multi-field has it: in lower case, where letter case does not matter in it."""
+    if not is_caseless(name):
+        return column
+    return t.Values(column.codes, [_lower(value) for value in column.values])
+
+
+def _lower(value: t.Value) -> t.Value:
+    return tuple(map(_lower, value)) if isinstance(value, tuple) else value.lower() if value is not None else None
