@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -395,7 +396,7 @@ def test_what_events_must_meet_leaves_out_none_that_the_query_takes(condition, s
 @given(events())
 def test_groups_are_those_of_a_plain_reading(some):
     found = run("stats c = count(*), v = values(n), m = max(n) by k, many", some)
-    plain: dict = {}
+    plain: dict[Any, list[Any]] = {}
     for event in some:
         many = event.get("many")
         for one in many if isinstance(many, list) else [many]:
