@@ -32,6 +32,7 @@ from tocsin.store.lake.documents import to_table
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 from tocsin.store.lake.layout import MOMENT
+from tocsin.store.lake.slices import order_slice
 from tocsin.store.lake.table import IndexTable
 
 _SAMPLE, _DAYS = 300_000, 30
@@ -75,8 +76,8 @@ def build_index(data: Path, plain: Path, index: str, entries: list[Entry], repea
         whole = pa.concat_tables(parts)
         table.publish(table.append(whole.slice(0, whole.num_rows // 2), 2 * day))
         table.publish(table.append(whole.slice(whole.num_rows // 2), 2 * day + 1))
-        for slice_ in table.to_order(datetime.now(UTC), timedelta()):
-            table.publish(table.order(*slice_))
+        for one in table.to_order(datetime.now(UTC), timedelta()):
+            table.publish(table.order(one, order_slice))
         pq.write_table(whole, plain / f"{index}-{day:02}.parquet", compression="zstd")
         written += whole.num_rows
     table.clean(0)

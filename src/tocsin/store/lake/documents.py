@@ -134,7 +134,7 @@ class _Table:
         if self.ignored:
             named = [self.ignored.get(row) for row in range(rows)]
             columns[IGNORED] = pa.array(named, pa.list_(pa.string()))
-        columns[SOURCE] = pa.array([entry.source for entry in self.entries], pa.binary()).cast(pa.string())
+        columns[SOURCE] = _texts([entry.source for entry in self.entries])
         return pa.table(columns)
 
 
@@ -148,6 +148,17 @@ def _first(values: Iterable[Any]) -> Any:
 
 def _moments(times: Sequence[int]) -> pa.Array:
     return pa.array(np.array(times, np.int64) // 1000, pa.timestamp("us")).cast(MOMENT)
+
+
+def _texts(sources: Sequence[bytes]) -> pa.Array:
+    """Return UTF-8 as texts; half the work of having Arrow look at each."""
+    ends = np.cumsum(np.fromiter(map(len, sources), np.int64, len(sources)), dtype=np.int64)
+    offsets = np.concatenate(([0], ends))
+    if offsets[-1] >= 1 << 31:
+        return pa.array(sources, pa.binary()).cast(pa.string())
+    return pa.StringArray.from_buffers(
+        len(sources), pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(b"".join(sources))
+    )
 
 
 def _spread(array: pa.Array, rows: Sequence[int], length: int) -> pa.Array:

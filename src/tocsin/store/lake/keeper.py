@@ -8,16 +8,18 @@ import threading
 from datetime import UTC, date, datetime, timedelta
 
 from tocsin.store.lake.contents import Contents, LakeSettings
+from tocsin.store.lake.slices import order_slice
+from tocsin.store.lake.table import Order
 
 log = logging.getLogger(__name__)
 _CLEAN_EVERY = 60  # rounds
 
 
 class Keeper:
-    """Maintains tables."""
+    """Maintains tables; `order` is what writes a slice anew in the background."""
 
-    def __init__(self, contents: Contents, settings: LakeSettings) -> None:
-        self._contents, self._settings = contents, settings
+    def __init__(self, contents: Contents, settings: LakeSettings, order: Order) -> None:
+        self._contents, self._settings, self._order = contents, settings, order
         self._busy = threading.Lock()  # delta-rs does not see that two rewrite the same files
 
     def run(self, stop: threading.Event) -> None:
@@ -26,21 +28,22 @@ class Keeper:
             if stop.wait(self._settings.maintain_every):
                 return
             try:
-                self.maintain(stop, clean=round_ % _CLEAN_EVERY == 0)
+                self.maintain(stop, clean=round_ % _CLEAN_EVERY == 0, order=self._order)
             except Exception:
-                log.exception("maintenance failed")
+                if not stop.is_set():
+                    log.exception("maintenance failed")
 
-    def maintain(self, stop: threading.Event, *, clean: bool = False) -> int:
-        """Do what is due now; return how many slices were ordered."""
+    def maintain(self, stop: threading.Event, *, clean: bool = False, order: Order = order_slice) -> int:
+        """Do what is due now, here unless `order` does it elsewhere; return how many slices were ordered."""
         done = 0
         now = datetime.now(UTC)
         with self._busy:
             self._retain(now)
             for table in list(self._contents.tables.values()):
-                for day, number in table.to_order(now, timedelta(seconds=self._settings.quiet)):
+                for one in table.to_order(now, timedelta(seconds=self._settings.quiet)):
                     if stop.is_set():
                         return done
-                    version = table.order(day, number)
+                    version = table.order(one, order)
                     with self._contents.lock:
                         table.publish(version)
                     done += 1

@@ -32,6 +32,7 @@ from tocsin.store.lake.fields import IndexFields
 from tocsin.store.lake.ids import ChosenIds, Key, Maker, content_of, key_of
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.keeper import Keeper
+from tocsin.store.lake.ordering import OrderingProcess
 from tocsin.store.lake.reading import read_file, read_table
 from tocsin.store.lake.settler import Settler
 from tocsin.store.lake.table import IndexTable, StoredFile, rows_of
@@ -70,7 +71,8 @@ class LakeStore:
         self.contents = Contents(events)
         self._committer = Committer(self.contents, self._ids, journal, self.settings)
         self._settler = Settler(self.contents, self._ids, journal, self.settings)
-        self._keeper = Keeper(self.contents, self.settings)
+        self._ordering = OrderingProcess(folder / "ordering.lock")
+        self._keeper = Keeper(self.contents, self.settings, self._ordering.order)
         self._stop = threading.Event()
         work = {
             "store-commit": lambda: self._committer.run(self._settler.tell),
@@ -220,6 +222,7 @@ class LakeStore:
         self._committer.stop()
         self._threads[0].join()
         self._stop.set()
+        self._ordering.close()
         self._settler.tell()
         for thread in self._threads[1:]:
             thread.join()

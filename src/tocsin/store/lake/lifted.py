@@ -11,15 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.store.events import ID
 from tocsin.store.lake.fields import OWN, SOURCE
 
+_SAMPLE = 1024  # rows that tell which columns are rich
 _WORTH = 5.0  # bytes of distinct values a row, below which a column costs next to nothing in the document
-_NOWHERE = "\x02"
 _MARK = "\x01"
 
 
@@ -28,9 +28,15 @@ def lift(table: pa.Table) -> pa.Table:
     sources: list[str] = table.column(SOURCE).to_pylist()
     for name in table.column_names:
         column = table.column(name)
-        if (name in OWN and name != ID) or not _is_rich(column):
+        if name in OWN or not _is_rich(column):
             continue
-        sources = list(map(str.replace, sources, _tokens(column), repeat(_mark(name)), repeat(1)))
+        mark = _mark(name)
+        if not column.null_count:
+            sources = list(map(str.replace, sources, _tokens(column), repeat(mark), repeat(1)))
+            continue
+        rows = np.flatnonzero(column.is_valid().to_numpy())
+        for row, token in zip(rows.tolist(), _tokens(column.drop_null()), strict=True):
+            sources[row] = sources[row].replace(token, mark, 1)
     position = table.column_names.index(SOURCE)
     return table.set_column(position, SOURCE, pa.array(sources, pa.string()))
 
@@ -54,7 +60,7 @@ def _mark(name: str) -> str:
 
 
 def _tokens(column: pa.ChunkedArray) -> list[str]:
-    """Return the JSON of each value as documents have it, and what no document has where there is no value.
+    """Return the JSON of each value as documents have it.
 
     It is not escaped beyond backslashes and quotes: a value with more than that is not found, and stays.
     """
@@ -65,7 +71,7 @@ def _tokens(column: pa.ChunkedArray) -> list[str]:
         ends = ('["', '"]')
     else:
         joined, ends = _escaped(array), ('"', '"')
-    whole = pc.binary_join_element_wise(ends[0], joined, ends[1], "").fill_null(_NOWHERE)
+    whole = pc.binary_join_element_wise(ends[0], joined, ends[1], "")
     tokens: list[str] = whole.to_pylist()
     return tokens
 
@@ -80,6 +86,7 @@ def _json(value: Any) -> str:
 
 def _is_rich(column: pa.ChunkedArray) -> bool:
     kind = column.type
+    column = column.slice(0, _SAMPLE)
     if pa.types.is_list(kind) and kind.value_type == pa.string():
         texts = pc.binary_join(column, " ")
     elif kind == pa.string():

@@ -1,38 +1,32 @@
 """One index as a Delta table, partitioned by the day of events and by slices of a day.
 
 A slice is filled by small commits, one file each. When it is full, or its day is over, its files are written anew
-as one, ordered by user and host in z-order: each event is rewritten once.
+as one, ordered by user and host in z-order. Before, they are put together when they have become too many.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from deltalake import (
-    ColumnProperties,
-    CommitProperties,
-    DeltaTable,
-    Transaction,
-    WriterProperties,
-    write_deltalake,
-)
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError
 
 from tocsin.ecs import TIMESTAMP
 from tocsin.store.events import ARRIVED, ID, Scan
 from tocsin.store.lake.fields import DAY, HOST, SLICE, SOURCE, USER, IndexFields, day_of
 from tocsin.store.lake.journal import sync
-from tocsin.store.lake.lifted import lift
+from tocsin.store.lake.slices import QUICK, Slice
 
 SLICE_ROWS = 1 << 18  # events in a full slice
 FULL_OF_FILES = 48  # files of a slice that is not full yet, at which they become one all the same
-_GROUP_ROWS = 1 << 14  # events in a row group: what is read at once
 _JOURNAL = "journal"  # the application whose transactions say up to which segment a table has its events
+_TRIES = 4
 _FIRST = (ID, TIMESTAMP, ARRIVED, USER, HOST)
 _CONFIGURATION = {
     "delta.dataSkippingStatsColumns": f"`{TIMESTAMP}`,`{ARRIVED}`",
@@ -41,21 +35,7 @@ _CONFIGURATION = {
 }
 
 
-def _writing(compression: Literal["LZ4_RAW", "ZSTD"], level: int | None) -> WriterProperties:
-    plain = ColumnProperties(dictionary_enabled=False, statistics_enabled="NONE")
-    return WriterProperties(
-        compression=compression,
-        compression_level=level,
-        max_row_group_size=_GROUP_ROWS,
-        statistics_truncate_length=64,
-        column_properties={SOURCE: plain, ID: plain},
-    )
-
-
-_QUICK, _SMALL = (
-    _writing("LZ4_RAW", None),
-    _writing("ZSTD", 3),
-)  # for files that are soon written anew, and for those that stay
+Order = Callable[[Path, "Slice"], None]
 
 
 @dataclass(frozen=True)
@@ -112,9 +92,21 @@ class IndexTable:
 
     def append(self, table: pa.Table, segment: int) -> Version:
         """Commit events, as those that the journal has up to a segment; return the version that this makes."""
-        ready = lift(self._placed(table))
+        ready = self._placed(table)
         if self._delta is None and DeltaTable.is_deltatable(str(self.path)):
             self._delta = self._open()
+        for tries in range(_TRIES):
+            try:
+                self._write(ready, segment)
+                break
+            except CommitFailedError:  # a slice was ordered meanwhile, as the table stood before
+                if tries == _TRIES - 1:
+                    raise
+                self._delta = self._open()
+        self.segment = segment
+        return self._current()
+
+    def _write(self, ready: pa.Table, segment: int) -> None:
         write_deltalake(
             str(self.path) if self._delta is None else self._delta,
             ready,
@@ -122,11 +114,9 @@ class IndexTable:
             schema_mode="merge",
             partition_by=[DAY, SLICE],
             configuration=_CONFIGURATION,
-            writer_properties=_QUICK,
+            writer_properties=QUICK,
             commit_properties=CommitProperties(app_transactions=[Transaction(_JOURNAL, segment)]),
         )
-        self.segment = segment
-        return self._current()
 
     def _placed(self, table: pa.Table) -> pa.Table:
         """Return events with the partitions that they go to."""
@@ -168,8 +158,8 @@ class IndexTable:
         if version.number > self._published:
             self._published, self.files = version.number, version.files
 
-    def to_order(self, now: datetime, quiet: timedelta) -> list[tuple[date, int]]:
-        """Return the slices whose files should become one: the full ones, and those of days that are over.
+    def to_order(self, now: datetime, quiet: timedelta) -> list[Slice]:
+        """Return the slices whose files should become one: complete ones, and others that are many files.
 
         A slice of a day that is over has to be quiet for some time, for old events may come in by the million.
         """
@@ -178,27 +168,20 @@ class IndexTable:
         for file in self.files:
             found.setdefault((file.day, file.slice), []).append(file)
         yesterday = (now - timedelta(days=1)).date()
-        return [
-            (day, number)
-            for (day, number), files in sorted(found.items())
-            if len(files) > 1
-            and (
-                len(files) >= FULL_OF_FILES
-                or (day < yesterday and max(file.made for file in files) + quiet <= now)
+        slices = []
+        for (day, number), files in sorted(found.items()):
+            complete = (
+                (day < yesterday and max(file.made for file in files) + quiet <= now)
                 or number < filled[day][0]
                 or filled[day][1] >= SLICE_ROWS
             )
-        ]
+            if len(files) > 1 and (complete or len(files) >= FULL_OF_FILES):
+                slices.append(Slice(day, number, complete))
+        return slices
 
-    def order(self, day: date, number: int) -> Version:
-        """Write the files of a slice anew as one; return the version that this makes."""
-        self._open().optimize.z_order(
-            [USER, HOST],
-            partition_filters=[(DAY, "=", str(day)), (SLICE, "=", str(number))],
-            target_size=1 << 40,
-            max_concurrent_tasks=1,
-            writer_properties=_SMALL,
-        )
+    def order(self, one: Slice, by: Order) -> Version:
+        """Have the files of a slice written anew as one; return the version that this makes."""
+        by(self.path, one)
         return self._current()
 
     def expire(self, before: date) -> Version:

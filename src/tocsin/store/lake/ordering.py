@@ -1,0 +1,98 @@
+"""Slices are ordered in a process of their own, at the lowest priority: what comes in, and alerts, go first.
+
+The process outlives a service that is killed until its slice is done. A lock holds it and the one of the next
+service apart, for delta-rs does not see that two rewrite the same files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from datetime import date
+from pathlib import Path
+
+from filelock import FileLock
+
+from tocsin.store.events import StoreError
+from tocsin.store.lake.slices import Slice, order_slice
+
+_LOWEST = 19
+
+
+class OrderingProcess:
+    """A process that orders slices, started when there is the first. One thread asks."""
+
+    def __init__(self, lock: Path) -> None:
+        self._lock = lock
+        self._process: subprocess.Popen[bytes] | None = None
+        self._closing = threading.Event()
+
+    def order(self, path: Path, one: Slice) -> None:
+        """Write the files of a table's slice anew as one. Raises StoreError when that fails."""
+        process = self._started()
+        asked = json.dumps({"path": str(path), "day": str(one.day), "slice": one.number, "complete": one.complete})
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(asked.encode() + b"\n")
+            process.stdin.flush()
+            told = process.stdout.readline()
+        except OSError as error:
+            told, problem = b"", str(error)
+        else:
+            problem = "the process has ended"
+        if not told:
+            self._end()
+        elif (problem := json.loads(told)["error"]) is None:
+            return
+        raise StoreError(f"slice {one.number} of {one.day} of {path.name} cannot be ordered: {problem}")
+
+    def close(self) -> None:
+        """End the process; a slice that it was at is left as it was."""
+        self._closing.set()
+        self._end()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._closing.is_set():
+            raise StoreError("the store is closed")
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tocsin.store.lake.ordering", str(self._lock)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+            )  # fmt: skip
+        return self._process
+
+    def _end(self) -> None:
+        process = self._process
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+def main() -> None:
+    """Order the slices that are asked for, a line each, and tell how it went."""
+    os.nice(_LOWEST)
+    lock = FileLock(sys.argv[1])
+    for line in sys.stdin:
+        asked = json.loads(line)
+        problem: str | None = None
+        try:
+            with lock:
+                one = Slice(date.fromisoformat(asked["day"]), asked["slice"], asked["complete"])
+                order_slice(Path(asked["path"]), one)
+        except Exception as error:  # whatever it is, the service has to be told
+            problem = f"{type(error).__name__}: {error}"
+        print(json.dumps({"error": problem}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
