@@ -62,6 +62,16 @@ class Column:
         offsets = np.concatenate(([0], np.cumsum(lengths)))
         return Column(self.values, self.codes[ranges(starts, lengths)], offsets)
 
+    def first_codes(self) -> Codes:
+        """Return the code of each row's first value, -1 where there is none."""
+        if self.offsets is None:
+            return self.codes.copy()
+        rows = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        present = np.flatnonzero(self.codes >= 0)[::-1]
+        codes = np.full(len(self.offsets) - 1, -1, np.int64)
+        codes[rows[present]] = self.codes[present]
+        return codes
+
     @cached_property
     def rows_a_value(self) -> Codes:
         """In how many rows each distinct value stands (for a field with many values, at most)."""

@@ -167,8 +167,8 @@ class _Compiler:
                 return self._like(node)
             case q.Match(column, text):
                 return self._match(column, text, {}, node.place)
-            case q.In(value, items):
-                return _any([self._comparison("==", value, item, node.place) for item in items]), FieldType.BOOLEAN
+            case q.In():
+                return self._in(node), FieldType.BOOLEAN
             case q.Binary(operator, left, right):
                 if operator in "+-*/%":
                     return self._arithmetic(node)
@@ -217,6 +217,15 @@ class _Compiler:
         if operator == "=~":
             return lambda row: compare("==", _folded(a(row)), _folded(b(row)))
         return lambda row: compare(operator, _single(a(row)), _single(b(row)))
+
+    def _in(self, node: q.In) -> Run:
+        run, kind = self.of(node.value)
+        tests = [self._comparison("==", node.value, item, node.place) for item in node.items]
+        texts = [item.value for item in node.items if isinstance(item, q.Literal) and isinstance(item.value, str)]
+        if kind is not FieldType.KEYWORD or len(texts) < len(node.items):
+            return _any(tests)
+        wanted = frozenset(texts)  # lists of hundreds of names are usual
+        return lambda row: None if (value := _single(run(row))) is None else value in wanted
 
     def _arithmetic(self, node: q.Binary) -> tuple[Run, Kind]:
         if isinstance(node.right, q.Duration) and node.operator in "+-":

@@ -107,11 +107,17 @@ def _expressions(command: q.Command) -> list[q.Expression]:
 
 
 def _where(command: q.Where, scope: Scope) -> Run:
-    condition = compile_condition(command.condition, scope)
+    whole = command.condition
+    conditions = [
+        compile_condition(one, scope) for one in (whole.operands if isinstance(whole, q.And) else (whole,))
+    ]
+    conditions.sort(key=lambda condition: len(condition.columns))
 
     def run(table: Table, now: int) -> Table:
-        rows = true_rows(condition, table, now)
-        return table if len(rows) == table.rows else table.take(rows)
+        for condition in conditions:  # one by one: each reads few columns, which have few combinations of values
+            rows = true_rows(condition, table, now)
+            table = table if len(rows) == table.rows else table.take(rows)
+        return table
 
     return run
 

@@ -20,7 +20,7 @@ from tocsin.store.records.models import Run, StoredAlert, StoredRule
 from tocsin.watch import ledger
 from tocsin.watch.execution import Executor, needed_from
 from tocsin.watch.ledger import Done, Last
-from tocsin.watch.memory import Memory, schema_of
+from tocsin.watch.memory import Memory
 from tocsin.watch.past import read_past
 from tocsin.watch.rule import WatchedRule, watched
 from tocsin.watch.ruleset import ready_rule
@@ -91,7 +91,7 @@ def memory_of(store: EventStore, rule: WatchedRule, ticks: Sequence[int], before
     end = rule.schedule.window(ticks[-1]).end
     volume = Volume(since)
     rows = read_past(store, [rule], since, end, before, volume).get(rule.uuid, [])
-    return Memory(schema_of(rule.types), since, rows), volume
+    return Memory.of(rule, since, rows), volume
 
 
 def preview(

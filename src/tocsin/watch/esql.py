@@ -6,38 +6,37 @@ stands for many events. An event counts for one alert of its group: windows that
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tocsin.engine.column import Column
 from tocsin.engine.table import EventTable
 from tocsin.esql import table as t
 from tocsin.esql.pipeline import Pipeline
 from tocsin.query_dsl.build import base_name, is_caseless
 from tocsin.watch import memory as m
 from tocsin.watch.findings import Finding, Place, key_of_group
+from tocsin.watch.joining import Joined
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.threshold import CountedTo
 
 _ANCESTORS = 100  # events that an alert names
-Ids = Callable[[list[int]], list[str]]
 
 
 def selected(
-    pipeline: Pipeline, table: EventTable, rows: npt.NDArray[np.intp], index: str, ids: Ids
+    pipeline: Pipeline, table: EventTable, rows: npt.NDArray[np.intp], batch: Joined
 ) -> npt.NDArray[np.intp]:
     """Return those of some rows of events that pass the query's commands as far as each is looked at by itself."""
 
     def load(name: str, events: t.Codes) -> t.Values:
         chosen = rows[events]
         if name == "_index":
-            return t.constant(index, len(events))
+            return t.from_list(batch.indices().take(pa.array(chosen)).to_pylist()).distinct()
         if name == "_id":
-            return t.from_list(ids(chosen.tolist()))
+            return t.from_list(batch.ids(chosen.tolist()))
         if name == "_version":
             return t.constant(1, len(events))
         column = table.column(base_name(name))
@@ -45,18 +44,26 @@ def selected(
             return t.constant(None, len(events))
         if column.offsets is None:
             return _folded(name, t.Values(column.codes[chosen], column.objects))
-        taken, objects = column.take(chosen), column.objects
-        assert taken.offsets is not None
-        bounds = taken.offsets.tolist()
-        codes = taken.codes.tolist()
-        found = (
-            _several([objects[code] for code in codes[start:end] if code >= 0])
-            for start, end in itertools.pairwise(bounds)
-        )
-        return _folded(name, t.from_list(found).distinct())
+        return _folded(name, _of_lists(column.take(chosen)))
 
     left = pipeline.select(t.source(len(rows), load))
     return rows[left]
+
+
+def _of_lists(column: Column) -> t.Values:
+    """Return a column whose rows may have several values; few have."""
+    codes, values = column.first_codes(), list(column.objects)
+    assert column.offsets is not None
+    numbers: dict[tuple[int, ...], int] = {}
+    for row in np.flatnonzero(column.counts > 1).tolist():
+        several = tuple(
+            code for code in column.codes[column.offsets[row] : column.offsets[row + 1]].tolist() if code >= 0
+        )
+        if several not in numbers:
+            numbers[several] = len(values)
+            values.append(tuple(column.objects[code] for code in several))
+        codes[row] = numbers[several]
+    return t.Values(codes, values)
 
 
 def of_esql(rule: WatchedRule, rows: pa.Table, now: int, counted_to: CountedTo) -> list[Finding]:

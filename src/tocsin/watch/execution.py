@@ -6,7 +6,8 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,14 +24,16 @@ from tocsin.watch.documents import alert_id, alerts_of, flat
 from tocsin.watch.esql import of_esql
 from tocsin.watch.findings import Finding, Place, of_events, of_sequences
 from tocsin.watch.indicators import Fetch, matching_indicators, read_indicators
+from tocsin.watch.kept import KeptEvents
 from tocsin.watch.ledger import Done
-from tocsin.watch.memory import ARRIVED, TIME, Memory
+from tocsin.watch.memory import Memory
 from tocsin.watch.new_terms import Earlier, new_terms
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.suppression import Group, Suppressor, Told, policy_of
 from tocsin.watch.threshold import CountedTo, over_threshold
 
 log = logging.getLogger(__name__)
+_READERS = 2  # indices whose events are fetched at once
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,7 @@ class Executor:
 
     store: EventStore
     records: Records
+    kept: KeptEvents = field(default_factory=KeptEvents)
 
     def run(
         self,
@@ -206,18 +210,30 @@ class Executor:
     def fetch(self, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
         """Return events of the store, flat; those that are there no more are missing."""
         by_index: dict[str, list[str]] = {}
-        for place in dict.fromkeys(places):
-            by_index.setdefault(place.index, []).append(place.id)
         found: dict[Place, dict[str, Any]] = {}
-        for index, ids in by_index.items():
-            for batch in self.store.find([index], ids):
-                column = batch.columns.get(ID)
-                if column is None:
-                    continue
-                rows = np.flatnonzero(pc.is_in(column.cast(pa.string()), value_set=pa.array(ids, pa.string())))
-                here = column.take(pa.array(rows)).to_pylist()
-                for id_, source in zip(here, batch.sources(rows.tolist()), strict=True):
-                    found[Place(index, id_)] = {**flat(source), "_index": index}
+        for place in dict.fromkeys(places):
+            source = self.kept.get(place)
+            if source is None:
+                by_index.setdefault(place.index, []).append(place.id)
+            else:
+                found[place] = {**flat(source), "_index": place.index}
+        if by_index:
+            with ThreadPoolExecutor(_READERS, thread_name_prefix="watch-fetch") as pool:
+                for some in pool.map(self._find, *zip(*by_index.items(), strict=True)):
+                    found.update(some)
+        return found
+
+    def _find(self, index: str, ids: Sequence[str]) -> dict[Place, dict[str, Any]]:
+        """Return events of an index; unpacking the files that hold them leaves the interpreter to others."""
+        found: dict[Place, dict[str, Any]] = {}
+        for batch in self.store.find([index], ids):
+            column = batch.columns.get(ID)
+            if column is None:
+                continue
+            rows = np.flatnonzero(pc.is_in(column.cast(pa.string()), value_set=pa.array(ids, pa.string())))
+            here = column.take(pa.array(rows)).to_pylist()
+            for id_, source in zip(here, batch.sources(rows.tolist()), strict=True):
+                found[Place(index, id_)] = {**flat(source), "_index": index}
         return found
 
 
@@ -234,8 +250,7 @@ def late_ticks(rule: WatchedRule, memory: Memory, previous: int, tick: int, sinc
     """
     if rule.by_arrival or not memory.rows:
         return []
-    arrived = memory.numbers(ARRIVED)
-    times = np.sort(memory.numbers(TIME)[(arrived >= previous) & (arrived < tick)])
+    times = memory.late_times(previous, tick)
     found: list[int] = []
     if not len(times):
         return found

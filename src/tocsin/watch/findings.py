@@ -130,7 +130,7 @@ _SCHEMA = default_schema().extended([Field(TIMESTAMP, FieldType.LONG), Field(TIE
 
 def _columns(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
     own = {TIMESTAMP: rows.column(m.ORDER), TIEBREAKER: rows.column(m.TIE)}
-    others = (n for n in rows.column_names if n not in (*m.NUMBERS, m.INDEX, m.ID, TIMESTAMP, TIEBREAKER))
+    others = (n for n in rows.column_names if n not in (*m.OWN, TIMESTAMP, TIEBREAKER))
     return {**{name: rows.column(name) for name in others}, **own}
 
 

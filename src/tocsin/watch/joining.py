@@ -1,73 +1,156 @@
-"""Small batches of an index -> large ones: what it costs to evaluate hundreds of rules depends on batches too."""
+"""Small batches -> large ones, whatever index they are of: what hundreds of rules cost depends on batches too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tocsin.store.events import StoredBatch
 
 _ROWS = 1 << 16  # that are enough
 _Read = Callable[[Sequence[int]], list[Any]]
+_Array = Any  # pa.Array or pa.ChunkedArray
+Rows = npt.NDArray[np.int64]
 
 
-def joined(batches: Iterable[StoredBatch]) -> Iterator[StoredBatch]:
-    """Yield the events of batches, in fewer batches."""
-    waiting: dict[str, list[StoredBatch]] = {}
-    for batch in batches:
-        some = waiting.setdefault(batch.index, [])
-        some.append(batch)
-        if sum(one.rows for one in some) >= _ROWS:
-            yield from _join(waiting.pop(batch.index))
-    for some in waiting.values():
-        yield from _join(some)
+class Part(NamedTuple):
+    """Where a batch lies in a larger one."""
+
+    index: str  # type: ignore[assignment]  # a tuple has a method of this name
+    start: int
+    end: int
 
 
-def _join(batches: Sequence[StoredBatch]) -> Iterator[StoredBatch]:
-    types: dict[str, pa.DataType] = {}
-    for batch in batches:
-        for name, column in batch.columns.items():
-            if types.setdefault(name, column.type) != column.type:  # of one value here, of several there
-                yield from batches
-                return
-    if len(batches) == 1:
-        yield batches[0]
-        return
-    columns = {
-        name: pa.chunked_array(
-            [chunk for batch in batches for chunk in _chunks(batch.columns.get(name), batch.rows, kind)],
+class Joined:
+    """Events of several batches, one behind the other."""
+
+    def __init__(self, batches: Sequence[StoredBatch]) -> None:
+        self._batches = batches
+        self._starts = np.concatenate(([0], np.cumsum([batch.rows for batch in batches])))
+        self.rows = int(self._starts[-1])
+        self.columns: Mapping[str, _Array] = _Columns(batches)
+
+    def parts(self) -> Iterator[Part]:
+        """Yield which rows are of which index."""
+        for number, batch in enumerate(self._batches):
+            yield Part(batch.index, int(self._starts[number]), int(self._starts[number + 1]))
+
+    def indices(self) -> pa.DictionaryArray:
+        """Return the index of each row."""
+        names = list(dict.fromkeys(batch.index for batch in self._batches))
+        codes = np.repeat([names.index(batch.index) for batch in self._batches], np.diff(self._starts))
+        return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(names, pa.string()))
+
+    def sources(self, rows: Sequence[int]) -> list[bytes]:
+        """Return the documents in some rows."""
+        return self._read(rows, lambda batch: batch.sources)
+
+    def ids(self, rows: Sequence[int]) -> list[str]:
+        """Return the ids of the events in some rows."""
+        return self._read(rows, lambda batch: batch.ids)
+
+    def _read(self, rows: Sequence[int], of: Callable[[StoredBatch], _Read]) -> list[Any]:
+        wanted = np.asarray(rows, np.int64)
+        of_batch = np.searchsorted(self._starts, wanted, side="right") - 1
+        found = np.empty(len(wanted), object)
+        for number in np.unique(of_batch).tolist():
+            places = np.flatnonzero(of_batch == number)
+            found[places] = of(self._batches[number])((wanted[places] - self._starts[number]).tolist())
+        values: list[Any] = found.tolist()
+        return values
+
+
+class _Columns(Mapping[str, _Array]):
+    """Columns of several batches, each put together when it is asked for."""
+
+    def __init__(self, batches: Sequence[StoredBatch]) -> None:
+        self._batches = batches
+        self._names = dict.fromkeys(name for batch in batches for name in batch.columns)
+
+    def __getitem__(self, name: str) -> _Array:
+        if name not in self._names:
+            raise KeyError(name)
+        if len(self._batches) == 1:
+            return self._batches[0].columns[name]
+        columns = [batch.columns.get(name) for batch in self._batches]
+        types = {column.type for column in columns if column is not None}
+        kind = next((one for one in types if pa.types.is_list(one)), None)
+        if kind is None:
+            kind = next((one for one in types if pa.types.is_dictionary(one)), None) or types.pop()
+        return pa.chunked_array(
+            [
+                chunk
+                for column, batch in zip(columns, self._batches, strict=True)
+                for chunk in _chunks(column, batch.rows, kind)
+            ],
             kind,
         )
-        for name, kind in types.items()
-    }
-    starts = np.concatenate(([0], np.cumsum([batch.rows for batch in batches])))
 
-    def from_parts(read: Callable[[StoredBatch], _Read]) -> _Read:
-        def asked(rows: Sequence[int]) -> list[Any]:
-            wanted = np.asarray(rows, np.int64)
-            of_part = np.searchsorted(starts, wanted, side="right") - 1
-            found: dict[int, Any] = {}
-            for part in np.unique(of_part).tolist():
-                places = np.flatnonzero(of_part == part)
-                values = read(batches[part])((wanted[places] - starts[part]).tolist())
-                found.update(zip(places.tolist(), values, strict=True))
-            return [found[place] for place in range(len(wanted))]
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
 
-        return asked
+    def __len__(self) -> int:
+        return len(self._names)
 
-    yield StoredBatch(
-        batches[0].index,
-        int(starts[-1]),
-        columns,
-        from_parts(lambda batch: batch.sources),
-        from_parts(lambda batch: batch.ids),
-    )
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
 
-def _chunks(column: pa.Array | pa.ChunkedArray | None, rows: int, kind: pa.DataType) -> list[pa.Array]:
+def _chunks(column: _Array | None, rows: int, kind: pa.DataType) -> Iterator[pa.Array]:
+    """Yield a column's chunks as one type: dictionaries stay such, single values become lists."""
     if column is None:
-        return [pa.nulls(rows, kind)]
-    return column.chunks if isinstance(column, pa.ChunkedArray) else [column]
+        yield pa.nulls(rows, kind)
+        return
+    for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
+        if chunk.type == kind:
+            yield chunk
+        elif pa.types.is_dictionary(kind):
+            yield chunk.dictionary_encode()
+        else:
+            plain = chunk.dictionary_decode() if pa.types.is_dictionary(chunk.type) else chunk
+            offsets = np.concatenate(([0], np.cumsum(plain.is_valid().to_numpy(zero_copy_only=False))))
+            yield pa.ListArray.from_arrays(pa.array(offsets.astype(np.int32)), plain.drop_null()).cast(kind)
+
+
+@dataclass
+class _Group:
+    batches: list[StoredBatch] = field(default_factory=list)
+    types: dict[str, pa.DataType] = field(default_factory=dict)
+    rows: int = 0
+
+    def takes(self, types: Mapping[str, pa.DataType]) -> bool:
+        return all(self.types.get(name, kind) == kind for name, kind in types.items())
+
+    def add(self, batch: StoredBatch, types: Mapping[str, pa.DataType]) -> None:
+        self.batches.append(batch)
+        self.types.update(types)
+        self.rows += batch.rows
+
+
+def joined(batches: Iterable[StoredBatch]) -> Iterator[Joined]:
+    """Yield the events of batches, in fewer batches: those whose columns have values of the same types."""
+    groups: list[_Group] = []
+    for batch in batches:
+        types = {name: _of_values(column.type) for name, column in batch.columns.items()}
+        group = next((one for one in groups if one.takes(types)), None)
+        if group is None:
+            group = _Group()
+            groups.append(group)
+        group.add(batch, types)
+        if group.rows >= _ROWS:
+            groups.remove(group)
+            yield Joined(group.batches)
+    for group in groups:
+        yield Joined(group.batches)
+
+
+def _of_values(kind: pa.DataType) -> pa.DataType:
+    """Return the type of a column's values, whether in lists, and whether coded."""
+    while pa.types.is_list(kind) or pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return kind

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.orm import Session
 
 from tocsin.detection.schedule import Window
@@ -17,6 +17,37 @@ from tocsin.store.records.database import chunks
 from tocsin.store.records.models import Execution, Gap, StoredAlert, StoredRule
 from tocsin.watch.outbox import note_actions
 from tocsin.watch.suppression import Group, describe
+
+# Tables rather than entities, put together once: every tick of every rule writes these.
+_RULES: Any = StoredRule.__table__
+_EXECUTIONS: Any = Execution.__table__
+_MOVE = (
+    update(_RULES)
+    .where(_RULES.c.id == bindparam("rule"), _RULES.c.done_to == bindparam("previous"))
+    .values(done_to=bindparam("upto"))
+)
+_GO_ON = (
+    update(_EXECUTIONS)
+    .where(_EXECUTIONS.c.id == bindparam("execution"))
+    .values(
+        last_tick=bindparam("upto"),
+        ticks=_EXECUTIONS.c.ticks + bindparam("more"),
+        late=bindparam("late_by"),
+        window_start=bindparam("start"),
+        window_end=bindparam("end"),
+        events=_EXECUTIONS.c.events + bindparam("seen"),
+    )
+)
+_BEGIN = insert(_EXECUTIONS)
+_GAPS: Any = Gap.__table__
+_LAST_GAP = (
+    select(_GAPS.c.id, _GAPS.c.last_tick, _GAPS.c.filled_by)
+    .where(_GAPS.c.rule_uuid == bindparam("rule"), _GAPS.c.cause == bindparam("why"))
+    .order_by(_GAPS.c.id.desc())
+    .limit(1)
+)
+_WIDEN = update(_GAPS).where(_GAPS.c.id == bindparam("gap")).values(last_tick=bindparam("upto"))
+_GAP = insert(_GAPS)
 
 
 @dataclass
@@ -83,12 +114,9 @@ def write(session: Session, done: Done, previous: int | None, last: Last | None)
     Raises LostTickError when the rule stands elsewhere by now, and nothing is noted then.
     """
     if previous is not None:
-        moved = session.execute(
-            update(StoredRule)
-            .where(StoredRule.id == done.rule, StoredRule.done_to == previous)
-            .values(done_to=done.last_tick)
-        )
-        if moved.rowcount != 1:  # type: ignore[attr-defined]
+        asked = {"rule": done.rule, "previous": previous, "upto": done.last_tick}
+        moved = session.connection().execute(_MOVE, asked)
+        if moved.rowcount != 1:
             raise LostTickError(done.rule)
     session.add_all(done.alerts)
     _grow(session, done)
@@ -99,29 +127,25 @@ def write(session: Session, done: Done, previous: int | None, last: Last | None)
     done.written = len(done.alerts)
     if _continues(done, last):
         assert last is not None
-        session.execute(
-            update(Execution)
-            .where(Execution.id == last.id)
-            .values(
-                last_tick=done.last_tick,
-                ticks=Execution.ticks + done.ticks,
-                late=done.late,
-                window_start=done.window.start,
-                window_end=done.window.end,
-                events=Execution.events + done.events,
-            )
-        )
+        session.connection().execute(
+            _GO_ON,
+            {
+                "execution": last.id, "upto": done.last_tick, "more": done.ticks, "late_by": done.late,
+                "start": done.window.start, "end": done.window.end, "seen": done.events,
+            },
+        )  # fmt: skip
         return Last(last.id, last.status, last.messages, done.last_tick, 0, last.kind)
-    row = Execution(
-        rule_uuid=done.rule, kind=done.kind, status=done.status, first_tick=done.first_tick,
-        last_tick=done.last_tick, ticks=done.ticks, started=done.started, late=done.late,
-        window_start=done.window.start or 0, window_end=done.window.end or 0, events=done.events,
-        matches=done.matches, written=done.written, duplicates=done.duplicates, suppressed=done.suppressed,
-        durations={name: round(seconds, 6) for name, seconds in done.durations.items()}, messages=done.told,
-    )  # fmt: skip
-    session.add(row)
-    session.flush()
-    return Last(row.id, row.status, row.messages, row.last_tick, row.matches, row.kind)
+    values = {
+        "rule_uuid": done.rule, "kind": done.kind, "status": done.status, "first_tick": done.first_tick,
+        "last_tick": done.last_tick, "ticks": done.ticks, "started": done.started, "late": done.late,
+        "window_start": done.window.start or 0, "window_end": done.window.end or 0, "events": done.events,
+        "matches": done.matches, "written": done.written, "duplicates": done.duplicates,
+        "suppressed": done.suppressed, "messages": done.told,
+        "durations": {name: round(seconds, 6) for name, seconds in done.durations.items()},
+    }  # fmt: skip
+    made = session.connection().execute(_BEGIN, values).inserted_primary_key
+    assert made is not None
+    return Last(made[0], done.status, done.told, done.last_tick, done.matches, done.kind)
 
 
 def _grow(session: Session, done: Done) -> None:
@@ -171,19 +195,16 @@ def note_gap(
 
     Tells whether this is a new one.
     """
-    now = datetime.now(UTC)
-    before = session.scalar(
-        select(Gap).where(Gap.rule_uuid == rule, Gap.cause == cause).order_by(Gap.id.desc()).limit(1)
-    )
+    now, connection = datetime.now(UTC), session.connection()
+    before = connection.execute(_LAST_GAP, {"rule": rule, "why": cause}).first()
     if before is not None and before.last_tick + interval == first and before.filled_by == filled_by:
-        before.last_tick = final
+        connection.execute(_WIDEN, {"gap": before.id, "upto": final})
         return False
-    session.add(
-        Gap(
-            rule_uuid=rule, first_tick=first, last_tick=final, cause=cause, found=now,
-            filled=now if filled_by else None, filled_by=filled_by,
-        )
-    )  # fmt: skip
+    values = {
+        "rule_uuid": rule, "first_tick": first, "last_tick": final, "cause": cause, "found": now,
+        "filled": now if filled_by else None, "filled_by": filled_by,
+    }  # fmt: skip
+    connection.execute(_GAP, values)
     return True
 
 

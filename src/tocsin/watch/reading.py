@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -12,16 +13,19 @@ import pyarrow as pa
 from tocsin.ecs import INDEX as INDEX_FIELD
 from tocsin.ecs import TIMESTAMP, Field, FieldType, Schema
 from tocsin.engine.candidates import whole_numbers
-from tocsin.engine.column import Rows
+from tocsin.engine.column import Column, Rows
 from tocsin.engine.evaluate import Evaluator, plan
 from tocsin.engine.graph import Target, compile_rules
 from tocsin.engine.sequence import NO_TIEBREAKER
 from tocsin.engine.table import EventTable
+from tocsin.eql import syntax as s
 from tocsin.store.events import ARRIVED as ARRIVAL
-from tocsin.store.events import EventStore, Scan, StoredBatch
+from tocsin.store.events import EventStore, Scan
 from tocsin.watch import memory as m
 from tocsin.watch.esql import selected
-from tocsin.watch.joining import joined
+from tocsin.watch.findings import Place
+from tocsin.watch.joining import Joined, joined
+from tocsin.watch.kept import KeptEvents
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.volume import Volume
 
@@ -36,7 +40,7 @@ class Reader:
         self.rules = {rule.uuid: rule for rule in rules}
         self.broken: dict[str, str] = {}
         self._evaluator = self._ready(rules)
-        self._keyed = {rule.uuid: m.schema_of(rule.types) for rule in rules}
+        self._schemas = {rule.uuid: m.schema_of(rule.types) for rule in rules}
 
     def _ready(self, rules: Iterable[WatchedRule]) -> Evaluator:
         chosen = [rule for rule in rules if rule.uuid not in self.broken]
@@ -55,10 +59,11 @@ class Reader:
         start: int | None = None,
         end: int | None = None,
         volume: Volume | None = None,
+        kept: KeptEvents | None = None,
     ) -> dict[str, list[pa.Table]]:
         """Return, for each rule, the rows of events that arrived, and happened, in some span of time.
 
-        What it reads is counted into `volume`.
+        What it reads is counted into `volume`; events that will be alerts go into `kept`, some of each rule.
         """
         found: dict[str, list[pa.Table]] = {}
         if not self.rules or not self.patterns:
@@ -67,7 +72,7 @@ class Reader:
         schema = schema.extended([Field(ARRIVAL, FieldType.DATE)])
         scan = Scan(self.patterns, fields, start, end, arrived_from=arrived_from, arrived_to=arrived_to)
         for batch in joined(store.scan(scan)):
-            table = _table(batch, schema, self.fields)
+            table = self._table(batch, schema)
             every = np.arange(table.rows)
             arrived = _arrivals(table, every)
             inside = _within(arrived, arrived_from, arrived_to)
@@ -76,14 +81,18 @@ class Reader:
             if not inside.any():
                 continue
             if volume is not None:
-                rows = np.flatnonzero(inside)
-                times, _ = _moments(table, TIMESTAMP, rows)
-                volume.add(batch.index, times, arrived[rows])
+                _count(volume, batch, table, arrived, inside)
             fits = self._fits(table)
-            kept = {target: fit[inside[fit]] for target, fit in fits.items()}
-            for uuid, part in self._rows(batch, table, kept, arrived):
+            fits = {target: fit[inside[fit]] for target, fit in fits.items()}
+            for uuid, part in self._rows(batch, table, fits, arrived, kept):
                 found.setdefault(uuid, []).append(part)
         return found
+
+    def _table(self, batch: Joined, schema: Schema) -> EventTable:
+        columns = batch.columns
+        if INDEX_FIELD in self.fields:
+            columns = ChainMap({INDEX_FIELD: batch.indices()}, columns)  # type: ignore[arg-type]
+        return EventTable(columns, batch.rows, schema)
 
     def _fits(self, table: EventTable) -> Mapping[Target, Rows]:
         try:
@@ -104,7 +113,12 @@ class Reader:
         return fits
 
     def _rows(
-        self, batch: StoredBatch, table: EventTable, fits: Mapping[Target, Rows], arrived: Times
+        self,
+        batch: Joined,
+        table: EventTable,
+        fits: Mapping[Target, Rows],
+        arrived: Times,
+        kept: KeptEvents | None,
     ) -> Iterable[tuple[str, pa.Table]]:
         wanted = [rows for rows in fits.values() if len(rows)]
         if not wanted:
@@ -115,21 +129,41 @@ class Reader:
             return
         every = np.unique(np.concatenate(wanted))
         ids = pa.array(batch.ids(every.tolist()), pa.string())
-        part = table.take(every)
+        names = batch.indices().take(pa.array(every))
+        part = _Part(table.take(every), ids, names)
+        if kept is not None:
+            self._keep(batch, fits, every, part, kept)
         for (uuid, step), rows in fits.items():
             if not len(rows):
                 continue
             places = np.searchsorted(every, rows)
-            yield uuid, self._remembered(self.rules[uuid], step, part, places, arrived[rows], ids, batch.index)
+            yield uuid, self._remembered(self.rules[uuid], step, part, places, arrived[rows])
 
-    def _selected(self, target: Target, rows: Rows, batch: StoredBatch, table: EventTable) -> Rows:
+    def _keep(
+        self, batch: Joined, fits: Mapping[Target, Rows], every: Rows, part: _Part, kept: KeptEvents
+    ) -> None:
+        """Keep the events of rules that make an alert of each; so many as one execution may raise."""
+        wanted = [
+            rows[: self.rules[uuid].rule.max_signals]
+            for (uuid, _), rows in fits.items()
+            if self.rules[uuid].of_events
+        ]
+        if not wanted:
+            return
+        rows = np.unique(np.concatenate(wanted))
+        at = pa.array(np.searchsorted(every, rows))
+        places = zip(part.indices.take(at).to_pylist(), part.ids.take(at).to_pylist(), strict=True)
+        for place, source in zip(places, batch.sources(rows.tolist()), strict=True):
+            kept.add(Place(*place), source)
+
+    def _selected(self, target: Target, rows: Rows, batch: Joined, table: EventTable) -> Rows:
         """Return those of a rule's rows that pass what its query asks of each by itself, beside its conditions."""
         uuid, _ = target
         pipeline = self.rules[uuid].ready.pipeline
         if pipeline is None:
             return rows
         try:
-            return selected(pipeline, table, rows, batch.index, batch.ids)
+            return selected(pipeline, table, rows, batch)
         except Exception as error:
             log.exception("rule %s cannot be evaluated", self.rules[uuid].rule.name)
             self.broken[uuid] = f"its query cannot be evaluated: {type(error).__name__}: {error}"
@@ -139,20 +173,21 @@ class Reader:
         self,
         rule: WatchedRule,
         step: int,
-        table: EventTable,
+        part: _Part,
         rows: npt.NDArray[np.intp],
         arrived: Times,
-        ids: pa.Array,
-        index: str,
     ) -> pa.Table:
-        times = arrived
+        table, times = part.table, arrived
+        keys, joinable = part.keys(rule.join_keys(step), rows)
+        if not joinable.all():
+            rows, keys, times, arrived = rows[joinable], keys[joinable], times[joinable], arrived[joinable]
         if not rule.by_arrival:
             times, timed = _moments(table, rule.time_field, rows)
             if rule.falls_back:
                 other, known = _moments(table, TIMESTAMP, rows)
                 times, timed = np.where(timed, times, other), timed | known
             if not timed.all():
-                rows, times, arrived = rows[timed], times[timed], arrived[timed]
+                rows, keys, times, arrived = rows[timed], keys[timed], times[timed], arrived[timed]
         ordering = rule.ready.ordering
         order, ordered = _moments(table, ordering.timestamp, rows)
         ties, tied = _moments(table, ordering.tiebreaker, rows)
@@ -162,10 +197,11 @@ class Reader:
             pa.array(arrived),
             pa.array(np.where(ordered, order, times)),
             pa.array(np.where(tied, ties, NO_TIEBREAKER)),
-            pa.array([index] * len(rows), pa.string()),
-            ids.take(pa.array(rows)),
+            pa.array(keys),
+            part.indices.take(pa.array(rows)),
+            part.ids.take(pa.array(rows)),
         ]
-        schema = self._keyed[rule.uuid]
+        schema = self._schemas[rule.uuid]
         columns += (_lists(table, name, rows, schema.field(name).type) for name in rule.kept)
         return pa.Table.from_arrays(columns, schema=schema)
 
@@ -179,12 +215,52 @@ def _patterns(rules: Iterable[WatchedRule]) -> list[str]:
     return list(found)
 
 
-def _table(batch: StoredBatch, schema: Schema, fields: frozenset[str]) -> EventTable:
-    columns = dict(batch.columns)
-    if INDEX_FIELD in fields:
-        codes = pa.array(np.zeros(batch.rows, np.int32))
-        columns[INDEX_FIELD] = pa.DictionaryArray.from_arrays(codes, pa.array([batch.index], pa.string()))
-    return EventTable(columns, batch.rows, schema)
+class _Part:
+    """The events of a batch that any rule fits."""
+
+    def __init__(self, table: EventTable, ids: pa.Array, indices: pa.DictionaryArray) -> None:
+        self.table, self.ids, self.indices = table, ids, indices
+        self._hashes: dict[str, Times] = {}
+
+    def keys(
+        self, fields: Sequence[s.FieldRef], rows: npt.NDArray[np.intp]
+    ) -> tuple[Times, npt.NDArray[np.bool_]]:
+        """Return a hash of the join keys of some rows, and which have every key that they need."""
+        keys, joinable = np.zeros(len(rows), np.int64), np.ones(len(rows), np.bool_)
+        several = np.zeros(len(rows), np.bool_)
+        for field in fields:
+            column = self.table.column(field.name)
+            if column is None:
+                codes = np.full(len(rows), -1, np.int64)
+            elif column.offsets is None:
+                codes = column.codes[rows]
+            else:
+                codes = column.take(rows).first_codes()
+                several |= column.counts[rows] > 1
+            if not field.optional:
+                joinable &= codes >= 0
+            keys = keys * 1_000_003 + self._hash(field.name, column)[codes]
+        keys &= ~1
+        keys[several] = m.ANY_KEY
+        return keys, joinable
+
+    def _hash(self, name: str, column: Column | None) -> Times:
+        """Return the hashes of a column's values, with that of null behind."""
+        if name not in self._hashes:
+            values = [] if column is None else column.objects
+            self._hashes[name] = np.append(m.hashes_of(values), 0)
+        return self._hashes[name]
+
+
+def _count(
+    volume: Volume, batch: Joined, table: EventTable, arrived: Times, inside: npt.NDArray[np.bool_]
+) -> None:
+    """Count the events of a batch that lie within what is asked for."""
+    times, _ = _moments(table, TIMESTAMP, np.arange(table.rows))
+    for index, start, end in batch.parts():
+        rows = start + np.flatnonzero(inside[start:end])
+        if len(rows):
+            volume.add(index, times[rows], arrived[rows])
 
 
 def _arrivals(table: EventTable, rows: npt.NDArray[np.intp]) -> Times:

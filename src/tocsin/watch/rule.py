@@ -16,6 +16,7 @@ from tocsin.esql.compile import METADATA
 from tocsin.rules.model import Rule
 
 INGESTED = "event.ingested"
+_OF_EVENTS = frozenset({"eql", "query", "saved_query", "esql"})
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,23 @@ class WatchedRule:
         """Return where the history begins that a new-terms rule looks at when it is due; None for other rules."""
         text = self.rule.history_start if self.rule.type == "new_terms" else None
         return None if text is None else Schedule(1, text).window(tick).start
+
+    @property
+    def of_events(self) -> bool:
+        """Whether each event that fits it makes an alert of its own, if nothing else hinders it."""
+        piped = self.ready.pipeline
+        return self.ready.joined is None and self.rule.type in _OF_EVENTS and not (piped and piped.aggregating)
+
+    @property
+    def needed_steps(self) -> tuple[int, ...]:
+        """The steps of a sequence or sample of which an event has to be there; none of other rules."""
+        query = self.ready.joined
+        return () if query is None else tuple(n for n, step in enumerate(query.steps) if not step.missing)
+
+    def join_keys(self, step: int) -> tuple[s.FieldRef, ...]:
+        """Return the fields by which a step's events are joined with those of others."""
+        query = self.ready.joined
+        return () if query is None else (*query.by, *s.steps_of(query)[step].by)
 
     @cached_property
     def kept(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ run which is late finds what it would have found on time (docs/decisions/018-wha
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,8 +22,9 @@ from tocsin.store.records.models import StoredAlert
 from tocsin.watch import ledger
 from tocsin.watch.backfill import AskedRuns
 from tocsin.watch.execution import Executor, late_ticks, needed_from
+from tocsin.watch.kept import KeptEvents
 from tocsin.watch.ledger import Done, Last, LostTickError
-from tocsin.watch.memory import Memory, Needless, schema_of
+from tocsin.watch.memory import Memory, Needless
 from tocsin.watch.new_terms import last_of_each
 from tocsin.watch.past import read_past
 from tocsin.watch.reading import Reader
@@ -83,11 +85,18 @@ class Watch:
         if self.cursor is None:
             self.cursor = self.started = mark
             self.volume = Volume(mark - 6 * _LOOK_BACK)
+        began = time.monotonic()
         self._take_up(mark)
+        seen = self.volume.total
         self._look(mark)
+        looked = time.monotonic()
         for state in sorted(self.states.values(), key=lambda state: state.memory.rows if state.memory else 0):
             self._run_due(state, mark)
         self._flush()
+        log.debug(
+            "looked at %d events in %.1f s, ran rules in %.1f s",
+            self.volume.total - seen, looked - began, time.monotonic() - looked,
+        )  # fmt: skip
         self.asked.turn(mark)
         self.volume.forget(mark)
 
@@ -155,7 +164,7 @@ class Watch:
         for state in states:
             rule = state.entry.watched
             if rule is not None:
-                state.memory = Memory(schema_of(rule.types), self._since(state, rule))
+                state.memory = Memory.of(rule, self._since(state, rule))
                 rules.append((state, rule, min(state.memory.since, state.done_to)))
         end, reach = self.cursor, _LOOK_BACK
         while rules:
@@ -199,13 +208,16 @@ class Watch:
         assert self.cursor is not None
         if mark <= self.cursor:
             return
-        self._remember(self._arrived(self._reader, self.cursor, mark, self.volume))
+        kept = self.executor.kept
+        self._remember(self._arrived(self._reader, self.cursor, mark, self.volume, kept))
         self.cursor = mark
 
-    def _arrived(self, reader: Reader, start: int, end: int, volume: Volume | None) -> dict[str, list[pa.Table]]:
+    def _arrived(
+        self, reader: Reader, start: int, end: int, volume: Volume | None, kept: KeptEvents | None = None
+    ) -> dict[str, list[pa.Table]]:
         """Return, by rule, the rows of events that arrived in a span of time, whenever they happened."""
         schema = self.store.schema()
-        return reader.read(self.store, schema, arrived_from=start, arrived_to=end, volume=volume)
+        return reader.read(self.store, schema, arrived_from=start, arrived_to=end, volume=volume, kept=kept)
 
     # ---- runs
 
@@ -251,7 +263,7 @@ class Watch:
             start = needed_from(rule, late[0])
             if rule.rule.type == "new_terms":  # of older history only the last event of each term is remembered
                 past = read_past(self.store, [rule], start, None, self.cursor or 0)
-                memory = Memory(schema_of(rule.types), start, past.get(rule.uuid, []))
+                memory = Memory.of(rule, start, past.get(rule.uuid, []))
             else:
                 past = read_past(self.store, [rule], start, memory.since, self.cursor or 0)
                 memory.reach_back(start, past.get(rule.uuid, []))
