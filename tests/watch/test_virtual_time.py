@@ -7,6 +7,7 @@ and every tick of it is run on time.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from hypothesis import HealthCheck, given, settings
@@ -195,11 +196,15 @@ def cursor_of(office):
 def accounted(office):
     """Every tick of every rule is in one execution, and in one alone."""
     interval = {"m": MINUTE, "h": 60 * MINUTE}
+    documents = {document["rule_id"]: document for document in office.rules}
+    of_rule = defaultdict(list)
+    for run in office.executions():
+        of_rule[run.rule_uuid].append(run)
     for uuid, name in office.names().items():
-        document = next(r for r in office.rules if r["rule_id"] == name)
+        document = documents[name]
         step = int(document["interval"][:-1]) * interval[document["interval"][-1]]
         at = START
-        for run in [e for e in office.executions() if e.rule_uuid == uuid]:
+        for run in of_rule[uuid]:
             assert run.first_tick == at + step, name
             assert run.ticks == (run.last_tick - run.first_tick) // step + 1
             at = run.last_tick
