@@ -174,6 +174,26 @@ def test_alerts_are_an_index(http):
     ]
 
 
+def test_an_alert_names_the_execution_that_raised_it(http):
+    http.post("/api/detection_engine/rules", json=RULE)
+    put_event(http, process={"name": "bad.exe"})
+    run_now(http)
+    (alert,) = until(lambda: alerts(http))
+    found = http.get("/api/detection_engine/rules/executions").json()["executions"]
+    assert alert["kibana.alert.rule.execution.uuid"] in [one["uuid"] for one in found if one["written"]]
+
+
+def test_a_preview_shows_what_is_raised_already(http):
+    http.post("/api/detection_engine/rules", json={**RULE, "rule_id": "known"})
+    put_event(http, process={"name": "bad.exe"})
+    run_now(http)
+    until(lambda: alerts(http))
+    answer = http.post(
+        "/api/detection_engine/rules/preview", json={**RULE, "rule_id": "known", "invocationCount": 2}
+    ).json()
+    assert [alert["process"]["name"] for alert in answer["alerts"]] == ["bad.exe"]
+
+
 def test_a_preview_keeps_nothing(http):
     put_event(http, process={"name": "bad.exe"})
     answer = http.post("/api/detection_engine/rules/preview", json={**RULE, "invocationCount": 2}).json()

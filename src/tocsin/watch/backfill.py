@@ -22,6 +22,7 @@ from tocsin.watch.execution import Executor, needed_from
 from tocsin.watch.ledger import Done, Last
 from tocsin.watch.memory import Memory
 from tocsin.watch.past import read_past
+from tocsin.watch.raised import Previewed
 from tocsin.watch.rule import WatchedRule, watched
 from tocsin.watch.ruleset import ready_rule
 from tocsin.watch.volume import Volume
@@ -29,6 +30,7 @@ from tocsin.watch.volume import Volume
 _AT_ONCE = 12  # ticks whose events are read together
 _A_TURN = 1.0  # seconds that runs take of a turn of the watch
 MOST_TICKS = 100_000
+_PREVIEW = "preview"
 
 
 @dataclass
@@ -73,15 +75,16 @@ def executions(
     executor: Executor, rule: WatchedRule, ticks: Sequence[int], before: int, kind: str
 ) -> Iterator[Done]:
     """Run some ticks of a rule, as they are with what had arrived before a moment; yield what comes of each."""
-    written: set[str] = set()
+    previewed = Previewed() if kind == _PREVIEW else None
     for start in range(0, len(ticks), _AT_ONCE):
         some = ticks[start : start + _AT_ONCE]
         memory, volume = memory_of(executor.store, rule, some, before)
         for tick in some:
-            done = executor.run(rule, memory, [tick], before, before, kind, written)
+            done = executor.run(rule, memory, [tick], before, before, kind, previewed)
             done.late = 0
             done.events = volume.count(rule.ready.index, done.window, by_arrival=rule.by_arrival)
-            written.update(alert.id for alert in done.alerts)
+            if previewed is not None:
+                previewed.add(done.alerts)
             yield done
 
 
@@ -99,7 +102,7 @@ def preview(
 ) -> tuple[Result, list[StoredAlert], list[Done]]:
     """Return the alerts that a rule would raise at some ticks, whether or not they are there; nothing is kept."""
     result, alerts, every = Result(), list[StoredAlert](), list[Done]()
-    for done in executions(executor, rule, ticks, executor.store.watermark(), "preview"):
+    for done in executions(executor, rule, ticks, executor.store.watermark(), _PREVIEW):
         result.add(done)
         alerts += done.alerts
         every.append(done)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,7 +18,6 @@ from tocsin.detection.schedule import SECOND, Window
 from tocsin.errors import TocsinError
 from tocsin.store.events import ID, EventStore
 from tocsin.store.records.database import Records
-from tocsin.watch import ledger
 from tocsin.watch.documents import alert_id, alerts_of, flat
 from tocsin.watch.esql import of_esql
 from tocsin.watch.findings import Finding, Place, of_events, of_sequences
@@ -28,8 +26,9 @@ from tocsin.watch.kept import KeptEvents
 from tocsin.watch.ledger import Done
 from tocsin.watch.memory import Memory
 from tocsin.watch.new_terms import Earlier, new_terms
+from tocsin.watch.raised import Raised, Recorded, counted_by
 from tocsin.watch.rule import WatchedRule
-from tocsin.watch.suppression import Group, Suppressor, Told, policy_of
+from tocsin.watch.suppression import Suppressor, Told, policy_of
 from tocsin.watch.threshold import CountedTo, over_threshold
 
 log = logging.getLogger(__name__)
@@ -103,19 +102,20 @@ class Executor:
         before: int,
         now: int,
         kind: str = "scheduled",
-        written: Collection[str] = (),
+        raised: Raised | None = None,
     ) -> Done:
         """Run the windows of some ticks, as they are with what had arrived before a moment.
 
-        The last tick is the one that is due. Alerts that there are, or whose ids are in `written`, are not made
-        again. A fault of the rule is told in what is returned; one of the store or the database is raised.
+        The last tick is the one that is due. Alerts that `raised` knows, or else records, are not made again. A
+        fault of the rule is told in what is returned; one of the store or the database is raised.
         """
         window = rule.schedule.window(ticks[-1])
         done = Done(rule.uuid, ticks[-1], ticks[-1], 1, window, kind, late=max(0, now - ticks[-1]))
         began = time.perf_counter()
-        taken = set(written)
+        raised = raised or Recorded(self.records, rule.uuid)
+        taken: set[str] = set()
         policy = policy_of(rule.rule)
-        suppressor = None if policy is None else Suppressor(policy, self._groups(rule))
+        suppressor = None if policy is None else Suppressor(policy, raised.last_of_groups)
         for tick in ticks:
             span = rule.schedule.window(tick)
             rows = memory.window(span, before)
@@ -127,7 +127,7 @@ class Executor:
                 tick,
                 before,
                 span,
-                self._counted_to(rule, done),
+                _counted_to(raised, done),
                 lambda start, end: memory.window(Window(start, end), before),
                 self.fetch,
             )
@@ -140,30 +140,12 @@ class Executor:
                 done.failure = f"{type(error).__name__}: {error}"
                 return done
             began = _lap(done, "evaluating", began)
-            self._keep(rule, rows, findings, done, taken, suppressor, now)
+            self._keep(rule, rows, findings, done, taken, suppressor, now, raised)
             began = _lap(done, "making alerts", began)
         if suppressor is not None:
             done.suppressed = suppressor.suppressed
             done.grown = [group for group in suppressor.groups.values() if group.added]
         return done
-
-    def _groups(self, rule: WatchedRule) -> Callable[[Iterable[str]], Mapping[str, Group]]:
-        def asked(keys: Iterable[str]) -> Mapping[str, Group]:
-            with self.records.transaction() as session:
-                return ledger.last_of_groups(session, rule.uuid, keys)
-
-        return asked
-
-    def _counted_to(self, rule: WatchedRule, done: Done) -> CountedTo:
-        def asked(groups: Iterable[str]) -> Mapping[str, int]:
-            with self.records.transaction() as session:
-                found = dict(ledger.counted_to(session, rule.uuid, groups))
-            for alert in done.alerts:  # of windows before, not in records yet
-                if alert.group_key is not None and alert.counted_to is not None:
-                    found[alert.group_key] = max(found.get(alert.group_key, 0), alert.counted_to)
-            return found
-
-        return asked
 
     def _keep(
         self,
@@ -174,6 +156,7 @@ class Executor:
         taken: set[str],
         suppressor: Suppressor | None,
         now: int,
+        raised: Raised,
     ) -> None:
         """Make alerts of those findings that are new and not suppressed, so many as the rule may."""
         done.matches += len(findings)
@@ -181,8 +164,7 @@ class Executor:
         if suppressor is not None:
             sorted_out = suppressor.sort(rule, rows, findings)
         ids = [alert_id(rule, finding) for finding, _ in sorted_out]
-        with self.records.transaction() as session:
-            known = taken | ledger.known_alerts(session, set(ids) - taken)
+        known = taken | raised.known(set(ids) - taken)
         new: list[tuple[str, Finding, Told | None]] = []
         for id_, (finding, told) in zip(ids, sorted_out, strict=True):
             if id_ in known:
@@ -196,12 +178,11 @@ class Executor:
         chosen = new[:most]
         wanted = [place for _, one, _ in chosen if one.fetched for place in one.places if place is not None]
         events = self.fetch(wanted)
-        execution = str(uuid.uuid4())
         for id_, finding, told in chosen:
             if finding.fetched and any(place is not None and place not in events for place in finding.places):
                 done.messages.append("an event that matched is in the store no more")
                 continue
-            alerts = alerts_of(rule, finding, events, now, execution)
+            alerts = alerts_of(rule, finding, events, now, done.uuid)
             if suppressor is not None and told is not None:
                 suppressor.raised(told, alerts[-1])
             done.alerts += alerts
@@ -235,6 +216,19 @@ class Executor:
             for id_, source in zip(here, batch.sources(rows.tolist()), strict=True):
                 found[Place(index, id_)] = {**flat(source), "_index": index}
         return found
+
+
+def _counted_to(raised: Raised, done: Done) -> CountedTo:
+    """Return what tells up to when groups are counted: by earlier alerts, and by those not kept yet."""
+
+    def asked(groups: Iterable[str]) -> Mapping[str, int]:
+        names = frozenset(groups)
+        found = raised.counted_to(names)
+        for name, upto in counted_by(done.alerts, names).items():
+            found[name] = max(found.get(name, 0), upto)
+        return found
+
+    return asked
 
 
 def _lap(done: Done, stage: str, since: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -71,6 +72,7 @@ class Done:
     failure: str | None = None
     alerts: list[StoredAlert] = field(default_factory=list)
     written: int = 0
+    uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     grown: list[Group] = field(default_factory=list)  # groups whose alerts stand for more than before
 
     @property
@@ -136,8 +138,9 @@ def write(session: Session, done: Done, previous: int | None, last: Last | None)
         )  # fmt: skip
         return Last(last.id, last.status, last.messages, done.last_tick, 0, last.kind)
     values = {
-        "rule_uuid": done.rule, "kind": done.kind, "status": done.status, "first_tick": done.first_tick,
-        "last_tick": done.last_tick, "ticks": done.ticks, "started": done.started, "late": done.late,
+        "uuid": done.uuid, "rule_uuid": done.rule, "kind": done.kind, "status": done.status,
+        "first_tick": done.first_tick, "last_tick": done.last_tick, "ticks": done.ticks,
+        "started": done.started, "late": done.late,
         "window_start": done.window.start or 0, "window_end": done.window.end or 0, "events": done.events,
         "matches": done.matches, "written": done.written, "duplicates": done.duplicates,
         "suppressed": done.suppressed, "messages": done.told,

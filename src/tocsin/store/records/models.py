@@ -224,6 +224,7 @@ class Execution(Base):
     suppressed: Mapped[int]
     durations: Mapped[dict[str, Any]]  # stage -> seconds
     messages: Mapped[list[str]]
+    uuid: Mapped[str | None] = mapped_column(String(36))  # by which its alerts name it
 
 
 class Gap(Base):
