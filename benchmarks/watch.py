@@ -8,6 +8,7 @@ has to read the look-back of every rule, and runs a round.
 from __future__ import annotations
 
 import argparse
+import gc
 import http.client
 import json
 import os
@@ -74,9 +75,9 @@ def watch_alerts(database: Path, stop: threading.Event, seen: dict[str, tuple[fl
     intervals = {id_: seconds(json.loads(document).get("interval", "5m")) for id_, document in rules}
     while not stop.wait(0.5):
         now = time.time()
-        for id_, event, rule in connection.execute("SELECT id, time, rule_uuid FROM alerts"):
+        for id_, created, rule in connection.execute("SELECT id, created, rule_uuid FROM alerts"):
             if id_ not in seen:
-                seen[id_] = now, (event // 10**9 // intervals[rule] + 1) * intervals[rule]
+                seen[id_] = now, created // 10**9 // intervals[rule] * intervals[rule]
     connection.close()
 
 
@@ -153,10 +154,13 @@ def one_round(data: Path) -> None:
     connection.execute(f"UPDATE rules SET done_to = {due - interval}, watched_from = {due - interval}")
     connection.commit()
     connection.close()
+    gc.set_threshold(100_000)  # as in the service
     lake.clock = ArrivalClock(0, lambda: due + 1_000_000, lambda: 0)
     started, used = time.time(), time.process_time()
     watch = Watch(lake, records)
     watch.turn()
+    while any(state.running is not None for state in watch.states.values()):
+        watch.turn()
     taken = time.time() - started
     states = watch.states.values()
     rows = sum(state.memory.rows for state in states if state.memory)

@@ -21,7 +21,7 @@ from tocsin.watch.settings import WatchSettings
 A, B, C = ('process where process.name == "a"', 'process where process.name == "b"', 'process.name == "c"')
 _STEPS = '[process where process.name == "a"] [process where process.name == "b"]'
 DAY = 86_400 * SECOND
-SETTINGS = WatchSettings(catch_up=60 * DAY, late=60 * DAY)
+SETTINGS = WatchSettings(catch_up=60 * DAY, late=60 * DAY, patience=DAY)
 RULES = [
     rule("event", A),
     rule("ingested", A, timestamp_override=INGESTED),

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 
 from tests.watch.virtual import BAD, MINUTE, SECOND, START, Office, rule
+from tocsin.watch import execution
+from tocsin.watch.findings import of_events
+from tocsin.watch.settings import WatchSettings
 
 
 @pytest.fixture
@@ -118,3 +124,32 @@ def test_events_that_a_window_read_are_counted(tmp_path):
     (run,) = office.executions()
     assert run.ticks == 3
     assert run.events == 5 + 9 + 9
+
+
+def test_a_rule_that_takes_long_holds_up_no_other(tmp_path, monkeypatch):
+    """Its execution goes on beside the others, and what comes of it is kept when it is done."""
+    go_on = threading.Event()
+
+    def slow(asked, rows, asking):
+        if asked.rule.name == "slow":
+            go_on.wait()
+        return of_events(asked, rows)
+
+    monkeypatch.setattr(execution, "_events", slow)
+    office = Office(tmp_path, [rule("slow"), rule("quick")], WatchSettings(patience=SECOND // 5))
+    office.turn()
+    office.event(**BAD)
+    for minute in (5, 10):
+        office.until(START + minute * MINUTE)
+        office.turn()
+    assert [name for name, _ in office.named_alerts()] == ["quick"]
+    assert len([run for run in office.executions() if office.names()[run.rule_uuid] == "slow"]) == 0
+    go_on.set()
+    until = time.monotonic() + 10
+    while len(office.alerts()) < 2 and time.monotonic() < until:
+        office.turn()
+        time.sleep(0.05)
+    assert sorted(name for name, _ in office.named_alerts()) == ["quick", "slow"]
+    office.turn()
+    of_slow = [run for run in office.executions() if office.names()[run.rule_uuid] == "slow"]
+    assert sum(run.ticks for run in of_slow) == 2

@@ -83,6 +83,10 @@ class Memory:
             found.add(part)
         return found
 
+    def copy(self) -> Memory:
+        """Return what is remembered now, for who reads it while more comes in."""
+        return Memory(self.since, self.needed, list(self.parts))
+
     @property
     def rows(self) -> int:
         """How many rows there are."""

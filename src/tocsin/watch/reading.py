@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import numpy.typing as npt
@@ -71,21 +72,23 @@ class Reader:
         fields = self.fields - {INDEX_FIELD}
         schema = schema.extended([Field(ARRIVAL, FieldType.DATE)])
         scan = Scan(self.patterns, fields, start, end, arrived_from=arrived_from, arrived_to=arrived_to)
-        for batch in joined(store.scan(scan)):
-            table = self._table(batch, schema)
-            every = np.arange(table.rows)
-            arrived = _arrivals(table, every)
-            inside = _within(arrived, arrived_from, arrived_to)
-            if start is not None or end is not None:
-                inside &= _within(_moments(table, TIMESTAMP, every)[0], start, end)
-            if not inside.any():
-                continue
-            if volume is not None:
-                _count(volume, batch, table, arrived, inside)
-            fits = self._fits(table)
-            fits = {target: fit[inside[fit]] for target, fit in fits.items()}
-            for uuid, part in self._rows(batch, table, fits, arrived, kept):
-                found.setdefault(uuid, []).append(part)
+        with ThreadPoolExecutor(1, thread_name_prefix="watch-rows") as pool:
+            before: Future[list[tuple[str, pa.Table]]] | None = None
+            for batch in joined(store.scan(scan)):
+                table = self._table(batch, schema)
+                every = np.arange(table.rows)
+                arrived = _arrivals(table, every)
+                inside = _within(arrived, arrived_from, arrived_to)
+                if start is not None or end is not None:
+                    inside &= _within(_moments(table, TIMESTAMP, every)[0], start, end)
+                if not inside.any():
+                    continue
+                if volume is not None:
+                    _count(volume, batch, table, arrived, inside)
+                fits = {target: fit[inside[fit]] for target, fit in self._fits(table).items()}
+                _gather(found, before)  # while one batch is evaluated, the rows of the one before are put together
+                before = pool.submit(self._rows, batch, table, fits, arrived, kept)
+            _gather(found, before)
         return found
 
     def _table(self, batch: Joined, schema: Schema) -> EventTable:
@@ -119,25 +122,22 @@ class Reader:
         fits: Mapping[Target, Rows],
         arrived: Times,
         kept: KeptEvents | None,
-    ) -> Iterable[tuple[str, pa.Table]]:
-        wanted = [rows for rows in fits.values() if len(rows)]
-        if not wanted:
-            return
+    ) -> list[tuple[str, pa.Table]]:
         fits = {target: self._selected(target, rows, batch, table) for target, rows in fits.items() if len(rows)}
         wanted = [rows for rows in fits.values() if len(rows)]
         if not wanted:
-            return
+            return []
         every = np.unique(np.concatenate(wanted))
         ids = pa.array(batch.ids(every.tolist()), pa.string())
         names = batch.indices().take(pa.array(every))
         part = _Part(table.take(every), ids, names)
         if kept is not None:
             self._keep(batch, fits, every, part, kept)
-        for (uuid, step), rows in fits.items():
-            if not len(rows):
-                continue
-            places = np.searchsorted(every, rows)
-            yield uuid, self._remembered(self.rules[uuid], step, part, places, arrived[rows])
+        return [
+            (uuid, self._remembered(self.rules[uuid], step, part, np.searchsorted(every, rows), arrived[rows]))
+            for (uuid, step), rows in fits.items()
+            if len(rows)
+        ]
 
     def _keep(
         self, batch: Joined, fits: Mapping[Target, Rows], every: Rows, part: _Part, kept: KeptEvents
@@ -213,6 +213,11 @@ def _patterns(rules: Iterable[WatchedRule]) -> list[str]:
         wanted = [p for p in rule.ready.index if not p.startswith("-")]
         found.update(dict.fromkeys(wanted or ["*"]))
     return list(found)
+
+
+def _gather(found: dict[str, list[pa.Table]], rows: Future[list[tuple[str, pa.Table]]] | None) -> None:
+    for uuid, part in () if rows is None else rows.result():
+        found.setdefault(uuid, []).append(part)
 
 
 class _Part:

@@ -11,7 +11,8 @@ from tocsin.detection.schedule import SECOND
 class WatchSettings:
     """Times are in nanoseconds."""
 
-    every: int = 4 * SECOND  # how often new events are looked at, at least
+    every: int = 3 * SECOND // 2  # how often new events are looked at, at least: what is left at a tick delays it
     catch_up: int = 24 * 3600 * SECOND  # ticks that were missed longer ago are left as a gap
     late: int = 24 * 3600 * SECOND  # how late an event may come and have its windows run again
+    patience: int = 5 * SECOND  # how long other rules wait for one execution of a rule
     kept: int = 600 * SECOND  # what is remembered beyond windows, for events that come a little late

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 
 import pyarrow as pa
 from sqlalchemy.orm import Session
@@ -27,6 +29,7 @@ from tocsin.watch.ledger import Done, Last, LostTickError
 from tocsin.watch.memory import Memory, Needless
 from tocsin.watch.new_terms import last_of_each
 from tocsin.watch.past import read_past
+from tocsin.watch.patience import patiently
 from tocsin.watch.reading import Reader
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.ruleset import Entry, changes, read_entries
@@ -48,6 +51,7 @@ class State:
     memory: Memory | None = None
     last: Last | None = None
     missing: tuple[int, list[str]] | None = None  # patterns that no index fits, as of how many indices
+    running: Future[Done] | None = None  # an execution that takes long
 
     @property
     def schedule(self) -> Schedule:
@@ -227,6 +231,8 @@ class Watch:
             return
         while state.done_to < last:
             done = self._run_next(state, last, mark)
+            if done is None:
+                return
             previous, state.done_to = state.done_to, done.last_tick
             if not self._note(state, done, previous):
                 return
@@ -234,18 +240,40 @@ class Watch:
         if rule is not None and state.memory is not None:
             state.memory.forget(self._recent(state, rule), state.done_to, _needless(rule))
 
-    def _run_next(self, state: State, last: int, mark: int) -> Done:
-        """Run the next tick, or all up to one that see no event: after a pause there may be thousands."""
+    def _run_next(self, state: State, last: int, mark: int) -> Done | None:
+        """Run the next tick, or all up to one that see no event: after a pause there may be thousands.
+
+        Return None for one that takes long: it goes on beside the others, and is asked for again in later turns.
+        """
         rule, memory = state.entry.watched, state.memory
         interval = state.schedule.interval
         tick = state.done_to // interval * interval + interval
+        if state.running is not None:
+            return self._finished(state, state.running)
         failure = state.entry.failure or self._reader.broken.get(state.entry.uuid)
         if rule is None or memory is None or failure:
             return self._nothing(state, tick, last, mark, failure or "not read")
         empty = memory.unseen(state.done_to, last, rule.schedule)
         if empty > state.done_to:
             return self._nothing(state, tick, empty, mark)
-        return self._run_tick(state, rule, memory, tick, mark)
+        work = partial(
+            self._run_tick, state.entry, rule, memory.copy(), state.done_to, tick, mark, self.cursor or 0
+        )
+        running = patiently(work, self.settings.patience / SECOND)
+        if not running.done():
+            log.warning("%s takes long; the other rules go on", state.entry.name)
+        return self._finished(state, running)
+
+    def _finished(self, state: State, running: Future[Done]) -> Done | None:
+        """Return what came of an execution, None while it goes on. Raises faults of the store or the database."""
+        if not running.done():
+            state.running = running
+            return None
+        state.running = None
+        done = running.result()
+        assert state.entry.watched is not None
+        self._tell(state, state.entry.watched, done.window, done)
+        return done
 
     def _nothing(self, state: State, first: int, last: int, mark: int, failure: str | None = None) -> Done:
         """Return what comes of ticks that find nothing."""
@@ -256,20 +284,20 @@ class Watch:
             self._tell(state, state.entry.watched, Window(state.schedule.window(first).start, window.end), done)
         return done
 
-    def _run_tick(self, state: State, rule: WatchedRule, memory: Memory, tick: int, mark: int) -> Done:
-        since = max(state.entry.watched_from, tick - self.settings.late)
-        late = late_ticks(rule, memory, state.done_to, tick, since)
+    def _run_tick(
+        self, entry: Entry, rule: WatchedRule, memory: Memory, done_to: int, tick: int, mark: int, cursor: int
+    ) -> Done:
+        since = max(entry.watched_from, tick - self.settings.late)
+        late = late_ticks(rule, memory, done_to, tick, since)
         if late and needed_from(rule, late[0]) < memory.since:
             start = needed_from(rule, late[0])
             if rule.rule.type == "new_terms":  # of older history only the last event of each term is remembered
-                past = read_past(self.store, [rule], start, None, self.cursor or 0)
+                past = read_past(self.store, [rule], start, None, cursor)
                 memory = Memory.of(rule, start, past.get(rule.uuid, []))
             else:
-                past = read_past(self.store, [rule], start, memory.since, self.cursor or 0)
+                past = read_past(self.store, [rule], start, memory.since, cursor)
                 memory.reach_back(start, past.get(rule.uuid, []))
-        done = self.executor.run(rule, memory, [*late, tick], tick, mark)
-        self._tell(state, rule, done.window, done)
-        return done
+        return self.executor.run(rule, memory, [*late, tick], tick, mark)
 
     def _tell(self, state: State, rule: WatchedRule, window: Window, done: Done) -> None:
         """Say how many events were there to be read, and which patterns no index fits."""

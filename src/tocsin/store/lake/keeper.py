@@ -4,15 +4,37 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 
 from tocsin.store.lake.contents import Contents, LakeSettings
-from tocsin.store.lake.slices import order_slice
-from tocsin.store.lake.table import Order
+from tocsin.store.lake.slices import Slice, order_slice
+from tocsin.store.lake.table import IndexTable, Order
 
 log = logging.getLogger(__name__)
 _CLEAN_EVERY = 60  # rounds
+_BUSY = 0.4  # of the processors' time, taken by this process, above which ordering waits
+_A_ROUND = 4  # slices, behind which it is looked again how busy the process is
+_MOST_WAITING = 400  # slices; more are ordered however busy it is
+
+
+class Load:
+    """Tells how busy this process is."""
+
+    def __init__(self) -> None:
+        self._processors = (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )
+        self._used, self._at = time.process_time(), time.monotonic()
+
+    def share(self) -> float:
+        """Return the share of the processors' time that this process has taken since it was last asked."""
+        used, at = time.process_time(), time.monotonic()
+        share = (used - self._used) / max(at - self._at, 1e-3) / self._processors
+        self._used, self._at = used, at
+        return share
 
 
 class Keeper:
@@ -21,6 +43,7 @@ class Keeper:
     def __init__(self, contents: Contents, settings: LakeSettings, order: Order) -> None:
         self._contents, self._settings, self._order = contents, settings, order
         self._busy = threading.Lock()  # delta-rs does not see that two rewrite the same files
+        self._load = Load()
 
     def run(self, stop: threading.Event) -> None:
         """Maintain until stopped."""
@@ -37,19 +60,29 @@ class Keeper:
         """Do what is due now, here unless `order` does it elsewhere; return how many slices were ordered."""
         done = 0
         now = datetime.now(UTC)
+        tables = list(self._contents.tables.values())
         with self._busy:
             self._retain(now)
-            for table in list(self._contents.tables.values()):
-                for one in table.to_order(now, timedelta(seconds=self._settings.quiet)):
-                    if stop.is_set():
-                        return done
-                    version = table.order(one, order)
-                    with self._contents.lock:
-                        table.publish(version)
-                    done += 1
+            quiet = timedelta(seconds=self._settings.quiet)
+            waiting = [(table, one) for table in tables for one in table.to_order(now, quiet)]
+            if order is not order_slice:
+                waiting = self._affordable(waiting)
+            for table, one in waiting:
+                if stop.is_set():
+                    return done
+                version = table.order(one, order)
+                with self._contents.lock:
+                    table.publish(version)
+                done += 1
+            for table in tables:
                 if clean and table.files:
                     table.clean(self._settings.clean_after)
         return done
+
+    def _affordable(self, waiting: list[tuple[IndexTable, Slice]]) -> list[tuple[IndexTable, Slice]]:
+        """Return the slices to order now: none while much comes in, for it costs as much again as storing does."""
+        some = waiting[: max(_A_ROUND, len(waiting) - _MOST_WAITING)]
+        return some if self._load.share() < _BUSY or len(waiting) > _MOST_WAITING else []
 
     def _retain(self, now: datetime) -> None:
         settings = self._settings

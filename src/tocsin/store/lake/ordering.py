@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
@@ -21,6 +23,9 @@ from tocsin.store.events import StoreError
 from tocsin.store.lake.slices import Slice, order_slice
 
 _LOWEST = 19
+_MEMORY = (
+    1 << 20
+)  # kibibytes, beyond which the process makes room for a new one: what it took it does not give back
 
 
 class OrderingProcess:
@@ -45,11 +50,12 @@ class OrderingProcess:
             told, problem = b"", str(error)
         else:
             problem = "the process has ended"
-        if not told:
+        answer: dict[str, Any] = json.loads(told) if told else {"error": problem, "ends": True}
+        if answer["ends"]:
             self._end()
-        elif (problem := json.loads(told)["error"]) is None:
+        if answer["error"] is None:
             return
-        raise StoreError(f"slice {one.number} of {one.day} of {path.name} cannot be ordered: {problem}")
+        raise StoreError(f"slice {one.number} of {one.day} of {path.name} cannot be ordered: {answer['error']}")
 
     def close(self) -> None:
         """End the process; a slice that it was at is left as it was."""
@@ -91,7 +97,8 @@ def main() -> None:
                 order_slice(Path(asked["path"]), one)
         except Exception as error:  # whatever it is, the service has to be told
             problem = f"{type(error).__name__}: {error}"
-        print(json.dumps({"error": problem}), flush=True)
+        ends = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _MEMORY
+        print(json.dumps({"error": problem, "ends": ends}), flush=True)
 
 
 if __name__ == "__main__":

@@ -60,10 +60,11 @@ def order_slice(path: Path, one: Slice) -> None:
     events = table.to_pyarrow_table(filters=[(DAY, "=", one.day), (SLICE, "=", one.number)])
     if not events.num_rows:
         return
-    ready = lift(events.take(pa.array(_z_order(events))))
+    events = events.take(pa.array(_z_order(events)))
+    events = lift(events)
     write_deltalake(
         table,
-        ready,
+        events,
         mode="overwrite",
         predicate=f"{DAY} = '{one.day}' AND {SLICE} = {one.number}",
         target_file_size=1 << 40,
