@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.watch.virtual import MINUTE, SECOND, START, Office, rule
+from tocsin.watch.alert_index import StoreWithAlerts
 
 HOUR = 60 * MINUTE
 
@@ -232,21 +233,58 @@ def test_severity_score_and_name_come_from_the_event(tmp_path):
     assert document["kibana.alert.building_block_type"] == "default"
 
 
-def test_a_rule_on_alerts_reads_them(tmp_path):
-    from tocsin.watch.alert_index import StoreWithAlerts
+def on_alerts(name, query, **more):
+    return rule(name, query, **{"type": "query", "language": "kuery", "index": [".alerts-security.*"], **more})
 
-    higher = rule(
-        "higher", "kibana.alert.rule.name: r", type="query", language="kuery", index=[".alerts-security.*"]
-    )
-    office = Office(tmp_path, [rule(), higher])
+
+def office_of_alerts(folder, rules):
+    office = Office(folder, rules)
     office.seen = StoreWithAlerts(office.store, office.records)
     office.turn()
-    office.event(event={"category": "process"}, process={"name": "bad.exe"})
-    for minute in (5, 6, 10, 15):
+    return office
+
+
+def test_a_rule_on_alerts_reads_them(tmp_path):
+    rules = [rule(), on_alerts("higher", "kibana.alert.rule.name: r"), on_alerts("highest", "process.name: *")]
+    office = office_of_alerts(tmp_path, rules)
+    events(office, (0, {"process": {"name": "bad.exe"}}))
+    for minute in (5, 6, 10, 11, 15, 20):
         run_until(office, minute)
-    first, second = office.documents()
-    assert second["kibana.alert.depth"] == 2
-    assert second["kibana.alert.ancestors"][0]["id"] == first["kibana.alert.uuid"]
+    documents = office.documents()
+    names = [document["kibana.alert.rule.name"] for document in documents]
+    assert sorted(names) == ["higher", "highest", "highest", "r"]
+    first, second = (documents[names.index(name)] for name in ("r", "higher"))
+    third = max(documents, key=lambda document: document["kibana.alert.depth"])
+    assert [one["kibana.alert.depth"] for one in (first, second, third)] == [1, 2, 3]
+    event, *alerts = third["kibana.alert.ancestors"]
+    assert (event["type"], event["depth"]) == ("event", 0)
+    assert [(a["type"], a["id"], a["rule"], a["depth"]) for a in alerts] == [
+        ("signal", one["kibana.alert.uuid"], one["kibana.alert.rule.uuid"], one["kibana.alert.depth"])
+        for one in (first, second)
+    ]
+
+
+@pytest.mark.parametrize(
+    "circle",
+    [
+        [on_alerts("a", "process.name: *", index=[".alerts-*", "logs-*"])],
+        [on_alerts("a", "process.name: *", index=[".alerts-*", "logs-*"]), on_alerts("b", "process.name: *")],
+        [rule("a", 'any where process.name == "bad.exe"', index=["logs-*", ".alerts-security.alerts-default"])],
+        [
+            rule(
+                "a", "from logs-*, .alerts-* | where process.name is not null", type="esql", language="esql",
+                index=[],
+            )
+        ],
+    ],
+    ids=["itself", "two", "eql", "esql"],
+)  # fmt: skip
+def test_rules_that_would_raise_alerts_of_their_own_alerts_for_ever_do_not(tmp_path, circle):
+    office = office_of_alerts(tmp_path, circle)
+    events(office, (0, {"process": {"name": "bad.exe"}}))
+    for minute in range(1, 60):
+        run_until(office, minute)
+    assert len(office.alerts()) == len(circle)
 
 
 # ---- ES|QL

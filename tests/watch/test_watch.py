@@ -9,6 +9,7 @@ import pytest
 
 from tests.watch.virtual import BAD, MINUTE, SECOND, START, Office, rule
 from tocsin.watch import execution
+from tocsin.watch.alert_index import StoreWithAlerts
 from tocsin.watch.findings import of_events
 from tocsin.watch.settings import WatchSettings
 
@@ -136,7 +137,16 @@ def test_a_rule_that_takes_long_holds_up_no_other(tmp_path, monkeypatch):
         return of_events(asked, rows)
 
     monkeypatch.setattr(execution, "_events", slow)
-    office = Office(tmp_path, [rule("slow"), rule("quick")], WatchSettings(patience=SECOND // 5))
+    on_alerts = rule(
+        "reader",
+        "kibana.alert.rule.name: slow",
+        type="query",
+        language="kuery",
+        index=[".alerts-*"],
+        interval="1m",
+    )
+    office = Office(tmp_path, [rule("slow"), rule("quick"), on_alerts], WatchSettings(patience=SECOND // 5))
+    office.seen = StoreWithAlerts(office.store, office.records)
     office.turn()
     office.event(**BAD)
     for minute in (5, 10):
@@ -153,3 +163,5 @@ def test_a_rule_that_takes_long_holds_up_no_other(tmp_path, monkeypatch):
     office.turn()
     of_slow = [run for run in office.executions() if office.names()[run.rule_uuid] == "slow"]
     assert sum(run.ticks for run in of_slow) == 2
+    run_until(office, office.now + 2 * MINUTE)  # a rule that reads alerts finds the one that came late
+    assert sorted(name for name, _ in office.named_alerts()) == ["quick", "reader", "slow"]

@@ -20,6 +20,7 @@ from tests.watch import plain
 from tests.watch.plain import DAY, MINUTE, Happened, Plan
 from tests.watch.test_virtual_time import accounted, crash, cursor_of
 from tests.watch.virtual import SECOND, START, Office, rule
+from tocsin.moments import iso
 from tocsin.watch.rule import INGESTED
 from tocsin.watch.settings import WatchSettings
 
@@ -233,8 +234,9 @@ def check_year(folder, seed, rules, bursts, turns):
     count = 0
     for name, (_, plan) in plans.items():
         wanted = plain.perfect(plan, events, indicators, START, upto)
-        if plan.kind == "grouped":
-            wanted = [(kind, host, None, *rest) for kind, host, _, *rest in wanted]
+        if plan.kind in ("grouped", "threshold", "cardinality"):
+            whole = plan.kind == "grouped"
+            wanted = [(kind, host, None if whole else iso(first), *rest) for kind, host, first, *rest in wanted]
         assert found[name] == sorted(wanted, key=str), (seed, name)
         count += len(wanted)
     assert count > rules

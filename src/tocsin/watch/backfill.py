@@ -67,7 +67,7 @@ def watched_rule(records: Records, uuid: str, rule: Rule, store: EventStore, rev
     """Return a rule ready to run. Raises RuleError."""
     schema = store.schema(rule.index or ("*",))
     with records.transaction() as session:
-        ready, _ = ready_rule(session, rule, schema, store.watermark())
+        ready, _ = ready_rule(session, rule, uuid, schema, store.watermark())
     return watched(uuid, ready, read_schedule(rule), schema, revision)
 
 
@@ -80,7 +80,7 @@ def executions(
         some = ticks[start : start + _AT_ONCE]
         memory, volume = memory_of(executor.store, rule, some, before)
         for tick in some:
-            done = executor.run(rule, memory, [tick], before, before, kind, previewed)
+            done = executor.run(rule, memory, [tick], before, executor.store.watermark(), kind, previewed)
             done.late = 0
             done.events = volume.count(rule.ready.index, done.window, by_arrival=rule.by_arrival)
             if previewed is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from tocsin.watch.findings import Finding, Place, key_of_group
 from tocsin.watch.rule import WatchedRule
 
 ALERTS_INDEX = ".alerts-security.alerts-default"
+ANCESTORS = "kibana.alert.ancestors"
 # Elastic's names of rule types: the type's id, and what an alert calls its category.
 _TYPES = {
     "eql": ("siem.eqlRule", "Event Correlation Rule"),
@@ -47,13 +49,23 @@ def _hash(rule: WatchedRule, parts: Any) -> str:
     return hashlib.sha256(rule.rule.rule_id.encode() + b"\0" + content).hexdigest()[:40]
 
 
+@dataclass(frozen=True)
+class Making:
+    """The execution that makes alerts: its id, whether it is `scheduled`, the tick it is for, and the time now."""
+
+    execution: str
+    kind: str
+    tick: int
+    now: int
+
+
 def alerts_of(
-    rule: WatchedRule, finding: Finding, events: Mapping[Place, Event], now: int, execution: str
+    rule: WatchedRule, finding: Finding, events: Mapping[Place, Event], making: Making
 ) -> list[StoredAlert]:
     """Return the alert of a finding, behind the building blocks of a sequence. `events` are flat."""
     id_ = alert_id(rule, finding)
     if finding.group is not None:
-        return [_stored(rule, _of_group(rule, finding, id_, now, execution), finding, now)]
+        return [_stored(rule, _of_group(rule, finding, id_, making), finding, making.now)]
     members = [
         None if place is None else (place, _alert(rule, place, {**events[place], **finding.row}))
         for place in finding.places
@@ -61,40 +73,43 @@ def alerts_of(
     present = [member for member in members if member is not None]
     if rule.ready.joined is None:
         place, alert = present[0]
-        document = _document(rule, alert, id_, [_ancestor(place, alert)], 1, now, execution)
-        return [_stored(rule, document | _told(finding), finding, now)]
-    stored = []
+        document = _document(rule, alert, id_, _ancestors(place, alert), making)
+        return [_stored(rule, document | _told(finding), finding, making.now)]
+    stored, deepest = [], 0
     for number, (place, alert) in enumerate(present):
-        block = _document(
-            rule, alert, _hash(rule, [id_, number, place]), [_ancestor(place, alert)], 1, now, execution
-        )
+        block_id = _hash(rule, [id_, number, place])
+        block = _document(rule, alert, block_id, _ancestors(place, alert), making)
+        deepest = max(deepest, block["kibana.alert.depth"])
         block["kibana.alert.building_block_type"] = "default"
         block["kibana.alert.group.id"], block["kibana.alert.group.index"] = id_, number
-        stored.append(_stored(rule, block, finding, now))
+        stored.append(_stored(rule, block, finding, making.now))
     shared = shared_fields([alert for _, alert in present])
     shell = Alert(overridden(rule.rule, shared), shared, "", tuple(m and m[1] for m in members), finding.keys)
-    ancestors = [
-        {"id": block.id, "index": ALERTS_INDEX, "depth": 1, "type": "signal", "rule": rule.uuid}
+    ancestors = [one for place, alert in present for one in _ancestors(place, alert)]
+    ancestors += [
+        {"id": block.id, "index": ALERTS_INDEX, "depth": deepest, "type": "signal", "rule": rule.uuid}
         for block in stored
-    ] + [_ancestor(place, alert) for place, alert in present]
-    document = _document(rule, shell, id_, ancestors, 2, now, execution)
+    ]
+    document = _document(rule, shell, id_, ancestors, making)
     document["kibana.alert.group.id"] = id_
-    return [*stored, _stored(rule, document, finding, now)]
+    return [*stored, _stored(rule, document, finding, making.now)]
 
 
 def _alert(rule: WatchedRule, place: Place, event: Event) -> Alert:
     return Alert(overridden(rule.rule, event), event, f"{place.index}/{place.id}", key=tuple(place))
 
 
-def _ancestor(place: Place, alert: Alert) -> dict[str, Any]:
-    if "kibana.alert.uuid" in alert.event:
-        rule = alert.event.get("kibana.alert.rule.uuid")
-        depth = int(alert.event.get("kibana.alert.depth", 1))
-        return {"id": place.id, "index": place.index, "depth": depth, "type": "signal", "rule": rule}
-    return {"id": place.id, "index": place.index, "depth": 0, "type": "event"}
+def _ancestors(place: Place, alert: Alert) -> list[dict[str, Any]]:
+    """Return what an event's alert goes back to: the event, and, if that is an alert, what this goes back to."""
+    if "kibana.alert.uuid" not in alert.event:
+        return [{"id": place.id, "index": place.index, "depth": 0, "type": "event"}]
+    rule = alert.event.get("kibana.alert.rule.uuid")
+    depth = int(alert.event.get("kibana.alert.depth", 1))
+    parent = {"id": place.id, "index": place.index, "depth": depth, "type": "signal", "rule": rule}
+    return [*alert.event.get(ANCESTORS, ()), parent]
 
 
-def _of_group(rule: WatchedRule, finding: Finding, id_: str, now: int, execution: str) -> dict[str, Any]:
+def _of_group(rule: WatchedRule, finding: Finding, id_: str, making: Making) -> dict[str, Any]:
     """Return the document of a group's alert: what its events have in common stands for them."""
     assert finding.group is not None
     event: dict[str, Any] = {n: v for n, v in (finding.row or finding.group).items() if v is not None}
@@ -105,7 +120,7 @@ def _of_group(rule: WatchedRule, finding: Finding, id_: str, now: int, execution
         for place in finding.places
         if place is not None
     ] or [{"id": id_, "index": ",".join(rule.ready.index), "depth": 0, "type": "event"}]
-    document = _document(rule, alert, id_, ancestors, 1, now, execution)
+    document = _document(rule, alert, id_, ancestors, making)
     return document | _told(finding)
 
 
@@ -119,29 +134,26 @@ def _document(
     alert: Alert,
     id_: str,
     ancestors: list[dict[str, Any]],
-    depth: int,
-    now: int,
-    execution: str,
+    making: Making,
 ) -> dict[str, Any]:
     source = {name: value for name, value in alert.event.items() if not name.startswith("kibana.")}
     event = {**source, "event.kind": "signal"}
     original = {f"kibana.alert.original_{n}": v for n, v in source.items() if n.startswith("event.")}
-    if depth == 1 and ancestors and ancestors[0]["type"] == "signal":
-        depth = ancestors[0]["depth"] + 1
     plain = Alert(alert.rule, source, alert.origin, alert.members, alert.keys, alert.key).document()
     own = {name: value for name, value in plain.items() if name.startswith("kibana.")}
     kind, category = _TYPES.get(rule.rule.type, (rule.rule.type, rule.rule.type))
-    made = iso(now)
+    made = iso(making.now)
     document = {
         **unflatten({n: v for n, v in event.items() if n != INDEX}),
         **original,
         **own,
         TIMESTAMP: made,
         "kibana.alert.uuid": id_,
-        "kibana.alert.ancestors": ancestors,
-        "kibana.alert.depth": depth,
+        ANCESTORS: ancestors,
+        "kibana.alert.depth": max(one["depth"] for one in ancestors) + 1,
         "kibana.alert.start": made,
         "kibana.alert.last_detected": made,
+        "kibana.alert.intended_timestamp": iso(making.tick),
         "kibana.alert.workflow_tags": [],
         "kibana.alert.workflow_assignee_ids": [],
         "kibana.alert.rule.uuid": rule.uuid,
@@ -160,7 +172,9 @@ def _document(
         "kibana.alert.rule.max_signals": rule.rule.max_signals,
         "kibana.alert.rule.note": rule.rule.note,
         "kibana.alert.rule.revision": rule.revision,
-        "kibana.alert.rule.execution.uuid": execution,
+        "kibana.alert.rule.execution.uuid": making.execution,
+        "kibana.alert.rule.execution.timestamp": made,
+        "kibana.alert.rule.execution.type": "scheduled" if making.kind == "scheduled" else "manual",
         "kibana.alert.rule.parameters": {
             **rule.rule.document(), "severity": alert.rule.severity, "risk_score": alert.rule.risk_score,
         },
@@ -189,6 +203,17 @@ def _stored(rule: WatchedRule, document: dict[str, Any], finding: Finding, now: 
     )
 
 
+def stamp(alert: StoredAlert, now: int) -> None:
+    """Let an alert be of a later moment than that of its making: those who ask for what is new have to find it."""
+    document = orjson.loads(alert.document)
+    document[TIMESTAMP] = iso(now)
+    alert.document, alert.created, alert.changed = orjson.dumps(document).decode(), now, now
+
+
 def flat(source: bytes) -> dict[str, Any]:
-    """Return a stored document as a flat event."""
-    return flatten(orjson.loads(source))
+    """Return a stored document as a flat event; the ancestors of an alert stay objects."""
+    document = orjson.loads(source)
+    event = flatten(document)
+    if ANCESTORS in document:
+        event[ANCESTORS] = document[ANCESTORS]
+    return event

@@ -18,7 +18,7 @@ from tocsin.detection.schedule import SECOND, Window
 from tocsin.errors import TocsinError
 from tocsin.store.events import ID, EventStore
 from tocsin.store.records.database import Records
-from tocsin.watch.documents import alert_id, alerts_of, flat
+from tocsin.watch.documents import Making, alert_id, alerts_of, flat
 from tocsin.watch.esql import of_esql
 from tocsin.watch.findings import Finding, Place, of_events, of_sequences
 from tocsin.watch.indicators import Fetch, matching_indicators, read_indicators
@@ -140,7 +140,8 @@ class Executor:
                 done.failure = f"{type(error).__name__}: {error}"
                 return done
             began = _lap(done, "evaluating", began)
-            self._keep(rule, rows, findings, done, taken, suppressor, now, raised)
+            making = Making(done.uuid, kind, tick, now)
+            self._keep(rule, rows, findings, done, taken, suppressor, making, raised)
             began = _lap(done, "making alerts", began)
         if suppressor is not None:
             done.suppressed = suppressor.suppressed
@@ -155,7 +156,7 @@ class Executor:
         done: Done,
         taken: set[str],
         suppressor: Suppressor | None,
-        now: int,
+        making: Making,
         raised: Raised,
     ) -> None:
         """Make alerts of those findings that are new and not suppressed, so many as the rule may."""
@@ -182,7 +183,7 @@ class Executor:
             if finding.fetched and any(place is not None and place not in events for place in finding.places):
                 done.messages.append("an event that matched is in the store no more")
                 continue
-            alerts = alerts_of(rule, finding, events, now, done.uuid)
+            alerts = alerts_of(rule, finding, events, making)
             if suppressor is not None and told is not None:
                 suppressor.raised(told, alerts[-1])
             done.alerts += alerts

@@ -15,14 +15,19 @@ from tocsin.ecs import Schema
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError, RuleError
 from tocsin.moments import to_nanoseconds
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.build import Context, any_of, term
 from tocsin.rules.files import read_rule
 from tocsin.rules.model import Rule
 from tocsin.store.records.exceptions import items_of, values_of
 from tocsin.store.records.models import StoredRule
+from tocsin.watch.alert_index import wants_alerts
+from tocsin.watch.documents import ANCESTORS
 from tocsin.watch.rule import WatchedRule, watched
 
 WATCHED_TYPES = frozenset({"eql", "query", "saved_query", "threshold", "new_terms", "threat_match", "esql"})
+# The rules that an alert goes back to. No rule looks at alerts that go back to itself: it would raise alerts of
+# its own alerts for ever.
+_ITS_RULES = ("kibana.alert.rule.uuid", f"{ANCESTORS}.rule")
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def _entry(session: Session, stored: StoredRule, schema: Schema, now: int) -> En
     try:
         rule = read_rule(stored.document)
         schedule = read_schedule(rule)
-        ready, until = ready_rule(session, rule, schema, now)
+        ready, until = ready_rule(session, rule, stored.id, schema, now)
         watched_rule = watched(stored.id, ready, schedule, schema, stored.revision)
     except RuleError as error:
         failure = error.message
@@ -67,27 +72,29 @@ def _entry(session: Session, stored: StoredRule, schema: Schema, now: int) -> En
     )  # fmt: skip
 
 
-def ready_rule(session: Session, rule: Rule, schema: Schema, now: int) -> tuple[ReadyRule, int | None]:
+def ready_rule(session: Session, rule: Rule, uuid: str, schema: Schema, now: int) -> tuple[ReadyRule, int | None]:
     """Return a rule ready to run, without what its exceptions take out, and when the first of these expires.
 
-    Raises RuleError.
+    `uuid` names it in records. Raises RuleError.
     """
     ready, skipped = prepare([rule], schema, types=WATCHED_TYPES)
     if skipped:
         raise RuleError(skipped[0].message)
+    found, taken_out = ready[0], list[s.Expression]()
+    if wants_alerts(found.index):
+        taken_out.append(any_of(term(name, uuid, Context(schema)) for name in _ITS_RULES))
     items = [
         (item, None if item.expires is None else to_nanoseconds(item.expires))
         for item in items_of(session, [str(one.get("list_id")) for one in rule.exceptions_list])
     ]
     valid = [(item, expires) for item, expires in items if expires is None or expires > now]
-    if not valid:
-        return ready[0], None
     until = min((expires for _, expires in valid if expires is not None), default=None)
-    try:
-        taken_out = exception_condition(
-            [item.document for item, _ in valid], Context(schema), lambda id_: values_of(session, id_)
-        )
-    except QueryError as error:
-        raise RuleError(f"an exception of the rule cannot be used: {error.message}") from None
-    statement = narrowed(ready[0].statement, s.Not(taken_out))
-    return replace(ready[0], statement=statement), until
+    if valid:
+        documents = [item.document for item, _ in valid]
+        try:
+            taken_out.append(exception_condition(documents, Context(schema), lambda id_: values_of(session, id_)))
+        except QueryError as error:
+            raise RuleError(f"an exception of the rule cannot be used: {error.message}") from None
+    for condition in taken_out:
+        found = replace(found, statement=narrowed(found.statement, s.Not(condition)))
+    return found, until

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from tocsin.moments import iso
 from tocsin.watch import memory as m
 from tocsin.watch.findings import Finding, Place, key_of_group, many, values_of
 from tocsin.watch.rule import WatchedRule, cardinalities, threshold_fields
@@ -69,7 +70,7 @@ def _finding(group: Mapping[str, Any], events: _Group, counted: Iterable[Mapping
             for one, values in zip(counted, events.values, strict=True)
         ],
         "count": len(events.times),
-        "from": first,
+        "from": iso(first),
     }
     about = {"key": [first, last], "kibana.alert.threshold_result": result}
     return Finding(tuple(place for _, place in latest), last, last, (), group, about, fetched=False)

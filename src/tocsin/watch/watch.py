@@ -23,6 +23,7 @@ from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
 from tocsin.watch import ledger
 from tocsin.watch.backfill import AskedRuns
+from tocsin.watch.documents import stamp
 from tocsin.watch.execution import Executor, late_ticks, needed_from
 from tocsin.watch.kept import KeptEvents
 from tocsin.watch.ledger import Done, Last, LostTickError
@@ -269,8 +270,12 @@ class Watch:
         if not running.done():
             state.running = running
             return None
-        state.running = None
+        late, state.running = state.running is not None, None
         done = running.result()
+        if late:  # rules that look at alerts have looked behind the moment at which these were made
+            now = self.store.watermark()
+            for alert in done.alerts:
+                stamp(alert, now)
         assert state.entry.watched is not None
         self._tell(state, state.entry.watched, done.window, done)
         return done
