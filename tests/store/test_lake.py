@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 import pytest
 from benchmarks.fleet import Fleet
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tocsin.moments import to_nanoseconds
@@ -119,6 +119,7 @@ JSON = st.recursive(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.dictionaries(st.sampled_from(["a", "b", "process", "event", "x y", "é"]), JSON), max_size=12))
+@example([{"a": {".": 1}}, {"a": {".b": 1, "[0]": 2, ".[": 3, "": 4, "\\": 5}}])  # names like paths of Arrow
 def test_any_json_object_is_stored_and_given_back(tmp_path_factory, objects):
     folder = tmp_path_factory.mktemp("any")
     lake = LakeStore(folder, SLOW)

@@ -67,7 +67,8 @@ def at(table: pa.Table, path: tuple[str, ...]) -> pa.ChunkedArray:
     """Return the column at a path of nested members."""
     column = table.column(path[0])
     for part in path[1:]:
-        column = pc.struct_field(column, part)
+        # By its place: Arrow takes a name that begins with a dot for a path.
+        column = pc.struct_field(column, [column.type.get_field_index(part)])
     return column
 
 

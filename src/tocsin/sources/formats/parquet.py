@@ -9,7 +9,6 @@ from typing import BinaryIO
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tocsin.ecs import INDEX
@@ -17,6 +16,7 @@ from tocsin.engine.table import EventTable
 from tocsin.errors import InputError
 from tocsin.sources.batch import EventBatch, RawEvent, Rejects, Wanted
 from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts
+from tocsin.sources.json_columns import at
 
 _ROWS = 1 << 16
 
@@ -72,9 +72,7 @@ def _batch(
 ) -> EventBatch:
     columns: dict[str, pa.ChunkedArray] = {}
     for field, path in paths.items():
-        column = part.column(path[0])
-        for step in path[1:]:
-            column = pc.struct_field(column, step)
+        column = at(part, path)
         if column.null_count < len(column):
             columns[field] = column
     index, counts = index_and_counts({k: v for k, v in columns.items() if k in (INDEX, *DATASET_FIELDS)}, rows)
