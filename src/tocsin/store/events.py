@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -60,7 +61,8 @@ class Scan:
     `patterns` are names with `*`; one that starts with `-` excludes. `start` and `end` bound `@timestamp` in
     nanoseconds, the end excluded; `arrived_from` and `arrived_to` bound the moment at which the store got them,
     which is the column `ARRIVED`. `fields` are the columns to read. `equal` names values of which an event must
-    have one, exactly: the store may leave out events by it and need not.
+    have one, exactly, and `times` moments, in order, of which its `@timestamp` must be one: the store may leave
+    out events by them and need not.
     """
 
     patterns: Sequence[str]
@@ -70,6 +72,14 @@ class Scan:
     equal: Mapping[str, frozenset[str]] = field(default_factory=dict)
     arrived_from: int | None = None
     arrived_to: int | None = None
+    times: Sequence[int] | None = None
+
+    def wants(self, first: int, last: int) -> bool:
+        """Tell whether `@timestamp` may lie between two moments, both included, for what is asked for."""
+        if self.times is not None:
+            at = bisect_left(self.times, first)
+            return at < len(self.times) and self.times[at] <= last
+        return (self.start is None or last >= self.start) and (self.end is None or first < self.end)
 
 
 @dataclass(frozen=True)

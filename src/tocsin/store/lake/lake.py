@@ -39,7 +39,6 @@ from tocsin.store.lake.table import IndexTable, StoredFile, rows_of
 from tocsin.store.patterns import matching
 
 __all__ = ["LakeSettings", "LakeStore"]
-_APART = 2_000_000_000  # nanoseconds between events, beyond which they are looked for one by one
 _READERS = 3  # files of a scan that are read ahead
 
 
@@ -169,9 +168,9 @@ class LakeStore:
         """Yield batches with the events that have one of the ids; see EventStore."""
         wanted = sorted(ids)
         for name in matching(patterns, list(self.contents.tables)):
-            times = sorted(t for t in self._ids.times(name, wanted).values() if t is not None)
-            for start, end in _spans(times):
-                yield from self.scan(Scan([name], {ID}, start // 1000 * 1000, end + 1))
+            times = sorted({t for t in self._ids.times(name, wanted).values() if t is not None})
+            if times:
+                yield from self.scan(Scan([name], {ID}, times=times))
 
     def indices(self, patterns: Sequence[str] = ("*",)) -> list[IndexInfo]:
         """Return the indices that the patterns take; see EventStore."""
@@ -229,15 +228,6 @@ class LakeStore:
         self._settler.close()
         self._committer.close()
         self._guard.release()
-
-
-def _spans(times: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield spans that hold moments, given in order, so that between those that are far apart nothing is read."""
-    first = 0
-    for place in range(1, len(times) + 1):
-        if place == len(times) or times[place] - times[place - 1] > _APART:
-            yield times[first], times[place - 1]
-            first = place
 
 
 def _batches(found: Sequence[IndexSnapshot], scan: Scan) -> Iterator[StoredBatch]:

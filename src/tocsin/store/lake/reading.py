@@ -62,13 +62,11 @@ _May = Callable[[Any], bool]
 def _tests(scan: Scan, types: Collection[str], positions: Mapping[str, int]) -> list[_May]:
     """Return what a row group's statistics must allow."""
     tests: list[_May] = []
-    for column, start, end in (
-        (TIMESTAMP, scan.start, scan.end),
-        (ARRIVED, scan.arrived_from, scan.arrived_to),
-    ):
+    arrival = Scan((), start=scan.arrived_from, end=scan.arrived_to)
+    for column, wanted in ((TIMESTAMP, scan), (ARRIVED, arrival)):
         at = positions.get(column)
-        if at is not None and (start is not None or end is not None):
-            tests.append(_in_time(at, start, end))
+        if at is not None and (wanted.start, wanted.end, wanted.times) != (None, None, None):
+            tests.append(_in_time(at, wanted))
     for field, values in scan.equal.items():
         name = column_name(field)
         if name in positions and name + MANY not in types:
@@ -76,13 +74,12 @@ def _tests(scan: Scan, types: Collection[str], positions: Mapping[str, int]) -> 
     return tests
 
 
-def _in_time(at: int, start: int | None, end: int | None) -> _May:
+def _in_time(at: int, scan: Scan) -> _May:
     def may(group: pq.RowGroupMetaData) -> bool:
         found = group.column(at).statistics
         if found is None or not found.has_min_max:
             return True
-        low, high = to_nanoseconds(found.min), to_nanoseconds(found.max) + 999
-        return (start is None or high >= start) and (end is None or low < end)
+        return scan.wants(to_nanoseconds(found.min), to_nanoseconds(found.max) + 999)
 
     return may
 

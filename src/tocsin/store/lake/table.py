@@ -57,8 +57,13 @@ class StoredFile:
 
     def within(self, scan: Scan) -> bool:
         """Tell whether some of its events may lie in a scan's spans of time."""
-        return _overlaps((self.first, self.last), scan.start, scan.end) and (
-            self.arrived is None or _overlaps(self.arrived, scan.arrived_from, scan.arrived_to)
+        if not scan.wants(self.first, self.last):
+            return False
+        if self.arrived is None:
+            return True
+        first, last = self.arrived
+        return (scan.arrived_from is None or last >= scan.arrived_from) and (
+            scan.arrived_to is None or first < scan.arrived_to
         )
 
 
@@ -200,10 +205,6 @@ class IndexTable:
 
 
 _EPOCH = date(1970, 1, 1).toordinal()
-
-
-def _overlaps(span: tuple[int, int], start: int | None, end: int | None) -> bool:
-    return (start is None or span[1] >= start) and (end is None or span[0] < end)
 
 
 def _segment(table: DeltaTable) -> int:
