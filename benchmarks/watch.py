@@ -149,7 +149,7 @@ def one_round(data: Path) -> None:
     lake.flush()
     last = max(info.last or 0 for info in lake.indices())
     interval = 300_000_000_000
-    due = (last // interval + 1) * interval  # the tick whose window ends behind the last event
+    due = last // interval * interval  # the last tick whose window is full of events
     connection = sqlite3.connect(data / "records.db")
     connection.execute(f"UPDATE rules SET done_to = {due - interval}, watched_from = {due - interval}")
     connection.commit()
@@ -179,7 +179,7 @@ def enable(data: Path, rules: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=int, default=660)
+    parser.add_argument("--seconds", type=int, default=840)
     parser.add_argument("--rate", type=float, default=20_000)
     parser.add_argument(
         "--events", type=int, default=4_000_000, help="made before, 1.2 kB each, and sent again when all are sent"

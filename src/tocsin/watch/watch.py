@@ -40,6 +40,7 @@ from tocsin.watch.volume import Volume
 log = logging.getLogger(__name__)
 _LOOK_BACK = 600 * SECOND  # what rules are read together for at a start; four times as far for fewer, and so on
 _MOMENT = SECOND // 20
+_NEAR = 60 * SECOND  # how far behind it may be for a tick to be run by itself, before what has come in since
 _BATCH = 200  # executions without alerts that share a transaction
 
 
@@ -90,26 +91,36 @@ class Watch:
         if self.cursor is None:
             self.cursor = self.started = mark
             self.volume = Volume(mark - 6 * _LOOK_BACK)
-        began = time.monotonic()
         self._take_up(mark)
-        seen = self.volume.total
-        self._look(mark)
+        tick = self._next_tick()
+        if tick < mark < self.cursor + _NEAR:  # what has come in since then is not to delay its rules
+            self._turn_to(tick)
+        self._turn_to(mark)
+        self.asked.turn(mark)
+        self.volume.forget(mark)
+
+    def _turn_to(self, upto: int) -> None:
+        """Look at what has come in before a moment, and run what is due by then."""
+        began, seen = time.monotonic(), self.volume.total
+        self._look(upto)
         looked = time.monotonic()
         for state in sorted(self.states.values(), key=lambda state: state.memory.rows if state.memory else 0):
-            self._run_due(state, mark)
+            self._run_due(state, upto)
         self._flush()
         log.debug(
             "looked at %d events in %.1f s, ran rules in %.1f s",
             self.volume.total - seen, looked - began, time.monotonic() - looked,
         )  # fmt: skip
-        self.asked.turn(mark)
-        self.volume.forget(mark)
 
     def due_in(self) -> int:
         """Return how many nanoseconds it takes until a rule is due, a few at least."""
-        now = self.store.watermark()
-        waits = (state.schedule.interval - now % state.schedule.interval for state in self.states.values())
-        return min(waits, default=self.settings.every) + _MOMENT
+        return max(0, self._next_tick() - self.store.watermark()) + _MOMENT
+
+    def _next_tick(self) -> int:
+        """Return the first tick of any rule behind what has been looked at."""
+        assert self.cursor is not None
+        intervals = {state.schedule.interval for state in self.states.values()}
+        return min((self.cursor // each * each + each for each in intervals), default=self.cursor + _NEAR)
 
     # ---- rules
 
@@ -226,12 +237,12 @@ class Watch:
 
     # ---- runs
 
-    def _run_due(self, state: State, mark: int) -> None:
-        last = mark // state.schedule.interval * state.schedule.interval
+    def _run_due(self, state: State, upto: int) -> None:
+        last = upto // state.schedule.interval * state.schedule.interval
         if state.done_to >= last:
             return
         while state.done_to < last:
-            done = self._run_next(state, last, mark)
+            done = self._run_next(state, last, self.store.watermark())
             if done is None:
                 return
             previous, state.done_to = state.done_to, done.last_tick
@@ -241,7 +252,7 @@ class Watch:
         if rule is not None and state.memory is not None:
             state.memory.forget(self._recent(state, rule), state.done_to, _needless(rule))
 
-    def _run_next(self, state: State, last: int, mark: int) -> Done | None:
+    def _run_next(self, state: State, last: int, now: int) -> Done | None:
         """Run the next tick, or all up to one that see no event: after a pause there may be thousands.
 
         Return None for one that takes long: it goes on beside the others, and is asked for again in later turns.
@@ -253,12 +264,12 @@ class Watch:
             return self._finished(state, state.running)
         failure = state.entry.failure or self._reader.broken.get(state.entry.uuid)
         if rule is None or memory is None or failure:
-            return self._nothing(state, tick, last, mark, failure or "not read")
+            return self._nothing(state, tick, last, now, failure or "not read")
         empty = memory.unseen(state.done_to, last, rule.schedule)
         if empty > state.done_to:
-            return self._nothing(state, tick, empty, mark)
+            return self._nothing(state, tick, empty, now)
         work = partial(
-            self._run_tick, state.entry, rule, memory.copy(), state.done_to, tick, mark, self.cursor or 0
+            self._run_tick, state.entry, rule, memory.copy(), state.done_to, tick, now, self.cursor or 0
         )
         running = patiently(work, self.settings.patience / SECOND)
         if not running.done():
@@ -280,17 +291,17 @@ class Watch:
         self._tell(state, state.entry.watched, done.window, done)
         return done
 
-    def _nothing(self, state: State, first: int, last: int, mark: int, failure: str | None = None) -> Done:
+    def _nothing(self, state: State, first: int, last: int, now: int, failure: str | None = None) -> Done:
         """Return what comes of ticks that find nothing."""
         window = state.schedule.window(last)
         ticks = (last - first) // state.schedule.interval + 1
-        done = Done(state.entry.uuid, first, last, ticks, window, late=mark - last, failure=failure)
+        done = Done(state.entry.uuid, first, last, ticks, window, late=now - last, failure=failure)
         if state.entry.watched is not None:
             self._tell(state, state.entry.watched, Window(state.schedule.window(first).start, window.end), done)
         return done
 
     def _run_tick(
-        self, entry: Entry, rule: WatchedRule, memory: Memory, done_to: int, tick: int, mark: int, cursor: int
+        self, entry: Entry, rule: WatchedRule, memory: Memory, done_to: int, tick: int, now: int, cursor: int
     ) -> Done:
         since = max(entry.watched_from, tick - self.settings.late)
         late = late_ticks(rule, memory, done_to, tick, since)
@@ -302,7 +313,7 @@ class Watch:
             else:
                 past = read_past(self.store, [rule], start, memory.since, cursor)
                 memory.reach_back(start, past.get(rule.uuid, []))
-        return self.executor.run(rule, memory, [*late, tick], tick, mark)
+        return self.executor.run(rule, memory, [*late, tick], tick, now)
 
     def _tell(self, state: State, rule: WatchedRule, window: Window, done: Done) -> None:
         """Say how many events were there to be read, and which patterns no index fits."""
