@@ -55,6 +55,9 @@ class Config(BaseSettings):
     catch_up_hours: int = Field(
         24, ge=0, description="Hours back for which windows of rules that were missed are run by themselves."
     )
+    history_days: int | None = Field(
+        90, ge=1, description="Days for which executions of rules and messages about alerts are told of."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["ecs", "text"] = Field("ecs", description="Log lines as ECS JSON, or as text.")
 

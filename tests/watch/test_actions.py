@@ -11,9 +11,10 @@ import orjson
 import pytest
 from sqlalchemy import select
 
-from tests.watch.virtual import BAD, MINUTE, START, Office, rule
+from tests.watch.virtual import BAD, MINUTE, SECOND, START, Office, rule
 from tocsin.store.records.models import Connector, Delivery, StoredRule
 from tocsin.watch.delivery import Deliverer
+from tocsin.watch.settings import WatchSettings
 
 
 class Hook:
@@ -180,3 +181,27 @@ def test_alerts_and_their_messages_are_written_together(tmp_path, hook):
     assert len(office.alerts()) == 1
     assert states(office) == [("waiting", 0)]
     assert office.alerts()[0].created > START
+
+
+def test_what_was_delivered_long_ago_is_forgotten(tmp_path, hook):
+    """So are executions and filled gaps; alerts stay, and so does the execution to which more ticks are added."""
+    office = office_of(tmp_path, hook, action())
+    office.settings = WatchSettings(history=30 * 86_400 * SECOND)
+    office.stop()
+    office.turn()
+    office.event(**BAD)
+    office.until(START + 10 * MINUTE)
+    office.turn()
+    Deliverer(office.records).turn(datetime.fromtimestamp(office.now / 1e9, UTC))
+    with office.records.transaction() as session:
+        for one in session.scalars(select(Delivery)):
+            one.done = datetime.fromtimestamp(office.now / 1e9, UTC)
+    before = len(office.executions())
+    for _ in range(40):
+        office.pass_(86_400 * SECOND)
+        office.turn()
+    assert before > len(office.executions()) == 1
+    assert office.executions()[0].last_tick == office.now // (5 * MINUTE) * 5 * MINUTE
+    with office.records.transaction() as session:
+        assert session.scalars(select(Delivery)).all() == []
+    assert len(office.alerts()) == 1

@@ -71,7 +71,7 @@ def open_service(config: Config) -> Service:
         events.close()
         raise
     store = StoreWithAlerts(events, records)
-    watch = WatchThread(Watch(store, records, WatchSettings(catch_up=config.catch_up_hours * _HOUR)))
+    watch = WatchThread(Watch(store, records, watch_settings(config)))
     rejected = Rejected(config.data / "rejected")
     ingest = Ingest(events, rejected)
     watched = WatchedFolders(
@@ -113,6 +113,12 @@ def lake_settings(config: Config) -> LakeSettings:
         keep_size=config.keep_size,
         reserve=config.disk_reserve,
     )
+
+
+def watch_settings(config: Config) -> WatchSettings:
+    """Return what bounds the watch."""
+    history = None if config.history_days is None else config.history_days * 24 * _HOUR
+    return WatchSettings(catch_up=config.catch_up_hours * _HOUR, history=history)
 
 
 def _private(folder: Path) -> None:

@@ -85,6 +85,20 @@ SENDERS: Mapping[str, Callable[[Connector, Message], None]] = {
 }
 
 
+def send(connector: Connector, message: Message) -> None:
+    """Send a message through a connector. Raises DeliveryError, whatever goes wrong."""
+    sender = SENDERS.get(connector.type)
+    if sender is None:
+        raise DeliveryError(f"connectors of the type {connector.type} cannot deliver", lasting=True)
+    try:
+        sender(connector, message)
+    except DeliveryError:
+        raise
+    except Exception as error:
+        log.exception("delivering failed")
+        raise DeliveryError(f"{type(error).__name__}: {error}") from error
+
+
 @dataclass
 class Deliverer:
     """Delivers what waits. `turn` does what is due; one thread calls it."""
@@ -115,15 +129,9 @@ class Deliverer:
         try:
             if connector is None:
                 raise DeliveryError(f"there is no connector {waiting.connector_id}", lasting=True)
-            sender = SENDERS.get(connector.type)
-            if sender is None:
-                raise DeliveryError(f"connectors of the type {connector.type} cannot deliver", lasting=True)
-            sender(connector, message_of(waiting, rule, documents))
+            send(connector, message_of(waiting, rule, documents))
         except DeliveryError as failed:
             error = failed
-        except Exception as failed:
-            log.exception("delivering failed")
-            error = DeliveryError(f"{type(failed).__name__}: {failed}")
         with self.records.transaction() as session:
             kept = session.get(Delivery, id_)
             if kept is None:
@@ -154,6 +162,14 @@ def message_of(waiting: Delivery, rule: StoredRule | None, documents: Sequence[M
         told = {"rule": values["context"]["rule"], "alerts": list(documents), "count": len(waiting.alerts)}
         body = orjson.dumps(told)
     return Message(title, text.rstrip("\n"), body)
+
+
+def trial(params: Mapping[str, Any]) -> Message:
+    """Return a message that is about no alert, as somebody tries a connector."""
+    text = str(params.get("message") or "A message from tocsin, to see whether it arrives.")
+    title = str(params.get("title") or params.get("subject") or "tocsin")
+    given = params.get("body")
+    return Message(title, text, given.encode() if isinstance(given, str) else orjson.dumps({"message": text}))
 
 
 def _values(

@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from tocsin.detection.schedule import Window
 from tocsin.store.records.alerts import keep_document
 from tocsin.store.records.database import chunks
-from tocsin.store.records.models import Execution, Gap, StoredAlert, StoredRule
+from tocsin.store.records.models import Delivery, Execution, Gap, Run, StoredAlert, StoredRule
 from tocsin.watch.outbox import note_actions
 from tocsin.watch.suppression import Group, describe
 
@@ -216,6 +216,23 @@ def fill_gaps(session: Session, rule: str, first: int, final: int, by: str) -> i
     inside = (Gap.rule_uuid == rule, Gap.filled.is_(None), Gap.first_tick >= first, Gap.last_tick <= final)
     filled = session.execute(update(Gap).where(*inside).values(filled=datetime.now(UTC), filled_by=by))
     return int(filled.rowcount)  # type: ignore[attr-defined]
+
+
+def forget(session: Session, before: int) -> int:
+    """Let go of what was done before a moment: executions, filled gaps, messages, runs that were asked for.
+
+    Alerts stay, and so do gaps that nobody has filled. Return how many records have gone.
+    """
+    moment = datetime.fromtimestamp(before / 1e9, UTC)
+    gone = (
+        # An execution that covers many ticks goes by the last of them: the one to which more are added stays.
+        delete(Execution).where(Execution.last_tick < before),
+        delete(Gap).where(Gap.filled < moment),
+        delete(Delivery).where(Delivery.done < moment),
+        delete(Run).where(Run.done < moment),
+    )
+    done: list[Any] = [session.execute(one) for one in gone]
+    return sum(one.rowcount for one in done)
 
 
 def skip(session: Session, rule: str, previous: int | None, upto: int) -> None:

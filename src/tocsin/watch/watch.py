@@ -41,6 +41,7 @@ log = logging.getLogger(__name__)
 _LOOK_BACK = 600 * SECOND  # what rules are read together for at a start; four times as far for fewer, and so on
 _MOMENT = SECOND // 20
 _NEAR = 60 * SECOND  # how far behind it may be for a tick to be run by itself, before what has come in since
+_FORGET_EVERY = 3600 * SECOND
 _BATCH = 200  # executions without alerts that share a transaction
 
 
@@ -77,6 +78,7 @@ class Watch:
         self.cursor: int | None = None  # up to which arrivals have been looked at
         self.started = 0
         self._counted = False  # what was there at the start
+        self._forgotten = 0
         self.volume = Volume(0)
         self._reader = Reader([])
         self._waiting: list[tuple[Done, int, State]] = []
@@ -97,7 +99,19 @@ class Watch:
             self._turn_to(tick)
         self._turn_to(mark)
         self.asked.turn(mark)
+        self._forget(mark)
+
+    def _forget(self, mark: int) -> None:
+        """Let go of what lies far back, once an hour."""
+        if mark < self._forgotten + _FORGET_EVERY:
+            return
+        self._forgotten = mark
         self.volume.forget(mark)
+        if self.settings.history is not None:
+            with self.records.transaction() as session:
+                gone = ledger.forget(session, mark - self.settings.history)
+            if gone:
+                log.info("let go of %d records of executions and messages that were too old", gone)
 
     def _turn_to(self, upto: int) -> None:
         """Look at what has come in before a moment, and run what is due by then."""
