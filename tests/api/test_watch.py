@@ -111,7 +111,7 @@ def test_a_rule_of_an_id_that_there_is_is_refused(http):
 def test_a_bad_rule_is_refused_with_the_field(http, change, field):
     answer = http.post("/api/detection_engine/rules", json={**RULE, **change})
     assert answer.status_code == 400
-    assert field in answer.json()["error"]["reason"]
+    assert field in answer.json()["message"]
 
 
 @pytest.mark.parametrize(
@@ -268,7 +268,7 @@ def test_lists_of_values(http):
 def test_an_exception_that_cannot_be_is_refused(http, entry, words):
     answer = excepted(http, entry)
     assert answer.status_code == 400
-    assert words in answer.json()["error"]["reason"]
+    assert words in answer.json()["message"]
 
 
 def test_an_exception_has_comments_of_people(http):
@@ -399,7 +399,7 @@ def test_connectors_keep_their_secrets(http):
 def test_a_connector_that_cannot_be_is_refused(http, change, field):
     answer = http.post("/api/actions/connector", json={**HOOK, **change})
     assert answer.status_code == 400
-    assert field in answer.json()["error"]["reason"]
+    assert field in answer.json()["message"]
 
 
 def test_what_became_of_messages_is_told_and_a_snoozed_rule_sends_none(http):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -26,10 +27,21 @@ class ApiError(Exception):
         cause = {"type": self.kind, "reason": self.reason}
         return {"error": {"root_cause": [cause], **cause}, "status": self.status}
 
+    def of_kibana(self) -> dict[str, Any]:
+        """Return it as Kibana tells errors: all of it in one shape, its detection engine in another."""
+        told = {"statusCode": self.status, "error": HTTPStatus(self.status).phrase, "message": self.reason}
+        return {**told, "status_code": self.status}
+
 
 def bad_request(reason: str, kind: str = "illegal_argument_exception") -> ApiError:
     """Return the error for a request that asks for something that cannot be."""
     return ApiError(400, kind, reason)
+
+
+def refused(request: Request, error: ApiError) -> Response:
+    """Return the answer to a request that cannot be answered as asked, as clients of its address know errors."""
+    document = error.of_kibana() if request.url.path.startswith("/api/") else error.document()
+    return answer(request, document, error.status, error.headers)
 
 
 def answer(

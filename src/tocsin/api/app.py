@@ -19,17 +19,20 @@ from tocsin.api import (
     connector_routes,
     docs,
     eql_routes,
+    exception_item_routes,
     exception_routes,
     index_routes,
     ingest_routes,
     list_routes,
+    list_value_routes,
     operations,
     probes,
+    rule_bulk_routes,
     rule_file_routes,
     rule_routes,
     search_routes,
 )
-from tocsin.api.answers import ApiError, answer
+from tocsin.api.answers import ApiError, bad_request, refused
 from tocsin.api.docs import add_docs
 from tocsin.api.service import Service
 from tocsin.errors import TocsinError
@@ -54,8 +57,9 @@ _STRICT_TRANSPORT = "max-age=31536000"
 
 # Addresses that name an index by a parameter come last: they would take any other.
 _ROOMS = (
-    operations, access_routes, rule_routes, rule_file_routes, alert_routes, exception_routes, list_routes,
-    connector_routes, eql_routes, search_routes, index_routes, ingest_routes, probes,
+    operations, access_routes, rule_routes, rule_file_routes, rule_bulk_routes, alert_routes, exception_routes,
+    exception_item_routes, list_routes, list_value_routes, connector_routes, eql_routes, search_routes,
+    index_routes, ingest_routes, probes,
 )  # fmt: skip
 
 
@@ -81,7 +85,7 @@ async def _around(request: Request, call_next: Callable[[Request], Awaitable[Res
     except Exception:
         log.exception("request failed", extra={"http.request.id": request_id, "url.path": request.url.path})
         reason = f"an error of tocsin's own; its log has it under {request_id}"
-        response = answer(request, ApiError(500, "exception", reason).document(), 500)
+        response = refused(request, ApiError(500, "exception", reason))
     seconds = time.perf_counter() - started
     route = getattr(request.scope.get("route"), "path", "unmatched")
     service.metrics.requests.labels(request.method, route, response.status_code).inc()
@@ -115,29 +119,28 @@ async def _around(request: Request, call_next: Callable[[Request], Awaitable[Res
 
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(ApiError)
-    async def refused(request: Request, error: ApiError) -> Response:
-        return answer(request, error.document(), error.status, error.headers)
+    async def told(request: Request, error: ApiError) -> Response:
+        return refused(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        reason = f"[{'.'.join(map(str, first['loc'][1:]))}] {first['msg']}"
-        return answer(request, ApiError(400, "illegal_argument_exception", reason).document(), 400)
+        return refused(request, bad_request(f"[{'.'.join(map(str, first['loc'][1:]))}] {first['msg']}"))
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         kind = {404: "resource_not_found_exception", 405: "method_not_allowed"}.get(error.status_code, "exception")
         reason = f"{request.method} {request.url.path}: {error.detail}"
-        told = ApiError(error.status_code, kind, reason)
-        return answer(request, told.document(), error.status_code, error.headers)
+        return refused(request, ApiError(error.status_code, kind, reason, error.headers))
 
     @app.exception_handler(RecordsError)
     @app.exception_handler(StoreError)
     async def unavailable(request: Request, error: TocsinError) -> Response:
         log.warning("%s", error)
-        told = ApiError(503, "service_unavailable_exception", error.message)
-        return answer(request, told.document(), 503, {"Retry-After": "5"})
+        return refused(
+            request, ApiError(503, "service_unavailable_exception", error.message, {"Retry-After": "5"})
+        )
 
     @app.exception_handler(TocsinError)
     async def wrong(request: Request, error: TocsinError) -> Response:
-        return answer(request, ApiError(400, "illegal_argument_exception", str(error)).document(), 400)
+        return refused(request, bad_request(str(error)))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
+from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 
 from tocsin.api.answers import ApiError, bad_request
@@ -78,6 +79,22 @@ async def read_json(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise bad_request("the body is no JSON object", "parsing_exception")
     return found
+
+
+class Upload(NamedTuple):
+    """A file that a form brings along."""
+
+    name: str
+    data: bytes
+
+
+async def read_upload(request: Request, what: str) -> Upload:
+    """Return the file of a form; `what` says what it should be. Raises ApiError when there is none."""
+    async with request.form(max_files=1) as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise bad_request(f"[file] is missing: {what}")
+        return Upload(file.filename or "", await file.read())
 
 
 _FITS: dict[str, Callable[[Any], bool]] = {

@@ -16,7 +16,7 @@ from tocsin.api.body import body_of, read_typed
 from tocsin.api.security import allow
 from tocsin.store.records.access import Actor, Scope, record
 from tocsin.store.records.models import Connector, Delivery, StoredRule
-from tocsin.watch.delivery import SENDERS
+from tocsin.watch.delivery import SENDERS, DeliveryError, send, trial
 
 router = APIRouter(tags=["actions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
@@ -130,6 +130,33 @@ async def delete(request: Request, id: str, actor: Actor = _WRITE) -> Response:
 
     await run_in_threadpool(work)
     return Response(status_code=204)
+
+
+@router.get("/api/actions/connector_types", dependencies=[_READ])
+async def types(request: Request) -> Response:
+    """Return the types of connectors that deliver."""
+    about = {"enabled": True, "enabled_in_config": True, "enabled_in_license": True}
+    known = [{"id": id_, "name": id_.removeprefix(".").capitalize(), **about} for id_ in SENDERS]
+    return answer(request, [{**one, "minimum_license_required": "basic"} for one in known])
+
+
+@router.post("/api/actions/connector/{id}/_execute", openapi_extra=body_of("params", params="object"))
+async def execute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
+    """Send a message through a connector now, to see whether it arrives; `params` are those of an action."""
+    params = (await read_typed(request, params="object")).get("params") or {}
+
+    def work() -> dict[str, Any]:
+        with request.app.state.service.records.transaction() as session:
+            connector = _find(session, id)
+            record(session, actor, "connector.tried", id)
+        try:
+            send(connector, trial(params))
+        except DeliveryError as error:
+            told = {"status": "error", "message": "the message was not delivered", "retry": not error.lasting}
+            return {"connector_id": id, **told, "service_message": str(error)}
+        return {"connector_id": id, "status": "ok"}
+
+    return answer(request, await run_in_threadpool(work))
 
 
 @router.get("/api/actions/deliveries", dependencies=[_READ])

@@ -53,6 +53,20 @@ async def root(request: Request) -> Response:
     )
 
 
+@router.get("/api/status")
+async def kibana_status(request: Request) -> Response:
+    """Tell what clients of Kibana check first."""
+    service = request.app.state.service
+    return answer(
+        request,
+        {
+            "name": "tocsin", "uuid": service.cluster_uuid,
+            "version": {"number": VERSION, "build_hash": "unknown", "build_number": 0, "build_snapshot": False},
+            "status": {"overall": {"level": "available", "summary": "All services are available"}},
+        },
+    )  # fmt: skip
+
+
 @router.get("/_cluster/health")
 async def health(request: Request) -> Response:
     """Tell whether events can be stored."""

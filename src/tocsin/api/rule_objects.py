@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
-from tocsin.api.answers import ApiError
+from tocsin.api.answers import ApiError, bad_request
 from tocsin.api.body import read_typed
 from tocsin.ecs import Schema
 from tocsin.errors import RuleError
@@ -18,7 +18,7 @@ from tocsin.rules.files import read_rule
 from tocsin.store.records.access import Actor
 from tocsin.store.records.database import chunks
 from tocsin.store.records.models import Execution, StoredRule
-from tocsin.store.records.rules import add_rule, change_rule, set_enabled
+from tocsin.store.records.rules import NoSuchRuleError, add_rule, change_rule, find_rule, set_enabled
 from tocsin.watch.checks import Problem, problems
 
 # What Kibana fills in, and what the service alone says of a rule.
@@ -65,6 +65,16 @@ def shown(stored: StoredRule, last: Execution | None = None) -> dict[str, Any]:
             }
         }
     return rule
+
+
+def named_rule(session: Session, id_: str | None, rule_id: str | None) -> StoredRule:
+    """Return the rule that a request names. Raises ApiError."""
+    if id_ is None and rule_id is None:
+        raise bad_request("either `id` or `rule_id` must be set")
+    try:
+        return find_rule(session, id_=id_, rule_id=rule_id)
+    except NoSuchRuleError as error:
+        raise ApiError(404, "resource_not_found_exception", error.message) from None
 
 
 def last_executions(session: Session, ids: Iterable[str]) -> dict[str, Execution]:

@@ -12,41 +12,27 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of
+from tocsin.api.filters import matching_rules
 from tocsin.api.rule_objects import (
     checked,
     last_executions,
+    named_rule,
     read_rule_body,
     save_changed,
     save_new,
     shown,
     with_warnings,
 )
-from tocsin.api.rule_query import matching_rules
 from tocsin.api.security import allow
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.exceptions import list_ids
 from tocsin.store.records.models import Execution, Gap, StoredRule
-from tocsin.store.records.rules import NoSuchRuleError, RuleExistsError, find_rule, remove_rule
+from tocsin.store.records.rules import RuleExistsError, remove_rule
 
 router = APIRouter(prefix="/api/detection_engine", tags=["rules"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
 _RULE = body_of("name", "type", "risk_score", "severity", name="string", type="string", query="string",
                 description="string", severity="string", risk_score="integer", rule_id="string")  # fmt: skip
-
-
-def not_found(error: NoSuchRuleError) -> ApiError:
-    """Return the answer for a rule that there is not."""
-    return ApiError(404, "resource_not_found_exception", error.message)
-
-
-def named(session: Any, id_: str | None, rule_id: str | None) -> StoredRule:
-    """Return the rule that a request names. Raises ApiError."""
-    if id_ is None and rule_id is None:
-        raise bad_request("either `id` or `rule_id` must be set")
-    try:
-        return find_rule(session, id_=id_, rule_id=rule_id)
-    except NoSuchRuleError as error:
-        raise not_found(error) from None
 
 
 @router.post("/rules", openapi_extra=_RULE)
@@ -75,7 +61,7 @@ async def read(request: Request, id: str | None = None, rule_id: str | None = No
 
     def work() -> dict[str, Any]:
         with request.app.state.service.records.transaction() as session:
-            stored = named(session, id, rule_id)
+            stored = named_rule(session, id, rule_id)
             return shown(stored, last_executions(session, [stored.id]).get(stored.id))
 
     return answer(request, await run_in_threadpool(work))
@@ -97,7 +83,7 @@ async def _changed(request: Request, actor: Actor, body: dict[str, Any], *, merg
     def work() -> dict[str, Any]:
         service = request.app.state.service
         with service.records.transaction() as session:
-            stored = named(session, body.get("id"), body.get("rule_id"))
+            stored = named_rule(session, body.get("id"), body.get("rule_id"))
             whole = {**stored.document, **body} if merged else dict(body)
             whole["rule_id"] = stored.rule_id
             told = checked(whole, service.store.schema(), list_ids(session))
@@ -117,7 +103,7 @@ async def delete(
 
     def work() -> dict[str, Any]:
         with request.app.state.service.records.transaction() as session:
-            stored = named(session, id, rule_id)
+            stored = named_rule(session, id, rule_id)
             gone = shown(stored)
             remove_rule(session, actor, stored)
             return gone
@@ -156,6 +142,7 @@ async def find(
 
 _SEVERITIES = {"low": 0, "medium": 1, "high": 2, "critical": 3}
 _SORTS: dict[str, Any] = {
+    "_id": lambda rule: rule.id,
     "name": lambda rule: rule.name.lower(),
     "enabled": lambda rule: not rule.enabled,
     "created_at": lambda rule: rule.created,
@@ -194,7 +181,7 @@ async def executions(
         with request.app.state.service.records.transaction() as session:
             asked, missed = select(Execution), select(Gap).where(Gap.filled.is_(None))
             if id is not None or rule_id is not None:
-                uuid_ = named(session, id, rule_id).id
+                uuid_ = named_rule(session, id, rule_id).id
                 asked, missed = asked.where(Execution.rule_uuid == uuid_), missed.where(Gap.rule_uuid == uuid_)
             rows = session.scalars(asked.order_by(Execution.id.desc()).limit(size))
             gaps = session.scalars(missed.order_by(Gap.id.desc()).limit(size))

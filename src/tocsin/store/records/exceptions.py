@@ -151,6 +151,14 @@ def get_values(session: Session, id_: str) -> ValueList:
     return found
 
 
+def get_value(session: Session, id_: str) -> ListedValue:
+    """Return a value of a list. Raises ExceptionListError."""
+    found = session.get(ListedValue, id_)
+    if found is None:
+        raise ExceptionListError(f'list item id: "{id_}" does not exist', 404)
+    return found
+
+
 def values_of(session: Session, id_: str) -> list[str]:
     """Return the values of a list; none for one that there is not."""
     return list(session.scalars(select(ListedValue.value).where(ListedValue.list_id == id_)))
@@ -172,6 +180,13 @@ def add_values_list(session: Session, actor: Actor, document: Mapping[str, Any])
     return found
 
 
+def change_values_list(session: Session, actor: Actor, found: ValueList, about: Mapping[str, Any]) -> None:
+    """Let a list of values tell something else of itself."""
+    found.document = {**found.document, **about}
+    found.updated, found.updated_by = datetime.now(UTC), actor.name
+    record(session, actor, "value_list.changed", found.id)
+
+
 def add_values(session: Session, actor: Actor, found: ValueList, values: Iterable[str]) -> list[ListedValue]:
     """Add values to a list, each once; return those that it did not have."""
     known = set(values_of(session, found.id))
@@ -188,6 +203,17 @@ def add_values(session: Session, actor: Actor, found: ValueList, values: Iterabl
         session.flush()
         values_changed(session, actor, found)
     return added
+
+
+def change_value(session: Session, actor: Actor, found: ValueList, one: ListedValue, value: str) -> None:
+    """Put another value in the place of one. Raises ExceptionListError when the list has it already."""
+    if one.value == value:
+        return
+    if value in values_of(session, found.id):
+        raise ExceptionListError(f'list item value: "{value}" already exists', 409)
+    one.value = value
+    session.flush()
+    values_changed(session, actor, found)
 
 
 def remove_values(session: Session, actor: Actor, found: ValueList, values: Collection[str]) -> int:

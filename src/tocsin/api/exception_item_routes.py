@@ -1,0 +1,117 @@
+"""Exceptions over HTTP, as Kibana has them; and which alerts one would have hidden."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from tocsin.api.answers import answer, bad_request
+from tocsin.api.body import body_of, read_typed
+from tocsin.api.exception_objects import KINDS, chosen, kept_item, page_of, shown_item, told
+from tocsin.api.security import allow
+from tocsin.detection.exceptions import exception_condition
+from tocsin.eql import syntax as s
+from tocsin.errors import QueryError
+from tocsin.query_dsl.build import Context, all_of, terms
+from tocsin.search.selection import Clock, matching_rows
+from tocsin.store.records import exceptions as kept
+from tocsin.store.records.access import Actor, Scope
+from tocsin.watch.documents import ALERTS_INDEX
+
+router = APIRouter(prefix="/api/exception_lists/items", tags=["exceptions"])
+_READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
+_ITEM = body_of("list_id", "name", list_id="string", name="string", entries="array", type="string")
+
+
+@router.post("", openapi_extra=_ITEM)
+async def create_item(request: Request, actor: Actor = _WRITE) -> Response:
+    """Make an exception."""
+    body = await read_typed(request, **KINDS)
+    document, expires = kept_item(body, actor, request.app.state.service.store.schema())
+    return await told(request, lambda session: shown_item(kept.add_item(session, actor, document, expires)))
+
+
+@router.get("", dependencies=[_READ])
+async def read_item(request: Request, id: str | None = None, item_id: str | None = None) -> Response:
+    """Return an exception."""
+    return await told(request, lambda session: shown_item(kept.get_item(session, id_=id, item_id=item_id)))
+
+
+@router.put("", openapi_extra=_ITEM)
+async def change_item(request: Request, actor: Actor = _WRITE) -> Response:
+    """Give an exception another body."""
+    body = await read_typed(request, **KINDS)
+    schema = request.app.state.service.store.schema()
+
+    def work(session: Any) -> Any:
+        found = kept.get_item(session, id_=body.get("id"), item_id=body.get("item_id"))
+        document, expires = kept_item(body, actor, schema, found.document)
+        kept.change_item(session, actor, found, document, expires)
+        return shown_item(found)
+
+    return await told(request, work)
+
+
+@router.delete("")
+async def delete_item(
+    request: Request, id: str | None = None, item_id: str | None = None, actor: Actor = _WRITE
+) -> Response:
+    """Remove an exception."""
+
+    def work(session: Any) -> Any:
+        found = kept.get_item(session, id_=id, item_id=item_id)
+        gone = shown_item(found)
+        kept.remove_item(session, actor, found)
+        return gone
+
+    return await told(request, work)
+
+
+@router.get("/_find", dependencies=[_READ])
+async def find_items(
+    request: Request,
+    list_id: str,
+    page: int = Query(1, ge=1),
+    per_page: int = Query(20, ge=1, le=10_000),
+    filter: str | None = None,
+    sort_field: str | None = None,
+    sort_order: str = "asc",
+) -> Response:
+    """Return the exceptions of some lists, separated by commas, that a filter in KQL fits, or all."""
+
+    def work(session: Any) -> Any:
+        names = [name for name in list_id.split(",") if name]
+        for name in names:
+            kept.get_list(session, list_id=name)
+        every = [shown_item(item) for item in kept.items_of(session, names)]
+        return page_of(chosen(every, filter, sort_field, sort_order), page, per_page)
+
+    return await told(request, work)
+
+
+@router.post("/_preview", openapi_extra=body_of("entries", entries="array"), dependencies=[_READ])
+async def preview_item(request: Request, rule_uuid: str | None = None) -> Response:
+    """Return which alerts there are that an exception would have hidden; of one rule, or of all."""
+    body = await read_typed(request, **KINDS)
+
+    def work() -> dict[str, Any]:
+        service = request.app.state.service
+        schema = service.store.schema([ALERTS_INDEX])
+        context = Context(schema)
+        try:
+            with service.records.transaction() as session:
+                hides = exception_condition([body], context, lambda id_: kept.values_of(session, id_))
+            condition: s.Expression = hides
+            if rule_uuid is not None:
+                condition = all_of((hides, terms("kibana.alert.rule.uuid", [rule_uuid], context)))
+        except QueryError as error:
+            raise bad_request(f"[request body]: {error.message}", "invalid_exception") from None
+        ids: list[str] = []
+        for batch, _, rows in matching_rows(service.store, [ALERTS_INDEX], condition, (), schema, Clock()):
+            ids += batch.ids(rows.tolist())
+        return {"total": len(ids), "ids": sorted(ids)[:1000]}
+
+    return answer(request, await run_in_threadpool(work))

@@ -1,0 +1,208 @@
+"""What is done with many rules at once, over HTTP, as Kibana has it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from tocsin.api.answers import ApiError, answer, bad_request
+from tocsin.api.body import body_of, read_typed
+from tocsin.api.filters import matching_rules
+from tocsin.api.rule_objects import kept, shown
+from tocsin.api.rule_transfer import exported
+from tocsin.api.security import allow
+from tocsin.detection.schedule import SECOND, UNITS
+from tocsin.errors import TocsinError
+from tocsin.moments import to_nanoseconds
+from tocsin.store.records.access import Actor, Scope
+from tocsin.store.records.models import StoredRule
+from tocsin.store.records.rules import add_rule, ask_run, change_rule, remove_rule, set_enabled
+
+router = APIRouter(prefix="/api/detection_engine/rules", tags=["rules"])
+_WRITE = Depends(allow(Scope.WRITE_RULES))
+
+_Act = Callable[[Session, Actor, StoredRule, Mapping[str, Any]], StoredRule | None]  # the one that it has made
+
+
+def _enable(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:
+    set_enabled(session, actor, rule, True)
+
+
+def _disable(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:
+    set_enabled(session, actor, rule, False)
+
+
+def _delete(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:
+    remove_rule(session, actor, rule)
+
+
+def _duplicate(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> StoredRule:
+    about = body.get("duplicate") or {}
+    copy = {**rule.document, "rule_id": str(uuid.uuid4()), "name": f"{rule.name} [Duplicate]", "immutable": False}
+    if not about.get("include_exceptions", True):
+        copy["exceptions_list"] = []
+    return add_rule(session, actor, kept(copy), enabled=False)
+
+
+def _run(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:
+    _ask(session, actor, rule, body.get("run") or {}, "manual")
+
+
+def _fill(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:
+    _ask(session, actor, rule, body.get("fill_gaps") or {}, "backfill")
+
+
+def _ask(session: Session, actor: Actor, rule: StoredRule, about: Mapping[str, Any], kind: str) -> None:
+    """Ask for a run over a span of time, given in ISO 8601; without one, over the window that ends now."""
+    start, end = about.get("start_date"), about.get("end_date")
+    try:
+        last = to_nanoseconds(end or datetime.now(UTC))
+        first = to_nanoseconds(start) if start else last
+    except (ValueError, OverflowError) as error:
+        raise bad_request(f"[start_date] and [end_date] are moments: {error}") from None
+    if first > last:
+        raise bad_request("[start_date] lies behind [end_date]")
+    ask_run(session, rule, kind, (first, last), actor.name)
+
+
+def _edit(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:
+    document = dict(rule.document)
+    for one in body.get("edit") or ():
+        edit = _EDITS.get(str(one.get("type")))
+        if edit is None:
+            raise bad_request(f"[edit] knows {', '.join(_EDITS)}, not `{one.get('type')}`")
+        try:
+            edit(document, one.get("value"))
+        except (TypeError, ValueError, AttributeError):
+            raise bad_request(f"[edit]: `{one.get('type')}` cannot be done with this [value]") from None
+    change_rule(session, actor, rule, document)
+
+
+def _add(name: str) -> Callable[[dict[str, Any], Any], None]:
+    return lambda document, value: document.update({name: list(dict.fromkeys((*document.get(name, ()), *value)))})
+
+
+def _take(name: str) -> Callable[[dict[str, Any], Any], None]:
+    return lambda document, value: document.update({name: [x for x in document.get(name, ()) if x not in value]})
+
+
+def _set(name: str) -> Callable[[dict[str, Any], Any], None]:
+    return lambda document, value: document.update({name: list(value)})
+
+
+def _schedule(document: dict[str, Any], value: Mapping[str, Any]) -> None:
+    interval, lookback = str(value.get("interval")), str(value.get("lookback", "0s"))
+    try:
+        total = sum(int(text[:-1]) * UNITS[text[-1]] for text in (interval, lookback))
+    except (ValueError, KeyError, IndexError):
+        raise bad_request("[interval] and [lookback] are spans of time such as 5m") from None
+    document.update({"interval": interval, "from": f"now-{total // SECOND}s"})
+
+
+_EDITS: dict[str, Callable[[dict[str, Any], Any], None]] = {
+    "add_tags": _add("tags"), "delete_tags": _take("tags"), "set_tags": _set("tags"),
+    "add_index_patterns": _add("index"), "delete_index_patterns": _take("index"),
+    "set_index_patterns": _set("index"), "set_schedule": _schedule,
+    "set_timeline": lambda document, value: document.update(value),
+}  # fmt: skip
+_ACTIONS: dict[str, _Act] = {
+    "enable": _enable, "disable": _disable, "delete": _delete, "duplicate": _duplicate, "edit": _edit, "run": _run,
+    "fill_gaps": _fill,
+}  # fmt: skip
+
+
+@router.post("/_bulk_action", openapi_extra=body_of("action", action="string", query="string", ids="texts"))
+async def bulk_action(request: Request, dry_run: bool = False, actor: Actor = _WRITE) -> Response:
+    """Do something with many rules: those that `ids` or a filter in KQL (`query`) name, or all.
+
+    One for which it cannot be done stops no other.
+    """
+    body = await read_typed(
+        request, ids="texts", query="string", edit="objects", duplicate="object", run="object", fill_gaps="object"
+    )
+    name = str(body.get("action"))
+    if name not in (*_ACTIONS, "export"):
+        raise bad_request(f"[action] is one of {', '.join((*_ACTIONS, 'export'))}")
+    if body.get("ids") == []:
+        raise bad_request("[ids] names no rule")
+    service = request.app.state.service
+
+    def work() -> bytes | _Outcome:
+        with service.records.transaction() as session:
+            outcome = _Outcome(name)
+            chosen = _chosen(session, body, outcome)
+            if name == "export":
+                return exported(session, chosen)
+            for rule in chosen:
+                try:
+                    with session.begin_nested():
+                        outcome.add(rule, None if dry_run else _ACTIONS[name](session, actor, rule, body))
+                except (ApiError, TocsinError) as error:
+                    outcome.fail(error, rule.id, rule.name)
+            return outcome
+
+    found = await run_in_threadpool(work)
+    service.watch.wake()
+    if isinstance(found, bytes):
+        return Response(found, media_type="application/ndjson")
+    return answer(request, found.told(), 500 if found.errors else 200)
+
+
+def _chosen(session: Session, body: Mapping[str, Any], outcome: _Outcome) -> list[StoredRule]:
+    """Return the rules that a body names; those that there are not become failures."""
+    rules = list(session.scalars(select(StoredRule).order_by(StoredRule.name)))
+    ids = body.get("ids")
+    if ids is None:
+        return matching_rules(rules, body.get("query"))
+    known = {rule.id: rule for rule in rules}
+    for id_ in ids:
+        if id_ not in known:
+            outcome.fail(ApiError(404, "resource_not_found_exception", f'id: "{id_}" not found'), id_, None)
+    return [rule for rule in rules if rule.id in ids]
+
+
+class _Outcome:
+    """What came of an action, as Kibana tells it."""
+
+    def __init__(self, action: str) -> None:
+        self.action = action
+        self.results: dict[str, list[dict[str, Any]]] = {
+            "created": [], "deleted": [], "skipped": [], "updated": []
+        }  # fmt: skip
+        self.succeeded = 0
+        self.errors: list[dict[str, Any]] = []
+
+    def add(self, rule: StoredRule, made: StoredRule | None) -> None:
+        """Note that it was done with a rule."""
+        self.succeeded += 1
+        if made is not None:
+            self.results["created"].append(shown(made))
+        elif self.action != "duplicate":
+            self.results["deleted" if self.action == "delete" else "updated"].append(shown(rule))
+
+    def fail(self, error: ApiError | TocsinError, id_: str, name: str | None) -> None:
+        """Note that it could not be done with a rule."""
+        status, message = (error.status, error.reason) if isinstance(error, ApiError) else (400, error.message)
+        self.errors.append({"message": message, "status_code": status, "rules": [{"id": id_, "name": name}]})
+
+    def told(self) -> dict[str, Any]:
+        """Return what is answered."""
+        total = self.succeeded + len(self.errors)
+        summary = {"failed": len(self.errors), "skipped": 0, "succeeded": self.succeeded, "total": total}
+        attributes = {"results": self.results, "summary": summary}
+        if not self.errors:
+            return {"success": True, "rules_count": total, "attributes": attributes}
+        how = "partially failed" if self.succeeded else "failed"
+        message = f"Bulk {self.action} {how}: {self.errors[0]['message']}"
+        return {
+            "success": False, "rules_count": total, "attributes": {**attributes, "errors": self.errors},
+            "message": message, "status_code": 500,
+        }  # fmt: skip
