@@ -8,9 +8,10 @@ import time
 import pytest
 
 from tests.watch.virtual import BAD, MINUTE, SECOND, START, Office, rule
-from tocsin.watch import execution
+from tocsin.watch import execution, watch
 from tocsin.watch.alert_index import StoreWithAlerts
 from tocsin.watch.findings import of_events
+from tocsin.watch.patience import patiently
 from tocsin.watch.settings import WatchSettings
 
 
@@ -136,24 +137,29 @@ def test_a_rule_that_takes_long_holds_up_no_other(tmp_path, monkeypatch):
             go_on.wait()
         return of_events(asked, rows)
 
+    waits = []
+
+    def waiting(work, seconds):
+        waits.append(seconds)
+        return patiently(work, seconds)
+
     monkeypatch.setattr(execution, "_events", slow)
+    monkeypatch.setattr(watch, "patiently", waiting)
     on_alerts = rule(
-        "reader",
-        "kibana.alert.rule.name: slow",
-        type="query",
-        language="kuery",
-        index=[".alerts-*"],
+        "reader", "kibana.alert.rule.name: slow", type="query", language="kuery", index=[".alerts-*"],
         interval="1m",
-    )
+    )  # fmt: skip
     office = Office(tmp_path, [rule("slow"), rule("quick"), on_alerts], WatchSettings(patience=SECOND // 5))
     office.seen = StoreWithAlerts(office.store, office.records)
     office.turn()
+    office.until(START + 2 * MINUTE)
     office.event(**BAD)
     for minute in (5, 10):
         office.until(START + minute * MINUTE)
         office.turn()
     assert [name for name, _ in office.named_alerts()] == ["quick"]
     assert len([run for run in office.executions() if office.names()[run.rule_uuid] == "slow"]) == 0
+    time.sleep(0.05)
     go_on.set()
     until = time.monotonic() + 10
     while len(office.alerts()) < 2 and time.monotonic() < until:
@@ -163,5 +169,6 @@ def test_a_rule_that_takes_long_holds_up_no_other(tmp_path, monkeypatch):
     office.turn()
     of_slow = [run for run in office.executions() if office.names()[run.rule_uuid] == "slow"]
     assert sum(run.ticks for run in of_slow) == 2
+    assert sorted(set(waits)) == [0, 0.2]  # for the next execution of a rule that took long nobody waits
     run_until(office, office.now + 2 * MINUTE)  # a rule that reads alerts finds the one that came late
     assert sorted(name for name, _ in office.named_alerts()) == ["quick", "reader", "slow"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
@@ -17,7 +17,7 @@ from tocsin.moments import iso, to_nanoseconds
 from tocsin.rules.files import read_rule
 from tocsin.store.records.access import Actor
 from tocsin.store.records.database import chunks
-from tocsin.store.records.models import Execution, StoredRule
+from tocsin.store.records.models import Execution, Gap, StoredRule
 from tocsin.store.records.rules import NoSuchRuleError, add_rule, change_rule, find_rule, set_enabled
 from tocsin.watch.checks import Problem, problems
 
@@ -35,7 +35,14 @@ MANAGED = frozenset(
 _REQUIRED = ("name", "description", "risk_score", "severity", "type")
 
 
-def shown(stored: StoredRule, last: Execution | None = None) -> dict[str, Any]:
+class LastExecution(NamedTuple):
+    """The last execution of a rule, and by how many seconds it came too late: 0 where there was no gap."""
+
+    execution: Execution
+    gap: int
+
+
+def shown(stored: StoredRule, latest: LastExecution | None = None) -> dict[str, Any]:
     """Return a rule as Kibana shows it."""
     rule = {
         **DEFAULTS,
@@ -49,7 +56,8 @@ def shown(stored: StoredRule, last: Execution | None = None) -> dict[str, Any]:
         "updated_at": iso(to_nanoseconds(stored.updated)),
         "updated_by": stored.updated_by,
     }
-    if last is not None:
+    if latest is not None:
+        last, gap = latest
         status = {"warning": "partial failure"}.get(last.status, last.status)
         rule["execution_summary"] = {
             "last_execution": {
@@ -60,7 +68,7 @@ def shown(stored: StoredRule, last: Execution | None = None) -> dict[str, Any]:
                 "metrics": {
                     "total_search_duration_ms": int(last.durations.get("evaluating", 0) * 1000),
                     "total_indexing_duration_ms": int(last.durations.get("making alerts", 0) * 1000),
-                    "execution_gap_duration_s": 0,
+                    "execution_gap_duration_s": gap,
                 },
             }
         }
@@ -77,12 +85,20 @@ def named_rule(session: Session, id_: str | None, rule_id: str | None) -> Stored
         raise ApiError(404, "resource_not_found_exception", error.message) from None
 
 
-def last_executions(session: Session, ids: Iterable[str]) -> dict[str, Execution]:
+def last_executions(session: Session, ids: Iterable[str]) -> dict[str, LastExecution]:
     """Return the last execution of some rules."""
-    found: dict[str, Execution] = {}
+    found: dict[str, LastExecution] = {}
     for some in chunks(ids):
-        rows = session.scalars(select(Execution).where(Execution.rule_uuid.in_(some)).order_by(Execution.id))
-        found.update((row.rule_uuid, row) for row in rows)
+        newest = select(func.max(Execution.id)).where(Execution.rule_uuid.in_(some)).group_by(Execution.rule_uuid)
+        rows = {row.rule_uuid: row for row in session.scalars(select(Execution).where(Execution.id.in_(newest)))}
+        late = {
+            gap.rule_uuid
+            for gap in session.scalars(select(Gap).where(Gap.rule_uuid.in_(some)))
+            if gap.rule_uuid in rows and gap.first_tick <= rows[gap.rule_uuid].last_tick <= gap.last_tick
+        }
+        found.update(
+            (uuid, LastExecution(row, row.late // 10**9 if uuid in late else 0)) for uuid, row in rows.items()
+        )
     return found
 
 

@@ -55,6 +55,7 @@ class State:
     last: Last | None = None
     missing: tuple[int, list[str]] | None = None  # patterns that no index fits, as of how many indices
     running: Future[Done] | None = None  # an execution that takes long
+    slow: bool = False  # the last one took so long that nobody waits for the next
 
     @property
     def schedule(self) -> Schedule:
@@ -285,8 +286,8 @@ class Watch:
         work = partial(
             self._run_tick, state.entry, rule, memory.copy(), state.done_to, tick, now, self.cursor or 0
         )
-        running = patiently(work, self.settings.patience / SECOND)
-        if not running.done():
+        running = patiently(work, 0 if state.slow else self.settings.patience / SECOND)
+        if not running.done() and not state.slow:
             log.warning("%s takes long; the other rules go on", state.entry.name)
         return self._finished(state, running)
 
@@ -297,6 +298,7 @@ class Watch:
             return None
         late, state.running = state.running is not None, None
         done = running.result()
+        state.slow = sum(done.durations.values()) > self.settings.patience / SECOND
         if late:  # rules that look at alerts have looked behind the moment at which these were made
             now = self.store.watermark()
             for alert in done.alerts:
