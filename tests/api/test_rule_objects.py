@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.watch.virtual import BAD, MINUTE, START, Office, rule
-from tocsin.api.rule_objects import last_executions, shown
+from tocsin.api.kibana.rule_objects import last_executions, shown
 from tocsin.store.records.models import StoredRule
 
 

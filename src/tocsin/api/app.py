@@ -13,27 +13,21 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from tocsin import __version__
-from tocsin.api import (
-    access_routes,
+from tocsin.api import access_routes, docs, operations
+from tocsin.api.answers import ApiError, bad_request, refused
+from tocsin.api.docs import add_docs
+from tocsin.api.elasticsearch import eql_routes, index_routes, ingest_routes, probes, search_routes
+from tocsin.api.kibana import (
     alert_routes,
     connector_routes,
-    docs,
-    eql_routes,
     exception_item_routes,
     exception_routes,
-    index_routes,
-    ingest_routes,
     list_routes,
     list_value_routes,
-    operations,
-    probes,
     rule_bulk_routes,
     rule_file_routes,
     rule_routes,
-    search_routes,
 )
-from tocsin.api.answers import ApiError, bad_request, refused
-from tocsin.api.docs import add_docs
 from tocsin.api.service import Service
 from tocsin.errors import TocsinError
 from tocsin.store.events import StoreError

@@ -55,7 +55,7 @@ def import_rules(
     data: Data = None,
 ) -> None:
     """Take rules in, to be run by the service. One that cannot be taken stops no other."""
-    from tocsin.api.rule_transfer import Import
+    from tocsin.api.kibana.rule_transfer import Import
     from tocsin.ecs import default_schema
     from tocsin.rules.load import bundled_folder
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import pyarrow as pa
-from sqlalchemy.orm import Session
 
-from tocsin.detection.schedule import SECOND, Schedule, Window, span
+from tocsin.detection.schedule import SECOND, Schedule, Window
 from tocsin.store.events import EventStore
 from tocsin.store.patterns import takes
 from tocsin.store.records.database import Records
@@ -26,15 +25,17 @@ from tocsin.watch.backfill import AskedRuns
 from tocsin.watch.documents import stamp
 from tocsin.watch.execution import Executor, late_ticks, needed_from
 from tocsin.watch.kept import KeptEvents
-from tocsin.watch.ledger import Done, Last, LostTickError
+from tocsin.watch.ledger import Done
 from tocsin.watch.memory import Memory, Needless
 from tocsin.watch.new_terms import last_of_each
+from tocsin.watch.notes import Notes
 from tocsin.watch.past import read_past
 from tocsin.watch.patience import patiently
 from tocsin.watch.reading import Reader
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.ruleset import Entry, changes, read_entries
 from tocsin.watch.settings import WatchSettings
+from tocsin.watch.state import State
 from tocsin.watch.volume import Volume
 
 log = logging.getLogger(__name__)
@@ -42,25 +43,6 @@ _LOOK_BACK = 600 * SECOND  # what rules are read together for at a start; four t
 _MOMENT = SECOND // 20
 _NEAR = 60 * SECOND  # how far behind it may be for a tick to be run by itself, before what has come in since
 _FORGET_EVERY = 3600 * SECOND
-_BATCH = 200  # executions without alerts that share a transaction
-
-
-@dataclass
-class State:
-    """A rule on the watch."""
-
-    entry: Entry
-    done_to: int
-    memory: Memory | None = None
-    last: Last | None = None
-    missing: tuple[int, list[str]] | None = None  # patterns that no index fits, as of how many indices
-    running: Future[Done] | None = None  # an execution that takes long
-    slow: bool = False  # the last one took so long that nobody waits for the next
-
-    @property
-    def schedule(self) -> Schedule:
-        """When the rule is due; a rule that cannot be read is due every five minutes, to tell so."""
-        return self.entry.schedule or Schedule(300_000_000_000, "now-6m")
 
 
 @dataclass
@@ -77,12 +59,17 @@ class Watch:
         self.executor = Executor(self.store, self.records)
         self.asked = AskedRuns(self.store, self.records, self.executor, lambda alerts: self.raised(alerts))
         self.cursor: int | None = None  # up to which arrivals have been looked at
-        self.started = 0
         self._counted = False  # what was there at the start
         self._forgotten = 0
         self.volume = Volume(0)
         self._reader = Reader([])
-        self._waiting: list[tuple[Done, int, State]] = []
+        self._notes = self._noting(0)
+
+    def _noting(self, started: int) -> Notes:
+        def lost(state: State) -> None:
+            self.states.pop(state.entry.uuid, None)  # to be read anew
+
+        return Notes(self.records, started, lambda alerts: self.raised(alerts), lost)
 
     def restart(self) -> None:
         """Forget everything, and take it up from records and the store again: a turn has ended halfway."""
@@ -92,7 +79,8 @@ class Watch:
         """Take up changed rules, look at what has come in, and run what is due."""
         mark = self.store.watermark()
         if self.cursor is None:
-            self.cursor = self.started = mark
+            self.cursor = mark
+            self._notes = self._noting(mark)
             self.volume = Volume(mark - 6 * _LOOK_BACK)
         self._take_up(mark)
         tick = self._next_tick()
@@ -121,7 +109,7 @@ class Watch:
         looked = time.monotonic()
         for state in sorted(self.states.values(), key=lambda state: state.memory.rows if state.memory else 0):
             self._run_due(state, upto)
-        self._flush()
+        self._notes.write()
         log.debug(
             "looked at %d events in %.1f s, ran rules in %.1f s",
             self.volume.total - seen, looked - began, time.monotonic() - looked,
@@ -225,11 +213,11 @@ class Watch:
 
     def _since(self, state: State, rule: WatchedRule) -> int:
         """Return from when on a rule needs events: those of its next window, and of the history before."""
-        return min(needed_from(rule, _next(state, rule)), self._recent(state, rule))
+        return min(needed_from(rule, state.next_tick), self._recent(state, rule))
 
     def _recent(self, state: State, rule: WatchedRule) -> int:
         """Return from when on a rule needs every event: from its next window on, and a little more."""
-        start = rule.schedule.window(_next(state, rule)).start or 0
+        start = rule.schedule.window(state.next_tick).start or 0
         return start if rule.by_arrival else start - self.settings.kept
 
     # ---- events
@@ -261,7 +249,7 @@ class Watch:
             if done is None:
                 return
             previous, state.done_to = state.done_to, done.last_tick
-            if not self._note(state, done, previous):
+            if not self._notes.note(state, done, previous):
                 return
         rule = state.entry.watched
         if rule is not None and state.memory is not None:
@@ -273,8 +261,7 @@ class Watch:
         Return None for one that takes long: it goes on beside the others, and is asked for again in later turns.
         """
         rule, memory = state.entry.watched, state.memory
-        interval = state.schedule.interval
-        tick = state.done_to // interval * interval + interval
+        tick = state.next_tick
         if state.running is not None:
             return self._finished(state, state.running)
         failure = state.entry.failure or self._reader.broken.get(state.entry.uuid)
@@ -344,54 +331,6 @@ class Watch:
             wanted = [p for p in rule.ready.index if not p.startswith("-")]
             state.missing = len(names), [p for p in wanted if not any(takes([p], name) for name in names)]
         return state.missing[1]
-
-    def _note(self, state: State, done: Done, previous: int) -> bool:
-        """Write down what was done, at once where there are alerts; tell whether the rule goes on."""
-        self._waiting.append((done, previous, state))
-        if done.alerts or done.grown or len(self._waiting) >= _BATCH:
-            return self._flush(state)
-        return True
-
-    def _flush(self, asking: State | None = None) -> bool:
-        """Write down what waits; tell whether the rule that asks may go on."""
-        waiting, self._waiting = self._waiting, []
-        raised: list[StoredAlert] = []
-        lost: list[State] = []
-        with self.records.transaction() as session:
-            for done, previous, state in waiting:
-                if state in lost:
-                    continue
-                try:
-                    state.last = ledger.write(session, done, previous, state.last)
-                except LostTickError:
-                    log.warning("%s was run by another service, or changed", state.entry.name)
-                    lost.append(state)
-                    continue
-                self._note_gap(session, state, done)
-                raised += done.alerts
-        for state in lost:
-            self.states.pop(state.entry.uuid, None)  # to be read anew
-        if raised:
-            self.raised(raised)
-        return asking not in lost
-
-    def _note_gap(self, session: Session, state: State, done: Done) -> None:
-        interval = state.schedule.interval
-        if done.failure:
-            ledger.note_gap(session, done.rule, done.first_tick, done.last_tick, "failed", interval)
-            return
-        # Missed is what was not run before the next tick was due.
-        missed = min(done.last_tick, (done.last_tick + done.late) // interval * interval - interval)
-        if missed >= done.first_tick:
-            cause = "service down" if missed <= self.started else "overload"
-            new = ledger.note_gap(session, done.rule, done.first_tick, missed, cause, interval, filled_by="tocsin")
-            if new:
-                log.warning("%s runs %s late: %s", state.entry.name, span(done.late), cause)
-
-
-def _next(state: State, rule: WatchedRule) -> int:
-    interval = rule.schedule.interval
-    return state.done_to // interval * interval + interval
 
 
 def _needless(rule: WatchedRule) -> Needless | None:

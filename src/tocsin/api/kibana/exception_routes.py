@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import bad_request
 from tocsin.api.body import body_of, read_typed, read_upload
-from tocsin.api.exception_objects import (
+from tocsin.api.kibana.exception_objects import (
     KINDS,
+    Wanted,
     changing,
-    chosen,
     kept_item,
     kept_list,
-    page_of,
+    removed,
     shown_item,
     shown_list,
     told,
 )
-from tocsin.api.rule_objects import named_rule
-from tocsin.api.rule_transfer import Import, exported_lists
+from tocsin.api.kibana.rule_objects import named_rule
+from tocsin.api.kibana.rule_transfer import Import, exported_lists
 from tocsin.api.security import allow
 from tocsin.store.records import exceptions as kept
 from tocsin.store.records.access import Actor, Scope
@@ -72,27 +72,18 @@ async def delete_list(
 
     def work(session: Any) -> Any:
         found = kept.get_list(session, id_=id, list_id=list_id)
-        gone = shown_list(found)
-        kept.remove_list(session, actor, found)
-        return gone
+        return removed(session, actor, found, shown_list, kept.remove_list)
 
     return await told(request, work)
 
 
 @router.get("/exception_lists/_find", dependencies=[_READ])
-async def find_lists(
-    request: Request,
-    page: int = Query(1, ge=1),
-    per_page: int = Query(20, ge=1, le=10_000),
-    filter: str | None = None,
-    sort_field: str | None = None,
-    sort_order: str = "asc",
-) -> Response:
+async def find_lists(request: Request, wanted: Annotated[Wanted, Depends()]) -> Response:
     """Return the exception lists that a filter in KQL over `exception-list.attributes.*` fits, or all."""
 
     def work(session: Any) -> Any:
         every = [shown_list(one) for one in session.scalars(select(ExceptionList).order_by(ExceptionList.list_id))]
-        return page_of(chosen(every, filter, sort_field, sort_order), page, per_page)
+        return wanted.of(every)
 
     return await told(request, work)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import answer, bad_request
 from tocsin.api.body import body_of, read_typed
-from tocsin.api.exception_objects import KINDS, chosen, kept_item, page_of, shown_item, told
+from tocsin.api.kibana.exception_objects import KINDS, Wanted, kept_item, removed, shown_item, told
 from tocsin.api.security import allow
 from tocsin.detection.exceptions import exception_condition
 from tocsin.eql import syntax as s
@@ -63,23 +63,13 @@ async def delete_item(
 
     def work(session: Any) -> Any:
         found = kept.get_item(session, id_=id, item_id=item_id)
-        gone = shown_item(found)
-        kept.remove_item(session, actor, found)
-        return gone
+        return removed(session, actor, found, shown_item, kept.remove_item)
 
     return await told(request, work)
 
 
 @router.get("/_find", dependencies=[_READ])
-async def find_items(
-    request: Request,
-    list_id: str,
-    page: int = Query(1, ge=1),
-    per_page: int = Query(20, ge=1, le=10_000),
-    filter: str | None = None,
-    sort_field: str | None = None,
-    sort_order: str = "asc",
-) -> Response:
+async def find_items(request: Request, list_id: str, wanted: Annotated[Wanted, Depends()]) -> Response:
     """Return the exceptions of some lists, separated by commas, that a filter in KQL fits, or all."""
 
     def work(session: Any) -> Any:
@@ -87,7 +77,7 @@ async def find_items(
         for name in names:
             kept.get_list(session, list_id=name)
         every = [shown_item(item) for item in kept.items_of(session, names)]
-        return page_of(chosen(every, filter, sort_field, sort_order), page, per_page)
+        return wanted.of(every)
 
     return await told(request, work)
 

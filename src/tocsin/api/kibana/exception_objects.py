@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Query, Request
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.filters import Filter
+from tocsin.api.kibana.filters import Filter
 from tocsin.detection.exceptions import exception_condition
 from tocsin.ecs import Schema
 from tocsin.errors import QueryError
@@ -21,6 +22,7 @@ from tocsin.store.records.access import Actor
 from tocsin.store.records.exceptions import ExceptionListError
 from tocsin.store.records.models import ExceptionItem, ExceptionList, ValueList
 
+_Remove = Callable[[Session, Actor, Any], None]
 KINDS = {
     "id": "string", "list_id": "string", "item_id": "string", "name": "string", "entries": "objects",
     "comments": "array", "expire_time": "string",
@@ -81,23 +83,43 @@ async def told(request: Request, work: Callable[[Any], Any]) -> Response:
     return answer(request, await run_in_threadpool(changing, request, work))
 
 
+def removed(session: Session, actor: Actor, found: Any, shown: Callable[[Any], Any], remove: _Remove) -> Any:
+    """Remove a thing, and return it as it was shown."""
+    gone = shown(found)
+    remove(session, actor, found)
+    return gone
+
+
 def page_of(every: Sequence[dict[str, Any]], page: int, per_page: int) -> dict[str, Any]:
     """Return one page of many things, as Kibana shows it."""
     data = every[(page - 1) * per_page : page * per_page]
     return {"data": data, "page": page, "per_page": per_page, "total": len(every)}
 
 
-def chosen(
-    every: Sequence[dict[str, Any]], filter: str | None, sort_field: str | None, sort_order: str
-) -> list[dict[str, Any]]:
-    """Return those of some lists or exceptions that a filter fits, in the order asked for. Raises ApiError."""
-    found = FILTER.matching(every, filter)
-    if sort_field is None:
-        return found
-    if sort_field not in _SORTS:
-        raise bad_request(f"[sort_field] is one of {', '.join(sorted(_SORTS))}")
-    name = sort_field.removeprefix("_")
-    return sorted(found, key=lambda one: str(one.get(name, "")).lower(), reverse=sort_order == "desc")
+class Wanted:
+    """Which lists or exceptions a request asks for: those that a filter in KQL fits, in an order, page by page."""
+
+    def __init__(
+        self,
+        page: Annotated[int, Query(ge=1)] = 1,
+        per_page: Annotated[int, Query(ge=1, le=10_000)] = 20,
+        filter: str | None = None,
+        sort_field: str | None = None,
+        sort_order: str = "asc",
+    ) -> None:
+        self.page, self.per_page, self.filter = page, per_page, filter
+        self.sort_field, self.sort_order = sort_field, sort_order
+
+    def of(self, every: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Return the page of some things, as Kibana shows it. Raises ApiError."""
+        found = FILTER.matching(every, self.filter)
+        if self.sort_field is not None:
+            if self.sort_field not in _SORTS:
+                raise bad_request(f"[sort_field] is one of {', '.join(sorted(_SORTS))}")
+            name = self.sort_field.removeprefix("_")
+            backwards = self.sort_order == "desc"
+            found = sorted(found, key=lambda one: str(one.get(name, "")).lower(), reverse=backwards)
+        return page_of(found, self.page, self.per_page)
 
 
 def kept_list(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, read_json
-from tocsin.api.searching import flag, is_cut, patterns_of, searched
+from tocsin.api.elasticsearch.searching import flag, is_cut, patterns_of, searched
 from tocsin.api.security import allow
 from tocsin.ecs import FieldType
 from tocsin.search.errors import NoSuchIndexError

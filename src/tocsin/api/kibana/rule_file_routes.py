@@ -14,8 +14,8 @@ from starlette.responses import Response
 
 from tocsin.api.answers import answer, bad_request
 from tocsin.api.body import body_of, read_typed, read_upload
-from tocsin.api.rule_objects import checked, read_rule_body
-from tocsin.api.rule_transfer import Import, exported
+from tocsin.api.kibana.rule_objects import checked, read_rule_body
+from tocsin.api.kibana.rule_transfer import Import, exported
 from tocsin.api.security import allow
 from tocsin.errors import RuleError
 from tocsin.moments import to_nanoseconds

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tocsin.api.answers import ApiError
-from tocsin.api.exception_objects import kept_item, kept_list, shown_item, shown_list
-from tocsin.api.rule_objects import checked, save_changed, save_new, shown
+from tocsin.api.kibana.exception_objects import kept_item, kept_list, shown_item, shown_list
+from tocsin.api.kibana.rule_objects import checked, save_changed, save_new, shown
 from tocsin.ecs import Schema
 from tocsin.errors import TocsinError
 from tocsin.store.records import exceptions as lists

@@ -15,9 +15,9 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, read_typed
-from tocsin.api.filters import matching_rules
-from tocsin.api.rule_objects import kept, shown
-from tocsin.api.rule_transfer import exported
+from tocsin.api.kibana.filters import matching_rules
+from tocsin.api.kibana.rule_objects import kept, shown
+from tocsin.api.kibana.rule_transfer import exported
 from tocsin.api.security import allow
 from tocsin.detection.schedule import SECOND, UNITS
 from tocsin.errors import TocsinError

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, read_body, read_json
-from tocsin.api.searching import SHARDS, flag, is_cut, patterns_of, searched
+from tocsin.api.elasticsearch.searching import SHARDS, flag, is_cut, patterns_of, searched
 from tocsin.api.security import allow
 from tocsin.query_dsl.parse import read_query
 from tocsin.search.hits import context_of, count, read_search, run_search

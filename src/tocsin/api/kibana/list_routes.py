@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from tocsin.api.answers import answer, bad_request
 from tocsin.api.body import body_of, read_typed
-from tocsin.api.exception_objects import page_of, told
-from tocsin.api.list_objects import TYPES, required_text, shown
+from tocsin.api.kibana.exception_objects import page_of, removed, told
+from tocsin.api.kibana.list_objects import TYPES, required_text, shown
 from tocsin.api.security import allow
 from tocsin.store.records import exceptions as kept
 from tocsin.store.records.access import Actor, Scope
@@ -71,9 +71,7 @@ async def delete(request: Request, id: str, actor: Actor = _WRITE) -> Response:
 
     def work(session: Any) -> Any:
         found = kept.get_values(session, id)
-        gone = shown(found)
-        kept.remove_values_list(session, actor, found)
-        return gone
+        return removed(session, actor, found, shown, kept.remove_values_list)
 
     return await told(request, work)
 

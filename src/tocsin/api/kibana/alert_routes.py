@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, read_json
-from tocsin.api.search_routes import search_work
-from tocsin.api.searching import searched
+from tocsin.api.elasticsearch.search_routes import search_work
+from tocsin.api.elasticsearch.searching import searched
 from tocsin.api.security import allow
 from tocsin.query_dsl.build import Context
 from tocsin.query_dsl.parse import read_query

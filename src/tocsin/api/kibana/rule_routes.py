@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of
-from tocsin.api.filters import matching_rules
-from tocsin.api.rule_objects import (
+from tocsin.api.kibana.filters import matching_rules
+from tocsin.api.kibana.rule_objects import (
     checked,
     last_executions,
     named_rule,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tocsin.api.answers import bad_request
-from tocsin.api.exception_objects import managed
+from tocsin.api.kibana.exception_objects import managed
 from tocsin.store.records.models import ListedValue, ValueList
 
 

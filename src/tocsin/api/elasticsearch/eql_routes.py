@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer
 from tocsin.api.body import read_json
+from tocsin.api.elasticsearch.searching import flag, is_cut, patterns_of, seconds, told_of
 from tocsin.api.running import Running
-from tocsin.api.searching import flag, is_cut, patterns_of, seconds, told_of
 from tocsin.api.security import allow
 from tocsin.search.eql import read_eql, run_eql
 from tocsin.search.hits import context_of

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from tocsin.api.answers import bad_request
 from tocsin.api.body import body_of, read_typed, read_upload
-from tocsin.api.exception_objects import changing, page_of, told
-from tocsin.api.list_objects import TYPES, checked_value, required_text, shown, shown_value
+from tocsin.api.kibana.exception_objects import changing, page_of, told
+from tocsin.api.kibana.list_objects import TYPES, checked_value, required_text, shown, shown_value
 from tocsin.api.security import allow
 from tocsin.store.records import exceptions as kept
 from tocsin.store.records.access import Actor, Scope
