@@ -45,6 +45,7 @@ def test_from_the_rule_to_the_closed_alert(tmp_path):
         assert "open: 1" in run(tmp_path, "alerts", "open", ids[0])
         executions = run(tmp_path, "rules", "executions", "mpcmdrun")
         assert re.search(r"Remote File Download via MpCmdRun.*329 +3 +3", executions)
+    assert "no index fits" in executions
 
 
 def test_rules_are_taken_from_exports_and_folders(tmp_path):

@@ -31,7 +31,7 @@ def list_alerts(
     from tocsin.cli.alerts_page import print_alerts
     from tocsin.store.records.models import StoredAlert
 
-    asked = select(StoredAlert).order_by(StoredAlert.created.desc(), StoredAlert.id)
+    asked = select(StoredAlert).order_by(StoredAlert.created.desc(), StoredAlert.time.desc(), StoredAlert.id)
     if status:
         asked = asked.where(StoredAlert.status == status)
     if not building_blocks:

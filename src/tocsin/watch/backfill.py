@@ -82,7 +82,7 @@ def executions(
         for tick in some:
             done = executor.run(rule, memory, [tick], before, executor.store.watermark(), kind, previewed)
             done.late = 0
-            done.events = volume.count(rule.ready.index, done.window, by_arrival=rule.by_arrival)
+            ledger.tell(done, rule, done.window, volume, executor.store.names())
             if previewed is not None:
                 previewed.add(done.alerts)
             yield done

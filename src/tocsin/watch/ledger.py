@@ -17,7 +17,9 @@ from tocsin.store.records.alerts import keep_document
 from tocsin.store.records.database import chunks
 from tocsin.store.records.models import Delivery, Execution, Gap, Run, StoredAlert, StoredRule
 from tocsin.watch.outbox import note_actions
+from tocsin.watch.rule import WatchedRule
 from tocsin.watch.suppression import Group, describe
+from tocsin.watch.volume import Volume, fitting_none
 
 # Tables rather than entities, put together once: every tick of every rule writes these.
 _RULES: Any = StoredRule.__table__
@@ -84,6 +86,14 @@ class Done:
     def told(self) -> list[str]:
         """What is told about it."""
         return [*([self.failure] if self.failure else []), *self.messages]
+
+
+def tell(done: Done, rule: WatchedRule, window: Window, volume: Volume, names: Iterable[str]) -> None:
+    """Say how many events were there to be read, and which patterns fit none of the indices."""
+    done.events = volume.count(rule.ready.index, window, by_arrival=rule.by_arrival)
+    missing = fitting_none(rule.ready.index, tuple(names))
+    if missing:
+        done.messages.insert(0, f"no index fits the pattern {', '.join(missing)}")
 
 
 class LostTickError(Exception):

@@ -19,7 +19,6 @@ class State:
     done_to: int
     memory: Memory | None = None
     last: Last | None = None
-    missing: tuple[int, list[str]] | None = None  # patterns that no index fits, as of how many indices
     running: Future[Done] | None = None  # an execution that takes long
     slow: bool = False  # the last one took so long that nobody waits for the next
 

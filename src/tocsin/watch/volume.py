@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,13 @@ from tocsin.store.patterns import takes
 
 _SECOND = 1_000_000_000
 _KEPT = 3 * 86_400  # seconds that are counted one by one; windows that reach further back are not counted
+
+
+@lru_cache(1 << 12)
+def fitting_none(patterns: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the index patterns that take none of the indices; such as exclude some do not count."""
+    wanted = (pattern for pattern in patterns if not pattern.startswith("-"))
+    return tuple(pattern for pattern in wanted if not any(takes([pattern], name) for name in names))
 
 
 class Volume:

@@ -17,7 +17,6 @@ import pyarrow as pa
 
 from tocsin.detection.schedule import SECOND, Schedule, Window
 from tocsin.store.events import EventStore
-from tocsin.store.patterns import takes
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
 from tocsin.watch import ledger
@@ -25,7 +24,7 @@ from tocsin.watch.backfill import AskedRuns
 from tocsin.watch.documents import stamp
 from tocsin.watch.execution import Executor, late_ticks, needed_from
 from tocsin.watch.kept import KeptEvents
-from tocsin.watch.ledger import Done
+from tocsin.watch.ledger import Done, tell
 from tocsin.watch.memory import Memory, Needless
 from tocsin.watch.new_terms import last_of_each
 from tocsin.watch.notes import Notes
@@ -291,7 +290,7 @@ class Watch:
             for alert in done.alerts:
                 stamp(alert, now)
         assert state.entry.watched is not None
-        self._tell(state, state.entry.watched, done.window, done)
+        tell(done, state.entry.watched, done.window, self.volume, self.store.names())
         return done
 
     def _nothing(self, state: State, first: int, last: int, now: int, failure: str | None = None) -> Done:
@@ -300,7 +299,8 @@ class Watch:
         ticks = (last - first) // state.schedule.interval + 1
         done = Done(state.entry.uuid, first, last, ticks, window, late=now - last, failure=failure)
         if state.entry.watched is not None:
-            self._tell(state, state.entry.watched, Window(state.schedule.window(first).start, window.end), done)
+            whole = Window(state.schedule.window(first).start, window.end)
+            tell(done, state.entry.watched, whole, self.volume, self.store.names())
         return done
 
     def _run_tick(
@@ -317,20 +317,6 @@ class Watch:
                 past = read_past(self.store, [rule], start, memory.since, cursor)
                 memory.reach_back(start, past.get(rule.uuid, []))
         return self.executor.run(rule, memory, [*late, tick], tick, now)
-
-    def _tell(self, state: State, rule: WatchedRule, window: Window, done: Done) -> None:
-        """Say how many events were there to be read, and which patterns no index fits."""
-        done.events = self.volume.count(rule.ready.index, window, by_arrival=rule.by_arrival)
-        missing = self._missing(state, rule)
-        if missing:
-            done.messages.insert(0, f"no index fits the pattern {', '.join(missing)}")
-
-    def _missing(self, state: State, rule: WatchedRule) -> list[str]:
-        names = self.store.names()
-        if state.missing is None or state.missing[0] != len(names):
-            wanted = [p for p in rule.ready.index if not p.startswith("-")]
-            state.missing = len(names), [p for p in wanted if not any(takes([p], name) for name in names)]
-        return state.missing[1]
 
 
 def _needless(rule: WatchedRule) -> Needless | None:
