@@ -155,12 +155,13 @@ def one_round(data: Path) -> None:
     connection.commit()
     connection.close()
     gc.set_threshold(100_000)  # as in the service
-    lake.clock = ArrivalClock(0, lambda: due + 1_000_000, lambda: 0)
+    lake.clock = ArrivalClock(0, lambda: due + 1_000_000, lambda: 0)  # and stays there
     started, used = time.time(), time.process_time()
     watch = Watch(lake, records)
     watch.turn()
-    while any(state.running is not None for state in watch.states.values()):
+    while any(state.next_tick <= due for state in watch.states.values()):
         watch.turn()
+        time.sleep(0.05)
     taken = time.time() - started
     states = watch.states.values()
     rows = sum(state.memory.rows for state in states if state.memory)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 
 import pytest
 
-from tests.watch.virtual import BAD, MINUTE, SECOND, START, Office, rule
-from tocsin.watch import execution, watch
+from tests.watch.virtual import BAD, MINUTE, ROOT, SECOND, START, Office, rule
+from tocsin.store.records.exceptions import add_item, add_list
+from tocsin.store.records.models import StoredRule
+from tocsin.store.records.rules import change_rule
+from tocsin.watch import execution, loading, watch
 from tocsin.watch.alert_index import StoreWithAlerts
 from tocsin.watch.findings import of_events
 from tocsin.watch.patience import patiently
@@ -172,3 +176,72 @@ def test_a_rule_that_takes_long_holds_up_no_other(tmp_path, monkeypatch):
     assert sorted(set(waits)) == [0, 0.2]  # for the next execution of a rule that took long nobody waits
     run_until(office, office.now + 2 * MINUTE)  # a rule that reads alerts finds the one that came late
     assert sorted(name for name, _ in office.named_alerts()) == ["quick", "reader", "slow"]
+
+
+def test_a_rule_that_has_to_read_much_of_the_past_holds_up_no_other(tmp_path, monkeypatch):
+    """It is run when it has read all, and finds what it would have found on time."""
+    go_on = threading.Event()
+    whole = loading.Loading._stretch
+
+    def stretch(self, needed, *span):
+        if any(one.rule.rule.name == "new" for one in needed):
+            go_on.wait()
+        return whole(self, needed, *span)
+
+    monkeypatch.setattr(loading.Loading, "_stretch", stretch)
+    office = Office(tmp_path, [rule("quick")], WatchSettings(patience=SECOND // 5))
+    office.turn()
+    office.until(START + MINUTE)
+    office.event(**BAD)
+    office.until(START + 2 * MINUTE)
+    office.turn()
+    office.add(rule("new"))
+    for minute in (3, 5, 10):
+        office.until(START + minute * MINUTE)
+        office.event(**BAD)
+        office.turn()
+    assert told_by(office) == {"quick": 3}
+    go_on.set()
+    until = time.monotonic() + 10
+    while told_by(office) != {"quick": 3, "new": 3} and time.monotonic() < until:
+        office.turn()
+        time.sleep(0.05)
+    assert told_by(office) == {"quick": 3, "new": 3}
+    (gap,) = office.gaps()
+    assert (gap.cause, gap.filled_by, gap.first_tick - START) == ("overload", "tocsin", 5 * MINUTE)
+
+
+def told_by(office):
+    return Counter(name for name, _ in office.named_alerts())
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"severity": "high"}, True),
+        ({"max_signals": 7}, True),
+        ({"interval": "10m"}, False),
+        ({"index": ["logs-*", "other"]}, False),
+        ({"query": 'process where process.name == "bad.exe" and true and host.name != "x"'}, False),
+        ({"alert_suppression": {"group_by": ["host.name"]}}, False),
+        ({"exceptions_list": [{"list_id": "l", "type": "detection"}]}, False),
+        ({"timestamp_override": "event.ingested"}, False),
+    ],
+)
+def test_a_rule_that_looks_at_the_same_events_as_before_does_not_read_the_past_anew(office, change, same):
+    office.turn()
+    office.pass_(MINUTE)
+    office.event(**BAD)
+    office.turn()
+    [uuid] = office.watch.states
+    memory = office.watch.states[uuid].memory
+    with office.records.transaction() as session:
+        item = {"list_id": "l", "name": "n", "entries": [{"field": "host.name", "type": "exists"}]}
+        add_list(session, ROOT, {"list_id": "l", "name": "l"})
+        add_item(session, ROOT, item, None)
+        stored = session.get(StoredRule, uuid)
+        change_rule(session, ROOT, stored, {**stored.document, **change})
+    run_until(office, START + 30 * MINUTE)
+    assert (office.watch.states[uuid].memory is memory) is same
+    (alert,) = office.documents()
+    assert alert["kibana.alert.severity"] == change.get("severity", "low")

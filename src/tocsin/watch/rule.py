@@ -16,6 +16,7 @@ from tocsin.esql.compile import METADATA
 from tocsin.rules.model import Rule
 
 INGESTED = "event.ingested"
+_OF_TIME = ("timestamp_override", "timestamp_override_fallback_disabled", "history_start")
 _OF_EVENTS = frozenset({"eql", "query", "saved_query", "esql"})
 
 
@@ -88,6 +89,15 @@ class WatchedRule:
         names += (field for part in _PARTS.get(self.rule.type, ()) for field in part(self.rule))
         names += suppressed_by(self.rule)
         return tuple(dict.fromkeys(names))
+
+    def remembers_as(self, other: WatchedRule) -> bool:
+        """Tell whether it remembers the same of the same events as another, however else they differ."""
+        mine, theirs = self.rule, other.rule
+        return (self.ready.statement, self.ready.index, self.ready.ordering, self.schedule, self.types) == (
+            other.ready.statement, other.ready.index, other.ready.ordering, other.schedule, other.types
+        ) and all(
+            getattr(mine, name) == getattr(theirs, name) for name in ("type", "query", *_OF_TIME)
+        )  # fmt: skip
 
     @cached_property
     def read(self) -> frozenset[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
+
+import pyarrow as pa
 
 from tocsin.detection.schedule import Schedule
 from tocsin.watch.ledger import Done, Last
@@ -18,9 +21,16 @@ class State:
     entry: Entry
     done_to: int
     memory: Memory | None = None
+    loading: bool = False  # whether what it needs of the past is still being read
     last: Last | None = None
     running: Future[Done] | None = None  # an execution that takes long
     slow: bool = False  # the last one took so long that nobody waits for the next
+
+    def remember(self, parts: Iterable[pa.Table]) -> None:
+        """Remember rows of events that fit it."""
+        if self.memory is not None:
+            for part in parts:
+                self.memory.add(part)
 
     @property
     def schedule(self) -> Schedule:

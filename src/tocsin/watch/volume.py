@@ -34,6 +34,20 @@ class Volume:
         self._counts: dict[tuple[str, bool], npt.NDArray[np.int64]] = {}
         self._sums: dict[tuple[str, bool], npt.NDArray[np.int64]] = {}
 
+    def beside(self) -> Volume:
+        """Return an empty one that can be merged into this one."""
+        found = Volume(self.since)
+        found._base = self._base
+        return found
+
+    def merge(self, other: Volume) -> None:
+        """Take up what another one has counted from the same moment on."""
+        if other._base != self._base:  # this one has let go of what lies days back
+            return
+        self.total += other.total
+        for key, added in other._counts.items():
+            self._grow(key, added)
+
     def add(self, index: str, times: npt.NDArray[np.int64], arrivals: npt.NDArray[np.int64]) -> None:
         """Count events of an index. What happened before `since` is not counted by its own time."""
         self.total += len(times)
@@ -41,13 +55,15 @@ class Volume:
             seconds = moments // _SECOND - self._base
             seconds = seconds[(seconds >= 0) & (seconds < 2 * _KEPT)]
             key = (index, by_arrival)
-            added = np.bincount(seconds) if len(seconds) else np.zeros(0, np.int64)
-            known = self._counts.get(key, np.zeros(0, np.int64))
-            if len(added) > len(known):
-                known = np.concatenate((known, np.zeros(len(added) - len(known), np.int64)))
-            known[: len(added)] += added
-            self._counts[key] = known
-            self._sums.pop(key, None)
+            self._grow(key, np.bincount(seconds) if len(seconds) else np.zeros(0, np.int64))
+
+    def _grow(self, key: tuple[str, bool], added: npt.NDArray[np.int64]) -> None:
+        known = self._counts.get(key, np.zeros(0, np.int64))
+        if len(added) > len(known):
+            known = np.concatenate((known, np.zeros(len(added) - len(known), np.int64)))
+        known[: len(added)] += added
+        self._counts[key] = known
+        self._sums.pop(key, None)
 
     def count(self, patterns: Sequence[str], window: Window, *, by_arrival: bool) -> int:
         """Return how many events a window holds in the indices that patterns take."""

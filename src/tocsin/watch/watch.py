@@ -25,6 +25,7 @@ from tocsin.watch.documents import stamp
 from tocsin.watch.execution import Executor, late_ticks, needed_from
 from tocsin.watch.kept import KeptEvents
 from tocsin.watch.ledger import Done, tell
+from tocsin.watch.loading import Loading, Needed
 from tocsin.watch.memory import Memory, Needless
 from tocsin.watch.new_terms import last_of_each
 from tocsin.watch.notes import Notes
@@ -38,9 +39,9 @@ from tocsin.watch.state import State
 from tocsin.watch.volume import Volume
 
 log = logging.getLogger(__name__)
-_LOOK_BACK = 600 * SECOND  # what rules are read together for at a start; four times as far for fewer, and so on
 _MOMENT = SECOND // 20
 _NEAR = 60 * SECOND  # how far behind it may be for a tick to be run by itself, before what has come in since
+_COUNTED = 3600 * SECOND  # how far back of a start events are counted
 _FORGET_EVERY = 3600 * SECOND
 
 
@@ -59,6 +60,7 @@ class Watch:
         self.asked = AskedRuns(self.store, self.records, self.executor, lambda alerts: self.raised(alerts))
         self.cursor: int | None = None  # up to which arrivals have been looked at
         self._counted = False  # what was there at the start
+        self._loadings: list[tuple[Loading, dict[str, State], bool]] = []
         self._forgotten = 0
         self.volume = Volume(0)
         self._reader = Reader([])
@@ -80,8 +82,9 @@ class Watch:
         if self.cursor is None:
             self.cursor = mark
             self._notes = self._noting(mark)
-            self.volume = Volume(mark - 6 * _LOOK_BACK)
+            self.volume = Volume(mark - _COUNTED)
         self._take_up(mark)
+        self._loaded()
         tick = self._next_tick()
         if tick < mark < self.cursor + _NEAR:  # what has come in since then is not to delay its rules
             self._turn_to(tick)
@@ -142,9 +145,19 @@ class Watch:
             state = State(entry, 0, last=known.last if known else None)
             self.states[entry.uuid] = state
             self._place(state, entry, mark)
+            if known is not None:
+                self._keep_memory(state, known)
         every = [state.entry.watched for state in self.states.values() if state.entry.watched is not None]
         self._reader = Reader(every)
         self._load([self.states[entry.uuid] for entry in entries])
+
+    def _keep_memory(self, state: State, known: State) -> None:
+        """Let a rule that looks at the same events as before go on with what it remembers of them."""
+        rule, before = state.entry.watched, known.entry.watched
+        if rule is None or before is None or known.memory is None or known.loading or known.running is not None:
+            return
+        if rule.remembers_as(before) and known.memory.since <= self._since(state, rule):
+            state.memory = known.memory
 
     def _changed(self, uuid: str, mark: int) -> int:
         """Return the number of changes that a rule here has seen; none once an exception of it has expired."""
@@ -176,39 +189,40 @@ class Watch:
         state.done_to = place
 
     def _load(self, states: Sequence[State]) -> None:
-        """Read what rules need of the past, every event once: all rules what came in last, few what is older."""
+        """Have what rules need of the past read."""
         assert self.cursor is not None
-        rules: list[tuple[State, WatchedRule, int]] = []
+        needed: list[Needed] = []
         for state in states:
             rule = state.entry.watched
-            if rule is not None:
-                state.memory = Memory.of(rule, self._since(state, rule))
-                rules.append((state, rule, min(state.memory.since, state.done_to)))
-        end, reach = self.cursor, _LOOK_BACK
-        while rules:
-            within = [since for *_, since in rules if since >= self.cursor - reach]
-            reach *= 4
-            if not within:
-                continue
-            start = min(within)
-            volume = None if self._counted else self.volume
+            if rule is not None and state.memory is None:
+                since = self._since(state, rule)
+                state.memory, state.loading = Memory.of(rule, since), True
+                needed.append(Needed(rule, since, min(since, state.done_to)))
+        if needed:
+            patience = self.settings.patience / SECOND
+            loading = Loading(self.store, needed, self.cursor, self.volume, patience)
+            self._loadings.append((loading, {state.entry.uuid: state for state in states}, not self._counted))
             self._counted = True
-            every = len(rules) == len(self._reader.rules)
-            reader = self._reader if every else Reader([rule for _, rule, _ in rules])
-            self._remember(self._arrived(reader, start, end, volume))
-            done = [(rule, state) for state, rule, since in rules if since >= start and not rule.by_arrival]
-            if done:
-                oldest = min(state.memory.since for _, state in done if state.memory)
-                self._remember(read_past(self.store, [rule for rule, _ in done], oldest, None, start))
-            rules = [one for one in rules if one[2] < start]
-            end = start
+
+    def _loaded(self) -> None:
+        """Take up what has been read of the past."""
+        going_on = []
+        for loading, states, counts in self._loadings:
+            for stretch in loading.take():
+                for uuid, parts in stretch.rows.items():
+                    states[uuid].remember(parts)
+                for uuid in stretch.ready:
+                    states[uuid].loading = False
+                if counts:
+                    self.volume.merge(stretch.volume)
+                self._reader.broken.update(stretch.broken)
+            if any(state.loading for state in states.values()):
+                going_on.append((loading, states, counts))
+        self._loadings = going_on
 
     def _remember(self, found: Mapping[str, Sequence[pa.Table]]) -> None:
         for uuid, parts in found.items():
-            memory = self.states[uuid].memory
-            if memory is not None:
-                for part in parts:
-                    memory.add(part)
+            self.states[uuid].remember(parts)
 
     def _since(self, state: State, rule: WatchedRule) -> int:
         """Return from when on a rule needs events: those of its next window, and of the history before."""
@@ -261,6 +275,8 @@ class Watch:
         """
         rule, memory = state.entry.watched, state.memory
         tick = state.next_tick
+        if state.loading:
+            return None
         if state.running is not None:
             return self._finished(state, state.running)
         failure = state.entry.failure or self._reader.broken.get(state.entry.uuid)
