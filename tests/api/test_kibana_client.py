@@ -212,6 +212,10 @@ def test_a_rule_gets_a_list_of_its_own_with_its_first_exception(rules, exception
     [named] = rules.get_rule(id=id_).body["exceptions_list"]
     assert (named["type"], named["list_id"]) == ("rule_default", made["list_id"])
     assert exceptions.find_items(list_id=made["list_id"]).body["total"] == 2
+    told = rules.bulk_action_rules(action="duplicate", ids=[id_]).body
+    [copied] = told["attributes"]["results"]["created"][0]["exceptions_list"]
+    assert copied["list_id"] != made["list_id"]
+    assert exceptions.find_items(list_id=copied["list_id"]).body["total"] == 2
     shared = exceptions.create_shared_list(name="Everybody", description="d").body
     assert shared["type"] == "detection"
 

@@ -1,27 +1,31 @@
 """Whatever happens to the service, its alerts are those of one pass in which nothing happened.
 
 Time is virtual. Events come in late and out of order, the service is stopped, dies in the middle of its work, or
-is too slow, and the wall clock is set forth and back. A second office gets the same events at the same moments,
-and every tick of it is run on time.
+is too slow, rules are changed, and the wall clock is set forth and back. A second office gets the same events at
+the same moments, and every tick of it is run on time.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
-from tests.watch.virtual import MINUTE, SECOND, START, Office, rule
+from tests.watch.virtual import MINUTE, ROOT, SECOND, START, Office, rule
 from tocsin.store.records.database import RecordsError
+from tocsin.store.records.models import StoredRule
+from tocsin.store.records.rules import change_rule
 from tocsin.watch.rule import INGESTED
 from tocsin.watch.settings import WatchSettings
 
 A, B, C = ('process where process.name == "a"', 'process where process.name == "b"', 'process.name == "c"')
 _STEPS = '[process where process.name == "a"] [process where process.name == "b"]'
 DAY = 86_400 * SECOND
-SETTINGS = WatchSettings(catch_up=60 * DAY, late=60 * DAY, patience=DAY)
+SETTINGS = WatchSettings(catch_up=60 * DAY, late=60 * DAY, patience=DAY, loading=DAY)
 RULES = [
     rule("event", A),
     rule("ingested", A, timestamp_override=INGESTED),
@@ -100,6 +104,7 @@ def steps():
         st.builds(Step, st.just("step"), st.floats(-7200, 7200)),
         st.builds(Step, st.just("stop")),
         st.builds(Step, st.just("crash"), st.integers(0, 6)),
+        st.builds(Step, st.just("edit"), st.integers(0, 2 * len(RULES) - 1)),
     )
     return st.lists(st.one_of(event, event, passing, passing, rare), max_size=60)
 
@@ -124,6 +129,8 @@ def play(office: Office, todo):
                 office.stop()
             case "crash":
                 crash(office, int(step.seconds))
+            case "edit":
+                edit(office, *divmod(int(step.seconds), 2))
     office.pass_(3 * 3600 * SECOND)
     office.turn()
 
@@ -148,6 +155,16 @@ def crash(office, after):
     finally:
         office.records.transaction = whole
         office.stop()
+
+
+def edit(office, number, how):
+    """Change a rule so that it raises the same, but looks (or does not) at other indices than before."""
+    with office.records.transaction() as session:
+        stored = session.scalars(select(StoredRule).order_by(StoredRule.rule_id)).all()[number]
+        document = {**stored.document, "severity": "high" if stored.document["severity"] == "low" else "low"}
+        if how and document["index"]:
+            document["index"] = ["logs-*", "none-*"] if document["index"] == ["logs-*"] else ["logs-*"]
+        change_rule(session, ROOT, stored, document, datetime.fromtimestamp(office.now / 1e9, UTC))
 
 
 def one_pass(folder, rules, events, upto):

@@ -42,7 +42,7 @@ class Office:
         self.seen: EventStore = self.store  # what the watch reads
         self.records = Records(url or f"sqlite:///{folder}/records.db")
         self.records.upgrade()
-        self.settings = settings or WatchSettings(patience=60 * MINUTE)
+        self.settings = settings or WatchSettings(patience=60 * MINUTE, loading=60 * MINUTE)
         self.watch: Watch | None = None
         self.rules = list(rules)
         for document in rules:

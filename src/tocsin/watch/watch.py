@@ -199,8 +199,8 @@ class Watch:
                 state.memory, state.loading = Memory.of(rule, since), True
                 needed.append(Needed(rule, since, min(since, state.done_to)))
         if needed:
-            patience = self.settings.patience / SECOND
-            loading = Loading(self.store, needed, self.cursor, self.volume, patience)
+            seconds = self.settings.loading / SECOND
+            loading = Loading(self.store, needed, self.cursor, self.volume, seconds)
             self._loadings.append((loading, {state.entry.uuid: state for state in states}, not self._counted))
             self._counted = True
 

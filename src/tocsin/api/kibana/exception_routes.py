@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -120,12 +119,7 @@ async def duplicate_list(
 
     def work(session: Any) -> Any:
         found = kept.get_list(session, list_id=list_id)
-        document = {name: value for name, value in found.document.items() if name != "list_id"}
-        copy = kept.add_list(session, actor, {**document, "name": f"{document.get('name')} [Duplicate]"})
-        for item in kept.items_of(session, [list_id]):
-            if include_expired_exceptions or item.expires is None or item.expires > datetime.now(UTC):
-                same = {name: value for name, value in item.document.items() if name != "item_id"}
-                kept.add_item(session, actor, {**same, "list_id": copy.list_id}, item.expires)
+        copy = kept.copy_list(session, actor, found, expired=include_expired_exceptions)
         return shown_list(copy)
 
     return await told(request, work)

@@ -23,6 +23,7 @@ from tocsin.detection.schedule import SECOND, UNITS
 from tocsin.errors import TocsinError
 from tocsin.moments import to_nanoseconds
 from tocsin.store.records.access import Actor, Scope
+from tocsin.store.records.exceptions import copy_list, get_list
 from tocsin.store.records.models import StoredRule
 from tocsin.store.records.rules import add_rule, ask_run, change_rule, remove_rule, set_enabled
 
@@ -46,10 +47,22 @@ def _delete(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str,
 
 def _duplicate(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> StoredRule:
     about = body.get("duplicate") or {}
-    copy = {**rule.document, "rule_id": str(uuid.uuid4()), "name": f"{rule.name} [Duplicate]", "immutable": False}
-    if not about.get("include_exceptions", True):
-        copy["exceptions_list"] = []
+    lists = rule.document.get("exceptions_list") or [] if about.get("include_exceptions", True) else []
+    expired = about.get("include_expired_exceptions", True) is not False
+    copy = {
+        **rule.document, "rule_id": str(uuid.uuid4()), "name": f"{rule.name} [Duplicate]", "immutable": False,
+        "exceptions_list": [_of_copy(session, actor, one, expired) for one in lists],
+    }  # fmt: skip
     return add_rule(session, actor, kept(copy), enabled=False)
+
+
+def _of_copy(session: Session, actor: Actor, named: Mapping[str, Any], expired: bool) -> Mapping[str, Any]:
+    """Return what a copy of a rule names in the place of a list: a copy of one that was the rule's own."""
+    if named.get("type") != "rule_default":
+        return named
+    found = get_list(session, list_id=str(named.get("list_id")))
+    copy = copy_list(session, actor, found, expired=expired)
+    return {**named, "id": copy.id, "list_id": copy.list_id}
 
 
 def _run(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:

@@ -79,6 +79,18 @@ def change_list(session: Session, actor: Actor, found: ExceptionList, document: 
     record(session, actor, "exception_list.changed", found.list_id)
 
 
+def copy_list(session: Session, actor: Actor, found: ExceptionList, *, expired: bool = True) -> ExceptionList:
+    """Keep a copy of an exception list with its items, those that have expired too unless told otherwise."""
+    about = {name: value for name, value in found.document.items() if name != "list_id"}
+    copy = add_list(session, actor, {**about, "name": f"{about.get('name')} [Duplicate]"})
+    now = datetime.now(UTC)
+    for item in items_of(session, [found.list_id]):
+        if expired or item.expires is None or item.expires > now:
+            same = {name: value for name, value in item.document.items() if name != "item_id"}
+            add_item(session, actor, {**same, "list_id": copy.list_id}, item.expires)
+    return copy
+
+
 def remove_list(session: Session, actor: Actor, found: ExceptionList) -> None:
     """Remove an exception list and its items."""
     touch_rules(session, [found.list_id])
