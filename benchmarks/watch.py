@@ -189,12 +189,15 @@ if __name__ == "__main__":
     parser.add_argument("--data", type=Path)
     parser.add_argument("--only-round", action="store_true")
     chosen = parser.parse_args()
+    rules = os.environ.get("RULES", "../shared/rules/elastic-windows")
+    if not Path(rules).exists():
+        parser.error(f"there are no rules in {rules}: name some, as in RULES=detection-rules/rules/windows")
     with tempfile.TemporaryDirectory() as temporary:
         made = (chosen.folder or Path(temporary)) / "requests"
         data = chosen.data or Path(temporary) / "data"
         if not chosen.only_round:
             prepare(made, chosen.events, _STAMP.decode())
             data.mkdir(parents=True, exist_ok=True)
-            enable(data, [os.environ.get("RULES", "../shared/rules/elastic-windows")])
+            enable(data, [rules])
             live(data, made, chosen.rate, chosen.seconds)
         one_round(data)
