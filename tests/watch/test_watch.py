@@ -7,15 +7,17 @@ import time
 from collections import Counter
 
 import pytest
+from sqlalchemy import select
 
 from tests.watch.virtual import BAD, MINUTE, ROOT, SECOND, START, Office, rule
 from tocsin.store.records.exceptions import add_item, add_list
 from tocsin.store.records.models import StoredRule
-from tocsin.store.records.rules import change_rule
+from tocsin.store.records.rules import change_rule, remove_rule
 from tocsin.watch import execution, loading, watch
 from tocsin.watch.alert_index import StoreWithAlerts
 from tocsin.watch.findings import of_events
 from tocsin.watch.patience import patiently
+from tocsin.watch.roster import Roster
 from tocsin.watch.settings import WatchSettings
 
 
@@ -245,3 +247,32 @@ def test_a_rule_that_looks_at_the_same_events_as_before_does_not_read_the_past_a
     assert (office.watch.states[uuid].memory is memory) is same
     (alert,) = office.documents()
     assert alert["kibana.alert.severity"] == change.get("severity", "low")
+
+
+def test_a_rule_that_is_removed_or_run_elsewhere_meanwhile_stops_no_other(tmp_path, monkeypatch):
+    """Its tick is lost; it is read anew, or is gone, and what has come in since is looked at all the same."""
+    office = Office(tmp_path, [rule("moved"), rule("gone"), rule("good")])
+    office.turn()
+    office.until(START + 4 * MINUTE)
+    office.event(**BAD)
+    office.turn()
+    whole = Roster.take_up
+
+    def meanwhile(self, *arguments):
+        whole(self, *arguments)
+        with office.records.transaction() as session:
+            for stored in session.scalars(select(StoredRule)):
+                if stored.name == "moved":
+                    stored.done_to = START + 5 * MINUTE
+                if stored.name == "gone":
+                    remove_rule(session, ROOT, stored)
+
+    office.until(START + 5 * MINUTE + 5 * SECOND)
+    office.event(**BAD)
+    office.pass_(5 * SECOND)
+    with monkeypatch.context() as patched:
+        patched.setattr(Roster, "take_up", meanwhile)
+        office.turn()
+    office.until(START + 10 * MINUTE)
+    office.turn()
+    assert told_by(office) == {"good": 2, "moved": 2}

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 
-import pyarrow as pa
-
-from tocsin.detection.schedule import SECOND, Schedule, Window
+from tocsin.detection.schedule import SECOND, Window
 from tocsin.store.events import EventStore
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
@@ -23,17 +21,15 @@ from tocsin.watch import ledger
 from tocsin.watch.backfill import AskedRuns
 from tocsin.watch.documents import stamp
 from tocsin.watch.execution import Executor, late_ticks, needed_from
-from tocsin.watch.kept import KeptEvents
 from tocsin.watch.ledger import Done, tell
-from tocsin.watch.loading import Loading, Needed
 from tocsin.watch.memory import Memory, Needless
 from tocsin.watch.new_terms import last_of_each
 from tocsin.watch.notes import Notes
 from tocsin.watch.past import read_past
 from tocsin.watch.patience import patiently
-from tocsin.watch.reading import Reader
+from tocsin.watch.roster import Roster
 from tocsin.watch.rule import WatchedRule
-from tocsin.watch.ruleset import Entry, changes, read_entries
+from tocsin.watch.ruleset import Entry
 from tocsin.watch.settings import WatchSettings
 from tocsin.watch.state import State
 from tocsin.watch.volume import Volume
@@ -55,22 +51,25 @@ class Watch:
     raised: Callable[[Sequence[StoredAlert]], None] = lambda alerts: None
 
     def __post_init__(self) -> None:
-        self.states: dict[str, State] = {}
         self.executor = Executor(self.store, self.records)
         self.asked = AskedRuns(self.store, self.records, self.executor, lambda alerts: self.raised(alerts))
         self.cursor: int | None = None  # up to which arrivals have been looked at
-        self._counted = False  # what was there at the start
-        self._loadings: list[tuple[Loading, dict[str, State], bool]] = []
         self._forgotten = 0
-        self.volume = Volume(0)
-        self._reader = Reader([])
-        self._notes = self._noting(0)
+        self._begin(0)
 
-    def _noting(self, started: int) -> Notes:
+    def _begin(self, now: int) -> None:
+        self.volume = Volume(now - _COUNTED)
+        self.roster = Roster(self.store, self.records, self.settings, self.volume)
+
         def lost(state: State) -> None:
-            self.states.pop(state.entry.uuid, None)  # to be read anew
+            self.roster.states.pop(state.entry.uuid, None)  # to be read anew
 
-        return Notes(self.records, started, lambda alerts: self.raised(alerts), lost)
+        self._notes = Notes(self.records, now, lambda alerts: self.raised(alerts), lost)
+
+    @property
+    def states(self) -> dict[str, State]:
+        """Where each rule stands, by its uuid."""
+        return self.roster.states
 
     def restart(self) -> None:
         """Forget everything, and take it up from records and the store again: a turn has ended halfway."""
@@ -81,10 +80,9 @@ class Watch:
         mark = self.store.watermark()
         if self.cursor is None:
             self.cursor = mark
-            self._notes = self._noting(mark)
-            self.volume = Volume(mark - _COUNTED)
-        self._take_up(mark)
-        self._loaded()
+            self._begin(mark)
+        self.roster.take_up(mark, self.cursor)
+        self.roster.loaded()
         tick = self._next_tick()
         if tick < mark < self.cursor + _NEAR:  # what has come in since then is not to delay its rules
             self._turn_to(tick)
@@ -127,112 +125,6 @@ class Watch:
         intervals = {state.schedule.interval for state in self.states.values()}
         return min((self.cursor // each * each + each for each in intervals), default=self.cursor + _NEAR)
 
-    # ---- rules
-
-    def _take_up(self, mark: int) -> None:
-        """Bring the states in line with records."""
-        with self.records.transaction() as session:
-            now_there = changes(session)
-            gone = [uuid for uuid in self.states if uuid not in now_there]
-            new = [u for u, changed in now_there.items() if self._changed(u, mark) != changed]
-            if not gone and not new:
-                return
-            entries = read_entries(session, new, self.store.schema(), mark)
-        for uuid in gone:
-            del self.states[uuid]
-        for entry in entries:
-            known = self.states.get(entry.uuid)
-            state = State(entry, 0, last=known.last if known else None)
-            self.states[entry.uuid] = state
-            self._place(state, entry, mark)
-            if known is not None:
-                self._keep_memory(state, known)
-        every = [state.entry.watched for state in self.states.values() if state.entry.watched is not None]
-        self._reader = Reader(every)
-        self._load([self.states[entry.uuid] for entry in entries])
-
-    def _keep_memory(self, state: State, known: State) -> None:
-        """Let a rule that looks at the same events as before go on with what it remembers of them."""
-        rule, before = state.entry.watched, known.entry.watched
-        if rule is None or before is None or known.memory is None or known.loading or known.running is not None:
-            return
-        if rule.remembers_as(before) and known.memory.since <= self._since(state, rule):
-            state.memory = known.memory
-
-    def _changed(self, uuid: str, mark: int) -> int:
-        """Return the number of changes that a rule here has seen; none once an exception of it has expired."""
-        known = self.states.get(uuid)
-        if known is None or (known.entry.until is not None and known.entry.until <= mark):
-            return -1
-        return known.entry.changed
-
-    def _place(self, state: State, entry: Entry, mark: int) -> None:
-        """Find where a rule goes on, and note what was missed and is not run by itself."""
-        schedule = state.schedule
-        interval = schedule.interval
-        begins = min(entry.watched_from, mark) // interval * interval
-        upto = entry.done_to
-        with self.records.transaction() as session:
-            if upto is not None and upto < begins:  # it was disabled meanwhile
-                missed = _ends(schedule, upto, begins)
-                if missed is not None:
-                    ledger.note_gap(session, entry.uuid, *missed, "disabled", interval)
-            place = begins if upto is None else max(upto, begins)
-            oldest = (mark - self.settings.catch_up) // interval * interval
-            if place < oldest:
-                missed = _ends(schedule, place, oldest)
-                if missed is not None:
-                    ledger.note_gap(session, entry.uuid, *missed, "service down", interval)
-                place = oldest
-            if place != upto:
-                ledger.skip(session, entry.uuid, upto, place)
-        state.done_to = place
-
-    def _load(self, states: Sequence[State]) -> None:
-        """Have what rules need of the past read."""
-        assert self.cursor is not None
-        needed: list[Needed] = []
-        for state in states:
-            rule = state.entry.watched
-            if rule is not None and state.memory is None:
-                since = self._since(state, rule)
-                state.memory, state.loading = Memory.of(rule, since), True
-                needed.append(Needed(rule, since, min(since, state.done_to)))
-        if needed:
-            seconds = self.settings.loading / SECOND
-            loading = Loading(self.store, needed, self.cursor, self.volume, seconds)
-            self._loadings.append((loading, {state.entry.uuid: state for state in states}, not self._counted))
-            self._counted = True
-
-    def _loaded(self) -> None:
-        """Take up what has been read of the past."""
-        going_on = []
-        for loading, states, counts in self._loadings:
-            for stretch in loading.take():
-                for uuid, parts in stretch.rows.items():
-                    states[uuid].remember(parts)
-                for uuid in stretch.ready:
-                    states[uuid].loading = False
-                if counts:
-                    self.volume.merge(stretch.volume)
-                self._reader.broken.update(stretch.broken)
-            if any(state.loading for state in states.values()):
-                going_on.append((loading, states, counts))
-        self._loadings = going_on
-
-    def _remember(self, found: Mapping[str, Sequence[pa.Table]]) -> None:
-        for uuid, parts in found.items():
-            self.states[uuid].remember(parts)
-
-    def _since(self, state: State, rule: WatchedRule) -> int:
-        """Return from when on a rule needs events: those of its next window, and of the history before."""
-        return min(needed_from(rule, state.next_tick), self._recent(state, rule))
-
-    def _recent(self, state: State, rule: WatchedRule) -> int:
-        """Return from when on a rule needs every event: from its next window on, and a little more."""
-        start = rule.schedule.window(state.next_tick).start or 0
-        return start if rule.by_arrival else start - self.settings.kept
-
     # ---- events
 
     def _look(self, mark: int) -> None:
@@ -240,16 +132,12 @@ class Watch:
         assert self.cursor is not None
         if mark <= self.cursor:
             return
-        kept = self.executor.kept
-        self._remember(self._arrived(self._reader, self.cursor, mark, self.volume, kept))
+        span = {"arrived_from": self.cursor, "arrived_to": mark}
+        found = self.roster.reader.read(
+            self.store, self.store.schema(), **span, volume=self.volume, kept=self.executor.kept
+        )
+        self.roster.remember(found)
         self.cursor = mark
-
-    def _arrived(
-        self, reader: Reader, start: int, end: int, volume: Volume | None, kept: KeptEvents | None = None
-    ) -> dict[str, list[pa.Table]]:
-        """Return, by rule, the rows of events that arrived in a span of time, whenever they happened."""
-        schema = self.store.schema()
-        return reader.read(self.store, schema, arrived_from=start, arrived_to=end, volume=volume, kept=kept)
 
     # ---- runs
 
@@ -266,7 +154,7 @@ class Watch:
                 return
         rule = state.entry.watched
         if rule is not None and state.memory is not None:
-            state.memory.forget(self._recent(state, rule), state.done_to, _needless(rule))
+            state.memory.forget(self.roster.recent(state, rule), state.done_to, _needless(rule))
 
     def _run_next(self, state: State, last: int, now: int) -> Done | None:
         """Run the next tick, or all up to one that see no event: after a pause there may be thousands.
@@ -279,7 +167,7 @@ class Watch:
             return None
         if state.running is not None:
             return self._finished(state, state.running)
-        failure = state.entry.failure or self._reader.broken.get(state.entry.uuid)
+        failure = state.entry.failure or self.roster.reader.broken.get(state.entry.uuid)
         if rule is None or memory is None or failure:
             return self._nothing(state, tick, last, now, failure or "not read")
         empty = memory.unseen(state.done_to, last, rule.schedule)
@@ -340,10 +228,3 @@ def _needless(rule: WatchedRule) -> Needless | None:
     if rule.rule.type != "new_terms":
         return None
     return lambda rows: ~last_of_each(rows, rule.rule.terms_fields)
-
-
-def _ends(schedule: Schedule, after: int, upto: int) -> tuple[int, int] | None:
-    """Return the first and the last of the ticks behind a moment and up to another, none where there is none."""
-    first = after // schedule.interval * schedule.interval + schedule.interval
-    last = upto // schedule.interval * schedule.interval
-    return (first, last) if first <= last else None

@@ -1,0 +1,149 @@
+"""The rules on the watch: taken up from records as they change, with what they need of the past."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from tocsin.detection.schedule import SECOND, Schedule
+from tocsin.store.events import EventStore
+from tocsin.store.records.database import Records
+from tocsin.watch import ledger
+from tocsin.watch.execution import needed_from
+from tocsin.watch.loading import Loading, Needed
+from tocsin.watch.memory import Memory
+from tocsin.watch.reading import Reader
+from tocsin.watch.rule import WatchedRule
+from tocsin.watch.ruleset import Entry, changes, read_entries
+from tocsin.watch.settings import WatchSettings
+from tocsin.watch.state import State
+from tocsin.watch.volume import Volume
+
+
+@dataclass
+class Roster:
+    """Where each enabled rule of records stands (`states`, by uuid), and all of them together (`reader`)."""
+
+    store: EventStore
+    records: Records
+    settings: WatchSettings
+    volume: Volume
+    states: dict[str, State] = field(default_factory=dict)
+    reader: Reader = field(default_factory=lambda: Reader([]))
+    _loadings: list[tuple[Loading, dict[str, State], bool]] = field(default_factory=list)
+    _counted: bool = False  # what was there at the start
+
+    def take_up(self, mark: int, cursor: int) -> None:
+        """Bring the states in line with records; events that arrived before `cursor` have been looked at."""
+        with self.records.transaction() as session:
+            now_there = changes(session)
+            gone = [uuid for uuid in self.states if uuid not in now_there]
+            new = [u for u, changed in now_there.items() if self._changed(u, mark) != changed]
+            if not gone and not new:
+                return
+            entries = read_entries(session, new, self.store.schema(), mark)
+        for uuid in gone:
+            del self.states[uuid]
+        for entry in entries:
+            known = self.states.get(entry.uuid)
+            state = State(entry, 0, last=known.last if known else None)
+            self.states[entry.uuid] = state
+            self._place(state, entry, mark)
+            if known is not None:
+                self._keep_memory(state, known)
+        every = [state.entry.watched for state in self.states.values() if state.entry.watched is not None]
+        self.reader = Reader(every)
+        self._load([self.states[entry.uuid] for entry in entries], cursor)
+
+    def _keep_memory(self, state: State, known: State) -> None:
+        """Let a rule that looks at the same events as before go on with what it remembers of them."""
+        rule, before = state.entry.watched, known.entry.watched
+        if rule is None or before is None or known.memory is None or known.loading or known.running is not None:
+            return
+        if rule.remembers_as(before) and known.memory.since <= self._since(state, rule):
+            state.memory = known.memory
+
+    def _changed(self, uuid: str, mark: int) -> int:
+        """Return the number of changes that a rule here has seen; none once an exception of it has expired."""
+        known = self.states.get(uuid)
+        if known is None or (known.entry.until is not None and known.entry.until <= mark):
+            return -1
+        return known.entry.changed
+
+    def _place(self, state: State, entry: Entry, mark: int) -> None:
+        """Find where a rule goes on, and note what was missed and is not run by itself."""
+        schedule = state.schedule
+        interval = schedule.interval
+        begins = min(entry.watched_from, mark) // interval * interval
+        upto = entry.done_to
+        with self.records.transaction() as session:
+            if upto is not None and upto < begins:  # it was disabled meanwhile
+                missed = _ends(schedule, upto, begins)
+                if missed is not None:
+                    ledger.note_gap(session, entry.uuid, *missed, "disabled", interval)
+            place = begins if upto is None else max(upto, begins)
+            oldest = (mark - self.settings.catch_up) // interval * interval
+            if place < oldest:
+                missed = _ends(schedule, place, oldest)
+                if missed is not None:
+                    ledger.note_gap(session, entry.uuid, *missed, "service down", interval)
+                place = oldest
+            if place != upto:
+                ledger.skip(session, entry.uuid, upto, place)
+        state.done_to = place
+
+    def _load(self, states: Sequence[State], cursor: int) -> None:
+        """Have what rules need of the past read."""
+        needed: list[Needed] = []
+        for state in states:
+            rule = state.entry.watched
+            if rule is not None and state.memory is None:
+                since = self._since(state, rule)
+                state.memory, state.loading = Memory.of(rule, since), True
+                needed.append(Needed(rule, since, min(since, state.done_to)))
+        if needed:
+            seconds = self.settings.loading / SECOND
+            loading = Loading(self.store, needed, cursor, self.volume, seconds)
+            self._loadings.append((loading, {state.entry.uuid: state for state in states}, not self._counted))
+            self._counted = True
+
+    def loaded(self) -> None:
+        """Take up what has been read of the past."""
+        going_on = []
+        for loading, states, counts in self._loadings:
+            for stretch in loading.take():
+                for uuid, parts in stretch.rows.items():
+                    states[uuid].remember(parts)
+                for uuid in stretch.ready:
+                    states[uuid].loading = False
+                if counts:
+                    self.volume.merge(stretch.volume)
+                self.reader.broken.update(stretch.broken)
+            if any(state.loading for state in states.values()):
+                going_on.append((loading, states, counts))
+        self._loadings = going_on
+
+    def remember(self, found: Mapping[str, Sequence[pa.Table]]) -> None:
+        """Let rules remember rows of events that fit them. One that is gone by now needs none."""
+        for uuid, parts in found.items():
+            state = self.states.get(uuid)
+            if state is not None:
+                state.remember(parts)
+
+    def _since(self, state: State, rule: WatchedRule) -> int:
+        """Return from when on a rule needs events: those of its next window, and of the history before."""
+        return min(needed_from(rule, state.next_tick), self.recent(state, rule))
+
+    def recent(self, state: State, rule: WatchedRule) -> int:
+        """Return from when on a rule needs every event: from its next window on, and a little more."""
+        start = rule.schedule.window(state.next_tick).start or 0
+        return start if rule.by_arrival else start - self.settings.kept
+
+
+def _ends(schedule: Schedule, after: int, upto: int) -> tuple[int, int] | None:
+    """Return the first and the last of the ticks behind a moment and up to another, none where there is none."""
+    first = after // schedule.interval * schedule.interval + schedule.interval
+    last = upto // schedule.interval * schedule.interval
+    return (first, last) if first <= last else None
