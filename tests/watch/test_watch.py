@@ -255,6 +255,7 @@ def test_a_rule_that_is_removed_or_run_elsewhere_meanwhile_stops_no_other(tmp_pa
     office.turn()
     office.until(START + 4 * MINUTE)
     office.event(**BAD)
+    office.until(START + 5 * MINUTE - 10 * SECOND)
     office.turn()
     whole = Roster.take_up
 
