@@ -277,3 +277,19 @@ def test_a_rule_that_is_removed_or_run_elsewhere_meanwhile_stops_no_other(tmp_pa
     office.until(START + 10 * MINUTE)
     office.turn()
     assert told_by(office) == {"good": 2, "moved": 2}
+
+
+def test_the_events_of_a_sequence_are_at_hand_when_it_is_raised(tmp_path, monkeypatch):
+    """Those of a step that many events fit, if an event before had their join key."""
+    query = 'sequence by host.name [process where process.name == "a"] [process where process.name == "b"]'
+    office = Office(tmp_path, [rule(query=query)])
+    office.turn()
+    for minute, names in ((1, "a"), (2, "b" * 1000)):
+        office.until(START + minute * MINUTE)
+        for number, name in enumerate(names):
+            office.event(event={"category": "process"}, process={"name": name}, host={"name": f"ws-{number}"})
+        office.turn()
+    monkeypatch.delattr(office.store.__class__, "find")
+    office.until(START + 5 * MINUTE)
+    office.turn()
+    assert len(office.alerts()) == 3

@@ -6,29 +6,36 @@ from collections import OrderedDict
 
 from tocsin.watch.findings import Place
 
-_SIZE = 128 << 20  # bytes
+_SURE, _LIKELY = 128 << 20, 256 << 20  # bytes
+
+
+class _Shelf:
+    """Documents by their place: as many as a number of bytes holds, the newest."""
+
+    def __init__(self, size: int) -> None:
+        self._size, self._used = size, 0
+        self.sources: OrderedDict[Place, bytes] = OrderedDict()
+
+    def add(self, place: Place, source: bytes) -> None:
+        if place in self.sources:
+            return
+        self.sources[place] = source
+        self._used += len(source)
+        while self._used > self._size:
+            _, gone = self.sources.popitem(last=False)
+            self._used -= len(gone)
 
 
 class KeptEvents:
-    """Documents by their place: as many as a number of bytes holds, the newest."""
+    """Events that are alerts by themselves, and others likely to be part of one, which never oust the former."""
 
-    def __init__(self, size: int = _SIZE) -> None:
-        self._size, self._used = size, 0
-        self._sources: OrderedDict[Place, bytes] = OrderedDict()
+    def __init__(self, sure: int = _SURE, likely: int = _LIKELY) -> None:
+        self._sure, self._likely = _Shelf(sure), _Shelf(likely)
 
-    def __contains__(self, place: Place) -> bool:
-        return place in self._sources
-
-    def add(self, place: Place, source: bytes) -> None:
+    def add(self, place: Place, source: bytes, *, sure: bool = True) -> None:
         """Keep an event."""
-        if place in self._sources:
-            return
-        self._sources[place] = source
-        self._used += len(source)
-        while self._used > self._size:
-            _, gone = self._sources.popitem(last=False)
-            self._used -= len(gone)
+        (self._sure if sure else self._likely).add(place, source)
 
     def get(self, place: Place) -> bytes | None:
         """Return an event's document, None where it is not kept: then the store has it."""
-        return self._sources.get(place)
+        return self._sure.sources.get(place) or self._likely.sources.get(place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import ChainMap
+from collections import ChainMap, deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -31,6 +31,8 @@ from tocsin.watch.rule import WatchedRule
 from tocsin.watch.volume import Volume
 
 log = logging.getLogger(__name__)
+_FEW = 64  # events of a batch that fit a step: a step that is met seldom
+_RARE_KEYS = 1 << 14
 Times = npt.NDArray[np.int64]
 
 
@@ -42,6 +44,7 @@ class Reader:
         self.broken: dict[str, str] = {}
         self._evaluator = self._ready(rules)
         self._schemas = {rule.uuid: m.schema_of(rule.types) for rule in rules}
+        self._rare: dict[str, deque[int]] = {}  # by rule, join keys that steps had which few events fit
 
     def _ready(self, rules: Iterable[WatchedRule]) -> Evaluator:
         chosen = [rule for rule in rules if rule.uuid not in self.broken]
@@ -142,19 +145,37 @@ class Reader:
     def _keep(
         self, batch: Joined, fits: Mapping[Target, Rows], every: Rows, part: _Part, kept: KeptEvents
     ) -> None:
-        """Keep the events of rules that make an alert of each; so many as one execution may raise."""
-        wanted = [
-            rows[: self.rules[uuid].rule.max_signals]
-            for (uuid, _), rows in fits.items()
-            if self.rules[uuid].of_events
-        ]
-        if not wanted:
-            return
-        rows = np.unique(np.concatenate(wanted))
-        at = pa.array(np.searchsorted(every, rows))
-        places = zip(part.indices.take(at).to_pylist(), part.ids.take(at).to_pylist(), strict=True)
-        for place, source in zip(places, batch.sources(rows.tolist()), strict=True):
-            kept.add(Place(*place), source)
+        """Keep events that alerts will most likely need; so many of a rule's step as one execution may raise."""
+        sure, likely = [], []
+        for (uuid, step), rows in sorted(fits.items(), key=lambda one: len(one[1])):
+            rule = self.rules[uuid]
+            if rule.of_events:
+                sure.append(rows[: rule.rule.max_signals])
+            elif rule.join_keys(step):
+                some = rows[self._likely(rule, step, part, np.searchsorted(every, rows))]
+                likely.append(some[: rule.rule.max_signals])
+        for wanted, is_sure in ((sure, True), (likely, False)):
+            if not wanted:
+                continue
+            chosen = np.unique(np.concatenate(wanted))
+            at = pa.array(np.searchsorted(every, chosen))
+            places = zip(part.indices.take(at).to_pylist(), part.ids.take(at).to_pylist(), strict=True)
+            for place, source in zip(places, batch.sources(chosen.tolist()), strict=True):
+                kept.add(Place(*place), source, sure=is_sure)
+
+    def _likely(
+        self, rule: WatchedRule, step: int, part: _Part, rows: npt.NDArray[np.intp]
+    ) -> npt.NDArray[np.bool_]:
+        """Tell which events of a sequence's step will most likely be part of one.
+
+        Those of a step that few events fit, and those that have a join key which such an event had.
+        """
+        keys, joinable = part.keys(rule.join_keys(step), rows)
+        rare = self._rare.setdefault(rule.uuid, deque(maxlen=_RARE_KEYS))
+        if len(rows) <= _FEW:
+            rare.extend(keys[joinable].tolist())
+            return joinable
+        return joinable & np.isin(keys, np.fromiter(rare, np.int64, len(rare)))
 
     def _selected(self, target: Target, rows: Rows, batch: Joined, table: EventTable) -> Rows:
         """Return those of a rule's rows that pass what its query asks of each by itself, beside its conditions."""
