@@ -79,7 +79,15 @@ class Scan:
         if self.times is not None:
             at = bisect_left(self.times, first)
             return at < len(self.times) and self.times[at] <= last
-        return (self.start is None or last >= self.start) and (self.end is None or first < self.end)
+        return _overlap(first, last, self.start, self.end)
+
+    def wants_arrived(self, first: int, last: int) -> bool:
+        """Tell the same of the moments between which events arrived."""
+        return _overlap(first, last, self.arrived_from, self.arrived_to)
+
+
+def _overlap(first: int, last: int, start: int | None, end: int | None) -> bool:
+    return (start is None or last >= start) and (end is None or first < end)
 
 
 @dataclass(frozen=True)

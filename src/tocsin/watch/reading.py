@@ -6,6 +6,7 @@ import logging
 from collections import ChainMap, deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -134,48 +135,49 @@ class Reader:
         ids = pa.array(batch.ids(every.tolist()), pa.string())
         names = batch.indices().take(pa.array(every))
         part = _Part(table.take(every), ids, names)
-        if kept is not None:
-            self._keep(batch, fits, every, part, kept)
-        return [
-            (uuid, self._remembered(self.rules[uuid], step, part, np.searchsorted(every, rows), arrived[rows]))
+        fitting = {
+            (uuid, step): part.fitting(self.rules[uuid].join_keys(step), np.searchsorted(every, rows))
             for (uuid, step), rows in fits.items()
             if len(rows)
+        }
+        if kept is not None:
+            self._keep(batch, fitting, every, part, kept)
+        arrived = arrived[every]
+        return [
+            (uuid, self._remembered(self.rules[uuid], step, part, found, arrived[found.rows]))
+            for (uuid, step), found in fitting.items()
         ]
 
     def _keep(
-        self, batch: Joined, fits: Mapping[Target, Rows], every: Rows, part: _Part, kept: KeptEvents
+        self, batch: Joined, fitting: Mapping[Target, _Fitting], every: Rows, part: _Part, kept: KeptEvents
     ) -> None:
         """Keep events that alerts will most likely need; so many of a rule's step as one execution may raise."""
         sure, likely = [], []
-        for (uuid, step), rows in sorted(fits.items(), key=lambda one: len(one[1])):
+        for (uuid, step), found in sorted(fitting.items(), key=lambda one: len(one[1].rows)):
             rule = self.rules[uuid]
             if rule.of_events:
-                sure.append(rows[: rule.rule.max_signals])
+                sure.append(found.rows[: rule.rule.max_signals])
             elif rule.join_keys(step):
-                some = rows[self._likely(rule, step, part, np.searchsorted(every, rows))]
-                likely.append(some[: rule.rule.max_signals])
+                likely.append(found.rows[self._likely(rule, found)][: rule.rule.max_signals])
         for wanted, is_sure in ((sure, True), (likely, False)):
             if not wanted:
                 continue
             chosen = np.unique(np.concatenate(wanted))
-            at = pa.array(np.searchsorted(every, chosen))
+            at = pa.array(chosen)
             places = zip(part.indices.take(at).to_pylist(), part.ids.take(at).to_pylist(), strict=True)
-            for place, source in zip(places, batch.sources(chosen.tolist()), strict=True):
+            for place, source in zip(places, batch.sources(every[chosen].tolist()), strict=True):
                 kept.add(Place(*place), source, sure=is_sure)
 
-    def _likely(
-        self, rule: WatchedRule, step: int, part: _Part, rows: npt.NDArray[np.intp]
-    ) -> npt.NDArray[np.bool_]:
+    def _likely(self, rule: WatchedRule, found: _Fitting) -> npt.NDArray[np.bool_]:
         """Tell which events of a sequence's step will most likely be part of one.
 
         Those of a step that few events fit, and those that have a join key which such an event had.
         """
-        keys, joinable = part.keys(rule.join_keys(step), rows)
         rare = self._rare.setdefault(rule.uuid, deque(maxlen=_RARE_KEYS))
-        if len(rows) <= _FEW:
-            rare.extend(keys[joinable].tolist())
-            return joinable
-        return joinable & np.isin(keys, np.fromiter(rare, np.int64, len(rare)))
+        if len(found.rows) <= _FEW:
+            rare.extend(found.keys[found.joinable].tolist())
+            return found.joinable
+        return found.joinable & np.isin(found.keys, np.fromiter(rare, np.int64, len(rare)))
 
     def _selected(self, target: Target, rows: Rows, batch: Joined, table: EventTable) -> Rows:
         """Return those of a rule's rows that pass what its query asks of each by itself, beside its conditions."""
@@ -195,11 +197,11 @@ class Reader:
         rule: WatchedRule,
         step: int,
         part: _Part,
-        rows: npt.NDArray[np.intp],
+        found: _Fitting,
         arrived: Times,
     ) -> pa.Table:
         table, times = part.table, arrived
-        keys, joinable = part.keys(rule.join_keys(step), rows)
+        rows, keys, joinable = found
         if not joinable.all():
             rows, keys, times, arrived = rows[joinable], keys[joinable], times[joinable], arrived[joinable]
         if not rule.by_arrival:
@@ -241,6 +243,14 @@ def _gather(found: dict[str, list[pa.Table]], rows: Future[list[tuple[str, pa.Ta
         found.setdefault(uuid, []).append(part)
 
 
+class _Fitting(NamedTuple):
+    """Events of a part that fit a step: where, a hash of their join keys, and which have every key they need."""
+
+    rows: npt.NDArray[np.intp]
+    keys: Times
+    joinable: npt.NDArray[np.bool_]
+
+
 class _Part:
     """The events of a batch that any rule fits."""
 
@@ -248,10 +258,8 @@ class _Part:
         self.table, self.ids, self.indices = table, ids, indices
         self._hashes: dict[str, Times] = {}
 
-    def keys(
-        self, fields: Sequence[s.FieldRef], rows: npt.NDArray[np.intp]
-    ) -> tuple[Times, npt.NDArray[np.bool_]]:
-        """Return a hash of the join keys of some rows, and which have every key that they need."""
+    def fitting(self, fields: Sequence[s.FieldRef], rows: npt.NDArray[np.intp]) -> _Fitting:
+        """Return some rows with a hash of their join keys, which are in some fields."""
         keys, joinable = np.zeros(len(rows), np.int64), np.ones(len(rows), np.bool_)
         several = np.zeros(len(rows), np.bool_)
         for field in fields:
@@ -268,7 +276,7 @@ class _Part:
             keys = keys * 1_000_003 + self._hash(field.name, column)[codes]
         keys &= ~1
         keys[several] = m.ANY_KEY
-        return keys, joinable
+        return _Fitting(rows, keys, joinable)
 
     def _hash(self, name: str, column: Column | None) -> Times:
         """Return the hashes of a column's values, with that of null behind."""

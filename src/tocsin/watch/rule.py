@@ -16,7 +16,6 @@ from tocsin.esql.compile import METADATA
 from tocsin.rules.model import Rule
 
 INGESTED = "event.ingested"
-_OF_TIME = ("timestamp_override", "timestamp_override_fallback_disabled", "history_start")
 _OF_EVENTS = frozenset({"eql", "query", "saved_query", "esql"})
 
 
@@ -92,11 +91,15 @@ class WatchedRule:
 
     def remembers_as(self, other: WatchedRule) -> bool:
         """Tell whether it remembers the same of the same events as another, however else they differ."""
-        mine, theirs = self.rule, other.rule
-        return (self.ready.statement, self.ready.index, self.ready.ordering, self.schedule, self.types) == (
-            other.ready.statement, other.ready.index, other.ready.ordering, other.schedule, other.types
-        ) and all(
-            getattr(mine, name) == getattr(theirs, name) for name in ("type", "query", *_OF_TIME)
+        return self._looked_at == other._looked_at
+
+    @property
+    def _looked_at(self) -> tuple[Any, ...]:
+        """What says which events it remembers, and what of them."""
+        ready, rule = self.ready, self.rule
+        return (
+            ready.statement, ready.index, ready.ordering, self.schedule, self.types, rule.type, rule.query,
+            rule.timestamp_override, rule.timestamp_override_fallback_disabled, rule.history_start,
         )  # fmt: skip
 
     @cached_property

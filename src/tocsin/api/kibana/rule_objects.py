@@ -91,11 +91,9 @@ def last_executions(session: Session, ids: Iterable[str]) -> dict[str, LastExecu
     for some in chunks(ids):
         newest = select(func.max(Execution.id)).where(Execution.rule_uuid.in_(some)).group_by(Execution.rule_uuid)
         rows = {row.rule_uuid: row for row in session.scalars(select(Execution).where(Execution.id.in_(newest)))}
-        late = {
-            gap.rule_uuid
-            for gap in session.scalars(select(Gap).where(Gap.rule_uuid.in_(some)))
-            if gap.rule_uuid in rows and gap.first_tick <= rows[gap.rule_uuid].last_tick <= gap.last_tick
-        }
+        within = Execution.last_tick.between(Gap.first_tick, Gap.last_tick)
+        joined = select(Gap.rule_uuid).join(Execution, (Execution.rule_uuid == Gap.rule_uuid) & within)
+        late = set(session.scalars(joined.where(Execution.id.in_(newest))))
         found.update(
             (uuid, LastExecution(row, row.late // 10**9 if uuid in late else 0)) for uuid, row in rows.items()
         )

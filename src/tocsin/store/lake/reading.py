@@ -62,11 +62,13 @@ _May = Callable[[Any], bool]
 def _tests(scan: Scan, types: Collection[str], positions: Mapping[str, int]) -> list[_May]:
     """Return what a row group's statistics must allow."""
     tests: list[_May] = []
-    arrival = Scan((), start=scan.arrived_from, end=scan.arrived_to)
-    for column, wanted in ((TIMESTAMP, scan), (ARRIVED, arrival)):
+    for column, wants, bounds in (
+        (TIMESTAMP, scan.wants, (scan.start, scan.end, scan.times)),
+        (ARRIVED, scan.wants_arrived, (scan.arrived_from, scan.arrived_to)),
+    ):
         at = positions.get(column)
-        if at is not None and (wanted.start, wanted.end, wanted.times) != (None, None, None):
-            tests.append(_in_time(at, wanted))
+        if at is not None and any(bound is not None for bound in bounds):
+            tests.append(_in_time(at, wants))
     for field, values in scan.equal.items():
         name = column_name(field)
         if name in positions and name + MANY not in types:
@@ -74,12 +76,12 @@ def _tests(scan: Scan, types: Collection[str], positions: Mapping[str, int]) -> 
     return tests
 
 
-def _in_time(at: int, scan: Scan) -> _May:
+def _in_time(at: int, wants: Callable[[int, int], bool]) -> _May:
     def may(group: pq.RowGroupMetaData) -> bool:
         found = group.column(at).statistics
         if found is None or not found.has_min_max:
             return True
-        return scan.wants(to_nanoseconds(found.min), to_nanoseconds(found.max) + 999)
+        return wants(to_nanoseconds(found.min), to_nanoseconds(found.max) + 999)
 
     return may
 

@@ -57,14 +57,7 @@ class StoredFile:
 
     def within(self, scan: Scan) -> bool:
         """Tell whether some of its events may lie in a scan's spans of time."""
-        if not scan.wants(self.first, self.last):
-            return False
-        if self.arrived is None:
-            return True
-        first, last = self.arrived
-        return (scan.arrived_from is None or last >= scan.arrived_from) and (
-            scan.arrived_to is None or first < scan.arrived_to
-        )
+        return scan.wants(self.first, self.last) and (self.arrived is None or scan.wants_arrived(*self.arrived))
 
 
 @dataclass(frozen=True)
