@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import socketserver
 import threading
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,10 +22,10 @@ from tocsin.watch.settings import WatchSettings
 
 
 class Hook:
-    """A server that keeps what it is sent; `status` is what it answers."""
+    """A server that keeps what it is sent; `status` and `answer` are what it answers."""
 
     def __init__(self):
-        self.got, self.status = list[dict[str, Any]](), 200
+        self.got, self.status, self.answer = list[dict[str, Any]](), 200, b""
         hook = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -30,6 +34,7 @@ class Hook:
                 hook.got.append({"path": self.path, "headers": dict(self.headers), "body": body})
                 self.send_response(hook.status)
                 self.end_headers()
+                self.wfile.write(hook.answer)
 
             def log_message(self, *_):
                 pass
@@ -164,6 +169,185 @@ def test_apprise_delivers(tmp_path, hook):
     deliver(office)
     [body] = hook.bodies()
     assert (body["title"], body["message"]) == ("r", "ws-1 ws-1")
+
+
+COMMAND = r'C:\new\x.exe "a_b" <script> & `*c*`'
+NASTY = {
+    **BAD,
+    "host": {"name": "ws-1"},
+    "process": {"name": "bad.exe", "command_line": COMMAND + "\nsecond line"},
+}
+TELLS = "**{{context.rule.name}}**: {{#alerts}}{{process.command_line}}{{/alerts}}"
+
+
+def raise_nasty(office):
+    office.event(**NASTY)
+    office.until((office.now // (5 * MINUTE) + 1) * 5 * MINUTE)
+    office.turn()
+
+
+def test_a_value_in_a_body_is_escaped_as_json(tmp_path, hook):
+    params = {"body": '{"text": "{{#context.alerts}}{{process.command_line}}{{/context.alerts}}"}'}
+    office = office_of(tmp_path, hook, {**action(), "params": params})
+    raise_nasty(office)
+    deliver(office)
+    assert hook.bodies() == [{"text": COMMAND + "\nsecond line"}]
+
+
+def test_a_value_in_a_body_that_is_no_json_stays_as_it_is(tmp_path, hook):
+    config = {"url": f"http://127.0.0.1:{hook.port}/", "headers": {"content-type": "text/plain"}}
+    office = office_of(
+        tmp_path,
+        hook,
+        {**action(), "params": {"body": "{{#alerts}}{{process.command_line}}{{/alerts}}"}},
+        config=config,
+    )
+    raise_nasty(office)
+    deliver(office)
+    assert hook.got[0]["body"].decode() == COMMAND + "\nsecond line"
+    assert hook.got[0]["headers"]["content-type"] == "text/plain"
+
+
+def to_apprise(tmp_path, hook, url, format_, **params):
+    config = {} if format_ is None else {"format": format_}
+    office = office_of(
+        tmp_path, hook, {**action(), "params": params}, type=".apprise", config=config, secrets={"urls": [url]}
+    )
+    raise_nasty(office)
+    deliver(office)
+    assert states(office) == [("delivered", 1)]
+
+
+@pytest.mark.parametrize("format_", [None, "text", "nonsense"])
+def test_a_text_reaches_a_service_as_it_is(tmp_path, hook, format_):
+    to_apprise(
+        tmp_path, hook, f"json://127.0.0.1:{hook.port}/", format_, message=TELLS, title="{{alerts.0.reason}}"
+    )
+    [body] = hook.bodies()
+    assert body["message"] == f"**r**: {COMMAND}\nsecond line"
+
+
+SHOWN = COMMAND.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+@pytest.mark.parametrize(
+    ("format_", "kind", "text"),
+    [
+        (None, False, f"**r**: {SHOWN}\nsecond line"),
+        ("markdown", True, "*r*: `" + SHOWN.replace("`", "'") + "`\nsecond line"),
+    ],
+)
+def test_slack_gets_its_three_characters_escaped_and_nothing_else(
+    tmp_path, hook, monkeypatch, format_, kind, text
+):
+    """Slack has `&`, `<` and `>` escaped in every text (docs.slack.dev, "Formatting message text")."""
+    monkeypatch.setattr("apprise.plugins.slack.NotifySlack.webhook_url", f"http://127.0.0.1:{hook.port}/services")
+    hook.answer = b"ok"  # Slack's
+    to_apprise(tmp_path, hook, "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ/#soc", format_, message=TELLS)
+    [body] = hook.bodies()
+    [told] = body["attachments"]
+    assert told["title"] == "r"
+    assert body["mrkdwn"] is kind
+    assert told["text"] == text
+    assert "<script>" not in told["text"]
+
+
+class Mailbox(socketserver.ThreadingTCPServer):
+    """A mail server that keeps what it is sent (RFC 5321, as little as a client needs)."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self):
+        self.got = list[Message]()
+        super().__init__(("127.0.0.1", 0), _MailSession)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class _MailSession(socketserver.StreamRequestHandler):
+    server: Mailbox
+
+    def say(self, line):
+        self.wfile.write(line + b"\r\n")
+
+    def handle(self):
+        self.say(b"220 mail")
+        for line in self.rfile:
+            command = line[:4].upper()
+            if command == b"DATA":
+                self.say(b"354 go on")
+                lines = []
+                while (one := self.rfile.readline()) != b".\r\n":
+                    lines.append(one.removeprefix(b"."))
+                self.server.got.append(message_from_bytes(b"".join(lines), policy=policy.default))
+            self.say(b"221 bye" if command == b"QUIT" else b"250 ok")
+            if command == b"QUIT":
+                return
+
+
+@pytest.fixture
+def mailbox():
+    made = Mailbox()
+    yield made
+    made.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("format_", "kind", "told"),
+    [
+        (None, "text/plain", ["**r**: " + COMMAND]),
+        (
+            "markdown",
+            "text/html",
+            ["<strong>r</strong>: <code>", html.escape(COMMAND.replace("`", "'"), quote=False)],
+        ),
+        ("html", "text/html", ["**r**: " + html.escape(COMMAND, quote=False)]),
+    ],
+)
+def test_a_mail_shows_values_as_they_are(tmp_path, hook, mailbox, format_, kind, told):
+    url = f"mailto://127.0.0.1:{mailbox.server_address[1]}/?from=tocsin@x.test&to=soc@x.test"
+    to_apprise(
+        tmp_path,
+        hook,
+        url,
+        format_,
+        message=TELLS,
+        subject='{{context.rule.name}} "<&>" \\ {{#alerts}}{{process.name}}{{/alerts}}',
+    )
+    [mail] = mailbox.got
+    assert mail["Subject"] == 'r "<&>" \\ bad.exe'
+    part = mail.get_body(("html", "plain"))
+    assert part.get_content_type() == kind
+    content = part.get_content().replace("&quot;", '"').replace("\r\n", "\n")
+    for text in told:
+        assert text in content
+    assert "<script>" not in content or kind == "text/plain"
+
+
+@pytest.mark.parametrize(
+    ("template", "told"),
+    [
+        ("{{context.rule.index}}", "logs-*"),
+        ("{{#alerts}}{{process.args}}{{/alerts}}", "a,b c"),
+        ("{{#alerts}}{{#process.args}}<{{.}}>{{/process.args}}{{/alerts}}", "<a><b c>"),
+        ("{{#alerts}}{{process.elevated}}{{/alerts}}", "true"),
+        ("{{#alerts}}{{host}}{{/alerts}}", '{"name":"ws-1"}'),
+        ("{{#alerts}}{{process.no_such}}{{no.such}}{{/alerts}}|", "|"),
+        ("{{state.signals_count}}", "1"),
+    ],
+)
+def test_values_are_written_as_kibana_writes_them(tmp_path, hook, template, told):
+    """Lists with commas, objects as JSON: mustache.js, and `addToStringDeep` of Kibana's `mustache_renderer`."""
+    office = office_of(
+        tmp_path, hook, {**action(), "params": {"message": template}}, type=".apprise", config={},
+        secrets={"urls": [f"json://127.0.0.1:{hook.port}/"]},
+    )  # fmt: skip
+    office.event(
+        **BAD | {"process": {"name": "bad.exe", "args": ["a", "b c"], "elevated": True}}, host={"name": "ws-1"}
+    )
+    office.until((office.now // (5 * MINUTE) + 1) * 5 * MINUTE)
+    office.turn()
+    deliver(office)
+    assert hook.bodies()[0]["message"] == told
 
 
 def test_a_webhook_signs_in(tmp_path, hook):

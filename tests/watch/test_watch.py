@@ -99,13 +99,42 @@ def test_alerts_beyond_the_most_are_left_out_and_told(tmp_path):
     assert (run.status, run.messages) == ("warning", ["max alerts reached: 3 of 5"])
 
 
-def test_a_pattern_that_fits_no_index_is_a_warning(tmp_path):
-    office = Office(tmp_path, [rule(index=["logs-*", "winlogbeat-*", "-logs-z"])])
+@pytest.mark.parametrize(
+    ("index", "status", "told"),
+    [
+        (["logs-*"], "succeeded", []),
+        (["logs-*", "winlogbeat-*"], "succeeded", ["no index fits the pattern winlogbeat-*"]),
+        (["winlogbeat-*", "logs-*", "-logs-z", "x"], "succeeded", ["no index fits the pattern winlogbeat-*, x"]),
+        (
+            ["winlogbeat-*", "endgame-*", "-logs-z"],
+            "warning",
+            ["no index fits any pattern of the rule, so that it sees no event: winlogbeat-*, endgame-*"],
+        ),
+        (
+            ["winlogbeat-*"],
+            "warning",
+            ["no index fits any pattern of the rule, so that it sees no event: winlogbeat-*"],
+        ),
+    ],
+)
+def test_patterns_that_fit_no_index_are_named_and_a_warning_where_none_fits(tmp_path, index, status, told):
+    """As in Kibana, whose integration tests of `create_rules` have a rule succeed with one pattern of two."""
+    office = Office(tmp_path, [rule(index=index)])
     office.event(**BAD)
     run_until(office, START + 20 * MINUTE)
-    runs = office.executions()
-    assert runs[-1].messages == ["no index fits the pattern winlogbeat-*"]
-    assert [e.events for e in runs][:1] == [1]
+    first, *others = office.executions()
+    assert [(one.status, one.messages) for one in (first, *others)] == [(status, told)] * (1 + len(others))
+    assert first.events == (status == "succeeded")
+
+
+def test_a_warning_is_told_before_the_patterns_that_fit_no_index(tmp_path):
+    office = Office(tmp_path, [rule(index=["logs-*", "winlogbeat-*"], max_signals=1)])
+    for _ in range(2):
+        office.event(**BAD)
+    run_until(office, START + 5 * MINUTE)
+    (run,) = office.executions()
+    assert run.status == "warning"
+    assert run.messages == ["max alerts reached: 1 of 2", "no index fits the pattern winlogbeat-*"]
 
 
 def test_a_rule_that_cannot_run_fails_and_delays_no_other(tmp_path):

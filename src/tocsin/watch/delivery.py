@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import apprise
 import httpx
 import orjson
-import pystache
 from sqlalchemy import select
 
-from tocsin.sources.batch import flatten, unflatten
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import Connector, Delivery, StoredAlert, StoredRule
+from tocsin.watch.messages import Message, TemplateError, message_of
 from tocsin.watch.outbox import DELIVERED, FAILED, WAITING
 
 log = logging.getLogger(__name__)
@@ -39,21 +37,13 @@ class DeliveryError(Exception):
         self.lasting = lasting
 
 
-@dataclass(frozen=True)
-class Message:
-    """What is told: the parameters of the action, filled in, and the alerts."""
-
-    title: str
-    text: str
-    body: bytes
-
-
 def send_webhook(connector: Connector, message: Message) -> None:
     """Send a message to an address. Raises DeliveryError."""
     config, secrets = connector.config, connector.secrets
     user = secrets.get("user")
-    headers = {"Content-Type": "application/json", "kbn-xsrf": "tocsin", **(config.get("headers") or {})}
+    headers = httpx.Headers({"Content-Type": "application/json", "kbn-xsrf": "tocsin"})
     try:
+        headers.update(config.get("headers") or {})
         answer = httpx.request(
             str(config.get("method", "post")).upper(), str(config["url"]), content=message.body, headers=headers,
             auth=(str(user), str(secrets.get("password", ""))) if user else None, timeout=_PATIENCE,
@@ -75,7 +65,8 @@ def send_apprise(connector: Connector, message: Message) -> None:
             raise DeliveryError("an address of the connector is none that Apprise knows", lasting=True)
     if not len(sender):
         raise DeliveryError("the connector has no address: put Apprise's into secrets.urls", lasting=True)
-    if not sender.notify(body=message.text, title=message.title):
+    # Told what the text is written in, Apprise makes of it what each service needs.
+    if not sender.notify(body=message.text, title=message.title, body_format=message.format):
         raise DeliveryError("Apprise could not deliver it")
 
 
@@ -129,7 +120,9 @@ class Deliverer:
         try:
             if connector is None:
                 raise DeliveryError(f"there is no connector {waiting.connector_id}", lasting=True)
-            send(connector, message_of(waiting, rule, documents))
+            send(connector, message_of(waiting, connector, rule, documents))
+        except TemplateError as failed:
+            error = DeliveryError(str(failed), lasting=True)
         except DeliveryError as failed:
             error = failed
         with self.records.transaction() as session:
@@ -145,57 +138,6 @@ class Deliverer:
                 kept.next_try = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (kept.tries - 1))
         if error is not None:
             log.warning("telling of %d alerts failed: %s", len(waiting.alerts), error)
-
-
-def message_of(waiting: Delivery, rule: StoredRule | None, documents: Sequence[Mapping[str, Any]]) -> Message:
-    """Return what a message says: its action's templates (Mustache, with Kibana's names), filled in."""
-    name = rule.name if rule is not None else "a rule that has been removed"
-    values = _values(name, rule, documents, len(waiting.alerts))
-    params = waiting.params
-    title = _filled(params.get("title") or params.get("subject") or "{{context.rule.name}}", values)
-    default = "{{#alerts}}{{reason}}\n{{/alerts}}"
-    text = _filled(params.get("message") or default, values)
-    given = params.get("body")
-    if isinstance(given, str):
-        body = _filled(given, values).encode()
-    else:
-        told = {"rule": values["context"]["rule"], "alerts": list(documents), "count": len(waiting.alerts)}
-        body = orjson.dumps(told)
-    return Message(title, text.rstrip("\n"), body)
-
-
-def trial(params: Mapping[str, Any]) -> Message:
-    """Return a message that is about no alert, as somebody tries a connector."""
-    text = str(params.get("message") or "A message from tocsin, to see whether it arrives.")
-    title = str(params.get("title") or params.get("subject") or "tocsin")
-    given = params.get("body")
-    return Message(title, text, given.encode() if isinstance(given, str) else orjson.dumps({"message": text}))
-
-
-def _values(
-    name: str, rule: StoredRule | None, documents: Sequence[Mapping[str, Any]], count: int
-) -> dict[str, Any]:
-    about = {**(rule.document if rule else {}), "name": name, "id": rule.id if rule else ""}
-    alerts = [{**unflatten(flatten(one)), "reason": one.get("kibana.alert.reason", "")} for one in documents]
-    first = documents[0] if documents else {}
-    return {
-        "context": {"rule": about, "alerts": alerts, "results_link": ""},
-        "rule": about,
-        "alerts": alerts,
-        "alert": {"id": first.get("kibana.alert.uuid", ""), "uuid": first.get("kibana.alert.uuid", "")},
-        "state": {"signals_count": count},
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _filled(template: Any, values: Mapping[str, Any]) -> str:
-    try:
-        return str(_RENDERER.render(str(template), values))
-    except Exception as error:
-        raise DeliveryError(f"its template cannot be filled in: {error}", lasting=True) from None
-
-
-_RENDERER = pystache.Renderer(escape=lambda text: orjson.dumps(text).decode()[1:-1], missing_tags="ignore")
 
 
 class DeliveryThread:

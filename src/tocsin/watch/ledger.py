@@ -71,6 +71,7 @@ class Done:
     suppressed: int = 0
     durations: dict[str, float] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what is told and is no reason to warn
     failure: str | None = None
     alerts: list[StoredAlert] = field(default_factory=list)
     written: int = 0
@@ -85,15 +86,28 @@ class Done:
     @property
     def told(self) -> list[str]:
         """What is told about it."""
-        return [*([self.failure] if self.failure else []), *self.messages]
+        return [*([self.failure] if self.failure else []), *self.messages, *self.notes]
 
 
 def tell(done: Done, rule: WatchedRule, window: Window, volume: Volume, names: Iterable[str]) -> None:
-    """Say how many events were there to be read, and which patterns fit none of the indices."""
-    done.events = volume.count(rule.ready.index, window, by_arrival=rule.by_arrival)
-    missing = fitting_none(rule.ready.index, tuple(names))
-    if missing:
-        done.messages.insert(0, f"no index fits the pattern {', '.join(missing)}")
+    """Say how many events were there to be read, and which patterns fit none of the indices.
+
+    As Kibana has it, that is a warning where no pattern of the rule fits one, so that it can see no event; most
+    rules name the indices of several products, of which few are there.
+    """
+    patterns = rule.ready.index
+    done.events = volume.count(patterns, window, by_arrival=rule.by_arrival)
+    missing = fitting_none(patterns, tuple(names))
+    if missing and len(missing) == sum(not pattern.startswith("-") for pattern in patterns):
+        done.messages.insert(
+            0, f"no index fits any pattern of the rule, so that it sees no event: {_list(missing)}"
+        )
+    elif missing:
+        done.notes.append(f"no index fits the pattern {_list(missing)}")
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
 
 
 class LostTickError(Exception):

@@ -16,7 +16,8 @@ from tocsin.api.body import body_of, read_typed
 from tocsin.api.security import allow
 from tocsin.store.records.access import Actor, Scope, record
 from tocsin.store.records.models import Connector, Delivery, StoredRule
-from tocsin.watch.delivery import SENDERS, DeliveryError, send, trial
+from tocsin.watch.delivery import SENDERS, DeliveryError, send
+from tocsin.watch.messages import TEXT_FORMATS, trial
 
 router = APIRouter(tags=["actions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
@@ -47,6 +48,8 @@ def _read(body: dict[str, Any], kind: str | None = None) -> tuple[str, str, dict
         raise bad_request("[config] and [secrets] are objects")
     if kind == ".webhook" and not str(config.get("url", "")).startswith(("http://", "https://")):
         raise bad_request("[config.url] is the address of a webhook, http or https")
+    if kind == ".apprise" and config.get("format", TEXT_FORMATS[0]) not in TEXT_FORMATS:
+        raise bad_request(f"[config.format] is what messages are written in: one of {', '.join(TEXT_FORMATS)}")
     if kind == ".apprise" and not (secrets.get("urls") or secrets.get("url")):
         raise bad_request("[secrets.urls] are addresses of Apprise, such as mailto:// or slack://")
     return name, str(kind), config, secrets
@@ -150,7 +153,7 @@ async def execute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
             connector = _find(session, id)
             record(session, actor, "connector.tried", id)
         try:
-            send(connector, trial(params))
+            send(connector, trial(params, connector))
         except DeliveryError as error:
             told = {"status": "error", "message": "the message was not delivered", "retry": not error.lasting}
             return {"connector_id": id, **told, "service_message": str(error)}
