@@ -190,7 +190,17 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         security(4732, SubjectUserName="jo", MemberName="CN=guest,DC=x", TargetUserName="Administrators", TargetSid="S-1-5-32-544"),
         {"event.action": "added-member-to-group", "group.name": "Administrators", "group.id": "S-1-5-32-544", "user.target.name": "guest"},
     ),
-    ("Security 4738", security(4738, NewUacValue="0x10"), {"winlog.event_data.NewUACList": ["LOCKOUT"]}),
+    ("Security 4738", security(4738, NewUacValue="0x10"), {"winlog.event_data.NewUACList": ["USER_NORMAL_ACCOUNT"]}),
+    (
+        "Security 4738, what AS-REP roasting and accounts that last need",
+        security(4738, OldUacValue="0x210", NewUacValue="0x10210"),
+        {
+            "winlog.event_data.OldUacValue": "0x210",
+            "winlog.event_data.NewUACList": ["USER_NORMAL_ACCOUNT", "USER_DONT_EXPIRE_PASSWORD", "USER_DONT_REQUIRE_PREAUTH"],
+        },
+    ),
+    ("Security 4738, no value", security(4738, NewUacValue="-"), {"winlog.event_data.NewUACList": None}),
+    ("Security 4742", security(4742, NewUacValue="0x2080"), {"winlog.event_data.NewUACList": ["USER_WORKSTATION_TRUST_ACCOUNT", "USER_TRUSTED_FOR_DELEGATION"]}),
     (
         "Security 5145",
         security(5145, ShareLocalPath="C:\\share", RelativeTargetName="a\\b.exe", IpAddress="192.0.2.1"),
