@@ -249,6 +249,54 @@ def test_every_field_is_in_the_schema(event: dict[str, Any]) -> None:
     assert not [name for name in event if default_schema().find(name) is None]
 
 
+TEXT = "747f3d96-d8df-5f8a-0000-0010572f7200"
+IN_BRACES = "{" + TEXT + "}"
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "written", "read"),
+    [
+        # Names and capitals as they lie in recorded logs: the parser renders the type GUID in capitals.
+        ("Microsoft-Windows-Sysmon", "LogonGuid", TEXT.upper(), IN_BRACES),
+        ("Microsoft-Windows-Sysmon", "SourceProcessGUID", TEXT.upper(), IN_BRACES),
+        ("Microsoft-Windows-Security-Auditing", "TargetLogonGuid", TEXT.upper(), IN_BRACES),
+        ("Microsoft-Windows-Security-Auditing", "LogonGuid", TEXT, IN_BRACES),
+        ("Microsoft-Windows-Security-Auditing", "TransactionId", TEXT.upper(), IN_BRACES),
+        ("Microsoft-Windows-Security-Auditing", "OpCorrelationID", TEXT.upper(), IN_BRACES),
+        ("Microsoft-Windows-Bits-Client", "jobId", TEXT.upper(), IN_BRACES),
+        ("Microsoft-Windows-RPC", "InterfaceUuid", TEXT.upper(), IN_BRACES),
+        ("Microsoft-Windows-Security-Auditing", "TransactionId", "{" + TEXT.upper() + "}", "{" + TEXT.upper() + "}"),
+        # Texts.
+        ("Microsoft-Windows-PowerShell", "ScriptBlockId", TEXT, TEXT),
+        ("Microsoft-Windows-PowerShell", "RunspaceId", TEXT, TEXT),
+        ("Microsoft-Windows-PowerShell", "InstanceId", TEXT, TEXT),
+        ("Microsoft-Windows-Security-Auditing", "MasterKeyId", TEXT, TEXT),
+        ("Microsoft-Windows-Security-Auditing", "ServiceName", TEXT.upper(), TEXT.upper()),
+        ("Microsoft-Windows-Security-Auditing", "SubjectUserName", TEXT, TEXT),
+        ("Microsoft-Windows-Sysmon", "Details", TEXT.upper(), TEXT.upper()),
+        ("Microsoft-Windows-Sysmon", "CommandLine", TEXT, TEXT),
+    ],
+)  # fmt: skip
+def test_braces_stand_where_windows_has_them(provider: str, name: str, written: str, read: str) -> None:
+    event = through_evtx(MACHINE.record((provider, "Some/Channel", ""), 17, {name: written}, "0x0"))
+    assert event[f"winlog.event_data.{name}"] == read
+
+
+def test_ids_of_powershell_have_no_braces() -> None:
+    ids = {
+        "ScriptBlockId": TEXT,
+        "RunspaceId": TEXT,
+        "ContextInfo": f"        Host ID = {TEXT}\n        Runspace ID = {TEXT}",
+    }
+    name = "Microsoft-Windows-PowerShell/Operational"
+    event = {
+        **channel("Microsoft-Windows-PowerShell", name, 4103, **ids),
+        **channel("Microsoft-Windows-PowerShell", name, 4104, **ids),
+    }
+    wanted = ("process.entity_id", "powershell.runspace_id", "powershell.file.script_block_id")
+    assert {field: event[field] for field in wanted} == dict.fromkeys(wanted, TEXT)
+
+
 def test_sysmon_says_when_it_happened_the_record_when_it_was_written() -> None:
     record = MACHINE.sysmon(5, {"Image": EXE})
     record["Event"]["EventData"]["UtcTime"] = "2026-10-06 07:00:00.123"

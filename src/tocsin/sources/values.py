@@ -27,7 +27,7 @@ def text(value: str) -> str:
 
 
 def guid(value: str) -> str:
-    """Return a GUID as Windows renders it in XML: lower case, in braces."""
+    """Return a value of type GUID as Windows renders it in XML: lower case, in braces."""
     match = _GUID.fullmatch(value)
     return f"{{{match[1].lower()}}}" if match else value
 

@@ -81,6 +81,18 @@ def is_user_data(event: Mapping[str, Any]) -> bool:
     return not event.get("EventData") and bool(event.get("UserData"))
 
 
+def holds_guid(name: str, value: str) -> bool:
+    """Tell whether a GUID's text without braces is a value of that type, which Windows renders in braces.
+
+    A text that only looks like one has none (script blocks and runspaces of PowerShell). Values of the type are
+    named for it; other ids of it are told by their capitals, in which the `evtx` parser renders the type.
+    """
+    lowered = name.lower()
+    if lowered.endswith(("guid", "uuid")):
+        return True
+    return lowered.endswith(("id", "key")) and value == value.upper()
+
+
 def text_of(value: Any) -> str:
     """Return any value of event data as text."""
     if isinstance(value, list):

@@ -20,6 +20,7 @@ Exported = Mapping[str, Any]
 
 CUT_OFF = "System.Diagnostics.Eventing.Reader.EventProperty"
 _HEXADECIMAL = frozenset(("ProcessId", "NewProcessId", "CallerProcessId"))  # in the Security log
+_OF_TYPE_GUID = frozenset(("TransactionId", "OpCorrelationID", "AppCorrelationID"))  # .NET writes them as any text
 _FIREWALL = range(5150, 5160)  # whose process ids are decimal
 _SYSMON = "Microsoft-Windows-Sysmon"
 _SECURITY = "Microsoft-Windows-Security-Auditing"
@@ -106,6 +107,8 @@ def _as_logged(value: Any, name: str, *, hexadecimal: bool) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         written = name.endswith("LogonId") or (hexadecimal and name in _HEXADECIMAL)
         return hex(value) if written and value >= 0 else value
+    if isinstance(value, str) and name in _OF_TYPE_GUID:
+        return guid(value)
     if isinstance(value, str) and name.endswith("UtcTime"):
         return value.removesuffix("Z").replace("T", " ")
     return value

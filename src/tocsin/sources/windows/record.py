@@ -13,7 +13,15 @@ from tocsin.sources.mapping import DATASETS, Dataset
 from tocsin.sources.readers import Constant, Reader, Readers, constants_of
 from tocsin.sources.values import EMPTY, guid
 from tocsin.sources.windows import powershell, security, sysmon, system
-from tocsin.sources.windows.data import NO_PEEK, TOO_DEEP, Peek, event_data, is_user_data, text_of
+from tocsin.sources.windows.data import (
+    NO_PEEK,
+    TOO_DEEP,
+    Peek,
+    event_data,
+    holds_guid,
+    is_user_data,
+    text_of,
+)
 
 Record = Mapping[str, Any]
 Event = dict[str, Any]
@@ -183,7 +191,7 @@ class WindowsRecord:
             return None
         if not isinstance(value, str):
             value = text_of(value)
-        elif len(value) == 36 and value[8] == "-":
+        elif len(value) == 36 and value[8] == "-" and holds_guid(name, value):
             value = guid(value)
         return None if value in EMPTY else value
 
