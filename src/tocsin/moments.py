@@ -1,9 +1,17 @@
-"""Moments as whole numbers: nanoseconds since 1970 (UTC), the precision of Elasticsearch's `date_nanos`."""
+"""Moments as whole numbers: nanoseconds since 1970 (UTC), the precision of Elasticsearch's `date_nanos`.
+
+`to_nanoseconds` takes what query languages take for a date. `read_moment` takes what products write as well, and
+`written_moment` says the same as text; a moment without a zone is taken for UTC.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LIMIT = 1 << 63
@@ -50,3 +58,224 @@ def _nanoseconds(value: Any) -> int:
 def _datetime_nanoseconds(moment: datetime) -> int:
     delta = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1_000
+
+
+# ---- moments as products write them
+
+
+def read_moment(value: Any) -> int:
+    """Return a moment that a product wrote, in nanoseconds since 1970 (UTC). Raises ValueError.
+
+    It takes what `written_moment` takes.
+    """
+    if isinstance(value, datetime):
+        return to_nanoseconds(value)
+    return to_nanoseconds(written_moment(value))
+
+
+def written_moment(value: Any, *, day_first: bool | None = None) -> str:
+    """Return a moment that a product wrote in ISO 8601, with its fraction of a second and its zone.
+
+    ISO 8601 in its variants, dates by number or with the month's English name, 12 hours or 24, zones as offsets or
+    names, seconds or finer steps since 1970, .NET's `/Date(…)/`, Windows' FILETIME and WMI's moments.
+
+    `day_first` says how `10/11/2026` is meant; where it is None, dots and dashes put the day first and slashes the
+    month. Raises ValueError for anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{value!r} is no date")
+    if not isinstance(value, str):
+        return _of_number(Decimal(repr(value)))
+    if _USUAL.fullmatch(value):
+        datetime.fromisoformat(value[:19])  # raises for the 32nd
+        return value
+    text = " ".join(value.replace("\u200e", "").split())
+    if _NUMBER.fullmatch(text) and not _COMPACT.fullmatch(text):
+        return _of_number(Decimal(text))
+    for pattern, build in _FORMS:
+        match = pattern.fullmatch(text)
+        if match is not None:
+            return build({name: found or "" for name, found in match.groupdict().items()}, day_first)
+    try:  # what is left of ISO 8601: weeks, an hour alone
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{value[:60]!r} is no date that is known") from None
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat().replace("+00:00", "Z")
+
+
+def is_of_numbers(text: str) -> bool:
+    """Tell a date whose day and month are numbers in front of the year: which is which, the text may not tell."""
+    return _BY_NUMBER.fullmatch(" ".join(text.split())) is not None
+
+
+def is_doubtful(text: str) -> bool:
+    """Tell a date of which day and month could be swapped, as in `10/11/2026`."""
+    match = _BY_NUMBER.fullmatch(" ".join(text.split()))
+    return match is not None and max(int(match["one"]), int(match["two"])) <= 12 and match["one"] != match["two"]
+
+
+_USUAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z", re.ASCII)
+_NUMBER = re.compile(r"-?\d{1,19}(?:\.\d{1,19})?(?:[eE]\+?\d{1,2})?", re.ASCII)
+_HALVES = {"am": 0, "pm": 12, "上午": 0, "下午": 12, "오전": 0, "오후": 12}
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+# Names of zones that have one meaning: those of RFC 2822, and others that no second zone shares. Any other (IST of
+# India, Ireland and Israel) is refused, as it could be hours off.
+_ZONES = {
+    "Z": 0, "UTC": 0, "UT": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "MEZ": 1, "MESZ": 2,
+    "EET": 2, "EEST": 3, "MSK": 3, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
+    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+    "AKST": -9, "AKDT": -8, "HST": -10,
+}  # fmt: skip
+
+_HALF = r"[AaPp]\.?[Mm]\.?|上午|下午|오전|오후"
+_TIME = (
+    rf"(?:(?P<before>{_HALF}) ?)?(?P<hour>\d{{1,2}})(?P<colon>[:.])(?P<minute>\d\d)"
+    rf"(?:(?P=colon)(?P<second>\d\d)(?:[.,:](?P<fraction>\d{{1,20}}))?)?(?: ?(?P<half>{_HALF}))?"
+)
+_ZONE = (
+    r"(?: ?(?P<zone>[+-]\d\d(?::?\d\d)?|(?:UTC|GMT)[+-]\d{1,2}(?::?\d\d)?|[A-Za-z]+(?:/[A-Za-z_+-]+\d*)*)"
+    r"(?: ?[A-Z]{3,4}| ?\[[A-Za-z_/]+\]| ?\([^()]*\))?)?"  # an offset's name behind it: Go, Java, JavaScript
+)
+_REST = rf"(?:(?:[T:]|,? ?(?:@|at\b)? ?){_TIME}{_ZONE})?"
+_MONTH = r"(?P<month>(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*)\.?"
+_WEEKDAY = r"(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,? )?"
+_DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th|\.)?"
+_YEAR_FIRST = r"(?P<year>\d{4})(?P<mark>[-/.]) ?(?P<month>\d{1,2})(?P=mark) ?(?P<day>\d{1,2})\.?"
+_BY_NUMBER = re.compile(
+    rf"(?P<one>\d{{1,2}})(?P<mark>[-/.])(?P<two>\d{{1,2}})(?P=mark)(?P<year>\d{{4}}|\d\d){_REST}", re.ASCII | re.I
+)
+_COMPACT = re.compile(
+    r"(?P<year>(?:19|2\d)\d\d)(?P<month>\d\d)(?P<day>\d\d)[T ]?"
+    rf"(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)(?:[.,](?P<fraction>\d{{1,20}}))?{_ZONE}",
+    re.ASCII,
+)
+
+Parts = dict[str, str]
+
+
+def _of_parts(parts: Parts, day_first: bool | None) -> str:
+    """Return the moment that a date's parts say, each as text, those that are not there as an empty one."""
+    name = parts["month"].lower()[:3]
+    month = _MONTHS.index(name) + 1 if name in _MONTHS else int(parts["month"])
+    year = parts["year"]
+    number = int(year) if len(year) > 2 else 1900 + int(year) + 100 * (int(year) < 69)
+    return _of_date(number, month, int(parts["day"]), parts)
+
+
+def _of_numbers(parts: Parts, day_first: bool | None) -> str:
+    one, two = int(parts["one"]), int(parts["two"])
+    if day_first is None:
+        day_first = parts["mark"] != "/"
+    if one > 12 or two > 12:
+        day_first = one > 12
+    day, month = (one, two) if day_first else (two, one)
+    return _of_parts({**parts, "day": str(day), "month": str(month)}, None)
+
+
+def _without_year(parts: Parts, day_first: bool | None) -> str:
+    """Syslog writes no year: it is the one that makes the moment the last before now, with a day's allowance."""
+    latest = datetime.now(UTC) + timedelta(days=1)
+    this = _of_parts({**parts, "year": str(latest.year)}, None)
+    if to_nanoseconds(this) <= to_nanoseconds(latest):
+        return this
+    return _of_parts({**parts, "year": str(latest.year - 1)}, None)
+
+
+def _of_date(year: int, month: int, day: int, parts: Parts) -> str:
+    hour = int(parts.get("hour") or 0)
+    half = (parts.get("half") or parts.get("before") or "").replace(".", "").lower()
+    if half:
+        if not 1 <= hour <= 12:
+            raise ValueError(f"there is no {hour} {half}")
+        hour = hour % 12 + _HALVES[half]
+    moment = datetime(year, month, day, hour, int(parts.get("minute") or 0), int(parts.get("second") or 0))
+    fraction = (parts.get("fraction") or "")[:9]
+    written = f"{moment.isoformat()}{'.' + fraction if fraction else ''}"
+    return written + _offset(parts.get("zone") or "Z", moment)
+
+
+def _offset(zone: str, moment: datetime) -> str:
+    """Return the offset that a zone has at a moment, as `Z` or `+01:00`."""
+    if zone.upper() in _ZONES:
+        return _of_minutes(60 * _ZONES[zone.upper()])
+    plain = zone.removeprefix("UTC").removeprefix("GMT").replace(":", "")
+    if plain[:1] in ("+", "-"):
+        hours, minutes = (plain[1:-2], plain[-2:]) if len(plain) > 3 else (plain[1:], "0")
+        return _of_minutes((int(hours) * 60 + int(minutes)) * (-1 if plain[0] == "-" else 1))
+    if "/" not in zone:
+        raise ValueError(f"the zone {zone!r} is unknown or has several meanings; write an offset, as in +01:00")
+    try:
+        offset = moment.replace(tzinfo=ZoneInfo(zone)).utcoffset()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"there is no zone {zone!r}") from None
+    return _of_minutes(round((offset or timedelta()).total_seconds() / 60))
+
+
+def _of_minutes(minutes: int) -> str:
+    if not minutes:
+        return "Z"
+    if abs(minutes) >= 24 * 60:
+        raise ValueError("an offset of a zone is less than a day")
+    return f"{'-' if minutes < 0 else '+'}{abs(minutes) // 60:02}:{abs(minutes) % 60:02}"
+
+
+def _of_wmi(parts: Parts, day_first: bool | None) -> str:
+    """WMI's moments end in the zone's minutes, as in `20261120100000.123456+060`."""
+    return _of_parts({**parts, "zone": _of_minutes(int(parts["minutes"]))}, None)
+
+
+def _of_net(parts: Parts, day_first: bool | None) -> str:
+    return _since_1970(Decimal(parts["number"]) * 1_000_000)
+
+
+# Steps of numbers that count from 1970, each with the number below which it holds. What would be a day of 1970 to
+# 1973 in milliseconds is rather one of ours in seconds. FILETIME counts 100 nanoseconds from 1601; its numbers for
+# 1970 to 2234 would be nanoseconds of 1973 to 1976.
+_FILETIME_1970 = 116_444_736_000_000_000
+_STEPS: tuple[tuple[int, Callable[[Decimal], Decimal]], ...] = (
+    (100_000_000, lambda number: number * 1_000_000),
+    (100_000_000_000, lambda number: number * 1_000_000_000),
+    (100_000_000_000_000, lambda number: number * 1_000_000),
+    (_FILETIME_1970, lambda number: number * 1_000),
+    (200_000_000_000_000_000, lambda number: (number - _FILETIME_1970) * 100),
+    (_LIMIT, lambda number: number),
+)
+
+
+def _of_number(number: Decimal) -> str:
+    if not number.is_finite() or not -100_000_000_000_000 < number < _LIMIT:
+        raise ValueError(f"{number} is no date")
+    return _since_1970(next(convert(number) for limit, convert in _STEPS if number < limit))
+
+
+def _since_1970(nanoseconds: Decimal) -> str:
+    seconds, fraction = divmod(int(nanoseconds), 1_000_000_000)
+    try:
+        moment = _EPOCH.replace(tzinfo=None) + timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
+    digits = f"{fraction:09}".rstrip("0")
+    return f"{moment.isoformat()}.{digits.ljust(3, '0')}Z"
+
+
+def _form(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII | re.IGNORECASE)
+
+
+_FORMS: tuple[tuple[re.Pattern[str], Callable[[Parts, bool | None], str]], ...] = (
+    (_form(rf"{_YEAR_FIRST}{_REST}"), _of_parts),
+    (_BY_NUMBER, _of_numbers),
+    (_form(rf"{_WEEKDAY}{_MONTH} {_DAY},? (?P<year>\d{{4}}){_REST}"), _of_parts),
+    (_form(rf"{_WEEKDAY}{_DAY}[ /-]{_MONTH}[ /-](?P<year>\d{{4}}|\d\d){_REST}"), _of_parts),
+    (_form(rf"{_WEEKDAY}{_MONTH} {_DAY} {_TIME}{_ZONE} (?P<year>\d{{4}})"), _of_parts),
+    (_form(rf"{_WEEKDAY}{_MONTH} {_DAY} {_TIME}"), _without_year),
+    (_form(r"/?Date\((?P<number>-?\d{1,15})(?:[+-]\d{4})?\)/?"), _of_net),
+    (
+        _form(
+            r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)(?P<hour>\d\d)(?P<minute>\d\d)(?P<second>\d\d)"
+            r"\.(?P<fraction>\d{6})(?P<minutes>[+-]\d{3})"
+        ),
+        _of_wmi,
+    ),
+    (_COMPACT, _of_parts),
+)  # fmt: skip

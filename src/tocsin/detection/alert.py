@@ -12,7 +12,7 @@ import orjson
 
 from tocsin.detection.sequences import Match
 from tocsin.ecs import INDEX, TIMESTAMP
-from tocsin.moments import to_nanoseconds
+from tocsin.moments import read_moment
 from tocsin.rules.model import Rule
 from tocsin.sources.batch import as_document
 
@@ -165,6 +165,6 @@ def event_time(event: Event) -> int | None:
     if isinstance(value, list) and value:
         value = value[0]
     try:
-        return None if value is None else to_nanoseconds(value)
+        return None if value is None else read_moment(value)
     except (ValueError, OverflowError):
         return None

@@ -17,6 +17,7 @@ from tocsin.detection.prepare import ReadyRule
 from tocsin.detection.schedule import Window
 from tocsin.detection.sequences import SequenceSearch
 from tocsin.ecs import TIMESTAMP
+from tocsin.engine.candidates import whole_numbers
 from tocsin.engine.evaluate import Evaluator, Plan, plan
 from tocsin.engine.graph import Program, compile_rules
 from tocsin.engine.pipes import Hit, apply_pipes
@@ -147,15 +148,11 @@ class Hunt:
 
     def _inside(self, batch: EventBatch, rows: npt.NDArray[np.intp], report: Report) -> npt.NDArray[np.intp]:
         """Return the rows whose time lies in the window; an event without a time lies in none."""
-        column = batch.table.column(TIMESTAMP)
-        inside = np.zeros(len(rows), np.bool_)
-        if column is not None and column.offsets is None:
-            times = column.values.to_numpy(zero_copy_only=False)[column.codes[rows]]
-            inside = column.codes[rows] >= 0
-            if self.window.start is not None:
-                inside &= times >= self.window.start
-            if self.window.end is not None:
-                inside &= times < self.window.end
+        times, inside = whole_numbers(batch.table.column(TIMESTAMP), rows.astype(np.int64))
+        if self.window.start is not None:
+            inside &= times >= self.window.start
+        if self.window.end is not None:
+            inside &= times < self.window.end
         report.outside += int(np.count_nonzero(~inside))
         return rows[inside]
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from tocsin.ecs import FieldType, is_long
 from tocsin.eql.functions import to_string
-from tocsin.moments import to_nanoseconds
+from tocsin.moments import read_moment
 
 Codes = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.intp]
@@ -222,7 +222,7 @@ def _dates(values: pa.Array) -> pa.Array:
             return values.cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
     except pa.ArrowInvalid:  # one that is spelled otherwise or beyond 64 bits: each by itself
         pass
-    return _each(to_nanoseconds, pa.int64())(values)
+    return _each(read_moment, pa.int64())(values)
 
 
 def _is_utc(values: pa.Array) -> bool:

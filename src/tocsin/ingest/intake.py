@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from tocsin.ecs import INDEX, TIMESTAMP
-from tocsin.moments import to_nanoseconds
+from tocsin.moments import is_doubtful, read_moment
 from tocsin.sources.batch import unflatten
 from tocsin.sources.document import Documents, is_windows
 from tocsin.store.events import Document
@@ -85,9 +85,16 @@ def _document(index: str, id_: str | None, timestamp: Any, source: bytes) -> Doc
     if timestamp is None:
         return Refused("document_parsing_exception", "data stream timestamp field [@timestamp] is missing")
     try:
-        time = to_nanoseconds(timestamp if not isinstance(timestamp, list) else timestamp[0])
+        time = _time(timestamp if not isinstance(timestamp, list) else timestamp[0])
     except (TypeError, ValueError, IndexError) as error:
         shown = str(timestamp)[:100]
         reason = f"failed to parse field [@timestamp] of type [date]: {shown!r} is no date ({error})"
         return Refused("document_parsing_exception", reason)
     return Document(index, time, source, id_)
+
+
+def _time(timestamp: Any) -> int:
+    """Return a document's time. A document by itself does not tell whether its day or its month comes first."""
+    if isinstance(timestamp, str) and is_doubtful(timestamp):
+        raise ValueError("day and month could be swapped; write it as in 2026-11-24T13:00:00Z")
+    return read_moment(timestamp)

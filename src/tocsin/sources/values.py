@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from tocsin.ecs import is_long
+from tocsin.moments import written_moment
 from tocsin.sources.command_line import split_command_line
 
 Converter = Callable[[str], Any]
@@ -214,10 +215,10 @@ def epoch_seconds(value: str) -> str | None:
 
 
 def epoch_milliseconds(value: str) -> str | None:
-    """Return the moment of milliseconds since 1970; a text with a date in it is kept."""
+    """Return the moment of milliseconds since 1970, or of a text with a date in it."""
     if value.isdecimal() and len(value) <= 15:
         return _moment(int(value) // 1000, f"{int(value) % 1000:03}")
-    return zoned(value)
+    return moment(value)
 
 
 def file_time(value: str) -> str | None:
@@ -228,38 +229,13 @@ def file_time(value: str) -> str | None:
     return _moment(steps // 10_000_000, f"{steps % 10_000_000:07}")
 
 
-_ZONED = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:[.,](\d{1,9})\d*)? ?(Z|UTC|[+-]\d\d:?\d\d)?", re.IGNORECASE
-)
-
-_USUAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z", re.ASCII)
-
-
-def zoned(value: str) -> str | None:
-    """Return a written moment as `2026-10-06T08:26:00.1234567Z`; one without a zone is taken for UTC."""
-    if _USUAL.fullmatch(value):
-        return value
-    match = _ZONED.fullmatch(value)
-    if match is None:
-        return None
-    moment = f"{match[1]}T{match[2]}{'.' + match[3] if match[3] else ''}"
-    zone = (match[4] or "Z").upper()
-    return f"{moment}Z" if zone in ("Z", "UTC") else f"{moment}{zone[:3]}:{zone[-2:]}"
-
-
-def american(value: str) -> str | None:
-    """Return the moment of `Oct 6, 2026 9:12:44.123 AM`, taken for UTC."""
-    match = _AMERICAN.fullmatch(value)
-    if match is None:
-        return None
+def moment(value: str) -> str | None:
+    """Return a moment as a product writes it, in ISO 8601; None for what is none."""
     try:
-        found = datetime.strptime(f"{match[1]} {match[3]}", "%b %d, %Y %I:%M:%S %p")
-    except ValueError:  # the 32nd, the 25th hour
+        return written_moment(value)
+    except ValueError:
         return None
-    return f"{found:%Y-%m-%dT%H:%M:%S}{match[2] or ''}Z"
 
-
-_AMERICAN = re.compile(r"([A-Z][a-z]{2} \d{1,2}, \d{4} \d{1,2}:\d\d:\d\d)(\.\d{1,9})? ?([AP]M)")
 
 # ---- what products write
 

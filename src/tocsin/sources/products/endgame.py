@@ -66,7 +66,7 @@ def _name(query: str) -> str:
 
 
 ROWS = (
-    *rows("timestamp_utc", ("@timestamp", v.zoned)),
+    *rows("timestamp_utc", ("@timestamp", v.moment)),
     *rows("timestamp", ("@timestamp", v.file_time)),
     *rows(
         "event_subtype_full",

@@ -117,18 +117,13 @@ def _answers(additional: str) -> list[str] | None:
     return [a for item in found if (a := v.address(str(item)))] or None if isinstance(found, list) else None
 
 
-def _moment(written: str) -> str | None:
-    """Return a moment: in ISO 8601, or as the portal's export has it, `Oct 6, 2026 9:12:44.123 AM`."""
-    return v.zoned(written) or v.american(written)
-
-
 def _initiating(target: str, events: tuple[str, ...]) -> tuple[Row, ...]:
     name = "InitiatingProcess"
     return (
         *rows(f"{name}FolderPath", f"{target}.executable", events=events),
         *rows(f"{name}FileName", f"{target}.name", events=events),
         *rows(f"{name}Id", (f"{target}.pid", v.number), events=events),
-        *rows(f"{name}CreationTime", (f"{target}.start", _moment), events=events),
+        *rows(f"{name}CreationTime", (f"{target}.start", v.moment), events=events),
         *rows(f"{name}CommandLine", *t.command_line(target), events=events),
         *rows(f"{name}MD5", *t.digest(target, "md5"), events=events),
         *rows(f"{name}SHA1", *t.digest(target, "sha1"), events=events),
@@ -158,8 +153,8 @@ def _user(source: str, events: tuple[str, ...]) -> tuple[Row, ...]:
 
 
 ROWS = (
-    *rows("TimeGenerated", ("@timestamp", _moment)),
-    *rows("Timestamp", ("@timestamp", _moment)),
+    *rows("TimeGenerated", ("@timestamp", v.moment)),
+    *rows("Timestamp", ("@timestamp", v.moment)),
     *rows(
         "ActionType",
         ("event.action", action_of),
@@ -180,7 +175,7 @@ ROWS = (
     *rows("SHA1", ("process.hash.sha1", v.digest), events=_OF_CHILD),
     *rows("SHA256", ("process.hash.sha256", v.digest), events=_OF_CHILD),
     *rows("ProcessId", ("process.pid", v.number), events=_OF_CHILD),
-    *rows("ProcessCreationTime", ("process.start", _moment), events=_OF_CHILD),
+    *rows("ProcessCreationTime", ("process.start", v.moment), events=_OF_CHILD),
     *rows("ProcessCommandLine", *t.command_line("process"), events=_OF_CHILD),
     *rows("ProcessIntegrityLevel", ("process.Ext.token.integrity_level_name", v.lowered), events=_OF_CHILD),
     *rows("ProcessVersionInfoCompanyName", "process.pe.company", events=_OF_CHILD),
@@ -193,7 +188,7 @@ ROWS = (
     *_initiating("process", _OF_ACTOR),
     *rows("InitiatingProcessParentFileName", "process.parent.name", events=_OF_ACTOR),
     *rows("InitiatingProcessParentId", ("process.parent.pid", v.number), events=_OF_ACTOR),
-    *rows("InitiatingProcessParentCreationTime", ("process.parent.start", _moment), events=_OF_ACTOR),
+    *rows("InitiatingProcessParentCreationTime", ("process.parent.start", v.moment), events=_OF_ACTOR),
     # ---- the process that a call of an API reaches into
     *rows("FileName", "Target.process.name", events=(API_CALL,)),
     *rows("ProcessCommandLine", "Target.process.command_line", events=(API_CALL,)),

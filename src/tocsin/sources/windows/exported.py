@@ -13,7 +13,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from tocsin.sources.values import epoch_milliseconds, guid, zoned
+from tocsin.sources import values as v
+from tocsin.sources.values import guid
 from tocsin.sources.windows.data import assembled, attributes
 
 Exported = Mapping[str, Any]
@@ -25,7 +26,6 @@ _FIREWALL = range(5150, 5160)  # whose process ids are decimal
 _SYSMON = "Microsoft-Windows-Sysmon"
 _SECURITY = "Microsoft-Windows-Security-Auditing"
 _LINE = re.compile(r"(\w+): ?(.*)")
-_MILLISECONDS = re.compile(r"/Date\((\d+)(?:[+-]\d{4})?\)/")
 
 
 class CutOffError(ValueError):
@@ -62,10 +62,7 @@ def moment(value: Any) -> str | None:
     """Return a moment as ConvertTo-Json writes it: `/Date(1595374458918)/`, ISO 8601, or an object with either."""
     if isinstance(value, dict):
         value = value.get("value", value.get("DateTime"))
-    if not isinstance(value, str):
-        return None
-    match = _MILLISECONDS.fullmatch(value)
-    return epoch_milliseconds(match[1]) if match else zoned(value)
+    return v.moment(value) if isinstance(value, str) else None
 
 
 def _braced(value: Any) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tocsin.sources.values import moment
 from tocsin.sources.windows.data import assembled, attributes
 
 Flat = Mapping[str, Any]
@@ -72,8 +73,7 @@ def _time(record: Flat) -> str | None:
     """`EventTime` is the writer's local time and does not say of which zone, so that others come first."""
     for name in ("TimeCreated", "@timestamp", "EventTime"):
         value = record.get(name)
-        if isinstance(value, str) and len(value) >= 19:
-            moment = f"{value[:10]}T{value[11:]}"
-            zoned = moment.endswith("Z") or "+" in moment[19:] or "-" in moment[19:]
-            return moment if zoned else moment + "Z"
+        found = moment(str(value)) if isinstance(value, (str, int, float)) else None
+        if found is not None:
+            return found
     return None

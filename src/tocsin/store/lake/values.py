@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from tocsin.ecs import Field, FieldType, is_long
 from tocsin.eql.functions import to_string
-from tocsin.moments import to_nanoseconds
+from tocsin.moments import read_moment
 from tocsin.store.lake.fields import MANY, PHYSICAL, column_name
 
 _MICROSECONDS = range(-(1 << 53), 1 << 53)
@@ -97,7 +97,7 @@ def _date(value: Any) -> datetime | int | None:
     if isinstance(value, bool):
         return None
     try:
-        microseconds = to_nanoseconds(value) // 1000
+        microseconds = read_moment(value) // 1000
     except (TypeError, ValueError):
         return _far_date(value)
     return microseconds if microseconds in _MICROSECONDS else None

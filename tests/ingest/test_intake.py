@@ -1,0 +1,58 @@
+"""What becomes of a document on its way in: its time however it is written, its text kept as it came."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from tocsin.ingest.intake import Intake, Refused
+from tocsin.moments import to_nanoseconds
+from tocsin.store.events import Document
+
+
+def taken(timestamp: Any) -> Document | Refused:
+    document = {"@timestamp": timestamp, "event": {"category": "process"}, "process": {"name": "x"}}
+    return Intake().take("logs-test-default", None, orjson.dumps(document))
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    [
+        "2026-11-20T10:00:00.000Z",
+        "2026-11-20 11:00:00+0100",
+        "Nov 20, 2026 @ 10:00:00.000",
+        "20/11/2026 10:00:00",
+        "11/20/2026, 10:00:00.000 AM",
+        "Fri, 20 Nov 2026 10:00:00 GMT",
+        1795168800,
+        1795168800.0,
+        1795168800000,
+        ["2026-11-20T10:00:00.000Z"],
+    ],
+)
+def test_a_time_that_can_be_read_is_read_and_the_text_stays(timestamp: Any) -> None:
+    found = taken(timestamp)
+    assert isinstance(found, Document)
+    assert found.time == to_nanoseconds("2026-11-20T10:00:00Z")
+    assert orjson.loads(found.source)["@timestamp"] == timestamp
+
+
+@pytest.mark.parametrize(
+    ("timestamp", "reason"),
+    [
+        ("yesterday", "'yesterday' is no date"),
+        ("10/11/2026 10:00:00", "day and month could be swapped"),
+        ("2026-02-30T00:00:00Z", "is no date"),
+        ([], "is no date"),
+        ({"at": 1}, "is no date"),
+        (True, "is no date"),
+        (None, "is missing"),
+    ],
+)
+def test_a_time_that_cannot_be_read_is_refused_with_the_reason(timestamp: Any, reason: str) -> None:
+    found = taken(timestamp)
+    assert isinstance(found, Refused)
+    assert found.kind == "document_parsing_exception"
+    assert reason in found.reason
