@@ -21,11 +21,10 @@ EVENTS = [
     {"a": "C:\\Windows\\x.exe", "b": "with space", "c": "(odd)", "n": 20},
     {"a": ["x", "w"], "n": 30},
 ]
-FIELDS = frozenset({"a", "b", "c", "n", "when", "addr", "message"})
 
 
 def matching(text, **options):
-    reading = Reading(Context(SCHEMA, FIELDS), **options)
+    reading = Reading(Context(SCHEMA), **options)
     program = compile_conditions([(("q", 0), read_query_string(text, reading))])
     table = table_from_events(EVENTS, program.fields, SCHEMA)
     return evaluate(program, table).get(("q", 0), []), len(EVENTS)
@@ -76,7 +75,18 @@ CASES = {
     "message:FOX": [0, 1],
     'message:"quick brown"': [0],
     'message:"brown quick"': [],
-    "message:qui*": [],
+    "message:qui*": [0],
+    "message:/qu.ck/": [0],
+    'a:x AND "quick brown"': [0],
+    "*ndow*": [4],
+    "SLOW": [1],
+    "5": [1],
+    "10.1.2.3": [3],
+    "2026-11-20": [2],
+    "(fox OR z) AND NOT brown": [3],
+    "/[xw]/": [0, 1, 5],
+    "mess*:slow": [1],
+    "_exists_:add*": [3],
     "*": [0, 1, 2, 3, 4, 5],
     "x": [0, 1, 5],
     "y AND z": [0],

@@ -19,6 +19,7 @@ from tocsin.eql import syntax as s
 from tocsin.eql.normalise import condition as normal_form
 from tocsin.eql.parser import parse
 from tocsin.eql.render import render
+from tocsin.field_patterns import field_pattern
 from tocsin.sources.ahead import read_ahead
 from tocsin.sources.batch import Rejects, Wanted
 from tocsin.sources.inputs import Input
@@ -104,7 +105,7 @@ def explain(
     events_written, form = _written(ready)
     steps = [_Step(number, ready, event, form, any_index) for number, event in enumerate(events_written)]
     read = {name for step in steps for probe in step.probes for name in probe.fields} | ready.fields
-    fields = sorted(read - {INDEX})
+    fields = sorted(name for name in read - {INDEX} if field_pattern(name) is None)
     there = [(("field", number), s.Not(s.IsNull(s.FieldRef(name)))) for number, name in enumerate(fields)]
     program = compile_conditions([*(c for step in steps for c in step.conditions()), *there])
     candidates = Candidates(ready.joined, ready.ordering) if ready.joined else None

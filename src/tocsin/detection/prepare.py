@@ -12,6 +12,7 @@ from tocsin.eql import syntax as s
 from tocsin.eql.compile import read
 from tocsin.errors import QueryError, UnknownFieldError
 from tocsin.esql.pipeline import Pipeline, read_esql
+from tocsin.field_patterns import field_pattern
 from tocsin.kql.read import read_kql
 from tocsin.query_dsl.build import Context, all_of
 from tocsin.query_dsl.parse import read_query
@@ -190,7 +191,7 @@ def doubtful_fields(ready: ReadyRule, schema: Schema | None = None) -> list[str]
     schema = schema or default_schema()
     told = []
     for name in s.statement_fields(ready.statement):
-        if schema.find(name) is None:
+        if schema.find(name) is None and field_pattern(name) is None:
             near = " or ".join(f"`{known}`" for known in schema.nearest(name)[:2])
             told.append(f"`{name}` is no field that is known" + (f"; did you mean {near}?" if near else ""))
     return told

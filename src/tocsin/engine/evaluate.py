@@ -22,6 +22,7 @@ from tocsin.engine.kernels import truth_of_values
 from tocsin.engine.table import EventTable
 from tocsin.engine.values import FieldValues
 from tocsin.eql.scalar import evaluator
+from tocsin.field_patterns import FieldPattern, field_pattern
 
 _LARGE = 5_000  # rows
 _FEW = 0.125  # of a table's rows, below which a rule goes on with these alone
@@ -44,7 +45,7 @@ def plan(program: Program) -> Plan:
     guards = guards_of(program)
     of_field: dict[str, dict[int, Test]] = {}
     for number, node in enumerate(program.nodes):
-        if isinstance(node, Test) and len(node.fields) == 1:
+        if isinstance(node, Test) and len(node.fields) == 1 and field_pattern(node.fields[0]) is None:
             of_field.setdefault(node.fields[0], {})[number] = node
     return Plan(program, guards, tuple(FieldTests.of(name, tests) for name, tests in of_field.items()))
 
@@ -232,6 +233,9 @@ class Run:
     # ---- leaves
 
     def _test(self, number: int, test: Test) -> Mask:
+        pattern = field_pattern(test.fields[0]) if test.fields else None
+        if pattern is not None:
+            return self._of_many(test, pattern)
         columns = [self.table.column(name) for name in test.fields]
         present = [c for c in columns if c is not None]
         if not present:
@@ -249,6 +253,15 @@ class Run:
                 truth = truth_of_values(test.expression, name, present[0])
             return present[0].rows_where(truth, test.when_null)
         return self._combinations(test, columns)
+
+    def _of_many(self, test: Test, pattern: FieldPattern) -> Mask:
+        """Test the values of all fields that a pattern stands for, as if one field had them."""
+        met, present = np.zeros(self.table.rows, np.bool_), np.zeros(self.table.rows, np.bool_)
+        for column in self.table.columns(pattern):
+            met |= column.rows_where(truth_of_values(test.expression, pattern.name, column), False)
+            if test.when_null:
+                present |= column.counts > 0
+        return met | ~present if test.when_null else met
 
     def _combinations(self, test: Test, columns: Sequence[Column | None]) -> Mask:
         """Test each distinct combination of values once; any combination of a row decides for it."""

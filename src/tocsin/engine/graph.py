@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tocsin.ecs import CATEGORY, INDEX
 from tocsin.engine.kernels import truth_of_null
 from tocsin.eql import syntax as s
+from tocsin.field_patterns import field_pattern
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ def _cost(expression: s.Expression, fields: Sequence[str]) -> int:
         cost += len(expression.patterns)
     if len(fields) > 1:
         cost += 50
+    if any(field_pattern(name) for name in fields):
+        cost += 1_000  # the values of hundreds of fields
     return cost * (10 if any(f.endswith(MANY_VALUES) for f in fields) else 1)
 
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tocsin.engine.column import Codes
 from tocsin.engine.graph import Constant, Node, Program, Test
+from tocsin.field_patterns import field_pattern
 
 Mask = npt.NDArray[np.bool_]
 Group = frozenset[int]  # tests, one of which must hold
@@ -77,7 +78,8 @@ def _groups(nodes: Sequence[Node], number: int, known: dict[int, tuple[Group, ..
 def _find_groups(nodes: Sequence[Node], number: int, known: dict[int, tuple[Group, ...]]) -> tuple[Group, ...]:
     node = nodes[number]
     if isinstance(node, Test):
-        return () if node.when_null or len(node.fields) != 1 else (frozenset((number,)),)
+        one = len(node.fields) == 1 and field_pattern(node.fields[0]) is None
+        return (frozenset((number,)),) if one and not node.when_null else ()
     if isinstance(node, Constant) or node.kind == "not":
         return ()
     below = [_groups(nodes, operand, known) for operand in node.operands]

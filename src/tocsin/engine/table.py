@@ -1,9 +1,13 @@
-"""Event tables: one Arrow array a field, each turned into codes over its distinct values on first use."""
+"""Event tables: one Arrow array a field, each turned into codes over its distinct values on first use.
+
+A name that stands for many fields (`field_patterns.py`) is a column of all their values, put together from whole
+events where columns are of some fields alone, or else several columns.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -14,12 +18,16 @@ import pyarrow as pa
 from tocsin.ecs import Schema, default_schema
 from tocsin.engine.column import Column, Rows, encode
 from tocsin.eql.functions import to_string
+from tocsin.field_patterns import Content, FieldPattern, content_of, field_pattern
+
+Events = Callable[[int], Mapping[str, Any]]  # the whole event in a row, flat
 
 
 class EventTable:
     """Flat columns of one length; a field without a column is null in every row.
 
-    A table that was taken from another one inherits its columns as far as they are encoded.
+    A table that was taken from another one inherits its columns as far as they are encoded. `events` gives the
+    whole event in a row; without it the columns hold every field that there is.
     """
 
     def __init__(
@@ -27,8 +35,10 @@ class EventTable:
         columns: Mapping[str, pa.Array | pa.ChunkedArray],
         rows: int,
         schema: Schema | None = None,
+        events: Events | None = None,
     ) -> None:
         self.rows = rows
+        self._events = events
         self.schema = schema or default_schema()
         self.inherited: set[str] = set()
         self._of: tuple[EventTable, Rows] | None = None
@@ -57,12 +67,15 @@ class EventTable:
         A column that was read for some rows again and again is at last read whole, so that reading in parts
         never costs more than twice as much as reading whole would have.
         """
-        unread = [name for name in names if name in self._raw_names and not self._has_encoded(name)]
+        unread = [name for name in names if self._must_read(name) and not self._has_encoded(name)]
         if not unread or any(self._taken[name] + rows >= self.rows for name in unread):
             return False
         for name in unread:
             self._taken[name] += rows
         return True
+
+    def _must_read(self, name: str) -> bool:
+        return name in self._raw_names or field_pattern(name) is not None
 
     def _has_encoded(self, name: str) -> bool:
         return name in self._encoded or (self._of is not None and self._of[0]._has_encoded(name))
@@ -78,17 +91,67 @@ class EventTable:
             self._encoded[name] = None if column is None else column.take(rows)
             self.inherited.add(name)
         if name not in self._encoded:
+            pattern = field_pattern(name)
+            if pattern is not None:
+                self._gather(pattern)
+                return self._encoded[name]
             raw = self._raw.get(name)
             known = self.schema.find(name)
             kind = known.type if known else None
             self._encoded[name] = None if raw is None else encode(raw, kind, distinct=distinct)
         return self._encoded[name]
 
+    def columns(self, pattern: FieldPattern) -> Iterator[Column]:
+        """Yield the columns that hold the values of all fields that a pattern stands for."""
+        names = [pattern.name] if self._events is not None else self._names_of(pattern)
+        for name in names:
+            column = self.column(name)
+            if column is not None:
+                yield column
+
+    def _names_of(self, pattern: FieldPattern) -> Iterator[str]:
+        for name in self._raw:
+            if pattern.fits(name) and pattern.content in (Content.ANY, self._content_of(name)):
+                yield name
+
+    def _content_of(self, name: str) -> Content | None:
+        column = self._raw.get(name)
+        return None if column is None else content_of(name, _example(column.type), self.schema)
+
+    def _gather(self, pattern: FieldPattern) -> None:
+        """Put together the columns of a pattern, of every content, from whole events."""
+        assert self._events is not None
+        fits: dict[str, bool] = {}
+        contents: dict[str, Content | None] = {}
+        values: dict[Content, list[Any]] = {content: [None] * self.rows for content in Content}
+        for row in range(self.rows):
+            found: dict[Content, list[Any]] = {}
+            for name, value in self._events(row).items():
+                if name not in fits:
+                    fits[name] = pattern.fits(name)
+                several = [value] if not isinstance(value, list) else value
+                if not fits[name] or not several or value is None:
+                    continue
+                content = contents.get(name)
+                if content is None:
+                    content = contents[name] = content_of(name, several[0], self.schema)
+                found[Content.ANY] = [True]
+                if content is not None:
+                    found.setdefault(content, []).extend(several)
+            for content, several in found.items():
+                values[content][row] = several
+        for content, column in values.items():
+            array = to_array(column)
+            encoded = None if array is None else encode(array, content.type)
+            self._encoded[FieldPattern(pattern.pattern, content).name] = encoded
+
     def take(self, rows: npt.NDArray[np.intp]) -> EventTable:
         """Return a table of some rows; columns are only taken when they are read."""
         raw = self._raw
         taken = raw.take(rows) if isinstance(raw, RowColumns) else _Taken(raw, pa.array(rows))
-        table = EventTable(taken, len(rows), self.schema)
+        events = self._events
+        of_rows = None if events is None else lambda row: events(int(rows[row]))
+        table = EventTable(taken, len(rows), self.schema, of_rows)
         table._of = (self, rows)
         return table
 
@@ -175,12 +238,34 @@ class RowColumns(Mapping[str, pa.Array]):
         return RowColumns([self._rows[row] for row in rows], self.fields)
 
 
-def table_from_events(rows: Sequence[Row], fields: Iterable[str], schema: Schema | None = None) -> EventTable:
+def table_from_events(
+    rows: Sequence[Row], fields: Iterable[str], schema: Schema | None = None, events: Events | None = None
+) -> EventTable:
     """Return a table of some fields of events that were read one by one.
 
-    A column becomes a list as soon as one event holds several values; values of mixed types become strings.
+    A column becomes a list as soon as one event holds several values; values of mixed types become strings. Rows
+    that are no whole events themselves are whole through `events`.
     """
-    return EventTable(RowColumns(rows, fields), len(rows), schema)
+    return EventTable(RowColumns(rows, fields), len(rows), schema, events or _whole(rows))
+
+
+def _whole(rows: Sequence[Row]) -> Events:
+    def event(row: int) -> Mapping[str, Any]:
+        found = rows[row]
+        return found if isinstance(found, Mapping) else {}
+
+    return event
+
+
+def _example(kind: pa.DataType) -> Any:
+    """Return a value such as columns of a type hold."""
+    while pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_boolean(kind):
+        return False
+    if pa.types.is_integer(kind):
+        return 0
+    return 0.0 if pa.types.is_floating(kind) else ""
 
 
 def to_array(values: list[Any]) -> pa.Array | None:

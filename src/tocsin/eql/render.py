@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from tocsin.eql import syntax as s
 from tocsin.eql.parser import KEYWORDS
+from tocsin.field_patterns import field_pattern
 
 _PLAIN = re.compile(r"[A-Za-z_@]\w*(\.[A-Za-z_@]\w*)*")
 _ESCAPES = {"\\": "\\\\", '"': '\\"', "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
@@ -27,6 +28,9 @@ def _render(node: s.Expression) -> tuple[str, int]:
             negative = isinstance(value, int | float) and not isinstance(value, bool) and value < 0
             return literal(value), _SIGN if negative else _PRIMARY
         case s.FieldRef(name, optional):
+            many = field_pattern(name)
+            if many is not None:  # which EQL has no word for
+                return many.title, _PRIMARY
             return ("?" if optional else "") + field_name(name), _PRIMARY
         case s.Comparison(operator, left, right):
             return f"{_within(left, _SUM)} {operator} {_within(right, _SUM)}", _TEST

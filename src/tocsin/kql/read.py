@@ -1,14 +1,14 @@
 """KQL text -> a condition in EQL's syntax tree, with the meaning that Kibana gives it in Elasticsearch.
 
 A value without quotes may hold `*`; in quotes it is a phrase. Fields that Elasticsearch analyses are asked for
-words, all others for their whole value, exactly. A field that no event has meets nothing.
+words, all others for their whole value, exactly. A value without a field is looked for in all of them. A field
+that no event has meets nothing.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -18,15 +18,16 @@ from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, Unexp
 from tocsin.eql import syntax as s
 from tocsin.errors import Place, QueryError
 from tocsin.query_dsl.build import (
+    PATTERNED,
+    SEARCHED,
     Bound,
     Context,
     all_of,
     any_of,
     between,
-    exists,
-    is_text,
-    like_word,
-    wildcard,
+    exists_below,
+    like,
+    on_fields,
     words,
 )
 
@@ -110,7 +111,11 @@ class _Reader:
             case "range":
                 operator, value = str(node.children[1]), self._value(inner[1])
                 bound = Bound(operator, value.plain)
-                return self._on_fields(inner[0], prefix, lambda name: between(name, (bound,), self.context))
+
+                def within(name: str) -> s.Expression:
+                    return on_fields(name, lambda one: between(one, (bound,), self.context), SEARCHED)
+
+                return self._on_fields(inner[0], prefix, within)
             case "is" if (
                 inner[1].data not in _COMPOUND and not prefix and all(self._value(one).every for one in inner)
             ):
@@ -121,29 +126,16 @@ class _Reader:
 
     def _on_fields(self, field: _Node, prefix: str, test: Callable[[str], s.Expression]) -> s.Expression:
         wanted = self._value(field)
-        if wanted.wild:
-            return _on_any(self._names(prefix + wanted.pattern), test)
         try:
             return test(prefix + wanted.plain)
         except QueryError as error:
             raise QueryError(error.message, hint=error.hint, place=_place(field), text=self.text) from None
 
-    def _names(self, pattern: str) -> list[str]:
-        """Return the fields that a pattern names: those that events have, or else all that are known."""
-        if self.context.present:
-            return self.context.expand(pattern)
-        known = Context(self.context.schema, frozenset(self.context.schema.fields), self.context.now)
-        return known.expand(pattern)
-
     def _anywhere(self, node: _Node, prefix: str) -> s.Expression:
         value = self._value(node)
-        if value.every:
+        if value.every and not prefix:
             return s.Literal(True)
-        if not self.context.present:
-            message = f"`{value.plain}` is looked for in no field"
-            hint = "write `field: value`; a rule has to name its fields"
-            raise QueryError(message, hint=hint, place=_place(node), text=self.text)
-        return _on_any(self.context.expand(f"{prefix}*"), lambda name: self._is(name, value))
+        return self._is(f"{prefix}*", value)
 
     # ---- values
 
@@ -160,10 +152,10 @@ class _Reader:
 
     def _is(self, name: str, value: _Value) -> s.Expression:
         if value.every:
-            return exists(name)
+            return exists_below(name, self.context)
         if value.wild:
-            return (like_word if is_text(name) else wildcard)(name, value.pattern)
-        return words(name, value.plain, self.context, phrase=value.quoted)
+            return on_fields(name, lambda one: like(one, value.pattern), PATTERNED)
+        return on_fields(name, lambda one: words(one, value.plain, self.context, phrase=value.quoted), SEARCHED)
 
     def _value(self, node: _Node) -> _Value:
         first, last = node.children[0], node.children[-1]
@@ -171,15 +163,6 @@ class _Reader:
         assert isinstance(last, Token)
         text = self.text[first.start_pos : last.end_pos]
         return _quoted(text) if first.type == "QUOTED" else _unquoted(text)
-
-
-def _on_any(names: Iterable[str], test: Callable[[str], s.Expression]) -> s.Expression:
-    """Return that a test holds for one of the fields that it can be made for: a word is no number, say."""
-    conditions = []
-    for name in names:
-        with suppress(QueryError):
-            conditions.append(test(name))
-    return any_of(conditions)
 
 
 @dataclass(frozen=True)

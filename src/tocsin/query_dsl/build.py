@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,8 +16,12 @@ from tocsin.eql import syntax as s
 from tocsin.eql.functions import to_string
 from tocsin.eql.strings import UnsupportedPattern, lucene_to_regex
 from tocsin.errors import QueryError
+from tocsin.field_patterns import ANALYSED, TEXTS, Content, FieldPattern, field_pattern
 from tocsin.moments import to_nanoseconds
 
+# What words, numbers and so on can be looked for in, and what patterns can.
+SEARCHED = tuple(content for content in Content if content is not Content.ANY)
+PATTERNED = (Content.KEYWORD, *TEXTS)
 TRUE, FALSE = s.Literal(True), s.Literal(False)
 _LUCENE = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
 
@@ -32,39 +37,34 @@ class Analyzer:
 _STANDARD = Analyzer(re.compile(r"\w+(?:['’.]\w+)*"), "[^a-zA-Z0-9_]")
 # The analyzer of Elastic's Windows integration and of Winlogbeat: `[\W&&[^-]]+`, of ASCII, parts words.
 _SCRIPTS = Analyzer(re.compile(r"[\w-]+", re.ASCII), "[^a-zA-Z0-9_-]")
-# Fields that Elasticsearch analyses: what is searched for in them is words.
-_ANALYZERS = {
-    "message": _STANDARD,
-    "error.message": _STANDARD,
-    "error.stack_trace": _STANDARD,
-    "powershell.file.script_block_text": _SCRIPTS,
-}
+_ANALYZERS = {Content.TEXT: _STANDARD, Content.SCRIPT: _SCRIPTS}
 
 
 @dataclass(frozen=True)
 class Context:
-    """What a query is read against: the fields with their types, those that events have, and the time."""
+    """What a query is read against: the fields with their types, and the time."""
 
     schema: Schema
-    present: frozenset[str] = frozenset()
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def type_of(self, name: str) -> FieldType | None:
         """Return a field's type, None for a field that nobody knows."""
+        many = field_pattern(name)
+        if many is not None:
+            return many.content.type
         known = self.schema.find(name)
         return known.type if known else None
-
-    def expand(self, pattern: str) -> list[str]:
-        """Return the fields that a pattern with `*` names."""
-        if "*" not in pattern:
-            return [pattern]
-        wanted = re.compile(".*".join(re.escape(part) for part in pattern.split("*")))
-        return sorted(name for name in self.present if wanted.fullmatch(name))
 
 
 def is_text(name: str) -> bool:
     """Tell whether words are searched for in a field."""
-    return name in _ANALYZERS or name.endswith(".text")
+    many = field_pattern(name)
+    return name in ANALYSED or name.endswith(".text") or (many is not None and many.content in TEXTS)
+
+
+def _analyzer(name: str) -> Analyzer:
+    many = field_pattern(name)
+    return _ANALYZERS.get(many.content if many else ANALYSED.get(name, Content.TEXT), _STANDARD)
 
 
 def is_caseless(name: str) -> bool:
@@ -89,6 +89,20 @@ def any_of(conditions: Iterable[s.Expression]) -> s.Expression:
     """Return that one of the conditions holds; none of none."""
     operands = tuple(dict.fromkeys(conditions))
     return FALSE if not operands else operands[0] if len(operands) == 1 else s.Or(operands)
+
+
+def on_fields(name: str, test: Callable[[str], s.Expression], contents: Iterable[Content]) -> s.Expression:
+    """Return that a test holds for a field, or for one of those that a pattern with `*` names.
+
+    Of the latter those count for which the test can be made: a word is no number, say.
+    """
+    if "*" not in name:
+        return test(name)
+    conditions = []
+    for content in contents:
+        with suppress(QueryError):
+            conditions.append(test(FieldPattern(name, content).name))
+    return any_of(conditions)
 
 
 def all_of(conditions: Iterable[s.Expression]) -> s.Expression:
@@ -227,23 +241,32 @@ def terms(name: str, values: list[Any], context: Context) -> s.Expression:
     return any_of(term(name, value, context) for value in values if value is not None)
 
 
-def words(name: str, text: Any, context: Context, *, every: bool = False, phrase: bool = False) -> s.Expression:
-    """Return that a text has some words, all of them, or all one behind the other; other fields are compared."""
+def words(
+    name: str, text: Any, context: Context, *, every: bool = False, phrase: bool = False, begun: bool = False
+) -> s.Expression:
+    """Return that a text has some words, all of them, or all one behind the other; other fields are compared.
+
+    Of the last word only the beginning counts where it is `begun`.
+    """
     if not is_text(name):
-        return term(name, text, context)
-    analyzer = _ANALYZERS.get(name, _STANDARD)
+        return prefix(name, text) if begun else term(name, text, context)
+    analyzer = _analyzer(name)
     found = analyzer.word.findall(to_string(text))
     if not found:
         return FALSE
     escaped = [escape(word) for word in found]
+    if begun:
+        escaped[-1] += analyzer.between.replace("^", "", 1) + "*"
     if phrase:
         return _with_words(name, f"{analyzer.between}+".join(escaped), analyzer)
     return (all_of if every else any_of)(_with_words(name, word, analyzer) for word in escaped)
 
 
-def like_word(name: str, pattern: str) -> s.Expression:
-    r"""Return that a text has a word that matches a pattern with `*` and `?`, as Lucene asks analysed fields."""
-    analyzer = _ANALYZERS.get(name, _STANDARD)
+def like(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:
+    r"""Return that a field's value, or a word of an analysed field, matches a pattern with `*` and `?`."""
+    if not is_text(name) or set(pattern) == {"*"}:
+        return wildcard(name, pattern, insensitive=insensitive)
+    analyzer = _analyzer(name)
     inside = analyzer.between.replace("^", "", 1)
     return _with_words(name, _regex_of(_parts_of(pattern), inside), analyzer)
 
@@ -289,16 +312,37 @@ def _regex_of(parts: Iterable[str], one: str) -> str:
 
 def regexp(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:
     """Return that a field's whole value matches a regular expression of Lucene. Raises QueryError."""
+    check_regexp(name, pattern)
+    return s.PatternMatch("regex", insensitive or is_caseless(name), ref(name), (pattern,))
+
+
+def check_regexp(name: str, pattern: str) -> None:
+    """Raise QueryError for a regular expression that cannot be run."""
     try:
         lucene_to_regex(pattern)
     except UnsupportedPattern as error:
         raise QueryError(f"[{pattern}] in [{name}]: {error}") from None
-    return s.PatternMatch("regex", insensitive or is_caseless(name), ref(name), (pattern,))
+
+
+def like_regexp(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:
+    """Return that a field's value, or a word of an analysed one, matches a regular expression."""
+    if not is_text(name):
+        return regexp(name, pattern, insensitive=insensitive)
+    check_regexp(name, pattern)
+    return _with_words(name, f"({pattern})", _analyzer(name))
 
 
 def exists(name: str) -> s.Expression:
-    """Return that a field has a value."""
+    """Return that a field has a value, or one of those that a pattern with `*` names."""
+    name = FieldPattern(name, Content.ANY).name if "*" in name and field_pattern(name) is None else name
     return s.Not(s.IsNull(ref(name)))
+
+
+def exists_below(name: str, context: Context) -> s.Expression:
+    """Return that a field has a value or, where no field is known by its name, one below it."""
+    if "*" in name or context.type_of(base_name(name)) not in (None, FieldType.OBJECT):
+        return exists(name)
+    return any_of((exists(name), exists(f"{name}.*")))
 
 
 @dataclass(frozen=True)

@@ -9,22 +9,26 @@ from typing import Any
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
 from tocsin.query_dsl.build import (
+    PATTERNED,
+    SEARCHED,
     Bound,
     Context,
     all_of,
     any_of,
     between,
-    exists,
+    exists_below,
     is_text,
+    like,
+    like_regexp,
+    on_fields,
     prefix,
     ref,
-    regexp,
     term,
     terms,
-    wildcard,
     words,
 )
 from tocsin.query_dsl.query_string import Reading, read_query_string
+from tocsin.query_dsl.simple_query_string import read_simple_query_string
 
 _DEEPEST = 50
 _MOST = 4_096  # clauses of one query
@@ -127,7 +131,7 @@ class _Reader:
         value, rest = _value(given, "query", "match", *known)
         if rest.get("fuzziness") not in (None, 0, "0", "AUTO"):
             raise QueryError("[match] query does not support [fuzziness]")
-        return words(name, value, self.context, every=str(rest.get("operator", "or")).lower() == "and")
+        return words(name, value, self.context, every=_every(rest))
 
     def match_phrase(self, about: Any, depth: int) -> s.Expression:
         name, given = _one(about, "match_phrase")
@@ -139,34 +143,38 @@ class _Reader:
     def match_phrase_prefix(self, about: Any, depth: int) -> s.Expression:
         name, given = _one(about, "match_phrase_prefix")
         value, _ = _value(given, "query", "match_phrase_prefix", "max_expansions", "slop", "analyzer")
-        if is_text(name):
-            raise QueryError(f"no [match_phrase_prefix] on [{name}]", hint="use a wildcard")
-        return prefix(name, value)
+        return words(name, value, self.context, phrase=True, begun=True)
+
+    def match_bool_prefix(self, about: Any, depth: int) -> s.Expression:
+        name, given = _one(about, "match_bool_prefix")
+        known = ("operator", "minimum_should_match", "analyzer", "max_expansions")
+        value, rest = _value(given, "query", "match_bool_prefix", *known)
+        return words(name, value, self.context, every=_every(rest), begun=True)
 
     def multi_match(self, about: Any, depth: int) -> s.Expression:
         if not isinstance(about, dict) or "query" not in about:
             raise QueryError("[multi_match] query needs [query]")
-        fields = about.get("fields", ["*"])
-        phrase = str(about.get("type", "best_fields")).startswith("phrase")
-        return self._over(fields, lambda name: words(name, about["query"], self.context, phrase=phrase))
+        kind = str(about.get("type", "best_fields"))
+        phrase, begun = kind.startswith("phrase"), kind in ("phrase_prefix", "bool_prefix")
 
-    def _over(self, fields: Any, condition: Callable[[str], s.Expression]) -> s.Expression:
-        names = [fields] if isinstance(fields, str) else fields
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-            raise QueryError("[fields] is a list of names")
-        expanded = [one for name in names for one in self.context.expand(name.partition("^")[0])]
+        def on(name: str) -> s.Expression:
+            return words(name, about["query"], self.context, phrase=phrase, begun=begun, every=_every(about))
+
+        names = _fields(about)
         conditions = []
-        for name in expanded:
+        for name in names:
             try:
-                conditions.append(condition(name))
-            except QueryError:
-                if len(expanded) == 1:
+                conditions.append(on_fields(name, on, PATTERNED if begun else SEARCHED))
+            except QueryError:  # a word that is no number, say
+                if len(names) == 1:
                     raise
         return any_of(conditions)
 
     def prefix(self, about: Any, depth: int) -> s.Expression:
         name, given = _one(about, "prefix")
         value, rest = _value(given, "value", "prefix", "case_insensitive")
+        if is_text(name):
+            return words(name, value, self.context, begun=True)
         return prefix(name, value, insensitive=rest.get("case_insensitive") is True)
 
     def wildcard(self, about: Any, depth: int) -> s.Expression:
@@ -176,7 +184,7 @@ class _Reader:
         value, rest = _value(given, "value", "wildcard", "case_insensitive")
         if not isinstance(value, str):
             raise QueryError("[wildcard] query takes a text")
-        return wildcard(name, value, insensitive=rest.get("case_insensitive") is True)
+        return like(name, value, insensitive=rest.get("case_insensitive") is True)
 
     def regexp(self, about: Any, depth: int) -> s.Expression:
         name, given = _one(about, "regexp")
@@ -184,7 +192,7 @@ class _Reader:
         value, rest = _value(given, "value", "regexp", *known)
         if not isinstance(value, str):
             raise QueryError("[regexp] query takes a text")
-        return regexp(name, value, insensitive=rest.get("case_insensitive") is True)
+        return like_regexp(name, value, insensitive=rest.get("case_insensitive") is True)
 
     def range(self, about: Any, depth: int) -> s.Expression:
         name, given = _one(about, "range")
@@ -203,8 +211,7 @@ class _Reader:
         if not isinstance(about, dict) or not isinstance(about.get("field"), str):
             raise QueryError("[exists] query needs [field]")
         name = about["field"]
-        below = [known for known in self.context.present if known.startswith(name + ".")]
-        return any_of(exists(one) for one in [*self.context.expand(name), *below])
+        return exists_below(name, self.context)
 
     def ids(self, about: Any, depth: int) -> s.Expression:
         values = about.get("values") if isinstance(about, dict) else None
@@ -215,12 +222,28 @@ class _Reader:
     def query_string(self, about: Any, depth: int) -> s.Expression:
         if not isinstance(about, dict) or not isinstance(about.get("query"), str):
             raise QueryError("[query_string] query needs [query], a text")
-        fields = about.get("fields") or [about.get("default_field", "*")]
-        if not isinstance(fields, list) or not all(isinstance(one, str) for one in fields):
-            raise QueryError("[fields] is a list of names")
         every = str(about.get("default_operator", "or")).lower() == "and"
-        names = tuple(name.partition("^")[0] for name in fields)
-        return read_query_string(about["query"], Reading(self.context, names, every))
+        return read_query_string(about["query"], Reading(self.context, tuple(_fields(about)), every))
+
+    def simple_query_string(self, about: Any, depth: int) -> s.Expression:
+        if not isinstance(about, dict) or not isinstance(about.get("query"), str):
+            raise QueryError("[simple_query_string] query needs [query], a text")
+        every = str(about.get("default_operator", "or")).lower() == "and"
+        return read_simple_query_string(about["query"], Reading(self.context, tuple(_fields(about)), every))
+
+
+def _fields(about: Mapping[str, Any]) -> list[str]:
+    """Return the fields that a query names, or all, without what they weigh."""
+    given = about.get("fields") or about.get("default_field") or "*"
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise QueryError("[fields] is a list of names")
+    return [name.partition("^")[0] for name in names]
+
+
+def _every(about: Mapping[str, Any]) -> bool:
+    """Tell whether every word is asked for, and not any."""
+    return str(about.get("operator", "or")).lower() == "and"
 
 
 def _epoch(value: Any, given: Mapping[str, Any]) -> Any:
@@ -279,7 +302,7 @@ _QUERIES: dict[str, _Query] = {
     "match": _Reader.match,
     "match_phrase": _Reader.match_phrase,
     "match_phrase_prefix": _Reader.match_phrase_prefix,
-    "match_bool_prefix": _Reader.match_phrase_prefix,
+    "match_bool_prefix": _Reader.match_bool_prefix,
     "multi_match": _Reader.multi_match,
     "prefix": _Reader.prefix,
     "wildcard": _Reader.wildcard,
@@ -288,5 +311,5 @@ _QUERIES: dict[str, _Query] = {
     "exists": _Reader.exists,
     "ids": _Reader.ids,
     "query_string": _Reader.query_string,
-    "simple_query_string": _Reader.query_string,
+    "simple_query_string": _Reader.simple_query_string,
 }

@@ -11,19 +11,21 @@ import re
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from tocsin.ecs import FieldType
 from tocsin.eql import syntax as s
 from tocsin.errors import Place, QueryError
 from tocsin.query_dsl.build import (
+    PATTERNED,
+    SEARCHED,
     Bound,
     Context,
     all_of,
     any_of,
-    base_name,
     between,
-    exists,
-    regexp,
-    wildcard,
+    check_regexp,
+    exists_below,
+    like,
+    like_regexp,
+    on_fields,
     words,
 )
 
@@ -167,49 +169,33 @@ class _Parser:
 
     def _leaf(self, name: str | None, token: _Token) -> s.Expression:
         if name == EXISTS:
-            return self._exists(_plain(token.text.strip('"')))
-        if name is not None:
-            fields = self.reading.context.expand(name)
-            return any_of(self._on(one, token) for one in fields)
-        if token.text == "*":
+            return exists_below(_plain(token.text.strip('"')), self.reading.context)
+        if name is None and token.text == "*":
             return s.Literal(True)
-        fields = [one for pattern in self.reading.fields for one in self.reading.context.expand(pattern)]
-        anywhere = "*" in self.reading.fields
+        names = self.reading.fields if name is None else (name,)
         conditions = []
-        for one in fields:
-            kind = self.reading.context.type_of(base_name(one))
-            if anywhere and kind not in (FieldType.KEYWORD, FieldType.IP, None):
-                continue
+        for one in names:
             try:
                 conditions.append(self._on(one, token))
             except QueryError:  # a word that is no address, say
-                if not anywhere and len(fields) == 1:
+                if len(names) == 1:
                     raise
         return any_of(conditions)
-
-    def _exists(self, name: str) -> s.Expression:
-        context = self.reading.context
-        below = [known for known in context.present if known.startswith(name + ".")]
-        return any_of(exists(one) for one in (below or context.expand(name)))
 
     def _on(self, name: str, token: _Token) -> s.Expression:
         context, text = self.reading.context, token.text
         if token.kind == "quoted":
-            return words(name, _plain(text[1:-1]), context, phrase=True)
+            return on_fields(name, lambda one: words(one, _plain(text[1:-1]), context, phrase=True), SEARCHED)
         if token.kind == "regex":
-            return regexp(name, text[1:-1].replace("\\/", "/"))
-        if token.kind == "range":
-            found = _RANGE.fullmatch(text)
-            assert found is not None
-            low, high = ">=" if found[1] == "[" else ">", "<=" if found[4] == "]" else "<"
-            return between(name, (Bound(low, _end(found[2])), Bound(high, _end(found[3]))), context)
-        if token.kind == "compare":
-            found = _COMPARE.fullmatch(text)
-            assert found is not None
-            return between(name, (Bound(found[1], _end(found[2])),), context)
+            pattern = text[1:-1].replace("\\/", "/")
+            check_regexp(name, pattern)
+            return on_fields(name, lambda one: like_regexp(one, pattern), PATTERNED)
+        if token.kind in ("range", "compare"):
+            bounds = _bounds(token)
+            return on_fields(name, lambda one: between(one, bounds, context), SEARCHED)
         if re.search(r"(?<!\\)(?:\\\\)*[*?]", text):
-            return wildcard(name, text)
-        return words(name, _plain(text), context)
+            return on_fields(name, lambda one: like(one, text), PATTERNED)
+        return on_fields(name, lambda one: words(one, _plain(text), context), SEARCHED)
 
 
 _LEAVES = frozenset({"quoted", "regex", "range", "compare", "word"})
@@ -217,6 +203,17 @@ _LEAVES = frozenset({"quoted", "regex", "range", "compare", "word"})
 
 def _plain(text: str) -> str:
     return _ESCAPED.sub(r"\1", text)
+
+
+def _bounds(token: _Token) -> tuple[Bound, ...]:
+    if token.kind == "compare":
+        found = _COMPARE.fullmatch(token.text)
+        assert found is not None
+        return (Bound(found[1], _end(found[2])),)
+    found = _RANGE.fullmatch(token.text)
+    assert found is not None
+    low, high = ">=" if found[1] == "[" else ">", "<=" if found[4] == "]" else "<"
+    return Bound(low, _end(found[2])), Bound(high, _end(found[3]))
 
 
 def _end(text: str) -> str | None:

@@ -69,7 +69,7 @@ class SearchRequest:
 
 def context_of(store: EventStore, patterns: Sequence[str]) -> Context:
     """Return what queries over some indices are read against."""
-    return Context(store.schema(patterns), frozenset(store.fields(patterns)))
+    return Context(store.schema(patterns))
 
 
 def read_search(body: Mapping[str, Any], context: Context) -> SearchRequest:

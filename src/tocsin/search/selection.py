@@ -15,6 +15,7 @@ from tocsin.engine.evaluate import Evaluator, plan
 from tocsin.engine.graph import Program, Target, compile_conditions
 from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
+from tocsin.field_patterns import field_pattern, with_fields
 from tocsin.search.errors import NoSuchIndexError, SearchStoppedError
 from tocsin.store.events import EventStore, Scan, StoredBatch
 
@@ -70,7 +71,7 @@ def select(
     read beside those of the program.
     """
     evaluator = Evaluator(plan(program))
-    wanted = program.fields | set(fields)
+    wanted = with_fields(program.fields | set(fields), store.fields(patterns))
     start, end, equal = _bounds(narrowing)
     scan = Scan(patterns, wanted - {INDEX}, start, end, equal)
     for batch in store.scan(scan):
@@ -111,9 +112,11 @@ def _bounds(condition: s.Expression) -> tuple[int | None, int | None, dict[str, 
                     start = value if start is None else max(start, value)
                 if isinstance(value, int) and operator in ("<", "<=", "=="):
                     end = value + 1 if end is None else min(end, value + 1)
-            case s.Comparison("==", s.FieldRef(name), s.Literal(value)) if isinstance(value, str):
+            case s.Comparison("==", s.FieldRef(name), s.Literal(value)) if isinstance(
+                value, str
+            ) and not field_pattern(name):
                 equal[name] = equal.get(name, frozenset((value,))) & {value}
-            case s.Membership(s.FieldRef(name), items, False):
+            case s.Membership(s.FieldRef(name), items, False) if not field_pattern(name):
                 values = frozenset(i.value for i in items if isinstance(i, s.Literal) and isinstance(i.value, str))
                 if len(values) == len(items):
                     equal[name] = equal.get(name, values) & values

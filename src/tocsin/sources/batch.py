@@ -90,7 +90,13 @@ def _join(batches: Sequence[RowBatch], fields: Sequence[str]) -> EventBatch:
         number = bisect_right(starts, row) - 1
         return batches[number].raw(row - starts[number])
 
-    return EventBatch(table_from_events([row for batch in batches for row in batch.rows], fields), raw, counts)
+    rows = [row for batch in batches for row in batch.rows]
+    return EventBatch(table_from_events(rows, fields, events=whole_events(raw)), raw, counts)
+
+
+def whole_events(raw: Callable[[int], RawEvent]) -> Callable[[int], Event]:
+    """Return what gives the whole event in a row."""
+    return lambda row: raw(row).event()
 
 
 @dataclass(frozen=True)

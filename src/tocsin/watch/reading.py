@@ -21,6 +21,7 @@ from tocsin.engine.graph import Target, compile_rules
 from tocsin.engine.sequence import NO_TIEBREAKER
 from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
+from tocsin.field_patterns import field_pattern, with_fields
 from tocsin.store.events import ARRIVED as ARRIVAL
 from tocsin.store.events import EventStore, Scan
 from tocsin.watch import memory as m
@@ -73,7 +74,7 @@ class Reader:
         found: dict[str, list[pa.Table]] = {}
         if not self.rules or not self.patterns:
             return found
-        fields = self.fields - {INDEX_FIELD}
+        fields = self._fields(store) - {INDEX_FIELD}
         schema = schema.extended([Field(ARRIVAL, FieldType.DATE)])
         scan = Scan(self.patterns, fields, start, end, arrived_from=arrived_from, arrived_to=arrived_to)
         with ThreadPoolExecutor(1, thread_name_prefix="watch-rows") as pool:
@@ -94,6 +95,12 @@ class Reader:
                 before = pool.submit(self._rows, batch, table, fits, arrived, kept)
             _gather(found, before)
         return found
+
+    def _fields(self, store: EventStore) -> frozenset[str]:
+        """Return the fields to read: of a name that stands for many, all that events have by now."""
+        if not any(map(field_pattern, self.fields)):
+            return self.fields
+        return with_fields(self.fields, store.fields(self.patterns))
 
     def _table(self, batch: Joined, schema: Schema) -> EventTable:
         columns = batch.columns

@@ -130,6 +130,6 @@ async def _changed(
 
 def _found(store: Any, query: Any) -> list[str]:
     schema = store.schema([ALERTS_INDEX])
-    condition = read_query(query, Context(schema, frozenset(store.fields([ALERTS_INDEX]))))
+    condition = read_query(query, Context(schema))
     rows = matching_rows(store, [ALERTS_INDEX], condition, (), schema, Clock())
     return [id_ for batch, _, some in rows for id_ in batch.ids(some.tolist())]

@@ -42,7 +42,7 @@ class Filter:
             return list(things)
         schema = self._schema
         try:
-            condition = read_kql(text, Context(schema, frozenset(schema.fields)))
+            condition = read_kql(text, Context(schema))
         except QueryError as error:
             raise bad_request(f"[filter]: {error}") from None
         columns: dict[str, Any] = {}

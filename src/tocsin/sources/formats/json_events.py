@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from tocsin.engine.table import EventTable
-from tocsin.sources.batch import EventBatch, RawEvent, Reject, Rejects, RowBatch, Wanted
+from tocsin.sources.batch import EventBatch, RawEvent, Reject, Rejects, RowBatch, Wanted, whole_events
 from tocsin.sources.document import Documents, is_windows
 from tocsin.sources.formats.json_layout import DocumentLayout, document_layout
 from tocsin.sources.formats.rows import Rows, in_batches
@@ -187,7 +187,7 @@ class _Lines:
                 lines.extend(line for line in block.split(b"\n") if line.strip())
             return RawEvent(lines[row], self.name, self.documents.read)
 
-        return EventBatch(EventTable(columns, rows), raw, counts)
+        return EventBatch(EventTable(columns, rows, events=whole_events(raw)), raw, counts)
 
     def _one_by_one(self, block: bytes, first_line: int) -> RowBatch | None:
         rows = Rows(self.name, self.wanted, self.rejects, self.documents)

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from tocsin.ecs import INDEX
 from tocsin.engine.table import EventTable
 from tocsin.errors import InputError
-from tocsin.sources.batch import EventBatch, RawEvent, Rejects, Wanted
+from tocsin.sources.batch import EventBatch, RawEvent, Rejects, Wanted, whole_events
 from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts
 from tocsin.sources.json_columns import at
 
@@ -82,7 +82,7 @@ def _batch(
     if index is not None:
         columns[INDEX] = index
     kept = {field: column for field, column in columns.items() if field in wanted}
-    return EventBatch(EventTable(kept, rows), raw, Counter(counts), borrowed=True)
+    return EventBatch(EventTable(kept, rows, events=whole_events(raw)), raw, Counter(counts), borrowed=True)
 
 
 def _find(schema: pa.Schema, field: str) -> tuple[str, ...] | None:
