@@ -45,6 +45,7 @@ def record_of(record: Exported) -> dict[str, Any]:
         "Version": record.get("Version"),
         "Level": record.get("Level"),
         "Task": record.get("Task"),
+        "TaskDisplayName": record.get("TaskDisplayName"),
         "Opcode": record.get("Opcode"),
         "Keywords": _keywords(record.get("Keywords")),
         "TimeCreated": attributes(SystemTime=moment(record.get("TimeCreated"))),

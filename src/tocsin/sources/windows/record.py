@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 import orjson
 
-from tocsin.ecs import INDEX, TIMESTAMP
+from tocsin.ecs import INDEX
 from tocsin.sources.mapping import DATASETS, Dataset
 from tocsin.sources.readers import Constant, Reader, Readers, constants_of
 from tocsin.sources.values import EMPTY, guid
@@ -22,6 +23,7 @@ from tocsin.sources.windows.data import (
     is_user_data,
     text_of,
 )
+from tocsin.sources.windows.head import BY_PROVIDER, HEAD, attribute, check_head, whole_number
 
 Record = Mapping[str, Any]
 Event = dict[str, Any]
@@ -29,65 +31,28 @@ Event = dict[str, Any]
 WINLOGBEAT_INDEX = "winlogbeat-default"
 FORWARDED_INDEX = "logs-windows.forwarded-default"
 
+# Names of channels are alike whatever their capitals: collectors write what they subscribed to.
 _BY_CHANNEL: dict[str, Dataset] = {
-    "Microsoft-Windows-Sysmon/Operational": sysmon.SYSMON,
-    "Security": security.SECURITY,
-    "System": system.SYSTEM,
-    "Application": system.APPLICATION,
-    "Microsoft-Windows-PowerShell/Operational": powershell.OPERATIONAL,
-    "PowerShellCore/Operational": powershell.OPERATIONAL,
-    "Windows PowerShell": powershell.CLASSIC,
+    "microsoft-windows-sysmon/operational": sysmon.SYSMON,
+    "security": security.SECURITY,
+    "system": system.SYSTEM,
+    "application": system.APPLICATION,
+    "microsoft-windows-powershell/operational": powershell.OPERATIONAL,
+    "powershellcore/operational": powershell.OPERATIONAL,
+    "windows powershell": powershell.CLASSIC,
 }
-_BY_PROVIDER: dict[str, Dataset] = {
-    "Microsoft-Windows-Sysmon": sysmon.SYSMON,
-    "Microsoft-Windows-Security-Auditing": security.SECURITY,
-    "Microsoft-Windows-PowerShell": powershell.OPERATIONAL,
-    "PowerShell": powershell.CLASSIC,
-}
-_LEVELS = {0: "information", 1: "critical", 2: "error", 3: "warning", 4: "information", 5: "verbose"}
-_AUDIT_SUCCESS, _AUDIT_FAILURE = 0x20000000000000, 0x10000000000000
 
 
 def dataset_of(provider: str, channel: str) -> Dataset:
     """Return the mapping for a record: by its provider, which survives forwarding, then by its channel."""
-    return _BY_PROVIDER.get(provider) or _BY_CHANNEL.get(channel) or system.OTHER
+    return BY_PROVIDER.get(provider) or _BY_CHANNEL.get(channel.lower()) or system.OTHER
 
 
 class MalformedRecord(ValueError):
     """A record without what every Windows event has."""
 
 
-# The values of a record's head that have attributes, and the types of those that are plain.
-_WITH_ATTRIBUTES = ("Provider", "TimeCreated", "Correlation", "Execution", "Security")
-_PLAIN: dict[str, tuple[type, ...]] = {
-    "Channel": (str,),
-    "Computer": (str,),
-    "EventRecordID": (int, str),
-    "Keywords": (int, str),
-    "Level": (int, str),
-    "Version": (int, str),
-}
-
-
-def _check_head(head: Mapping[str, Any]) -> None:
-    """Raise TypeError for a value that no writer of Windows events gives, so that readers need not look."""
-    for name, types in _PLAIN.items():
-        value = head.get(name)
-        if value is not None and not isinstance(value, types):
-            raise TypeError(f"{name} is a {type(value).__name__}")
-    for name in _WITH_ATTRIBUTES:
-        value = head.get(name)
-        attributes = value.get("#attributes") if isinstance(value, dict) else None
-        if attributes is None:
-            continue
-        if not isinstance(attributes, dict):
-            raise TypeError(f"the attributes of {name} are a {type(attributes).__name__}")
-        for attribute, found in attributes.items():
-            if found is not None and not isinstance(found, (str, int)):
-                raise TypeError(f"{attribute} of {name} is a {type(found).__name__}")
-    named = _attribute(head, "Provider", "Name")
-    if named is not None and not isinstance(named, str):
-        raise TypeError(f"the provider's name is a {type(named).__name__}")
+_TASK = re.compile(r'"Task":(\d+)')
 
 
 class WindowsRecord:
@@ -108,8 +73,8 @@ class WindowsRecord:
             event_id = head["EventID"]
             if not isinstance(event_id, int):
                 event_id = int(event_id["#text"] if isinstance(event_id, dict) else event_id)
-            _check_head(head)
-            provider = _attribute(head, "Provider", "Name") or ""
+            check_head(head)
+            provider = attribute(head, "Provider", "Name") or ""
             channel = head.get("Channel") or ""
         except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
             raise MalformedRecord(f"not a Windows event: {type(error).__name__} {error}") from None
@@ -164,6 +129,15 @@ class WindowsRecord:
     def channel(self) -> str:
         """The log that the record was written to."""
         return self.head.get("Channel") or ""
+
+    @property
+    def task(self) -> int | None:
+        """The number of the record's task."""
+        if self._record is None:
+            # A quote in a value is escaped and the head comes first, so that this is the head's.
+            match = _TASK.search(self._text)
+            return int(match[1]) if match else None
+        return whole_number(self.head.get("Task"))
 
     @property
     def data(self) -> Mapping[str, Any]:
@@ -238,89 +212,5 @@ def _readers(dataset: str, event_id: int, forwarded: bool) -> Readers:
         "event.code": str(event_id),
         "winlog.event_id": str(event_id),
     }
-    head = _HEAD | {name: Constant(value) for name, value in constants.items()}
+    head = HEAD | {name: Constant(value) for name, value in constants.items()}
     return Readers(known, event_id, head, _kept)
-
-
-# ---- the head of a record
-
-
-def _attribute(head: Mapping[str, Any], element: str, name: str) -> Any:
-    found = head.get(element)
-    attributes = found.get("#attributes") if isinstance(found, dict) else None
-    return attributes.get(name) if attributes else None
-
-
-def _timestamp(record: WindowsRecord) -> str | None:
-    """Sysmon says when a thing happened; the record's own time is when it was written."""
-    if record.dataset is sysmon.SYSMON:
-        happened = record.value("UtcTime")
-        if isinstance(happened, str) and len(happened) == 23:
-            return f"{happened[:10]}T{happened[11:]}Z"
-    return _created(record)
-
-
-def _created(record: WindowsRecord) -> str | None:
-    time = _attribute(record.head, "TimeCreated", "SystemTime")
-    return time if isinstance(time, str) else None
-
-
-def _computer(record: WindowsRecord) -> str | None:
-    return record.head.get("Computer") or None
-
-
-def _host_id(record: WindowsRecord) -> str | None:
-    # A log does not tell the machine's id; its name is what distinguishes it here.
-    name = _computer(record)
-    return name.lower() if name else None
-
-
-def _outcome(record: WindowsRecord) -> str | None:
-    keywords = record.head.get("Keywords")
-    try:
-        bits = int(keywords, 16) if isinstance(keywords, str) else int(keywords or 0)
-    except ValueError:
-        return None
-    if bits & _AUDIT_FAILURE:
-        return "failure"
-    return "success" if bits & _AUDIT_SUCCESS else None
-
-
-def _user_id(record: WindowsRecord) -> Any:
-    return None if record.dataset is security.SECURITY else _attribute(record.head, "Security", "UserID")
-
-
-def _guid_of(element: str, name: str) -> Reader:
-    def read(record: WindowsRecord) -> Any:
-        value = _attribute(record.head, element, name)
-        return guid(value) if isinstance(value, str) else None
-
-    return read
-
-
-_HEAD: dict[str, Reader] = {
-    TIMESTAMP: _timestamp,
-    "event.created": _created,
-    "event.outcome": _outcome,
-    "event.provider": lambda r: r.provider or None,
-    "host.hostname": lambda r: (_computer(r) or "").partition(".")[0] or None,
-    "host.id": _host_id,
-    "host.name": _computer,
-    "host.os.family": Constant("windows"),
-    "host.os.platform": Constant("windows"),
-    "host.os.type": Constant("windows"),
-    "log.level": lambda r: _LEVELS.get(r.head.get("Level") or 0),
-    "user.id": _user_id,
-    "winlog.activity_id": _guid_of("Correlation", "ActivityID"),
-    "winlog.api": Constant("wineventlog"),
-    "winlog.channel": lambda r: r.channel or None,
-    "winlog.computer_name": _computer,
-    "winlog.outcome": _outcome,
-    "winlog.process.pid": lambda r: _attribute(r.head, "Execution", "ProcessID"),
-    "winlog.process.thread.id": lambda r: _attribute(r.head, "Execution", "ThreadID"),
-    "winlog.provider_guid": _guid_of("Provider", "Guid"),
-    "winlog.provider_name": lambda r: r.provider or None,
-    "winlog.record_id": lambda r: str(r.head["EventRecordID"]) if "EventRecordID" in r.head else None,
-    "winlog.user.identifier": lambda r: _attribute(r.head, "Security", "UserID"),
-    "winlog.version": lambda r: r.head.get("Version"),
-}
