@@ -113,7 +113,7 @@ def value_of(node: s.Expression, row: Event) -> Any:
             found = value_of(value, row)
             if found is None:
                 return None
-            fold = folded if insensitive else (lambda x: x)
+            fold = address if is_address(value) else folded if insensitive else (lambda x: x)
             others = [value_of(item, row) for item in items]
             equal = any(fold(found) == fold(other) for other in others if other is not None)
             return True if equal else None if None in others else False
@@ -131,8 +131,21 @@ def value_of(node: s.Expression, row: Event) -> Any:
             raise AssertionError(node)
 
 
+def is_address(node: s.Expression) -> bool:
+    """Does it stand for a field of addresses? Their names begin with `ip` here."""
+    return isinstance(node, s.FieldRef) and node.name.startswith("ip")
+
+
+def address(text: Any) -> int:
+    """An address as the number that an IPv6 address is; an IPv4 address is mapped to one."""
+    found = ipaddress.ip_address(text)
+    return int(found) if found.version == 6 else int(ipaddress.IPv6Address(f"::ffff:{found}"))
+
+
 def compared(operator: str, left: s.Expression, right: s.Expression, row: Event) -> Any:
     one, two = value_of(left, row), value_of(right, row)
+    if is_address(left) or is_address(right):
+        one, two = (address(value) if isinstance(value, str) else value for value in (one, two))
     for literal, other in ((left, two), (right, one)):
         if isinstance(literal, s.Literal) and literal.value is None and operator in ("==", "!="):
             return (other is None) == (operator == "==")
@@ -232,9 +245,8 @@ def called(name: str, arguments: list[Any], insensitive: bool) -> Any:
         case "number":
             return read_number(first, [*arguments, None][1])
         case "cidrmatch":
-            address = ipaddress.ip_address(first)
             blocks = [ipaddress.ip_network(b, strict=False) for b in arguments[1:]]
-            return any(address.version == b.version and address in b for b in blocks)
+            return any(address(b[0]) <= address(first) <= address(b[-1]) for b in blocks)
     raise AssertionError(name)
 
 

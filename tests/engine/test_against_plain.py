@@ -15,7 +15,7 @@ from tocsin.eql.compile import read
 from tocsin.eql.parser import parse
 from tocsin.eql.syntax import EventQuery
 
-SCHEMA = schema_of(s1="keyword", s2="keyword", n1="long", n2="long", d1="double", b1="boolean", ip1="ip")
+SCHEMA = schema_of(s1="keyword", s2="keyword", n1="long", n2="long", d1="double", b1="boolean", ip1="ip", ip2="ip")
 
 TEXTS = st.sampled_from(
     [
@@ -42,7 +42,19 @@ TEXTS = st.sampled_from(
     ]
 )
 ADDRESSES = st.sampled_from(
-    ["10.0.0.1", "255.255.255.255", "0.0.0.0", "10.1.2.3", "192.168.1.1", "::1", "fe80::1"]
+    [
+        "10.0.0.1",
+        "255.255.255.255",
+        "0.0.0.0",
+        "10.1.2.3",
+        "::ffff:10.1.2.3",
+        "::FFFF:A01:203",
+        "192.168.1.1",
+        "::1",
+        "0:0::1",
+        "fe80::1",
+        "FE80:0:0:0::1",
+    ]
 )
 NUMBERS = st.integers(-4, 4)
 DECIMALS = st.sampled_from([-2.5, -1.0, 0.0, 0.5, 1.0, 3.25])
@@ -131,7 +143,9 @@ TESTS = st.one_of(
             ['"10.0.0.0/8"', '"192.168.0.0/16", "::/64"', '"10.1.2.3", "0.0.0.0/1"', '"255.255.255.255/32"']
         ),
     ),
-    st.builds("ip1 {} {}".format, st.sampled_from(["==", "!="]), ADDRESSES.map(quoted)),
+    st.builds("ip1 {} {}".format, COMPARATORS, ADDRESSES.map(quoted)),
+    st.builds("ip1 {} {}".format, st.sampled_from(["in", "not in"]), several(ADDRESSES.map(quoted))),
+    st.builds("ip1 {} ip2".format, st.sampled_from(["==", "!="])),
     st.builds("wildcard({}, {})".format, STRING_FIELDS, PATTERNS.map(quoted)),
     st.just("b1"),
     st.builds("b1 {} {}".format, st.sampled_from(["==", "!="]), st.sampled_from(["true", "false"])),
@@ -166,6 +180,7 @@ EVENTS = st.lists(
             "d1": st.one_of(st.none(), DECIMALS),
             "b1": column(st.booleans()),
             "ip1": column(ADDRESSES),
+            "ip2": st.one_of(st.none(), ADDRESSES),
         }
     ),
     min_size=1,

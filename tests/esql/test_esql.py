@@ -101,6 +101,10 @@ CONDITIONS = {
     "b and null": [],
     'a == "10.0.0.1"': [0],
     'a == "0:0::1"': [2],
+    'a == "::ffff:10.0.0.1"': [0],
+    'a in ("::FFFF:a00:1", "9.9.9.9")': [0],
+    'a > "9.9.9.9"': [0],  # as addresses, not as texts
+    'a <= "0:0::1"': [2],
     'cidr_match(a, "10.0.0.0/8", "::1")': [0, 2],
     'at > "2026-01-05T11:59:59Z"': [0],
     "at >= now() - 5m and at <= now()": [0],
@@ -202,6 +206,13 @@ TABLES = {
     'stats a = count(*) where n > 1, b = count(*) where k == "ann"': [{"a": 3, "b": 2}],
     "stats r = max(n) - min(n), h = count(*) * 100 / 8": [{"r": 3, "h": 50}],
     "stats avg(x), median(n), percentile(n, 50)": [{"avg(x)": 2.0, "median(n)": 2.5, "percentile(n, 50)": 2.5}],
+    'where n < 4 | eval a = to_ip(concat("::ffff:", to_string(n * 5), ".0.0.1")) | stats l = min(a), m = max(a)': [
+        {"l": "5.0.0.1", "m": "15.0.0.1"},
+    ],
+    'eval a = to_ip(case(n == 1, "10.0.0.1", n == 2, "9.0.0.1", "2001:DB8::1")) | sort a, n | keep a': [
+        {"a": "9.0.0.1"}, {"a": "10.0.0.1"}, {"a": "2001:db8::1"}, {"a": "2001:db8::1"},
+    ],
+    'eval a = greatest(to_ip("10.0.0.1"), to_ip("9.0.0.1")) | limit 1': [{"a": "10.0.0.1"}],
     "stats top(n, 2, \"desc\")": [{'top(n, 2, "desc")': [4, 3]}],
     "stats c = count(*) by k, date_trunc(1 hour, at) | sort c desc | limit 1": [
         {"c": 1, "k": "ann", "date_trunc(1 hour, at)": "2026-01-05T12:00:00.000Z"},
@@ -270,6 +281,7 @@ ERRORS = {
     'where k == "a': ("this text's quote is never closed", (1, 26)),
     'where k == "\\d"': ("unknown escape `\\d`", (1, 26)),
     "where k ==== 1": ("unexpected `=`", (1, 25)),
+    'where a == "many"': ("'many' is not an IP string literal", (1, 26)),
     "eval x = n::thing": ("there is no type `thing`", (1, 24)),
 }
 
@@ -353,6 +365,7 @@ def conditions():
         st.builds('case(k == {}, "one", n > {}, "two", {}) == {}'.format, text, st.integers(-2, 2),
                   st.sampled_from(['"three"', "null"]), st.sampled_from(['"one"', '"two"', '"three"'])),
         st.builds('cidr_match(a, "{}")'.format, st.sampled_from(["10.0.0.0/8", "::1"])),
+        st.builds('a {} "{}"'.format, st.sampled_from(["==", "<", ">="]), st.sampled_from(["10.1.2.3", "9::"])),
         st.just("d == 1"),
         st.just("b"),
     )  # fmt: skip

@@ -74,6 +74,10 @@ CASES = {
     "when < 2026-11-20": [],
     'when: "2026-11-20"': [2],
     "addr: 10.1.0.0/16": [3],
+    "addr >= 10.1.2.3": [3],
+    "addr > 10.1.2.3": [],
+    "addr >= 9.0.0.0 and addr < 10.1.2.4": [3],
+    'addr: "::ffff:a01:203"': [3],
     'addr: (127.0.0.0/8 or "10.1.2.3")': [3],
     "o: { x: 1 and y: 2 }": [2],
     "o.*: 2": [2],
@@ -134,7 +138,7 @@ ERRORS = {
     "a: x\nand b: \\d": ("unexpected character `\\`", (2, 8), "in quotes"),
     "n: many": ("For input string: 'many', which is no number", (1, 1), ""),
     "when > soon": ("failed to parse date field [soon]", (1, 1), ""),
-    "addr: 10.0.0.0/99": ("'10.0.0.0/99' is not an IP string literal", (1, 1), ""),
+    "addr: 10.0.0.0/99": ("'10.0.0.0/99' is not an address block", (1, 1), ""),
     "(" * 5000: ("the query ends too early", (1, 5001), ""),
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
-from tocsin.query_dsl.build import Context, all_of, any_of, exists, terms, wildcard, words
+from tocsin.query_dsl.build import Context, address_ranges, all_of, any_of, exists, terms, wildcard, words
 
 Values = Callable[[str], Sequence[str]]  # the values of a list, by its id
 _OPERATORS = ("included", "excluded")
@@ -80,7 +80,9 @@ def _list(name: str, entry: Mapping[str, Any], context: Context, values: Values)
     wanted = list(values(str(about["id"])))
     if about.get("type") == "text":
         return any_of(words(name, one, context) for one in wanted)
-    return terms(name, list(wanted), context)
+    if about.get("type") == "ip_range":
+        return address_ranges(name, wanted)
+    return terms(name, wanted, context)
 
 
 def _value(name: str, entry: Mapping[str, Any]) -> Any:

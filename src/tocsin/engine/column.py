@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tocsin.addresses import number_of, one_spelling
 from tocsin.ecs import FieldType, is_long
 from tocsin.eql.functions import to_string
 from tocsin.moments import read_moment
@@ -21,11 +21,39 @@ Codes = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
+_HALF = (1 << 64) - 1
+_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = rf"^(?:{_OCTET}\.){{3}}{_OCTET}$"
+
 
 def ranges(starts: Codes, lengths: Codes) -> Codes:
     """Return the numbers of several ranges, one behind the other: from each start as many as its length."""
     ends = np.cumsum(lengths)
     return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
+
+
+class Addresses(NamedTuple):
+    """Addresses as numbers of 128 bits, in two halves; `known` is false for a text that is no address."""
+
+    high: npt.NDArray[np.uint64]
+    low: npt.NDArray[np.uint64]
+    known: Mask
+
+    def within(self, first: int, last: int) -> Mask:
+        """Tell which addresses lie from one number to another."""
+        return self.known & self._not_below(first) & ~self._not_below(last + 1)
+
+    def _not_below(self, number: int) -> Mask:
+        if number >> 128:
+            return np.zeros(len(self.high), np.bool_)
+        high, low = np.uint64(number >> 64), np.uint64(number & _HALF)
+        beyond: Mask = (self.high > high) | ((self.high == high) & (self.low >= low))
+        return beyond
+
+    def as_bytes(self) -> pa.Array:
+        """Return the addresses as 16 bytes each, in whose order they are; null for a text that is none."""
+        halves = np.stack((self.high, self.low), axis=1).astype(">u8")
+        return pa.array([row.tobytes() for row in halves], pa.binary(), mask=~self.known)
 
 
 @dataclass(frozen=True)
@@ -52,6 +80,11 @@ class Column:
         data = self.values.buffers()[2]
         plain = data is None or pc.all(pc.string_is_ascii(self.values)).as_py() is not False
         return pc.ascii_lower(self.values) if plain else pc.utf8_lower(self.values)
+
+    @cached_property
+    def addresses(self) -> Addresses:
+        """The distinct values as addresses (strings only)."""
+        return _numbered(self.values)
 
     def take(self, rows: Rows) -> Column:
         """Return the column of some rows, over the same values."""
@@ -239,14 +272,29 @@ def _strings(values: pa.Array) -> pa.Array:
     return _each(to_string, pa.string())(values)
 
 
-def _canonical_address(text: str) -> str:
-    return str(ipaddress.ip_address(text)) if ":" in text else text
-
-
 def _addresses(values: pa.Array) -> pa.Array:
+    """Give each address its one spelling; IPv4 has no other, and what is no address stays as it is."""
     strings = _strings(values)
-    with_colon = pc.any(pc.match_substring(strings, ":")).as_py()
-    return _each(_canonical_address, pa.string())(strings) if with_colon else strings
+    several = pc.match_substring_regex(strings, "[:%]")
+    if not pc.any(several).as_py():
+        return strings
+    return pc.replace_with_mask(strings, several, _each(one_spelling, pa.string())(strings.filter(several)))
+
+
+def _numbered(values: pa.Array) -> Addresses:
+    """Return texts as addresses: those of IPv4 by Arrow, the others one by one."""
+    high, low = np.zeros(len(values), np.uint64), np.zeros(len(values), np.uint64)
+    known = pc.match_substring_regex(values, _IPV4).fill_null(False).to_numpy(zero_copy_only=False).copy()
+    octets = pc.list_flatten(pc.split_pattern(values.filter(pa.array(known)), "."))
+    parts = octets.cast(pa.uint64()).to_numpy(zero_copy_only=False).reshape(-1, 4)
+    low[known] = parts @ np.array([1 << 24, 1 << 16, 1 << 8, 1], np.uint64) + np.uint64(0xFFFF << 32)
+    for at in np.flatnonzero(~known).tolist():
+        try:
+            number = number_of(values[at].as_py())
+        except ValueError:
+            continue
+        high[at], low[at], known[at] = number >> 64, number & _HALF, True
+    return Addresses(high, low, known)
 
 
 def _longs(values: pa.Array) -> pa.Array:

@@ -6,13 +6,13 @@ distinct values. Either way the language's meaning is the scalar one; tests hold
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tocsin.addresses import span_of
 from tocsin.ecs import is_long
 from tocsin.engine.column import Column, Mask
 from tocsin.eql import syntax as s
@@ -170,23 +170,16 @@ def _call(test: s.Expression, column: Column) -> Mask | None:
     return _mask(kernel(column.values, text.value))
 
 
-_IPV4 = r"^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.|$)){4}$"
-
-
 def _cidr_match(test: s.Call, column: Column) -> Mask | None:
-    """Compare IPv4 addresses as numbers; a column that holds anything else goes value by value."""
+    """Compare addresses as numbers."""
     value, *blocks = test.arguments
     if not isinstance(value, s.FieldRef) or not pa.types.is_string(column.values.type):
         return None
-    if pc.all(pc.match_substring_regex(column.values, _IPV4)).as_py() is False:
-        return None
-    octets = pc.list_flatten(pc.split_pattern(column.values, ".")).cast(pa.uint32()).to_numpy().reshape(-1, 4)
-    addresses = octets @ np.array([1 << 24, 1 << 16, 1 << 8, 1], np.uint32)
-    result = np.zeros(len(addresses), np.bool_)
+    result = np.zeros(len(column.values), np.bool_)
     for block in blocks:
-        network = ipaddress.ip_network(str(block.value), strict=False) if isinstance(block, s.Literal) else None
-        if isinstance(network, ipaddress.IPv4Network):
-            result |= (addresses & int(network.netmask)) == int(network.network_address)
+        if not isinstance(block, s.Literal):
+            return None
+        result |= column.addresses.within(*span_of(str(block.value)))
     return result
 
 

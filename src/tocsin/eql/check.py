@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 from typing import NoReturn
 
+from tocsin.addresses import span_of
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.eql import syntax as s
 from tocsin.eql.functions import FUNCTIONS, PATTERN_NAMES, Function
@@ -142,6 +142,7 @@ class _Checker:
                 kind = self.kind(value)
                 for item in items:
                     self.compatible(kind, self.kind(item), item.place)
+                    self.address_literals(value, item)
             case s.PatternMatch():
                 self.pattern_match(node)
             case s.IsNull(value):
@@ -181,11 +182,31 @@ class _Checker:
     def comparison(self, node: s.Comparison) -> None:
         left, right = self.kind(node.left), self.kind(node.right)
         self.compatible(left, right, node.place)
+        self.address_literals(node.left, node.right)
+        self.address_literals(node.right, node.left)
         ordered = node.operator not in ("==", "!=")
         if ordered and "boolean" in (left, right):
             self.fail(f"`{node.operator}` does not order booleans", node.place, "use `==` or `!=`")
         if ordered and "ip" in (left, right):
-            self.fail(f"`{node.operator}` does not order addresses", node.place, "use cidrMatch(field, block)")
+            constant = node.right if left == "ip" else node.left
+            if not isinstance(constant, s.Literal) or "/" in str(constant.value):
+                hint = "compare it with one address, or use cidrMatch(field, block)"
+                self.fail(f"`{node.operator}` orders an address beside a constant one", node.place, hint)
+
+    def address_literals(self, node: s.Expression, literal: s.Expression) -> None:
+        """Refuse a constant beside a field of addresses that is neither an address nor a block."""
+        if not isinstance(node, s.FieldRef) or not isinstance(literal, s.Literal) or self.kind(node) != "ip":
+            return
+        if isinstance(literal.value, str):
+            self.address(literal.value, literal.place)
+
+    def address(self, text: str, place: Place) -> None:
+        try:
+            if "-" in text:
+                raise ValueError(f"'{text}' is not an IP string literal.")
+            span_of(text)
+        except ValueError as error:
+            self.fail(str(error), place, 'as in "10.1.2.3", "2001:db8::1" or "10.0.0.0/8"')
 
     def compatible(self, left: str, right: str, place: Place) -> None:
         if not _comparable(left, right):
@@ -247,10 +268,7 @@ class _Checker:
         for block in blocks:
             if not isinstance(block, s.Literal):
                 self.fail("cidrMatch takes constant blocks", block.place)
-            try:
-                ipaddress.ip_network(str(block.value), strict=False)
-            except ValueError:
-                self.fail(f"`{block.value}` is not an address block", block.place, 'as in "10.0.0.0/8"')
+            self.address(str(block.value), block.place)
 
     def pattern_call(self, node: s.Call) -> str:
         if len(node.arguments) < 2:

@@ -5,13 +5,12 @@ A function whose argument is null gives null, except where its entry says otherw
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
+from tocsin.addresses import number_of, span_of
 from tocsin.eql.strings import lower
 
 Value = Any  # None | bool | int | float | str
@@ -61,20 +60,13 @@ def substring(source: str, start: int | None = 0, end: int | None = None) -> str
     return source[slice(start, end)]
 
 
-@lru_cache(maxsize=4096)
-def _network(cidr: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
-    return ipaddress.ip_network(cidr, strict=False)
-
-
 def cidr_match(address: str, *blocks: str) -> Value:
     """Tell whether an address lies in one of the blocks; null when it is no address."""
     try:
-        parsed = ipaddress.ip_address(address)
+        number = number_of(address)
     except ValueError:
         return None
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    candidates = (parsed, mapped) if mapped else (parsed,)
-    return any(c.version == _network(b).version and c in _network(b) for b in blocks for c in candidates)
+    return any(low <= number <= high for low, high in map(span_of, blocks))
 
 
 def number(text: str, base: int | None = None) -> Value:

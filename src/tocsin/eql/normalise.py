@@ -2,14 +2,16 @@
 
 Each rewrite is a small function from expression to expression, applied bottom up. The facts behind them are
 Elasticsearch's: `a != b` is `not a == b`, `a == null` asks whether a is missing, a condition `a == false` on
-a test is its negation, and an address compared with a block asks whether it lies in it.
+a test is its negation, and an address compared with a block asks whether it lies in it, one ordered beside another
+whether it lies in all that is beyond.
 """
 
 from __future__ import annotations
 
-import ipaddress
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from tocsin.addresses import LAST, Span, number_of, one_spelling, range_text
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql import scalar
 from tocsin.eql import syntax as s
@@ -71,6 +73,7 @@ def expression(node: s.Expression, schema: Schema) -> s.Expression:
     for rewrite in (
         _typed_literals,
         _mirror,
+        _addresses,
         _boolean_tests,
         _memberships,
         _logic,
@@ -124,11 +127,8 @@ def _as_type(literal: s.Expression, ref: s.FieldRef, schema: Schema) -> s.Expres
         return literal
     if known.type is FieldType.DATE:
         return replace(literal, value=_nanoseconds(literal.value))
-    if known.type is FieldType.IP and isinstance(literal.value, str) and "/" not in literal.value:
-        try:
-            return replace(literal, value=str(ipaddress.ip_address(literal.value)))
-        except ValueError:
-            return literal
+    if known.type is FieldType.IP and isinstance(literal.value, str):
+        return replace(literal, value=one_spelling(literal.value))
     return literal
 
 
@@ -170,10 +170,8 @@ def _boolean_tests(node: s.Expression, schema: Schema) -> s.Expression:
         isinstance(node.left, _CONDITIONS) or (isinstance(node.left, s.Call) and _is_test(node.left))
     ):
         return node.left if value else s.Not(node.left, node.place)
-    if isinstance(value, str) and "/" in value and isinstance(node.left, s.FieldRef):
-        known = schema.find(node.left.name)
-        if known is not None and known.type is FieldType.IP:
-            return s.Call("cidrMatch", (node.left, node.right), False, node.place)
+    if _is_block(node.left, value, schema):
+        return s.Call("cidrMatch", (node.left, node.right), False, node.place)
     return node
 
 
@@ -200,7 +198,7 @@ def _memberships(node: s.Expression, schema: Schema) -> s.Expression:
     """Split off the items of `in` that are not constants, or that are address blocks, as equalities."""
     if not isinstance(node, s.Membership):
         return node
-    plain = tuple(i for i in node.items if isinstance(i, s.Literal) and not _is_block(node.value, i, schema))
+    plain = tuple(i for i in node.items if isinstance(i, s.Literal) and not _is_block(node.value, i.value, schema))
     others = [i for i in node.items if i not in plain]
     if not others:
         return node
@@ -213,11 +211,40 @@ def _memberships(node: s.Expression, schema: Schema) -> s.Expression:
     return tests[0] if len(tests) == 1 else s.Or(tuple(tests), node.place)
 
 
-def _is_block(value: s.Expression, item: s.Literal, schema: Schema) -> bool:
-    if not isinstance(value, s.FieldRef) or not isinstance(item.value, str) or "/" not in item.value:
-        return False
-    known = schema.find(value.name)
+def _is_block(node: s.Expression, value: s.Scalar, schema: Schema) -> bool:
+    return isinstance(value, str) and "/" in value and _is_address(node, schema)
+
+
+def _is_address(node: s.Expression, schema: Schema) -> bool:
+    known = schema.find(node.name) if isinstance(node, s.FieldRef) else None
     return known is not None and known.type is FieldType.IP
+
+
+def _addresses(node: s.Expression, schema: Schema) -> s.Expression:
+    """`address >= constant` -> those that lie there; `address : (block, pattern)` -> a test of each kind."""
+    if isinstance(node, s.Comparison) and node.operator in _BEYOND and isinstance(node.right, s.Literal):
+        if not _is_address(node.left, schema) or not isinstance(node.right.value, str):
+            return node
+        low, high = _BEYOND[node.operator](number_of(node.right.value))
+        if low > high:
+            return _FALSE
+        return s.Call("cidrMatch", (node.left, s.Literal(range_text((low, high)))), False, node.place)
+    if isinstance(node, s.PatternMatch) and node.kind == "wildcard" and _is_address(node.value, schema):
+        blocks = tuple(p for p in node.patterns if isinstance(p, str) and "/" in p)
+        others = tuple(one_spelling(str(p)) for p in node.patterns if p not in blocks)
+        inside = s.Call("cidrMatch", (node.value, *map(s.Literal, blocks)), False, node.place)
+        if not blocks:
+            return replace(node, patterns=others)
+        return inside if not others else s.Or((replace(node, patterns=others), inside), node.place)
+    return node
+
+
+_BEYOND: Mapping[str, Callable[[int], Span]] = {
+    "<": lambda number: (0, number - 1),
+    "<=": lambda number: (0, number),
+    ">": lambda number: (number + 1, LAST),
+    ">=": lambda number: (number, LAST),
+}
 
 
 def _logic(node: s.Expression, schema: Schema) -> s.Expression:

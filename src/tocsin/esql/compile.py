@@ -6,7 +6,7 @@ Three-valued: null is `None`, and an operator gives null for a field with severa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from tocsin.ecs import Field, FieldType, Schema
@@ -14,7 +14,18 @@ from tocsin.eql.functions import arithmetic
 from tocsin.eql.scalar import compare, evaluator
 from tocsin.errors import Place, QueryError, UnknownFieldError
 from tocsin.esql import syntax as q
-from tocsin.esql.functions import FUNCTIONS, Function, Many, fuzzy_distance, is_near, moved, several, to_moment
+from tocsin.esql.functions import (
+    FUNCTIONS,
+    Function,
+    Many,
+    address_order,
+    by_address,
+    fuzzy_distance,
+    is_near,
+    moved,
+    several,
+    to_moment,
+)
 from tocsin.esql.patterns import PatternError, java_regex
 from tocsin.query_dsl.build import Context, base_name, regexp, wildcard, words
 
@@ -206,7 +217,7 @@ class _Compiler:
             if kind is FieldType.DATE:
                 runs[other] = self._typed(node, "d")
             elif kind is FieldType.IP:
-                runs[other] = _always(FUNCTIONS["to_ip"].apply(node.value)), FieldType.IP
+                runs[other] = _always(self._address(node)), FieldType.IP
         (a, kind_a), (b, kind_b) = runs
         texts = {FieldType.KEYWORD, FieldType.IP}
         same = kind_a == kind_b or {kind_a, kind_b} <= set(_NUMBERS) or {kind_a, kind_b} <= texts
@@ -216,7 +227,17 @@ class _Compiler:
             )
         if operator == "=~":
             return lambda row: compare("==", _folded(a(row)), _folded(b(row)))
+        if FieldType.IP in (kind_a, kind_b) and operator not in ("==", "!="):
+            return lambda row: _in_order(operator, _single(a(row)), _single(b(row)))
         return lambda row: compare(operator, _single(a(row)), _single(b(row)))
+
+    def _address(self, node: q.Literal) -> str:
+        found: str | None = FUNCTIONS["to_ip"].apply(node.value)
+        if found is None:
+            raise self.scope.refuse(
+                f"'{node.value}' is not an IP string literal", node.place, "cidr_match takes blocks of addresses"
+            )
+        return found
 
     def _in(self, node: q.In) -> Run:
         run, kind = self.of(node.value)
@@ -291,6 +312,8 @@ class _Compiler:
             raise scope.refuse(f"there is no function `{name}`", node.place, hint)
         runs, kinds = self._arguments(node, function)
         kind = kinds[function.returns] if isinstance(function.returns, int) else function.returns
+        if kind is FieldType.IP and isinstance(function.returns, int):
+            function = replace(function, apply=by_address(function.apply))
         return _applied(function, runs), kind
 
     def _arguments(self, node: q.Call, function: Function) -> tuple[list[Run], list[Kind]]:
@@ -369,6 +392,12 @@ def _single(value: Value) -> Value:
 
 def _whole(value: Value) -> tuple[Value, ...]:
     return () if value is None else value if isinstance(value, tuple) else (value,)
+
+
+def _in_order(operator: str, left: Value, right: Value) -> bool | None:
+    if left is None or right is None:
+        return None
+    return compare(operator, address_order(left).number, address_order(right).number)
 
 
 def _folded(value: Value) -> Value:

@@ -7,7 +7,6 @@ where a function says otherwise.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from tocsin.addresses import LAST, canonical, number_of
 from tocsin.date_math import add_to
 from tocsin.ecs import FieldType, is_long
 from tocsin.eql.functions import cidr_match, to_string
@@ -113,9 +113,46 @@ def _to_boolean(value: Value) -> bool:
 
 def _to_ip(value: str) -> str | None:
     try:
-        return str(ipaddress.ip_address(value))
+        return canonical(value)
     except ValueError:
         return None
+
+
+@dataclass(frozen=True, order=True)
+class _Address:
+    """An address in the order of addresses; what is none comes behind all of them."""
+
+    number: int
+    text: str
+
+
+def address_order(text: str) -> Value:
+    """Return what orders an address among others."""
+    try:
+        return _Address(number_of(text), text)
+    except ValueError:
+        return _Address(LAST + 1, text)
+
+
+def by_address(apply: Callable[..., Value]) -> Callable[..., Value]:
+    """Return a function of values as one of addresses, which are compared and sorted as such."""
+
+    def applied(*arguments: Value) -> Value:
+        return _plain(apply(*(_in_order(argument) for argument in arguments)))
+
+    return applied
+
+
+def _in_order(value: Value) -> Value:
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(_in_order, value))
+    return address_order(value) if isinstance(value, str) else value
+
+
+def _plain(value: Value) -> Value:
+    if isinstance(value, tuple):
+        return tuple(map(_plain, value))
+    return value.text if isinstance(value, _Address) else value
 
 
 def to_moment(value: Value) -> int | None:

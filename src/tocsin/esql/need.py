@@ -163,7 +163,7 @@ class _Reader:
         if operator in ("==", "=~"):
             found = self._equal(node, [value])
             return any_of(found) if operator == "==" else term(name, value, self.context, insensitive=True)
-        if operator in _FLIPPED and not insensitive and self.context.type_of(name) is not FieldType.IP:
+        if operator in _FLIPPED and not insensitive:
             return between(name, [Bound(operator, value)], self.context)
         return exists(name)
 

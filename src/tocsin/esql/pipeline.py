@@ -16,7 +16,7 @@ from tocsin.errors import QueryError
 from tocsin.esql import syntax as q
 from tocsin.esql.compile import METADATA, Kind, Scope, compile_condition, compile_expression
 from tocsin.esql.evaluate import evaluate, true_rows
-from tocsin.esql.functions import several, shown
+from tocsin.esql.functions import address_order, several, shown
 from tocsin.esql.need import extracted, needed
 from tocsin.esql.parse import parse
 from tocsin.esql.patterns import Parts, PatternError, dissect, grok
@@ -279,11 +279,11 @@ def _sort(command: q.Sort, scope: Scope) -> Run:
     keys = [(compile_expression(key.expression, scope), key) for key in command.keys]
 
     def run(table: Table, now: int) -> Table:
-        columns = [(evaluate(one, table, now), key) for one, key in keys]
+        columns = [(evaluate(one, table, now), one.kind, key) for one, key in keys]
 
         def compared(first: int, second: int) -> int:
-            for values, key in columns:
-                a, b = (_ordered(values.of(row), key) for row in (first, second))
+            for values, kind, key in columns:
+                a, b = (_ordered(values.of(row), kind, key) for row in (first, second))
                 if a is None or b is None:
                     if a is not b:
                         return -1 if (a is None) is key.nulls_first else 1
@@ -297,8 +297,10 @@ def _sort(command: q.Sort, scope: Scope) -> Run:
     return run
 
 
-def _ordered(value: Value, key: q.SortKey) -> Value:
+def _ordered(value: Value, kind: Kind, key: q.SortKey) -> Value:
     """Return what a value is ordered by: of several the smallest, or the largest of a descending order."""
+    if kind is FieldType.IP and value is not None:
+        value = tuple(map(address_order, value)) if isinstance(value, tuple) else address_order(value)
     return (max if key.descending else min)(value) if isinstance(value, tuple) else value
 
 

@@ -13,7 +13,7 @@ from tocsin.errors import QueryError
 from tocsin.esql import syntax as q
 from tocsin.esql.compile import Compiled, Kind, Scope, compile_condition, compile_expression
 from tocsin.esql.evaluate import evaluate, true_rows
-from tocsin.esql.functions import AGGREGATIONS, Aggregation
+from tocsin.esql.functions import AGGREGATIONS, Aggregation, by_address
 from tocsin.esql.table import Codes, Table, Values, from_list
 
 
@@ -118,6 +118,8 @@ def _call(node: q.Call, where: Compiled | None, scope: Scope) -> tuple[_Call, Ki
     if aggregation.parameter == "n" and of.kind not in (FieldType.LONG, FieldType.DOUBLE, None):
         raise scope.refuse(f"{node.name} takes numbers, and this is a {of.kind}", node.place)
     returns = aggregation.returns
+    if of.kind is FieldType.IP and isinstance(returns, int):
+        aggregation = replace(aggregation, apply=by_address(aggregation.apply))
     return _Call(aggregation, of, tuple(constants), where), of.kind if isinstance(returns, int) else returns
 
 

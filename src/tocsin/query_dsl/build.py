@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tocsin.addresses import LAST, Span, number_of, range_text, span_of, spelled
 from tocsin.date_math import parse_date_math
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql import syntax as s
@@ -207,8 +207,8 @@ def _in_zone(text: str, zone: str) -> str:
 def term(name: str, value: Any, context: Context, *, insensitive: bool = False) -> s.Expression:
     """Return that a field has a value, exactly."""
     kind = context.type_of(base_name(name))
-    if kind is FieldType.IP and isinstance(value, str):
-        return _address(name, value)
+    if kind is FieldType.IP:
+        return _addresses(name, (value,))
     if kind is FieldType.DATE:
         low, high = moment(name, value, context), moment(name, value, context, up=True)
         return s.And((_compare(">=", name, s.Literal(low)), _compare("<=", name, s.Literal(high))))
@@ -222,21 +222,64 @@ def _compare(operator: str, name: str, value: s.Literal) -> s.Expression:
     return s.Comparison(operator, ref(name), value)
 
 
-def _address(name: str, value: str) -> s.Expression:
-    try:
+def _addresses(name: str, values: Iterable[Any]) -> s.Expression:
+    """Return that a field has one of some addresses, or one that lies in one of some blocks."""
+    addresses: list[s.Literal] = []
+    blocks: list[s.Literal] = []
+    for value in map(str, values):
         if "/" in value:
-            ipaddress.ip_network(value, strict=False)
-            return s.Call("cidrMatch", (ref(name), s.Literal(value)))
-        return _compare("==", name, s.Literal(str(ipaddress.ip_address(value)) if ":" in value else value))
-    except ValueError:
-        raise QueryError(f"'{value}' is not an IP string literal, in [{name}]") from None
+            _span(name, value)
+            blocks.append(s.Literal(value))
+        else:
+            addresses.append(s.Literal(spelled(_number_of(name, value))))
+    tests: list[s.Expression] = []
+    if addresses:
+        one = len(addresses) == 1
+        tests.append(_compare("==", name, addresses[0]) if one else s.Membership(ref(name), tuple(addresses)))
+    return any_of([*tests, *([s.Call("cidrMatch", (ref(name), *blocks))] if blocks else [])])
+
+
+def _number_of(name: str, value: Any) -> int:
+    try:
+        return number_of(str(value))
+    except ValueError as error:
+        raise QueryError(f"{error} ([{name}] holds addresses)") from None
+
+
+def _span(name: str, value: str) -> Span:
+    try:
+        return span_of(value)
+    except ValueError as error:
+        raise QueryError(f"{error} ([{name}] holds addresses)") from None
+
+
+def address_ranges(name: str, values: Iterable[str]) -> s.Expression:
+    """Return that a field's address lies in a block or range (`10.0.0.1-10.0.0.9`) of some. Raises QueryError."""
+    texts = tuple(values)
+    for text in texts:
+        _span(name, text)
+    return s.Call("cidrMatch", (ref(name), *map(s.Literal, texts))) if texts else FALSE
+
+
+def _addresses_between(name: str, bounds: Iterable[Bound]) -> s.Expression:
+    low, high = 0, LAST
+    for bound in bounds:
+        number = _number_of(name, bound.value)
+        match bound.operator:
+            case ">" | ">=":
+                low = max(low, number + (bound.operator == ">"))
+            case _:
+                high = min(high, number - (bound.operator == "<"))
+    return FALSE if low > high else s.Call("cidrMatch", (ref(name), s.Literal(range_text((low, high)))))
 
 
 def terms(name: str, values: list[Any], context: Context) -> s.Expression:
     """Return that a field has one of some values."""
+    if context.type_of(base_name(name)) is FieldType.IP:
+        return _addresses(name, (value for value in values if value is not None))
     found = [literal(name, value, context) for value in values if value is not None]
     texts = tuple(one for one in found if isinstance(one.value, str))
-    if len(texts) == len(values) > 1 and context.type_of(base_name(name)) not in (FieldType.IP, FieldType.DATE):
+    if len(texts) == len(values) > 1 and context.type_of(base_name(name)) is not FieldType.DATE:
         return s.Membership(ref(name), texts, insensitive=is_caseless(name))
     return any_of(term(name, value, context) for value in values if value is not None)
 
@@ -357,15 +400,14 @@ def between(name: str, bounds: Iterable[Bound], context: Context, zone: str | No
     """Return that a value of a field lies within bounds."""
     conditions = []
     kind = context.type_of(base_name(name))
-    for bound in bounds:
-        if bound.value is None:
-            continue
+    given = [bound for bound in bounds if bound.value is not None]
+    if kind is FieldType.IP and given:
+        return _addresses_between(name, given)
+    for bound in given:
         if kind is FieldType.DATE:
             up = bound.operator in (">", "<=")  # `gt` and `lte` of a rounded moment mean the end of its span
             at = s.Literal(moment(name, bound.value, context, up=up, zone=zone))
             conditions.append(_compare(bound.operator, name, at))
             continue
-        if kind is FieldType.IP:
-            raise QueryError(f"no ranges of addresses, in [{name}]", hint="a term with a block, as in 10.0.0.0/8")
         conditions.append(_compare(bound.operator, name, literal(name, bound.value, context)))
     return all_of(conditions) if conditions else exists(name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
@@ -13,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pyarrow as pa
 
+from tocsin.addresses import canonical, number_of
 from tocsin.date_math import add_to
 from tocsin.ecs import FieldType, Schema
 from tocsin.engine.column import Codes, Rows
@@ -104,7 +106,9 @@ class _Terms(_Buckets):
             raise SearchError("[order] of [terms] is an object with one name, asc or desc")
         self.order = [next(iter(o.items())) for o in orders]
         self.least = int(about.get("min_doc_count", 1))
-        self.include, self.exclude = _chooser(about.get("include")), _chooser(about.get("exclude"))
+        known = self.schema.find(self.aggregation.name)
+        self.kind = known.type if known else None
+        self.include, self.exclude = (_chooser(about.get(name), self.kind) for name in ("include", "exclude"))
 
     def take(self, batch: StoredBatch, table: EventTable, rows: Rows) -> None:
         column = table.column(self.aggregation.name)
@@ -126,12 +130,12 @@ class _Terms(_Buckets):
             for key, bucket in self.buckets.items()
             if bucket.count >= self.least and self.include(key, True) and not self.exclude(key, False)
         ]
-        chosen.sort(key=lambda item: _rank(item[0]))
+        chosen.sort(key=lambda item: _rank(item[0], self.kind))
         for name, direction in reversed(self.order):
             chosen.sort(key=lambda item: self._order_of(name, item), reverse=direction == "desc")
-        known = self.schema.find(self.aggregation.name)
-        kind = known.type if known else None
-        shown = [{**_key(key, kind), **self.shown(bucket, parsed=parsed)} for key, bucket in chosen[: self.size]]
+        shown = [
+            {**_key(key, self.kind), **self.shown(bucket, parsed=parsed)} for key, bucket in chosen[: self.size]
+        ]
         others = sum(bucket.count for _, bucket in chosen[self.size :])
         return {"doc_count_error_upper_bound": 0, "sum_other_doc_count": others, "buckets": shown}
 
@@ -140,7 +144,7 @@ class _Terms(_Buckets):
         if name == "_count":
             return bucket.count
         if name in ("_key", "_term"):
-            return _rank(key)
+            return _rank(key, self.kind)
         path, _, part = name.partition(".")
         if path not in bucket.below:
             raise SearchError(f"[order] of [terms] names [{name}], which is no aggregation below it")
@@ -148,7 +152,10 @@ class _Terms(_Buckets):
         return -math.inf if value is None else value
 
 
-def _rank(key: Any) -> tuple[int, Any]:
+def _rank(key: Any, kind: FieldType | None) -> tuple[int, Any]:
+    if kind is FieldType.IP:
+        with suppress(ValueError):
+            return (0, number_of(str(key)))
     return (0, key) if isinstance(key, (int, float)) else (1, str(key))
 
 
@@ -164,12 +171,12 @@ def _key(key: Any, kind: FieldType | None) -> dict[str, Any]:
 _Chooser = Callable[[Any, bool], bool]
 
 
-def _chooser(given: Any) -> _Chooser:
+def _chooser(given: Any, kind: FieldType | None) -> _Chooser:
     """Return whether a key is named by `include` or `exclude`: a regular expression or a list."""
     if given is None:
         return lambda key, default: default
     if isinstance(given, list):
-        named = {str(one) for one in given}
+        named = {str(one) if kind is not FieldType.IP else _one_spelling(str(one)) for one in given}
         return lambda key, default: str(key) in named
     if not isinstance(given, str):
         raise SearchError("[include] and [exclude] take a regular expression or a list")
@@ -180,6 +187,13 @@ def _chooser(given: Any) -> _Chooser:
     except (UnsupportedPattern, re.error) as error:
         raise SearchError(f"[include] or [exclude]: {error}") from None
     return lambda key, default: pattern.fullmatch(str(key)) is not None
+
+
+def _one_spelling(address: str) -> str:
+    try:
+        return canonical(address)
+    except ValueError:
+        raise SearchError(f"'{address}' is not an IP string literal, in [include] or [exclude]") from None
 
 
 def _positive(value: Any, name: str) -> int:

@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from tocsin.ecs import FieldType, Schema
+from tocsin.addresses import one_spelling, spelled
+from tocsin.ecs import Field, FieldType, Schema
 from tocsin.query_dsl.build import base_name
 from tocsin.search.errors import SearchError
 from tocsin.search.sorting import Found, SortKey, TopRows
@@ -108,26 +109,34 @@ def hits_of(
         if form.source.enabled:
             hit["_source"] = form.source.apply(source, parsed=parsed)
         if form.fields:
-            hit["fields"] = fields_of(source, form.fields)
+            hit["fields"] = fields_of(source, form.fields, schema)
         if form.sort:
             hit["sort"] = [shown_key(value, key, schema) for value, key in zip(one.keys, form.sort, strict=True)]
         hits.append(hit)
     return hits
 
 
-def fields_of(source: bytes, patterns: Sequence[str]) -> dict[str, list[Any]]:
-    """Return the values of some fields of a document, each as a list."""
+def fields_of(source: bytes, patterns: Sequence[str], schema: Schema) -> dict[str, list[Any]]:
+    """Return the values of some fields of a document, each as a list; addresses in their one spelling."""
     flat = flatten(orjson.loads(source))
     return {
-        name: value if isinstance(value, list) else [value]
+        name: _shown(value if isinstance(value, list) else [value], schema.find(name))
         for name, value in flat.items()
         if any(fnmatch.fnmatchcase(name, base_name(pattern)) for pattern in patterns)
     }
 
 
+def _shown(values: list[Any], known: Field | None) -> list[Any]:
+    if known is None or known.type is not FieldType.IP:
+        return values
+    return [one_spelling(value) if isinstance(value, str) else value for value in values]
+
+
 def shown_key(value: Any, key: SortKey, schema: Schema) -> Any:
-    """Return a sort key as clients see it: a moment in milliseconds."""
+    """Return a sort key as clients see it: a moment in milliseconds, an address as text."""
     known = schema.find(key.field)
+    if isinstance(value, bytes):
+        return spelled(int.from_bytes(value))
     if value is None or known is None or known.type is not FieldType.DATE:
         return value
     milliseconds, rest = divmod(value, 1_000_000)

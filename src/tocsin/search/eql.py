@@ -122,17 +122,18 @@ def run_eql(
     """Return the `hits` of an EQL search's answer."""
     if isinstance(request.statement.query, s.EventQuery):
         found = _events(store, patterns, request, schema, clock)
-        events = [_shown(index, id_, source, request, parsed=parsed) for index, id_, source in found]
+        events = [_shown(one, request, schema, parsed=parsed) for one in found]
         return {"total": {"value": len(events), "relation": "eq"}, "events": events}
     sequences = _sequences(store, patterns, request, schema, clock, parsed=parsed)
     return {"total": {"value": len(sequences), "relation": "eq"}, "sequences": sequences}
 
 
-def _shown(index: str, id_: str, source: bytes, request: EqlRequest, *, parsed: bool) -> dict[str, Any]:
+def _shown(event: tuple[str, str, bytes], request: EqlRequest, schema: Schema, *, parsed: bool) -> dict[str, Any]:
+    index, id_, source = event
     document = orjson.loads(source) if parsed else orjson.Fragment(source)
     shown = {"_index": index, "_id": id_, "_source": document}
     if request.fields:
-        shown["fields"] = fields_of(source, request.fields)
+        shown["fields"] = fields_of(source, request.fields, schema)
     return shown
 
 
@@ -255,7 +256,8 @@ def _sequences(
         {
             "join_keys": list(match.keys),
             "events": [
-                missing if place is None else _shown(*documents[place], request, parsed=parsed) for place in one
+                missing if place is None else _shown(documents[place], request, schema, parsed=parsed)
+                for place in one
             ],
         }
         for match, one in zip(matches, found, strict=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tocsin.addresses import number_of
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql import syntax as s
 from tocsin.moments import to_nanoseconds
@@ -128,6 +129,8 @@ def _after(value: Any, key: SortKey, context: Context) -> Any:
             return int(value)
         if kind is FieldType.DOUBLE:
             return float(value)
+        if kind is FieldType.IP:
+            return number_of(str(value)).to_bytes(16)
     except (TypeError, ValueError, OverflowError):
         raise SearchError(f"[search_after]: {value!r} is no value of [{key.field}]") from None
     return value

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from tocsin.ecs import INDEX, TIMESTAMP, Schema
+from tocsin.ecs import INDEX, TIMESTAMP, FieldType, Schema
 from tocsin.engine.column import Rows
 from tocsin.engine.evaluate import Evaluator, plan
 from tocsin.engine.graph import Program, Target, compile_conditions
@@ -72,7 +72,7 @@ def select(
     """
     evaluator = Evaluator(plan(program))
     wanted = with_fields(program.fields | set(fields), store.fields(patterns))
-    start, end, equal = _bounds(narrowing)
+    start, end, equal = _bounds(narrowing, schema)
     scan = Scan(patterns, wanted - {INDEX}, start, end, equal)
     for batch in store.scan(scan):
         clock.check()
@@ -100,8 +100,11 @@ def matching_rows(
         yield found.batch, found.table, found.rows["query", 0]
 
 
-def _bounds(condition: s.Expression) -> tuple[int | None, int | None, dict[str, frozenset[str]]]:
-    """Return what every event that meets a condition has: bounds of its time, and values of fields."""
+def _bounds(condition: s.Expression, schema: Schema) -> tuple[int | None, int | None, dict[str, frozenset[str]]]:
+    """Return what every event that meets a condition has: bounds of its time, and values of fields.
+
+    Addresses are left out: the store has them as they were spelled.
+    """
     start: int | None = None
     end: int | None = None
     equal: dict[str, frozenset[str]] = {}
@@ -120,7 +123,8 @@ def _bounds(condition: s.Expression) -> tuple[int | None, int | None, dict[str, 
                 values = frozenset(i.value for i in items if isinstance(i, s.Literal) and isinstance(i.value, str))
                 if len(values) == len(items):
                     equal[name] = equal.get(name, values) & values
-    return start, end, equal
+    spelled_otherwise = [name for name in equal if (known := schema.find(name)) and known.type is FieldType.IP]
+    return start, end, {name: values for name, values in equal.items() if name not in spelled_otherwise}
 
 
 def _necessary(condition: s.Expression) -> Iterator[s.Expression]:

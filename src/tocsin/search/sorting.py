@@ -154,14 +154,18 @@ _EMPTY = {
     FieldType.DATE: pa.int64(),
     FieldType.DOUBLE: pa.float64(),
     FieldType.BOOLEAN: pa.bool_(),
+    FieldType.IP: pa.binary(),  # addresses as 16 bytes
 }
 
 
 def _key_values(table: EventTable, key: SortKey, rows: Rows) -> pa.Array:
-    column = table.column(key.field)
+    column, known = table.column(key.field), table.schema.find(key.field)
     if column is None:
-        known = table.schema.find(key.field)
         return pa.nulls(len(rows), _EMPTY.get(known.type, pa.string()) if known else pa.string())
+    if known is not None and known.type is FieldType.IP and pa.types.is_string(column.values.type):
+        addresses = column.addresses
+        codes = np.where(np.append(addresses.known, False)[column.codes], column.codes, -1)
+        column = Column(addresses.as_bytes(), codes, column.offsets)
     return one_value(column, rows, largest=key.descending)
 
 

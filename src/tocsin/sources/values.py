@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from tocsin.addresses import canonical
 from tocsin.ecs import is_long
 from tocsin.moments import written_moment
 from tocsin.sources.command_line import split_command_line
@@ -69,13 +69,11 @@ def count_of_arguments(command_line: str) -> int | None:
 
 
 def address(value: str) -> str | None:
-    """Return a valid IP address, an IPv4 address in IPv6 notation as IPv4, or None."""
+    """Return a valid IP address in its one spelling, an IPv4 address in IPv6 notation as IPv4, or None."""
     try:
-        parsed = ipaddress.ip_address(value)
+        return canonical(value)
     except ValueError:
         return None
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return str(mapped or parsed)
 
 
 def account_domain(account: str) -> str | None:

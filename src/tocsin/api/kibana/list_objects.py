@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import Any
 
+from tocsin.addresses import canonical, range_text, span_of, spelled
 from tocsin.api.answers import bad_request
 from tocsin.api.kibana.exception_objects import managed
 from tocsin.store.records.models import ListedValue, ValueList
@@ -16,16 +16,14 @@ def _number(text: str) -> str:
     return text
 
 
-def _address(text: str) -> str:
-    return str(ipaddress.ip_address(text))
-
-
-def _network(text: str) -> str:
-    return str(ipaddress.ip_network(text, strict=False))
+def _addresses(text: str) -> str:
+    """Return a block or a range (`10.0.0.1-10.0.0.9`), as Kibana's lists of the type ip_range take them."""
+    low, high = span_of(text)
+    return text if "/" in text else range_text((low, high)) if "-" in text else spelled(low)
 
 
 TYPES: dict[str, Callable[[str], str]] = {
-    "keyword": str, "text": str, "date": str, "boolean": str, "ip": _address, "ip_range": _network,
+    "keyword": str, "text": str, "date": str, "boolean": str, "ip": canonical, "ip_range": _addresses,
     **dict.fromkeys(("long", "integer", "short", "byte", "double", "float"), _number),
 }  # fmt: skip
 
