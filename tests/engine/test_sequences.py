@@ -161,6 +161,7 @@ CASES = [
     ("a step that others leave one event", SAMPLE.replace("[any where true] [any where true]", '[any where true] [any where kind == "a"]'), "a1 b2", [(1, 0)]),
     ("a sample takes one of each, in any order", A_B.replace("sequence", "sample"), "b1 a2 b3", [(1, 0)]),
     ("a sample's events differ", SAMPLE, "a1 a2/y a3", [(0, 2)]),
+    ("a sample joins on keys that nobody has", "sample by ?none.such [any where kind == \"a\" and ?none.x == ?none.y] [any where kind == \"b\"]", "a1 b2/y", [(0, 1)]),
     ("a sample goes by its keys' order", SAMPLE, "a1/y a2/y a3 a4", [(2, 3), (0, 1)]),
 ]  # fmt: skip
 

@@ -28,12 +28,14 @@ class Match:
 
 
 class SequenceSearch:
-    """What has been seen so far of the sequences of some rules."""
+    """What has been seen so far of the sequences of some rules, and of samples, so many a key at most."""
 
-    def __init__(self, rules: Sequence[ReadyRule]) -> None:
+    def __init__(self, rules: Sequence[ReadyRule], *, samples: int = 1) -> None:
         self._pipes = {rule.rule.rule_id: rule.statement.pipes for rule in rules}
         self._candidates = {
-            rule.rule.rule_id: Candidates(rule.joined, rule.ordering) for rule in rules if rule.joined is not None
+            rule.rule.rule_id: Candidates(rule.joined, rule.ordering, samples=samples)
+            for rule in rules
+            if rule.joined is not None
         }
         self._spool = Spool()
         self._arrived = 0

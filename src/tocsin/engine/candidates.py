@@ -8,15 +8,18 @@ each table as it comes, and its state can be saved.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tocsin.ecs import TIMESTAMP
+from tocsin.addresses import number_of
+from tocsin.ecs import TIMESTAMP, FieldType
 from tocsin.engine.column import Codes, Column
 from tocsin.engine.evaluate import spread
 from tocsin.engine.join_keys import Key, Keyed, KeyNumbers, compact, with_key
@@ -119,13 +122,20 @@ def whole_numbers(column: Column | None, rows: Codes) -> tuple[Codes, npt.NDArra
 
 
 class Candidates:
-    """What fits the steps of one query. `untimed` counts events that have no time and so no place."""
+    """What fits the steps of one query. `untimed` counts events that have no time and so no place.
 
-    def __init__(self, query: s.Sequence | s.Sample, ordering: Ordering | None = None) -> None:
+    A sample query finds up to `samples` for each of its keys.
+    """
+
+    def __init__(
+        self, query: s.Sequence | s.Sample, ordering: Ordering | None = None, *, samples: int = 1
+    ) -> None:
         self.query = query
         self.steps = s.steps_of(query)
         self.untimed = 0
         self._ordering = ordering or Ordering()
+        self._samples = samples
+        self._addresses: set[int] = set()  # positions of join keys that are addresses
         self._keyed: list[tuple[int, Keyed]] = []
 
     def add(self, table: EventTable, rows_of_steps: Sequence[Rows], places: Places) -> Rows:
@@ -134,9 +144,12 @@ class Candidates:
         for number, (step, rows) in enumerate(zip(self.steps, rows_of_steps, strict=True)):
             if not len(rows):
                 continue
+            keys = (*self.query.by, *step.by)
+            kinds = (table.schema.find(ref.name) for ref in keys)
+            self._addresses.update(n for n, known in enumerate(kinds) if known and known.type is FieldType.IP)
             at, timed = places.of(rows, self._ordering)
             self.untimed += int(np.count_nonzero(~timed))
-            keyed = _keyed(table, rows[timed], (*self.query.by, *step.by), at[timed], places)
+            keyed = _keyed(table, rows[timed], keys, at[timed], places)
             self._keyed.append((number, keyed))
             if number < len(self.query.steps) and not step.missing:
                 taken.append(keyed.places[:, EVENT] - places.arrival)
@@ -173,10 +186,20 @@ class Candidates:
         able = self._able(fits, numbers.count)
         fits = [Fits(fit.keys[able[fit.keys]], fit.places[able[fit.keys]]) for fit in fits]
         if isinstance(self.query, s.Sample):
-            return _samples(fits, numbers)
+            samples = _samples(fits, numbers, self._samples)
+            return sorted(samples, key=lambda result: [self._rank(*part) for part in enumerate(result.keys)])
         matcher = matcher or SequenceMatcher(self.query)
         found = in_order([*matcher.feed(fits), *matcher.finish()])
         return [Result(numbers.key(one.key), one.events) for one in found]
+
+    def _rank(self, position: int, part: Any) -> tuple[Any, ...]:
+        """Return what orders a part of a key: null first, numbers and addresses as what they are."""
+        if isinstance(part, (int, float)):
+            return (1, part, "")
+        if part is not None and position in self._addresses:
+            with suppress(ValueError):
+                return (1, number_of(part), "")
+        return (0, 0, "") if part is None else (2, 0, part)
 
     def _keep_keys_of_rarest_step(self) -> None:
         """Drop what shares no key with the step that has the fewest events, of those that must be there."""
@@ -221,32 +244,29 @@ def _unique(parts: Sequence[Fits]) -> Fits:
     return Fits(keys, places)
 
 
-def _samples(fits: Sequence[Fits], numbers: KeyNumbers) -> list[Result]:
-    """Return a sample for each key that has one: the earliest events, all different."""
+def _samples(fits: Sequence[Fits], numbers: KeyNumbers, most: int) -> list[Result]:
+    """Return so many samples at most for each key that has one: the earliest events, within each all different."""
     by_key: dict[int, list[list[int]]] = {}
     for step, (keys, places) in enumerate(fits):
         order = np.lexsort(places.T[::-1])
         for key, event in zip(keys[order].tolist(), places[order, EVENT].tolist(), strict=True):
             by_key.setdefault(key, [[] for _ in fits])[step].append(event)
-    found = [
+    return [
         Result(numbers.key(number), picked)
         for number, lists in by_key.items()
-        if (picked := _distinct(lists)) is not None
+        # A step can be robbed once by each other, so that as many as there are steps suffice for the first sample.
+        for picked in islice(_distinct([some[: len(fits) + most - 1] for some in lists]), most)
     ]
-    return sorted(found, key=lambda result: [(part is not None, str(part)) for part in result.keys])
 
 
-def _distinct(lists: Sequence[Sequence[int]], taken: tuple[int, ...] = ()) -> tuple[int, ...] | None:
-    """Choose one of each list, all different, the earliest first; None when there is no such choice."""
+def _distinct(lists: Sequence[Sequence[int]], taken: tuple[int, ...] = ()) -> Iterator[tuple[int, ...]]:
+    """Yield the choices of one of each list, all different, the earliest first."""
     if len(taken) == len(lists):
-        return taken
-    # As many as there are steps always suffice: a step can be robbed once by each other.
-    for choice in lists[len(taken)][: len(lists)]:
+        yield taken
+        return
+    for choice in lists[len(taken)]:
         if choice not in taken:
-            picked = _distinct(lists, (*taken, choice))
-            if picked is not None:
-                return picked
-    return None
+            yield from _distinct(lists, (*taken, choice))
 
 
 class SequenceStream:

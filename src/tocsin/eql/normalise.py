@@ -72,6 +72,7 @@ def expression(node: s.Expression, schema: Schema) -> s.Expression:
     node = _fold(_named_operators(_rebuild(_null_tests(node), schema)))
     for rewrite in (
         _typed_literals,
+        _unmapped,
         _mirror,
         _addresses,
         _boolean_tests,
@@ -159,6 +160,29 @@ def _null_tests(node: s.Expression) -> s.Expression:
             test = s.IsNull(side, node.place)
             return test if node.operator == "==" else s.Not(test, node.place)
     return node
+
+
+def _unmapped(node: s.Expression, schema: Schema) -> s.Expression:
+    """`a == ?x`, of an x that no schema knows -> that they are equal, or that both are missing.
+
+    Elasticsearch writes null for a field that no index has, and a comparison with null asks what is missing: so
+    `?x == ?y` holds for every event where neither is mapped, and `a == ?x` where a is missing.
+    """
+    if not isinstance(node, s.Comparison) or node.operator not in ("==", "!="):
+        return node
+    sides = (node.left, node.right)
+    if any(isinstance(side, s.Literal) for side in sides) or not any(_is_unmapped(side, schema) for side in sides):
+        return node
+    missing = s.And(tuple(s.IsNull(side, node.place) for side in sides), node.place)
+    same = s.Or((replace(node, operator="=="), missing), node.place)
+    return same if node.operator == "==" else s.Not(same, node.place)
+
+
+def _is_unmapped(node: s.Expression, schema: Schema) -> bool:
+    """Tell whether an expression has no value without a field that no schema knows."""
+    if isinstance(node, s.FieldRef):
+        return node.optional and schema.find(node.name) is None
+    return any(_is_unmapped(child, schema) for child in _decisive(node))
 
 
 def _boolean_tests(node: s.Expression, schema: Schema) -> s.Expression:

@@ -66,6 +66,7 @@ class EqlRequest:
     tiebreaker: str = TIEBREAKER
     category: str = CATEGORY
     fields: tuple[str, ...] = ()
+    samples: int = 1  # of a key
 
 
 def read_eql(body: Mapping[str, Any], context: Context) -> EqlRequest:
@@ -81,6 +82,8 @@ def read_eql(body: Mapping[str, Any], context: Context) -> EqlRequest:
     size = body.get("size", 10)
     if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= MOST_HITS:
         raise SearchError(f"[size] is a whole number from 0 to {MOST_HITS}")
+    samples = _whole(body, "max_samples_per_key", 1, least=1)
+    _whole(body, "fetch_size", 1_000, least=2)  # how Elasticsearch pages; the answer does not depend on it
     position = body.get("result_position", "tail")
     if position not in ("head", "tail"):
         raise SearchError("[result_position] is head or tail")
@@ -107,7 +110,15 @@ def read_eql(body: Mapping[str, Any], context: Context) -> EqlRequest:
         names["tiebreaker_field"],
         names["event_category_field"],
         fields,
+        samples,
     )
+
+
+def _whole(body: Mapping[str, Any], name: str, default: int, least: int) -> int:
+    value = body.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise SearchError(f"[{name}] is a whole number of {least} or more, not {value!r}")
+    return value
 
 
 def run_eql(
@@ -237,7 +248,7 @@ def _sequences(
     ready = ReadyRule(_rule(request), narrowed(request.statement, request.condition))
     program = compile_rules([ready.event_rule(any_index=True)])
     places: list[StoredBatch] = []
-    search = SequenceSearch([ready])
+    search = SequenceSearch([ready], samples=request.samples)
     narrowing = request.condition  # of a step's own bounds another step may know nothing
     for selected in select(store, patterns, program, narrowing, ready.fields, schema, clock):
         places.append(replace(selected.batch, columns={}))  # what was read of it is not needed again
@@ -265,7 +276,8 @@ def _sequences(
 
 
 def _chosen(matches: Iterator[Match], request: EqlRequest) -> list[Match]:
-    if request.tail:
+    # Samples are in order of their keys, not of time: Elasticsearch keeps the first, whatever the position.
+    if request.tail and not isinstance(request.statement.query, s.Sample):
         return list(deque(matches, maxlen=request.size))
     return list(islice(matches, request.size))
 
