@@ -74,8 +74,9 @@ def build_index(data: Path, plain: Path, index: str, entries: list[Entry], repea
             moments = pa.array(times, pa.timestamp("us")).cast(MOMENT)
             parts.append(base.set_column(position, TIMESTAMP, moments))
         whole = pa.concat_tables(parts)
-        table.publish(table.append(whole.slice(0, whole.num_rows // 2), 2 * day))
-        table.publish(table.append(whole.slice(whole.num_rows // 2), 2 * day + 1))
+        table.commit(whole.slice(0, whole.num_rows // 2), 2 * day)
+        table.commit(whole.slice(whole.num_rows // 2), 2 * day + 1)
+        table.publish(table.current())
         for one in table.to_order(datetime.now(UTC), timedelta()):
             table.publish(table.order(one, order_slice))
         pq.write_table(whole, plain / f"{index}-{day:02}.parquet", compression="zstd")

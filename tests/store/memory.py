@@ -12,7 +12,7 @@ from tocsin.ecs import Field, FieldType, Schema, default_schema
 from tocsin.engine.table import to_array
 from tocsin.sources.batch import flatten
 from tocsin.store.clock import ArrivalClock
-from tocsin.store.events import ARRIVED, Document, IndexInfo, Outcome, Result, Scan, StoredBatch
+from tocsin.store.events import ARRIVED, Document, IndexInfo, Outcome, Result, Scan, SetAside, StoredBatch
 from tocsin.store.patterns import matching
 
 _TYPES = {str: FieldType.KEYWORD, bool: FieldType.BOOLEAN, int: FieldType.LONG, float: FieldType.DOUBLE}
@@ -110,6 +110,9 @@ class MemoryStore:
 
     def _count(self) -> int:
         return sum(map(len, self._indices.values()))
+
+    def set_aside(self) -> list[SetAside]:
+        return []
 
     def check(self, size: int = 0) -> str | None:
         return None

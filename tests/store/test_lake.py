@@ -319,9 +319,9 @@ def test_what_is_behind_the_last_whole_frame_is_left_out(tmp_path, cut):
     segment.close()
     with segment.path.open("r+b") as file:
         file.truncate(max(whole, segment.size - cut))
-    read, lost = journal.read(segment.path)
-    assert read == entries[:10]
-    assert lost == max(whole, segment.size - cut) - whole
+    read, damaged, cut_off = journal.read(segment.path)
+    assert (read, damaged) == (entries[:10], 0)
+    assert cut_off == max(whole, segment.size - cut) - whole
 
 
 def test_a_commit_that_a_power_cut_left_incomplete(tmp_path):

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from tocsin.api.answers import answer
 from tocsin.api.security import allow
+from tocsin.moments import iso
 from tocsin.store.records.access import Scope
 from tocsin.store.records.models import AuditEntry
 
@@ -31,8 +32,11 @@ async def ready(request: Request) -> JSONResponse:
         "service": "stopping" if service.stopping else None,
     }
     wrong = {name: problem for name, problem in checks.items() if problem}
-    status = 503 if wrong else 200
-    return JSONResponse({"status": "not ready" if wrong else "ready", "problems": wrong}, status)
+    damaged = [
+        {"name": one.name, "reason": one.reason, "since": iso(one.since)} for one in service.store.set_aside()
+    ]
+    state = "not ready" if wrong else "degraded" if damaged else "ready"
+    return JSONResponse({"status": state, "problems": wrong, "set_aside": damaged}, 503 if wrong else 200)
 
 
 @router.get("/metrics", dependencies=[Depends(allow(Scope.READ))])

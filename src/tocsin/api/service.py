@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import stat
 import uuid
 from dataclasses import dataclass, field
@@ -25,6 +27,8 @@ from tocsin.watch.delivery import Deliverer, DeliveryThread
 from tocsin.watch.settings import WatchSettings
 from tocsin.watch.thread import WatchThread, set_forward
 from tocsin.watch.watch import Watch
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -130,6 +134,18 @@ def _private(folder: Path) -> None:
 
 
 def _uuid(path: Path) -> str:
-    if not path.exists():
-        path.write_text(uuid.uuid4().hex[:22])
-    return path.read_text().strip()
+    """Return the id of this installation, a new one where there is none that can be read."""
+    try:
+        found = path.read_text("ascii").strip()
+        if re.fullmatch(r"[\w-]{22}", found):
+            return found
+        log.error("%s holds no id; it gets a new one", path)
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:
+        log.error("%s is damaged, and gets a new id: %s", path, error)
+    made = uuid.uuid4().hex[:22]
+    new = path.with_suffix(".new")
+    new.write_text(made)
+    new.replace(path)
+    return made

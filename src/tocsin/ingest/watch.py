@@ -30,7 +30,7 @@ class WatchedFolders:
         self._folders, self._send, self._state, self._rejects = folders, send, state, rejects
         self._quiet = quiet
         self._stop = threading.Event()
-        self._done: dict[str, list[int]] = orjson.loads(state.read_bytes()) if state.exists() else {}
+        self._done = _read_state(state)
         self._seen: dict[str, list[int]] = {}
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -88,6 +88,18 @@ class WatchedFolders:
         new = self._state.with_suffix(".new")
         new.write_bytes(orjson.dumps(self._done))
         new.replace(self._state)
+
+
+def _read_state(path: Path) -> dict[str, list[int]]:
+    """Return which files were read; none, when that cannot be told: each event is stored once all the same."""
+    try:
+        found = orjson.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        log.error("%s is damaged, so that watched files are read again: %s", path, error)
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _patiently(send: Send, stop: threading.Event) -> Send:

@@ -44,6 +44,7 @@ class Result(StrEnum):
     CREATED = "created"
     SAME = "noop"  # the store had this very event under this id
     NO_ROOM = "no room"  # it would have begun a new index, and there are as many as may be
+    SET_ASIDE = "set aside"  # its index is damaged, and takes nothing until it is repaired
     CONFLICT = "conflict"  # the store has another event under this id, and keeps it
 
 
@@ -116,6 +117,19 @@ class IndexInfo:
     last: int | None
 
 
+@dataclass(frozen=True)
+class SetAside:
+    """Something of the store that cannot be read or written, and that everything else goes on without.
+
+    `name` is an index, a file of one, or what lies beside indices; `since` is when it was noticed, in nanoseconds
+    since 1970.
+    """
+
+    name: str
+    reason: str
+    since: int
+
+
 class EventStore(Protocol):
     """Keeps events for good. Every method may be called from any thread."""
 
@@ -153,6 +167,9 @@ class EventStore(Protocol):
 
     def fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[FieldType, list[str]]]:
         """Return the fields that events have, with their types and, for each type, the indices."""
+
+    def set_aside(self) -> list[SetAside]:
+        """Return what is damaged and left out of every answer, by name."""
 
     def check(self, size: int = 0) -> str | None:
         """Return why documents of so many bytes cannot be stored now, None when they can."""

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from sqlalchemy import select
 
 from tocsin.ecs import Field, FieldType, Schema, default_schema
-from tocsin.store.events import ID, Document, EventStore, IndexInfo, Outcome, Scan, StoredBatch
+from tocsin.store.events import ID, Document, EventStore, IndexInfo, Outcome, Scan, SetAside, StoredBatch
 from tocsin.store.lake.fields import IndexFields
 from tocsin.store.lake.fresh import FreshIndex
 from tocsin.store.lake.journal import Entry
@@ -127,6 +127,10 @@ class StoreWithAlerts:
                 kind = known.type if known else fields.dynamic[name]
                 found.setdefault(name, {}).setdefault(kind, []).append(ALERTS_INDEX)
         return found
+
+    def set_aside(self) -> list[SetAside]:
+        """Return what is damaged and left out; see EventStore."""
+        return self.events.set_aside()
 
     def check(self, size: int = 0) -> str | None:
         """Return why documents cannot be stored; see EventStore."""

@@ -47,10 +47,14 @@ class Committer:
         contents = self._contents
         numbers = journal.segments(self._folder)
         for number in numbers:
-            entries, lost = journal.read(journal.path_of(self._folder, number))
-            if lost:
-                log.warning("journal segment %d: %d bytes behind its last whole frame", number, lost)
+            path = journal.path_of(self._folder, number)
+            entries, damaged, cut_off = journal.read(path)
+            if cut_off:
+                log.warning("journal segment %d: %d bytes behind its last whole frame", number, cut_off)
             generation = Generation(number, born=time.monotonic())
+            if damaged:
+                contents.put_aside(f"journal/{path.name}", f"{damaged:,} bytes are damaged, and their events lost")
+                generation.held = True
             contents.remember(generation, entries)
             for entry in entries:
                 if entry.named:
@@ -164,17 +168,26 @@ class Committer:
         for request, results in zip(group, outcomes, strict=True):
             request.done.set_result(results)
 
+    def _refusal(self, index: str) -> Result | None:
+        """Return why an index takes no events, None when it does."""
+        contents = self._contents
+        if index in contents.set_aside:
+            return Result.SET_ASIDE
+        there = index in contents.tables or len(contents.tables) < self._settings.max_indices
+        return None if there else Result.NO_ROOM
+
     def _judge(self, request: Request, claimed: list[Key]) -> list[Outcome]:
         """Decide what becomes of each document, and claim the ids of those that will be stored."""
         contents = self._contents
         outcomes = [Outcome(entry.id, Result.CREATED) for entry in request.entries]
         for name in dict.fromkeys(entry.index for entry in request.entries):
-            if name in contents.tables or len(contents.tables) < self._settings.max_indices:
+            refusal = self._refusal(name)
+            if refusal is None:
                 contents.table(name)
                 continue
             for row, entry in enumerate(request.entries):
                 if entry.index == name:
-                    outcomes[row] = Outcome(entry.id, Result.NO_ROOM)
+                    outcomes[row] = Outcome(entry.id, refusal)
         known = self._ids.find([key for _, key, _ in request.named]) if request.named else {}
         for row, key, content in request.named:
             if outcomes[row].result is not Result.CREATED:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tocsin.store.events import Scan
+from tocsin.store.events import Scan, SetAside
+from tocsin.store.lake.folders import UnknownFolderError, folder_of, index_in
 from tocsin.store.lake.fresh import FreshIndex, Generation
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.table import IndexTable, StoredFile
 from tocsin.store.patterns import matching
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,9 @@ class LakeSettings:
     quiet: float = 300.0  # without new events, after which a slice of a day that is over is ordered
 
 
+_NO_DAMAGE = (KeyboardInterrupt, SystemExit, GeneratorExit)
+
+
 @dataclass(frozen=True)
 class IndexSnapshot:
     """What an index holds at one moment: files, and fresh events with how many of each there were."""
@@ -44,22 +52,63 @@ class Contents:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.lock = folder, threading.RLock()
-        self.tables = {path.name: IndexTable(path.name, path) for path in sorted(folder.iterdir())}
+        self.tables: dict[str, IndexTable] = {}
+        self.set_aside: dict[str, SetAside] = {}  # by index, or by the path of what is no whole index
+        for path in sorted(folder.iterdir()):
+            self._open(path)
         self.old: list[Generation] = []  # on their way into tables, the oldest first
         self.current = Generation(0)  # which the journal is written for
         self.problem: str | None = None  # why events do not get into tables
 
+    def _open(self, path: Path) -> None:
+        name = f"events/{path.name}"
+        try:
+            index = index_in(path)
+            if index in self.tables:
+                raise UnknownFolderError(f"events/{self.tables[index].path.name} holds {index} too")
+            name = index
+            self.tables[index] = IndexTable(index, path)
+        except _NO_DAMAGE:
+            raise
+        except BaseException as error:  # delta-rs panics, and its panics are no Exceptions
+            self.put_aside(name, error)
+
+    def put_aside(self, name: str, error: BaseException | str) -> None:
+        """Leave an index, a file of one or something else out from now on, and say so once."""
+        reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        with self.lock:
+            self.tables.pop(name, None)
+            if name in self.set_aside:
+                return
+            self.set_aside[name] = SetAside(name, reason, time.time_ns())
+        log.error("%s is set aside, and everything else goes on: %s", name, reason)
+
+    def put_file_aside(self, table: IndexTable, file: StoredFile, error: BaseException | str) -> None:
+        """Leave a file of a table out from now on; the table's other files are read."""
+        self.put_aside(f"{table.name}/{file.path}", error)
+
+    def is_whole(self, table: IndexTable, file: StoredFile) -> bool:
+        """Tell whether a file was not set aside."""
+        return f"{table.name}/{file.path}" not in self.set_aside
+
+    def is_unharmed(self, table: IndexTable) -> bool:
+        """Tell whether nothing of a table was set aside: files that it does not name may be all that is left."""
+        return not any(name.startswith(f"{table.name}/") for name in list(self.set_aside))
+
     def table(self, name: str) -> IndexTable:
-        """Return the table of an index, beginning one if need be."""
+        """Return the table of an index that is not set aside, beginning one if need be."""
         with self.lock:
             if name not in self.tables:
-                self.tables[name] = IndexTable(name, self.folder / name)
+                self.tables[name] = IndexTable(name, folder_of(self.folder, name))
             return self.tables[name]
 
     def remember(self, generation: Generation, entries: Sequence[Entry]) -> None:
-        """Let events be found that the journal has."""
+        """Let events be found that the journal has; those of indices that are set aside stay in it."""
         by_index: dict[str, list[Entry]] = {}
         for entry in entries:
+            if entry.index in self.set_aside:
+                generation.held = True
+                continue
             by_index.setdefault(entry.index, []).append(entry)
             generation.size += len(entry.source)
         for name, some in by_index.items():
@@ -78,7 +127,7 @@ class Contents:
             return [
                 IndexSnapshot(
                     self.tables[name],
-                    [file for file in self.tables[name].files if file.within(scan)],
+                    [f for f in self.tables[name].files if f.within(scan) and self.is_whole(self.tables[name], f)],
                     [(g.indices[name], g.indices[name].rows) for g in generations if name in g.indices],
                 )
                 for name in matching(scan.patterns, self.tables)

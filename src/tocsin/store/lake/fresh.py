@@ -58,3 +58,4 @@ class Generation:
     indices: dict[str, FreshIndex] = field(default_factory=dict)
     size: int = 0  # bytes of documents
     born: float = 0.0  # when the first event came, on the monotonic clock
+    held: bool = False  # the segment has events of an index that is set aside, and stays

@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -66,9 +66,9 @@ def time_in(id_: str) -> int | None:
 class ChosenIds:
     """The ids that senders chose, of events in tables (`runs`) and in the journal (`recent`)."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, put_aside: Callable[[str, BaseException], None]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self._folder, self._put_aside = folder, put_aside
         self._runs: list[tuple[int, int, Run]] = []  # first and last segment, entries
         self._lock = threading.Lock()
         self._recent: dict[int, dict[Key, Known]] = {}  # by segment: key -> content, time
@@ -84,7 +84,10 @@ class ChosenIds:
             if self._runs and -negative <= self._runs[-1][1]:
                 path.unlink()  # it was merged into the one before
                 continue
-            self._runs.append((first, -negative, np.load(path, mmap_mode="r")))
+            try:
+                self._runs.append((first, -negative, _load(path)))
+            except (OSError, EOFError, ValueError) as error:
+                self._put_aside(f"ids/{path.name}", error)
 
     def find(self, keys: Sequence[Key]) -> dict[Key, Known]:
         """Return the content's hash and the time of each event that has one of the keys."""
@@ -134,7 +137,7 @@ class ChosenIds:
         for first, last, entries in merged:
             if (first, last) not in known:
                 self._write(first, last, entries)
-        opened = [(first, last, np.load(self._path(first, last), mmap_mode="r")) for first, last, _ in merged]
+        opened = [(first, last, _load(self._path(first, last))) for first, last, _ in merged]
         with self._lock:
             self._runs = opened
             del self._recent[segment]
@@ -160,6 +163,14 @@ class ChosenIds:
         for id_ in ids:
             found[id_] = chosen[key][1] if (key := key_of(index, id_)) in chosen else time_in(id_)
         return found
+
+
+def _load(path: Path) -> Run:
+    """Return a run as it lies on disk. Raises OSError or ValueError for a file that holds none."""
+    run: Run = np.load(path, mmap_mode="r")
+    if run.dtype != np.uint64 or run.ndim != 2 or run.shape[0] != 4:
+        raise ValueError(f"an array of {run.shape} {run.dtype} is no run of ids")
+    return run
 
 
 def _sorted(run: Run) -> Run:

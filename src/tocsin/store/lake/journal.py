@@ -1,7 +1,8 @@
 """The journal: events are acknowledged when they are in it, and stay until a table holds them.
 
 A segment is a file of frames: 4 bytes of length and 4 of CRC-32, little-endian, and the compressed payload. A
-segment's number only grows; what is behind the last whole frame was never acknowledged.
+segment's number only grows. A frame that the file's end cuts off was never acknowledged; one that is damaged costs
+itself alone, for the next is found by the mark that compressed data begins with.
 """
 
 from __future__ import annotations
@@ -99,20 +100,54 @@ def segments(folder: Path) -> list[int]:
     return sorted(int(match[1]) for match in found if match)
 
 
-def read(path: Path) -> tuple[list[Entry], int]:
-    """Return a segment's entries, and how many bytes behind its last whole frame are none."""
+class SegmentContent(NamedTuple):
+    """What a segment holds: entries, the bytes of frames that are damaged, and of one that was cut off."""
+
+    entries: list[Entry]
+    damaged: int
+    cut_off: int
+
+
+def read(path: Path) -> SegmentContent:
+    """Return what a segment holds, but for damaged frames."""
     data = path.read_bytes()
     unpack = zstandard.ZstdDecompressor().decompress
     entries: list[Entry] = []
-    at = 0
-    while at + _HEAD.size <= len(data):
-        length, crc = _HEAD.unpack_from(data, at)
-        packed = data[at + _HEAD.size : at + _HEAD.size + length]
-        if len(packed) < length or zlib.crc32(packed) != crc:
-            break
+    at = damaged = 0
+    while at < len(data):
+        packed = _frame(data, at)
+        if packed is None:
+            following = _next_frame(data, at)
+            if following is None:
+                break
+            damaged += following - at
+            at = following
+            continue
         entries.extend(decode(unpack(packed)))
-        at += _HEAD.size + length
-    return entries, len(data) - at
+        at += _HEAD.size + len(packed)
+    left = len(data) - at
+    if left >= _HEAD.size and at + _HEAD.size + _HEAD.unpack_from(data, at)[0] <= len(data):
+        return SegmentContent(entries, damaged + left, 0)  # it is all there, and its sum is wrong
+    return SegmentContent(entries, damaged, left)
+
+
+def _frame(data: bytes, at: int) -> bytes | None:
+    """Return the payload of the frame that begins at a place, None when no whole and sound one does."""
+    if at + _HEAD.size > len(data):
+        return None
+    length, crc = _HEAD.unpack_from(data, at)
+    packed = data[at + _HEAD.size : at + _HEAD.size + length]
+    return packed if 0 < length == len(packed) and zlib.crc32(packed) == crc else None
+
+
+def _next_frame(data: bytes, after: int) -> int | None:
+    """Return where the next sound frame begins, None when there is none."""
+    mark = data.find(zstandard.FRAME_HEADER, after + _HEAD.size + 1)
+    while mark >= 0:
+        if _frame(data, mark - _HEAD.size) is not None:
+            return mark - _HEAD.size
+        mark = data.find(zstandard.FRAME_HEADER, mark + 1)
+    return None
 
 
 def sync(path: Path) -> None:

@@ -7,6 +7,8 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
 from tocsin.store.lake.contents import Contents, LakeSettings
@@ -17,6 +19,8 @@ log = logging.getLogger(__name__)
 _CLEAN_EVERY = 60  # rounds
 _BUSY = 0.4  # of the processors' time, taken by this process, above which ordering waits
 _A_ROUND = 4  # slices, behind which it is looked again how busy the process is
+_ROUNDS_WITHOUT = 60  # of an index that could not be maintained
+_NO_FAULT = (KeyboardInterrupt, SystemExit, GeneratorExit)
 _MOST_WAITING = 400  # slices; more are ordered however busy it is
 
 
@@ -44,6 +48,7 @@ class Keeper:
         self._contents, self._settings, self._order = contents, settings, order
         self._busy = threading.Lock()  # delta-rs does not see that two rewrite the same files
         self._load = Load()
+        self._failing: dict[str, int] = {}  # by index, the rounds for which it is left alone
 
     def run(self, stop: threading.Event) -> None:
         """Maintain until stopped."""
@@ -60,31 +65,58 @@ class Keeper:
         """Do what is due now, here unless `order` does it elsewhere; return how many slices were ordered."""
         done = 0
         now = datetime.now(UTC)
-        tables = list(self._contents.tables.values())
+        tables = [table for table in list(self._contents.tables.values()) if not self._is_failing(table)]
         with self._busy:
-            self._retain(now)
+            self._retain(now, stop)
             quiet = timedelta(seconds=self._settings.quiet)
-            waiting = [(table, one) for table in tables for one in table.to_order(now, quiet)]
+            waiting = [
+                (table, one) for table in tables for one in table.to_order(now, quiet) if self._may(table, one)
+            ]
             if order is not order_slice:
                 waiting = self._affordable(waiting)
             for table, one in waiting:
                 if stop.is_set():
                     return done
-                version = table.order(one, order)
-                with self._contents.lock:
-                    table.publish(version)
-                done += 1
+                with self._apart(table, stop):
+                    version = table.order(one, order)
+                    with self._contents.lock:
+                        table.publish(version)
+                    done += 1
             for table in tables:
-                if clean and table.files:
-                    table.clean(self._settings.clean_after)
+                if clean and table.files and self._contents.is_unharmed(table):
+                    with self._apart(table, stop):
+                        table.clean(self._settings.clean_after)
         return done
+
+    @contextmanager
+    def _apart(self, table: IndexTable, stop: threading.Event) -> Iterator[None]:
+        """Keep what fails for one index from the others; it is tried again after some rounds."""
+        try:
+            yield
+        except _NO_FAULT:
+            raise
+        except BaseException as error:  # delta-rs panics, and its panics are no Exceptions
+            if not stop.is_set():
+                self._failing[table.name] = _ROUNDS_WITHOUT
+                log.warning("%s cannot be maintained: %s: %s", table.name, type(error).__name__, error)
+
+    def _is_failing(self, table: IndexTable) -> bool:
+        left = self._failing.pop(table.name, 0)
+        if left > 1:
+            self._failing[table.name] = left - 1
+        return left > 0
+
+    def _may(self, table: IndexTable, one: Slice) -> bool:
+        """Tell whether all files of a slice can be read: what is set aside stays as it is."""
+        files = [file for file in table.files if (file.day, file.slice) == (one.day, one.number)]
+        return all(self._contents.is_whole(table, file) for file in files)
 
     def _affordable(self, waiting: list[tuple[IndexTable, Slice]]) -> list[tuple[IndexTable, Slice]]:
         """Return the slices to order now: none while much comes in, for it costs as much again as storing does."""
         some = waiting[: max(_A_ROUND, len(waiting) - _MOST_WAITING)]
         return some if self._load.share() < _BUSY or len(waiting) > _MOST_WAITING else []
 
-    def _retain(self, now: datetime) -> None:
+    def _retain(self, now: datetime, stop: threading.Event) -> None:
         settings = self._settings
         limit = date.min
         if settings.keep_days is not None:
@@ -94,10 +126,11 @@ class Keeper:
         for table in list(self._contents.tables.values()):
             # A clock that is far off puts events into 1970-01-01, which goes with the oldest.
             if any(file.day < limit for file in table.files):
-                version = table.expire(limit)
-                with self._contents.lock:
-                    table.publish(version)
-                log.info("removed the events of %s before %s", table.name, limit)
+                with self._apart(table, stop):
+                    version = table.expire(limit)
+                    with self._contents.lock:
+                        table.publish(version)
+                    log.info("removed the events of %s before %s", table.name, limit)
 
     def _first_day_within(self, size: int) -> date:
         """Return the first of the last days that take no more than so many bytes."""

@@ -22,15 +22,17 @@ from tocsin.store.events import (
     IndexInfo,
     Outcome,
     Scan,
+    SetAside,
     StoredBatch,
     StoreError,
     StoreFullError,
 )
+from tocsin.store.lake.clean_stop import Loss, losses_since, read_stop, stop_of, write_stop
 from tocsin.store.lake.committer import Committer, Request
 from tocsin.store.lake.contents import Contents, IndexSnapshot, LakeSettings
 from tocsin.store.lake.fields import IndexFields
 from tocsin.store.lake.ids import ChosenIds, Key, Maker, content_of, key_of
-from tocsin.store.lake.journal import Entry
+from tocsin.store.lake.journal import Entry, segments
 from tocsin.store.lake.keeper import Keeper
 from tocsin.store.lake.ordering import OrderingProcess
 from tocsin.store.lake.reading import read_file, read_table
@@ -66,8 +68,10 @@ class LakeStore:
             raise StoreError(
                 f"{folder} is in use by another tocsin", hint="stop that one, or give this one its own --data"
             ) from None
-        self._ids, self._maker = ChosenIds(folder / "ids"), Maker()
         self.contents = Contents(events)
+        self._ids, self._maker = ChosenIds(folder / "ids", self.contents.put_aside), Maker()
+        self._journal = journal
+        self._losses = self._compare_with_last_stop()
         self._committer = Committer(self.contents, self._ids, journal, self.settings)
         self._settler = Settler(self.contents, self._ids, journal, self.settings)
         self._ordering = OrderingProcess(folder / "ordering.lock")
@@ -81,6 +85,18 @@ class LakeStore:
         self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in work.items()]
         for thread in self._threads:
             thread.start()
+
+    def _compare_with_last_stop(self) -> list[Loss]:
+        """Say what has gone since the last stop, and what was found to be gone before."""
+        contents = self.contents
+        stop = read_stop(self._folder)
+        new = losses_since(stop, contents.tables, list(contents.set_aside), segments(self._journal))
+        losses = list({loss.name: loss for loss in (*stop.losses, *new)}.values())
+        for loss in losses:
+            contents.put_aside(loss.name, loss.reason)
+        # From now on segments come and go.
+        write_stop(self._folder, stop.model_copy(update={"segments": None, "losses": losses}))
+        return losses
 
     # ---- adding
 
@@ -129,6 +145,11 @@ class LakeStore:
             return f"the disk is full: {free:,} bytes free, {self.settings.reserve:,} kept in reserve"
         return None
 
+    def set_aside(self) -> list[SetAside]:
+        """Return what is damaged and left out; see EventStore."""
+        with self.contents.lock:
+            return sorted(self.contents.set_aside.values(), key=lambda one: one.name)
+
     def check(self, size: int = 0) -> str | None:
         """Return why documents of some size cannot be stored now; see EventStore."""
         return self._refusal(size) or self.contents.problem
@@ -162,7 +183,7 @@ class LakeStore:
 
     def scan(self, scan: Scan) -> Iterator[StoredBatch]:
         """Yield the events asked for; see EventStore."""
-        return _batches(self.contents.snapshot(scan), scan)
+        return self._batches(self.contents.snapshot(scan), scan)
 
     def find(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[StoredBatch]:
         """Yield batches with the events that have one of the ids; see EventStore."""
@@ -212,6 +233,47 @@ class LakeStore:
                 events.tables(rows)
             yield found.table.name, found.table.fields
 
+    def _batches(self, found: Sequence[IndexSnapshot], scan: Scan) -> Iterator[StoredBatch]:
+        files = [(index.table, file) for index in found for file in sorted(index.files, key=lambda f: f.first)]
+        if len(files) > 1:
+            yield from self._read_ahead(files, scan)
+        else:
+            for table, file in files:
+                yield from self._read_file(table, file, scan)
+        for index in found:
+            for events, rows in index.fresh:
+                left = rows
+                for part in events.tables(rows):
+                    if left > 0:  # what came since the snapshot is left out
+                        wanted = _arrived_within(part.slice(0, left), scan)
+                        if wanted.num_rows:
+                            yield read_table(index.table.name, wanted, scan.fields)
+                    left -= part.num_rows
+
+    def _read_file(self, table: IndexTable, file: StoredFile, scan: Scan) -> Iterator[StoredBatch]:
+        """Yield the events of a file; one that is damaged is set aside."""
+        try:
+            yield from read_file(table.name, table.path / file.path, scan)
+        except (OSError, pa.ArrowException, ValueError) as error:
+            if file not in table.files:  # it was written anew, and removed, since the search began
+                raise
+            self.contents.put_file_aside(table, file, error)
+
+    def _read_ahead(self, files: Sequence[tuple[IndexTable, StoredFile]], scan: Scan) -> Iterator[StoredBatch]:
+        """Yield the events of files in their order, while the next ones are read in threads."""
+
+        def read(table: IndexTable, file: StoredFile) -> list[StoredBatch]:
+            return list(self._read_file(table, file, scan))
+
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="store-read") as pool:
+            waiting: deque[Future[list[StoredBatch]]] = deque()
+            for table, file in files:
+                waiting.append(pool.submit(read, table, file))
+                if len(waiting) > _READERS:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+
     # ---- closing
 
     def close(self) -> None:
@@ -227,25 +289,8 @@ class LakeStore:
             thread.join()
         self._settler.close()
         self._committer.close()
+        write_stop(self._folder, stop_of(self.contents.tables, self._losses, self._journal))
         self._guard.release()
-
-
-def _batches(found: Sequence[IndexSnapshot], scan: Scan) -> Iterator[StoredBatch]:
-    files = [(index.table, file) for index in found for file in sorted(index.files, key=lambda file: file.first)]
-    if len(files) > 1:
-        yield from _read_ahead(files, scan)
-    else:
-        for table, file in files:
-            yield from read_file(table.name, table.path / file.path, scan)
-    for index in found:
-        for events, rows in index.fresh:
-            left = rows
-            for part in events.tables(rows):
-                if left > 0:  # what came since the snapshot is left out
-                    wanted = _arrived_within(part.slice(0, left), scan)
-                    if wanted.num_rows:
-                        yield read_table(index.table.name, wanted, scan.fields)
-                left -= part.num_rows
 
 
 def _arrived_within(table: pa.Table, scan: Scan) -> pa.Table:
@@ -262,19 +307,3 @@ def _arrived_within(table: pa.Table, scan: Scan) -> pa.Table:
     if isinstance(inside, pa.Scalar) or pc.all(inside).as_py():
         return table
     return table.filter(inside)
-
-
-def _read_ahead(files: Sequence[tuple[IndexTable, StoredFile]], scan: Scan) -> Iterator[StoredBatch]:
-    """Yield the events of files in their order, while the next ones are read in threads."""
-
-    def read(table: IndexTable, file: StoredFile) -> list[StoredBatch]:
-        return list(read_file(table.name, table.path / file.path, scan))
-
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="store-read") as pool:
-        waiting: deque[Future[list[StoredBatch]]] = deque()
-        for table, file in files:
-            waiting.append(pool.submit(read, table, file))
-            if len(waiting) > _READERS:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()

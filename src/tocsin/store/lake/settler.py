@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +20,15 @@ from tocsin.store.lake.ids import ChosenIds
 log = logging.getLogger(__name__)
 _WRITERS = 3  # indices that are written at once: one waits for the disk while another packs
 _LONGEST_PAUSE = 60.0  # seconds between tries while it fails
+_TRIES = 3  # of an index that fails while the disk is well, before it is set aside
+
+
+class _IndexError(Exception):
+    """Indices into whose tables events cannot be brought, and why."""
+
+    def __init__(self, failed: Mapping[str, BaseException]) -> None:
+        super().__init__("; ".join(f"{name}: {error}" for name, error in failed.items()))
+        self.failed = failed
 
 
 class Settler:
@@ -26,6 +37,7 @@ class Settler:
     def __init__(self, contents: Contents, ids: ChosenIds, folder: Path, settings: LakeSettings) -> None:
         self._contents, self._ids, self._folder, self._settings = contents, ids, folder, settings
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="store-write")
+        self._failures: dict[str, int] = {}  # in a row, by index
         self.done = threading.Condition()
 
     def tell(self) -> None:
@@ -51,6 +63,8 @@ class Settler:
             except Exception as error:
                 contents.problem = f"events cannot be brought into their tables: {error}"
                 log.exception("bringing segment %d into tables failed", contents.old[0].segment)
+                if isinstance(error, _IndexError):
+                    self._judge(error)
                 stop.wait(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
 
@@ -69,20 +83,62 @@ class Settler:
         for generation in generations:
             self._ids.settle(generation.segment)
         names = dict.fromkeys(name for generation in generations for name in generation.indices)
-        for committed in [self._writers.submit(self._settle_index, name, generations) for name in names]:
-            committed.result()
+        commits = {name: self._writers.submit(self._settle_index, name, generations) for name in names}
+        failed: dict[str, BaseException] = {}
+        for name, commit in commits.items():
+            error = commit.exception()
+            if error is None:
+                self._failures.pop(name, None)
+            else:
+                failed[name] = error
+        if failed:
+            raise _IndexError(failed)
         for generation in generations:
             with self._contents.lock:
                 self._contents.old.remove(generation)
-            journal.path_of(self._folder, generation.segment).unlink(missing_ok=True)
+            if not generation.held:
+                journal.path_of(self._folder, generation.segment).unlink(missing_ok=True)
         pa.default_memory_pool().release_unused()
         self.tell()
+
+    def _judge(self, error: _IndexError) -> None:
+        """Set aside indices that fail again and again while the disk is well. The journal keeps their events."""
+        if not self._disk_is_well():
+            return
+        contents = self._contents
+        for name, reason in error.failed.items():
+            self._failures[name] = self._failures.get(name, 0) + 1
+            if self._failures[name] < _TRIES:
+                continue
+            with contents.lock:
+                contents.put_aside(name, reason)
+                for generation in (*contents.old, contents.current):
+                    if generation.indices.pop(name, None) is not None:
+                        generation.held = True
+
+    def _disk_is_well(self) -> bool:
+        """Tell whether a file can be written beside the journal."""
+        probe = self._folder / "probe"
+        try:
+            with probe.open("wb") as file:
+                file.write(bytes(1 << 20))
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            return False
+        finally:
+            with contextlib.suppress(OSError):
+                probe.unlink()
+        return True
 
     def _settle_index(self, name: str, generations: Sequence[Generation]) -> None:
         table = self._contents.table(name)
         mine = [generation for generation in generations if name in generation.indices]
-        whole = pa.concat_tables([g.indices[name].whole() for g in mine], promote_options="default")
-        version = table.append(whole, generations[-1].segment)
+        # What an earlier try has committed, before it failed, is in the table already.
+        new = [generation.indices[name].whole() for generation in mine if generation.segment > table.segment]
+        if new:
+            table.commit(pa.concat_tables(new, promote_options="default"), generations[-1].segment)
+        version = table.current()
         with self._contents.lock:  # readers see the events in one place or the other, never in both
             table.publish(version)
             for generation in mine:

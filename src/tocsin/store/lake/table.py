@@ -7,6 +7,7 @@ as one, ordered by user and host in z-order. Before, they are put together when 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from deltalake.exceptions import CommitFailedError
 from tocsin.ecs import TIMESTAMP
 from tocsin.store.events import ARRIVED, ID, Scan
 from tocsin.store.lake.fields import DAY, HOST, SLICE, SOURCE, USER, IndexFields, day_of
+from tocsin.store.lake.folders import label
 from tocsin.store.lake.journal import sync
 from tocsin.store.lake.slices import QUICK, Slice
 
@@ -88,9 +90,15 @@ class IndexTable:
     def _open(self) -> DeltaTable:
         return DeltaTable(str(self.path))
 
-    def append(self, table: pa.Table, segment: int) -> Version:
-        """Commit events, as those that the journal has up to a segment; return the version that this makes."""
+    @property
+    def version(self) -> int:
+        """The newest version that readers see, -1 when there is none."""
+        return self._published
+
+    def commit(self, table: pa.Table, segment: int) -> None:
+        """Commit events, as those that the journal has up to a segment; `current` makes sure that they stay."""
         ready = self._placed(table)
+        label(self.path, self.name)
         if self._delta is None and DeltaTable.is_deltatable(str(self.path)):
             self._delta = self._open()
         for tries in range(_TRIES):
@@ -101,8 +109,10 @@ class IndexTable:
                 if tries == _TRIES - 1:
                     raise
                 self._delta = self._open()
+            except BaseException:  # delta-rs panics; what it had in memory is no good then
+                self._delta = None
+                raise
         self.segment = segment
-        return self._current()
 
     def _write(self, ready: pa.Table, segment: int) -> None:
         write_deltalake(
@@ -139,13 +149,14 @@ class IndexTable:
                 filled[file.day] = (file.slice, file.rows + (rows if file.slice == number else 0))
         return filled
 
-    def _current(self) -> Version:
+    def current(self) -> Version:
         """Return the files of the newest version, when all of it is on disk for good."""
         table = self._open()
         files = _files(table)
         new = [file.path for file in files if file.path not in self._synced]
         for path in (*new, f"_delta_log/{table.version():020}.json"):
-            sync(self.path / path)
+            with suppress(FileNotFoundError):  # an older one that is gone: reading says so
+                sync(self.path / path)
         for folder in {(self.path / path).parent for path in new} | {self.path, self.path / "_delta_log"}:
             sync(folder)
         self._synced = {file.path for file in files}
@@ -180,12 +191,12 @@ class IndexTable:
     def order(self, one: Slice, by: Order) -> Version:
         """Have the files of a slice written anew as one; return the version that this makes."""
         by(self.path, one)
-        return self._current()
+        return self.current()
 
     def expire(self, before: date) -> Version:
         """Remove the days before a day."""
         self._open().delete(f"{DAY} < '{before}'")
-        return self._current()
+        return self.current()
 
     def clean(self, hours: int) -> None:
         """Delete files that the table no longer needs, those that it needed within the last hours excepted.

@@ -1,0 +1,261 @@
+"""What is damaged is set aside by name, and everything else goes on: each kind of file of a data folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.store.test_lake import SLOW, document, sources
+from tocsin.store.events import Result
+from tocsin.store.lake import journal
+from tocsin.store.lake.folders import folder_of, index_in, label, safe_name
+from tocsin.store.lake.lake import LakeStore
+from tocsin.store.patterns import name_error
+
+BAD, GOOD = "logs-bad-default", "logs-good-default"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A stopped store: two commits and ids of two indices, and one event each that is in the journal alone."""
+    lake = LakeStore(tmp_path, SLOW)
+    for number in (1, 2):
+        lake.add([document(index, id_=f"{index}-{number}", n=number) for index in (BAD, GOOD)])
+        lake.flush()
+    lake.add([document(index, n=3) for index in (BAD, GOOD)])
+    lake.close()
+    return tmp_path
+
+
+def numbers(lake, index):
+    return sorted(orjson.loads(source)["n"] for source in sources(lake, patterns=(index,)))
+
+
+def newest(folder, pattern):
+    return max(folder.glob(pattern), key=lambda path: path.stat().st_mtime_ns)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[: len(content) // 2] = bytes(byte ^ 0x5A for byte in content[: len(content) // 2])
+    path.write_bytes(content)
+
+
+TABLE = f"events/{BAD}"
+# What is done, to which file, the name that it is set aside by, and the events of the index that are still found.
+DAMAGES = [
+    (cut, f"{TABLE}/**/*.parquet", f"{BAD}/", {1, 3}),
+    (empty, f"{TABLE}/**/*.parquet", f"{BAD}/", {1, 3}),
+    (flip, f"{TABLE}/**/*.parquet", f"{BAD}/", {1, 3}),
+    (Path.unlink, f"{TABLE}/**/*.parquet", f"{BAD}/", {1, 3}),
+    (flip, f"{TABLE}/_delta_log/*0.json", BAD, set()),
+    (Path.unlink, f"{TABLE}/_delta_log/*0.json", BAD, set()),
+    (empty, f"{TABLE}/_delta_log/*1.json", f"{BAD}/_delta_log", {1, 3}),
+    (Path.unlink, f"{TABLE}/_delta_log/*1.json", f"{BAD}/_delta_log", {1, 3}),
+    (cut, "ids/*.npy", "ids/", {1, 2, 3}),
+    (empty, "ids/*.npy", "ids/", {1, 2, 3}),
+    (flip, "ids/*.npy", "ids/", {1, 2, 3}),
+]
+
+
+@pytest.mark.parametrize(("damage", "pattern", "name", "left"), DAMAGES)
+def test_what_is_damaged_is_set_aside_and_everything_else_goes_on(folder, damage, pattern, name, left):
+    damage(newest(folder, pattern))
+    lake = LakeStore(folder, SLOW)
+    assert numbers(lake, GOOD) == [1, 2, 3]
+    assert set(numbers(lake, BAD)) == left
+    [aside] = lake.set_aside()
+    assert aside.name.startswith(name)
+    assert aside.reason
+    [outcome] = lake.add([document(GOOD, n=4)])
+    assert outcome.result is Result.CREATED
+    lake.flush()
+    lake.maintain(clean=True)
+    assert numbers(lake, GOOD) == [1, 2, 3, 4]
+    lake.close()
+    again = LakeStore(folder, SLOW)  # and it is said again until it is mended
+    assert numbers(again, GOOD) == [1, 2, 3, 4]
+    assert set(numbers(again, BAD)) == left
+    assert [one.name for one in again.set_aside()] == [aside.name]
+    again.close()
+
+
+def test_an_index_that_is_set_aside_takes_no_events_and_loses_none(folder):
+    log = next(folder.glob(f"{TABLE}/_delta_log/*0.json"))
+    whole = log.read_bytes()
+    flip(log)
+    lake = LakeStore(folder, SLOW)
+    assert [one.result for one in lake.add([document(BAD, n=4), document(GOOD, n=4)])] == [
+        Result.SET_ASIDE,
+        Result.CREATED,
+    ]
+    lake.flush()
+    lake.close()
+    log.write_bytes(whole)
+    lake = LakeStore(folder, SLOW)
+    assert numbers(lake, BAD) == [1, 2, 3]  # the third was in the journal, which kept it
+    assert numbers(lake, GOOD) == [1, 2, 3, 4]
+    assert lake.set_aside() == []
+    lake.close()
+
+
+@pytest.mark.parametrize("stray", [".DS_Store", "Thumbs.db", "lost+found/x", "..%2fx/_delta_log/0.json", "a[b/x"])
+def test_what_lies_beside_indices_is_told_and_left_alone(folder, stray):
+    path = folder / "events" / stray
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"?")
+    lake = LakeStore(folder, SLOW)
+    assert numbers(lake, BAD) == numbers(lake, GOOD) == [1, 2, 3]
+    assert [one.name for one in lake.set_aside()] == [f"events/{stray.partition('/')[0]}"]
+    lake.close()
+    assert path.read_bytes() == b"?"
+
+
+@pytest.mark.parametrize("damage", [cut, empty, flip, Path.unlink])
+def test_an_index_is_known_by_its_folder_where_the_label_is_damaged(tmp_path, damage):
+    lake = LakeStore(tmp_path, SLOW)
+    lake.add([document("logs-test", n=1), document("a$b", n=1)])
+    lake.flush()
+    lake.close()
+    for path in tmp_path.glob("events/*/_index.json"):
+        if damage is not Path.unlink or path.parent.name == "logs-test":
+            damage(path)
+    lake = LakeStore(tmp_path, SLOW)
+    assert (numbers(lake, "logs-test"), numbers(lake, "a$b")) == ([1], [1])
+    assert lake.set_aside() == []
+    lake.close()
+
+
+def test_a_folder_that_is_gone_since_the_last_stop(folder):
+    shutil.rmtree(folder / TABLE)
+    lake = LakeStore(folder, SLOW)
+    assert [(one.name, "2 events" in one.reason) for one in lake.set_aside()] == [(BAD, True)]
+    assert numbers(lake, GOOD) == [1, 2, 3]
+    lake.close()
+
+
+def test_a_segment_that_is_gone_since_the_last_stop(folder):
+    segment = newest(folder, "journal/*.journal")
+    segment.unlink()
+    lake = LakeStore(folder, SLOW)
+    assert [one.name for one in lake.set_aside()] == [f"journal/{segment.name}"]
+    assert numbers(lake, GOOD) == [1, 2]
+    lake.close()
+
+
+def test_a_stop_that_was_not_clean_is_compared_with_no_later_one(folder):
+    kept = (folder / "stopped.json").read_bytes()
+    lake = LakeStore(folder, SLOW)
+    running = (folder / "stopped.json").read_bytes()
+    lake.flush()
+    lake.close()
+    assert kept != running
+    (folder / "stopped.json").write_bytes(running)  # as after a crash: segments have come and gone
+    lake = LakeStore(folder, SLOW)
+    assert lake.set_aside() == []
+    lake.close()
+
+
+# ---- the journal
+
+
+@given(st.data())
+@settings(max_examples=200, deadline=None)
+def test_a_flipped_byte_in_the_journal_costs_its_own_frame(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("journal")
+    segment = journal.Segment(folder, 1)
+    bounds = [0]
+    for number in range(5):
+        entry = journal.Entry("i", str(number), True, number, number, b'{"n":%d}' % number * 20)
+        segment.append([journal.encode([entry])])
+        bounds.append(segment.size)
+    segment.close()
+    content = bytearray(segment.path.read_bytes())
+    at = data.draw(st.integers(0, len(content) - 1))
+    content[at] ^= data.draw(st.integers(1, 255))
+    segment.path.write_bytes(content)
+    entries, damaged, cut_off = journal.read(segment.path)
+    hit = next(number for number in range(5) if bounds[number] <= at < bounds[number + 1])
+    assert [entry.id for entry in entries] == [str(number) for number in range(5) if number != hit]
+    assert damaged + cut_off == bounds[hit + 1] - bounds[hit]
+    if hit < 4:
+        assert damaged
+
+
+def test_a_damaged_frame_is_told_and_its_segment_kept(folder):
+    segment = newest(folder, "journal/*.journal")
+    content = bytearray(segment.read_bytes())
+    content[20] ^= 1
+    segment.write_bytes(content)
+    lake = LakeStore(folder, SLOW)
+    assert [one.name for one in lake.set_aside()] == [f"journal/{segment.name}"]
+    lake.flush()
+    lake.close()
+    assert segment.read_bytes() == content
+
+
+# ---- names of folders
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Lu", "Lt", "C", "Z")), min_size=1, max_size=255)
+
+
+@given(st.lists(NAMES.filter(lambda name: name_error(name) is None), min_size=2, max_size=6, unique=True))
+@settings(max_examples=300, deadline=None)
+def test_each_name_that_is_allowed_has_a_safe_folder_of_its_own(tmp_path_factory, names):
+    root = tmp_path_factory.mktemp("events")
+    for name in names:
+        label(folder_of(root, name), name)
+    for name in names:
+        folder = folder_of(root, name)
+        assert index_in(folder) == name
+        assert folder.parent == root
+        assert len(folder.name) <= 255
+        assert set(folder.name) <= set("abcdefghijklmnopqrstuvwxyz0123456789._-=")
+        assert folder.name not in (".", "..")
+    assert len(list(root.iterdir())) == len(names)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("vic.tim", "vic%2etim"), ("..%2fx", "%2e%2e%2fx"), ("a$b", "a=24b"), ("a[b", "a'b", "ünï", "é" * 127)],
+)
+def test_indices_with_unusual_names_are_there_after_a_restart(tmp_path, names):
+    lake = LakeStore(tmp_path, SLOW)
+    assert {one.result for one in lake.add([document(name, n=1) for name in names])} == {Result.CREATED}
+    lake.flush()
+    lake.close()
+    lake = LakeStore(tmp_path, SLOW)
+    assert lake.names() == sorted(names)
+    lake.add([document(name, n=2) for name in names])
+    lake.flush()
+    assert [numbers(lake, name) for name in names] == [[1, 2]] * len(names)
+    assert lake.set_aside() == []
+    lake.close()
+
+
+def test_a_folder_of_an_earlier_version_keeps_its_name(tmp_path):
+    lake = LakeStore(tmp_path, SLOW)
+    lake.add([document("a=24b", n=1)])
+    lake.flush()
+    lake.close()
+    old = tmp_path / "events" / "a=24b"  # as it was named before, without a label
+    (tmp_path / "events" / safe_name("a=24b")).rename(old)
+    (old / "_index.json").unlink()
+    lake = LakeStore(tmp_path, SLOW)
+    lake.add([document("a$b", n=2)])
+    lake.flush()
+    assert (numbers(lake, "a=24b"), numbers(lake, "a$b")) == ([1], [2])
+    lake.close()
