@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tocsin.store.lake import journal
 from tocsin.store.lake.table import IndexTable, rows_of
 
-_FILE = "stopped.json"
+STOPPED = "stopped.json"
 
 
 class Loss(BaseModel):
@@ -50,18 +50,18 @@ class CleanStop(BaseModel):
 def read_stop(folder: Path) -> CleanStop:
     """Return what was written at the last stop; that it cannot be read is a loss itself."""
     try:
-        return CleanStop.model_validate_json((folder / _FILE).read_bytes())
+        return CleanStop.model_validate_json((folder / STOPPED).read_bytes())
     except FileNotFoundError:
         return CleanStop()
     except (OSError, ValidationError) as error:
         first = str(error).splitlines()[0]
         told = f"it cannot be read, so that nothing could be compared with the last stop: {first}"
-        return CleanStop(losses=[Loss(name=_FILE, reason=told)])
+        return CleanStop(losses=[Loss(name=STOPPED, reason=told)])
 
 
 def write_stop(folder: Path, stop: CleanStop) -> None:
     """Write down what the store holds, for good."""
-    path = folder / _FILE
+    path = folder / STOPPED
     new = path.with_suffix(".new")
     with new.open("w") as file:
         file.write(stop.model_dump_json())
@@ -72,9 +72,12 @@ def write_stop(folder: Path, stop: CleanStop) -> None:
 
 
 def losses_since(
-    stop: CleanStop, tables: Mapping[str, IndexTable], set_aside: Iterable[str], segments: Iterable[int]
+    stop: CleanStop, tables: Mapping[str, IndexTable], set_aside: Iterable[str], folder: Path
 ) -> Iterator[Loss]:
-    """Yield what a start misses of what the last stop wrote down. Versions of tables only grow."""
+    """Yield what a start misses of what the last stop wrote down; `folder` is that of the journal.
+
+    Versions of tables only grow.
+    """
     known = set(set_aside)
     for name, before in stop.indices.items():
         table = tables.get(name)
@@ -92,11 +95,13 @@ def losses_since(
                 index=name,
                 files=tuple(sorted({*before.files} - {file.path for file in table.files})),
             )
-    there = set(segments)
     for number in stop.segments or ():
-        if number not in there:
-            path = journal.path_of(Path("journal"), number)
-            yield Loss(name=str(path), reason="this segment is gone, and events that only it held")
+        path = journal.path_of(folder, number)
+        if not path.exists():
+            yield Loss(name=f"journal/{path.name}", reason="this segment is gone, and events that only it held")
+        elif cut_off := journal.read(path).cut_off:  # as only a crash leaves it
+            told = f"{cut_off:,} bytes are damaged, and their events lost"
+            yield Loss(name=f"journal/{path.name}", reason=told)
 
 
 def stop_of(tables: Mapping[str, IndexTable], losses: Iterable[Loss], folder: Path) -> CleanStop:

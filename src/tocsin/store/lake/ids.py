@@ -136,25 +136,13 @@ class ChosenIds:
         known = {(first, last) for first, last, _ in self._runs}
         for first, last, entries in merged:
             if (first, last) not in known:
-                self._write(first, last, entries)
-        opened = [(first, last, _load(self._path(first, last))) for first, last, _ in merged]
+                _write(self._folder, first, last, entries)
+        opened = [(first, last, _load(_path(self._folder, first, last))) for first, last, _ in merged]
         with self._lock:
             self._runs = opened
             del self._recent[segment]
         for first, last in known - {(first, last) for first, last, _ in merged}:
-            self._path(first, last).unlink()
-
-    def _path(self, first: int, last: int) -> Path:
-        return self._folder / f"ids-{first:012}-{last:012}.npy"
-
-    def _write(self, first: int, last: int, run: Run) -> None:
-        path = self._path(first, last)
-        with path.with_suffix(".new").open("wb") as file:
-            np.save(file, run)
-            file.flush()
-            os.fsync(file.fileno())
-        path.with_suffix(".new").replace(path)
-        sync(self._folder)
+            _path(self._folder, first, last).unlink()
 
     def times(self, index: str, ids: Sequence[str]) -> dict[str, int | None]:
         """Return the time of each event that an id names; None where an id is neither chosen nor made here."""
@@ -171,6 +159,28 @@ def _load(path: Path) -> Run:
     if run.dtype != np.uint64 or run.ndim != 2 or run.shape[0] != 4:
         raise ValueError(f"an array of {run.shape} {run.dtype} is no run of ids")
     return run
+
+
+def write_run(folder: Path, last: int, entries: Sequence[tuple[int, int, int, int]]) -> None:
+    """Write ids of all segments up to the last: key in two halves, content, time of each."""
+    folder.mkdir(exist_ok=True)
+    if entries:
+        rows = np.array([[*key, content, time & _MASK] for *key, content, time in entries], np.uint64)
+        _write(folder, 0, last, _sorted(rows.T))
+
+
+def _path(folder: Path, first: int, last: int) -> Path:
+    return folder / f"ids-{first:012}-{last:012}.npy"
+
+
+def _write(folder: Path, first: int, last: int, run: Run) -> None:
+    path = _path(folder, first, last)
+    with path.with_suffix(".new").open("wb") as file:
+        np.save(file, run)
+        file.flush()
+        os.fsync(file.fileno())
+    path.with_suffix(".new").replace(path)
+    sync(folder)
 
 
 def _sorted(run: Run) -> Run:

@@ -32,7 +32,7 @@ from tocsin.store.lake.committer import Committer, Request
 from tocsin.store.lake.contents import Contents, IndexSnapshot, LakeSettings
 from tocsin.store.lake.fields import IndexFields
 from tocsin.store.lake.ids import ChosenIds, Key, Maker, content_of, key_of
-from tocsin.store.lake.journal import Entry, segments
+from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.keeper import Keeper
 from tocsin.store.lake.ordering import OrderingProcess
 from tocsin.store.lake.reading import read_file, read_table
@@ -71,7 +71,7 @@ class LakeStore:
         self.contents = Contents(events)
         self._ids, self._maker = ChosenIds(folder / "ids", self.contents.put_aside), Maker()
         self._journal = journal
-        self._losses = self._compare_with_last_stop()
+        self.losses = self._compare_with_last_stop()
         self._committer = Committer(self.contents, self._ids, journal, self.settings)
         self._settler = Settler(self.contents, self._ids, journal, self.settings)
         self._ordering = OrderingProcess(folder / "ordering.lock")
@@ -90,7 +90,7 @@ class LakeStore:
         """Say what has gone since the last stop, and what was found to be gone before."""
         contents = self.contents
         stop = read_stop(self._folder)
-        new = losses_since(stop, contents.tables, list(contents.set_aside), segments(self._journal))
+        new = losses_since(stop, contents.tables, list(contents.set_aside), self._journal)
         losses = list({loss.name: loss for loss in (*stop.losses, *new)}.values())
         for loss in losses:
             contents.put_aside(loss.name, loss.reason)
@@ -289,7 +289,7 @@ class LakeStore:
             thread.join()
         self._settler.close()
         self._committer.close()
-        write_stop(self._folder, stop_of(self.contents.tables, self._losses, self._journal))
+        write_stop(self._folder, stop_of(self.contents.tables, self.losses, self._journal))
         self._guard.release()
 
 

@@ -1,0 +1,223 @@
+"""Damage is found and mended while no service uses the store. Nothing is deleted: what is replaced is moved."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from tocsin.store.events import ID, SetAside
+from tocsin.store.lake import journal
+from tocsin.store.lake.clean_stop import STOPPED
+from tocsin.store.lake.documents import to_table
+from tocsin.store.lake.fields import SOURCE
+from tocsin.store.lake.folders import UnknownFolderError, index_in
+from tocsin.store.lake.ids import content_of, key_of, time_in, write_run
+from tocsin.store.lake.lake import LakeSettings, LakeStore
+from tocsin.store.lake.lifted import restore
+from tocsin.store.lake.table import IndexTable
+
+_QUIET = LakeSettings(flush_after=1e9, maintain_every=1e9)  # nothing happens by itself
+_PLACE = re.compile(r"_day=(\d{4}-\d\d-\d\d)/_slice=(\d+)/[^/]+\.parquet")
+_MOVED = "damaged"  # the folder that what is replaced goes to
+
+Told = Callable[[str], None]
+
+
+def check(folder: Path) -> list[SetAside]:
+    """Return what is damaged, having read every file of every index. Raises StoreError while a service runs."""
+    lake = LakeStore(folder, _QUIET)
+    try:
+        _read_everything(lake)
+        return lake.set_aside()
+    finally:
+        lake.close()
+
+
+def _read_everything(lake: LakeStore) -> None:
+    contents = lake.contents
+    for table in list(contents.tables.values()):
+        for file in table.files:
+            try:
+                read = pq.ParquetFile(table.path / file.path, memory_map=True)
+                for group in range(read.metadata.num_row_groups):
+                    read.read_row_group(group)
+            except (OSError, pa.ArrowException, ValueError) as error:
+                contents.put_file_aside(table, file, error)
+
+
+def repair(folder: Path, tell: Told) -> list[SetAside]:
+    """Mend what can be mended, telling each thing that was done; return what is damaged still.
+
+    An index is written anew from all of its files that can be read and from the journal, each event once. Raises
+    StoreError while a service runs.
+    """
+    lake = LakeStore(folder, _QUIET)
+    try:
+        _read_everything(lake)
+        damaged, losses = lake.set_aside(), lake.losses
+    finally:
+        lake.close()
+    moved = folder / _MOVED / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    indices = {_index_of(one.name, folder) for one in damaged} | {loss.index for loss in losses if loss.files}
+    for index in sorted(name for name in indices if name is not None):
+        _rebuild(folder, index, moved, tell)
+    if any(one.name.startswith("ids/") for one in damaged):
+        _move(folder / "ids", moved, tell)
+        _rebuild_ids(folder, tell)
+    for one in damaged:
+        if re.fullmatch(r"journal/.*|events/[^/]+", one.name) and (folder / one.name).exists():
+            _settle_and_move(folder, one, moved, tell)
+    for loss in losses:
+        tell(f"{loss.name}: noted, and not told again: {loss.reason}")
+    (folder / STOPPED).unlink(missing_ok=True)
+    return check(folder)
+
+
+def _index_of(name: str, folder: Path) -> str | None:
+    """Return the index that something damaged belongs to, None for what belongs to none."""
+    if name.startswith(("journal/", "ids/", "events/")) or name == STOPPED:
+        return None
+    index = name.partition("/")[0]
+    return index if any(found == index for found, _ in _folders(folder)) else None
+
+
+def _folders(folder: Path) -> Iterator[tuple[str, Path]]:
+    for path in sorted((folder / "events").iterdir()):
+        try:
+            yield index_in(path), path
+        except UnknownFolderError:
+            continue
+
+
+def _move(path: Path, moved: Path, tell: Told) -> None:
+    target = moved / path.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(path, target)
+    tell(f"{path.name}: moved to {target}")
+
+
+def _settle_and_move(folder: Path, one: SetAside, moved: Path, tell: Told) -> None:
+    if one.name.startswith("journal/"):  # what can be read of it goes into tables first
+        lake = LakeStore(folder, _QUIET)
+        lake.flush()
+        lake.close()
+    _move(folder / one.name, moved, tell)
+
+
+# ---- an index, from its files and the journal
+
+
+@dataclass
+class _Salvaged:
+    """What a file gives: its rows, and how many row groups cannot be read."""
+
+    table: pa.Table | None
+    lost: int
+
+
+def _rebuild(folder: Path, index: str, moved: Path, tell: Told) -> None:
+    old = next(path for found, path in _folders(folder) if found == index)
+    waiting = [entry for entry in _journalled(folder) if entry.index == index]
+    segment = max(journal.segments(folder / "journal"), default=0)
+    new = IndexTable(index, folder / "rebuilding")
+    shutil.rmtree(new.path, ignore_errors=True)
+    missing = {entry.id: entry for entry in waiting}
+    events = lost = 0
+    for paths in _slices(old):
+        parts = [_salvage(path) for path in paths]
+        lost += sum(part.lost for part in parts)
+        tables = [part.table for part in parts if part.table is not None and part.table.num_rows]
+        if not tables:
+            continue
+        rows = _each_once(pa.concat_tables(tables, promote_options="permissive"))
+        for id_ in rows.column(ID).to_pylist():
+            missing.pop(id_, None)
+        new.commit(rows, segment)
+        events += rows.num_rows
+    if missing:
+        new.commit(to_table(list(missing.values()), new.fields), segment)
+        events += len(missing)
+    os.sync()
+    _move(old, moved, tell)
+    if events:
+        new.path.rename(old)
+    unread = f"; {lost:,} row groups could not be read" if lost else ""
+    tell(f"{index}: written anew with {events:,} events{unread}")
+
+
+def _slices(old: Path) -> Iterator[list[Path]]:
+    """Yield the Parquet files of each slice of each day, those included that the table does not name."""
+    found: dict[tuple[str, str], list[Path]] = {}
+    for path in sorted(old.rglob("*.parquet")):
+        match = _PLACE.fullmatch(path.relative_to(old).as_posix())
+        if match:
+            found.setdefault((match[1], match[2]), []).append(path)
+    yield from found.values()
+
+
+def _salvage(path: Path) -> _Salvaged:
+    """Return the row groups of a file that can be read."""
+    try:
+        file = pq.ParquetFile(path)
+        groups = file.metadata.num_row_groups
+    except (OSError, pa.ArrowException, ValueError):
+        return _Salvaged(None, 1)
+    parts = []
+    for group in range(groups):
+        try:
+            parts.append(file.read_row_group(group))
+        except (OSError, pa.ArrowException, ValueError):
+            continue
+    return _Salvaged(pa.concat_tables(parts) if parts else None, groups - len(parts))
+
+
+def _each_once(table: pa.Table) -> pa.Table:
+    """Return a table in which each id stands once: files of before and after ordering hold the same events."""
+    ids = table.column(ID).combine_chunks().dictionary_encode().indices.to_numpy(zero_copy_only=False)
+    _, first = np.unique(ids, return_index=True)
+    return table.take(pa.array(np.sort(first)))
+
+
+def _journalled(folder: Path) -> Iterator[journal.Entry]:
+    for number in journal.segments(folder / "journal"):
+        yield from journal.read(journal.path_of(folder / "journal", number)).entries
+
+
+# ---- ids
+
+
+def _rebuild_ids(folder: Path, tell: Told) -> None:
+    """Write the ids that senders chose anew, from the events of all indices."""
+    rows: list[tuple[int, int, int, int]] = []
+    for index, path in _folders(folder):
+        table = IndexTable(index, path)
+        for file in table.files:
+            found = _salvage(path / file.path).table
+            if found is None:
+                continue
+            chosen = found.filter(pa.array([time_in(id_) is None for id_ in found.column(ID).to_pylist()]))
+            if not chosen.num_rows:
+                continue
+            sources = restore(chosen.column(SOURCE).to_pylist(), partial(_columns, chosen))
+            times = pc.cast(chosen.column("@timestamp"), pa.timestamp("ns", "UTC")).cast(pa.int64()).to_pylist()
+            for id_, source, time in zip(chosen.column(ID).to_pylist(), sources, times, strict=True):
+                rows.append((*key_of(index, id_), content_of(source), time))
+    committed = max((IndexTable(index, path).segment for index, path in _folders(folder)), default=0)
+    last = min(journal.segments(folder / "journal"), default=committed + 1) - 1
+    write_run(folder / "ids", last, rows)
+    tell(f"ids: written anew, {len(rows):,} that senders chose")
+
+
+def _columns(table: pa.Table, names: frozenset[str]) -> dict[str, list[object]]:
+    return {name: table.column(name).to_pylist() for name in names}
