@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -14,6 +16,7 @@ from sqlalchemy import select, text
 from tocsin.store.records import access
 from tocsin.store.records.access import AccessError, Actor, Scope, local_actor
 from tocsin.store.records.database import Records, RecordsError
+from tocsin.store.records.migrations import versions as migrations
 from tocsin.store.records.models import ApiKey, AuditEntry, Base, User, WebSession
 
 ADMIN = local_actor("root")
@@ -29,6 +32,41 @@ def test_migrations_make_the_tables_of_the_models(records):
     with records.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
     records.upgrade()  # again is the same as once
+
+
+# SHA-256 of each migration that was released. Folders have been through them: a change goes into a new one.
+RELEASED = {
+    "r0001_access.py": "0d251465ae2fb5c2757e00bf17f44f460a943b9f67485e5d6a1698bc95091c69",
+    "r0002_watch.py": "ea6bbbe80f463808fb55de5b319d5943f0cbadb9828a9aba1297a430fd9e784f",
+    "r0003_execution_uuid.py": "530a04aabaff7bcc4ab5c325cace4a6ae8a5d1f49e722e578529856269673a76",
+}
+
+
+def test_a_released_migration_is_never_changed():
+    folder = Path(migrations.__file__).parent
+    sums = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.glob("r*.py")}
+    assert {name: sums.get(name) for name in RELEASED} == RELEASED
+    assert sums.keys() - RELEASED.keys() == set(), "name the new migration above"
+
+
+def test_what_a_changed_migration_left_out_is_added(records):
+    with records.engine.begin() as connection:  # as folders are whose second migration was an earlier one
+        for lost in (
+            "ALTER TABLE rules DROP COLUMN muted_until",
+            "DROP TABLE connectors",
+            "DROP TABLE deliveries",
+        ):
+            connection.execute(text(lost))
+    records.upgrade()
+    with records.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_tables_that_are_not_those_of_the_models_are_refused(records):
+    with records.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE rules RENAME COLUMN document TO documents"))
+    with pytest.raises(RecordsError, match="not those of this version"):
+        records.upgrade()
 
 
 def test_tables_of_a_newer_tocsin_are_not_touched(records, database_url):

@@ -54,6 +54,9 @@ class _Store:
         waiting = GaugeMetricFamily("tocsin_store_waiting_bytes", "Bytes of events in the journal alone.")
         waiting.add_metric([], self._store.waiting())
         yield waiting
+        damaged = GaugeMetricFamily("tocsin_set_aside", "Indices and files that are damaged and left out.")
+        damaged.add_metric([], len(self._store.set_aside()))
+        yield damaged
         rejected = CounterMetricFamily(
             "tocsin_rejected_documents", "Documents that were refused.", labels=["reason"]
         )

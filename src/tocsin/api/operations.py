@@ -29,6 +29,7 @@ async def ready(request: Request) -> JSONResponse:
     checks = {
         "events": await run_in_threadpool(service.store.check),
         "records": await run_in_threadpool(service.records.check),
+        "rules": service.watch.check(),
         "service": "stopping" if service.stopping else None,
     }
     wrong = {name: problem for name, problem in checks.items() if problem}

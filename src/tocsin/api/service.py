@@ -67,7 +67,9 @@ def open_service(config: Config) -> Service:
     events = LakeStore(config.data, lake_settings(config), clock)
     try:
         records = Records(config.records_url)
+        lost = records.is_empty() and events.kept_records()
         records.upgrade()
+        events.keep_records(lost=lost)
         with records.transaction() as session:
             password = ensure_admin(session)
         set_forward(clock, records)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tocsin import __version__
-from tocsin.cli import access, alerts, explain, hunt, ingest, query, rules, saved_rules, serve, sources
+from tocsin.cli import access, alerts, explain, hunt, ingest, query, rules, saved_rules, serve, sources, store
 from tocsin.errors import TocsinError
 
 # Objects made before cycles among them are looked for (Python: 700). Records are many small objects without any.
@@ -35,6 +35,7 @@ app.add_typer(access.keys_app, name="keys")
 app.add_typer(rules.app, name="rules")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(sources.app, name="sources")
+app.add_typer(store.app, name="store")
 
 
 def _version(show: bool) -> None:

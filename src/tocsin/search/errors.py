@@ -13,5 +13,9 @@ class NoSuchIndexError(SearchError):
     """No index has the name that was asked for."""
 
 
+class IndexSetAsideError(SearchError):
+    """The index that was asked for is damaged."""
+
+
 class SearchStoppedError(SearchError):
     """A search that took too long, or was cancelled."""

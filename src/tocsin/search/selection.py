@@ -16,7 +16,7 @@ from tocsin.engine.graph import Program, Target, compile_conditions
 from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
 from tocsin.field_patterns import field_pattern, with_fields
-from tocsin.search.errors import NoSuchIndexError, SearchStoppedError
+from tocsin.search.errors import IndexSetAsideError, NoSuchIndexError, SearchStoppedError
 from tocsin.store.events import EventStore, Scan, StoredBatch
 
 
@@ -45,12 +45,15 @@ class Selected:
 
 
 def known_patterns(store: EventStore, patterns: Sequence[str], *, lenient: bool = False) -> list[str]:
-    """Return patterns, if each name without `*` is an index. Raises NoSuchIndexError."""
+    """Return patterns, if each name without `*` is an index. Raises NoSuchIndexError, IndexSetAsideError."""
     found = [pattern for pattern in patterns if pattern] or ["*"]
     names = [p for p in found if "*" not in p and p != "_all" and not p.startswith("-")]
     if names and not lenient:
         there = {info.name for info in store.indices(names)}
+        damaged = {one.index: one for one in store.set_aside()}
         for name in names:
+            if name in damaged and name not in there:
+                raise IndexSetAsideError(f"[{name}] is damaged and set aside: {damaged[name].reason}")
             if name not in there:
                 raise NoSuchIndexError(f"no such index [{name}]")
     return found

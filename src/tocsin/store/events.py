@@ -17,6 +17,10 @@ ID = "_id"
 ARRIVED = "_arrived"  # when the store got an event by its own clock, whatever the event says; null in old tables
 
 
+# What else lies in a data folder, of which something may be set aside.
+NO_INDICES = ("events", "ids", "journal", "records", "stopped.json")
+
+
 class StoreError(TocsinError):
     """The store cannot do what it was asked for."""
 
@@ -128,6 +132,12 @@ class SetAside:
     name: str
     reason: str
     since: int
+
+    @property
+    def index(self) -> str | None:
+        """The index that it belongs to, None for what belongs to none."""
+        index = self.name.partition("/")[0]
+        return None if index in NO_INDICES else index
 
 
 class EventStore(Protocol):

@@ -43,6 +43,12 @@ class WatchThread:
         """Have a turn soon: a rule has changed, or a run was asked for."""
         self._wake.set()
 
+    def check(self) -> str | None:
+        """Return why rules do not run, None when they do."""
+        if self._stop.is_set() or self._thread.is_alive():
+            return self.problem
+        return "the thread that runs rules has ended"
+
     def close(self) -> None:
         """End, when the turn under way is done."""
         self._stop.set()

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer
 from tocsin.api.body import read_json
-from tocsin.api.elasticsearch.searching import flag, is_cut, patterns_of, seconds, told_of
+from tocsin.api.elasticsearch.searching import flag, is_cut, patterns_of, seconds, shards_of, told_of
 from tocsin.api.running import Running
 from tocsin.api.security import allow
 from tocsin.search.eql import read_eql, run_eql
@@ -58,7 +58,9 @@ async def eql_search(request: Request, index: str) -> Response:
         known = known_patterns(store, patterns, lenient=lenient)
         context = context_of(store, known)
         eql = read_eql(body, context)
-        return run_eql(store, known, eql, context.schema, clock, parsed=parsed)
+        hits = run_eql(store, known, eql, context.schema, clock, parsed=parsed)
+        failures = shards_of(store, known).get("failures")
+        return {"hits": hits, **({"is_partial": True, "shard_failures": failures} if failures else {})}
 
     service = request.app.state.service
     wait = body.get("wait_for_completion_timeout")
@@ -68,9 +70,9 @@ async def eql_search(request: Request, index: str) -> Response:
     kept = body.get("keep_on_completion") in (True, "true", "")
     if limit is not None and await _still_runs(running, limit):
         return answer(request, _eql_answer(running, service.searches.keep(running, keep), None))
-    hits = await told_of(running)
+    told = await told_of(running)
     id_ = service.searches.keep(running, keep) if kept else None
-    return answer(request, _eql_answer(running, id_, hits))
+    return answer(request, _eql_answer(running, id_, told))
 
 
 def _keep_alive(text: Any) -> float:
@@ -85,10 +87,10 @@ async def _still_runs(running: Running, limit: float) -> bool:
     return not done
 
 
-def _eql_answer(running: Running, id_: str | None, hits: Any) -> dict[str, Any]:
-    state = {"is_partial": hits is None, "is_running": hits is None, "took": running.milliseconds}
-    empty = {"total": {"value": 0, "relation": "eq"}, "events": []}
-    found = {**state, "timed_out": False, "hits": empty if hits is None else hits}
+def _eql_answer(running: Running, id_: str | None, told: dict[str, Any] | None) -> dict[str, Any]:
+    state = {"is_partial": told is None, "is_running": told is None, "took": running.milliseconds}
+    empty = {"hits": {"total": {"value": 0, "relation": "eq"}, "events": []}}
+    found = {**state, "timed_out": False, **(told or empty)}
     return {"id": id_, **found} if id_ else found
 
 

@@ -73,11 +73,12 @@ async def health(request: Request) -> Response:
     service = request.app.state.service
     problem = await run_in_threadpool(service.store.check)
     indices = len(await run_in_threadpool(service.store.indices))
+    status = "red" if problem else "yellow" if service.store.set_aside() else "green"
     shards = {"active_primary_shards": indices, "active_shards": indices, "relocating_shards": 0}
     return answer(
         request,
         {
-            "cluster_name": "tocsin", "status": "green" if problem is None else "red", "timed_out": False,
+            "cluster_name": "tocsin", "status": status, "timed_out": False,
             "number_of_nodes": 1, "number_of_data_nodes": 1, **shards, "initializing_shards": 0,
             "unassigned_shards": 0, "active_shards_percent_as_number": 100.0,
         },

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, read_body, read_json
-from tocsin.api.elasticsearch.searching import SHARDS, flag, is_cut, patterns_of, searched
+from tocsin.api.elasticsearch.searching import flag, is_cut, patterns_of, searched, shards_of
 from tocsin.api.security import allow
 from tocsin.query_dsl.parse import read_query
 from tocsin.search.hits import context_of, count, read_search, run_search
@@ -67,7 +67,7 @@ def search_work(
         if asked.total:
             hits = {"total": found.total if as_number else {"value": found.total, "relation": "eq"}, **hits}
         took = int((time.perf_counter() - started) * 1000)
-        told: dict[str, Any] = {"took": took, "timed_out": False, "_shards": SHARDS, "hits": hits}
+        told: dict[str, Any] = {"took": took, "timed_out": False, "_shards": shards_of(store, known), "hits": hits}
         if found.aggregations:
             told["aggregations"] = found.aggregations
         return told
@@ -147,9 +147,10 @@ async def _count(request: Request, index: str) -> Response:
         raise bad_request(f"request does not support [{unknown[0]}]", "parsing_exception")
     patterns, lenient = patterns_of(index), flag(request, "ignore_unavailable")
 
-    def work(store: EventStore, clock: Clock) -> int:
+    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns, lenient=lenient)
         context = context_of(store, known)
-        return count(store, known, read_query(body.get("query"), context), context.schema, clock)
+        found = count(store, known, read_query(body.get("query"), context), context.schema, clock)
+        return {"count": found, "_shards": shards_of(store, known)}
 
-    return answer(request, {"count": await searched(request, work), "_shards": SHARDS})
+    return answer(request, await searched(request, work))

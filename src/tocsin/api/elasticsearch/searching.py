@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -12,11 +12,11 @@ from starlette.requests import Request
 from tocsin.api.answers import ApiError, bad_request
 from tocsin.api.running import Running
 from tocsin.errors import QueryError
-from tocsin.search.errors import NoSuchIndexError, SearchError, SearchStoppedError
+from tocsin.search.errors import IndexSetAsideError, NoSuchIndexError, SearchError, SearchStoppedError
 from tocsin.search.selection import Clock
 from tocsin.store.events import EventStore
+from tocsin.store.patterns import takes
 
-SHARDS = {"total": 1, "successful": 1, "skipped": 0, "failed": 0}
 _SPAN = re.compile(r"(\d+)(nanos|micros|ms|s|m|h|d)")
 _SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -29,6 +29,22 @@ def seconds(text: Any, name: str) -> float:
     if found is None or len(found[1]) > 12:
         raise bad_request(f"failed to parse setting [{name}] with value [{text}] as a time value")
     return int(found[1]) * _SECONDS[found[2]]
+
+
+def shards_of(store: EventStore, patterns: Sequence[str]) -> dict[str, Any]:
+    """Return what a search says of shards: one that was read, one that failed for each damage of its indices."""
+    damaged = [one for one in store.set_aside() if one.index and takes(patterns, one.index)]
+    told: dict[str, Any] = {"total": 1 + len(damaged), "successful": 1, "skipped": 0, "failed": len(damaged)}
+    if damaged:
+        told["failures"] = [
+            {
+                "shard": 0,
+                "index": one.index,
+                "reason": {"type": "set_aside", "reason": f"{one.name}: {one.reason}"},
+            }
+            for one in damaged
+        ]
+    return told
 
 
 def patterns_of(index: str) -> list[str]:
@@ -60,6 +76,8 @@ async def told_of(running: Running) -> Any:
     """Return what a search found. Raises ApiError."""
     try:
         return await asyncio.wrap_future(running.future)
+    except IndexSetAsideError as error:
+        raise ApiError(503, "unavailable_shards_exception", error.message) from None
     except NoSuchIndexError as error:
         raise ApiError(404, "index_not_found_exception", error.message) from None
     except SearchStoppedError as error:

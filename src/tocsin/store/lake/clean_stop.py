@@ -39,9 +39,11 @@ class IndexAtStop(BaseModel):
 class CleanStop(BaseModel):
     """The store at a stop, and the losses that nobody has mended.
 
-    `segments` are those of the journal, None once the store has run again.
+    `segments` are those of the journal, None once the store has run again. `with_records` says that a service has
+    kept records beside it.
     """
 
+    with_records: bool = False
     indices: dict[str, IndexAtStop] = {}
     segments: list[int] | None = None
     losses: list[Loss] = []
@@ -104,8 +106,8 @@ def losses_since(
             yield Loss(name=f"journal/{path.name}", reason=told)
 
 
-def stop_of(tables: Mapping[str, IndexTable], losses: Iterable[Loss], folder: Path) -> CleanStop:
-    """Return what to write down at a stop; `folder` is that of the journal."""
+def stop_of(tables: Mapping[str, IndexTable], before: CleanStop, folder: Path) -> CleanStop:
+    """Return what to write down at a stop; `folder` is the journal's, `before` what was written at the start."""
     indices = {
         name: IndexAtStop(
             version=table.version,
@@ -115,4 +117,4 @@ def stop_of(tables: Mapping[str, IndexTable], losses: Iterable[Loss], folder: Pa
         for name, table in tables.items()
         if table.version >= 0
     }
-    return CleanStop(indices=indices, segments=journal.segments(folder), losses=list(losses))
+    return before.model_copy(update={"indices": indices, "segments": journal.segments(folder)})

@@ -27,7 +27,7 @@ from tocsin.store.events import (
     StoreError,
     StoreFullError,
 )
-from tocsin.store.lake.clean_stop import Loss, losses_since, read_stop, stop_of, write_stop
+from tocsin.store.lake.clean_stop import CleanStop, Loss, losses_since, read_stop, stop_of, write_stop
 from tocsin.store.lake.committer import Committer, Request
 from tocsin.store.lake.contents import Contents, IndexSnapshot, LakeSettings
 from tocsin.store.lake.fields import IndexFields
@@ -71,7 +71,7 @@ class LakeStore:
         self.contents = Contents(events)
         self._ids, self._maker = ChosenIds(folder / "ids", self.contents.put_aside), Maker()
         self._journal = journal
-        self.losses = self._compare_with_last_stop()
+        self._state = self._compare_with_last_stop()
         self._committer = Committer(self.contents, self._ids, journal, self.settings)
         self._settler = Settler(self.contents, self._ids, journal, self.settings)
         self._ordering = OrderingProcess(folder / "ordering.lock")
@@ -86,7 +86,27 @@ class LakeStore:
         for thread in self._threads:
             thread.start()
 
-    def _compare_with_last_stop(self) -> list[Loss]:
+    @property
+    def losses(self) -> list[Loss]:
+        """What was found to be gone, at this start and earlier ones, and was not mended."""
+        return self._state.losses
+
+    def kept_records(self) -> bool:
+        """Tell whether a service has kept records beside this store."""
+        return self._state.with_records
+
+    def keep_records(self, *, lost: bool) -> None:
+        """Write down that records are kept beside the store; that they are `lost` is told until it is repaired."""
+        self._state.with_records = True
+        if lost:
+            told = (
+                "users, rules and alerts that were kept beside these events are gone; there are new, empty records"
+            )
+            self._state.losses.append(Loss(name="records", reason=told))
+            self.contents.put_aside("records", told)
+        write_stop(self._folder, self._state)
+
+    def _compare_with_last_stop(self) -> CleanStop:
         """Say what has gone since the last stop, and what was found to be gone before."""
         contents = self.contents
         stop = read_stop(self._folder)
@@ -95,8 +115,9 @@ class LakeStore:
         for loss in losses:
             contents.put_aside(loss.name, loss.reason)
         # From now on segments come and go.
-        write_stop(self._folder, stop.model_copy(update={"segments": None, "losses": losses}))
-        return losses
+        state = stop.model_copy(update={"segments": None, "losses": losses})
+        write_stop(self._folder, state)
+        return state
 
     # ---- adding
 
@@ -289,7 +310,7 @@ class LakeStore:
             thread.join()
         self._settler.close()
         self._committer.close()
-        write_stop(self._folder, stop_of(self.contents.tables, self.losses, self._journal))
+        write_stop(self._folder, stop_of(self.contents.tables, self._state, self._journal))
         self._guard.release()
 
 

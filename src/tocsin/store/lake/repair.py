@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from tocsin.store.events import ID, SetAside
 from tocsin.store.lake import journal
-from tocsin.store.lake.clean_stop import STOPPED
+from tocsin.store.lake.clean_stop import CleanStop, write_stop
 from tocsin.store.lake.documents import to_table
 from tocsin.store.lake.fields import SOURCE
 from tocsin.store.lake.folders import UnknownFolderError, index_in
@@ -65,12 +65,13 @@ def repair(folder: Path, tell: Told) -> list[SetAside]:
     lake = LakeStore(folder, _QUIET)
     try:
         _read_everything(lake)
-        damaged, losses = lake.set_aside(), lake.losses
+        damaged, losses, with_records = lake.set_aside(), lake.losses, lake.kept_records()
     finally:
         lake.close()
     moved = folder / _MOVED / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    indices = {_index_of(one.name, folder) for one in damaged} | {loss.index for loss in losses if loss.files}
-    for index in sorted(name for name in indices if name is not None):
+    there = {index for index, _ in _folders(folder)}
+    indices = {one.index for one in damaged} | {loss.index for loss in losses if loss.files}
+    for index in sorted(name for name in indices if name in there):
         _rebuild(folder, index, moved, tell)
     if any(one.name.startswith("ids/") for one in damaged):
         _move(folder / "ids", moved, tell)
@@ -80,16 +81,8 @@ def repair(folder: Path, tell: Told) -> list[SetAside]:
             _settle_and_move(folder, one, moved, tell)
     for loss in losses:
         tell(f"{loss.name}: noted, and not told again: {loss.reason}")
-    (folder / STOPPED).unlink(missing_ok=True)
+    write_stop(folder, CleanStop(with_records=with_records))
     return check(folder)
-
-
-def _index_of(name: str, folder: Path) -> str | None:
-    """Return the index that something damaged belongs to, None for what belongs to none."""
-    if name.startswith(("journal/", "ids/", "events/")) or name == STOPPED:
-        return None
-    index = name.partition("/")[0]
-    return index if any(found == index for found, _ in _folders(folder)) else None
 
 
 def _folders(folder: Path) -> Iterator[tuple[str, Path]]:

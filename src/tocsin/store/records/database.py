@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
+from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Column, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from tocsin.errors import TocsinError
+from tocsin.store.records.models import Base
 
 _T = TypeVar("_T")
 _AT_ONCE = 500
@@ -47,6 +50,11 @@ class Records:
             ) from None
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
+    def is_empty(self) -> bool:
+        """Tell whether the database has none of the tables of records. Raises RecordsError."""
+        with _reachable(self.name), self.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision() is None
+
     def upgrade(self) -> None:
         """Bring the tables up to date. Raises RecordsError, also for tables of a newer tocsin."""
         config = Config()
@@ -62,6 +70,7 @@ class Records:
                 connection.execute(text("SELECT pg_advisory_xact_lock(7463)"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            _complete(connection, self.name)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -101,6 +110,33 @@ def _engine(url: str) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
+
+
+def _complete(connection: Connection, name: str) -> None:
+    """Add what tables of an earlier version lack, as a migration was once changed after it had been used.
+
+    Raises RecordsError when the tables differ from the models in a way that cannot be mended by adding.
+    """
+    context = MigrationContext.configure(connection)
+    change = Operations(context)
+    wrong = []
+    for found in compare_metadata(context, Base.metadata):
+        match found:
+            case ("add_table", table):
+                table.create(connection)
+            case ("add_index", index):
+                index.create(connection)
+            case ("add_column", _, table, column) if column.nullable:
+                change.add_column(table, Column(column.name, column.type, nullable=True))
+            case ("remove_table" | "remove_column" | "remove_index", *_):
+                continue  # what nobody reads does no harm
+            case _:
+                wrong.append(str(found))
+    if wrong:
+        raise RecordsError(
+            f"the tables of {name} are not those of this version: {'; '.join(wrong)}",
+            hint="restore a backup, or ask with this message",
+        )
 
 
 @contextmanager

@@ -1,0 +1,79 @@
+"""One index is damaged: the service starts, says so, and searches and rules go on over the others."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from tests.api.conftest import run_service
+from tests.api.test_watch import RULE, alerts, put_event, run_now, until
+from tests.store.test_lake import SLOW, document
+from tocsin.api.service import open_service
+from tocsin.config import load_config
+from tocsin.store.lake.lake import LakeStore
+from tocsin.store.lake.repair import repair
+
+BAD, GOOD = "logs-bad-default", "logs-good-default"
+
+
+@pytest.fixture
+def running(tmp_path):
+    lake = LakeStore(tmp_path, SLOW)
+    lake.add([document(index, n=1) for index in (BAD, GOOD)])
+    lake.flush()
+    lake.close()
+    (tmp_path / "events" / BAD / "_delta_log" / f"{0:020}.json").write_bytes(b"\xff")
+    (tmp_path / "events" / ".DS_Store").write_bytes(b"?")
+    (tmp_path / "uuid").write_bytes(b"\xff\xfe")
+    (tmp_path / "watched.json").write_bytes(b"{")
+    with run_service(tmp_path, watch=(tmp_path / "drop",)) as started:
+        yield started
+
+
+def test_what_is_damaged_is_named_and_the_rest_goes_on(running):
+    with running.http(running.add_key("admin")) as http:
+        ready = http.get("/readyz")
+        assert ready.status_code == 200
+        assert ready.json()["status"] == "degraded"
+        assert [one["name"] for one in ready.json()["set_aside"]] == ["events/.DS_Store", BAD]
+        assert all(one["reason"] and one["since"] for one in ready.json()["set_aside"])
+        assert http.get("/_cluster/health").json()["status"] == "yellow"
+        found = http.post("/logs-*/_search", json={"query": {"match_all": {}}})
+        assert [hit["_index"] for hit in found.json()["hits"]["hits"]] == [GOOD]
+        shards = found.json()["_shards"]
+        assert shards["failed"] == 1
+        assert BAD in str(shards["failures"])
+        eql = http.post(
+            "/logs-*/_eql/search", json={"query": "any where n == 1", "event_category_field": "n"}
+        ).json()
+        assert (eql["is_partial"], len(eql["shard_failures"])) == (True, 1)
+        assert http.post(f"/{BAD}/_search", json={}).status_code == 503
+        assert http.post(f"/{GOOD}/_count", json={}).json()["count"] == 1
+        refused = http.post(f"/{BAD}/_doc", json={"@timestamp": "2026-11-20T12:00:00Z"})
+        assert refused.status_code == 503
+        assert "set aside" in refused.json()["error"]["reason"]
+        assert "tocsin_set_aside 2" in http.get("/metrics").text
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_records_that_are_gone_are_told_until_the_store_is_repaired(tmp_path, emptied):
+    with run_service(tmp_path):
+        pass
+    for path in tmp_path.glob("records.db*"):
+        path.write_bytes(b"") if emptied else path.unlink()
+    for _ in range(2):
+        with closing(open_service(load_config(None, {"data": tmp_path}))) as service:
+            assert [one.name for one in service.store.set_aside()] == ["records"]
+    repair(tmp_path, print)
+    with closing(open_service(load_config(None, {"data": tmp_path}))) as service:
+        assert service.store.set_aside() == []
+
+
+def test_rules_on_other_indices_alert(running):
+    with running.http(running.add_key("admin")) as http:
+        rule = {**RULE, "index": ["logs-*"], "enabled": True}
+        http.post("/api/detection_engine/rules", json=rule).raise_for_status()
+        put_event(http, process={"name": "bad.exe"})
+        run_now(http, query="alert.attributes.enabled: true")
+        until(lambda: alerts(http))
