@@ -83,3 +83,7 @@ class RuleError(TocsinError):
 
 class InputError(TocsinError):
     """Telemetry that cannot be opened or recognised."""
+
+
+class NoTelemetryError(InputError):
+    """A file that does not even look like telemetry: passed over where it lies in a folder."""

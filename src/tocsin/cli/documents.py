@@ -72,6 +72,8 @@ def summary(report: Report) -> dict[str, Any]:
         "events_without_time": report.untimed,
         "files": report.files,
         "rejected": dict(report.rejects.counts),
+        "recovered": report.rejects.recovered.total(),
+        "files_passed_over": report.rejects.passed_over,
         "rules_run": len(report.rules),
         "rules_skipped": skipped,
         "seconds": round(report.seconds, 3),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tocsin.cli.reading import REJECTS, Events, RejectsFile, Source, inputs_of, tell_of_rejected
+from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_of_rejected
 from tocsin.errors import QueryError, RuleError
 
 if TYPE_CHECKING:
@@ -40,18 +40,17 @@ def explain(
         ExplainFormat, typer.Option("--format", "-f", help="How to show it.")
     ] = ExplainFormat.TABLE,
     source: Source = None,
-    rejects: RejectsFile = REJECTS,
+    rejects: RejectsFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Show where a rule goes silent: how many events pass each of its steps and predicates."""
     from tocsin.cli.explanation import as_json, show_explanation
     from tocsin.cli.progress import progress_bar
     from tocsin.detection.explain import explain as run
-    from tocsin.sources.batch import Rejects
 
     ready = _ready(rule, rules)
     inputs = inputs_of(events, source)
-    kept = Rejects(rejects)
+    kept = rejects_kept(rejects)
     with progress_bar(inputs, quiet=quiet) as progress:
         found = run(ready, inputs, kept, progress, any_index=all_indices)
     kept.close()
@@ -61,7 +60,7 @@ def explain(
         show_explanation(ready, found)
     if not quiet:
         tell_of_rejected(kept)
-    raise typer.Exit(2 if kept.total and not found.events else 0)
+    raise typer.Exit(2 if kept.anything and not found.events else 0)
 
 
 def _ready(text: str, folders: list[str] | None) -> ReadyRule:

@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from tocsin import __version__
+from tocsin.cli.reading import beside
 from tocsin.cli.terminal import what_happened
 from tocsin.detection.alert import Alert, as_text
 from tocsin.detection.hunt import Report, severity_counts, top
@@ -79,6 +80,7 @@ def html_report(report: Report) -> str:
             what_happened=what_happened,
             links=_links,
             in_full=_IN_FULL,
+            beside=beside(report.rejects),
         )
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli.reading import REJECTS, Events, RejectsFile, Source, inputs_of, tell_of_rejected
+from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_of_rejected
 from tocsin.errors import InputError, TocsinError
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def hunt(
         typer.Option("--max-alerts", min=1, help="Keep at most this many alerts a rule; more are counted."),
     ] = 10_000,
     source: Source = None,
-    rejects: RejectsFile = REJECTS,
+    rejects: RejectsFile = None,
     show_skipped: Annotated[
         bool, typer.Option("--show-skipped", help="Name each rule that was not run, and why.")
     ] = False,
@@ -69,7 +69,6 @@ def hunt(
     """Find attacks: run detection rules over telemetry and show the alerts."""
     from tocsin.detection.hunt import Hunt
     from tocsin.detection.ruleset import read_ruleset
-    from tocsin.sources.batch import Rejects
 
     chosen = output_format or _format_of(output)
     window = parse_window(start, end)
@@ -80,7 +79,7 @@ def hunt(
         raise TocsinError(
             "no rule can run", hint="name rules with --rules; --show-skipped tells why each was skipped"
         )
-    kept = Rejects(rejects)
+    kept = rejects_kept(rejects, output)
     hunting = Hunt(
         ruleset.ready, window, any_index=all_indices, max_alerts=max_alerts, plan=ruleset.plan, profile=profile
     )
@@ -99,7 +98,7 @@ def hunt(
 
 
 def _exit_code(report: Report, fail_on_alert: bool) -> int:
-    nothing_read = not report.total_events and report.rejects.total
+    nothing_read = not report.total_events and report.rejects.anything
     if nothing_read or any(s.invalid for s in report.skipped):
         return 2
     return 1 if fail_on_alert and report.alerts else 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli.reading import REJECTS, Events, RejectsFile, Source, inputs_of, tell_of_rejected
+from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_of_rejected
 from tocsin.cli.serve import ConfigFile, Data
 
 if TYPE_CHECKING:
@@ -31,15 +31,14 @@ def ingest(
     source: Source = None,
     config: ConfigFile = None,
     data: Data = None,
-    rejects: RejectsFile = REJECTS,
+    rejects: RejectsFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
 ) -> None:
     """Store the events of files, each once, however often its file is given."""
     from tocsin.cli.progress import progress_bar
     from tocsin.ingest.files import Sent, send_files
-    from tocsin.sources.batch import Rejects
 
-    kept = Rejects(rejects)
+    kept = rejects_kept(rejects)
     with _sender(url, api_key, config, data) as send:
         if follow:
             sent = _follow(events, send, kept)
@@ -53,7 +52,7 @@ def ingest(
         known = f", {sent.known:,} were there already" if sent.known else ""
         print(f"{sent.created:,} events stored{known}", file=sys.stderr)
         tell_of_rejected(kept)
-    raise typer.Exit(2 if kept.total and not sent.total else 0)
+    raise typer.Exit(2 if kept.anything and not sent.total else 0)
 
 
 @contextmanager

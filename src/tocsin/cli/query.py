@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.reading import REJECTS, Events, RejectsFile, Source, inputs_of, tell_of_rejected
+from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_of_rejected
 
 
 class QueryFormat(StrEnum):
@@ -35,7 +35,7 @@ def query(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most this many results.")] = 1000,
     source: Source = None,
-    rejects: RejectsFile = REJECTS,
+    rejects: RejectsFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
 ) -> None:
     """Search telemetry with one EQL query; any field the query names may be missing from the schema."""
@@ -44,11 +44,10 @@ def query(
     from tocsin.cli.results import show_results, show_sequences
     from tocsin.detection.search import search
     from tocsin.eql.compile import read
-    from tocsin.sources.batch import Rejects
 
     statement = read(text)
     inputs = inputs_of(events, source)
-    kept = Rejects(rejects)
+    kept = rejects_kept(rejects)
     with progress_bar(inputs, quiet=quiet) as progress:
         found = search(statement, inputs, kept, parse_window(start, end), progress)
     kept.close()
@@ -63,4 +62,4 @@ def query(
         line = f"{results:,} results in {found.events:,} events{more}, {found.seconds:.2f} s"
         print(line, file=sys.stderr)
         tell_of_rejected(kept)
-    raise typer.Exit(2 if kept.total and not found.events else 0)
+    raise typer.Exit(2 if kept.anything and not found.events else 0)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tocsin.sources.batch import Rejects
     from tocsin.sources.inputs import Input
 
-REJECTS = Path("tocsin-rejects.ndjson")
+_REJECTS = "tocsin-rejects.ndjson"
 Events = Annotated[
     list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="EVENTS...")
 ]
@@ -24,7 +24,14 @@ Source = Annotated[
         metavar="NAME",
     ),
 ]
-RejectsFile = Annotated[Path, typer.Option("--rejects", help="Where to keep what could not be read.")]
+RejectsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--rejects",
+        help=f"Where to keep what could not be read. Default: {_REJECTS}, beside what -o names.",
+        show_default=False,
+    ),
+]
 
 
 def inputs_of(events: list[str], source: str | None) -> list[Input]:
@@ -35,7 +42,33 @@ def inputs_of(events: list[str], source: str | None) -> list[Input]:
     return find_inputs(events, source and find_source(source))
 
 
+def rejects_kept(rejects: Path | None, output: Path | None = None) -> Rejects:
+    """Return what counts and keeps rejects: in the file that is named, or beside the output."""
+    from tocsin.sources.batch import Rejects
+
+    return Rejects(rejects or (output.parent if output else Path()) / _REJECTS)
+
+
 def tell_of_rejected(kept: Rejects) -> None:
-    """Say on standard error how much was rejected, if anything, and where it is."""
-    if kept.total:
-        print(f"{kept.total:,} rejected; kept in {kept.path}", file=sys.stderr)
+    """Say on standard error what could not be read, what was recovered, and what was passed over, if anything."""
+    for line in beside(kept):
+        print(line, file=sys.stderr)
+    if kept.anything:
+        where = f"not kept: {kept.unkept}" if kept.unkept else f"kept in {kept.path}"
+        print(f"{kept.total:,} rejected; {where}" if kept.total else f"their names are {where}", file=sys.stderr)
+
+
+def beside(kept: Rejects) -> list[str]:
+    """Say what there was beside events and rejects: recovered records, files that are no telemetry."""
+    lines = []
+    if kept.recovered:
+        records, files = _number(kept.recovered.total(), "record"), _number(len(kept.recovered), "file")
+        lines.append(f"{records} of damaged EVTX chunks recovered, in {files}")
+    if kept.passed_over:
+        are = "is no telemetry and was" if kept.passed_over == 1 else "are no telemetry and were"
+        lines.append(f"{_number(kept.passed_over, 'file')} {are} passed over")
+    return lines
+
+
+def _number(count: int, word: str) -> str:
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.reading import REJECTS, Events, RejectsFile, Source, inputs_of, tell_of_rejected
+from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_of_rejected
 
 app = typer.Typer(help="See how raw records become ECS events, and convert them.", no_args_is_help=True)
 
@@ -50,13 +50,13 @@ def convert(
         bool, typer.Option("--keep-original", help="Add each raw record as event.original.")
     ] = False,
     source: Source = None,
-    rejects: RejectsFile = REJECTS,
+    rejects: RejectsFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
 ) -> None:
     """Convert raw records to ECS events: every event, with every field."""
     from tocsin.cli.progress import progress_bar, reported
     from tocsin.errors import InputError
-    from tocsin.sources.batch import Rejects, Wanted
+    from tocsin.sources.batch import Wanted
     from tocsin.sources.convert import whole_events, write_ndjson, write_parquet
     from tocsin.sources.read import read_inputs
 
@@ -65,7 +65,7 @@ def convert(
     inputs = inputs_of(events, source)
     if output is not None and any(i.path and output.exists() and i.path.samefile(output) for i in inputs):
         raise InputError(f"{output} is read and written", hint="name another file after -o")
-    kept = Rejects(rejects)
+    kept = rejects_kept(rejects, output)
     write = write_parquet if target is Target.PARQUET else write_ndjson
     with progress_bar(inputs, quiet=quiet, doing="converting") as progress:
         batches = read_inputs(inputs, Wanted(frozenset()), kept, progress)
@@ -83,4 +83,4 @@ def convert(
     if not quiet:
         print(f"{count:,} events converted", file=sys.stderr)
         tell_of_rejected(kept)
-    raise typer.Exit(2 if kept.total and not count else 0)
+    raise typer.Exit(2 if kept.anything and not count else 0)

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
+from tocsin.cli.reading import beside
 from tocsin.detection.alert import Alert
 from tocsin.detection.hunt import Report, severity_counts, top
 from tocsin.rules.attack import TACTICS
@@ -159,12 +160,16 @@ def _summary(report: Report, show_skipped: bool) -> RenderableType:
     parts.append(_accounts(report))
     if show_skipped and report.skipped:
         parts += ["", _skipped(report)]
+    if show_skipped and report.rejects.passed:
+        parts += ["", _passed(report)]
     parts += ["", _next(report)]
     return Panel(Group(*parts), title="[bold]tocsin hunt[/bold]", box=box.ROUNDED, padding=(1, 2))
 
 
 def _verdict(report: Report) -> Text:
     hosts = {alert.value("host.name") for alert in report.alerts}
+    if not report.total_events:
+        return Text("No event was read.", style="bold red")
     if not report.alerts:
         return Text.assemble(("No alerts", "bold green"), f" in {report.total_events:,} events.")
     style = STYLES[max((a.rule.severity for a in report.alerts), key=_RANK.__getitem__)]
@@ -231,6 +236,8 @@ def _accounts(report: Report) -> Table:
         by_source = ", ".join(f"{name} {count:,}" for name, count in report.events.most_common(8))
         table.add_row("", by_source)
     table.add_row("rejected", _rejected(report))
+    for line in beside(report.rejects):
+        table.add_row("", line)
     skipped = Counter(rule.reason for rule in report.skipped)
     rules = f"{len(report.rules):,} run"
     if skipped:
@@ -267,6 +274,15 @@ def _skipped(report: Report) -> Table:
     table.add_column("reason")
     for rule in sorted(report.skipped, key=lambda r: (r.reason, r.name)):
         table.add_row(Text(rule.name), Text(rule.reason))
+    return table
+
+
+def _passed(report: Report) -> Table:
+    table = Table(title="files passed over", title_justify="left", box=box.SIMPLE)
+    table.add_column("file", overflow="fold")
+    table.add_column("why", overflow="fold")
+    for reject in report.rejects.passed:
+        table.add_row(Text(reject.file), Text(reject.detail))
     return table
 
 

@@ -77,13 +77,16 @@ class WatchedFolders:
         rejects = Rejects(self._rejects / f"{path.name}.rejects.ndjson")
         self._rejects.mkdir(parents=True, exist_ok=True)
         try:
-            sent = send_files([Input(str(path), path)], _patiently(self._send, self._stop), rejects)
+            sent = send_files([Input(str(path), path, named=False)], _patiently(self._send, self._stop), rejects)
         except TocsinError as error:
             log.warning("%s: %s", path, error)
             return
         finally:
             rejects.close()
-        log.info("%s: %d events stored, %d known, %d rejected", path, sent.created, sent.known, rejects.total)
+        log.info(
+            "%s: %d events stored, %d known, %d rejected, %d recovered",
+            path, sent.created, sent.known, rejects.total, rejects.recovered.total(),
+        )  # fmt: skip
         self._done[str(path)] = self._seen.pop(str(path))
         new = self._state.with_suffix(".new")
         new.write_bytes(orjson.dumps(self._done))

@@ -13,6 +13,9 @@ from typing import Any, TextIO
 from tocsin.ecs import INDEX
 from tocsin.engine.table import EventTable, Row, table_from_events
 
+_PASSED = 10_000  # files that were passed over whose names are held
+_LONGEST_LINE = 64 << 20  # bytes
+
 Event = dict[str, Any]  # flat: dotted field name -> value or list of values
 
 
@@ -124,33 +127,78 @@ class Reject:
 
 @dataclass
 class Rejects:
-    """Counts what could not be read, by reason, and keeps it in a file that is created on the first one."""
+    """Counts what could not be read, by reason, and keeps it in a file that is created on the first one.
+
+    Files of a folder or an archive that are no telemetry are counted apart, and stand in the same file.
+    """
 
     path: Path | None = None
     counts: Counter[str] = field(default_factory=Counter)
     first: dict[str, Reject] = field(default_factory=dict)
+    recovered: Counter[str] = field(default_factory=Counter)  # records of damaged chunks that were read, by file
+    passed_over: int = 0  # files that are no telemetry
+    passed: list[Reject] = field(default_factory=list)  # the first of them
+    unkept: str = ""  # why the file could not be written
     _file: TextIO | None = None
 
     def add(self, reject: Reject) -> None:
         """Count and keep one."""
         self.counts[reject.reason] += 1
         self.first.setdefault(reject.reason, reject)
-        if self.path is None:
+        self._keep(reject)
+
+    def recover(self, file: str, records: int) -> None:
+        """Count records of a damaged file that could be read all the same."""
+        if records:
+            self.recovered[file] += records
+
+    def pass_over(self, file: str, why: str) -> None:
+        """Count a file that nobody named and that is no telemetry."""
+        reject = Reject(file, "", "no telemetry", why)
+        self.passed_over += 1
+        if len(self.passed) < _PASSED:
+            self.passed.append(reject)
+        self._keep(reject)
+
+    def _keep(self, reject: Reject) -> None:
+        if self.path is None or self.unkept:
             return
-        if self._file is None:
-            self._file = self.path.open("w", encoding="utf-8")
-        self._file.write(json.dumps(vars_of(reject), ensure_ascii=False) + "\n")
+        try:
+            if self._file is None:
+                self._file = self.path.open("w", encoding="utf-8")
+            self._file.write(json.dumps(vars_of(reject), ensure_ascii=False) + "\n")
+        except OSError as error:
+            self.unkept = f"{self.path} cannot be written: {error.strerror}"
 
     @property
     def total(self) -> int:
         """How many were rejected."""
         return self.counts.total()
 
+    @property
+    def anything(self) -> bool:
+        """Whether there was anything that gave no event: rejected, or passed over."""
+        return bool(self.total or self.passed_over)
+
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file. One that an earlier run left is removed when there was nothing to keep."""
         if self._file is not None:
             self._file.close()
             self._file = None
+        elif self.path is not None and not self.unkept and _is_rejects_file(self.path):
+            self.path.unlink(missing_ok=True)
+
+
+def _is_rejects_file(path: Path) -> bool:
+    """Tell whether a file is one that this class wrote."""
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            line = json.loads(file.readline(_LONGEST_LINE))
+    except (OSError, ValueError):
+        return False
+    return isinstance(line, dict) and line.keys() == vars_of(Reject("", "", "")).keys()
 
 
 def vars_of(reject: Reject) -> dict[str, str]:

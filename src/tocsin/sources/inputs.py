@@ -18,15 +18,17 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, BinaryIO, cast
 
 import zstandard
 
-from tocsin.errors import InputError
+from tocsin.errors import InputError, NoTelemetryError
 
+_EVTX_HEADER, _EVTX_CHUNK = 4096, b"ElfChnk\x00"  # bytes of a file's header, the beginning of each chunk behind it
 _MAGIC = (
     (b"ElfFile\x00", "evtx"),
+    (_EVTX_CHUNK, "evtx"),
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"PK\x03\x04", "zip"),
@@ -34,10 +36,17 @@ _MAGIC = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
+_BLOCK = 1 << 20  # bytes that are looked through at once
 _BOM = b"\xef\xbb\xbf"
-_SNIFF = 512
+_SNIFF = _EVTX_HEADER + len(_EVTX_CHUNK)  # bytes that show a format
+_TEXT = 512  # bytes of them that show a format of text
 # The names of columns: three at least, in quotes or not.
 _NAMES = re.compile(rb"""["']?[A-Za-z_@][\w.@ /$-]*["']?(?:[,;\t]\s?["']?[\w.@ /$-]*["']?){2}""")
+# A list in JSON, unlike a link in Markdown or a section of a configuration file.
+_LIST = re.compile(rb"""\[\s*(?:[\[{"'\]0-9-]|true|false|null|$)""")
+_TEMPLATE = (b"{{", b"{%")  # of pages, not JSON
+# Files whose names promise telemetry, so that one whose content is in no format is damaged.
+_PROMISING = (".evtx", ".json", ".jsonl", ".ndjson", ".parquet")
 # What reading raises when compressed data, an archive or the disk is damaged.
 DAMAGE = (OSError, EOFError, zstandard.ZstdError, zlib.error, zipfile.BadZipFile)
 
@@ -46,13 +55,15 @@ DAMAGE = (OSError, EOFError, zstandard.ZstdError, zlib.error, zipfile.BadZipFile
 class Input:
     """One file, or standard input when `path` is None; `named` when the user gave this very name.
 
-    Its records are taken for those of `source`, or each for what it shows itself to be when that is None.
+    Its records are taken for those of `source`, or each for what it shows itself to be when that is None. A hidden
+    file of a folder is not read.
     """
 
     name: str
     path: Path | None
     named: bool = True
     source: str | None = None
+    hidden: bool = False
 
     @property
     def size(self) -> int:
@@ -78,7 +89,7 @@ class Unread:
 
 
 def find_inputs(names: Sequence[str], source: str | None = None) -> list[Input]:
-    """Return the inputs that names stand for: files, every file below a folder, globs, `-`.
+    """Return the inputs that names stand for: files, every file below a folder (hidden ones marked), globs, `-`.
 
     Raises InputError for a name that stands for nothing.
     """
@@ -95,10 +106,10 @@ def _expand(name: str) -> Iterator[Input]:
         return
     path = Path(name)
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        files = sorted(p for p in path.rglob("*") if p.is_file())
         if not files:
             raise InputError(f"the folder {name} holds no files", hint="name a folder with event logs")
-        yield from (Input(str(p), p, named=False) for p in files)
+        yield from (Input(str(p), p, named=False, hidden=_is_hidden(p.relative_to(path))) for p in files)
     elif path.exists():
         yield Input(name, path)
     else:
@@ -110,15 +121,24 @@ def _expand(name: str) -> Iterator[Input]:
         yield from (Input(str(p), p) for p in files)
 
 
+def _is_hidden(path: PurePath) -> bool:
+    """Tell by a path inside a folder or an archive; macOS puts its own files beside those of an archive."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
 def recognise(head: bytes) -> str | None:
     """Name the format that a file's first bytes show, or None."""
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name
-    text = head.removeprefix(_BOM).lstrip()
+    if head.startswith(_EVTX_CHUNK, _EVTX_HEADER):
+        return "evtx"  # with a header that is damaged
+    text = head[:_TEXT].removeprefix(_BOM).lstrip()
     if text[:1] == b"<":
         return "xml" if b"<Event" in text else None
-    if text[:1] in (b"{", b"["):
+    if text[:1] == b"{" and not text.startswith(_TEMPLATE):
+        return "json"
+    if _LIST.match(text):
         return "json"
     return "csv" if _NAMES.match(text) else None
 
@@ -135,14 +155,14 @@ def open_streams(source: Input) -> Iterator[Iterator[Stream | Unread]]:
     except OSError as error:
         raise InputError(f"{source.name} cannot be opened: {error.strerror}") from None
     with raw:
-        yield _streams(source.name, raw, seekable=True)
+        yield _streams(source.name, raw, seekable=True, named=source.named)
 
 
-def _streams(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[Stream | Unread]:
+def _streams(name: str, raw: BinaryIO, *, seekable: bool, named: bool = False) -> Iterator[Stream | Unread]:
     buffered = cast("BinaryIO", raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw))
     head = _peek(buffered)
     if not head:
-        raise InputError(f"{name} is empty", hint="nothing to read")
+        raise NoTelemetryError(f"{name} is empty", hint="nothing to read")
     kind = recognise(head)
     if kind in ("gzip", "zstd"):
         inner = gzip.GzipFile(fileobj=buffered) if kind == "gzip" else io.BufferedReader(_Zstd(buffered))
@@ -153,7 +173,9 @@ def _streams(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[Stream | U
     elif kind == "zip":
         with _on_disk(buffered, seekable) as file, zipfile.ZipFile(file) as archive:
             for member in archive.infolist():
-                if not member.is_dir():
+                if _is_hidden(PurePath(member.filename)):
+                    yield Unread(f"{name}!{member.filename}", NoTelemetryError("hidden"))
+                elif not member.is_dir():
                     with archive.open(member) as opened:
                         inside = f"{name}!{member.filename}"
                         try:
@@ -165,12 +187,28 @@ def _streams(name: str, raw: BinaryIO, *, seekable: bool) -> Iterator[Stream | U
             yield Stream(name, kind, file)
     elif kind in ("csv", "json", "xml"):
         yield Stream(name, kind, buffered)
+    elif seekable and (named or name.lower().endswith(".evtx")) and _holds_chunks(buffered):
+        yield Stream(name, "evtx", buffered)
     else:
+        kind_of_error = InputError if name.lower().endswith(_PROMISING) else NoTelemetryError
         shown = " ".join(f"{byte:02x}" for byte in head[:8])
-        raise InputError(
+        raise kind_of_error(
             f"{name} is in no format that tocsin reads (it starts with {shown})",
             hint="EVTX, NDJSON, JSON, CSV, Windows event XML and Parquet are read, also inside gzip, zstd and zip",
         )
+
+
+def _holds_chunks(file: BinaryIO) -> bool:
+    """Tell whether a chunk of an EVTX file lies anywhere in a file, as in an image of a disk."""
+    try:
+        rest = b""
+        while block := file.read(_BLOCK):
+            if _EVTX_CHUNK in rest + block:
+                return True
+            rest = block[-len(_EVTX_CHUNK) :]
+    finally:
+        file.seek(0)
+    return False
 
 
 def _peek(buffered: BinaryIO) -> bytes:

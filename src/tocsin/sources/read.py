@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, cast
 
-from tocsin.errors import InputError
+from tocsin.errors import InputError, NoTelemetryError
 from tocsin.sources.batch import EventBatch, Reject, Rejects, RowBatch, Wanted, gather
 from tocsin.sources.document import Documents
 from tocsin.sources.formats.csv_events import read_csv
@@ -44,6 +44,9 @@ def read_inputs(
 
     def each() -> Iterator[EventBatch | RowBatch]:
         for source in _teaching_first(list(sources)):
+            if source.hidden:
+                rejects.pass_over(source.name, "hidden")
+                continue
             if started:
                 started(source)
             yield from read_input(source, wanted, rejects, Documents(source.source, metadata))
@@ -73,27 +76,56 @@ def _teaches(source: Input) -> bool:
     return Documents(source.source).teaches(first)
 
 
-def _unread(name: str, error: Exception, *, named: bool) -> Reject:
-    """What lies in a folder or an archive unasked is passed over; what the user named should have been read."""
-    if not isinstance(error, InputError):
-        return Reject(name, "", "damaged file", f"reading stopped: {error}")
-    reason = "unreadable file" if named else "no telemetry"
-    return Reject(name, "", reason, f"{error.message}. {error.hint}".rstrip(" ."))
-
-
 def read_input(
     source: Input, wanted: Wanted, rejects: Rejects, documents: Documents
 ) -> Iterator[EventBatch | RowBatch]:
-    """Yield the events of one input. What cannot be read is rejected; nothing is raised for bad content."""
+    """Yield the events of one input. What cannot be read is rejected; nothing is raised for bad content.
+
+    A file that lies in a folder or an archive unasked and is no telemetry is passed over, an archive of such files
+    as one; what the user named should have been read.
+    """
+    strangers: list[Unread] = []  # of an archive
+    read = False
     try:
         with open_streams(source) as streams:
             for stream in streams:
                 if isinstance(stream, Unread):
-                    rejects.add(_unread(stream.name, stream.error, named=False))
+                    if isinstance(stream.error, NoTelemetryError):
+                        strangers.append(stream)
+                    else:
+                        rejects.add(_unread(stream.name, stream.error))
+                        read = True
                     continue
                 try:
                     yield from _READERS[stream.format](stream.file, stream.name, wanted, rejects, documents)
+                    read = True
+                except NoTelemetryError as error:
+                    if source.path is not None and stream.name == source.name:
+                        raise
+                    strangers.append(Unread(stream.name, error))
                 except (InputError, *DAMAGE) as error:
-                    rejects.add(_unread(stream.name, error, named=source.named))
+                    rejects.add(_unread(stream.name, error))
+                    read = True
     except (InputError, *DAMAGE) as error:
-        rejects.add(_unread(source.name, error, named=source.named))
+        if isinstance(error, NoTelemetryError) and not source.named:
+            rejects.pass_over(source.name, _told(error))
+        else:
+            rejects.add(_unread(source.name, error))
+    none = f"none of the {len(strangers):,} files in it is telemetry"
+    if read or not strangers:
+        for stranger in strangers:
+            rejects.pass_over(stranger.name, _told(stranger.error))
+    elif source.named:
+        rejects.add(Reject(source.name, "", "unreadable file", none))
+    else:
+        rejects.pass_over(source.name, none)
+
+
+def _unread(name: str, error: Exception) -> Reject:
+    if not isinstance(error, InputError):
+        return Reject(name, "", "damaged file", f"reading stopped: {error}")
+    return Reject(name, "", "unreadable file", _told(error))
+
+
+def _told(error: Exception) -> str:
+    return f"{error.message}. {error.hint}".rstrip(" .") if isinstance(error, InputError) else str(error)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from tocsin.errors import InputError
+from tocsin.errors import InputError, NoTelemetryError
 from tocsin.sources.batch import Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents
 from tocsin.sources.formats.rows import in_batches, shown
@@ -50,11 +50,20 @@ def _events(
 ) -> Iterator[RowBatch]:
     columns = [column.strip() for column in next(lines, [])]
     if documents.source is None and _TELLING.isdisjoint(columns):
-        raise InputError(
+        kind = InputError if _is_table(lines, len(columns)) else NoTelemetryError
+        raise kind(
             f"{name} has columns of no source that is known ({', '.join(columns[:4])})",
             hint="name the source with --source, as `tocsin sources list` has it",
         )
     yield from in_batches(_records(lines, columns, name, rejects), name, wanted, rejects, documents)
+
+
+def _is_table(lines: Reader, columns: int) -> bool:
+    """Tell a table from prose, which has commas too, but hardly as many on the next line."""
+    try:
+        return len(next(lines, [])) == columns
+    except csv.Error:
+        return False
 
 
 def _records(

@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import PurePath
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import evtx
 import orjson
 
-from tocsin.errors import InputError
 from tocsin.sources.batch import Event, RawEvent, Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents
+from tocsin.sources.formats.evtx_chunks import CHUNK, EMPTY, HEADER, is_sound, promise_of
+from tocsin.sources.formats.evtx_recovery import DamagedFile, FileHeader, ParsedRecord, parser_of, read_at
 from tocsin.sources.mapping import DATASETS, Dataset
 from tocsin.sources.windows.record import MalformedRecord, WindowsRecord, dataset_of
 
 BATCH = 4096
-_HEADER, _CHUNK = 4096, 65536  # bytes of a file's header and of each chunk
 
 # The head of a record as the parser writes it; anything else takes the long way.
 _HEAD = re.compile(
@@ -35,62 +35,58 @@ _CHANNEL = re.compile(r'"Channel":"([^"\\]*)"')
 def read_evtx(
     file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
 ) -> Iterator[RowBatch]:
-    """Yield the events of an EVTX file. A damaged record or chunk is rejected, and reading goes on.
+    """Yield the events of an EVTX file, those of damaged chunks too as far as their records are whole.
 
-    Raises InputError when the file's header cannot be read.
+    Raises InputError when the file holds no chunk.
     """
-    try:
-        # A path is read faster than a file object; archive members and pipes have none.
-        path = getattr(file, "name", None)
-        parser = evtx.PyEvtxParser(path if isinstance(path, str) else file, number_of_threads=1, skip_errors=True)
-        records = parser.records_json()
-    except (RuntimeError, OSError) as error:
-        raise InputError(f"{name} is not readable as EVTX: {_reason(error)}") from None
-    _check_length(file, name, rejects)
     forwarded = PurePath(name).name.lower().startswith("forwardedevents")
     dataset = DATASETS.get(documents.source or "")
     decode = partial(_read, forwarded=forwarded, dataset=dataset)
     batch = _Batch(name, wanted, rejects, decode, dataset)
-    with warnings.catch_warnings(record=True) as damaged:
-        warnings.simplefilter("always")
-        while True:
-            try:
-                record = next(records)
-            except StopIteration:
-                break
-            except RuntimeError as error:
-                rejects.add(Reject(name, f"after record {batch.last_id}", "damaged EVTX chunk", _reason(error)))
-                break
-            if record is not None:
-                batch.add(record)
-            if damaged:
-                _reject_damaged(damaged, name, batch.last_id, rejects)
-            if len(batch.rows) >= BATCH:
-                yield batch.finish()
-                batch = _Batch(name, wanted, rejects, decode, dataset)
-        _reject_damaged(damaged, name, batch.last_id, rejects)
+    for records in _by_chunk(file, name, rejects):
+        batch.add(records)
+        if len(batch.rows) >= BATCH:
+            yield batch.finish()
+            batch = _Batch(name, wanted, rejects, decode, dataset)
     if batch.counts:
         yield batch.finish()
 
 
-def _check_length(file: BinaryIO, name: str, rejects: Rejects) -> None:
-    """Reject what a file's header promises and the file does not hold: the parser passes over it in silence."""
-    file.seek(42)
-    promised = int.from_bytes(file.read(2), "little")
-    held = max(0, file.seek(0, 2) - _HEADER) / _CHUNK
-    if held < promised:
-        detail = f"the file ends within chunk {int(held) + 1} of {promised}"
-        rejects.add(Reject(name, f"byte {_HEADER + int(held * _CHUNK)}", "truncated EVTX", detail))
+def _by_chunk(file: BinaryIO, name: str, rejects: Rejects) -> Iterator[Iterable[ParsedRecord]]:
+    """Yield the records of each chunk: one parser reads them up to the first damage, then each has its own."""
+    header = FileHeader.read(file)
+    damaged = DamagedFile(file, name, rejects, header)
+    if header is None:
+        yield from damaged.chunks(0)
+        return
+    # A path is read faster than a file object; archive members and pipes have none.
+    path = getattr(file, "name", None)
+    file.seek(0)
+    records = parser_of(path if isinstance(path, str) else file)
+    position = HEADER
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        while chunk := read_at(file, position, CHUNK):
+            promise = promise_of(chunk)
+            if promise is not None and is_sound(chunk, promise):
+                taken, failed = _take(records, promise.count)
+                yield taken
+                if failed or told or len(taken) < promise.count:
+                    yield from damaged.chunks(position, skip=len(taken))
+                    return
+            elif chunk != EMPTY or damaged.is_promised(position):
+                yield from damaged.chunks(position)
+                return
+            position += CHUNK
+    damaged.finish(position)
 
 
-def _reject_damaged(damaged: list[Any], name: str, last_id: object, rejects: Rejects) -> None:
-    for warning in damaged:
-        rejects.add(Reject(name, f"near record {last_id}", "damaged EVTX record", _reason(warning.message)))
-    damaged.clear()
-
-
-def _reason(error: object) -> str:
-    return str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+def _take(records: Iterator[ParsedRecord], most: int) -> tuple[list[ParsedRecord], bool]:
+    """Return so many of the parser's records, and whether it failed."""
+    try:
+        return list(islice(records, most)), False
+    except RuntimeError:
+        return [], True
 
 
 @dataclass(frozen=True)
@@ -114,29 +110,32 @@ class _Batch:
         self.forwarded: bool = decode.keywords["forwarded"]
         self.rows: list[WindowsRecord] = []
         self.counts: Counter[str] = Counter()
-        self.last_id: object = "the start"
         self._heads: dict[str, _Head] = {}
 
-    def add(self, record: dict[str, Any]) -> None:
-        text: str = record["data"]
-        self.last_id = record["event_record_id"]
-        # Records of one kind begin alike up to the event id, so that their head is judged once.
-        head = self._heads.get(text[: text.find(",", text.find(_EVENT_ID))]) or self._judge(text)
-        if head is None:
-            self._add_odd(text)
-            return
-        self.counts[head.dataset.name] += 1
-        if head.relevant:
-            self.rows.append(
-                WindowsRecord.unparsed(text, head.provider, head.dataset, head.event_id, forwarded=self.forwarded)
-            )
+    def add(self, records: Iterable[ParsedRecord]) -> None:
+        """Add records as the parser gives them."""
+        heads, rows, forwarded = self._heads, self.rows, self.forwarded
+        seen: dict[str, int] = {}  # by dataset
+        for record in records:
+            text: str = record["data"]
+            # Records of one kind begin alike up to the event id, so that their head is judged once.
+            head = heads.get(text[: text.find(",", text.find(_EVENT_ID))]) or self._judge(text)
+            if head is None:
+                self._add_odd(text, record["event_record_id"])
+                continue
+            name = head.dataset.name
+            seen[name] = seen.get(name, 0) + 1
+            if head.relevant:
+                rows.append(
+                    WindowsRecord.unparsed(text, head.provider, head.dataset, head.event_id, forwarded=forwarded)
+                )
+        self.counts.update(seen)
 
-    def _add_odd(self, text: str) -> None:
+    def _add_odd(self, text: str, number: int) -> None:
         try:
             row = WindowsRecord(orjson.loads(text), forwarded=self.forwarded, dataset=self.dataset)
         except (MalformedRecord, orjson.JSONDecodeError) as error:
-            place = f"record {self.last_id}"
-            self.rejects.add(Reject(self.name, place, "malformed Windows event", str(error), text))
+            self.rejects.add(Reject(self.name, f"record {number}", "malformed Windows event", str(error), text))
             return
         self.counts[row.dataset.name] += 1
         self.rows.append(row)
