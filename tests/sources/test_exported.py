@@ -17,7 +17,8 @@ from tocsin.sources.batch import Rejects, Wanted
 from tocsin.sources.document import Documents
 from tocsin.sources.inputs import find_inputs
 from tocsin.sources.read import read_inputs
-from tocsin.sources.windows.exported import CUT_OFF, CutOffError, is_exported, moment
+from tocsin.sources.windows.forms.errors import CutOffError
+from tocsin.sources.windows.forms.exported import CUT_OFF, is_exported, moment
 from tocsin.sources.windows.record import to_ecs
 
 evtx: Any = evtx_package

@@ -1,8 +1,8 @@
-"""One record on its way in: an ECS document is kept as it is, a raw vendor record becomes one."""
+"""One record on its way in: an ECS document is kept as it is, any other record becomes one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,10 @@ import orjson
 from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.moments import is_doubtful, read_moment
 from tocsin.sources.batch import unflatten
-from tocsin.sources.document import Documents, is_windows
+from tocsin.sources.document import Documents
+from tocsin.sources.markers import package_of_index
+from tocsin.sources.windows.forms.shipped import is_shipped
+from tocsin.sources.windows.recognise import PACKAGES, form_of
 from tocsin.store.events import Document
 from tocsin.store.patterns import name_error
 
@@ -38,7 +41,9 @@ class Intake:
     def take(self, index: str, id_: str | None, source: bytes) -> Document | Refused:
         """Return a record as a document, or why it is none.
 
-        A raw record of a known product lies in that product's index, whichever it was sent to.
+        A document that Winlogbeat or Elastic Agent meant for a pipeline gets its ECS fields here, and lies in the
+        index that it was sent to. So does a raw record of a known product when that is an index of the product's;
+        when it is one of no product's the record goes to the product's own, and when of another's it is none.
         """
         if len(source) > LARGEST:
             return Refused(
@@ -50,21 +55,32 @@ class Intake:
             return Refused("document_parsing_exception", f"failed to parse: {error}")
         if not isinstance(record, dict):
             return Refused("document_parsing_exception", "failed to parse: a document is a JSON object")
-        if isinstance(record.get("ecs"), dict):  # Beats and Elastic Agent name the version that they write
-            return _document(index, id_, record.get(TIMESTAMP), source)
         try:
-            raw = is_windows(record) or self._documents.product_of(record) is not None
-            if raw:
-                return self._raw(record, id_, source)
+            if is_shipped(record):
+                return self._normalised(record, index, id_)
+            packages = self._packages_of(record)
+            sent_to = package_of_index(index)
+            if packages and (sent_to is None or sent_to in packages):
+                return self._normalised(record, index if sent_to else None, id_, source)
         except (ValueError, RecursionError) as error:
             return Refused("document_parsing_exception", f"failed to parse: {error}")
         return _document(index, id_, record.get(TIMESTAMP), source)
 
-    def _raw(self, record: Mapping[str, Any], id_: str | None, source: bytes) -> Document | Refused:
+    def _packages_of(self, record: Mapping[str, Any]) -> Collection[str]:
+        """Return the packages whose raw record this is, none for a document that stays as it is."""
+        if form_of(record) is not None:
+            return PACKAGES
+        found = self._documents.product_of(record)
+        return found[0].packages if found else ()
+
+    def _normalised(
+        self, record: Mapping[str, Any], index: str | None, id_: str | None, original: bytes | None = None
+    ) -> Document | Refused:
         event = self._documents.normalise(record)
-        index = index_of(event)
+        index = index or index_of(event)
         event.pop(INDEX, None)
-        event.setdefault("event.original", source.decode())
+        if original is not None:
+            event.setdefault("event.original", original.decode())
         text = orjson.dumps(unflatten(event), default=str)
         return _document(index, id_, event.get(TIMESTAMP), text)
 

@@ -19,9 +19,10 @@ from tocsin.sources.catalogue import index_of_source
 from tocsin.sources.mapping import DATASETS
 from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, kind_of, recognised
 from tocsin.sources.products.record import ProductRecord
-from tocsin.sources.windows.exported import is_exported, record_of
-from tocsin.sources.windows.flat import is_flat, unflattened
+from tocsin.sources.windows.forms.shipped import flat_document, is_shipped
+from tocsin.sources.windows.recognise import FORMS, form_of
 from tocsin.sources.windows.record import WindowsRecord
+from tocsin.sources.windows.shipped import ShippedEvent
 
 DATASET_FIELDS = (
     "data_stream.type",
@@ -34,6 +35,11 @@ DATASET_FIELDS = (
 # Shippers whose indices are no data streams.
 OUTSIDE_DATA_STREAMS = ("winlogbeat", "endgame")
 UNKNOWN_DATASET = "ecs"
+FORWARDED = "windows.forwarded"
+# The sources whose records are Windows events.
+WINDOWS = frozenset(
+    (FORWARDED, "winlogbeat", *(name for name in DATASETS if name.startswith(("windows.", "system.", "winlog."))))
+)
 _BACKING_INDEX = re.compile(r"^(?:[^:]*:)?(?:partial-|restored-)?(?:\.ds-)?(.*?)(?:-\d{4}\.\d{2}\.\d{2}-\d{6})?$")
 
 
@@ -47,19 +53,36 @@ class Documents:
     source: str | None = None
     metadata: Metadata = field(default_factory=Metadata)
 
-    def row_of(self, record: Any) -> WindowsRecord | ProductRecord | Event:
+    def row_of(self, record: Any) -> WindowsRecord | ShippedEvent | ProductRecord | Event:
         """Return a record as a row: read field by field, or an ECS document or hit, flat.
 
         Raises ValueError for anything else, MalformedRecord for a Windows event that lacks what each has.
         """
         if not isinstance(record, dict):
             raise ValueError(f"an event is a JSON object, and this is a {type(record).__name__}")
-        if self.source not in PRODUCTS and is_windows(record):
-            return WindowsRecord(windows_form(record), dataset=DATASETS.get(self.source or ""))
-        found = self.product_of(record)
+        body = body_of(record)
+        if self.source not in PRODUCTS and (row := self._windows(record, body)) is not None:
+            return row
+        found = self.product_of(body)
         if found is not None:
-            return ProductRecord(record, *found, self.metadata)
+            return ProductRecord(body, *found, self.metadata)
         return self._ecs(record)
+
+    def _windows(self, record: Mapping[str, Any], body: Mapping[str, Any]) -> WindowsRecord | ShippedEvent | None:
+        dataset = DATASETS.get(self.source or "")
+        if is_shipped(body):
+            event = flat_document(body)
+            place = event | {name: record[name] for name in (INDEX,) if name in record}
+            if self.source is None:
+                return ShippedEvent(event, index=index_of(place))
+            index = None if dataset else index_of_source(self.source)
+            return ShippedEvent(event, index=index, dataset=dataset)
+        form = form_of(body)
+        if form is None and self.source in WINDOWS:
+            form = next((form for form in FORMS if form.recognises(body)), None)
+        if form is None:
+            return None
+        return WindowsRecord(form.record_of(body), dataset=dataset, forwarded=self.source == FORWARDED)
 
     def teaches(self, content: bytes) -> bool:
         """Tell whether JSON text is a record that says something about the hosts or users of others."""
@@ -122,17 +145,19 @@ def taken_for(record: Mapping[str, Any], source: str) -> tuple[Product, Shape, s
     raise ValueError(f"not a record of {source}, in which {telling} would tell its kind")
 
 
+def body_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the document that a hit of a search holds, or the record itself."""
+    source = record.get("_source")
+    if isinstance(source, dict):
+        return source
+    fields = record.get("fields")
+    return fields if isinstance(fields, dict) and INDEX in record else record
+
+
 def is_windows(record: Mapping[str, Any]) -> bool:
-    """Tell a Windows event in JSON, nested as its XML, flat or exported, from any other document."""
-    nested = record.get("Event")
-    return (isinstance(nested, dict) and "System" in nested) or is_flat(record) or is_exported(record)
-
-
-def windows_form(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a Windows event as the `evtx` parser would render it. Raises CutOffError."""
-    if "Event" in record:
-        return record
-    return unflattened(record) if is_flat(record) else record_of(record)
+    """Tell a Windows event that a table is to read: in any form, or shipped for a pipeline, also in a hit."""
+    body = body_of(record)
+    return is_shipped(body) or form_of(body) is not None
 
 
 def index_of(event: Mapping[str, Any]) -> str | None:

@@ -6,7 +6,7 @@ import io
 import struct
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -16,8 +16,19 @@ import pyarrow.json
 _ARROW_BLOCK = 4 << 20  # bytes that one thread of Arrow's reader parses at a time
 _OF_PYTHON = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
-# The columns by field, how many rows they have, and the rows by dataset.
-Columns = tuple[Mapping[str, pa.Array | pa.ChunkedArray], int, Counter[str]]
+
+class Columns(NamedTuple):
+    """The columns of a block by field, how many rows they have, and the rows by dataset.
+
+    `left` numbers the lines that are not among the rows: they are to be read one by one.
+    """
+
+    fields: Mapping[str, pa.Array | pa.ChunkedArray]
+    rows: int
+    counts: Counter[str]
+    left: tuple[int, ...] = ()
+
+
 Tree = dict[str, Any]  # members by name: an Arrow type, or the members below
 
 

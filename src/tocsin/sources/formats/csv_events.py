@@ -25,7 +25,17 @@ _TELLING = frozenset(
         "event_simpleName",
         "dataSource.name",
         "event_type_full",
+        # Windows
         "Channel",
+        "LogName",
+        "log_name",
+        "winlog.channel",
+        "winlog.event_id",
+        "winlogbeat_winlog_event_id",
+        "winlog_event_id",
+        "System.Channel",
+        "Event.System.Channel",
+        "Event.System.Computer",
     )
 )
 

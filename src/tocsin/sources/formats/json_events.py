@@ -43,10 +43,8 @@ def read_json(
                 yield from _whole(b"".join((block, *blocks)), name, wanted, rejects, documents)
                 return
         lines = block.count(b"\n")
-        batch = reader.read(block, line, lines)
+        yield from reader.read(block, line, lines)
         line += lines
-        if batch is not None:
-            yield batch
 
 
 def _blocks(file: BinaryIO, block: int) -> Iterator[bytes]:
@@ -167,33 +165,42 @@ class _Lines:
         self.name, self.wanted, self.rejects, self.documents = name, wanted, rejects, documents
         self.layout: DocumentLayout | ProductLayout | None = None
 
-    def read(self, block: bytes, first_line: int, lines: int) -> EventBatch | RowBatch | None:
+    def read(self, block: bytes, first_line: int, lines: int) -> Iterator[EventBatch | RowBatch]:
         if self.layout is None:
             self.layout = layout_of(sample_of(block, _SAMPLE), self.wanted.fields, self.documents)
         found = self.layout.read(block, lines) if self.layout else None
         if found is not None:
-            return self._columns(block, found)
-        batch = self._one_by_one(block, first_line)
+            left = set(found.left)
+            if found.rows:
+                yield self._columns(block, found, left)
+            if left:
+                yield from self._one_by_one(block, first_line, left)
+            return
+        yield from self._one_by_one(block, first_line)
         # The next block may be like this one, in which something was rarer than a small sample shows.
         self.layout = layout_of(sample_of(block, _LARGE_SAMPLE), self.wanted.fields, self.documents)
-        return batch
 
-    def _columns(self, block: bytes, found: Columns) -> EventBatch:
-        columns, rows, counts = found
+    def _columns(self, block: bytes, found: Columns, left: set[int]) -> EventBatch:
         lines: list[bytes] = []
 
         def raw(row: int) -> RawEvent:
             if not lines:
-                lines.extend(line for line in block.split(b"\n") if line.strip())
+                whole = [line for line in block.split(b"\n") if line.strip()]
+                lines.extend(line for number, line in enumerate(whole) if number not in left)
             return RawEvent(lines[row], self.name, self.documents.read)
 
-        return EventBatch(EventTable(columns, rows, events=whole_events(raw)), raw, counts)
+        return EventBatch(EventTable(found.fields, found.rows, events=whole_events(raw)), raw, found.counts)
 
-    def _one_by_one(self, block: bytes, first_line: int) -> RowBatch | None:
+    def _one_by_one(self, block: bytes, first_line: int, only: set[int] | None = None) -> Iterator[RowBatch]:
+        """Yield the lines of a block, or those alone that have some numbers among the lines that are not empty."""
         rows = Rows(self.name, self.wanted, self.rejects, self.documents)
+        record_number = -1
         for number, line in enumerate(block.split(b"\n"), first_line):
             text = line.strip()
             if not text:
+                continue
+            record_number += 1
+            if only is not None and record_number not in only:
                 continue
             place = f"line {number}"
             try:
@@ -203,7 +210,9 @@ class _Lines:
                 continue
             if not is_bulk_action(record):
                 rows.add(record, place, text)
-        return rows.batch()
+        batch = rows.batch()
+        if batch is not None:
+            yield batch
 
 
 def is_bulk_action(record: Any) -> bool:

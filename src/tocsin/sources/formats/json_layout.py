@@ -5,21 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from tocsin.ecs import INDEX, FieldType, default_schema
+from tocsin.ecs import CATEGORY, INDEX, FieldType, default_schema
 from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts
 from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
 from tocsin.sources.products.product import dig, telltales
+from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
+from tocsin.sources.windows.recognise import MARKS
 
-# Members that a Windows event in JSON has, and no ECS document.
-_OF_WINDOWS = (("Event",), ("Channel",), ("LogName",))
+# Members that a Windows event in some form of JSON has, and hardly any ECS document.
+_OF_WINDOWS = tuple((mark,) for mark in MARKS)
+# What a document of Windows' logs has, in which no category shows that it was made ECS of: nested, and with dots.
+_OF_A_LOG = ("winlog", *SHIPPED_MARKS)
 
 
 class DocumentLayout:
     """Where the wanted fields lie in an ECS document and of which Arrow types they are.
 
-    `strange` are the paths of members that show a line to be something else.
+    `strange` are the paths of members that show a line to be something else, `logged` those that show a document
+    of Windows' logs.
     """
 
     def __init__(
@@ -27,10 +34,11 @@ class DocumentLayout:
         tree: Tree,
         paths: dict[str, tuple[str, ...]],
         strange: Sequence[tuple[str, ...]],
+        logged: Sequence[tuple[str, ...]],
         wanted: frozenset[str],
         source: str | None,
     ) -> None:
-        self.schema, self.paths, self.strange = schema_of(tree), paths, strange
+        self.schema, self.paths, self.strange, self.logged = schema_of(tree), paths, strange, logged
         self.wanted, self.source = wanted, source
 
     def read(self, block: bytes, lines: int) -> Columns | None:
@@ -38,6 +46,9 @@ class DocumentLayout:
         table = parse_lines(block, lines, self.schema)
         if table is None or any(at(table, path).null_count < table.num_rows for path in self.strange):
             return None
+        left = self._unfinished(table)
+        if left.any():
+            table = table.filter(pa.array(~left))
         columns: dict[str, pa.Array | pa.ChunkedArray] = {}
         for name, path in self.paths.items():
             column = at(table, path)
@@ -49,7 +60,18 @@ class DocumentLayout:
         if index is not None:
             columns[INDEX] = index
         wanted = {name: column for name, column in columns.items() if name in self.wanted}
-        return wanted, table.num_rows, counts
+        return Columns(wanted, table.num_rows, counts, tuple(np.flatnonzero(left).tolist()))
+
+    def _unfinished(self, table: pa.Table) -> npt.NDArray[np.bool_]:
+        """Tell which documents of Windows' logs no pipeline has made ECS of."""
+        found = np.zeros(table.num_rows, bool)
+        for path in self.logged:
+            column = at(table, path)
+            if column.null_count < table.num_rows:
+                found |= column.is_valid().to_numpy()
+        if found.any():
+            found &= at(table, self.paths[CATEGORY]).is_null().to_numpy()
+        return found
 
 
 _DEFAULT_TYPES = {
@@ -63,7 +85,7 @@ def document_layout(
     sample: Sequence[dict[str, Any]], wanted: frozenset[str], documents: Documents
 ) -> DocumentLayout | None:
     """Return the layout of ECS documents like these; None when Arrow cannot read them."""
-    fields = sorted({*wanted, *DATASET_FIELDS} - {INDEX})
+    fields = sorted({*wanted, *DATASET_FIELDS, CATEGORY} - {INDEX})
     root: tuple[str, ...] = ("_source",) if all(isinstance(r.get("_source"), dict) for r in sample) else ()
     bodies = [r["_source"] if root else r for r in sample]
     tree: Tree = {}
@@ -81,8 +103,22 @@ def document_layout(
         return None
     if root:
         paths[INDEX] = ("_index",)
-    strange = [path for path in (*_OF_WINDOWS, *telltales()) if plant(tree, path, pa.string())]
-    return DocumentLayout(tree, paths, strange, wanted, documents.source)
+    strange = [
+        (*above, *path)
+        for above in dict.fromkeys(((), root))
+        for path in (*_OF_WINDOWS, *telltales())
+        if plant(tree, (*above, *path), pa.string())
+    ]
+    return DocumentLayout(tree, paths, strange, _logged(tree, root), wanted, documents.source)
+
+
+def _logged(tree: Tree, root: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return where documents of Windows' logs have what shows them, an object even if nothing of it is read."""
+    found = [(*root, name) for name in _OF_A_LOG]
+    for path in found:
+        if dig(tree, path) is None:
+            plant(tree, path, pa.struct([]) if path[-1] == "winlog" else pa.string())
+    return found
 
 
 def _place_of(field: str, bodies: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[Any]] | None:

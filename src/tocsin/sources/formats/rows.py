@@ -12,7 +12,7 @@ from tocsin.engine.table import Row
 from tocsin.sources.batch import RawEvent, Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents, dataset_name
 from tocsin.sources.inputs import DAMAGE
-from tocsin.sources.windows.exported import CutOffError
+from tocsin.sources.windows.forms.errors import CutOffError
 from tocsin.sources.windows.record import MalformedRecord
 
 _BATCH = 4096  # records

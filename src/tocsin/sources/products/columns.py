@@ -17,7 +17,8 @@ import pyarrow as pa
 from tocsin.engine.table import to_array
 from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
 from tocsin.sources.mapping import DATASETS, Derived, Key, Row
-from tocsin.sources.products.product import Metadata, Product, Shape, dig
+from tocsin.sources.markers import DECLARED
+from tocsin.sources.products.product import Metadata, Path, Product, Shape, dig
 from tocsin.sources.products.record import readers_of
 from tocsin.sources.readers import gathered
 from tocsin.sources.values import (
@@ -317,10 +318,16 @@ class ProductLayout:
     """Where the values that wanted fields are made of lie in a product's records, and of which types they are."""
 
     def __init__(
-        self, product: Product, shape: Shape, fields: Iterable[str], tree: Tree, metadata: Metadata
+        self,
+        product: Product,
+        shape: Shape,
+        fields: Iterable[str],
+        tree: Tree,
+        strange: Sequence[Path],
+        metadata: Metadata,
     ) -> None:
         self.product, self.shape, self.fields, self.metadata = product, shape, tuple(fields), metadata
-        self.schema = schema_of(tree)
+        self.schema, self.strange = schema_of(tree), strange
 
     def read(self, block: bytes, lines: int) -> Columns | None:
         """Return the wanted fields of a block of lines, or None when a line does not fit."""
@@ -328,9 +335,18 @@ class ProductLayout:
         if table is None:
             return None
         records = ProductColumns(table, self.product, self.shape, self.metadata)
-        if not records.complete:
+        if not records.complete or not self._tells(table):
             return None
-        return _Lazily(records, self.fields), table.num_rows, Counter({self.product.dataset.name: table.num_rows})
+        counts = Counter({self.product.dataset.name: table.num_rows})
+        return Columns(_Lazily(records, self.fields), table.num_rows, counts)
+
+    def _tells(self, table: pa.Table) -> bool:
+        """Tell whether each line has another field of the product's, and none that only documents in ECS have."""
+        told = np.full(table.num_rows, not self.shape.beside)
+        for name in self.shape.beside:
+            if not told.all():
+                told |= at(table, (*self.shape.body, name)).is_valid().to_numpy()
+        return bool(told.all()) and all(at(table, path).null_count == table.num_rows for path in self.strange)
 
 
 def product_layout(
@@ -352,7 +368,13 @@ def product_layout(
             or (path not in (shape.telltale, shape.key) and not plant(tree, path, kind))
         ):
             return None
-    return ProductLayout(product, shape, fields, tree, metadata)
+    for name in shape.beside:
+        if dig(tree, (*shape.body, name)) is None:
+            kind = type_of((dig(record, (*shape.body, name)) for record in sample), pa.string())
+            if kind is None or not plant(tree, (*shape.body, name), kind):
+                return None
+    strange = [path for path in DECLARED if path != shape.key and plant(tree, path, pa.string())]
+    return ProductLayout(product, shape, fields, tree, strange, metadata)
 
 
 def sources_of(product: Product, fields: Iterable[str]) -> list[str]:

@@ -204,6 +204,12 @@ DERIVED = (
 )
 
 
+# Falcon's own names, of which each record of a kind has some.
+_BESIDE_EVENTS = ("aid", "cid", "aip", "event_platform", "ConfigBuild", "ContextTimeStamp", "ContextProcessId",
+                  "TargetProcessId")  # fmt: skip
+_BESIDE_HOSTS = ("cid", "aip", "event_platform", "AgentVersion", "AgentLocalTime", "MachineDomain", "ProductType")
+_BESIDE_USERS = ("cid", "event_platform", "LastLoggedOnHost", "LogonTime", "UserIsAdmin", "AccountType")
+
 CROWDSTRIKE = register_product(
     Product(
         register(
@@ -218,9 +224,9 @@ CROWDSTRIKE = register_product(
             )
         ),
         (
-            Shape(("event_simpleName",), ("event_simpleName",), e.kind_of_event),
-            Shape(("aid",), ("ComputerName",), e.kind_of_host_record),
-            Shape(("UserSid_readable",), ("UserName",), e.kind_of_user_record),
+            Shape(("event_simpleName",), ("event_simpleName",), e.kind_of_event, beside=_BESIDE_EVENTS),
+            Shape(("aid",), ("ComputerName",), e.kind_of_host_record, beside=_BESIDE_HOSTS),
+            Shape(("UserSid_readable",), ("UserName",), e.kind_of_user_record, beside=_BESIDE_USERS),
         ),
         (
             Join("aid", "aidmaster.", e.HOST_RECORD, "aid"),

@@ -163,6 +163,10 @@ def _kind(event_type: str, _: str) -> str | None:
     return event_type if event_type.endswith("_event") else None
 
 
+# The sensor's own names, of which each event has some (the Endgame schema of the Event Query Language).
+_BESIDE = ("event_subtype_full", "serial_event_id", "unique_pid")
+
+
 def _unless_in_ecs(event_type: str, category: str) -> str | None:
     return _kind(event_type, "") if not category else None
 
@@ -171,8 +175,10 @@ ENDGAME = register_product(
     Product(
         register(Dataset("endgame", "endgame", "endgame-default", KINDS, ROWS, derived=DERIVED, kept="endgame")),
         (
-            Shape(("event_type_full",), ("event_type_full",), _kind),
-            Shape(("endgame", "event_type_full"), ("event", "category"), _unless_in_ecs, body=("endgame",)),
+            Shape(("event_type_full",), ("event_type_full",), _kind, beside=_BESIDE),
+            Shape(
+                ("endgame", "event_type_full"), ("event", "category"), _unless_in_ecs, ("endgame",), beside=_BESIDE
+            ),
         ),
     )
 )

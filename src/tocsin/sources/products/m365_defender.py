@@ -291,6 +291,13 @@ DERIVED = (
 )
 
 
+# Columns of the device tables, of which each row has some.
+_BESIDE = (
+    "DeviceId", "DeviceName", "ReportId", "InitiatingProcessId", "InitiatingProcessFileName",
+    "InitiatingProcessCommandLine", "ProcessId", "ProcessCommandLine", "FileName", "FolderPath", "SHA1", "SHA256",
+    "RemoteIP", "RemoteUrl", "RegistryKey", "AccountName", "AdditionalFields",
+)  # fmt: skip
+
 M365_DEFENDER = register_product(
     Product(
         register(
@@ -306,7 +313,7 @@ M365_DEFENDER = register_product(
         ),
         (
             Shape(("category",), ("properties", "ActionType"), kind_in_stream, body=("properties",)),
-            Shape(("ActionType",), ("Type",), kind_in_result),
+            Shape(("ActionType",), ("Type",), kind_in_result, beside=_BESIDE),
         ),
     )
 )

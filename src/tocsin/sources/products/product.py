@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tocsin.sources.mapping import Dataset
+from tocsin.sources.markers import is_categorised, lies_elsewhere
 from tocsin.sources.values import as_text
 
 Path = tuple[str, ...]  # the names of members, from the outermost inwards
@@ -18,13 +19,15 @@ class Shape:
 
     The value at `telltale` is there in every such record and in no other source's; `kind` takes it and the value
     at `key`, both as text, and returns the kind of event, or None for a record that is not of this shape. Values
-    are read from the object at `body`.
+    are read from the object at `body`. One of the values `beside` is there in every such record, too: a name alone
+    may be anybody's.
     """
 
     telltale: Path
     key: Path
     kind: Callable[[str, str], str | None]
     body: Path = ()
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class Product:
     dataset: Dataset
     shapes: tuple[Shape, ...]
     joins: tuple[Join, ...] = ()
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """The package of Elastic's whose indices records lie in."""
+        return frozenset((self.dataset.name.partition(".")[0],))
 
     def join_of(self, source: str) -> Join | None:
         """Return the join that a value comes by, None for one of a record's own."""
@@ -110,11 +118,20 @@ def telltales() -> list[Path]:
 def recognised(record: Mapping[str, Any]) -> tuple[Product, Shape, str] | None:
     """Return the product that wrote a record, the record's shape and kind; None for one of no product.
 
+    A document in ECS, or one that says to be of another product, is of none, whatever its fields are called.
     Raises ValueError for a record of a product without values.
     """
     for product in PRODUCTS.values():
         for shape in product.shapes:
             kind = kind_of(record, shape)
-            if kind is not None:
-                return product, shape, kind
+            if kind is None or not _has_some(record, shape):
+                continue
+            if is_categorised(record) or lies_elsewhere(record, product.packages):
+                return None
+            return product, shape, kind
     return None
+
+
+def _has_some(record: Mapping[str, Any], shape: Shape) -> bool:
+    body = dig(record, shape.body)
+    return not shape.beside or (isinstance(body, dict) and not body.keys().isdisjoint(shape.beside))

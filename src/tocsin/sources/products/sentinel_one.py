@@ -222,6 +222,9 @@ def _kind(name: str, category: str) -> str | None:
     return category.lower() if name == "SentinelOne" else None
 
 
+# Cloud Funnel's own names, of which each event has some.
+_BESIDE = ("event.category", "event.type", "event.id", "meta.event.name", "agent.uuid", "endpoint.name")
+
 SENTINEL_ONE = register_product(
     Product(
         register(
@@ -234,6 +237,6 @@ SENTINEL_ONE = register_product(
                 kept="sentinel_one_cloud_funnel.event",
             )
         ),
-        (Shape(("dataSource.name",), ("event.category",), _kind),),
+        (Shape(("dataSource.name",), ("event.category",), _kind, beside=_BESIDE),),
     )
 )

@@ -119,14 +119,3 @@ def _context_lines(data: Mapping[str, Any]) -> dict[str, str]:
             if equals and name and value.strip():
                 found.setdefault(name, value.strip())
     return found
-
-
-def attributes(**values: Any) -> dict[str, Any] | None:
-    """Return an element's attributes as the `evtx` parser renders them, None when there are none."""
-    present = {name: value for name, value in values.items() if value is not None}
-    return {"#attributes": present} if present else None
-
-
-def assembled(head: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the record of a head, whose null elements are left out, and event data."""
-    return {"Event": {"System": {k: v for k, v in head.items() if v is not None}, "EventData": data}}

@@ -1,4 +1,4 @@
-"""Windows events as PowerShell's `Get-WinEvent | ConvertTo-Json` writes them.
+"""Windows events as PowerShell's `Get-WinEvent | ConvertTo-Json` (or `Export-Csv`) writes them.
 
 Such an object has the head under names of its own, and the event's values as `Properties` without names, which the
 provider's manifest gives them (`templates.tsv`). PowerShell writes nested objects to a depth of 2 unless told
@@ -15,21 +15,14 @@ from typing import Any
 
 from tocsin.sources import values as v
 from tocsin.sources.values import guid
-from tocsin.sources.windows.data import assembled, attributes
+from tocsin.sources.windows.forms.elements import as_logged, assembled, attributes, keywords, level, whole
+from tocsin.sources.windows.forms.errors import CutOffError
 
 Exported = Mapping[str, Any]
 
 CUT_OFF = "System.Diagnostics.Eventing.Reader.EventProperty"
-_HEXADECIMAL = frozenset(("ProcessId", "NewProcessId", "CallerProcessId"))  # in the Security log
-_OF_TYPE_GUID = frozenset(("TransactionId", "OpCorrelationID", "AppCorrelationID"))  # .NET writes them as any text
-_FIREWALL = range(5150, 5160)  # whose process ids are decimal
 _SYSMON = "Microsoft-Windows-Sysmon"
-_SECURITY = "Microsoft-Windows-Security-Auditing"
 _LINE = re.compile(r"(\w+): ?(.*)")
-
-
-class CutOffError(ValueError):
-    """An event whose values PowerShell left out."""
 
 
 def is_exported(record: Exported) -> bool:
@@ -39,19 +32,20 @@ def is_exported(record: Exported) -> bool:
 
 def record_of(record: Exported) -> dict[str, Any]:
     """Return the record as the `evtx` parser would render it. Raises CutOffError."""
+    created = record.get("TimeCreated")
     head = {
         "Provider": attributes(Name=record.get("ProviderName"), Guid=_braced(record.get("ProviderId"))),
-        "EventID": record["Id"],
-        "Version": record.get("Version"),
-        "Level": record.get("Level"),
-        "Task": record.get("Task"),
+        "EventID": whole(record["Id"]),
+        "Version": whole(record.get("Version")),
+        "Level": level(record.get("Level")),
+        "Task": whole(record.get("Task")),
         "TaskDisplayName": record.get("TaskDisplayName"),
-        "Opcode": record.get("Opcode"),
-        "Keywords": _keywords(record.get("Keywords")),
-        "TimeCreated": attributes(SystemTime=moment(record.get("TimeCreated"))),
-        "EventRecordID": record.get("RecordId"),
+        "Opcode": whole(record.get("Opcode")),
+        "Keywords": keywords(record.get("Keywords")),
+        "TimeCreated": attributes(SystemTime=moment(created) or (created if isinstance(created, str) else None)),
+        "EventRecordID": whole(record.get("RecordId")),
         "Correlation": attributes(ActivityID=_braced(record.get("ActivityId"))),
-        "Execution": attributes(ProcessID=record.get("ProcessId"), ThreadID=record.get("ThreadId")),
+        "Execution": attributes(ProcessID=whole(record.get("ProcessId")), ThreadID=whole(record.get("ThreadId"))),
         "Channel": record["LogName"],
         "Computer": record.get("MachineName"),
         "Security": attributes(UserID=_plain(record.get("UserId"))),
@@ -70,11 +64,6 @@ def _braced(value: Any) -> str | None:
     return guid(value) if isinstance(value, str) else None
 
 
-def _keywords(value: Any) -> Any:
-    """Keywords are 64 bits, which .NET reads as signed."""
-    return value & 0xFFFF_FFFF_FFFF_FFFF if isinstance(value, int) and not isinstance(value, bool) else value
-
-
 def _plain(value: Any) -> Any:
     """Return a value; a security identifier is an object that holds its text."""
     return value.get("Value") if isinstance(value, dict) else value
@@ -84,9 +73,10 @@ def _data(record: Exported) -> dict[str, Any]:
     properties = record.get("Properties")
     if isinstance(properties, dict):  # a list of one
         properties = [properties]
-    if not isinstance(properties, list) or not properties:
+    if properties == []:
         return {}
-    if any(isinstance(one, str) for one in properties):
+    # `Export-Csv` leaves the name of the list's class, and `Select-Object` may leave the list out.
+    if not isinstance(properties, list) or any(isinstance(one, str) for one in properties):
         return _from_message(record)
     values = [_plain(one.get("Value")) if isinstance(one, dict) else one for one in properties]
     provider, event_id = str(record["ProviderName"]), record["Id"]
@@ -94,22 +84,10 @@ def _data(record: Exported) -> dict[str, Any]:
     if names is None:
         return {"Data": {"#text": values}}  # as values without names lie in a log
     return {
-        name: _as_logged(value, name, hexadecimal=provider == _SECURITY and event_id not in _FIREWALL)
+        name: as_logged(value, name, provider, event_id)
         for name, value in zip(names, values, strict=True)
         if value is not None
     }
-
-
-def _as_logged(value: Any, name: str, *, hexadecimal: bool) -> Any:
-    """Return a value as a log renders it: ids of logons and, in the Security log, of processes as `0x…`."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        written = name.endswith("LogonId") or (hexadecimal and name in _HEXADECIMAL)
-        return hex(value) if written and value >= 0 else value
-    if isinstance(value, str) and name in _OF_TYPE_GUID:
-        return guid(value)
-    if isinstance(value, str) and name.endswith("UtcTime"):
-        return value.removesuffix("Z").replace("T", " ")
-    return value
 
 
 def _from_message(record: Exported) -> dict[str, Any]:

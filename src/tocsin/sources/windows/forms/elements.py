@@ -1,0 +1,210 @@
+"""The elements of an event's XML, however a tool writes them in JSON, as the `evtx` parser renders them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from tocsin.moments import written_moment
+from tocsin.sources.values import guid
+from tocsin.sources.windows.tasks import AUDIT_FAILURE, AUDIT_SUCCESS
+
+Record = Mapping[str, Any]
+
+# Elements of the head that have attributes, and which of these a bare value is.
+_WITH_ATTRIBUTES = {
+    "Provider": "Name",
+    "TimeCreated": "SystemTime",
+    "Correlation": "ActivityID",
+    "Execution": "ProcessID",
+    "Security": "UserID",
+}
+_NUMBERS = frozenset(("EventID", "EventRecordID", "Opcode", "Task", "Version"))
+_TEXT = ("#text", "Value", "value", "$t", "_")
+_ATTRIBUTES = ("#attributes", "$", "@attributes", "attributes")
+_SEPARATE = "_attributes"  # `evtx_dump --separate-json-attributes`, Chainsaw: `Provider_attributes`
+_LEVELS = {
+    "logalways": 0, "critical": 1, "error": 2, "warning": 3, "information": 4, "informational": 4, "info": 4,
+    "verbose": 5,
+}  # fmt: skip
+# Values of the Security log that the log writes as `0x…`, and tools that read their types as numbers.
+_HEXADECIMAL = frozenset(
+    (
+        "AccessMask", "CallerProcessId", "FailureCode", "NewProcessId", "ProcessId", "Status", "SubStatus",
+        "TicketEncryptionType", "TicketOptions",
+    )
+)  # fmt: skip
+_OF_TYPE_GUID = frozenset(("AppCorrelationID", "OpCorrelationID", "TransactionId"))  # written as any text
+_FIREWALL = range(5150, 5160)  # whose process ids are decimal
+SECURITY_PROVIDER = "Microsoft-Windows-Security-Auditing"
+
+
+def attributes(**values: Any) -> dict[str, Any] | None:
+    """Return an element's attributes as the `evtx` parser renders them, None when there are none."""
+    present = {name: value for name, value in values.items() if value is not None and value != ""}
+    return {"#attributes": present} if present else None
+
+
+def assembled(head: Record, data: Any, *, of_user: bool = False) -> dict[str, Any]:
+    """Return the record of a head, whose null elements are left out, and its event data or user data."""
+    system = {name: value for name, value in head.items() if value is not None}
+    return {"Event": {"System": system, "UserData" if of_user else "EventData": data}}
+
+
+def head_of(system: Record) -> dict[str, Any]:
+    """Return a head, whatever its attributes and texts are called, as the `evtx` parser renders it."""
+    head: dict[str, Any] = {}
+    for name in dict.fromkeys(key.removesuffix(_SEPARATE) for key in system if not key.startswith(("@", "#"))):
+        text, found = _element(system.get(name), system.get(name + _SEPARATE))
+        if name in _WITH_ATTRIBUTES:
+            if text is not None:
+                found.setdefault(_WITH_ATTRIBUTES[name], text)
+            if name == "TimeCreated":
+                found["SystemTime"] = moment(found.get("SystemTime"))
+            elif name == "Execution":
+                found = {attribute: whole(value) for attribute, value in found.items()}
+            head[name] = attributes(**found)
+        elif name == "Level":
+            head[name] = level(text)
+        elif name == "Keywords":
+            head[name] = keywords(text)
+        else:
+            head[name] = whole(text) if name in _NUMBERS else text
+    return head
+
+
+def _element(value: Any, separate: Any) -> tuple[Any, dict[str, Any]]:
+    """Return the text and the attributes of an element."""
+    found: dict[str, Any] = dict(separate) if isinstance(separate, dict) else {}
+    if not isinstance(value, dict):
+        return value, found
+    text = None
+    for name, inner in value.items():
+        if name in _ATTRIBUTES and isinstance(inner, dict):
+            found.update(inner)
+        elif name in _TEXT:
+            text = inner
+        else:
+            found[name.removeprefix("@")] = inner
+    return text, found
+
+
+def whole(value: Any) -> Any:
+    """Return a whole number that is written as a text as a number."""
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else value
+
+
+def level(value: Any) -> Any:
+    """Return a level's number, which tools write as its name."""
+    return _LEVELS.get(value.lower(), whole(value)) if isinstance(value, str) else value
+
+
+def keywords(value: Any) -> Any:
+    """Return keywords as one number.
+
+    They are 64 bits, which .NET reads as signed; tools that write names tell of these the audit's outcome.
+    """
+    if isinstance(value, str) and value.lstrip("-").isdecimal():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value & 0xFFFF_FFFF_FFFF_FFFF
+    if isinstance(value, (str, list)):
+        names = ",".join(map(str, value)).lower() if isinstance(value, list) else value.lower()
+        if "audit failure" in names:
+            return hex(AUDIT_FAILURE)
+        if "audit success" in names:
+            return hex(AUDIT_SUCCESS)
+        return value if isinstance(value, str) and names.startswith("0x") else None
+    return None
+
+
+def moment(value: Any) -> Any:
+    """Return a moment in ISO 8601, however a tool writes it; a text that is none as it is."""
+    try:
+        return re.sub(r"\+00:?00$", "Z", written_moment(value))
+    except ValueError:
+        return value if isinstance(value, str) else None
+
+
+def data_of(found: Any) -> Any:
+    """Return event data by name, and values without a name below `Data`, as the `evtx` parser renders them."""
+    if isinstance(found, str):
+        parsed = parsed_object(found)
+        return found if parsed is None else data_of(parsed)
+    if isinstance(found, list):
+        found = {"Data": found}
+    if not isinstance(found, dict):
+        return found
+    data = {name: value for name, value in found.items() if name != "Data" and not _is_attribute(name)}
+    if "Data" in found:
+        named, unnamed = _listed(found["Data"])
+        data |= named
+        if unnamed:
+            data["Data"] = {"#text": unnamed}
+    return data
+
+
+def user_data_of(found: Any) -> Any:
+    """Return user data without the attributes of its elements."""
+    if isinstance(found, str):
+        found = parsed_object(found)
+    if not isinstance(found, dict):
+        return found
+    if not _is_text(found):
+        return {name: user_data_of(value) for name, value in found.items() if not _is_attribute(name)}
+    return found.get("#text")
+
+
+def _is_attribute(name: str) -> bool:
+    return name.startswith("@") or name in _ATTRIBUTES or name.endswith(_SEPARATE) or name == "xmlns"
+
+
+def _is_text(found: Record) -> bool:
+    return "#text" in found and all(name == "#text" or _is_attribute(name) for name in found)
+
+
+def _listed(values: Any) -> tuple[dict[str, Any], list[Any]]:
+    """Return the values of `Data` elements that have names, and those that have none."""
+    named: dict[str, Any] = {}
+    unnamed: list[Any] = []
+    for one in values if isinstance(values, list) else [values]:
+        if not isinstance(one, dict):
+            unnamed.append(one)
+            continue
+        text, found = _element(one, None)
+        name = found.pop("Name", None)
+        if isinstance(name, str):
+            named[name] = text
+        elif text is not None:
+            unnamed += text if isinstance(text, list) else [text]
+        else:  # names and values themselves
+            named |= found
+    return named, unnamed
+
+
+def parsed_object(value: str) -> dict[str, Any] | None:
+    """Return the object that a text holds in JSON, as columns of a CSV do; None for any other text."""
+    if not value.lstrip().startswith("{"):
+        return None
+    try:
+        found = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def as_logged(value: Any, name: str, provider: Any, event_id: Any) -> Any:
+    """Return a value as a log renders it: ids of logons, and what the Security log writes as `0x…`."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        hexadecimal = provider == SECURITY_PROVIDER and whole(event_id) not in _FIREWALL and name in _HEXADECIMAL
+        if not name.endswith("LogonId") and not hexadecimal:
+            return value
+        return hex(value if value >= 0 else value & 0xFFFF_FFFF)  # .NET and others read 32 bits as signed
+    if isinstance(value, str) and name in _OF_TYPE_GUID:
+        return guid(value)
+    if isinstance(value, str) and name.endswith("UtcTime"):
+        return value.removesuffix("Z").replace("T", " ")
+    return value

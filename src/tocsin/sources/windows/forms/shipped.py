@@ -1,0 +1,128 @@
+"""Documents of Winlogbeat and Elastic Agent that are meant for an ingest pipeline.
+
+Since version 8 these programs send an event as it is (`winlog.event_data.*`, `winlog.user_data.*`), and pipelines
+in Elasticsearch make ECS fields of it: elastic/beats x-pack/winlogbeat/module/*/ingest, elastic/integrations
+packages `system` and `windows`. Through Logstash, Kafka or a file they come with `@metadata`, and without a
+pipeline. Graylog writes `_` for the dots of their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from tocsin.ecs import CATEGORY, TIMESTAMP, default_schema
+from tocsin.sources.batch import flatten
+from tocsin.sources.windows.forms.elements import assembled, attributes, level, whole
+from tocsin.sources.windows.tasks import AUDIT_FAILURE, AUDIT_SUCCESS
+
+Document = Mapping[str, Any]
+
+EVENT_DATA, USER_DATA = "winlog.event_data.", "winlog.user_data."
+# Members at the root that show a document of Windows events, nested or with dots.
+_DOTTED = ("winlog.channel", "winlog.provider_name", "winlog.event_id")
+_UNDERSCORED = ("winlogbeat_winlog_event_id", "winlog_event_id")
+MARKS = (*_DOTTED, *_UNDERSCORED)
+_BEYOND_THE_SCHEMA = ("winlog.user.identifier", "winlog.user.name", "winlog.user.domain", "winlog.user.type")
+_OUTCOMES = {"success": hex(AUDIT_SUCCESS), "failure": hex(AUDIT_FAILURE)}
+
+
+def is_shipped(document: Document) -> bool:
+    """Tell a document that a pipeline has yet to make ECS of: one of Windows' logs, and of no category."""
+    found = winlog_of(document)
+    if found is None:
+        return False
+    event = document.get("event")
+    return document.get(CATEGORY) is None and (not isinstance(event, dict) or event.get("category") is None)
+
+
+def winlog_of(document: Document) -> bool | None:
+    """Tell where a document keeps what it knows of a log: True when nested or with dots, False when by Graylog."""
+    winlog = document.get("winlog")
+    if isinstance(winlog, dict):
+        told = ("channel", "provider_name", "event_data", "user_data")
+        return True if any(name in winlog for name in told) or _has_data(winlog) else None
+    if any(name in document for name in _DOTTED):
+        return True
+    return False if any(name in document for name in _UNDERSCORED) else None
+
+
+def _has_data(winlog: Document) -> bool:
+    return any(name.startswith(("event_data.", "user_data.")) for name in winlog)
+
+
+def flat_document(document: Document) -> dict[str, Any]:
+    """Return a shipped document flat, its names those of ECS.
+
+    Values that a search's `fields` wraps in lists are taken out, and a host that is a name is `host.name`.
+    """
+    flat = _dotted(document) if winlog_of(document) is False else flatten(document)
+    for name, value in flat.items():
+        if name.startswith(("winlog.", "event.")) and isinstance(value, list) and len(value) == 1:
+            flat[name] = value[0]
+    host = flat.get("host")
+    if host is not None:
+        del flat["host"]
+        flat.setdefault("host.name", host)
+    return flat
+
+
+def _dotted(document: Document) -> dict[str, Any]:
+    """Return what Graylog made of a document under its names in ECS, as far as these can be told."""
+    flat: dict[str, Any] = {}
+    for name, value in document.items():
+        plain = name.removeprefix("winlogbeat_")
+        kept = next((kept for kept in (EVENT_DATA, USER_DATA) if plain.startswith(kept.replace(".", "_"))), None)
+        flat[_ecs_names().get(plain, plain) if kept is None else kept + plain[len(kept) :]] = value
+    if TIMESTAMP not in flat and "timestamp" in flat:
+        flat[TIMESTAMP] = flat["timestamp"]
+    return flat
+
+
+@cache
+def _ecs_names() -> dict[str, str]:
+    return {name.replace(".", "_"): name for name in (*default_schema().fields, *_BEYOND_THE_SCHEMA)}
+
+
+def record_of(flat: Document) -> dict[str, Any]:
+    """Return the record as the `evtx` parser would render it, as far as a document knows it."""
+
+    def first(*names: str) -> Any:
+        return next((flat[name] for name in names if flat.get(name) is not None), None)
+
+    head = {
+        "Provider": attributes(
+            Name=first("winlog.provider_name", "event.provider"), Guid=first("winlog.provider_guid")
+        ),
+        "EventID": whole(first("winlog.event_id", "event.code")),
+        "Version": whole(first("winlog.version")),
+        "Level": level(first("log.level", "winlog.level")),
+        "TaskDisplayName": first("winlog.task", "event.action"),
+        "Keywords": _OUTCOMES.get(str(first("event.outcome", "winlog.outcome"))),
+        "TimeCreated": attributes(SystemTime=_text(first("winlog.time_created", "@timestamp"))),
+        "EventRecordID": _whole_or_text(first("winlog.record_id")),
+        "Correlation": attributes(ActivityID=first("winlog.activity_id")),
+        "Execution": attributes(
+            ProcessID=whole(first("winlog.process.pid")), ThreadID=whole(first("winlog.process.thread.id"))
+        ),
+        "Channel": first("winlog.channel"),
+        "Computer": first("winlog.computer_name", "host.name"),
+        "Security": attributes(UserID=first("winlog.user.identifier")),
+    }
+    data = {name.removeprefix(EVENT_DATA): value for name, value in flat.items() if name.startswith(EVENT_DATA)}
+    if data:
+        return assembled(head, data)
+    found = {name.removeprefix(USER_DATA): value for name, value in flat.items() if name.startswith(USER_DATA)}
+    if not found:
+        return assembled(head, {})
+    return assembled(head, {str(found.get("xml_name") or "EventXML"): found}, of_user=True)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _whole_or_text(value: Any) -> Any:
+    """Return a number: some tools make a fraction of it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,49 @@
+"""In which form a tool wrote a Windows event, if a record is one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tocsin.sources.markers import is_categorised, lies_elsewhere
+from tocsin.sources.windows.forms import evtxecmd, exported, flat, nested
+
+Record = Mapping[str, Any]
+# The packages and Beats whose indices Windows events lie in.
+PACKAGES = frozenset(("system", "windows", "winlog", "winlogbeat"))
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to write Windows events: how it is told, and how it becomes what the `evtx` parser would render.
+
+    `marks` are members at the root of which each record of this form has one, and hardly any other document.
+    """
+
+    marks: tuple[str, ...]
+    recognises: Callable[[Record], bool]
+    record_of: Callable[[Record], Record]
+
+
+FORMS = (
+    Form(
+        ("Event", "System", "Event.System.Channel", "System.Channel", "Event.System.Computer", "System.Computer"),
+        nested.is_nested,
+        nested.record_of,
+    ),
+    Form(("Payload", "EventId"), evtxecmd.is_evtxecmd, evtxecmd.record_of),
+    Form(("Channel", "log_name"), flat.is_flat, flat.record_of),
+    Form(("LogName",), exported.is_exported, exported.record_of),
+)
+MARKS = tuple(mark for form in FORMS for mark in form.marks)
+
+
+def form_of(record: Record) -> Form | None:
+    """Return the form of a Windows event; None for a document of another kind, or one that says to be in ECS."""
+    if record.keys().isdisjoint(MARKS):
+        return None
+    form = next((form for form in FORMS if form.recognises(record)), None)
+    if form is None or is_categorised(record) or lies_elsewhere(record, PACKAGES):
+        return None
+    return form
