@@ -100,7 +100,7 @@ def winlogbeat(record: Record, version: str = "8.19.4") -> Record:
         "message": "Something happened.",
         "winlog": {
             "api": "wineventlog", "channel": head["Channel"], "computer_name": computer,
-            "event_id": str(head["EventID"]), "keywords": ["Audit Success"] if outcome else [],
+            "event_id": str(head["EventID"]), **({"keywords": ["Audit Success"]} if outcome else {}),
             "opcode": "Info", "process": {"pid": 3104, "thread": {"id": 4120}}, "task": _task(record),
             "provider_guid": f"{{{_attributes(record, 'Provider')['Guid']}}}", "version": head["Version"],
             "provider_name": _attributes(record, "Provider")["Name"], "record_id": head["EventRecordID"],
@@ -291,7 +291,7 @@ def nxlog(record: Record) -> Record:
         "ProviderGuid": f"{{{_attributes(record, 'Provider')['Guid']}}}", "Version": head["Version"],
         "Task": head["Task"], "OpcodeValue": head["Opcode"], "RecordNumber": head["EventRecordID"],
         "ExecutionProcessID": 3104, "ExecutionThreadID": 4120, "Channel": head["Channel"], **account,
-        "Message": "Something happened.", "Category": "Something", "Opcode": "Info",
+        "Message": "Something happened.", "Category": _task(record), "Opcode": "Info",
         **{name: _braced(name, value) for name, value in _data(record).items()},
         "EventReceivedTime": time[:19].replace("T", " "), "SourceModuleName": "in",
         "SourceModuleType": "im_msvistalog", "@version": "1", "host": "192.0.2.9", "port": 51422, "tags": [],

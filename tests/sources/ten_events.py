@@ -187,3 +187,4 @@ TEN: dict[str, tuple[Record, dict[str, Any]]] = {
         },
     ),
 }  # fmt: skip
+TEN["PowerShell 4104"][0]["Event"]["System"]["Task"] = _TASKS[4104]

@@ -68,18 +68,21 @@ _OF_BEATS = {
     "agent.*": "says who shipped it",
     "data_stream.*": "the index of a Beat is no data stream of the integration's",
     "ecs.version": "the version that the shipper wrote",
-    "event.action": "the name of the task, where the pipeline sets none, which a log has as a number",
     "event.created": "when the shipper read the event",
     "message": "the rendered message",
     "winlog.provider_guid": "as the provider's manifest spells it",
-    "winlog.keywords": "the names of the keywords",
-    "winlog.opcode": "the name of the opcode",
-    "winlog.task": "the name of the task",
     "winlog.user.*": "the account, looked up by the shipper",
 }
-_LESS_OF_A_HEAD = {
+_WITHOUT_A_TASK = {
+    "event.action": "the task is not written, whose name this is where the table has none",
+    "winlog.task": "not written",
+    "winlog.opcode": "not written",
     "winlog.provider_guid": "not written",
     "winlog.version": "not written",
+}
+_LESS_OF_A_HEAD = {
+    **_WITHOUT_A_TASK,
+    "winlog.keywords": "not written",
     "winlog.process.*": "not written",
     "event.outcome": "keywords are not written",
     "winlog.outcome": "keywords are not written",
@@ -95,7 +98,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     "Logstash": {**_OF_BEATS, "@version": "Logstash's own", "tags": "Logstash's own"},
     "Graylog": {**_OF_BEATS, "gl2_source_input": "Graylog's own", "source": "Graylog's own",
                 "_id": "Graylog's own", "timestamp": "Graylog's own"},
-    "EvtxECmd": {"winlog.provider_guid": "not written", "winlog.version": "not written"},
+    "EvtxECmd": _WITHOUT_A_TASK,
     "EvtxECmd --fj, xmltodict, python-evtx": {},
     "evtx_dump --separate-json-attributes, Chainsaw": {},
     "Velociraptor": {"@timestamp": "a fraction of seconds holds microseconds",

@@ -53,14 +53,8 @@ def _has_data(winlog: Document) -> bool:
 
 
 def flat_document(document: Document) -> dict[str, Any]:
-    """Return a shipped document flat, its names those of ECS.
-
-    Values that a search's `fields` wraps in lists are taken out, and a host that is a name is `host.name`.
-    """
+    """Return a shipped document flat, its names those of ECS; a host that is a name is `host.name`."""
     flat = _dotted(document) if winlog_of(document) is False else flatten(document)
-    for name, value in flat.items():
-        if name.startswith(("winlog.", "event.")) and isinstance(value, list) and len(value) == 1:
-            flat[name] = value[0]
     host = flat.get("host")
     if host is not None:
         del flat["host"]
@@ -89,7 +83,7 @@ def record_of(flat: Document) -> dict[str, Any]:
     """Return the record as the `evtx` parser would render it, as far as a document knows it."""
 
     def first(*names: str) -> Any:
-        return next((flat[name] for name in names if flat.get(name) is not None), None)
+        return next((_single(flat[name]) for name in names if flat.get(name) is not None), None)
 
     head = {
         "Provider": attributes(
@@ -110,13 +104,22 @@ def record_of(flat: Document) -> dict[str, Any]:
         "Computer": first("winlog.computer_name", "host.name"),
         "Security": attributes(UserID=first("winlog.user.identifier")),
     }
-    data = {name.removeprefix(EVENT_DATA): value for name, value in flat.items() if name.startswith(EVENT_DATA)}
+    data = _below(flat, EVENT_DATA)
     if data:
         return assembled(head, data)
-    found = {name.removeprefix(USER_DATA): value for name, value in flat.items() if name.startswith(USER_DATA)}
+    found = _below(flat, USER_DATA)
     if not found:
         return assembled(head, {})
     return assembled(head, {str(found.get("xml_name") or "EventXML"): found}, of_user=True)
+
+
+def _below(flat: Document, prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): _single(value) for name, value in flat.items() if name.startswith(prefix)}
+
+
+def _single(value: Any) -> Any:
+    """Return a value that the `fields` of a search wrap in a list."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _text(value: Any) -> str | None:
