@@ -68,6 +68,10 @@ class QueryError(TocsinError):
 class UnknownFieldError(QueryError):
     """A query that names a field that no schema knows: it may be one that no event has brought along yet."""
 
+    def __init__(self, message: str, *, field: str, hint: str, place: Place, text: str) -> None:
+        super().__init__(message, hint=hint, place=place, text=text)
+        self.field = field
+
 
 class UnsupportedError(TocsinError):
     """A thing that is well formed but that tocsin cannot run; `reason` is short enough to count by."""

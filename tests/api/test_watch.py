@@ -310,6 +310,30 @@ def test_an_export_is_imported_and_exported_again_without_loss(http):
     assert import_file(http, first, overwrite=True)["success"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_files_are_taken_in_any_unicode_encoding(http, encoding):
+    """PowerShell 5 writes UTF-16 with a mark, others UTF-8 with one; lines end as on Windows."""
+
+    def encoded(*lines):
+        return "\r\n".join([*lines, ""]).encode(encoding)
+
+    listed = {"list_id": "known", "name": "bekannt \u00fc", "type": "detection", "description": "d"}
+    item = {"list_id": "known", "item_id": "i", "name": "i", "type": "simple", "description": "d", "entries": [IS]}
+    texts = [orjson.dumps(one).decode() for one in (listed, item)]
+    files = {"file": ("lists.ndjson", encoded(*texts))}
+    told = http.post("/api/exception_lists/_import", files=files).json()
+    assert (told["success"], told["success_count"]) == (True, 2)
+    assert http.get("/api/exception_lists", params={"list_id": "known"}).json()["name"] == listed["name"]
+    assert import_file(http, encoded(orjson.dumps({**RULE, "name": "\u89c4\u5219"}).decode()))["success"]
+    names = [one["name"] for one in http.get("/api/detection_engine/rules/_find").json()["data"]]
+    assert names == ["\u89c4\u5219"]
+    http.post("/api/lists", json={"id": "names", "name": "names", "type": "keyword"}).raise_for_status()
+    files = {"file": ("names.txt", encoded("bad.exe", "Schl\u00fcssel.exe"))}
+    http.post("/api/lists/items/_import", params={"list_id": "names"}, files=files).raise_for_status()
+    exported = http.post("/api/lists/items/_export", params={"list_id": "names"}).text
+    assert exported == "Schl\u00fcssel.exe\nbad.exe\n"
+
+
 def import_file(http, content, **params):
     files = {"file": ("rules.ndjson", content)}
     return http.post("/api/detection_engine/rules/_import", files=files, params=params).json()

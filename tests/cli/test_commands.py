@@ -237,7 +237,59 @@ def test_a_faulty_rule_is_named_and_the_others_run(tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) == 3
     assert "did you mean `process.args`" in done.stderr
     assert "bad.toml:" in done.stderr
-    assert done.returncode == 2
+    assert done.returncode == 0, "one rule that cannot run does not spoil the hunt"
+    strict = tocsin("hunt", EXAMPLES, "--rules", rules, "-f", "ndjson", "--strict", cwd=tmp_path)
+    assert (strict.returncode, strict.stdout) == (2, done.stdout)
+    (rules / "worse.toml").write_text(
+        source.replace("c6453e73", "10000000").replace("process.args :", "process.args ::")
+    )
+    worse = tocsin("hunt", EXAMPLES, "--rules", rules, "-f", "json", cwd=tmp_path)
+    skipped = {"invalid query": 1, "field that no event has": 1}
+    assert (worse.returncode, json.loads(worse.stdout)["summary"]["rules_skipped"]) == (0, skipped)
+    alone = tocsin("hunt", EXAMPLES, "--rules", rules / "worse.toml", cwd=tmp_path)
+    assert (alone.returncode, "no rule can run" in alone.stderr) == (2, True)
+
+
+def _rule(name: str, query: str) -> str:
+    about = {"rule_id": name, "name": name, "type": "eql", "language": "eql", "severity": "low", "risk_score": 1}
+    return json.dumps({**about, "query": query}) + "\n"
+
+
+def test_rules_may_name_any_field_that_events_have(tmp_path: Path) -> None:
+    """Elasticsearch knows a field when an index has it, and fails a rule for one that none has."""
+    event = {"event": {"category": ["iam"]}, "aws": {"cloudtrail": {"request_parameters": "{policy=Quarantine}"}}}
+    (tmp_path / "events.ndjson").write_text(json.dumps({"@timestamp": "2026-01-02T03:04:05Z", **event}) + "\n")
+    (tmp_path / "rules.ndjson").write_text(
+        _rule("there", 'iam where aws.cloudtrail.request_parameters : "*quarantine*"')
+        + _rule("absent", 'iam where not aws.cloudtrail.no_such_field : "x"')
+        + _rule("optional", 'iam where not ?aws.cloudtrail.no_such_field : "x"')
+        + _rule("joined", 'sequence [iam where aws.cloudtrail.no_such_field == "x"] [iam where true]')
+    )
+    done = tocsin("hunt", "events.ndjson", "--rules", "rules.ndjson", "--all-indices", "-f", "json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    assert sorted(alert["kibana.alert.rule.name"] for alert in found["alerts"]) == ["optional", "there"]
+    assert found["summary"]["rules_skipped"] == {"field that no event has": 2}
+    assert done.returncode == 0
+    for query, code in (("aws.cloudtrail.request_parameters", 0), ("aws.cloudtrail.no_such_field", 2)):
+        asked = tocsin("query", f'iam where {query} : "*Quarantine*"', "events.ndjson", cwd=tmp_path)
+        assert asked.returncode == code
+        assert ("no_such_field" in asked.stderr) == (code == 2)
+
+
+def test_a_list_of_rules_names_the_files_that_were_not_read(tmp_path: Path) -> None:
+    (tmp_path / "good.ndjson").write_text(_rule("good", "any where true"))
+    (tmp_path / "latin.toml").write_bytes(b'[rule]\nname = "Schl\xfcssel"\n')
+    (tmp_path / "broken.toml").write_text("[rule]\nname = \n")
+    (tmp_path / "hunting.toml").write_text("[hunt]\n")
+    done = tocsin("rules", "list", "--rules", ".", cwd=tmp_path)
+    for told in (
+        "good",
+        "1 rules, 1 run",
+        "not read: latin.toml: byte 20 is not UTF-8",
+        "broken.toml",
+        "1 not a rule file",
+    ):
+        assert told in done.stdout
 
 
 def test_damaged_input_is_counted_and_kept(tmp_path: Path) -> None:

@@ -164,7 +164,8 @@ def test_a_folder_gives_what_it_can_and_accounts_for_the_rest(tmp_path: Path) ->
     (tmp_path / "good.toml").write_text(MINIMAL)
     (tmp_path / "twice.toml").write_text(MINIMAL)
     (tmp_path / "broken.toml").write_text("[rule\n")
-    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
+    (tmp_path / "binary.toml").write_bytes(b"[rule]\xff\xfe")
+    (tmp_path / "hunting.toml").write_text('[hunt]\nquery = ["""\nfrom logs-*\n"""]\n')
     (tmp_path / "old.toml").write_text(MINIMAL.replace('"1"', '"3"') + '[metadata]\nmaturity = "deprecated"\n')
     (tmp_path / "export.ndjson").write_text(json.dumps(KIBANA) + "\n{broken\n")
     (tmp_path / "version.lock.json").write_text("{}")
@@ -177,8 +178,35 @@ def test_a_folder_gives_what_it_can_and_accounts_for_the_rest(tmp_path: Path) ->
         "invalid rule",
         "invalid rule",
         "not a rule file",
+        "not a rule file",
         "repeated rule_id",
     ]
+
+
+def test_a_file_that_is_named_by_itself_has_to_hold_a_rule(tmp_path: Path) -> None:
+    (tmp_path / "hunting.toml").write_text("[hunt]\n")
+    (skipped,) = load_rules([str(tmp_path / "hunting.toml")]).skipped
+    assert (skipped.invalid, "no rule in this file" in skipped.message) == (True, True)
+
+
+ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_a_file_may_be_in_any_unicode_encoding_with_the_lines_of_windows(tmp_path: Path, encoding: str) -> None:
+    text = MINIMAL.lstrip().replace("A rule", "Zugriff auf Schl\u00fcssel")
+    (tmp_path / "rule.toml").write_bytes(text.replace("\n", "\r\n").encode(encoding))
+    exported = json.dumps({**KIBANA, "name": "\u89c4\u5219"}, ensure_ascii=False)
+    (tmp_path / "export.ndjson").write_bytes(f"{exported}\r\n{{}}\r\n".encode(encoding))
+    (tmp_path / "rule.json").write_bytes(json.dumps({**KIBANA, "rule_id": "9"}, indent=2).encode(encoding))
+    loaded = load_rules([str(tmp_path)])
+    assert not loaded.skipped
+    assert [rule.name for rule in loaded.rules] == ["\u89c4\u5219", KIBANA["name"], "Zugriff auf Schl\u00fcssel"]
+
+
+def test_an_array_of_rules_is_read(tmp_path: Path) -> None:
+    (tmp_path / "rules.json").write_text(json.dumps([KIBANA, {**KIBANA, "rule_id": "9"}]))
+    assert [rule.rule_id for rule in load_rules([str(tmp_path)]).rules] == [KIBANA["rule_id"], "9"]
 
 
 def test_a_faulty_query_is_placed_in_its_file(tmp_path: Path) -> None:

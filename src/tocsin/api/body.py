@@ -12,6 +12,7 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 
 from tocsin.api.answers import ApiError, bad_request
+from tocsin.text_encoding import as_utf8
 
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 
@@ -82,7 +83,7 @@ async def read_json(request: Request) -> dict[str, Any]:
 
 
 class Upload(NamedTuple):
-    """A file that a form brings along."""
+    """A file that a form brings along: a text in UTF-8, however it was encoded."""
 
     name: str
     data: bytes
@@ -94,7 +95,7 @@ async def read_upload(request: Request, what: str) -> Upload:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise bad_request(f"[file] is missing: {what}")
-        return Upload(file.filename or "", await file.read())
+        return Upload(file.filename or "", as_utf8(await file.read()))
 
 
 _FITS: dict[str, Callable[[Any], bool]] = {

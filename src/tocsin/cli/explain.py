@@ -76,7 +76,7 @@ def _ready(text: str, folders: list[str] | None) -> ReadyRule:
     except QueryError:
         if " where " not in text:  # else it is no rule's name, but a query with a fault: preparing it says which
             rule = find_rule(text, folders)
-    ready, skipped = prepare([rule])
+    ready, skipped = prepare([rule], open_fields=True)
     if skipped:
         raise RuleError(skipped[0].message)
     return ready[0]

@@ -12,6 +12,8 @@ import typer
 from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_of_rejected
 from tocsin.errors import InputError, TocsinError
 
+_SHOWN = 20  # rules of which it is told at length what is wrong
+
 if TYPE_CHECKING:
     from tocsin.detection.hunt import Report
     from tocsin.detection.schedule import Window
@@ -47,6 +49,10 @@ def hunt(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
     fail_on_alert: Annotated[
         bool, typer.Option("--fail-on-alert", help="Exit with 1 when there is an alert.")
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Exit with 2 when a rule is invalid, or names a field that no event has."),
     ] = False,
     all_indices: Annotated[
         bool,
@@ -86,7 +92,7 @@ def hunt(
     with progress_bar(inputs, quiet=quiet) as progress:
         report = hunting.run(inputs, kept, progress)
     kept.close()
-    report.skipped = ruleset.skipped
+    report.skipped = [*ruleset.skipped, *report.skipped]
     _write(report, chosen, output, quiet=quiet, show_skipped=show_skipped)
     if report.profile:
         from tocsin.cli.profile import show_profile
@@ -94,12 +100,15 @@ def hunt(
         show_profile(report.profile, report.rules)
     if not quiet:
         tell_of_rejected(kept)
-    raise typer.Exit(_exit_code(report, fail_on_alert))
+    raise typer.Exit(_exit_code(report, fail_on_alert, strict))
 
 
-def _exit_code(report: Report, fail_on_alert: bool) -> int:
+def _exit_code(report: Report, fail_on_alert: bool, strict: bool) -> int:
+    from tocsin.detection.hunt import NO_EVENT_HAS
+
     nothing_read = not report.total_events and report.rejects.anything
-    if nothing_read or any(s.invalid for s in report.skipped):
+    wrong = any(rule.invalid or rule.reason == NO_EVENT_HAS for rule in report.skipped)
+    if nothing_read or (strict and wrong):
         return 2
     return 1 if fail_on_alert and report.alerts else 0
 
@@ -138,9 +147,12 @@ def progress_bar(inputs: list[Any], *, quiet: bool) -> Any:
 
 
 def _complain_about(skipped: list[Skipped]) -> None:
-    for rule in skipped:
-        if rule.invalid:
-            print(rule.message, file=sys.stderr)
+    """Tell what is wrong with rules, with misspelt fields among it, of many only of the first."""
+    wrong = [rule for rule in skipped if rule.invalid or "did you mean" in rule.message]
+    for rule in wrong[:_SHOWN]:
+        print(rule.message, file=sys.stderr)
+    if len(wrong) > _SHOWN:
+        print(f"{len(wrong) - _SHOWN:,} more rules are like that: --show-skipped names them", file=sys.stderr)
 
 
 def _write(report: Report, chosen: Format, output: Path | None, *, quiet: bool, show_skipped: bool) -> None:

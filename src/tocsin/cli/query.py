@@ -42,14 +42,16 @@ def query(
     from tocsin.cli.hunt import parse_window
     from tocsin.cli.progress import progress_bar
     from tocsin.cli.results import show_results, show_sequences
+    from tocsin.detection.prepare import read_open
     from tocsin.detection.search import search
+    from tocsin.ecs import default_schema
     from tocsin.eql.compile import read
 
-    statement = read(text)
+    statement, unknown = read_open(text, default_schema(), read)
     inputs = inputs_of(events, source)
     kept = rejects_kept(rejects)
     with progress_bar(inputs, quiet=quiet) as progress:
-        found = search(statement, inputs, kept, parse_window(start, end), progress)
+        found = search(statement, unknown, inputs, kept, parse_window(start, end), progress)
     kept.close()
     columns = tuple(f.strip() for f in fields.split(",")) if fields else ()
     if found.sequences:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from rich import box
@@ -17,6 +18,7 @@ from tocsin.detection.prepare import ReadyRule, doubtful_fields, prepare
 from tocsin.detection.schedule import read_schedule, span, unread
 from tocsin.errors import RuleError
 from tocsin.investigation.guide import LiveQuery, guide_text, live_queries
+from tocsin.rules.load import Skipped
 from tocsin.rules.model import Rule
 
 
@@ -41,7 +43,7 @@ def print_rule(rule: Rule, locale: str) -> None:
 
 
 def _facts(rule: Rule) -> Table:
-    ready, skipped = prepare([rule])
+    ready, skipped = prepare([rule], open_fields=True)
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -109,13 +111,13 @@ def _replace_first_plugin(text: str, query: LiveQuery) -> str:
     return f"{text[:start]}**{query.label}**: `{shown}`{text[end + 2 :] if end >= 0 else ''}"
 
 
-def print_rules(rules: Sequence[Rule], skipped: Mapping[str, str]) -> None:
-    """Print one line a rule."""
+def print_rules(rules: Sequence[Rule], skipped: Mapping[str, str], unread: Sequence[Skipped] = ()) -> None:
+    """Print one line a rule. `skipped` says by `rule_id` why one does not run, `unread` what could not be read."""
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("severity", "risk", "rule", "type", "runs"):
         table.add_column(name)
     for rule in sorted(rules, key=lambda r: (-r.risk_score, r.name)):
-        runs = skipped.get(rule.name)
+        runs = skipped.get(rule.rule_id)
         table.add_row(
             Text(rule.severity, style=STYLES[rule.severity]),
             str(rule.risk_score),
@@ -126,3 +128,9 @@ def print_rules(rules: Sequence[Rule], skipped: Mapping[str, str]) -> None:
     console = wide_console(110)
     console.print(table)
     console.print(f"{len(rules):,} rules, {len(rules) - len(skipped):,} run")
+    for one in unread:
+        if one.invalid:
+            console.print(Text(f"not read: {one.message}", style="yellow"), soft_wrap=True)
+    others = Counter(one.reason for one in unread if not one.invalid)
+    if others:
+        console.print("passed over: " + ", ".join(f"{count:,} {reason}" for reason, count in others.most_common()))

@@ -29,7 +29,7 @@ def find_rule(rule: str, folders: list[str] | None) -> Rule:
     """Return the one rule that a file, an id, a name or a part of a name stands for. Raises RuleError."""
     from tocsin.rules.load import bundled_rules, load_rules
 
-    if rule.endswith((".toml", ".ndjson")):
+    if rule.endswith((".toml", ".ndjson", ".json")):
         loaded = load_rules([rule])
         if not loaded.rules:
             raise RuleError(loaded.skipped[0].message if loaded.skipped else f"{rule} holds no rule")
@@ -81,5 +81,8 @@ def list_rules(rules: _Paths = None) -> None:
     from tocsin.rules.load import bundled_rules, load_rules
 
     loaded = load_rules(rules) if rules else bundled_rules()
-    _ready, skipped = prepare(loaded.rules)
-    print_rules(loaded.rules, {s.name: s.reason for s in skipped})
+    ready, skipped = prepare(loaded.rules, open_fields=True)
+    running = {one.rule.rule_id for one in ready}
+    silent = [rule for rule in loaded.rules if rule.rule_id not in running]  # in the order of `skipped`
+    reasons = {rule.rule_id: one.reason for rule, one in zip(silent, skipped, strict=True)}
+    print_rules(loaded.rules, reasons, loaded.skipped)

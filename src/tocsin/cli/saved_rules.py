@@ -83,12 +83,13 @@ def _lines(names: Sequence[str], enable: bool) -> tuple[list[bytes], list[str]]:
     import orjson
 
     from tocsin.rules.load import load_rules
+    from tocsin.text_encoding import as_utf8
 
     lines: list[bytes] = []
     refused: list[str] = []
     for name in names:
         if name.endswith(".ndjson"):
-            given = Path(name).read_bytes().splitlines()
+            given = as_utf8(Path(name).read_bytes()).splitlines()
             lines += map(_enabled, given) if enable else given
             continue
         loaded = load_rules([name])

@@ -272,8 +272,11 @@ def _skipped(report: Report) -> Table:
     table = Table(title="rules not run", title_justify="left", box=box.SIMPLE)
     table.add_column("rule")
     table.add_column("reason")
+    table.add_column("why", overflow="fold")
     for rule in sorted(report.skipped, key=lambda r: (r.reason, r.name)):
-        table.add_row(Text(rule.name), Text(rule.reason))
+        table.add_row(
+            Text(rule.name), Text(rule.reason), Text(rule.message.splitlines()[0] if rule.message else "")
+        )
     return table
 
 

@@ -29,6 +29,7 @@ from tocsin.sources.inputs import Input
 from tocsin.sources.read import read_inputs
 
 MAX_ALERTS = 10_000  # a rule
+NO_EVENT_HAS = "field that no event has"  # the reason of a rule that could not match for that
 
 
 @dataclass
@@ -58,6 +59,7 @@ class Report:
     untimed: int = 0  # events that fitted a step of a sequence and had no time, once a step
     rules: list[ReadyRule] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
+    missing: frozenset[str] = frozenset()  # fields that rules name, and that neither a schema nor an event has
     rejects: Rejects = field(default_factory=Rejects)
     seconds: float = 0.0
     profile: HuntProfile | None = None
@@ -66,6 +68,13 @@ class Report:
     def total_events(self) -> int:
         """Events read."""
         return self.events.total()
+
+    def leave_out(self, rule: ReadyRule) -> None:
+        """Note that a rule could not match, for it names fields that no schema knows and no event had."""
+        self.matches.pop(rule.rule.rule_id, None)
+        self.rules = [one for one in self.rules if one is not rule]
+        told = "\n".join(text for name, text in rule.unknown.items() if name in self.missing)
+        self.skipped.append(Skipped(rule.rule.name, NO_EVENT_HAS, told))
 
     def capped(self) -> dict[str, int]:
         """Return, by rule id, the matches of rules that had more than became alerts."""
@@ -118,10 +127,12 @@ class Hunt:
                 progress(source)
 
         wanted = self.wanted(plan.program)
+        unseen = {name for rule in self.rules for name in rule.unknown}
         lap = profile.lap("preparing", started)
         for batch in read_ahead(read_inputs(inputs, wanted, rejects, opened)):
             lap = profile.lap("waiting for input", lap)
             report.events.update(batch.counts)
+            unseen -= {name for name in unseen if batch.table.column(name) is not None}
             fits = evaluator.matches(batch.table)
             lap = profile.lap("evaluating", lap)
             if self.window:
@@ -136,8 +147,12 @@ class Hunt:
                 progress(batch)
             lap = profile.lap("keeping matches", lap)
         lap = profile.lap("waiting for input", lap)
+        report.missing = frozenset(unseen)
         for rule in self.rules:
-            report.alerts += self._alerts(rule, found, sequences, report)
+            if unseen.isdisjoint(rule.unknown):
+                report.alerts += self._alerts(rule, found, sequences, report)
+            else:
+                report.leave_out(rule)
         report.untimed = sequences.untimed
         sequences.close()
         report.alerts.sort(key=lambda alert: alert.time)

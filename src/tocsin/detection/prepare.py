@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
-from tocsin.ecs import CATEGORY, TIMESTAMP, Schema, default_schema
+from tocsin.ecs import CATEGORY, TIMESTAMP, Field, FieldType, Schema, default_schema
 from tocsin.engine.candidates import TIEBREAKER, Ordering
 from tocsin.engine.graph import EventRule
 from tocsin.eql import syntax as s
@@ -24,11 +25,16 @@ from tocsin.rules.model import Rule
 
 @dataclass(frozen=True)
 class ReadyRule:
-    """A rule with its query in normal form; of a piped query, what each event must meet at least."""
+    """A rule with its query in normal form; of a piped query, what each event must meet at least.
+
+    `unknown` are the fields that no schema knows and that are not marked as optional, each with what to tell when
+    no event has it: the rule cannot match then.
+    """
 
     rule: Rule
     statement: s.Statement
     pipeline: Pipeline | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def index(self) -> tuple[str, ...]:
@@ -69,14 +75,21 @@ class ReadyRule:
 
 
 def prepare(
-    rules: Iterable[Rule], schema: Schema | None = None, types: Collection[str] | None = None
+    rules: Iterable[Rule],
+    schema: Schema | None = None,
+    types: Collection[str] | None = None,
+    *,
+    open_fields: bool = False,
 ) -> tuple[list[ReadyRule], list[Skipped]]:
-    """Return the rules that can run, of the types that can or else those of a hunt, and for each other why not."""
+    """Return the rules that can run, of the types that can or else those of a hunt, and for each other why not.
+
+    With `open_fields` a rule may name fields that the schema does not know: events may bring them along.
+    """
     schema = schema or default_schema()
     ready: list[ReadyRule] = []
     skipped: list[Skipped] = []
     for rule in rules:
-        result = _prepare(rule, schema, HUNTED if types is None else types)
+        result = _prepare(rule, schema, HUNTED if types is None else types, open_fields)
         if isinstance(result, ReadyRule):
             ready.append(result)
         else:
@@ -116,7 +129,25 @@ def _of_category(condition: s.Expression) -> s.EventQuery:
     return s.EventQuery(None, condition)
 
 
-def _prepare(rule: Rule, schema: Schema, types: Collection[str]) -> ReadyRule | Skipped:
+_Query = TypeVar("_Query", s.Statement, s.Statement | Pipeline)
+
+
+def read_open(
+    text: str, schema: Schema, reader: Callable[[str, Schema], _Query]
+) -> tuple[_Query, dict[str, UnknownFieldError]]:
+    """Return a query that may name fields which no schema knows, and what is said about each of these."""
+    unknown: dict[str, UnknownFieldError] = {}
+    while True:
+        try:
+            return reader(text, schema), unknown
+        except UnknownFieldError as error:
+            if error.field in unknown:
+                raise
+            unknown[error.field] = error
+            schema = schema.extended([Field(error.field, FieldType.OBJECT)])
+
+
+def _prepare(rule: Rule, schema: Schema, types: Collection[str], open_fields: bool) -> ReadyRule | Skipped:
     readers = _TYPES.get(rule.type, {}) if rule.type in types else {}
     language = rule.language or next(iter(readers), "")
     reader = readers.get(language)
@@ -127,7 +158,11 @@ def _prepare(rule: Rule, schema: Schema, types: Collection[str]) -> ReadyRule | 
     if not rule.query or not rule.query.strip():
         return Skipped(rule.name, "invalid rule", f"{rule.file or rule.name}: the rule has no query", invalid=True)
     try:
-        found = reader(rule.query, schema)
+        unknown: Mapping[str, UnknownFieldError] = {}
+        if open_fields:
+            found, unknown = read_open(rule.query, schema, reader)
+        else:
+            found = reader(rule.query, schema)
     except UnknownFieldError as error:
         return Skipped(rule.name, UNKNOWN_FIELD, explain_query_error(rule, error), invalid=True)
     except QueryError as error:
@@ -138,7 +173,8 @@ def _prepare(rule: Rule, schema: Schema, types: Collection[str]) -> ReadyRule | 
         message = f"{rule.name}: `| count` yields numbers, not events, so it cannot raise alerts"
         return Skipped(rule.name, "count pipe", message, invalid=True)
     try:
-        return ReadyRule(rule, narrowed(statement, filtered_by(rule, schema)), pipeline)
+        told = {name: explain_query_error(rule, error) for name, error in unknown.items()}
+        return ReadyRule(rule, narrowed(statement, filtered_by(rule, schema)), pipeline, told)
     except QueryError as error:
         message = f"{rule.file or rule.name}: in `filters`: {error}"
         return Skipped(rule.name, "invalid filter", message, invalid=True)
@@ -187,7 +223,7 @@ def doubtful_fields(ready: ReadyRule, schema: Schema | None = None) -> list[str]
     EQL and ES|QL refuse such a field, unless in EQL its author has marked it with `?`.
     """
     if ready.rule.type in ("eql", "esql"):
-        return []
+        return [f"no event is known to have the field `{name}`" for name in ready.unknown]
     schema = schema or default_schema()
     told = []
     for name in s.statement_fields(ready.statement):

@@ -49,7 +49,7 @@ def read_ruleset(paths: Sequence[str] | None, *, any_index: bool = False) -> Rul
     if kept is not None:
         return kept
     loaded = load_rules(names)
-    ready, skipped = prepare(loaded.rules)
+    ready, skipped = prepare(loaded.rules, open_fields=True)
     program = compile_rules(rule.event_rule(any_index=any_index) for rule in ready)
     ruleset = RuleSet(ready, [*loaded.skipped, *skipped], plan(program))
     if file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tocsin.detection.alert import Alert
@@ -12,6 +12,7 @@ from tocsin.detection.prepare import ReadyRule
 from tocsin.detection.schedule import Window
 from tocsin.engine.pipes import Hit, apply_pipes
 from tocsin.eql import syntax as s
+from tocsin.errors import UnknownFieldError
 from tocsin.rules.model import Rule
 from tocsin.sources.batch import Rejects
 from tocsin.sources.inputs import Input
@@ -31,18 +32,25 @@ class Found:
 
 def search(
     statement: s.Statement,
+    unknown: Mapping[str, UnknownFieldError],
     inputs: Iterable[Input],
     rejects: Rejects,
     window: Window,
     progress: Progress | None = None,
 ) -> Found:
-    """Run a query over every input."""
+    """Run a query over every input.
+
+    `unknown` is what to raise for each field that no schema knows, where no event has it either.
+    """
     started = time.perf_counter()
     rule = Rule(rule_id="query", name="query", type="eql", severity="low", risk_score=0)
     of_events = isinstance(statement.query, s.EventQuery)
     # The pipes of an event query see all matches at once, below; a count is no event to make an alert of.
     asked = s.Statement(statement.query) if of_events else statement
-    report = Hunt([ReadyRule(rule, asked)], window, max_alerts=_EVERY).run(inputs, rejects, progress)
+    ready = ReadyRule(rule, asked, unknown={name: str(error) for name, error in unknown.items()})
+    report = Hunt([ready], window, max_alerts=_EVERY).run(inputs, rejects, progress)
+    for name in report.missing:
+        raise unknown[name]
     if not of_events:
         return Found(report.total_events, time.perf_counter() - started, sequences=report.alerts)
     hits = [Hit(alert.event, alert.event) for alert in report.alerts]

@@ -174,6 +174,7 @@ class _Checker:
         hint = f"did you mean {suggestion}? " if near else ""
         raise UnknownFieldError(
             f"unknown field `{node.name}`",
+            field=node.name,
             hint=f"{hint}Write `?{node.name}` for a field that need not exist",
             place=node.place,
             text=self.text,

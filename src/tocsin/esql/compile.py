@@ -109,7 +109,11 @@ class Scope:
         elif there:
             hint = "a command before this one has left it out"
         return UnknownFieldError(
-            f"there is no column `{column.name}` here", hint=hint, place=column.place, text=self.text
+            f"there is no column `{column.name}` here",
+            field=column.name,
+            hint=hint,
+            place=column.place,
+            text=self.text,
         )
 
     def refuse(self, message: str, place: Place, hint: str = "") -> QueryError:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from tocsin.errors import Place, RuleError
 from tocsin.rules.model import Rule
+from tocsin.text_encoding import as_utf8, decode_text
 
 _QUERY = re.compile(r"""^query\s*=\s*("{3}|'{3}|"|')(\n?)""", re.MULTILINE)
 _TOML_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
@@ -36,23 +37,38 @@ def read_toml(text: str, file: str = "") -> Rule:
 
 
 def read_ndjson(data: bytes, file: str = "") -> Iterator[Rule | RuleError]:
-    """Yield the rules of a Kibana export; a line that is no valid rule yields its error.
+    """Yield the rules of a Kibana export, or of a JSON document: a rule or an array of rules.
 
-    Lines that hold other saved objects (exception lists, actions, the summary) are passed over.
+    What is no valid rule yields its error. Other saved objects (exception lists, actions, the summary) are passed
+    over.
     """
-    for number, line in enumerate(data.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            document = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            yield RuleError(f"line {number} is not valid JSON: {error}", file=file)
-            continue
-        if isinstance(document, dict) and "rule_id" in document:
+    for place, document in _documents(as_utf8(data)):
+        if isinstance(document, orjson.JSONDecodeError):
+            yield RuleError(f"{place} is not valid JSON: {document}", file=file)
+        elif isinstance(document, dict) and "rule_id" in document:
             try:
-                yield read_rule(document, file, f"line {number}: ")
+                yield read_rule(document, file, f"{place}: ")
             except RuleError as error:
                 yield error
+
+
+def _documents(data: bytes) -> Iterator[tuple[str, Any]]:
+    """Yield the documents of a file with their places; for a line that is not JSON its error."""
+    lines = [(number, line) for number, line in enumerate(data.splitlines(), 1) if line.strip()]
+    if lines:
+        try:
+            whole = orjson.loads(data) if len(lines) > 1 or lines[0][1].lstrip().startswith(b"[") else None
+        except orjson.JSONDecodeError:
+            whole = None
+        if whole is not None:
+            documents = whole if isinstance(whole, list) else [whole]
+            yield from ((f"document {number}", document) for number, document in enumerate(documents, 1))
+            return
+    for number, line in lines:
+        try:
+            yield f"line {number}", orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            yield f"line {number}", error
 
 
 def read_rule(document: Mapping[str, Any], file: str = "", where: str = "") -> Rule:
@@ -99,7 +115,7 @@ def query_place(file: str, query: str, place: Place) -> tuple[Place, str]:
     A file may hold other queries, those of its guide; the rule's is the one that reads as `query` does.
     """
     try:
-        text = Path(file).read_text("utf-8")
+        text = decode_text(Path(file).read_bytes())
     except (OSError, UnicodeDecodeError):
         return place, ""
     found = next((q for q in _QUERY.finditer(text) if text.startswith(query, q.end())), None)

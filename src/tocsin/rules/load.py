@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import resources
@@ -10,8 +11,12 @@ from pathlib import Path
 from tocsin.errors import RuleError
 from tocsin.rules.files import read_ndjson, read_toml
 from tocsin.rules.model import Rule
+from tocsin.text_encoding import as_utf8, decode_text
 
 RULE_FILES = frozenset((".toml", ".ndjson", ".json"))
+INVALID = "invalid rule"
+NO_RULE_FILE = "not a rule file"
+_RULE_TABLE = re.compile(r"^\s*\[+\s*\"?rule\b", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,8 @@ def load_rules(paths: Iterable[str]) -> RuleSet:
     """Read rules from files and folders. Raises RuleError for a path that does not exist or holds no rule file."""
     found = RuleSet()
     for path in paths:
-        for file in _files(Path(path)):
-            _load_file(file, found)
+        for file, named in _files(Path(path)):
+            _load_file(file, found, named=named)
     _drop_repeated(found)
     return found
 
@@ -52,42 +57,49 @@ def bundled_folder() -> Path:
     return Path(str(resources.files("tocsin.rules") / "windows"))
 
 
-def _files(path: Path) -> Iterator[Path]:
+def _files(path: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield rule files, each with whether it was named by itself."""
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix in RULE_FILES and p.is_file())
         if not files:
             raise RuleError(f"the folder {path} holds no rule files", hint="rules are .toml or .ndjson files")
-        yield from files
+        yield from ((file, False) for file in files)
     elif path.exists():
-        yield path
+        yield path, True
     else:
         raise RuleError(f"{path} does not exist", hint="name a rule file or a folder of rules")
 
 
-def _load_file(file: Path, found: RuleSet) -> None:
+def _load_file(file: Path, found: RuleSet, *, named: bool) -> None:
     name = str(file)
     try:
-        data = file.read_bytes()
-        if file.suffix == ".toml":
-            text = data.decode("utf-8")
-            if "[rule]" not in text and file.name.startswith(("_", "deprecated", "version", "pyproject")):
-                found.skipped.append(Skipped(name, "not a rule file", f"{name} holds no [rule]"))
-                return
-            _keep(read_toml(text, name), file, found)
-            return
-        any_rule = False
-        for rule in read_ndjson(data, name):
-            any_rule = True
+        rules = list(_rules_of(file, named=named))
+        for rule in rules:
             if isinstance(rule, RuleError):
-                found.skipped.append(Skipped(name, "invalid rule", rule.explain(), invalid=True))
+                found.skipped.append(Skipped(name, INVALID, rule.explain(), invalid=True))
             else:
                 _keep(rule, file, found)
-        if not any_rule:
-            found.skipped.append(Skipped(name, "not a rule file", f"{name} holds no rule"))
+        if not rules:
+            found.skipped.append(Skipped(name, NO_RULE_FILE, f"{name} holds no rule"))
     except RuleError as error:
-        found.skipped.append(Skipped(name, "invalid rule", error.explain(), invalid=True))
-    except (OSError, UnicodeDecodeError) as error:
-        found.skipped.append(Skipped(name, "invalid rule", f"{name}: {error}", invalid=True))
+        found.skipped.append(Skipped(name, INVALID, error.explain(), invalid=True))
+    except UnicodeDecodeError as error:
+        message = f"{name}: byte {error.start + 1} is not {error.encoding.upper()}; save the file as UTF-8"
+        found.skipped.append(Skipped(name, INVALID, message, invalid=True))
+    except OSError as error:
+        found.skipped.append(Skipped(name, INVALID, f"{name}: {error.strerror}", invalid=True))
+
+
+def _rules_of(file: Path, *, named: bool) -> Iterable[Rule | RuleError]:
+    """Return the rules of a file; none of one that lies in a folder of rules and shows none."""
+    data = file.read_bytes()
+    if file.suffix == ".toml":
+        text = decode_text(data)
+        # Elastic's repository keeps hunting queries, configurations and version locks beside its rules.
+        return [read_toml(text, str(file))] if named or _RULE_TABLE.search(text) else []
+    if file.suffix == ".json" and not named and b"rule_id" not in as_utf8(data):
+        return []
+    return read_ndjson(data, str(file))
 
 
 def _keep(rule: Rule, file: Path, found: RuleSet) -> None:
@@ -95,7 +107,7 @@ def _keep(rule: Rule, file: Path, found: RuleSet) -> None:
         found.skipped.append(Skipped(rule.name, "deprecated", f"{file}: the rule is deprecated"))
         return
     notes = {
-        note.name.removeprefix(file.stem + ".").removesuffix(".md"): note.read_text("utf-8")
+        note.name.removeprefix(file.stem + ".").removesuffix(".md"): decode_text(note.read_bytes())
         for note in sorted(file.parent.glob(f"{file.stem}.*.md"))
     }
     found.rules.append(rule.model_copy(update={"notes": notes}) if notes else rule)
