@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from tocsin.config import Config
 from tocsin.store.records import access
 from tocsin.store.records.access import local_actor
 
+_NUMBERS = itertools.count()
 PASSWORD = "correct horse battery"
 
 
@@ -41,7 +43,8 @@ class Running:
 
     def add_key(self, *scopes: str) -> str:
         with self.service.records.transaction() as session:
-            return access.add_key(session, local_actor("tests"), "-".join(scopes), scopes).encoded
+            name = f"{'-'.join(scopes)} {next(_NUMBERS)}"
+            return access.add_key(session, local_actor("tests"), name, scopes).encoded
 
 
 @contextmanager

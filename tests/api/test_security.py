@@ -175,11 +175,14 @@ def test_strict_headers(running):
 
 
 def test_changes_are_in_the_audit_log(running):
-    with running.http(running.add_key("admin")) as http:
+    key = running.add_key("admin")
+    with running.http(key) as http:
         http.post("/api/users", json={"name": "audited", "role": "viewer"})
         entries = http.get("/api/audit?size=50").json()["entries"]
     [entry] = [e for e in entries if e["target"] == "audited"]
-    assert (entry["action"], entry["actor"], entry["address"]) == ("user.add", "key:admin", "127.0.0.1")
+    id_ = base64.b64decode(key).decode().partition(":")[0]
+    assert (entry["action"], entry["actor_id"], entry["address"]) == ("user.add", f"key:{id_}", "127.0.0.1")
+    assert entry["actor"].startswith("key:admin ")
 
 
 def test_secrets_are_not_logged(running, caplog):

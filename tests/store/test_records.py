@@ -9,13 +9,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select, text
 
 from tocsin.store.records import access
 from tocsin.store.records.access import AccessError, Actor, Scope, local_actor
-from tocsin.store.records.database import Records, RecordsError
+from tocsin.store.records.database import Records, RecordsError, alembic_config
 from tocsin.store.records.migrations import versions as migrations
 from tocsin.store.records.models import ApiKey, AuditEntry, Base, User, WebSession
 
@@ -39,6 +40,7 @@ RELEASED = {
     "r0001_access.py": "0d251465ae2fb5c2757e00bf17f44f460a943b9f67485e5d6a1698bc95091c69",
     "r0002_watch.py": "ea6bbbe80f463808fb55de5b319d5943f0cbadb9828a9aba1297a430fd9e784f",
     "r0003_execution_uuid.py": "530a04aabaff7bcc4ab5c325cace4a6ae8a5d1f49e722e578529856269673a76",
+    "r0004_owners.py": "7e05a9b625f99d58410927903be4351d72cad18d67d771f5c3f043eb0d1eb5fd",
 }
 
 
@@ -171,6 +173,118 @@ def test_keys(records):
         assert access.check_key(session, key.encoded, "") is None
 
 
+def sign(session, name):
+    actor = access.check_password(session, name, PASSWORD, "10.0.0.1")
+    assert actor is not None
+    return actor
+
+
+def asked(session, key):
+    actor = access.check_key(session, key.encoded, "10.0.0.1")
+    assert actor is not None
+    return actor
+
+
+# A key's scopes, its owner's role when it is made and afterwards, and what the key may do then.
+DEMOTED = [
+    (["admin"], "admin", "viewer", {Scope.READ}),
+    (["admin"], "admin", "engineer", set(access.ROLES["engineer"])),
+    (["ingest", "read"], "engineer", "analyst", {Scope.READ}),
+    (["write_rules"], "engineer", "viewer", set()),
+    (["read"], "viewer", "admin", {Scope.READ}),
+]
+
+
+@pytest.mark.parametrize(("scopes", "before", "after", "may"), DEMOTED)
+def test_a_key_may_do_no_more_than_its_owner_may_now(records, scopes, before, after, may):
+    with records.transaction() as session:
+        access.add_user(session, ADMIN, "boss", "admin", PASSWORD)
+        access.add_user(session, ADMIN, "owner", before, PASSWORD)
+        owner = sign(session, "owner")
+        key = access.add_key(session, owner, "k", scopes)
+        made = access.check_key(session, key.encoded, "")
+        assert made is not None
+        child = access.add_key(session, made, "child", scopes)
+        access.change_user(session, ADMIN, "owner", role=after)
+    with records.transaction() as session:
+        for one in (key, child):
+            actor = access.check_key(session, one.encoded, "")
+            assert actor is not None
+            assert {scope for scope in Scope if actor.may(scope)} == may
+            assert actor.user_id == owner.user_id
+
+
+def test_what_a_key_makes_is_the_same_persons_and_ends_with_it(records):
+    with records.transaction() as session:
+        access.add_user(session, ADMIN, "owner", "admin", PASSWORD)
+        first = access.add_key(session, sign(session, "owner"), "first", ["admin"])
+        second = access.add_key(session, asked(session, first), "second", ["admin"])
+        third = access.add_key(session, asked(session, second), "third", ["read"])
+        other = access.add_key(session, sign(session, "owner"), "other", ["read"])
+    with records.transaction() as session:
+        assert access.revoke_keys(session, ADMIN, [first.id]) == [first.id, second.id, third.id]
+        assert [access.check_key(session, key.encoded, "") for key in (first, second, third)] == [None] * 3
+        assert access.check_key(session, other.encoded, "") is not None
+
+
+def test_names_of_keys_are_unique_for_an_owner_and_nobody_is_known_by_one(records):
+    with records.transaction() as session:
+        for name in ("a", "b"):
+            access.add_user(session, ADMIN, name, "engineer", PASSWORD)
+        keys = [access.add_key(session, sign(session, name), "same", ["read"]) for name in ("a", "b")]
+        actors = [access.check_key(session, key.encoded, "") for key in keys]
+        assert len({actor.id for actor in actors if actor}) == 2
+        with pytest.raises(AccessError, match="a key called `same` already"):
+            access.add_key(session, sign(session, "a"), "same", ["read"])
+        access.revoke_keys(session, ADMIN, [keys[0].id])
+        access.add_key(session, sign(session, "a"), "same", ["read"])
+
+
+def test_keys_of_before_belong_to_the_people_that_they_named(records):
+    """As the third migration left them: an owner's name, `key:NAME` for a key that a key had made."""
+    rows = [
+        ("k1", "one", "someone"), ("k2", "two", "key:one"), ("k3", "twin", "root"), ("k4", "twin", "root"),
+        ("k5", "lost", "key:twin"), ("k6", "self", "key:self"),
+    ]  # fmt: skip
+    with records.transaction() as session:
+        access.add_user(session, ADMIN, "someone", "viewer", PASSWORD)
+    config = alembic_config()
+    with records.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+        for id_, name, owner in rows:
+            values = {"id": id_, "name": name, "owner": owner, "now": "2026-11-20 10:00:00"}
+            connection.execute(
+                text(
+                    "INSERT INTO api_keys (id, name, secret_hash, scopes, owner, created) "
+                    "VALUES (:id, :name, 'x', '[\"read\"]', :owner, :now)"
+                ),
+                values,
+            )
+    records.upgrade()
+    with records.transaction() as session:
+        someone = access.find_user(session, "someone").id
+        found = {
+            key.id: (key.owner_id, key.made_by_key, key.revoked is None) for key in session.scalars(select(ApiKey))
+        }
+    assert found == {
+        "k1": (someone, None, True),
+        "k2": (someone, "k1", True),
+        "k3": (None, None, True),
+        "k4": (None, None, True),
+        "k5": (None, None, False),
+        "k6": (None, None, False),
+    }
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "a\x1b[2J", "\u202eexe.txt", "\u200b", "x" * 129])
+def test_names_hold_no_control_or_direction_characters(records, name):
+    with records.transaction() as session, pytest.raises(AccessError, match="printable"):
+        access.add_key(session, ADMIN, name, ["read"])
+    with records.transaction() as session, pytest.raises(AccessError, match="printable"):
+        access.add_user(session, ADMIN, name, "viewer")
+
+
 def test_sessions(records):
     with records.transaction() as session:
         access.add_user(session, ADMIN, "someone", "analyst", PASSWORD)
@@ -209,6 +323,7 @@ def test_every_change_is_in_the_audit_log(records):
     with records.transaction() as session:
         entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "session.begin")).one()
         assert (entry.actor, entry.address, entry.target) == ("someone", "10.1.1.1", "someone")
+        assert entry.actor_id == f"user:{actor.user_id}"
         assert PASSWORD not in str([vars(e) for e in session.scalars(select(AuditEntry))])
 
 

@@ -102,7 +102,7 @@ async def keys(request: Request, actor: Actor = Depends(allow(None))) -> Respons
                     "invalidated": key.revoked is not None,
                 }
                 for key in session.scalars(select(ApiKey).order_by(ApiKey.created))
-                if actor.may(Scope.ADMIN) or key.owner == actor.name
+                if actor.may(Scope.ADMIN) or actor.owns(key)
             ]  # fmt: skip
 
     return answer(request, {"api_keys": await run_in_threadpool(known)})
@@ -152,7 +152,7 @@ async def revoke_keys(request: Request, actor: Actor = Depends(allow(None))) -> 
         mine = [
             key.id
             for key in session.scalars(select(ApiKey).where(ApiKey.id.in_(ids)))
-            if actor.may(Scope.ADMIN) or key.owner == actor.name
+            if actor.may(Scope.ADMIN) or actor.owns(key)
         ]
         return access.revoke_keys(session, actor, mine)
 

@@ -56,8 +56,8 @@ async def audit(request: Request, size: int = Query(100, ge=1, le=1000)) -> Resp
             rows = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(size))
             return [
                 {
-                    "@timestamp": row.time.isoformat(), "actor": row.actor, "address": row.address,
-                    "action": row.action, "target": row.target, "detail": row.detail,
+                    "@timestamp": row.time.isoformat(), "actor": row.actor, "actor_id": row.actor_id,
+                    "address": row.address, "action": row.action, "target": row.target, "detail": row.detail,
                 }
                 for row in rows
             ]  # fmt: skip

@@ -66,7 +66,7 @@ async def eql_search(request: Request, index: str) -> Response:
     wait = body.get("wait_for_completion_timeout")
     limit = None if wait is None else seconds(wait, "wait_for_completion_timeout")
     keep = _keep_alive(body.get("keep_alive", "5d"))
-    running = service.searches.start(request.state.actor.name, work)
+    running = service.searches.start(request.state.actor.id, work)
     kept = body.get("keep_on_completion") in (True, "true", "")
     if limit is not None and await _still_runs(running, limit):
         return answer(request, _eql_answer(running, service.searches.keep(running, keep), None))
@@ -128,12 +128,12 @@ async def eql_get(request: Request, id: str) -> Response:
 async def eql_delete(request: Request, id: str) -> Response:
     """End an EQL search, and forget its answer."""
     _kept(request, id)
-    request.app.state.service.searches.drop(id, request.state.actor.name)
+    request.app.state.service.searches.drop(id, request.state.actor.id)
     return answer(request, {"acknowledged": True})
 
 
 def _kept(request: Request, id_: str) -> Running:
-    found: Running | None = request.app.state.service.searches.find(id_, request.state.actor.name)
+    found: Running | None = request.app.state.service.searches.find(id_, request.state.actor.id)
     if found is None:
         raise ApiError(404, "resource_not_found_exception", id_)
     return found

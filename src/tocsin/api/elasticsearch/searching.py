@@ -64,7 +64,7 @@ async def searched(request: Request, work: Callable[[EventStore, Clock], Any], t
     """Run a search and return its answer. Raises ApiError."""
     service = request.app.state.service
     limit = None if timeout is None else min(seconds(timeout, "timeout"), service.config.search_timeout)
-    running = service.searches.start(request.state.actor.name, lambda clock: work(service.store, clock), limit)
+    running = service.searches.start(request.state.actor.id, lambda clock: work(service.store, clock), limit)
     try:
         return await told_of(running)
     except asyncio.CancelledError:  # the client went away

@@ -41,6 +41,7 @@ ROLES: dict[str, frozenset[Scope]] = {
     "admin": frozenset(Scope),
 }
 SESSION_HOURS = 12
+_LOCAL = "local"  # the address of whoever uses the command line of this machine
 A_DAY = timedelta(days=1)
 SHORTEST_PASSWORD = 12  # characters
 LONGEST_PASSWORD = 1024
@@ -55,13 +56,34 @@ class AccessError(TocsinError):
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks: a name for the audit log, what it may do, and where it asks from."""
+    """Who asks: what it is called, what it may do, and where it asks from.
+
+    `id` is what it is known by: names may be given again. `user_id` is the person behind it, None for whoever uses
+    the command line of this machine; `key_id` is the key that a program asks with.
+    """
 
     name: str
     scopes: frozenset[Scope]
     address: str = ""
     role: str | None = None
     one_time: bool = False  # signed in with a one-time password, which must be changed first
+    user_id: int | None = None
+    key_id: str | None = None
+
+    @property
+    def id(self) -> str:
+        """What it is known by."""
+        if self.key_id is not None:
+            return f"key:{self.key_id}"
+        if self.user_id is not None:
+            return f"user:{self.user_id}"
+        return f"local:{self.name}" if self.address == _LOCAL else "unknown"
+
+    def owns(self, key: ApiKey) -> bool:
+        """Tell whether a key belongs to this person, or to the person whose key asks."""
+        if self.user_id is None:
+            return self.key_id is not None and self.key_id in (key.id, key.made_by_key)
+        return key.owner_id == self.user_id
 
     def may(self, scope: Scope) -> bool:
         """Tell whether it may do something."""
@@ -70,7 +92,7 @@ class Actor:
 
 def local_actor(name: str) -> Actor:
     """Return someone who uses the command line on this machine, and so may do everything."""
-    return Actor(name, frozenset(Scope), "local")
+    return Actor(name, frozenset(Scope), _LOCAL)
 
 
 def record(session: Session, actor: Actor, action: str, target: str, **detail: Any) -> None:
@@ -78,13 +100,14 @@ def record(session: Session, actor: Actor, action: str, target: str, **detail: A
     entry = AuditEntry(
         time=datetime.now(UTC),
         actor=actor.name[:160],
+        actor_id=actor.id[:64],
         address=actor.address[:64],
         action=action,
         target=target[:256],
         detail=detail,
     )
     session.add(entry)
-    log.info("%s %s", action, target, extra={"event.action": action, "user.name": actor.name})
+    log.info("%s %s", action, target, extra={"event.action": action, "user.name": actor.name, "user.id": actor.id})
 
 
 # ---- people
@@ -176,14 +199,14 @@ def check_password(session: Session, name: str, password: str, address: str) -> 
 
 
 def _as_actor(user: User, address: str) -> Actor:
-    return Actor(user.name, ROLES.get(user.role, frozenset()), address, user.role, user.one_time)
+    return Actor(user.name, ROLES.get(user.role, frozenset()), address, user.role, user.one_time, user.id)
 
 
 def ensure_admin(session: Session) -> str | None:
     """Add the user `admin` where there is no user at all; return the one-time password, None otherwise."""
     if session.scalar(select(User.id).limit(1)) is not None:
         return None
-    return add_user(session, Actor("tocsin", frozenset(Scope)), "admin", "admin")
+    return add_user(session, local_actor("tocsin"), "admin", "admin")
 
 
 # ---- programs
@@ -205,9 +228,18 @@ class MadeKey:
 def add_key(
     session: Session, actor: Actor, name: str, scopes: Collection[str], lives: timedelta | None = None
 ) -> MadeKey:
-    """Add a key that may do what `scopes` name, none of it more than its owner may. Raises AccessError."""
-    if not name or len(name) > 128:
-        raise AccessError("a key's name has 1 to 128 characters")
+    """Add a key that may do what `scopes` name, none of it more than its owner may. Raises AccessError.
+
+    A key that a key makes belongs to the same person, and is revoked with it.
+    """
+    if not name or len(name) > 128 or not name.isprintable():
+        raise AccessError("a key's name has 1 to 128 printable characters")
+    now = datetime.now(UTC)
+    same = select(ApiKey).where(
+        ApiKey.name == name, ApiKey.owner_id.is_not_distinct_from(actor.user_id), ApiKey.revoked.is_(None)
+    )
+    if any(key.expires is None or key.expires > now for key in session.scalars(same)):
+        raise AccessError(f"there is a key called `{name}` already", hint="revoke that one, or take another name")
     unknown = sorted(set(scopes) - set(Scope))
     if unknown or not scopes:
         raise AccessError(
@@ -218,13 +250,14 @@ def add_key(
     if beyond:
         raise AccessError(f"{actor.name} may not {', '.join(beyond)}, and so no key of theirs")
     made = MadeKey(secrets.token_hex(10), secrets.token_urlsafe(24))  # an id that begins with `-` is an option
-    now = datetime.now(UTC)
     key = ApiKey(
         id=made.id,
         name=name,
         secret_hash=_digest(made.secret),
         scopes=sorted(scopes),
         owner=actor.name,
+        owner_id=actor.user_id,
+        made_by_key=actor.key_id,
         created=now,
         expires=None if lives is None else now + lives,
     )
@@ -234,16 +267,25 @@ def add_key(
 
 
 def revoke_keys(session: Session, actor: Actor, ids: Sequence[str]) -> list[str]:
-    """Revoke keys; return those that were there and valid."""
-    found = session.scalars(select(ApiKey).where(ApiKey.id.in_(ids), ApiKey.revoked.is_(None))).all()
-    for key in found:
-        key.revoked = datetime.now(UTC)
-        record(session, actor, "key.revoke", key.id, name=key.name)
-    return [key.id for key in found]
+    """Revoke keys, and those that they have made; return those that were there and valid."""
+    revoked: list[str] = []
+    waiting = list(ids)
+    while waiting:
+        found = session.scalars(select(ApiKey).where(ApiKey.id.in_(waiting), ApiKey.revoked.is_(None))).all()
+        for key in found:
+            key.revoked = datetime.now(UTC)
+            record(session, actor, "key.revoke", key.id, name=key.name)
+        revoked += [key.id for key in found]
+        made = select(ApiKey.id).where(ApiKey.made_by_key.in_(waiting), ApiKey.revoked.is_(None))
+        waiting = list(session.scalars(made))
+    return revoked
 
 
 def check_key(session: Session, encoded: str, address: str) -> Actor | None:
-    """Return the program that a key is of, None for one that is wrong, revoked or has expired."""
+    """Return the program that a key is of, None for one that is wrong, revoked or has expired.
+
+    It may do what the key was given and what its owner may do now.
+    """
     try:
         id_, _, secret = base64.b64decode(encoded, validate=True).decode().partition(":")
     except ValueError:
@@ -253,10 +295,20 @@ def check_key(session: Session, encoded: str, address: str) -> Actor | None:
         return None
     if key.revoked is not None or (key.expires is not None and key.expires <= datetime.now(UTC)):
         return None
-    owner = session.scalar(select(User).where(User.name == key.owner))
-    if owner is not None and not owner.enabled:
-        return None
-    return Actor(f"key:{key.name}", frozenset(map(Scope, key.scopes)), address)
+    scopes = frozenset(map(Scope, key.scopes))
+    if key.owner_id is not None:
+        owner = session.get(User, key.owner_id)
+        if owner is None or not owner.enabled:
+            return None
+        scopes = _within(scopes, ROLES.get(owner.role, frozenset()))
+    return Actor(f"key:{key.name}", scopes, address, user_id=key.owner_id, key_id=key.id)
+
+
+def _within(scopes: frozenset[Scope], allowed: frozenset[Scope]) -> frozenset[Scope]:
+    """Return what a key may do whose owner may do what is allowed. `admin` stands for all scopes on both sides."""
+    if Scope.ADMIN in allowed:
+        return scopes
+    return allowed if Scope.ADMIN in scopes else scopes & allowed
 
 
 def _digest(secret: str) -> str:
@@ -277,12 +329,13 @@ class SignedIn:
 
 def sign_in(session: Session, actor: Actor) -> SignedIn:
     """Begin a session of someone whose password was right."""
-    user = find_user(session, actor.name)
     now = datetime.now(UTC)
     session.execute(delete(WebSession).where(WebSession.expires <= now))
     made = SignedIn(secrets.token_urlsafe(32), secrets.token_urlsafe(32))
     ends = now + timedelta(hours=SESSION_HOURS)
-    row = WebSession(token_hash=_digest(made.token), user_id=user.id, csrf=made.csrf, created=now, expires=ends)
+    row = WebSession(
+        token_hash=_digest(made.token), user_id=actor.user_id, csrf=made.csrf, created=now, expires=ends
+    )
     session.add(row)
     record(session, actor, "session.begin", actor.name)
     return made

@@ -57,8 +57,7 @@ class Records:
 
     def upgrade(self) -> None:
         """Bring the tables up to date. Raises RecordsError, also for tables of a newer tocsin."""
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS))
+        config = alembic_config()
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         with _reachable(self.name), self.engine.begin() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
@@ -90,6 +89,13 @@ class Records:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def alembic_config() -> Config:
+    """Return what Alembic has to know of the migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
 
 
 def chunks(values: Iterable[_T]) -> Iterator[list[_T]]:

@@ -75,7 +75,7 @@ class User(Base):
 
 
 class ApiKey(Base):
-    """A key of a program: its public part, the hash of its secret part, and what it may do."""
+    """A key of a program: its public part, the hash of its secret part, and what it may do at the most."""
 
     __tablename__ = "api_keys"
 
@@ -83,7 +83,11 @@ class ApiKey(Base):
     name: Mapped[str] = mapped_column(String(128))
     secret_hash: Mapped[str] = mapped_column(String(64))
     scopes: Mapped[list[str]]
-    owner: Mapped[str] = mapped_column(String(128))
+    owner: Mapped[str] = mapped_column(String(128))  # as they were called then; `owner_id` says who it is
+    owner_id: Mapped[int | None] = mapped_column(
+        Integer
+    )  # a user; None for whoever had this machine's command line
+    made_by_key: Mapped[str | None] = mapped_column(String(32))
     created: Mapped[datetime]
     expires: Mapped[datetime | None]
     revoked: Mapped[datetime | None]
@@ -111,6 +115,7 @@ class AuditEntry(Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True)
     time: Mapped[datetime]
     actor: Mapped[str] = mapped_column(String(160))
+    actor_id: Mapped[str | None] = mapped_column(String(64))
     address: Mapped[str] = mapped_column(String(64))
     action: Mapped[str] = mapped_column(String(64))
     target: Mapped[str] = mapped_column(String(256))
