@@ -19,17 +19,25 @@ class Step:
 
 
 Event = dict[str, Any]  # time in ms, key (None, or a list of values), kind
+View = tuple[int, int, Sequence[int]]  # from when to when events are known, by the time that each is held by
 Result = tuple[Any, tuple[int | None, ...]]
 
 
 def sequences(
-    steps: Sequence[Step], events: Sequence[Event], maxspan: int | None, until: str | None
+    steps: Sequence[Step],
+    events: Sequence[Event],
+    maxspan: int | None,
+    until: str | None,
+    view: View | None = None,
 ) -> set[Result]:
-    """Return (key, numbers of the events, None where one is missing) of each sequence."""
+    """Return (key, numbers of the events, None where one is missing) of each sequence.
+
+    Beyond a `view` whatever should be missing may be.
+    """
     steps = [step for step in steps for _ in range(step.runs)]
     order = sorted(range(len(events)), key=lambda n: (events[n]["time"], n))
     keys = {key for event in events for key in event["key"] if key is not None}
-    return {(key, found) for key in keys for found in _of_key(steps, events, order, key, maxspan, until)}
+    return {(key, found) for key in keys for found in _of_key(steps, events, order, key, maxspan, until, view)}
 
 
 def _of_key(
@@ -39,6 +47,7 @@ def _of_key(
     key: Any,
     maxspan: int | None,
     until: str | None,
+    view: View | None,
 ) -> list[tuple[int | None, ...]]:
     mine = [number for number in order if key in events[number]["key"]]
     wanted = [step.kind for step in steps if not step.missing]
@@ -60,7 +69,8 @@ def _of_key(
             (complete if step == len(wanted) - 1 else waiting[step]).append(reached)
         if events[number]["kind"] == until:
             waiting = [[] for _ in wanted]
-    return [_placed(steps, found) for found in complete if _missing(steps, events, mine, found, maxspan or 0)]
+    span = maxspan or 0
+    return [_placed(steps, found) for found in complete if _missing(steps, events, mine, found, span, view)]
 
 
 def _placed(steps: Sequence[Step], found: list[int]) -> tuple[int | None, ...]:
@@ -69,7 +79,12 @@ def _placed(steps: Sequence[Step], found: list[int]) -> tuple[int | None, ...]:
 
 
 def _missing(
-    steps: Sequence[Step], events: Sequence[Event], mine: Sequence[int], found: list[int], span: int
+    steps: Sequence[Step],
+    events: Sequence[Event],
+    mine: Sequence[int],
+    found: list[int],
+    span: int,
+    view: View | None,
 ) -> bool:
     """Is there, for some start of a span that holds the sequence, no event of those that should be missing?"""
     at = [mine.index(number) for number in found]
@@ -88,11 +103,15 @@ def _missing(
             )
         elif any(events[n]["kind"] == step.kind for n in mine[at[reached - 1] + 1 : at[reached]]):
             return False
+    if view is not None:
+        start, end, held = view
+        before = start - 1 - held[found[-1]] + last if before is None else before
+        behind = end - held[found[0]] + first if behind is None else behind
     if steps[0].missing and steps[-1].missing:
         return before is None or behind is None or behind - before > span
     if steps[0].missing:
         return before is None or before < last - span
-    return behind is None or behind > first + span
+    return not steps[-1].missing or behind is None or behind > first + span
 
 
 def _nearest(

@@ -47,7 +47,10 @@ class Plan:
 
 @dataclass
 class Window:
-    """What a rule sees at a tick: the events of its window, those of the history before, and what it remembers."""
+    """What a rule sees at a tick: the events of its window, those of the history before, and what it remembers.
+
+    The window ends with its `tick`, and holds what had come in `before` another.
+    """
 
     plan: Plan
     tick: int
@@ -116,7 +119,10 @@ def of_events(window: Window) -> Iterable[Identity]:
 
 
 def of_sequences(steps: str, maxspan: int, until: str | None = None, *, by_host: bool = True) -> Any:
-    """Return a finder of sequences: a letter a step, `!` before one that should be missing; maxspan in minutes."""
+    """Return a finder of sequences: a letter a step, `!` before one that should be missing; maxspan in minutes.
+
+    Beyond the window whatever should be missing may be there.
+    """
     named = [plain_sequences.Step(step[-1], missing=step[0] == "!") for step in steps.split()]
 
     def find(window: Window) -> Iterable[Identity]:
@@ -125,7 +131,8 @@ def of_sequences(steps: str, maxspan: int, until: str | None = None, *, by_host:
             {"time": event.time, "key": [event.host if by_host else "all"], "kind": event.name}
             for event in ordered
         ]
-        found = plain_sequences.sequences(named, events, maxspan * MINUTE, until)
+        view = (window.tick - window.plan.look_back, window.tick, [window.plan.held(event) for event in ordered])
+        found = plain_sequences.sequences(named, events, maxspan * MINUTE, until, view)
         places = sorted(tuple(n for n in result if n is not None) for _, result in found)
         return [("events", *(ordered[n].id for n in some)) for some in places]
 

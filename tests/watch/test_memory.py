@@ -98,8 +98,8 @@ def test_what_shares_no_key_with_a_needed_step_makes_no_difference(events, cuts)
         for part in parts:
             every.add(part)
         rows = every.window(window, START + 60 * SECOND)
-        expected = [] if rows is None else of_sequences(one_rule, rows)
-        assert ([] if some is None else of_sequences(one_rule, some)) == expected, one_rule.rule.query
+        expected = [] if rows is None else of_sequences(one_rule, rows, window)
+        assert ([] if some is None else of_sequences(one_rule, some, window)) == expected, one_rule.rule.query
 
 
 @given(

@@ -37,6 +37,9 @@ RULES = [
     rule("sequence-ingested", f"sequence by host.name with maxspan=8m {_STEPS}", timestamp_override=INGESTED),
     rule("until", f'sequence with maxspan=8m {_STEPS} until [process where process.name == "c"]'),
     rule("missing", f"sequence with maxspan=2m {_STEPS.replace('] [', '] ![')}"),
+    rule("missing-ingested", f"sequence by host.name with maxspan=7m {_STEPS.replace('] [', '] ![')}",
+         timestamp_override=INGESTED),
+    rule("missing-first", f"sequence by host.name with maxspan=6m !{_STEPS}"),
     rule("suppressed", A, alert_suppression={"group_by": ["host.name"]}),
     rule(
         "suppressed-long", A, timestamp_override=INGESTED,

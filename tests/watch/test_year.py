@@ -51,6 +51,20 @@ def kinds(name):
             {"query": f"sequence by host.name with maxspan=2m {PAIR.replace('] [', '] ![')}"},
             plain.of_sequences("a !b", 2), "ab",
         ),
+        "missing-first": (
+            {
+                "query": "sequence by host.name with maxspan=7m "
+                '![process where process.name == "b"] [process where process.name == "a"]'
+            },
+            plain.of_sequences("!b a", 7), "ab",
+        ),
+        "missing-around": (
+            {
+                "query": 'sequence with maxspan=3m ![process where process.name == "c"] '
+                '[process where process.name == "a"] ![process where process.name == "b"]'
+            },
+            plain.of_sequences("!c a !b", 3, by_host=False), "abc",
+        ),
         "sample": ({"query": f"sample by host.name {PAIR}"}, plain.of_samples, "ab"),
         "threshold": (
             {**every, "type": "threshold", "threshold": {"field": ["host.name"], "value": 3}},
@@ -103,8 +117,10 @@ def rules_of(rng, count):
             f"{kind}-{number}", **{**fields, "from": f"now-{look_back}m", "interval": f"{interval}m"},
             **({"timestamp_override": INGESTED} if by_arrival else {}),
         )  # fmt: skip
+        # A rule that begins or ends with a missing event looks back further: as long as the event may take.
+        reach = {"missing": 2, "missing-first": 7, "missing-around": 3}.get(kind, 0)
         plan = Plan(
-            kind, interval * MINUTE, look_back * MINUTE, by_arrival, find,
+            kind, interval * MINUTE, (look_back + reach) * MINUTE, by_arrival, find,
             frozenset(names), fields.get("max_signals", 100), 60 * MINUTE,
         )  # fmt: skip
         found[document["rule_id"]] = (document, plan)

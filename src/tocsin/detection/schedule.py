@@ -42,11 +42,15 @@ class Window:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How often a rule is due (`interval`, in nanoseconds), and its window in date math."""
+    """How often a rule is due (`interval`, in nanoseconds), and its window in date math.
+
+    Windows begin `reach` nanoseconds before that, for a rule that has to know what came before its events.
+    """
 
     interval: int
     start: str
     end: str = "now"
+    reach: int = 0
 
     def ticks(self, after: int, upto: int) -> Iterator[int]:
         """Yield the moments, behind one and up to another, at which the rule is due, in nanoseconds since 1970."""
@@ -56,7 +60,8 @@ class Schedule:
     def window(self, tick: int) -> Window:
         """Return what the rule reads at a tick."""
         now = _EPOCH + timedelta(microseconds=tick // 1000)
-        return Window(*(to_nanoseconds(parse_date_math(text, now)) for text in (self.start, self.end)))
+        start, end = (to_nanoseconds(parse_date_math(text, now)) for text in (self.start, self.end))
+        return Window(start - self.reach, end)
 
     @cached_property
     def overlap(self) -> int:

@@ -37,6 +37,18 @@ class Fits(NamedTuple):
     places: Codes
 
 
+class View(NamedTuple):
+    """The span of time (nanoseconds, `end` excluded) whose events are known, by the times `held` (events).
+
+    These are the events' own times, or when they came in. Beyond the span an event that should be missing may be
+    there: a sequence for which that could matter is not found.
+    """
+
+    start: int
+    end: int
+    held: Codes
+
+
 class Partials(NamedTuple):
     """Sequences that got equally far: `keys` (n), and the `places` (n, stages, 3) of their events."""
 
@@ -83,9 +95,12 @@ def _none_of(stages: int) -> Partials:
 
 
 class SequenceMatcher:
-    """Finds the sequences of one query. Feed it fits of every step, each feed behind the one before in time."""
+    """Finds the sequences of one query. Feed it fits of every step, each feed behind the one before in time.
 
-    def __init__(self, query: s.Sequence, ceiling: int = CEILING) -> None:
+    Without a `view` there are no events but those that it is fed with.
+    """
+
+    def __init__(self, query: s.Sequence, ceiling: int = CEILING, view: View | None = None) -> None:
         self._stages = tuple(number for number, step in enumerate(query.steps) for _ in range(step.runs))
         missing = {number for number, step in enumerate(query.steps) if step.missing}
         self._wanted = [n for n, step in enumerate(self._stages) if step not in missing]
@@ -93,6 +108,7 @@ class SequenceMatcher:
         self._until = len(query.steps) if query.until else None
         self._maxspan = None if query.maxspan is None else query.maxspan * 1_000_000
         self._ceiling = ceiling
+        self._view = view
         # State: behind each wanted stage but the last what waits; unwanted events; what waits for a missing end.
         self._waiting = [_none_of(n + 1) for n in range(len(self._wanted) - 1)]
         self._seen = {step: no_fits() for step in missing}
@@ -214,11 +230,20 @@ class SequenceMatcher:
         """Tell whether some span of maxspan holds each sequence and no unwanted event."""
         span = self._maxspan or 0  # the checker asks for maxspan where events are missing
         leading, trailing = self._unwanted[0] < self._wanted[0], self._unwanted[-1] > self._wanted[-1]
+        first, last = partials.places[:, 0], partials.places[:, -1]
+        if self._view is not None:
+            start, end, held = self._view
+            # By an event's own time the view reaches as far from it as by the time that it is held by.
+            before = np.where(in_front, before, start - 1 + last[:, TIME] - held[last[:, EVENT]])
+            behind = np.where(at_end, behind, end + first[:, TIME] - held[first[:, EVENT]])
+            in_front = at_end = np.ones(len(first), np.bool_)
         if leading and trailing:
             return ~in_front | ~at_end | (behind - before > span)
         if leading:
-            return ~in_front | (before < partials.places[:, -1, TIME] - span)
-        return ~at_end | (behind > partials.places[:, 0, TIME] + span)
+            return ~in_front | (before < last[:, TIME] - span)
+        if trailing:
+            return ~at_end | (behind > first[:, TIME] + span)
+        return np.ones(len(first), np.bool_)
 
     # ---- bounds
 

@@ -56,7 +56,7 @@ Find = Callable[[WatchedRule, pa.Table, Asking], list[Finding]]
 
 
 def _events(rule: WatchedRule, rows: pa.Table, asking: Asking) -> list[Finding]:
-    return of_events(rule, rows) if rule.ready.joined is None else of_sequences(rule, rows)
+    return of_events(rule, rows) if rule.ready.joined is None else of_sequences(rule, rows, asking.window)
 
 
 def _threshold(rule: WatchedRule, rows: pa.Table, asking: Asking) -> list[Finding]:

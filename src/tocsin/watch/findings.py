@@ -12,9 +12,11 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tocsin.detection.schedule import Window
 from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
 from tocsin.engine.candidates import TIEBREAKER, Candidates, Ordering, Places
 from tocsin.engine.pipes import Hit, apply_pipes
+from tocsin.engine.sequence import SequenceMatcher, View
 from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
 from tocsin.watch import memory as m
@@ -71,8 +73,12 @@ def of_events(rule: WatchedRule, rows: pa.Table) -> list[Finding]:
     return [hit.event for hit in apply_pipes(pipes, hits)]
 
 
-def of_sequences(rule: WatchedRule, rows: pa.Table) -> list[Finding]:
-    """Return the sequences, or samples, that the events make."""
+def of_sequences(rule: WatchedRule, rows: pa.Table, window: Window) -> list[Finding]:
+    """Return the sequences, or samples, that the events of a window make.
+
+    One that should begin or end with a missing event is found when the window holds all the time in which the
+    event may come.
+    """
     query = rule.ready.joined
     assert query is not None
     table = EventTable(_columns(rows), rows.num_rows, _SCHEMA.extended(Field(n, k) for n, k in rule.types.items()))
@@ -81,7 +87,11 @@ def of_sequences(rule: WatchedRule, rows: pa.Table) -> list[Finding]:
     of_steps = [np.flatnonzero(steps == number) for number in range(len(s.steps_of(query)))]
     # An event that fits several steps has a row for each, and is one event all the same.
     candidates.add(table, of_steps, _SameEvents(table, _numbered(rows)))
-    hits = [Hit(result, {}) for result in candidates.results()]
+    times, helds = rows.column(m.ORDER).to_numpy(), rows.column(m.TIME).to_numpy()
+    matcher = None
+    if isinstance(query, s.Sequence) and window.start is not None and window.end is not None:
+        matcher = SequenceMatcher(query, view=View(window.start, window.end, helds))
+    hits = [Hit(result, {}) for result in candidates.results(matcher)]
     hits = apply_pipes(rule.ready.statement.pipes, hits)
     needed = sorted({event for hit in hits for event in hit.event.events if event is not None})
     some = rows.take(pa.array(needed, pa.int64()))
@@ -91,7 +101,6 @@ def of_sequences(rule: WatchedRule, rows: pa.Table) -> list[Finding]:
             needed, some.column(m.INDEX).to_pylist(), some.column(m.ID).to_pylist(), strict=True
         )
     }
-    times, helds = rows.column(m.ORDER).to_numpy(), rows.column(m.TIME).to_numpy()
     found = []
     for hit in hits:
         events = hit.event.events

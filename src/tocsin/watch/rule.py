@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -118,12 +118,25 @@ def watched(
     also: tuple[str, ...] = (),
 ) -> WatchedRule:
     """Return a rule for the watch."""
+    schedule = replace(schedule, reach=_reach(ready))
     found = WatchedRule(uuid, ready, schedule, revision, also=also)
     types = {}
     for name in found.kept:
         known = schema.find(name)
         types[name] = known.type if known else FieldType.KEYWORD
     return WatchedRule(uuid, ready, schedule, revision, types, also)
+
+
+def _reach(ready: ReadyRule) -> int:
+    """Return how much further back a rule looks (nanoseconds): so long as what is missing at an end has to be.
+
+    Only when maxspan has passed is it known that nothing has come behind a sequence, and its first event has to be
+    in the window still; what should be missing in front may stand maxspan before an event of the window.
+    """
+    query = ready.joined
+    if not isinstance(query, s.Sequence) or not (query.steps[0].missing or query.steps[-1].missing):
+        return 0
+    return (query.maxspan or 0) * 1_000_000
 
 
 def suppressed_by(rule: Rule) -> tuple[str, ...]:

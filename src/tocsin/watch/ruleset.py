@@ -64,6 +64,7 @@ def _entry(session: Session, stored: StoredRule, schema: Schema, now: int) -> En
         schedule = read_schedule(rule)
         ready, until = ready_rule(session, rule, stored.id, schema, now)
         watched_rule = watched(stored.id, ready, schedule, schema, stored.revision)
+        schedule = watched_rule.schedule
     except RuleError as error:
         failure = error.message
     return Entry(
