@@ -19,26 +19,31 @@ Key = int | str
 
 @dataclass(frozen=True)
 class Kind:
-    """What a kind of event means: ECS categorisation, action and outcome."""
+    """What a kind of event means: ECS categorisation, action and outcome.
+
+    `source` says what this follows, where that is not what the whole dataset follows.
+    """
 
     category: tuple[str, ...]
     type: tuple[str, ...]
     action: str | None = None
     outcome: str | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
     """`source`, the name of a value in a record, becomes ECS field `target` by way of `convert`.
 
-    `events` limits the row to some kinds of event. Of several rows with one target the last with a value wins; a
-    target that holds many values (`related.*`) gathers them all.
+    `events` limits the row to some kinds of event, `but_for` keeps it from some. Of several rows with one target
+    the last with a value wins; a target that holds many values (`related.*`) gathers them all.
     """
 
     source: str
     target: str
     convert: Converter = text
     events: frozenset[Key] = frozenset()
+    but_for: frozenset[Key] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class Derived:
 class Dataset:
     """The mapping of one channel, provider or product, and where its events land.
 
-    Values of a record that are kept under their own names lie below `kept`.
+    Values of a record that are kept under their own names lie below `kept`; `source` says what the tables follow.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Dataset:
     default: Kind = Kind((), ())
     derived: Sequence[Derived] = ()
     kept: str = "winlog.event_data"
+    source: str = ""
 
     def kind(self, key: Key) -> Kind:
         """Return what a kind of event means here."""
@@ -76,7 +82,7 @@ class Dataset:
 
     def rows_of(self, key: Key) -> list[Row]:
         """Return the rows that hold for a kind of event."""
-        return [row for row in self.rows if not row.events or key in row.events]
+        return [row for row in self.rows if (not row.events or key in row.events) and key not in row.but_for]
 
     def derived_of(self, key: Key) -> list[Derived]:
         """Return what is worked out for a kind of event."""
@@ -96,7 +102,13 @@ def register(dataset: Dataset) -> Dataset:
     return dataset
 
 
-def rows(source: str, *targets: tuple[str, Converter] | str, events: Sequence[Key] = ()) -> tuple[Row, ...]:
+def rows(
+    source: str,
+    *targets: tuple[str, Converter] | str,
+    events: Sequence[Key] = (),
+    but_for: Sequence[Key] = (),
+) -> tuple[Row, ...]:
     """Return a row for each target of one source."""
     pairs = ((target, text) if isinstance(target, str) else target for target in targets)
-    return tuple(Row(source, target, convert, frozenset(events)) for target, convert in pairs)
+    limits = frozenset(events), frozenset(but_for)
+    return tuple(Row(source, target, convert, *limits) for target, convert in pairs)

@@ -99,14 +99,14 @@ class Readers(dict[str, Reader | None]):
 
     def _find(self, field: str) -> Reader | None:
         rows = [row for row in self.dataset.rows_of(self.key) if row.target == field]
+        derived_from = [derived for derived in self.dataset.derived_of(self.key) if derived.target == field]
         if field.startswith("related."):
-            return _gathering(rows) if rows else None
+            return _gathering(rows, derived_from) if rows or derived_from else None
         reader = self._head.get(field) or self._kept(field)
         if rows:
             reader = _first_of(rows[::-1], reader)
-        for derived in self.dataset.derived_of(self.key):
-            if derived.target == field:
-                reader = _worked_out(derived, reader)
+        for derived in derived_from:
+            reader = _worked_out(derived, reader)
         return reader
 
 
@@ -131,11 +131,13 @@ def _worked_out(derived: Derived, otherwise: Reader | None) -> Reader:
     return read
 
 
-def _gathering(rows: Sequence[Row]) -> Reader:
+def _gathering(rows: Sequence[Row], derived: Sequence[Derived]) -> Reader:
     pairs = [(row.source, row.convert) for row in rows]
+    worked_out = [_worked_out(one, None) for one in derived]
 
     def read(record: Readable) -> list[Any] | None:
-        return gathered(convert(raw) for source, convert in pairs if (raw := record.text(source)) is not None)
+        values = [convert(raw) for source, convert in pairs if (raw := record.text(source)) is not None]
+        return gathered([*values, *(reader(record) for reader in worked_out)])
 
     return read
 

@@ -1,4 +1,4 @@
-"""The System and Application channels: services above all."""
+"""The System and Application channels, and any other: who acts, and services above all."""
 
 from tocsin.sources.mapping import Dataset, Kind, register, rows
 
@@ -7,15 +7,32 @@ KINDS = {
     7045: Kind(("iam", "configuration"), ("admin", "change"), "service-installed"),
 }
 
+_SUBJECT = (
+    *rows("SubjectUserSid", "user.id"),
+    *rows("SubjectUserName", "user.name", "related.user"),
+    *rows("SubjectDomainName", "user.domain"),
+)
 ROWS = (
     *rows("ServiceName", "service.name"),
     *rows("ServiceType", "service.type", events=(7045,)),
-    *rows("SubjectUserName", "user.name", "related.user", events=(104,)),
-    *rows("SubjectDomainName", "user.domain", events=(104,)),
     *rows("AccountName", "winlog.event_data.AccountName", events=(7045,)),
+    *_SUBJECT,
 )
 
-SYSTEM = register(Dataset("system.system", "system", "logs-system.system-default", KINDS, ROWS))
-APPLICATION = register(Dataset("system.application", "system", "logs-system.application-default", {}, ()))
-# Any other channel, as Winlogbeat ships it: the record as it is.
-OTHER = register(Dataset("winlog.winlog", "winlog", "logs-winlog.winlog-default", {}, ()))
+SYSTEM = register(
+    Dataset(
+        "system.system",
+        "system",
+        "logs-system.system-default",
+        KINDS,
+        ROWS,
+        source="Winlogbeat; what 104 and 7045 mean is tocsin's own",
+    )
+)
+APPLICATION = register(
+    Dataset("system.application", "system", "logs-system.application-default", {}, _SUBJECT, source="Winlogbeat")
+)
+# As Winlogbeat ships it: the record as it is.
+OTHER = register(
+    Dataset("winlog.winlog", "winlog", "logs-winlog.winlog-default", {}, _SUBJECT, source="Winlogbeat")
+)
