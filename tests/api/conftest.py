@@ -16,6 +16,7 @@ import uvicorn
 from elasticsearch import Elasticsearch
 
 from tocsin.api.app import create_app
+from tocsin.api.connections import GuardedProtocol
 from tocsin.api.service import Service, open_service
 from tocsin.config import Config
 from tocsin.store.records import access
@@ -53,7 +54,13 @@ def run_service(folder: Path, **settings) -> Iterator[Running]:
     service = open_service(config)
     server = uvicorn.Server(
         uvicorn.Config(
-            create_app(service), port=0, log_config=None, access_log=False, server_header=False, http="httptools"
+            create_app(service),
+            port=0,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            http=GuardedProtocol,
+            ws="none",
         )
     )
     thread = threading.Thread(target=server.run, daemon=True)

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.body import body_of, read_json
+from tocsin.api.body import body_of, read_json, read_strangers_json
 from tocsin.api.security import COOKIE, address_of, allow
 from tocsin.store.records import access
 from tocsin.store.records.access import AccessError, Actor, Scope
@@ -179,7 +179,7 @@ def _change(request: Request, change: Any) -> Any:
 @router.post("/api/session", openapi_extra=body_of("name", "password", name="string", password="string"))
 async def sign_in(request: Request) -> Response:
     """Begin a session: a cookie, and the token that requests which change something must carry."""
-    body = await read_json(request)
+    body = await read_strangers_json(request)
     name, password = _text(body, "name"), _text(body, "password")
     service = request.app.state.service
     actor = await run_in_threadpool(service.gate.check_password, name, password, address_of(request))

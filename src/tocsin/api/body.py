@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 import orjson
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message, Receive
 
 from tocsin.api.answers import ApiError, bad_request
 from tocsin.text_encoding import as_utf8
 
+_STRANGERS_SIZE = 64 << 10  # bytes
+_STRANGERS_TIME = 10.0  # seconds
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 
 
@@ -27,9 +30,24 @@ def body_of(*required: str, **members: str) -> dict[str, Any]:
 async def read_body(request: Request) -> bytes:
     """Return the body, unpacked. Raises ApiError."""
     limits = request.app.state.service.config
+    return await _read(request, limits.request_size, limits.body_timeout)
+
+
+async def read_strangers_json(request: Request) -> dict[str, Any]:
+    """Return the body of someone who has not shown who they are as a JSON object: small, and all of it soon."""
+    try:
+        async with asyncio.timeout(_STRANGERS_TIME):
+            return _as_object(await _read(request, _STRANGERS_SIZE, _STRANGERS_TIME))
+    except TimeoutError:
+        reason = f"the request's body was not there within {_STRANGERS_TIME:g} s"
+        raise ApiError(408, "timeout_exception", reason, {"Connection": "close"}) from None
+
+
+async def _read(request: Request, most: int, patience: float) -> bytes:
+    """Return a body of at most so many bytes, waiting so many seconds for each part. Raises ApiError."""
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > limits.request_size:
-        raise _too_large(limits.request_size)
+    if length.isdigit() and int(length) > most:
+        raise _too_large(most)
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding not in ("identity", "gzip"):
         raise ApiError(
@@ -41,22 +59,22 @@ async def read_body(request: Request) -> bytes:
     stream = request.stream().__aiter__()
     while True:
         try:
-            part = await asyncio.wait_for(anext(stream), limits.body_timeout)
+            part = await asyncio.wait_for(anext(stream), patience)
         except StopAsyncIteration:
             break
         except TimeoutError:
-            reason = f"no byte of the request's body in {limits.body_timeout:g} s"
+            reason = f"no byte of the request's body in {patience:g} s"
             raise ApiError(408, "timeout_exception", reason, {"Connection": "close"}) from None
         except ClientDisconnect:
             raise bad_request("the client went away") from None
         if unpack is not None and part:
             try:
-                part = unpack.decompress(part, limits.request_size - size + 1)
+                part = unpack.decompress(part, most - size + 1)
             except zlib.error as error:
                 raise bad_request(f"the body is no gzip: {error}", "not_x_content_exception") from None
         size += len(part)
-        if size > limits.request_size or (unpack is not None and unpack.unconsumed_tail):
-            raise _too_large(limits.request_size)
+        if size > most or (unpack is not None and unpack.unconsumed_tail):
+            raise _too_large(most)
         parts.append(part)
     if unpack is not None and size and not unpack.eof:
         raise bad_request("the gzip body ends too early", "not_x_content_exception")
@@ -70,7 +88,10 @@ def _too_large(limit: int) -> ApiError:
 
 async def read_json(request: Request) -> dict[str, Any]:
     """Return the body as a JSON object, an empty one when there is no body. Raises ApiError."""
-    body = await read_body(request)
+    return _as_object(await read_body(request))
+
+
+def _as_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
@@ -91,11 +112,31 @@ class Upload(NamedTuple):
 
 async def read_upload(request: Request, what: str) -> Upload:
     """Return the file of a form; `what` says what it should be. Raises ApiError when there is none."""
-    async with request.form(max_files=1) as form:
+    bounded = Request(request.scope, _bounded(request))
+    async with bounded.form(max_files=1, max_fields=8) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise bad_request(f"[file] is missing: {what}")
         return Upload(file.filename or "", as_utf8(await file.read()))
+
+
+def _bounded(request: Request) -> Receive:
+    """Return what receives a request, and raises ApiError where it gets larger than a request may be."""
+    most = request.app.state.service.config.request_size
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > most:
+        raise _too_large(most)
+    read = 0
+
+    async def receive() -> Message:
+        nonlocal read
+        message = await request.receive()
+        read += len(message.get("body", b""))
+        if read > most:
+            raise _too_large(most)
+        return message
+
+    return receive
 
 
 _FITS: dict[str, Callable[[Any], bool]] = {

@@ -14,6 +14,7 @@ import uvicorn
 
 from tocsin import __version__
 from tocsin.api.app import create_app
+from tocsin.api.connections import GuardedProtocol
 from tocsin.api.demo import Demo
 from tocsin.api.logs import set_up_logs
 from tocsin.api.service import Service, open_service
@@ -21,8 +22,6 @@ from tocsin.config import Config, ConfigError
 
 log = logging.getLogger(__name__)
 _GRACE = 20  # seconds that requests have to end when the service stops
-# Connections served at once. More are turned away with 503, so that slow ones cannot take all memory.
-_CONNECTIONS = 512
 # Seconds for which a thread may keep the interpreter: the watch lets go of it hundreds of times a second, and
 # should not wait five milliseconds each time while events pour in.
 _SWITCH = 0.0005
@@ -99,8 +98,8 @@ def _settings(config: Config) -> Callable[[Service], uvicorn.Config]:
             ssl_keyfile=config.tls_key,
             timeout_keep_alive=75,
             timeout_graceful_shutdown=_GRACE,
-            limit_concurrency=_CONNECTIONS,
-            h11_max_incomplete_event_size=64 << 10,
+            http=GuardedProtocol,
+            ws="none",
         )
 
     return made

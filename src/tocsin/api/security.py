@@ -16,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from tocsin.api.answers import ApiError
+from tocsin.api.connections import mark_known
 from tocsin.store.records import access
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.database import Records
@@ -24,8 +25,10 @@ COOKIE = "tocsin_session"
 CSRF_HEADER = "x-csrf-token"
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _REMEMBERED = 30.0  # seconds for which a password or key that was right is not checked again
-_FREE_TRIES = 5  # wrong passwords before it gets slow
-_LONGEST_WAIT = 900.0  # seconds
+# Wrong passwords before it gets slow, and seconds to wait at the most: of one user, and of an address whatever
+# users it names, which may be that of a proxy with many people behind it.
+_OF_USER = (5, 900.0)
+_OF_ADDRESS = (50, 60.0)
 _KNOWN = 4096  # entries of each memory
 
 
@@ -37,26 +40,29 @@ class _Failures:
 
 @dataclass
 class Throttle:
-    """Makes those wait who gave wrong passwords, twice as long after each, by name and address."""
+    """Makes those wait who gave wrong passwords, twice as long after each, by name and address and by address."""
 
     clock: Callable[[], float] = time.monotonic
-    _failures: OrderedDict[tuple[str, str], _Failures] = field(default_factory=OrderedDict)
+    _failures: OrderedDict[tuple[str | None, str], _Failures] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def wait(self, name: str, address: str) -> float:
         """Return how many seconds are left to wait."""
+        now = self.clock()
         with self._lock:
-            known = self._failures.get((name, address))
-            return max(0.0, known.until - self.clock()) if known else 0.0
+            known = (self._failures.get((name, address)), self._failures.get((None, address)))
+            return max(0.0, *(one.until - now for one in known if one), 0.0)
 
     def failed(self, name: str, address: str) -> None:
         """Count a wrong password."""
+        now = self.clock()
         with self._lock:
-            known = self._failures.setdefault((name, address), _Failures())
-            self._failures.move_to_end((name, address))
-            known.count += 1
-            if known.count >= _FREE_TRIES:
-                known.until = self.clock() + min(_LONGEST_WAIT, 2.0 ** (known.count - _FREE_TRIES))
+            for key, (free, longest) in (((name, address), _OF_USER), ((None, address), _OF_ADDRESS)):
+                known = self._failures.setdefault(key, _Failures())
+                self._failures.move_to_end(key)
+                known.count += 1
+                if known.count >= free:
+                    known.until = now + min(longest, 2.0 ** min(known.count - free, 30))
             while len(self._failures) > _KNOWN:
                 self._failures.popitem(last=False)
 
@@ -64,6 +70,7 @@ class Throttle:
         """Forget what was wrong before."""
         with self._lock:
             self._failures.pop((name, address), None)
+            self._failures.pop((None, address), None)
 
 
 class Gate:
@@ -116,7 +123,7 @@ class Gate:
         """Return who signs in, None when the password is wrong. Raises ApiError for too many tries."""
         wait = self.throttle.wait(name, address)
         if wait:
-            reason = f"too many wrong passwords for this user: try again in {wait:.0f} s"
+            reason = f"too many wrong passwords for this user or from this address: try again in {wait:.0f} s"
             raise ApiError(429, "security_exception", reason, {"Retry-After": str(int(wait) + 1)})
         with self.records.transaction() as session:
             actor = access.check_password(session, name, password, address)
@@ -177,6 +184,7 @@ def allow(scope: Scope | None) -> Callable[[Request], Awaitable[Actor]]:
                 reason = f"{actor.name} may not do this: it needs the scope [{scope.value}]"
             raise ApiError(403, "security_exception", reason)
         request.state.actor = actor
+        mark_known(request.scope)
         return actor
 
     return check

@@ -1,0 +1,86 @@
+"""Connections: what someone who has not shown who they are may keep of them is little, and never the last one.
+
+uvicorn answers 503 to everybody when there are too many, and waits for a request's head without end. Here the
+oldest connection of a stranger makes room for a new one, and a head has a size and a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+log = logging.getLogger(__name__)
+
+MOST_CONNECTIONS = 512
+HEAD_SIZE = 64 << 10  # bytes of a request's line and headers
+HEAD_TIME = 20.0  # seconds until a head has to be there
+_KNOWN = "tocsin.known"
+
+
+def mark_known(scope: Any) -> None:
+    """Note that whoever sent a request has shown who they are."""
+    scope[_KNOWN] = True
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """An HTTP connection that makes room for others, and whose heads are bounded."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin; where there are too many, close the oldest of a stranger, or one that nothing is asked over."""
+        super().connection_made(transport)
+        self._since = time.monotonic()
+        self._head: int | None = 0  # bytes of a head so far, None between a head and the end of its answer
+        self._late = self.loop.call_later(HEAD_TIME, self._give_up, "no request within the time for one")
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self._late.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, unless a head gets too large."""
+        if self._head is not None:
+            self._head += len(data)
+        super().data_received(data)
+        if self._head is not None and self._head > HEAD_SIZE and not self.transport.is_closing():
+            self.send_400_response(f"a request's head has at most {HEAD_SIZE} bytes")
+
+    def on_message_begin(self) -> None:
+        """Note that a head begins."""
+        super().on_message_begin()
+        self._since = time.monotonic()
+        self._late.cancel()
+        self._late = self.loop.call_later(HEAD_TIME, self._give_up, "the head of a request came too slowly")
+
+    def on_headers_complete(self) -> None:
+        """Note that a head is whole."""
+        self._late.cancel()
+        self._head = None
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self._head = 0
+        self._since = time.monotonic()
+        super().on_response_complete()
+
+    @property
+    def is_strangers(self) -> bool:
+        """Whether nobody who is known is being answered over it."""
+        answering = self.cycle is not None and not self.cycle.response_complete
+        return not (answering and self.cycle.scope.get(_KNOWN))
+
+    def _make_room(self) -> None:
+        others = [one for one in self.connections if isinstance(one, GuardedProtocol) and one is not self]
+        victim = min((one for one in others if one.is_strangers), key=lambda one: one._since, default=self)
+        victim._give_up("too many connections: it made room for another")
+
+    def _give_up(self, reason: str) -> None:
+        log.info("a connection of %s was closed: %s", self.client and self.client[0], reason)
+        self.transport.abort()
