@@ -40,6 +40,28 @@ def parse_date_math(text: str, now: datetime | None = None, *, round_up: bool = 
     return moment
 
 
+def apply_math(moment: int, math: str, *, round_up: bool = False) -> int:
+    """Return a moment (nanoseconds since 1970) some units later or earlier, or rounded. Raises ValueError."""
+    microseconds, beyond = divmod(moment, 1000)
+    at = _EPOCH + timedelta(microseconds=microseconds)
+    position = 0
+    while position < len(math):
+        step = _STEP.match(math, position)
+        if step is None:
+            raise ValueError(f"`{math[position:]}` is no date math; write it as in now-48h/h")
+        position = step.end()
+        sign, amount, unit, rounding = step.groups()
+        if rounding:
+            at, beyond = _round(at, rounding, round_up), 999 if round_up else 0
+        else:
+            at = add_to(at, int(sign + amount), unit)
+    delta = at - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1000 + beyond
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def add_to(moment: datetime, amount: int, unit: str) -> datetime:
     """Return a moment some units later, or earlier; a day that the month does not have is its last."""
     if unit in _UNITS:

@@ -34,16 +34,34 @@ class FieldType(StrEnum):
     BOOLEAN = "boolean"
     DATE = "date"
     IP = "ip"
+    VERSION = "version"
     OBJECT = "object"
 
 
 @dataclass(frozen=True, slots=True)
+class Mapped:
+    """What an index's mapping says of a field beyond its family: Elasticsearch's name of the type, and parameters.
+
+    `path` is the field whose values it has, of an alias and of a field of several (`fields`). `ignore_malformed`
+    says that a document with a value which does not fit is stored all the same.
+    """
+
+    type: str
+    format: str | None = None
+    path: str | None = None
+    null_value: bool | int | float | str | None = None
+    value: str | None = None  # that every document has, of a `constant_keyword`
+    ignore_malformed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its dotted name, its type, and whether it usually holds more than one value."""
+    """One field: its dotted name, its type, whether it usually holds several values, and its mapping if any."""
 
     name: str
     type: FieldType
     many: bool = False
+    mapped: Mapped | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +81,7 @@ class Schema:
             head = head.rpartition(".")[0]
             by_prefix = self.prefixes.get(head)
             if by_prefix is not None:
-                return Field(name, by_prefix.type, by_prefix.many)
+                return Field(name, by_prefix.type, by_prefix.many, by_prefix.mapped)
         return None
 
     def nearest(self, name: str) -> list[str]:
@@ -78,6 +96,16 @@ class Schema:
     def extended(self, fields: Iterable[Field]) -> Schema:
         """Return this schema with `fields` added; theirs wins over a field of the same name."""
         return Schema({**self.fields, **{f.name: f for f in fields}}, self.prefixes)
+
+    @cached_property
+    def with_path(self) -> tuple[Field, ...]:
+        """The fields that have the values of another one: aliases, and those of several on one value."""
+        return tuple(known for known in self.fields.values() if known.mapped is not None and known.mapped.path)
+
+    @cached_property
+    def with_null_value(self) -> tuple[Field, ...]:
+        """The fields that have a value where a document says null."""
+        return tuple(f for f in self.fields.values() if f.mapped is not None and f.mapped.null_value is not None)
 
     @cached_property
     def _by_lower(self) -> dict[str, str]:

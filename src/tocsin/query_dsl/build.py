@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tocsin.addresses import LAST, Span, number_of, range_text, span_of, spelled
-from tocsin.date_math import parse_date_math
+from tocsin.date_formats import DEFAULT, DEFAULT_NANOSECONDS, date_format, zone_of
+from tocsin.date_math import apply_math
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql import syntax as s
 from tocsin.eql.functions import to_string
@@ -54,6 +55,11 @@ class Context:
             return many.content.type
         known = self.schema.find(name)
         return known.type if known else None
+
+    def format_of(self, name: str) -> str:
+        """Return the format of a field's dates."""
+        known = self.schema.find(base_name(name))
+        return (known.mapped.format if known and known.mapped else None) or DEFAULT
 
 
 def is_text(name: str) -> bool:
@@ -160,45 +166,49 @@ _LITERALS: dict[FieldType | None, Callable[[str, Any, Context], s.Literal]] = {
 }
 
 
-def moment(name: str, value: Any, context: Context, *, up: bool = False, zone: str | None = None) -> int:
-    """Return a moment in nanoseconds: milliseconds as a number, a date, or date math. Raises QueryError.
+def moment(
+    name: str,
+    value: Any,
+    context: Context,
+    *,
+    up: bool = False,
+    zone: str | None = None,
+    format: str | None = None,
+) -> int:
+    """Return a moment in nanoseconds: a date in a format, which is the field's if none is given, or date math.
 
-    A rounded moment, and a date that leaves parts out, is its span's end when `up`.
+    A rounded moment, and a date that leaves parts out, is its span's end when `up`. Raises QueryError.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise QueryError(f"[{name}] is compared with a date, not with {value!r}")
     try:
-        if not isinstance(value, str) or re.fullmatch(r"-?\d{5,}", value):
-            return to_nanoseconds(float(value) if isinstance(value, float) else int(value))
-        text, step = _whole_date(value)
-        if zone and not text.startswith("now"):
-            text = _in_zone(text, zone)
-        found = to_nanoseconds(parse_date_math(text, context.now, round_up=up))
-        return found + step if up else found
+        text = str(value).strip()
+        if text.startswith("now"):
+            return apply_math(to_nanoseconds(context.now), text[3:], round_up=up)
+        date, bars, math = text.partition("||") if isinstance(value, str) else (value, "", "")
+        if math and not bars:
+            raise ValueError("put `||` between a date and its math")
+        start, length = _date(date, format or context.format_of(name), zone)
+        if math:
+            return apply_math(start, math, round_up=up)
+        return start + length if up else start
     except (ValueError, OverflowError) as error:
         raise QueryError(f"failed to parse date field [{value}] in [{name}]: {error}") from None
 
 
-_PARTS = ((r"\d{4}", "-01-01", None), (r"\d{4}-\d\d", "-01", None), (r"\d{4}-\d\d-\d\d", "", 86_400))
+def _date(date: str | float, format: str, zone: str | None) -> tuple[int, int]:
+    """Return the beginning of a date's span, and how much longer than a nanosecond it is."""
+    if format in (DEFAULT, DEFAULT_NANOSECONDS) and (not isinstance(date, str) or _MILLISECONDS.fullmatch(date)):
+        return to_nanoseconds(date if isinstance(date, float) else int(date)), 0
+    try:
+        return date_format(format).parse(date, zone_of(zone) if zone else UTC)
+    except ValueError:
+        if format in (DEFAULT, DEFAULT_NANOSECONDS):  # ISO 8601 in its rarer variants
+            return to_nanoseconds(date), 0
+        raise
 
 
-def _whole_date(value: str) -> tuple[str, int]:
-    """Fill in a month or a day that a date leaves out; return it, and what lies between it and its span's end."""
-    date, bars, rest = value.strip().partition("||")
-    for pattern, missing, seconds in _PARTS:
-        if re.fullmatch(pattern, date):
-            step = 0 if bars or seconds is None else seconds * 1_000_000_000 - 1
-            return date + missing + bars + rest, step
-    return value.strip(), 0
-
-
-def _in_zone(text: str, zone: str) -> str:
-    date, bars, rest = text.partition("||")
-    if re.search(r"(?:Z|[+-]\d\d:?\d\d)$", date):
-        return text
-    if "T" not in date:
-        date += "T00:00:00"
-    return date + ("+00:00" if zone in ("UTC", "Z") else zone) + bars + rest
+_MILLISECONDS = re.compile(r"-?\d{5,}", re.ASCII)
 
 
 # ---- conditions
@@ -396,8 +406,14 @@ class Bound:
     value: Any
 
 
-def between(name: str, bounds: Iterable[Bound], context: Context, zone: str | None = None) -> s.Expression:
-    """Return that a value of a field lies within bounds."""
+def between(
+    name: str,
+    bounds: Iterable[Bound],
+    context: Context,
+    zone: str | None = None,
+    format: str | None = None,
+) -> s.Expression:
+    """Return that a value of a field lies within bounds; `zone` and `format` are those of dates."""
     conditions = []
     kind = context.type_of(base_name(name))
     given = [bound for bound in bounds if bound.value is not None]
@@ -406,7 +422,7 @@ def between(name: str, bounds: Iterable[Bound], context: Context, zone: str | No
     for bound in given:
         if kind is FieldType.DATE:
             up = bound.operator in (">", "<=")  # `gt` and `lte` of a rounded moment mean the end of its span
-            at = s.Literal(moment(name, bound.value, context, up=up, zone=zone))
+            at = s.Literal(moment(name, bound.value, context, up=up, zone=zone, format=format))
             conditions.append(_compare(bound.operator, name, at))
             continue
         conditions.append(_compare(bound.operator, name, literal(name, bound.value, context)))

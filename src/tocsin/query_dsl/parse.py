@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tocsin.date_formats import date_format
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
 from tocsin.query_dsl.build import (
@@ -201,11 +202,11 @@ class _Reader:
         unknown = set(given) - {*_BOUNDS, "format", "time_zone", "boost", "_name", "relation"}
         if unknown:
             raise QueryError(f"[range] query does not support [{sorted(unknown)[0]}]")
-        bounds = [Bound(_BOUNDS[key], _epoch(value, given)) for key, value in given.items() if key in _BOUNDS]
+        bounds = [Bound(_BOUNDS[key], value) for key, value in given.items() if key in _BOUNDS]
         zone = given.get("time_zone")
         if zone is not None and not isinstance(zone, str):
             raise QueryError("[time_zone] is a text, as in +01:00")
-        return between(name, bounds, self.context, zone)
+        return between(name, bounds, self.context, zone, _format(given.get("format")))
 
     def exists(self, about: Any, depth: int) -> s.Expression:
         if not isinstance(about, dict) or not isinstance(about.get("field"), str):
@@ -246,14 +247,14 @@ def _every(about: Mapping[str, Any]) -> bool:
     return str(about.get("operator", "or")).lower() == "and"
 
 
-def _epoch(value: Any, given: Mapping[str, Any]) -> Any:
-    """Return seconds as milliseconds where a range says that it has seconds."""
-    if given.get("format") == "epoch_second" and isinstance(value, (int, float, str)):
-        try:
-            return int(float(value) * 1000)
-        except ValueError:
-            return value
-    return value
+def _format(given: Any) -> str | None:
+    """Return the format of a range's dates. Raises QueryError."""
+    if given is None:
+        return None
+    try:
+        return date_format(str(given)).text
+    except ValueError as error:
+        raise QueryError(str(error)) from None
 
 
 def _minimum(given: Any, count: int, default: int) -> int:

@@ -58,7 +58,7 @@ class Aggregation:
         """Return every field that it reads."""
         own = {self.name} - {""}
         if self.kind == "top_hits":
-            own |= {key.field for key in read_sort(self.about.get("sort"))[0]}
+            own |= {key.field for key in read_sort(self.about.get("sort"), self.context.schema)[0]}
         for condition in self.conditions.values():
             own |= set(s.field_names(condition))
         return frozenset(own).union(*(one.fields() for one in self.below.values()))

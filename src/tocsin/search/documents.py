@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,11 +11,15 @@ from typing import Any
 import orjson
 
 from tocsin.addresses import one_spelling, spelled
+from tocsin.date_formats import DEFAULT, DEFAULT_NANOSECONDS, date_format, nanoseconds_of
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.query_dsl.build import base_name
 from tocsin.search.errors import SearchError
 from tocsin.search.sorting import Found, SortKey, TopRows
 from tocsin.sources.batch import flatten, unflatten
+from tocsin.store.mappings import with_null_values
+
+_MILLISECOND = 1_000_000  # nanoseconds
 
 
 @dataclass(frozen=True)
@@ -44,16 +48,24 @@ def _names(patterns: Sequence[str], name: str) -> bool:
 
 
 @dataclass(frozen=True)
+class FieldAsked:
+    """A field, or a pattern of fields, whose values are asked for; `format` is that of their moments."""
+
+    name: str
+    format: str | None = None
+
+
+@dataclass(frozen=True)
 class HitForm:
     """How hits are shown: their order, whether they have a score, and what of each document."""
 
     sort: tuple[SortKey, ...] = ()
     scored: bool = True  # no order is asked for
     source: SourceFilter = SourceFilter()
-    fields: tuple[str, ...] = ()
+    fields: tuple[FieldAsked, ...] = ()
 
 
-def read_sort(given: Any) -> tuple[tuple[SortKey, ...], bool]:
+def read_sort(given: Any, schema: Schema) -> tuple[tuple[SortKey, ...], bool]:
     """Return sort keys, and whether hits have a score because no order is asked for. Raises SearchError."""
     if given is None:
         return (), True
@@ -72,8 +84,34 @@ def read_sort(given: Any) -> tuple[tuple[SortKey, ...], bool]:
         if name in ("_score", "_doc", "_shard_doc"):  # every hit has the same score
             continue
         first = about.get("missing") == "_first"
-        keys.append(SortKey(base_name(name), about.get("order", "asc") == "desc", first))
+        keys.append(_sort_key(name, about, about.get("order", "asc") == "desc", first, schema))
     return tuple(keys), not keys
+
+
+def _sort_key(name: str, about: Mapping[str, Any], descending: bool, first: bool, schema: Schema) -> SortKey:
+    field, kind = base_name(name), about.get("numeric_type")
+    known = schema.find(field)
+    if known is None or known.type is not FieldType.DATE:
+        return SortKey(field, descending, first)
+    if kind not in (None, "date", "date_nanos"):
+        raise SearchError(f"[numeric_type] of [{name}] is date or date_nanos, not {kind!r}")
+    exact = kind == "date_nanos" or (kind is None and is_exact(known))
+    return SortKey(field, descending, first, 1 if exact else _MILLISECOND, read_format(about.get("format")))
+
+
+def read_format(given: Any) -> str | None:
+    """Return the format of dates that is asked for, None where none is. Raises SearchError."""
+    if given is None:
+        return None
+    try:
+        return date_format(str(given)).text
+    except ValueError as error:
+        raise SearchError(str(error)) from None
+
+
+def is_exact(known: Field) -> bool:
+    """Tell whether clients are told a field's moments in nanoseconds: those of `date` are told in milliseconds."""
+    return known.mapped is not None and known.mapped.type == "date_nanos"
 
 
 def read_source(given: Any) -> SourceFilter:
@@ -111,36 +149,55 @@ def hits_of(
         if form.fields:
             hit["fields"] = fields_of(source, form.fields, schema)
         if form.sort:
-            hit["sort"] = [shown_key(value, key, schema) for value, key in zip(one.keys, form.sort, strict=True)]
+            hit["sort"] = [shown_key(value, key) for value, key in zip(one.keys, form.sort, strict=True)]
         hits.append(hit)
     return hits
 
 
-def fields_of(source: bytes, patterns: Sequence[str], schema: Schema) -> dict[str, list[Any]]:
-    """Return the values of some fields of a document, each as a list; addresses in their one spelling."""
-    flat = flatten(orjson.loads(source))
-    return {
-        name: _shown(value if isinstance(value, list) else [value], schema.find(name))
-        for name, value in flat.items()
-        if any(fnmatch.fnmatchcase(name, base_name(pattern)) for pattern in patterns)
-    }
+def fields_of(source: bytes, asked: Sequence[FieldAsked], schema: Schema) -> dict[str, list[Any]]:
+    """Return the values of some fields of a document, each as a list, in the form that the field's type has.
+
+    Moments are written in the format asked for or that of the mapping, addresses in their one spelling.
+    """
+    document = orjson.loads(source)
+    flat = with_null_values(document, flatten(document), schema)
+    for known in schema.with_path:
+        path = known.mapped.path if known.mapped else None
+        if path in flat:
+            flat[known.name] = flat[path]
+    found: dict[str, list[Any]] = {}
+    for name, value in flat.items():
+        for one in asked:
+            if fnmatch.fnmatchcase(name, one.name) or fnmatch.fnmatchcase(name, base_name(one.name)):
+                values = value if isinstance(value, list) else [value]
+                found[name] = _shown(values, schema.find(name), one.format)
+                break
+    return found
 
 
-def _shown(values: list[Any], known: Field | None) -> list[Any]:
-    if known is None or known.type is not FieldType.IP:
+def _shown(values: list[Any], known: Field | None, format: str | None) -> list[Any]:
+    if known is None or known.type not in (FieldType.IP, FieldType.DATE):
         return values
-    return [one_spelling(value) if isinstance(value, str) else value for value in values]
+    if known.type is FieldType.IP:
+        return [one_spelling(value) if isinstance(value, str) else value for value in values]
+    own = known.mapped.format if known.mapped else None
+    fallback = DEFAULT_NANOSECONDS if is_exact(known) else DEFAULT
+    write, shown = date_format(format or own or fallback).write, []
+    for value in values:
+        try:
+            shown.append(write(nanoseconds_of(value, own or fallback)))
+        except ValueError:  # it is stored, and is no date of this field
+            shown.append(value)
+    return shown
 
 
-def shown_key(value: Any, key: SortKey, schema: Schema) -> Any:
-    """Return a sort key as clients see it: a moment in milliseconds, an address as text."""
-    known = schema.find(key.field)
+def shown_key(value: Any, key: SortKey) -> Any:
+    """Return a sort key as clients see it: a moment in its unit or format, an address as text."""
     if isinstance(value, bytes):
         return spelled(int.from_bytes(value))
-    if value is None or known is None or known.type is not FieldType.DATE:
-        return value
-    milliseconds, rest = divmod(value, 1_000_000)
-    return milliseconds if not rest else value / 1_000_000
+    if value is not None and key.format is not None:
+        return date_format(key.format).write(value * key.unit)
+    return value
 
 
 def iso(nanoseconds: int) -> str:

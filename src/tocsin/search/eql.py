@@ -21,7 +21,7 @@ from tocsin.eql.compile import read
 from tocsin.query_dsl.build import Context
 from tocsin.query_dsl.parse import read_query
 from tocsin.rules.model import Rule
-from tocsin.search.documents import fields_of
+from tocsin.search.documents import FieldAsked, fields_of
 from tocsin.search.errors import SearchError
 from tocsin.search.hits import MOST_HITS, read_fields
 from tocsin.search.selection import Clock, matching_rows, select
@@ -65,7 +65,7 @@ class EqlRequest:
     timestamp: str = TIMESTAMP
     tiebreaker: str = TIEBREAKER
     category: str = CATEGORY
-    fields: tuple[str, ...] = ()
+    fields: tuple[FieldAsked, ...] = ()
     samples: int = 1  # of a key
 
 

@@ -87,7 +87,7 @@ class _TopHits:
         size = about.get("size", 3)
         if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= 100:
             raise SearchError("[size] of [top_hits] is a whole number from 0 to 100")
-        sort, scored = read_sort(about.get("sort"))
+        sort, scored = read_sort(about.get("sort"), schema)
         self.schema = schema
         self.form = HitForm(sort, scored, read_source(about.get("_source", True)))
         self.top = TopRows(sort, size)

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tocsin.addresses import number_of
+from tocsin.date_formats import nanoseconds_of
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql import syntax as s
-from tocsin.moments import to_nanoseconds
 from tocsin.query_dsl.build import Context
 from tocsin.query_dsl.parse import read_query
 from tocsin.search.aggregation import Aggregation
 from tocsin.search.aggregations import read_aggregations
-from tocsin.search.documents import HitForm, hits_of, read_sort, read_source
+from tocsin.search.documents import FieldAsked, HitForm, hits_of, read_format, read_sort, read_source
 from tocsin.search.errors import SearchError
 from tocsin.search.selection import Clock, matching_rows
 from tocsin.search.sorting import SortKey, TopRows
@@ -87,7 +87,7 @@ def read_search(body: Mapping[str, Any], context: Context) -> SearchRequest:
             f"Result window is too large, from + size must be less than or equal to: [{MOST_HITS}]",
             hint="go on with search_after",
         )
-    sort, scored = read_sort(body.get("sort"))
+    sort, scored = read_sort(body.get("sort"), context.schema)
     after = body.get("search_after")
     if after is not None and (not isinstance(after, list) or len(after) != len(sort)):
         raise SearchError(
@@ -123,8 +123,8 @@ def _after(value: Any, key: SortKey, context: Context) -> Any:
     try:
         if kind is FieldType.DATE:
             if isinstance(value, str):
-                return to_nanoseconds(value)
-            return round(value * 1000) * 1000  # milliseconds, with a fraction where there is one
+                return nanoseconds_of(value, key.format or context.format_of(key.field)) // key.unit
+            return int(value)  # in the key's unit, as the sort values of hits are
         if kind is FieldType.LONG:
             return int(value)
         if kind is FieldType.DOUBLE:
@@ -136,15 +136,15 @@ def _after(value: Any, key: SortKey, context: Context) -> Any:
     return value
 
 
-def read_fields(*given: Any) -> tuple[str, ...]:
-    """Return the names of fields that are asked for. Raises SearchError."""
-    names = []
+def read_fields(*given: Any) -> tuple[FieldAsked, ...]:
+    """Return the fields that are asked for. Raises SearchError."""
+    asked = []
     for one in (item for some in given if some for item in (some if isinstance(some, list) else [some])):
-        name = one.get("field") if isinstance(one, dict) else one
+        name, format = (one.get("field"), one.get("format")) if isinstance(one, dict) else (one, None)
         if not isinstance(name, str):
             raise SearchError("[fields] is a list of names, or of objects with a [field]")
-        names.append(name)
-    return tuple(names)
+        asked.append(FieldAsked(name, None if format == "use_field_mapping" else read_format(format)))
+    return tuple(asked)
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,17 @@ _Place = tuple[str, Callable[[Sequence[int]], list[bytes]], Callable[[Sequence[i
 
 @dataclass(frozen=True)
 class SortKey:
-    """A field to sort by. Events without it come last, or first where `missing_first`."""
+    """A field to sort by. Events without it come last, or first where `missing_first`.
+
+    A moment's key is in units of so many nanoseconds (`unit`), as clients are told it; `format` is how it is
+    written. Where it is not exact, events that all keys put in one place are in the order of their moments.
+    """
 
     field: str
     descending: bool = False
     missing_first: bool = False
+    unit: int = 1
+    format: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,10 @@ class TopRows:
         if not self.size or (not self.keys and self._kept is not None and self._kept.num_rows >= self.size):
             return
         columns = {f"k{n}": _key_values(table, key, rows) for n, key in enumerate(self.keys)}
+        for n, key in enumerate(self.keys):
+            if key.unit > 1 and pa.types.is_int64(columns[f"k{n}"].type):
+                columns[f"e{n}"] = columns[f"k{n}"]
+                columns[f"k{n}"] = _in_units(columns[f"k{n}"], key.unit)
         columns[_BATCH] = pa.array(np.full(len(rows), self._number))
         columns[_ROW] = pa.array(rows.astype(np.int64))
         mine = pa.table(columns)
@@ -77,9 +87,9 @@ class TopRows:
         if table.num_rows > 4 * self.size + 1024:  # most are far behind: look at the first key alone
             table = self._near(table)
         order: pa.Array | None = None
-        for n in reversed(range(len(self.keys))):
-            key = self.keys[n]
-            column = table.column(f"k{n}") if order is None else table.column(f"k{n}").take(order)
+        exact = [(f"e{n}", key) for n, key in enumerate(self.keys) if f"e{n}" in table.column_names]
+        for name, key in reversed([*((f"k{n}", key) for n, key in enumerate(self.keys)), *exact]):
+            column = table.column(name) if order is None else table.column(name).take(order)
             direction = "descending" if key.descending else "ascending"
             placement = "at_start" if key.missing_first else "at_end"
             step = pc.array_sort_indices(column, order=direction, null_placement=placement)
@@ -156,6 +166,12 @@ _EMPTY = {
     FieldType.BOOLEAN: pa.bool_(),
     FieldType.IP: pa.binary(),  # addresses as 16 bytes
 }
+
+
+def _in_units(moments: pa.Array, unit: int) -> pa.Array:
+    """Return moments in units of so many nanoseconds, rounded down."""
+    whole = moments.fill_null(0).to_numpy(zero_copy_only=False) // unit
+    return pa.array(whole, mask=moments.is_null().to_numpy(zero_copy_only=False))
 
 
 def _key_values(table: EventTable, key: SortKey, rows: Rows) -> pa.Array:

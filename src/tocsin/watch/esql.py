@@ -115,7 +115,7 @@ def _loader(rows: pa.Table) -> t.Load:
             return t.from_list(column.to_pylist())
         if pa.types.is_timestamp(column.type.value_type):
             column = column.cast(pa.list_(pa.int64()))
-            found = (_several([moment * 1000 for moment in one or ()]) for one in column.to_pylist())
+            found = (_several(one or []) for one in column.to_pylist())
         else:
             found = (_several(one or []) for one in column.to_pylist())
         return _folded(name, t.from_list(found).distinct())

@@ -148,9 +148,17 @@ def many(value: Any) -> list[Any]:
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of lists with moments that Python has: it knows no nanoseconds."""
+    kind = column.type
+    if not pa.types.is_list(kind) or not pa.types.is_timestamp(kind.value_type):
+        return column
+    return column.cast(pa.list_(pa.timestamp("us", "UTC")), safe=False)
+
+
 def values_of(rows: pa.Table, names: Sequence[str]) -> list[dict[str, Any]]:
     """Return fields of rows as plain values: one where there is one, a list where there are several."""
-    columns = [rows.column(name).to_pylist() for name in names]
+    columns = [_plain(rows.column(name)).to_pylist() for name in names]
     return [
         {n: value[0] if len(value) == 1 else value for n, value in zip(names, row, strict=True) if value}
         for row in (zip(*columns, strict=True) if columns else ((),) * rows.num_rows)

@@ -15,6 +15,8 @@ from tocsin.store.events import StoredBatch
 _ROWS = 1 << 16  # that are enough
 _Read = Callable[[Sequence[int]], list[Any]]
 _Array = Any  # pa.Array or pa.ChunkedArray
+# What columns of moments have in batches where one has them so precise; others have microseconds.
+_NANOSECONDS = pa.timestamp("ns", "UTC")
 Rows = npt.NDArray[np.int64]
 
 
@@ -80,6 +82,7 @@ class _Columns(Mapping[str, _Array]):
         columns = [batch.columns.get(name) for batch in self._batches]
         types = {column.type for column in columns if column is not None}
         kind = next((one for one in types if pa.types.is_list(one)), None)
+        kind = kind or next((one for one in types if one == _NANOSECONDS), None)
         if kind is None:
             kind = next((one for one in types if pa.types.is_dictionary(one)), None) or types.pop()
         return pa.chunked_array(
@@ -109,6 +112,8 @@ def _chunks(column: _Array | None, rows: int, kind: pa.DataType) -> Iterator[pa.
     for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else [column]:
         if chunk.type == kind:
             yield chunk
+        elif kind == _NANOSECONDS:
+            yield chunk.cast(kind)
         elif pa.types.is_dictionary(kind):
             yield chunk.dictionary_encode()
         else:
@@ -153,4 +158,4 @@ def _of_values(kind: pa.DataType) -> pa.DataType:
     """Return the type of a column's values, whether in lists, and whether coded."""
     while pa.types.is_list(kind) or pa.types.is_dictionary(kind):
         kind = kind.value_type
-    return kind
+    return _NANOSECONDS if pa.types.is_timestamp(kind) else kind

@@ -35,7 +35,7 @@ _PHYSICAL = {
     FieldType.LONG: pa.int64(),
     FieldType.DOUBLE: pa.float64(),
     FieldType.BOOLEAN: pa.bool_(),
-    FieldType.DATE: pa.timestamp("us", "UTC"),
+    FieldType.DATE: pa.timestamp("ns", "UTC"),
 }
 
 

@@ -332,7 +332,7 @@ def _lists(table: EventTable, name: str, rows: npt.NDArray[np.intp], kind: pa.Da
     taken = column.take(rows)
     values = column.values
     if pa.types.is_timestamp(kind.value_type) and pa.types.is_integer(values.type):
-        values = pa.array(values.to_numpy(zero_copy_only=False) // 1000, kind.value_type)
+        values = pa.array(values.to_numpy(zero_copy_only=False), kind.value_type)
     elif values.type != kind.value_type:
         values = _cast(values, kind.value_type)
     present = taken.codes >= 0

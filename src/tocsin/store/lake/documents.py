@@ -18,6 +18,7 @@ from tocsin.store.lake.fields import (
     HOST,
     IGNORED,
     INGESTED,
+    NANOSECONDS,
     NOT_INDEXED,
     SOURCE,
     USER,
@@ -134,6 +135,9 @@ class _Table:
         if self.ignored:
             named = [self.ignored.get(row) for row in range(rows)]
             columns[IGNORED] = pa.array(named, pa.list_(pa.string()))
+        beyond = np.array([entry.time for entry in self.entries], np.int64) % 1000
+        if beyond.any():
+            columns[NANOSECONDS] = pa.array(beyond.astype(np.int16))
         columns[SOURCE] = _texts([entry.source for entry in self.entries])
         return pa.table(columns)
 

@@ -17,8 +17,9 @@ from tocsin.store.lake.layout import MOMENT, Layout
 
 SOURCE, IGNORED, DAY, SLICE = "_source", "_ignored", "_day", "_slice"
 USER, HOST = "_user", "_host"  # what tables are ordered by; delta-rs cannot order by a name with a dot
+NANOSECONDS = "_nanoseconds"  # of `@timestamp` beyond its microseconds, which are the most that Delta has
 INGESTED = "event.ingested"  # when the store got an event, unless the event says
-OWN = (ID, ARRIVED, SOURCE, DAY, SLICE, USER, HOST)  # columns that are no fields
+OWN = (ID, ARRIVED, SOURCE, DAY, SLICE, USER, HOST, NANOSECONDS)  # columns that are no fields
 MANY = "#many"
 FIELD_LIMIT = 2_000  # of an index; what comes beyond is kept in the documents and cannot be searched for
 _LONGEST_NAME = 512

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from tocsin.ecs import TIMESTAMP
 from tocsin.moments import to_nanoseconds
 from tocsin.store.events import ARRIVED, ID, Scan, StoredBatch
-from tocsin.store.lake.fields import MANY, SOURCE, column_name
+from tocsin.store.lake.fields import MANY, NANOSECONDS, SOURCE, column_name
 from tocsin.store.lake.layout import wrapped
 from tocsin.store.lake.lifted import restore
 
@@ -52,7 +52,9 @@ def _footer(path: Path) -> tuple[pq.FileMetaData, dict[str, pa.DataType], dict[s
 
 
 def _physical(fields: Collection[str], there: Collection[str]) -> list[str]:
-    names = (name for field in sorted(fields) for name in (column_name(field), column_name(field) + MANY))
+    names = [name for field in sorted(fields) for name in (column_name(field), column_name(field) + MANY)]
+    if TIMESTAMP in fields:
+        names.append(NANOSECONDS)
     return [name for name in names if name in there]
 
 
@@ -149,7 +151,17 @@ def _columns(fields: Collection[str], there: Mapping[str, pa.ChunkedArray]) -> d
             columns[field] = many if one is None else _joined(one, many)
         elif one is not None and one.null_count < len(one):
             columns[field] = one
+    if TIMESTAMP in columns and NANOSECONDS in there:
+        columns[TIMESTAMP] = _with_nanoseconds(columns[TIMESTAMP], there[NANOSECONDS])
     return columns
+
+
+def _with_nanoseconds(times: pa.ChunkedArray, beyond: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return moments in microseconds with the nanoseconds that lie beyond them."""
+    if beyond.null_count == len(beyond):
+        return times
+    whole = pc.multiply(times.cast(pa.int64()), 1000)
+    return pc.add(whole, beyond.cast(pa.int64()).fill_null(0)).cast(pa.timestamp("ns", "UTC"))
 
 
 def _joined(one: pa.ChunkedArray, many: pa.ChunkedArray) -> pa.Array:
