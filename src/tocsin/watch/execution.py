@@ -145,6 +145,9 @@ class Executor:
             began = _lap(done, "making alerts", began)
         if suppressor is not None:
             done.suppressed = suppressor.suppressed
+            if suppressor.cut:
+                told = f"{suppressor.cut} events have more combinations of values than groups are made of"
+                done.messages.append(f"suppression: {told}")
             done.grown = [group for group in suppressor.groups.values() if group.added]
         return done
 

@@ -1,9 +1,15 @@
-"""Suppression: one alert for many findings that have values in common, in an execution or in a span of time."""
+"""Suppression: one alert for many findings that have values in common, in an execution or in a span of time.
+
+A field with several values puts an event of a query rule in a group for each of them, as Elasticsearch's composite
+aggregation does, by which Kibana groups these; other rules take all the values together, in order.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice, product
+from math import prod
 from typing import Any, NamedTuple
 
 import orjson
@@ -17,18 +23,22 @@ from tocsin.watch import memory as m
 from tocsin.watch.findings import Finding, Place, key_of_group, values_of
 from tocsin.watch.rule import WatchedRule, suppressed_by
 
+_EACH = frozenset({"query", "saved_query"})
+_COMBINATIONS = 1_000  # of an event's values, beyond which it is in no further group
+
 
 @dataclass(frozen=True)
 class Policy:
     """How a rule's alerts are suppressed.
 
     `span` (nanoseconds) is the time for which an alert stands for what follows, None for an execution alone.
-    `alone` says that findings which lack a field are not suppressed.
+    `alone` says that findings which lack a field are not suppressed, `each` that every value makes a group.
     """
 
     fields: tuple[str, ...]
     span: int | None
     alone: bool
+    each: bool
 
 
 def policy_of(rule: Rule) -> Policy | None:
@@ -40,7 +50,8 @@ def policy_of(rule: Rule) -> Policy | None:
     span = None
     if isinstance(duration, dict):
         span = int(duration.get("value", 0)) * UNITS.get(str(duration.get("unit")), UNITS["m"])
-    return Policy(suppressed_by(rule), span, about.get("missing_fields_strategy") == "doNotSuppress")
+    alone = about.get("missing_fields_strategy") == "doNotSuppress"
+    return Policy(suppressed_by(rule), span, alone, each=rule.type in _EACH)
 
 
 @dataclass
@@ -71,6 +82,7 @@ class Suppressor:
     known: Callable[[Iterable[str]], Mapping[str, Group]]
     groups: dict[str, Group] = field(default_factory=dict)
     suppressed: int = 0
+    cut: int = 0  # events that have more combinations of values than there may be
 
     def sort(
         self, rule: WatchedRule, rows: pa.Table, findings: Sequence[Finding]
@@ -79,21 +91,34 @@ class Suppressor:
         values = _values(rule, rows, self.policy.fields)
         chosen: list[tuple[Finding, Told | None]] = []
         of_group: dict[str, list[Finding]] = {}
-        common: dict[str, dict[str, Any]] = {}
+        common: dict[str, Mapping[str, Any]] = {}
         for finding in findings:
-            group = _group_of(finding, values, self.policy)
-            if group is None:
+            groups = self._groups_of(finding, values)
+            if not groups:
                 chosen.append((finding, None))
-                continue
-            key = key_of_group(group)
-            common[key] = group
-            of_group.setdefault(key, []).append(finding)
+            for group in groups:
+                key = key_of_group(group)
+                common[key] = group
+                # In several groups it may be several alerts, each with an id of its own.
+                about = {**finding.about, "key": group} if len(groups) > 1 else finding.about
+                of_group.setdefault(key, []).append(replace(finding, about=about))
         missing = [key for key in of_group if key not in self.groups]
         self.groups.update(self.known(missing))
         for key, some in of_group.items():
             parts = self._of_group(key, sorted(some, key=lambda finding: finding.held))
             chosen += ((first, Told(key, common[key], others)) for first, others in parts)
         return chosen
+
+    def _groups_of(self, finding: Finding, values: Mapping[Place, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return what a finding has in common with others, group by group; nothing of one that stands alone."""
+        group = _group_of(finding, values, self.policy)
+        if group is None:
+            return []
+        if not self.policy.each:
+            return [group]
+        lists = [dict.fromkeys(value if isinstance(value, list) else [value]) for value in group.values()]
+        self.cut += prod(map(len, lists)) > _COMBINATIONS
+        return [dict(zip(group, some, strict=True)) for some in islice(product(*lists), _COMBINATIONS)]
 
     def _of_group(self, key: str, findings: list[Finding]) -> list[tuple[Finding, list[Finding]]]:
         """Return the findings of a group that become alerts, each with those that it stands for."""
@@ -149,6 +174,10 @@ def _values(rule: WatchedRule, rows: pa.Table, names: tuple[str, ...]) -> dict[P
     return {Place(*place): value for place, value in zip(places, values_of(rows, names), strict=True)}
 
 
+def _as_list(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _group_of(
     finding: Finding, values: Mapping[Place, Mapping[str, Any]], policy: Policy
 ) -> dict[str, Any] | None:
@@ -159,9 +188,9 @@ def _group_of(
     group: dict[str, Any] = {}
     for name in policy.fields:
         of_row = name in finding.row
-        found = [finding.row[name]] if of_row else [values.get(place, {}).get(name) for place in places]
+        found = [_as_list(finding.row[name])] if of_row else [values.get(place, {}).get(name) for place in places]
         shared = found[0] if found and all(one == found[0] for one in found) else None
         if shared is None and policy.alone:
             return None
-        group[name] = shared
+        group[name] = sorted(shared) if isinstance(shared, list) else shared
     return group
