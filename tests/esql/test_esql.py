@@ -54,6 +54,15 @@ def left(commands, events):
     return query.run(table(events), NOON).events.tolist()
 
 
+def both(commands, events):
+    """Return the numbers of the events that meet what is needed and are left, as a rule on the clock has it."""
+    query = read_esql(f"from logs-* | {commands}", SCHEMA)
+    program = compile_rules([EventRule("query", s.Statement(s.EventQuery(None, query.needed)))])
+    fits = evaluate(program, table_from_events(events, program.fields, SCHEMA)).get(("query", 0), np.empty(0))
+    chosen = [events[row] for row in fits.tolist()]
+    return [int(fits[row]) for row in query.run(table(chosen), NOON).events.tolist()]
+
+
 # ---- conditions
 
 EVENTS = [
@@ -276,7 +285,12 @@ ERRORS = {
     "stats x = n": ("`n` is neither in a function over groups nor behind `by`", (1, 25)),
     "stats x = sum(k)": ("sum takes numbers, and this is a keyword", (1, 25)),
     "where k == ": ("the query ends too early", (1, 26)),
-    "enrich x": ("`enrich` is not supported", (1, 15)),
+    "enrich x": ("`enrich` is not supported: it needs an enrich policy", (1, 15)),
+    'completion x = k with { "inference_id": "y" }': ("it asks a language model, and there is none here", (1, 15)),
+    "lookup join x on k": ("it needs a lookup index", (1, 15)),
+    'stats c = count() | where kql("k: x")': ("`kql` looks at events, and `stats` has left none", None),
+    'where kql("k: (")': ("in kql: the query ends too early", None),
+    'where b or kql("anything")': ("a search has to name its fields", None),
     "wehre k": ("there is no command `wehre`", (1, 15)),
     'where k == "a': ("this text's quote is never closed", (1, 26)),
     'where k == "\\d"': ("unknown escape `\\d`", (1, 26)),
@@ -435,3 +449,92 @@ def test_the_public_rules_are_read():
             assert query.needed != s.Literal(True), path
             found += 1
     assert found == 28
+
+
+# ---- searches in other languages, and rows of several values
+
+SEARCHED = [
+    {"k": "abc", "n": 1, "many": ["x", "y"]},
+    {"k": "abd", "n": 5, "b": True},
+    {"k": "mimikatz", "many": "x", "a": "10.0.0.1"},
+]
+SEARCHES = {
+    'where kql("k: ab*")': [0, 1],
+    'where kql("k: ab*") and n > 1': [1],
+    'where kql("many: y and not k: z")': [0],
+    'where not kql("k: ab*")': [2],
+    'where kql("*katz*")': [2],
+    'where n == 5 or kql("many: (x and y)")': [0, 1],
+    'eval c = case(kql("k: abc"), "one", "other") | where c == "one"': [0],
+    'inline stats c = count(*) | where kql("many: x") and c == 3': [0, 2],
+    'where qstr("k:ab? AND n:>1")': [1],
+    'where qstr("10.0.0.1")': [2],
+    'where match_phrase(k, "abc") or term(k, "abd")': [0, 1],
+    'sort n | where kql("k: abc")': [0],
+}
+
+
+@pytest.mark.parametrize("commands", SEARCHES)
+def test_a_search_in_another_language_asks_events(commands):
+    assert both(commands, SEARCHED) == SEARCHES[commands]
+
+
+def test_each_value_becomes_a_row():
+    assert run("mv_expand many | keep k, many", SEARCHED) == [{"many": "x"}, {"many": "y"}, {}, {"many": "x"}]
+    assert run("mv_expand many | stats c = count(*) by many", SEARCHED) == [
+        {"c": 2, "many": "x"},
+        {"c": 1, "many": "y"},
+        {"c": 1},
+    ]
+    assert left('mv_expand many | where many == "y"', SEARCHED) == [0]
+
+
+def test_metadata_that_says_nothing_may_be_asked_for():
+    query = read_esql("from logs-* metadata _id, _index, _version, _source, _score | keep k, _source", SCHEMA)
+    assert query.run(table(SEARCHED), NOON).rows == 3
+    with pytest.raises(QueryError, match="`_source` can be kept, and nothing can be made of it"):
+        read_esql("from logs-* metadata _source | eval x = length(_source)", SCHEMA)
+
+
+# Results are those of Elastic's ES|QL reference.
+COMPUTED = {
+    'url_decode("https%3A%2F%2Fexample.com%2F%3Fx%3Dfoo%20bar%26y%3Dbaz")': "https://example.com/?x=foo bar&y=baz",
+    'url_decode("a+b%zz")': "a b%zz",
+    'url_encode("https://example.com/?x=foo bar")': "https%3A%2F%2Fexample.com%2F%3Fx%3Dfoo+bar",
+    'url_encode_component("foo bar")': "foo%20bar",
+    'concat("a", space(3), "b")': "a   b",
+    'to_base64("elastic")': "ZWxhc3RpYw==",
+    'from_base64("ZWxhc3RpYw==")': "elastic",
+    'ip_prefix(to_ip("1.2.3.4"), 24, 0)': "1.2.3.0",
+    'ip_prefix(to_ip("fe80::cae2:65ff:fece:feb9"), 24, 112)': "fe80::cae2:65ff:fece:0",
+    "mv_intersection([1, 2, 3, 3], [3, 2, 4])": [2, 3],
+    'mv_intersection(["a"], ["b"])': None,
+    "mv_union([1, 2, 2], [3, 2])": [1, 2, 3],
+    "mv_difference([1, 2, 3], [2])": [1, 3],
+    "mv_intersects([1, 2], [2, 5])": True,
+    'mv_zip(["x", "y", "z"], ["1", "2"], "-")': ["x-1", "y-2", "z"],
+    "mv_percentile([5, 5, 10, 12, 5000], 50)": 10.0,
+    "mv_median_absolute_deviation([0, 2, 5, 6])": 2.0,
+    'date_format("yyyy-MM-dd HH:mm", to_datetime("2026-01-05T12:34:56Z"))': "2026-01-05 12:34",
+    'date_format(to_datetime("2026-01-05T12:34:56Z"))': "2026-01-05T12:34:56.000Z",
+    'date_parse("yyyy-MM-dd", "2022-05-06")': "2022-05-06T00:00:00.000Z",
+    'date_parse("yyyy-MM-dd", "none")': None,
+    'day_name(to_datetime("2026-01-05T12:34:56Z"))': "Monday",
+    'bucket(to_datetime("2026-01-05T12:34:56Z"), 5 minutes)': "2026-01-05T12:30:00.000Z",
+    "clamp(7, 1, 5)": 5,
+    'to_int("7")': 7,
+    'bit_length("ab")': 16,
+}
+
+
+@pytest.mark.parametrize("expression", COMPUTED)
+def test_a_function_gives_what_the_reference_says(expression):
+    assert run(f"eval v = {expression} | keep v", [{}]) == [
+        {} if COMPUTED[expression] is None else {"v": COMPUTED[expression]}
+    ]
+
+
+def test_rows_are_counted_without_a_star():
+    assert run("stats c = count(), v = variance(n), m = median_absolute_deviation(n)", SEARCHED) == [
+        {"c": 3, "v": 4.0, "m": 2.0}
+    ]

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from tocsin.ecs import Field, FieldType, Schema
+from tocsin.eql import syntax as s
 from tocsin.eql.functions import arithmetic
 from tocsin.eql.scalar import compare, evaluator
 from tocsin.errors import Place, QueryError, UnknownFieldError
 from tocsin.esql import syntax as q
+from tocsin.esql.dates import moved, to_moment
 from tocsin.esql.functions import (
+    ALIASES,
     FUNCTIONS,
     Function,
     Many,
@@ -22,11 +25,10 @@ from tocsin.esql.functions import (
     by_address,
     fuzzy_distance,
     is_near,
-    moved,
     several,
-    to_moment,
 )
 from tocsin.esql.patterns import PatternError, java_regex
+from tocsin.esql.searches import SEARCHES, fields_of_searches, is_search, search_condition, search_test
 from tocsin.query_dsl.build import Context, base_name, regexp, wildcard, words
 
 Value = Any
@@ -34,8 +36,11 @@ Row = Sequence[Value]  # the values of an expression's columns, in the order of 
 Run = Callable[[Row], Value]
 Kind = FieldType | None  # None is the type of null
 METADATA: Mapping[str, FieldType] = {
-    "_id": FieldType.KEYWORD, "_index": FieldType.KEYWORD, "_version": FieldType.LONG,
+    "_id": FieldType.KEYWORD, "_index": FieldType.KEYWORD, "_version": FieldType.LONG, "_score": FieldType.DOUBLE,
+    "_ignored": FieldType.KEYWORD, "_index_mode": FieldType.KEYWORD, "_source": FieldType.OBJECT,
 }  # fmt: skip
+# What every event has alike.
+SAME_METADATA: Mapping[str, Any] = {"_version": 1, "_score": 1.0, "_ignored": None, "_index_mode": "standard"}
 _NUMBERS = (FieldType.LONG, FieldType.DOUBLE)
 _FAMILIES: Mapping[str, tuple[str, tuple[FieldType, ...]]] = {
     "k": ("a text", (FieldType.KEYWORD, FieldType.IP)),
@@ -48,6 +53,10 @@ _CASTS = {
     "int": "to_integer", "double": "to_double", "boolean": "to_boolean", "bool": "to_boolean", "ip": "to_ip",
     "datetime": "to_datetime", "date": "to_datetime",
 }  # fmt: skip
+
+
+# Searches for words in a column, with the options that each stands for.
+WORD_SEARCHES: Mapping[str, Mapping[str, q.Scalar]] = {"match": {}, "match_phrase": {"phrase": True}, "term": {}}
 
 
 class Compiled(NamedTuple):
@@ -71,11 +80,14 @@ class Scope:
     metadata: tuple[str, ...] = ()
     made: dict[str, Kind] = field(default_factory=dict)
     visible: Callable[[str], bool] | None = lambda name: True
+    needed: bool = True  # whether what is asked for here is part of what every event must meet (`need.py`)
     read: dict[str, None] = field(default_factory=dict)
 
     def kind(self, column: q.Column) -> Kind:
         """Return a column's type. Raises UnknownFieldError."""
         kind = self.check(column)
+        if kind is FieldType.OBJECT:
+            raise self.refuse(f"`{column.name}` can be kept, and nothing can be made of it", column.place)
         if column.name not in self.made:
             self.read[column.name] = None
         return kind
@@ -116,6 +128,15 @@ class Scope:
             text=self.text,
         )
 
+    def check_search(self, call: q.Call) -> s.Expression:
+        """Return what a search in another language states. Raises QueryError."""
+        if self.visible is None:
+            raise self.refuse(f"`{call.name}` looks at events, and `stats` has left none", call.place)
+        try:
+            return search_condition(call, self.schema)
+        except QueryError as error:
+            raise self.refuse(f"in {call.name}: {error.message}", call.place, error.hint) from None
+
     def refuse(self, message: str, place: Place, hint: str = "") -> QueryError:
         """Return an error about a place of the query."""
         return QueryError(message, hint=hint, place=place, text=self.text)
@@ -128,6 +149,10 @@ def _nearest(name: str, names: Iterable[str]) -> list[str]:
 def compile_expression(node: q.Expression, scope: Scope) -> Compiled:
     """Return an expression ready to run. Raises QueryError."""
     columns = q.columns_of(node)
+    for name in fields_of_searches(node, scope.schema) if any(map(is_search, q.walk(node))) else ():
+        if name not in columns and scope.field(name) is not None:
+            scope.read[name] = None
+            columns = (*columns, name)
     run, kind = _Compiler(scope, columns).of(node)
     return Compiled(run, kind, columns)
 
@@ -290,7 +315,8 @@ class _Compiler:
             return lambda row: any(is_near(word, str(v), most) for v in _whole(run(row))), FieldType.BOOLEAN
         try:
             every = str(options.get("operator", "or")).lower() == "and"
-            condition = words(column.name, text, Context(self.scope.schema), every=every)
+            context, phrase = Context(self.scope.schema), options.get("phrase") is True
+            condition = words(column.name, text, context, every=every, phrase=phrase)
         except QueryError as error:
             raise self.scope.refuse(error.message, place) from None
         holds = evaluator(condition, {name: 0, column.name: 0})
@@ -304,14 +330,21 @@ class _Compiler:
             return lambda row: row[-1], FieldType.DATE
         if name == "case":
             return self._case(node)
-        if name == "match":
+        if name in WORD_SEARCHES:
             column, text = (*node.arguments, None, None)[:2]
             if not isinstance(column, q.Column) or not isinstance(text, q.Literal):
-                raise scope.refuse("match takes a column and a text", node.place)
-            return self._match(column, text.value, dict(node.options), node.place)
+                raise scope.refuse(f"{name} takes a column and a text", node.place)
+            return self._match(column, text.value, {**WORD_SEARCHES[name], **dict(node.options)}, node.place)
+        if is_search(node):
+            try:
+                holds = search_test(scope.check_search(node), self.columns)
+            except QueryError as error:
+                raise scope.refuse(f"in {name}: {error.message}", node.place, error.hint) from None
+            return holds, FieldType.BOOLEAN
+        name = ALIASES.get(name, name)
         function = FUNCTIONS.get(name)
         if function is None:
-            near = _nearest(name, (*FUNCTIONS, "case", "now", "match"))
+            near = _nearest(name, (*FUNCTIONS, *WORD_SEARCHES, *SEARCHES, "case", "now"))
             hint = f"did you mean {' or '.join(near[:2])}?" if near else ""
             raise scope.refuse(f"there is no function `{name}`", node.place, hint)
         runs, kinds = self._arguments(node, function)

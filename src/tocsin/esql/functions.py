@@ -1,4 +1,4 @@
-"""Functions of ES|QL: over the values of one row, and over groups of rows.
+"""Functions of ES|QL over the values of one row.
 
 Facts are from Elastic's ES|QL reference. Null in gives null out, and so does a field with several values, except
 where a function says otherwise.
@@ -6,26 +6,36 @@ where a function says otherwise.
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import ipaddress
+import itertools
 import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
+from urllib.parse import quote, quote_plus, unquote_plus
 
 from tocsin.addresses import LAST, canonical, number_of
-from tocsin.date_math import add_to
 from tocsin.ecs import FieldType, is_long
 from tocsin.eql.functions import cidr_match, to_string
+from tocsin.esql.dates import (
+    bucket,
+    date_diff,
+    date_extract,
+    date_format,
+    date_parse,
+    date_trunc,
+    day_name,
+    month_name,
+    to_moment,
+)
 from tocsin.esql.patterns import replace_all, split_all
-from tocsin.esql.syntax import Duration
-from tocsin.moments import iso, to_nanoseconds
+from tocsin.moments import iso
 
 Value = Any
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = 1_000_000_000
 KEYWORD, LONG, DOUBLE = FieldType.KEYWORD, FieldType.LONG, FieldType.DOUBLE
 BOOLEAN, DATE, IP = FieldType.BOOLEAN, FieldType.DATE, FieldType.IP
 
@@ -78,6 +88,21 @@ def _digest(name: str) -> Callable[[str], str]:
 
 def _hash(name: str, text: str) -> str:
     return hashlib.new(name.replace("-", ""), text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _decoded(text: str) -> str | None:
+    """Return what a form or the query of a URL means; null for bytes that are no UTF-8."""
+    try:
+        return unquote_plus(text, errors="strict")
+    except UnicodeDecodeError:
+        return None
+
+
+def _from_base64(text: str) -> str | None:
+    try:
+        return base64.b64decode(text, validate=True).decode()
+    except ValueError:
+        return None
 
 
 # ---- conversions
@@ -155,16 +180,6 @@ def _plain(value: Value) -> Value:
     return value.text if isinstance(value, _Address) else value
 
 
-def to_moment(value: Value) -> int | None:
-    """Return a moment in nanoseconds, null for a text that is none. Numbers are moments already."""
-    if not isinstance(value, str):
-        return int(value)
-    try:
-        return to_nanoseconds(value)
-    except ValueError:
-        return None
-
-
 # ---- numbers
 
 
@@ -188,85 +203,6 @@ def _pow(base: float, power: float) -> float | None:
     except (OverflowError, ZeroDivisionError):
         return None
     return found if isinstance(found, float) and math.isfinite(found) else None
-
-
-# ---- dates
-
-
-def _datetime(moment: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=moment // 1000)
-
-
-def moved(moment: int, span: Duration, sign: int) -> int:
-    """Return a moment so much later, or (`sign` -1) earlier."""
-    if span.months:
-        moment = to_nanoseconds(add_to(_datetime(moment), sign * span.months, "M")) + moment % 1000
-    return moment + sign * span.nanoseconds
-
-
-def date_trunc(span: Duration, moment: int) -> int:
-    """Return the beginning of the span of time that a moment lies in; weeks begin on Mondays."""
-    if span.months:
-        at = _datetime(moment)
-        number = (at.year * 12 + at.month - 1) // span.months * span.months
-        return to_nanoseconds(datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC))
-    week = 604_800 * _SECOND
-    offset = 3 * 86_400 * _SECOND if span.nanoseconds % week == 0 else 0  # 1970 began on a Thursday
-    return (moment + offset) // span.nanoseconds * span.nanoseconds - offset
-
-
-_DIFFERENCES: Mapping[str, int] = {
-    name: size
-    for names, size in (
-        ("nanosecond nanoseconds ns", 1),
-        ("microsecond microseconds mcs", 1_000),
-        ("millisecond milliseconds ms", 1_000_000),
-        ("second seconds ss s", _SECOND),
-        ("minute minutes mi n", 60 * _SECOND),
-        ("hour hours hh", 3_600 * _SECOND),
-        ("day days dd d dayofyear dy y weekday weekdays dw", 86_400 * _SECOND),
-        ("week weeks wk ww", 604_800 * _SECOND),
-    )
-    for name in names.split()
-}
-_MONTHS = {
-    **dict.fromkeys(("month", "months", "mm", "m"), 1),
-    **dict.fromkeys(("quarter", "quarters", "qq", "q"), 3),
-    **dict.fromkeys(("year", "years", "yy", "yyyy"), 12),
-}
-
-
-def _date_diff(unit: str, start: int, end: int) -> int | None:
-    if unit.lower() in _MONTHS:
-        first, last = sorted((start, end))
-        a, b = _datetime(first), _datetime(last)
-        months = (b.year - a.year) * 12 + b.month - a.month
-        months -= (b.day, b.time()) < (a.day, a.time())
-        found = months // _MONTHS[unit.lower()]
-    elif unit.lower() in _DIFFERENCES:
-        found = abs(end - start) // _DIFFERENCES[unit.lower()]
-    else:
-        return None
-    return found if end >= start else -found
-
-
-_EXTRACTED: Mapping[str, Callable[[datetime], int]] = {
-    "year": lambda at: at.year,
-    "month_of_year": lambda at: at.month,
-    "day_of_month": lambda at: at.day,
-    "day_of_week": lambda at: at.isoweekday(),
-    "day_of_year": lambda at: at.timetuple().tm_yday,
-    "hour_of_day": lambda at: at.hour,
-    "minute_of_hour": lambda at: at.minute,
-    "minute_of_day": lambda at: at.hour * 60 + at.minute,
-    "second_of_minute": lambda at: at.second,
-    "epoch_day": lambda at: (at - _EPOCH).days,
-}
-
-
-def _date_extract(part: str, moment: int) -> int | None:
-    extract = _EXTRACTED.get(part.lower())
-    return None if extract is None else extract(_datetime(moment))
 
 
 # ---- several values
@@ -302,6 +238,55 @@ def _sorted(values: tuple[Value, ...], order: tuple[str, ...] = ()) -> Value:
     return several(sorted(values, reverse=bool(order) and order[0].lower() == "desc"))
 
 
+def _shared(first: tuple[Value, ...], second: tuple[Value, ...]) -> Value:
+    return several([value for value in dict.fromkeys(first) if value in second])
+
+
+def _union(first: tuple[Value, ...], second: tuple[Value, ...]) -> Value:
+    return several(list(dict.fromkeys(first + second)))
+
+
+def _difference(first: tuple[Value, ...], second: tuple[Value, ...]) -> Value:
+    return several([value for value in dict.fromkeys(first) if value not in second])
+
+
+def _zipped(first: tuple[Value, ...], second: tuple[Value, ...], separator: tuple[str, ...] = (", ",)) -> Value:
+    between = separator[0] if separator else ", "
+    pairs = itertools.zip_longest(first, second)
+    return several([between.join(part for part in pair if part is not None) for pair in pairs])
+
+
+def _mv_percentile(values: tuple[Value, ...], percent: tuple[float, ...]) -> Value:
+    return percentile(values, percent[0]) if len(percent) == 1 else None
+
+
+def _ip_prefix(address: str, of_4: int, of_6: int) -> str | None:
+    try:
+        found = ipaddress.ip_address(address)
+        return str(ipaddress.ip_network((found, of_4 if found.version == 4 else of_6), strict=False)[0])
+    except ValueError:
+        return None
+
+
+def percentile(found: Sequence[float], percent: float) -> float | None:
+    """Return the value below which so many percent of some numbers lie, between two of them where need be."""
+    if not found:
+        return None
+    ordered = sorted(found)
+    place = (len(ordered) - 1) * percent / 100
+    low = math.floor(place)
+    high = min(low + 1, len(ordered) - 1)
+    return float(ordered[low] + (ordered[high] - ordered[low]) * (place - low))
+
+
+def median_deviation(found: Sequence[float]) -> float | None:
+    """Return the median of how far numbers lie from their median."""
+    if not found:
+        return None
+    middle = statistics.median(found)
+    return float(statistics.median(abs(value - middle) for value in found))
+
+
 _WHOLE = Many.WHOLE
 
 
@@ -309,6 +294,11 @@ def _text(apply: Callable[..., Value], parameters: str = "k", returns: FieldType
     return Function(parameters, returns, apply)
 
 
+# Other names of functions.
+ALIASES: Mapping[str, str] = {
+    "to_str": "to_string", "to_int": "to_integer", "to_dbl": "to_double", "to_bool": "to_boolean",
+    "to_dt": "to_datetime", "to_date_nanos": "to_datetime",
+}  # fmt: skip
 FUNCTIONS: Mapping[str, Function] = {
     "length": _text(len, returns=LONG),
     "byte_length": _text(lambda text: len(text.encode()), returns=LONG),
@@ -329,6 +319,14 @@ FUNCTIONS: Mapping[str, Function] = {
     "starts_with": _text(str.startswith, "kk", BOOLEAN),
     "ends_with": _text(str.endswith, "kk", BOOLEAN),
     "contains": _text(lambda text, part: part in text, "kk", BOOLEAN),
+    "bit_length": _text(lambda text: len(text.encode()) * 8, returns=LONG),
+    "space": Function("n", KEYWORD, lambda count: " " * count if 0 <= count <= 1_000_000 else None),
+    "url_decode": _text(_decoded),
+    "url_encode": _text(lambda text: quote_plus(text, safe="*")),
+    "url_encode_component": _text(lambda text: quote(text, safe="*")),
+    "to_base64": _text(lambda text: base64.b64encode(text.encode()).decode()),
+    "from_base64": _text(_from_base64),
+    "ip_prefix": Function("knn", IP, _ip_prefix),
     "md5": _text(_digest("md5")),
     "sha1": _text(_digest("sha1")),
     "sha256": _text(_digest("sha256")),
@@ -354,10 +352,24 @@ FUNCTIONS: Mapping[str, Function] = {
     "exp": Function("n", DOUBLE, lambda number: _pow(math.e, number)),
     "log": Function("nn", DOUBLE, _log, 1),
     "log10": Function("n", DOUBLE, lambda number: math.log10(number) if number > 0 else None),
+    "cbrt": Function("n", DOUBLE, math.cbrt),
+    "e": Function("", DOUBLE, lambda: math.e),
+    "pi": Function("", DOUBLE, lambda: math.pi),
+    "tau": Function("", DOUBLE, lambda: math.tau),
+    "sin": Function("n", DOUBLE, math.sin),
+    "cos": Function("n", DOUBLE, math.cos),
+    "tan": Function("n", DOUBLE, math.tan),
+    "hypot": Function("nn", DOUBLE, math.hypot),
+    "clamp": Function("aaa", 0, lambda value, low, high: max(low, min(value, high))),
     "signum": Function("n", DOUBLE, lambda number: float((number > 0) - (number < 0))),
     "date_trunc": Function("Sd", DATE, date_trunc),
-    "date_diff": Function("kdd", LONG, _date_diff),
-    "date_extract": Function("kd", LONG, _date_extract),
+    "date_diff": Function("kdd", LONG, date_diff),
+    "date_extract": Function("kd", LONG, date_extract),
+    "date_format": Function("ad", KEYWORD, date_format, 1),
+    "date_parse": Function("kk", DATE, date_parse, 1),
+    "day_name": Function("d", KEYWORD, day_name),
+    "month_name": Function("d", KEYWORD, month_name),
+    "bucket": Function("dS", DATE, bucket),
     "cidr_match": Function("kk", BOOLEAN, cidr_match, 2, variadic=True),
     "mv_first": Function("a", 0, lambda values: values[0] if values else None, many=_WHOLE),
     "mv_last": Function("a", 0, lambda values: values[-1] if values else None, many=_WHOLE),
@@ -373,59 +385,13 @@ FUNCTIONS: Mapping[str, Function] = {
     "mv_concat": Function("kk", KEYWORD, _concat, many=_WHOLE),
     "mv_slice": Function("ann", 0, _slice, 2, many=_WHOLE),
     "mv_contains": Function("aa", BOOLEAN, _contains, many=_WHOLE),
-}
-
-
-# ---- over groups
-
-
-@dataclass(frozen=True)
-class Aggregation:
-    """A function over the values of a group, nulls left out, those of fields with several values one by one.
-
-    `extra` are the families of types of its further arguments, which are constants.
-    """
-
-    returns: FieldType | int
-    apply: Callable[..., Value]
-    extra: str = ""
-    parameter: str = "a"
-
-
-def _values(found: Sequence[Value]) -> Value:
-    return several(sorted(set(found)))
-
-
-def _median(found: Sequence[float]) -> float | None:
-    return float(statistics.median(found)) if found else None
-
-
-def _percentile(found: Sequence[float], percent: float) -> float | None:
-    if not found:
-        return None
-    ordered = sorted(found)
-    place = (len(ordered) - 1) * percent / 100
-    low = math.floor(place)
-    high = min(low + 1, len(ordered) - 1)
-    return float(ordered[low] + (ordered[high] - ordered[low]) * (place - low))
-
-
-def _top(found: Sequence[Value], count: int, order: str) -> Value:
-    return several(sorted(found, reverse=order.lower() == "desc")[:count])
-
-
-AGGREGATIONS: Mapping[str, Aggregation] = {
-    "count": Aggregation(LONG, len),
-    "count_distinct": Aggregation(LONG, lambda found, precision=None: len(set(found)), "n"),
-    "values": Aggregation(0, _values),
-    "min": Aggregation(0, lambda found: min(found, default=None)),
-    "max": Aggregation(0, lambda found: max(found, default=None)),
-    "sum": Aggregation(0, lambda found: sum(found) if found else None, parameter="n"),
-    "avg": Aggregation(DOUBLE, lambda found: statistics.fmean(found) if found else None, parameter="n"),
-    "median": Aggregation(DOUBLE, _median, parameter="n"),
-    "percentile": Aggregation(DOUBLE, _percentile, "n", "n"),
-    "std_dev": Aggregation(DOUBLE, lambda found: statistics.pstdev(found) if found else None, parameter="n"),
-    "top": Aggregation(0, _top, "nk"),
+    "mv_intersection": Function("aa", 0, _shared, many=_WHOLE),
+    "mv_intersects": Function("aa", BOOLEAN, lambda first, second: not set(first).isdisjoint(second), many=_WHOLE),
+    "mv_union": Function("aa", 0, _union, many=_WHOLE),
+    "mv_difference": Function("aa", 0, _difference, many=_WHOLE),
+    "mv_zip": Function("kkk", KEYWORD, _zipped, 2, many=_WHOLE),
+    "mv_percentile": Function("nn", DOUBLE, _mv_percentile, many=_WHOLE),
+    "mv_median_absolute_deviation": Function("n", DOUBLE, median_deviation, many=_WHOLE),
 }
 
 

@@ -14,6 +14,7 @@ from tocsin.eql.scalar import compare
 from tocsin.errors import QueryError
 from tocsin.esql import syntax as q
 from tocsin.esql.patterns import dissect, grok
+from tocsin.esql.searches import search_condition
 from tocsin.query_dsl.build import (
     Bound,
     Context,
@@ -50,7 +51,7 @@ def needed(commands: Sequence[q.Command], schema: Schema) -> s.Expression:
                     reader.defined[old] = None
             case q.Extract():
                 reader.defined.update(dict.fromkeys(extracted(command)))
-            case q.Keep():
+            case q.Keep() | q.Expand() | q.Sort():
                 pass
             case _:
                 break
@@ -86,6 +87,8 @@ class _Reader:
             case q.Or(operands):
                 found = list(map(self.of, operands))
                 return TRUE if TRUE in found else any_of(found)
+            case q.Not(q.Call("kql" | "qstr") as search):
+                return s.Not(search_condition(search, self.context.schema))
             case q.Not(q.IsNull(value)):
                 return self._exists(value)
             case q.Not(q.In(value) | q.Like(value)):
@@ -103,6 +106,11 @@ class _Reader:
             case q.Match(column, text):
                 name, _ = self._field(column)
                 return TRUE if name is None else words(name, text, self.context)
+            case q.Call("kql" | "qstr"):
+                return search_condition(node, self.context.schema)
+            case q.Call("match_phrase" | "term" as kind, (q.Column() as column, q.Literal(text))):
+                name, _ = self._field(column)
+                return TRUE if name is None else words(name, text, self.context, phrase=kind == "match_phrase")
             case q.Call("match", (q.Column() as column, q.Literal(text)), options):
                 name, _ = self._field(column)
                 if name is None:

@@ -35,11 +35,22 @@ _UNITS: dict[str, tuple[int, int]] = {
     for name in names.split()
 }
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", '"': '"', "\\": "\\"}
-_REFUSED = (
-    "change_point", "completion", "enrich", "fork", "fuse", "join", "lookup", "mv_expand", "rerank", "row",
-    "sample", "show", "ts",
-)  # fmt: skip
-_COMMANDS = "where, eval, keep, drop, rename, stats, inline stats, grok, dissect, sort, limit"
+# Commands that are refused, with the reason.
+_REFUSED = {
+    "change_point": "it needs Elastic's machine learning",
+    "completion": "it asks a language model, and there is none here",
+    "enrich": "it needs an enrich policy of Elasticsearch",
+    "fork": "queries with branches are not run",
+    "fuse": "results have no scores here",
+    "join": "it needs a lookup index of Elasticsearch",
+    "lookup": "it needs a lookup index of Elasticsearch",
+    "rerank": "it asks a language model, and there is none here",
+    "row": "rules look at events",
+    "sample": "a rule looks at every event",
+    "show": "rules look at events",
+    "ts": "there are no indices of metrics here",
+}
+_COMMANDS = "where, eval, keep, drop, rename, stats, inline stats, mv_expand, grok, dissect, sort, limit"
 _READABLE = {
     "NAME": "a name",
     "PATTERN": "the name of a column",
@@ -93,10 +104,10 @@ def _unexpected(error: UnexpectedInput, text: str) -> QueryError:
     if isinstance(error, UnexpectedCharacters):
         accepted = set(error.allowed or ())
     if "_WHERE" in accepted and word:
-        if word[0].lower() in _REFUSED:
-            return QueryError(
-                f"`{word[0]}` is not supported", hint=f"commands are {_COMMANDS}", place=place, text=text
-            )
+        reason = _REFUSED.get(word[0].lower())
+        if reason:
+            message = f"`{word[0]}` is not supported: {reason}"
+            return QueryError(message, hint=f"commands are {_COMMANDS}", place=place, text=text)
         return QueryError(
             f"there is no command `{word[0]}`", hint=f"commands are {_COMMANDS}", place=place, text=text
         )
@@ -207,6 +218,9 @@ class _Builder(Transformer[Token, Any]):
 
     def limit_command(self, meta: Meta, number: Token) -> q.Limit:
         return q.Limit(int(float(number)))
+
+    def expand_command(self, meta: Meta, name: Token) -> q.Expand:
+        return q.Expand(self._named(name))
 
     def named(self, meta: Meta, name: Token, value: q.Expression) -> tuple[str, q.Expression]:
         return unquoted(name), value

@@ -20,6 +20,7 @@ from tocsin.esql.functions import address_order, several, shown
 from tocsin.esql.need import extracted, needed
 from tocsin.esql.parse import parse
 from tocsin.esql.patterns import Parts, PatternError, dissect, grok
+from tocsin.esql.searches import is_search
 from tocsin.esql.stats import Grouping, grouping
 from tocsin.esql.table import Codes, Table, Value, Values, combinations
 from tocsin.query_dsl.build import base_name
@@ -82,6 +83,7 @@ def read_esql(text: str, schema: Schema) -> Pipeline:
         timed = any(q.calls(node, "now") for node in _expressions(command))
         run = _STEPS[type(command)](command, scope)
         steps.append(Step(run, isinstance(command, _LOCAL) and not timed))
+        scope.needed &= not isinstance(command, (q.Stats, q.Limit))
         aggregating |= isinstance(command, q.Stats) and not command.inline
     fields = tuple(dict.fromkeys(name if name in METADATA else base_name(name) for name in scope.read))
     condition = needed(query.commands, schema)
@@ -109,7 +111,10 @@ def _expressions(command: q.Command) -> list[q.Expression]:
 def _where(command: q.Where, scope: Scope) -> Run:
     whole = command.condition
     conditions = [
-        compile_condition(one, scope) for one in (whole.operands if isinstance(whole, q.And) else (whole,))
+        compile_condition(one, scope)
+        for one in (whole.operands if isinstance(whole, q.And) else (whole,))
+        # Whoever evaluates the query's `needed` has answered a search beside `and` already.
+        if not _is_answered(one, scope)
     ]
     conditions.sort(key=lambda condition: len(condition.columns))
 
@@ -120,6 +125,14 @@ def _where(command: q.Where, scope: Scope) -> Run:
         return table
 
     return run
+
+
+def _is_answered(node: q.Expression, scope: Scope) -> bool:
+    """Tell whether an operand of `where` is a search in another language over events. Raises QueryError."""
+    if not isinstance(node, q.Call) or not is_search(node):
+        return False
+    scope.check_search(node)
+    return scope.needed
 
 
 def _eval(command: q.Eval, scope: Scope) -> Run:
@@ -304,6 +317,17 @@ def _ordered(value: Value, kind: Kind, key: q.SortKey) -> Value:
     return (max if key.descending else min)(value) if isinstance(value, tuple) else value
 
 
+def _expand(command: q.Expand, scope: Scope) -> Run:
+    name = command.column.name
+    scope.made[name] = scope.kind(command.column)
+
+    def run(table: Table, now: int) -> Table:
+        rows, values = table.column(name).spread()
+        return table.take(rows).defined({name: values})
+
+    return run
+
+
 def _limit(command: q.Limit, scope: Scope) -> Run:
     return lambda table, now: table if table.rows <= command.rows else table.take(np.arange(command.rows))
 
@@ -317,4 +341,5 @@ _STEPS: Mapping[type, Callable[[Any, Scope], Run]] = {
     q.Stats: _stats,
     q.Sort: _sort,
     q.Limit: _limit,
+    q.Expand: _expand,
 }

@@ -11,9 +11,10 @@ import numpy as np
 from tocsin.ecs import FieldType
 from tocsin.errors import QueryError
 from tocsin.esql import syntax as q
+from tocsin.esql.aggregations import AGGREGATIONS, Aggregation
 from tocsin.esql.compile import Compiled, Kind, Scope, compile_condition, compile_expression
 from tocsin.esql.evaluate import evaluate, true_rows
-from tocsin.esql.functions import AGGREGATIONS, Aggregation, by_address
+from tocsin.esql.functions import by_address
 from tocsin.esql.table import Codes, Table, Values, from_list
 
 

@@ -248,7 +248,14 @@ class Limit:
     rows: int
 
 
-Command = Where | Eval | Keep | Rename | Stats | Extract | Sort | Limit
+@dataclass(frozen=True)
+class Expand:
+    """Makes of each row one for each value that it has in a column."""
+
+    column: Column
+
+
+Command = Where | Eval | Keep | Rename | Stats | Extract | Sort | Limit | Expand
 
 
 @dataclass(frozen=True)

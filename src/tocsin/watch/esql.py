@@ -15,6 +15,7 @@ import pyarrow as pa
 from tocsin.engine.column import Column
 from tocsin.engine.table import EventTable
 from tocsin.esql import table as t
+from tocsin.esql.compile import SAME_METADATA
 from tocsin.esql.pipeline import Pipeline
 from tocsin.query_dsl.build import base_name, is_caseless
 from tocsin.watch import memory as m
@@ -37,8 +38,8 @@ def selected(
             return t.from_list(batch.indices().take(pa.array(chosen)).to_pylist()).distinct()
         if name == "_id":
             return t.from_list(batch.ids(chosen.tolist()))
-        if name == "_version":
-            return t.constant(1, len(events))
+        if name in SAME_METADATA:
+            return t.constant(SAME_METADATA[name], len(events))
         column = table.column(base_name(name))
         if column is None:
             return t.constant(None, len(events))
@@ -74,9 +75,12 @@ def of_esql(rule: WatchedRule, rows: pa.Table, now: int, counted_to: CountedTo) 
     places = list(map(Place, rows.column(m.INDEX).to_pylist(), rows.column(m.ID).to_pylist()))
     order, held = rows.column(m.ORDER).to_numpy(), rows.column(m.TIME).to_numpy()
     if not pipeline.aggregating:
+        first: dict[int, int] = {}  # of the rows that `mv_expand` has made of one event
+        for number, event in enumerate(result.events.tolist()):
+            first.setdefault(event, number)
         return [
             Finding((places[event],), int(order[event]), int(held[event]), row=pipeline.row(result, number))
-            for number, event in enumerate(result.events.tolist())
+            for event, number in first.items()
         ]
     names = [key_of_group(_group(result, number)) for number in range(result.rows)]
     upto = counted_to(names)
@@ -107,8 +111,8 @@ def _group(result: t.Table, row: int) -> dict[str, Any]:
 
 def _loader(rows: pa.Table) -> t.Load:
     def load(name: str, events: t.Codes) -> t.Values:
-        if name == "_version":
-            return t.constant(1, len(events))
+        if name in SAME_METADATA:
+            return t.constant(SAME_METADATA[name], len(events))
         own = {"_index": m.INDEX, "_id": m.ID}.get(name, base_name(name))
         column = rows.column(own).take(pa.array(events))
         if own in (m.INDEX, m.ID):

@@ -1,0 +1,173 @@
+"""Moments and spans of time of ES|QL: nanoseconds since 1970, UTC. Facts are from Elastic's ES|QL reference."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tocsin.date_math import add_to
+from tocsin.esql.syntax import Duration
+from tocsin.moments import iso, to_nanoseconds
+
+Value = Any
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = 1_000_000_000
+
+
+def to_moment(value: Value) -> int | None:
+    """Return a moment in nanoseconds, null for a text that is none. Numbers are moments already."""
+    if not isinstance(value, str):
+        return int(value)
+    try:
+        return to_nanoseconds(value)
+    except ValueError:
+        return None
+
+
+def _datetime(moment: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=moment // 1000)
+
+
+def moved(moment: int, span: Duration, sign: int) -> int:
+    """Return a moment so much later, or (`sign` -1) earlier."""
+    if span.months:
+        moment = to_nanoseconds(add_to(_datetime(moment), sign * span.months, "M")) + moment % 1000
+    return moment + sign * span.nanoseconds
+
+
+def date_trunc(span: Duration, moment: int) -> int:
+    """Return the beginning of the span of time that a moment lies in; weeks begin on Mondays."""
+    if span.months:
+        at = _datetime(moment)
+        number = (at.year * 12 + at.month - 1) // span.months * span.months
+        return to_nanoseconds(datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC))
+    week = 604_800 * _SECOND
+    offset = 3 * 86_400 * _SECOND if span.nanoseconds % week == 0 else 0  # 1970 began on a Thursday
+    return (moment + offset) // span.nanoseconds * span.nanoseconds - offset
+
+
+_DIFFERENCES: Mapping[str, int] = {
+    name: size
+    for names, size in (
+        ("nanosecond nanoseconds ns", 1),
+        ("microsecond microseconds mcs", 1_000),
+        ("millisecond milliseconds ms", 1_000_000),
+        ("second seconds ss s", _SECOND),
+        ("minute minutes mi n", 60 * _SECOND),
+        ("hour hours hh", 3_600 * _SECOND),
+        ("day days dd d dayofyear dy y weekday weekdays dw", 86_400 * _SECOND),
+        ("week weeks wk ww", 604_800 * _SECOND),
+    )
+    for name in names.split()
+}
+_MONTHS = {
+    **dict.fromkeys(("month", "months", "mm", "m"), 1),
+    **dict.fromkeys(("quarter", "quarters", "qq", "q"), 3),
+    **dict.fromkeys(("year", "years", "yy", "yyyy"), 12),
+}
+
+
+def date_diff(unit: str, start: int, end: int) -> int | None:
+    """Return how many whole units lie between two moments; null for a unit that there is not."""
+    if unit.lower() in _MONTHS:
+        first, last = sorted((start, end))
+        a, b = _datetime(first), _datetime(last)
+        months = (b.year - a.year) * 12 + b.month - a.month
+        months -= (b.day, b.time()) < (a.day, a.time())
+        found = months // _MONTHS[unit.lower()]
+    elif unit.lower() in _DIFFERENCES:
+        found = abs(end - start) // _DIFFERENCES[unit.lower()]
+    else:
+        return None
+    return found if end >= start else -found
+
+
+_EXTRACTED: Mapping[str, Callable[[datetime], int]] = {
+    "year": lambda at: at.year,
+    "month_of_year": lambda at: at.month,
+    "day_of_month": lambda at: at.day,
+    "day_of_week": lambda at: at.isoweekday(),
+    "day_of_year": lambda at: at.timetuple().tm_yday,
+    "hour_of_day": lambda at: at.hour,
+    "minute_of_hour": lambda at: at.minute,
+    "minute_of_day": lambda at: at.hour * 60 + at.minute,
+    "second_of_minute": lambda at: at.second,
+    "epoch_day": lambda at: (at - _EPOCH).days,
+}
+
+
+def date_extract(part: str, moment: int) -> int | None:
+    """Return a part of a moment, such as its hour of the day; null for a part that there is not."""
+    extract = _EXTRACTED.get(part.lower())
+    return None if extract is None else extract(_datetime(moment))
+
+
+def bucket(moment: int, span: Duration) -> int:
+    """Return the beginning of the span of time that a moment lies in."""
+    return date_trunc(span, moment)
+
+
+# ---- as texts: letters of Java's DateTimeFormatter, with what Python calls the same
+
+_LETTERS = {
+    java: python
+    for python, letters in (
+        ("%Y", "yyyy uuuu"), ("%y", "yy"), ("%B", "MMMM"), ("%b", "MMM"), ("%m", "MM M"), ("%d", "dd d"),
+        ("%j", "DDD"), ("%A", "EEEE"), ("%a", "EEE E"), ("%H", "HH H"), ("%I", "hh h"), ("%M", "mm m"),
+        ("%S", "ss s"), ("%f", "SSS SSSSSS"), ("%p", "a"), ("%z", "XXX X Z"),
+    )
+    for java in letters.split()
+}  # fmt: skip
+_PATTERN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+")
+
+
+def _strftime(pattern: str) -> str | None:
+    """Return a pattern of Java's as one of Python's, None for letters that nobody needs."""
+    parts = []
+    for found in _PATTERN.finditer(pattern):
+        if found[2] is None:
+            text = found[0] if found[1] is None else found[1].replace("''", "'") or "'"
+            parts.append(text.replace("%", "%%"))
+        elif found[0] not in _LETTERS:
+            return None
+        else:
+            parts.append(_LETTERS[found[0]])
+    return "".join(parts)
+
+
+def date_format(first: Value, second: Value = None) -> str | None:
+    """Return a moment as a text: by a pattern that stands before it, or else as ISO 8601."""
+    if second is None:
+        return iso(first)
+    pattern = _strftime(str(first))
+    at = _datetime(second)
+    if pattern is None:
+        return None
+    milliseconds = f"{at.microsecond // 1000:03}" if "SSSSSS" not in str(first) else f"{at.microsecond:06}"
+    return at.strftime(pattern.replace("%f", milliseconds))
+
+
+def date_parse(first: str, second: str | None = None) -> int | None:
+    """Return the moment that a text states: by a pattern that stands before it, or else as ISO 8601."""
+    if second is None:
+        return to_moment(first)
+    pattern = _strftime(first)
+    try:
+        found = None if pattern is None else datetime.strptime(second, pattern)
+    except ValueError:
+        return None
+    if found is None:
+        return None
+    return to_nanoseconds(found if found.tzinfo else found.replace(tzinfo=UTC))
+
+
+def day_name(moment: int) -> str:
+    """Return the name of a moment's day of the week."""
+    return _datetime(moment).strftime("%A")
+
+
+def month_name(moment: int) -> str:
+    """Return the name of a moment's month."""
+    return _datetime(moment).strftime("%B")
