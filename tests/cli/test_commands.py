@@ -493,3 +493,44 @@ def test_an_explanation_of_a_rule_in_eql_shows_its_filters(tmp_path: Path) -> No
     )
     shown = tocsin("explain", rule, EXAMPLES, cwd=tmp_path)
     assert 'not ?host.name : "srv-*"' in shown.stdout, shown.stderr
+
+
+FOREIGN_EVENT = {"@timestamp": "2026-11-20T10:00:00Z", "what": "cmd.exe", "severity": "high"}
+UNTIMED_EVENT = {"event": {"category": "process"}, "process": {"name": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (["hunt"], "stdout"),
+        (["hunt", "--format", "ndjson"], "stderr"),
+        (["hunt", "--format", "csv"], "stderr"),
+        (["hunt", "--format", "html"], "stdout"),
+        (["query", 'process where process.name == "y"'], "stderr"),
+        (["explain", 'process where process.name == "y"'], "stderr"),
+        (["sources", "convert"], "stderr"),
+        (["ingest", "--data", "store"], "stderr"),
+    ],
+    ids=lambda one: " ".join(one[:3]) if isinstance(one, list) else one,
+)
+def test_every_summary_says_which_events_no_rule_sees(arguments: list[str], where: str, tmp_path: Path) -> None:
+    events = [FOREIGN_EVENT] * 1204 + [UNTIMED_EVENT]
+    (tmp_path / "f.json").write_text("".join(json.dumps(event) + "\n" for event in events))
+    done = tocsin(*arguments, "f.json", cwd=tmp_path)
+    told = " ".join(getattr(done, where).replace("│", "").split())
+    assert re.search(r"1,204 events have no field that (any rule reads|a rule could read) \(f\.json 1,204\)", told)
+    assert "1 event has no time that can be read (f.json 1)" in told
+    assert "`--source`" in told
+    assert "`tocsin sources list`" in told
+
+
+def test_the_figures_of_a_hunt_have_what_no_rule_sees(tmp_path: Path) -> None:
+    (tmp_path / "f.json").write_text("".join(json.dumps(event) + "\n" for event in (FOREIGN_EVENT, UNTIMED_EVENT)))
+    done = tocsin("hunt", "f.json", "--format", "json", "--from", "2026-11-21", cwd=tmp_path)
+    summary = json.loads(done.stdout)["summary"]
+    assert summary["events_not_seen"] == {
+        "no time that can be read": {"f.json": 1},
+        "no field that any rule reads": {"f.json": 1},
+    }
+    assert (summary["events_without_time"], summary["events_outside_window"]) == (1, 1)
+    assert done.returncode == 0

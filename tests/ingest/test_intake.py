@@ -9,6 +9,7 @@ import pytest
 
 from tocsin.ingest.intake import Intake, Refused
 from tocsin.moments import to_nanoseconds
+from tocsin.sources.unseen import Reason
 from tocsin.store.events import Document
 
 
@@ -56,3 +57,20 @@ def test_a_time_that_cannot_be_read_is_refused_with_the_reason(timestamp: Any, r
     assert isinstance(found, Refused)
     assert found.kind == "document_parsing_exception"
     assert reason in found.reason
+
+
+@pytest.mark.parametrize(
+    ("document", "unseen"),
+    [
+        ({"process": {"name": "x"}}, 0),
+        ({"process.name": "x"}, 0),
+        ({"registry": {"path": "HKLM"}}, 0),
+        ({"what": "cmd.exe", "severity": "high"}, 1),
+        ({"what": "cmd.exe", "host": {"name": "h"}, "message": "m"}, 1),
+    ],
+)
+def test_a_document_that_no_rule_could_see_is_stored_and_counted(document: dict[str, Any], unseen: int) -> None:
+    intake = Intake()
+    found = intake.take("logs-x-default", None, orjson.dumps({"@timestamp": "2026-11-20T10:00:00Z", **document}))
+    assert isinstance(found, Document)
+    assert intake.unseen.document() == ({Reason.UNKNOWN.value: {"logs-x-default": 1}} if unseen else {})

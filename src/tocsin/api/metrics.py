@@ -9,14 +9,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from tocsin.ingest.rejected import Rejected
+from tocsin.ingest.bulk import Ingest
 from tocsin.store.events import EventStore
 
 
 class Metrics:
     """Counts requests, and asks the store about itself when it is asked."""
 
-    def __init__(self, store: EventStore, rejected: Rejected) -> None:
+    def __init__(self, store: EventStore, ingest: Ingest) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -33,7 +33,7 @@ class Metrics:
             registry=self.registry,
         )
         self.bytes = Counter("tocsin_ingested_bytes", "Bytes of bulk requests, unpacked.", registry=self.registry)
-        self.registry.register(_Store(store, rejected))
+        self.registry.register(_Store(store, ingest))
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""
@@ -41,8 +41,8 @@ class Metrics:
 
 
 class _Store:
-    def __init__(self, store: EventStore, rejected: Rejected) -> None:
-        self._store, self._rejected = store, rejected
+    def __init__(self, store: EventStore, ingest: Ingest) -> None:
+        self._store, self._rejected, self._intake = store, ingest.rejected, ingest.intake
 
     def collect(self) -> Iterator[Metric]:
         events = GaugeMetricFamily("tocsin_store_events", "Events in the store.", labels=["index"])
@@ -63,6 +63,14 @@ class _Store:
         for reason, count in self._rejected.counts.items():
             rejected.add_metric([reason], count)
         yield rejected
+        unseen = CounterMetricFamily(
+            "tocsin_unseen_documents",
+            "Documents that are stored and that no rule could see.",
+            labels=["reason", "index"],
+        )
+        for (reason, index), count in list(self._intake.unseen.counts.items()):
+            unseen.add_metric([reason.value, index], count)
+        yield unseen
 
     def describe(self) -> list[Metric]:
         return []

@@ -88,7 +88,7 @@ def open_service(config: Config) -> Service:
     )
     if config.watch:
         watched.start()
-    metrics = Metrics(store, rejected)
+    metrics = Metrics(store, ingest)
     deliveries = DeliveryThread(Deliverer(records))
     watch.start()
     deliveries.start()

@@ -10,6 +10,7 @@ import orjson
 
 from tocsin.cli.profile import profile_document
 from tocsin.detection.hunt import Report, severity_counts
+from tocsin.sources.unseen import Reason
 
 CSV_FIELDS = (
     "@timestamp",
@@ -69,7 +70,10 @@ def summary(report: Report) -> dict[str, Any]:
         "matches_beyond_max_alerts": report.capped(),
         "events": report.total_events,
         "events_by_dataset": dict(report.events),
-        "events_without_time": report.untimed,
+        "events_without_time": report.rejects.unseen.total(Reason.NO_TIME),
+        "events_not_seen": report.rejects.unseen.document(),
+        "events_outside_window": report.outside,
+        "dates": report.rejects.unseen.dates(),
         "files": report.files,
         "rejected": dict(report.rejects.counts),
         "recovered": report.rejects.recovered.total(),

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_of_rejected
+from tocsin.cli.reading import (
+    Events,
+    RejectsFile,
+    Source,
+    inputs_of,
+    rejects_kept,
+    tell_of_rejected,
+    tell_of_unseen,
+)
 from tocsin.errors import QueryError, RuleError
 
 if TYPE_CHECKING:
@@ -55,10 +63,11 @@ def explain(
         found = run(ready, inputs, kept, progress, any_index=all_indices)
     kept.close()
     if output_format is ExplainFormat.JSON:
-        sys.stdout.write(as_json(ready, found))
+        sys.stdout.write(as_json(ready, found, kept.unseen))
     else:
         show_explanation(ready, found)
     if not quiet:
+        tell_of_unseen(kept)
         tell_of_rejected(kept)
     raise typer.Exit(2 if kept.anything and not found.events else 0)
 

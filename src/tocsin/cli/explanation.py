@@ -12,6 +12,7 @@ from rich.text import Text
 from tocsin.cli.console import wide_console
 from tocsin.detection.explain import Explanation, Joining, Part, Step
 from tocsin.detection.prepare import ReadyRule
+from tocsin.sources.unseen import Unseen
 
 _LOST = {
     "maxspan": "ran out of maxspan",
@@ -97,7 +98,7 @@ def _verdict(found: Explanation) -> Text:
     return text
 
 
-def as_json(ready: ReadyRule, found: Explanation) -> str:
+def as_json(ready: ReadyRule, found: Explanation, unseen: Unseen) -> str:
     """Return an explanation as one JSON object."""
     silent = found.silent
     body = {
@@ -107,5 +108,6 @@ def as_json(ready: ReadyRule, found: Explanation) -> str:
         "joining": asdict(found.joining) if found.joining else None,
         "silent": {"step": silent[0], "predicate": silent[1].text} if silent else None,
         "absent_fields": found.absent,
+        "events_not_seen": unseen.document(),
     }
     return orjson.dumps(body, option=orjson.OPT_INDENT_2).decode() + "\n"

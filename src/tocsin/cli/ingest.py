@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_of_rejected
+from tocsin.cli.reading import (
+    Events,
+    RejectsFile,
+    Source,
+    inputs_of,
+    rejects_kept,
+    tell_of_rejected,
+    tell_of_unseen,
+)
 from tocsin.cli.serve import ConfigFile, Data
 
 if TYPE_CHECKING:
@@ -51,6 +59,7 @@ def ingest(
     if not quiet:
         known = f", {sent.known:,} were there already" if sent.known else ""
         print(f"{sent.created:,} events stored{known}", file=sys.stderr)
+        tell_of_unseen(kept)
         tell_of_rejected(kept)
     raise typer.Exit(2 if kept.anything and not sent.total else 0)
 

@@ -8,7 +8,15 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_of_rejected
+from tocsin.cli.reading import (
+    Events,
+    RejectsFile,
+    Source,
+    inputs_of,
+    rejects_kept,
+    tell_of_rejected,
+    tell_of_unseen,
+)
 
 
 class QueryFormat(StrEnum):
@@ -63,5 +71,6 @@ def query(
         more = f", the first {limit:,} shown" if results > limit else ""
         line = f"{results:,} results in {found.events:,} events{more}, {found.seconds:.2f} s"
         print(line, file=sys.stderr)
+        tell_of_unseen(kept)
         tell_of_rejected(kept)
     raise typer.Exit(2 if kept.anything and not found.events else 0)

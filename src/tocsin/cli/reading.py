@@ -49,6 +49,12 @@ def rejects_kept(rejects: Path | None, output: Path | None = None) -> Rejects:
     return Rejects(rejects or (output.parent if output else Path()) / _REJECTS)
 
 
+def tell_of_unseen(kept: Rejects) -> None:
+    """Say on standard error which events were read and cannot be seen, and why."""
+    for line in kept.unseen.lines():
+        print(line, file=sys.stderr)
+
+
 def tell_of_rejected(kept: Rejects) -> None:
     """Say on standard error what could not be read, what was recovered, and what was passed over, if anything."""
     for line in beside(kept):

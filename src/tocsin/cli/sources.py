@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_of_rejected
+from tocsin.cli.reading import (
+    Events,
+    RejectsFile,
+    Source,
+    inputs_of,
+    rejects_kept,
+    tell_of_rejected,
+    tell_of_unseen,
+)
 
 app = typer.Typer(help="See how raw records become ECS events, and convert them.", no_args_is_help=True)
 
@@ -69,7 +77,7 @@ def convert(
     write = write_parquet if target is Target.PARQUET else write_ndjson
     with progress_bar(inputs, quiet=quiet, doing="converting") as progress:
         batches = read_inputs(inputs, Wanted(frozenset()), kept, progress)
-        found = whole_events(reported(batches, progress), with_original=keep_original)
+        found = whole_events(reported(batches, progress), with_original=keep_original, unseen=kept.unseen)
         try:
             if output is None:
                 count = write(found, sys.stdout.buffer)
@@ -82,5 +90,6 @@ def convert(
     kept.close()
     if not quiet:
         print(f"{count:,} events converted", file=sys.stderr)
+        tell_of_unseen(kept)
         tell_of_rejected(kept)
     raise typer.Exit(2 if kept.anything and not count else 0)

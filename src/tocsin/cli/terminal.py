@@ -238,16 +238,14 @@ def _accounts(report: Report) -> Table:
     table.add_row("rejected", _rejected(report))
     for line in beside(report.rejects):
         table.add_row("", line)
+    for number, line in enumerate(report.unseen_lines()):
+        table.add_row("" if number else "not seen", Text(line, style="yellow"))
     skipped = Counter(rule.reason for rule in report.skipped)
     rules = f"{len(report.rules):,} run"
     if skipped:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in skipped.most_common())
         rules += f", {sum(skipped.values()):,} skipped: {reasons}"
     table.add_row("rules", rules)
-    if report.untimed:
-        table.add_row(
-            "", Text(f"{report.untimed:,} events fit a step of a sequence but have no time", style="yellow")
-        )
     for rule_id, count in report.capped().items():
         name = next(r.rule.name for r in report.rules if r.rule.rule_id == rule_id)
         kept = sum(alert.rule.rule_id == rule_id for alert in report.alerts)

@@ -10,7 +10,7 @@ import numpy as np
 
 from tocsin.detection.hunt import Progress
 from tocsin.detection.prepare import ReadyRule, filtered_by, narrowed
-from tocsin.ecs import INDEX, default_schema
+from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, default_schema
 from tocsin.engine.candidates import Candidates, Places
 from tocsin.engine.evaluate import Evaluator, plan
 from tocsin.engine.graph import Target, compile_conditions, step_conditions
@@ -24,6 +24,7 @@ from tocsin.sources.ahead import read_ahead
 from tocsin.sources.batch import Rejects, Wanted
 from tocsin.sources.inputs import Input
 from tocsin.sources.read import read_inputs
+from tocsin.sources.unseen import Judge
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,9 @@ def explain(
     counts: Counter[Target] = Counter()
     events: Counter[str] = Counter()
     arrived = 0
-    wanted = Wanted(program.fields | ready.fields)
+    indices = frozenset((ready.event_rule(any_index=any_index).indices,))
+    judge = Judge(frozenset(fields), indices)
+    wanted = Wanted(program.fields | ready.fields | {TIMESTAMP, CATEGORY}, judge=judge)
     for batch in read_ahead(read_inputs(inputs, wanted, rejects, progress)):
         events.update(batch.counts)
         found = evaluator.matches(batch.table)

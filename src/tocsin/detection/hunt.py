@@ -16,7 +16,7 @@ from tocsin.detection.alert import Alert, event_time, sequence_alert
 from tocsin.detection.prepare import ReadyRule
 from tocsin.detection.schedule import Window
 from tocsin.detection.sequences import SequenceSearch
-from tocsin.ecs import TIMESTAMP
+from tocsin.ecs import CATEGORY, TIMESTAMP
 from tocsin.engine.candidates import whole_numbers
 from tocsin.engine.evaluate import Evaluator, Plan, plan
 from tocsin.engine.graph import Program, compile_rules
@@ -27,6 +27,7 @@ from tocsin.sources.ahead import read_ahead
 from tocsin.sources.batch import Event, EventBatch, Rejects, Wanted
 from tocsin.sources.inputs import Input
 from tocsin.sources.read import read_inputs
+from tocsin.sources.unseen import Judge, Reason
 
 MAX_ALERTS = 10_000  # a rule
 NO_EVENT_HAS = "field that no event has"  # the reason of a rule that could not match for that
@@ -55,7 +56,8 @@ class Report:
     matches: Counter[str] = field(default_factory=Counter)  # rule id -> matches, kept as alerts or not
     events: Counter[str] = field(default_factory=Counter)  # dataset -> events read
     files: int = 0
-    outside: int = 0  # matches outside the window
+    outside: int = 0  # events outside the window, of those that rules could read
+    windowed: bool = False  # whether there was a window
     untimed: int = 0  # events that fitted a step of a sequence and had no time, once a step
     rules: list[ReadyRule] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -75,6 +77,20 @@ class Report:
         self.rules = [one for one in self.rules if one is not rule]
         told = "\n".join(text for name, text in rule.unknown.items() if name in self.missing)
         self.skipped.append(Skipped(rule.rule.name, NO_EVENT_HAS, told))
+
+    def unseen_lines(self) -> list[str]:
+        """Return a sentence for each reason for which rules did not see events, and on dates of doubtful order."""
+        found = self.rejects.unseen.lines()
+        if self.outside:
+            found.append(f"{_events(self.outside)} outside --from and --to: not looked at")
+        undated = self.rejects.unseen.total(Reason.NO_TIME)
+        if self.windowed and undated:
+            found.append(
+                f"{_events(undated)} not looked at, as without a time nothing lies within --from and --to"
+            )
+        if self.untimed:
+            found.append(f"{self.untimed:,} events fit a step of a sequence but have no time")
+        return found
 
     def capped(self) -> dict[str, int]:
         """Return, by rule id, the matches of rules that had more than became alerts."""
@@ -108,7 +124,8 @@ class Hunt:
         categories: frozenset[str] | None = frozenset()
         for rule in self.rules:
             categories = None if categories is None or rule.categories is None else categories | rule.categories
-        return Wanted(fields | ({TIMESTAMP} if self.window else frozenset()), categories)
+        indices = frozenset(rule.event_rule(any_index=self.any_index).indices for rule in self.rules)
+        return Wanted(fields | {TIMESTAMP, CATEGORY}, categories, Judge(fields, indices))
 
     def run(self, inputs: Iterable[Input], rejects: Rejects, progress: Progress | None = None) -> Report:
         """Read every input and return what the rules found. Bad input is rejected, never raised."""
@@ -118,6 +135,7 @@ class Hunt:
         kind = profiled(profile.engine) if self.profile else None
         evaluator = Evaluator(plan, kind)
         report = Report(rules=list(self.rules), rejects=rejects, profile=profile if self.profile else None)
+        report.windowed = bool(self.window)
         found: dict[str, list[EventMatch]] = {rule.rule.rule_id: [] for rule in self.rules if rule.joined is None}
         sequences = SequenceSearch([rule for rule in self.rules if rule.joined is not None])
 
@@ -136,7 +154,8 @@ class Hunt:
             fits = evaluator.matches(batch.table)
             lap = profile.lap("evaluating", lap)
             if self.window:
-                fits = {target: self._inside(batch, rows, report) for target, rows in fits.items()}
+                inside = self._inside(batch, report)
+                fits = {target: rows[inside[rows]] for target, rows in fits.items()}
             sequences.add(batch, fits)
             lap = profile.lap("gathering sequences", lap)
             for (rule_id, _step), rows in fits.items():
@@ -161,15 +180,17 @@ class Hunt:
         report.seconds = time.perf_counter() - started
         return report
 
-    def _inside(self, batch: EventBatch, rows: npt.NDArray[np.intp], report: Report) -> npt.NDArray[np.intp]:
-        """Return the rows whose time lies in the window; an event without a time lies in none."""
-        times, inside = whole_numbers(batch.table.column(TIMESTAMP), rows.astype(np.int64))
+    def _inside(self, batch: EventBatch, report: Report) -> npt.NDArray[np.bool_]:
+        """Tell which rows lie in the window; an event without a time lies in none."""
+        every = np.arange(batch.table.rows, dtype=np.int64)
+        times, timed = whole_numbers(batch.table.column(TIMESTAMP), every)
+        inside = timed.copy()
         if self.window.start is not None:
             inside &= times >= self.window.start
         if self.window.end is not None:
             inside &= times < self.window.end
-        report.outside += int(np.count_nonzero(~inside))
-        return rows[inside]
+        report.outside += int(np.count_nonzero(timed & ~inside))
+        return inside
 
     def _keep(self, matches: list[EventMatch], batch: EventBatch, rows: npt.NDArray[np.intp]) -> None:
         for row in rows[: self.max_alerts - len(matches)].tolist():
@@ -201,6 +222,10 @@ class EventMatch:
     time: int
     event: Event
     origin: str
+
+
+def _events(count: int) -> str:
+    return f"{count:,} event was" if count == 1 else f"{count:,} events were"
 
 
 def severity_counts(alerts: Iterable[Alert]) -> Counter[str]:

@@ -20,6 +20,7 @@ from tocsin.sources.batch import Event, EventBatch, Reject, Rejects, Wanted, as_
 from tocsin.sources.document import Documents
 from tocsin.sources.inputs import Input
 from tocsin.sources.read import read_inputs
+from tocsin.sources.unseen import Unseen
 
 _AT_ONCE = 8 << 20  # bytes that are read of a growing file
 _BATCH, _BYTES = 2_000, 8 << 20  # events and bytes that are sent at once
@@ -51,16 +52,20 @@ def send_files(
     """Send every event of files. What cannot be read goes to `rejects`, and so does what is refused."""
     sent = Sent()
     batches = read_inputs(inputs, Wanted(frozenset({TIMESTAMP})), rejects, progress)
-    for actions in _in_batches(_actions(batches, progress)):
+    for actions in _in_batches(_actions(batches, rejects.unseen, progress)):
         _account(sent, rejects, actions, send(actions))
     return sent
 
 
-def _actions(batches: Iterable[EventBatch], progress: Callable[[EventBatch], None] | None) -> Iterator[Action]:
+def _actions(
+    batches: Iterable[EventBatch], unseen: Unseen, progress: Callable[[EventBatch], None] | None
+) -> Iterator[Action]:
     for batch in batches:
         for row in range(batch.table.rows):
             raw = batch.raw(row)
-            yield action_of(raw.content, raw.event())
+            event = raw.event()
+            unseen.judge(event, raw.origin)
+            yield action_of(raw.content, event)
         if progress:
             progress(batch)
 
@@ -72,6 +77,7 @@ def send_lines(lines: Sequence[bytes], send: Send, rejects: Rejects, sent: Sent)
     for line in lines:
         try:
             event = documents.read(line)
+            rejects.unseen.judge(event, "")
         except ValueError as error:
             rejects.add(Reject("", "", "not an event", str(error), line.decode("utf-8", "replace")))
             continue

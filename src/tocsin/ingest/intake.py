@@ -13,6 +13,7 @@ from tocsin.moments import is_doubtful, read_moment
 from tocsin.sources.batch import unflatten
 from tocsin.sources.document import Documents
 from tocsin.sources.markers import package_of_index
+from tocsin.sources.unseen import Reason, Unseen, known_objects
 from tocsin.sources.windows.forms.shipped import is_shipped
 from tocsin.sources.windows.recognise import PACKAGES, form_of
 from tocsin.store.events import Document
@@ -37,6 +38,7 @@ class Intake:
 
     def __init__(self, documents: Documents | None = None) -> None:
         self._documents = documents or Documents()
+        self.unseen = Unseen()  # documents that are stored and that no rule could see, by index
 
     def take(self, index: str, id_: str | None, source: bytes) -> Document | Refused:
         """Return a record as a document, or why it is none.
@@ -64,7 +66,10 @@ class Intake:
                 return self._normalised(record, index if sent_to else None, id_, source)
         except (ValueError, RecursionError) as error:
             return Refused("document_parsing_exception", f"failed to parse: {error}")
-        return _document(index, id_, record.get(TIMESTAMP), source)
+        found = _document(index, id_, record.get(TIMESTAMP), source)
+        if isinstance(found, Document) and known_objects().isdisjoint(name.partition(".")[0] for name in record):
+            self.unseen.add(Reason.UNKNOWN, index)
+        return found
 
     def _packages_of(self, record: Mapping[str, Any]) -> Collection[str]:
         """Return the packages whose raw record this is, none for a document that stays as it is."""

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from tocsin.ecs import INDEX
 from tocsin.engine.table import EventTable, Row, table_from_events
+from tocsin.sources.unseen import Judge, Unseen
 
 _PASSED = 10_000  # files that were passed over whose names are held
 _LONGEST_LINE = 64 << 20  # bytes
@@ -104,10 +105,14 @@ def whole_events(raw: Callable[[int], RawEvent]) -> Callable[[int], Event]:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the loaded rules need: fields, and event categories (None: every category)."""
+    """What the loaded rules need: fields, and event categories (None: every category).
+
+    `judge` says which events no rule can see, None where no rules are.
+    """
 
     fields: frozenset[str]
     categories: frozenset[str] | None = None
+    judge: Judge | None = None
 
     def any_of(self, categories: Iterable[str]) -> bool:
         """Tell whether a loaded rule may read events of these categories."""
@@ -130,6 +135,7 @@ class Rejects:
     """Counts what could not be read, by reason, and keeps it in a file that is created on the first one.
 
     Files of a folder or an archive that are no telemetry are counted apart, and stand in the same file.
+    `unseen` counts what was read and cannot be seen by rules.
     """
 
     path: Path | None = None
@@ -139,6 +145,7 @@ class Rejects:
     passed_over: int = 0  # files that are no telemetry
     passed: list[Reject] = field(default_factory=list)  # the first of them
     unkept: str = ""  # why the file could not be written
+    unseen: Unseen = field(default_factory=Unseen)
     _file: TextIO | None = None
 
     def add(self, reject: Reject) -> None:

@@ -15,20 +15,26 @@ import pyarrow.parquet as pq
 from tocsin.ecs import INDEX, TIMESTAMP, is_long
 from tocsin.eql.functions import to_string
 from tocsin.sources.batch import Event, EventBatch, unflatten
+from tocsin.sources.unseen import Unseen
 
 _ROW_GROUP = 1 << 13  # events
 _EXACT = 1 << 53  # whole numbers that a double holds
 
 
-def whole_events(batches: Iterable[EventBatch], *, with_original: bool = False) -> Iterator[Event]:
+def whole_events(
+    batches: Iterable[EventBatch], *, with_original: bool = False, unseen: Unseen | None = None
+) -> Iterator[Event]:
     """Yield every event with every field, flat, without the index that it would lie in.
 
-    `with_original` adds the record that an event was made of, as `event.original`.
+    `with_original` adds the record that an event was made of, as `event.original`. Events that no rule could see
+    are counted into `unseen`.
     """
     for batch in batches:
         for row in range(batch.table.rows):
             raw = batch.raw(row)
             event = raw.event()
+            if unseen is not None:
+                unseen.judge(event, raw.origin)
             event.pop(INDEX, None)
             if with_original:
                 event.setdefault("event.original", raw.content.decode("utf-8", "replace"))

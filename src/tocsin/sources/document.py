@@ -12,13 +12,16 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from tocsin.ecs import INDEX
+from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.engine.table import Row
+from tocsin.moments import to_nanoseconds, written_moment
 from tocsin.sources.batch import Event, flatten
 from tocsin.sources.catalogue import index_of_source
+from tocsin.sources.date_order import DateOrder
 from tocsin.sources.mapping import DATASETS
 from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, kind_of, recognised
 from tocsin.sources.products.record import ProductRecord
+from tocsin.sources.values import moment
 from tocsin.sources.windows.forms.shipped import flat_document, is_shipped
 from tocsin.sources.windows.recognise import FORMS, form_of
 from tocsin.sources.windows.record import WindowsRecord
@@ -47,11 +50,13 @@ _BACKING_INDEX = re.compile(r"^(?:[^:]*:)?(?:partial-|restored-)?(?:\.ds-)?(.*?)
 class Documents:
     """What records are taken for: each for what it shows itself to be, or all for those of one `source`.
 
-    `metadata` is what records taught about the hosts and users of others.
+    `metadata` is what records taught about the hosts and users of others, `dates` what the file's dates by number
+    show.
     """
 
     source: str | None = None
     metadata: Metadata = field(default_factory=Metadata)
+    dates: DateOrder | None = None
 
     def row_of(self, record: Any) -> WindowsRecord | ShippedEvent | ProductRecord | Event:
         """Return a record as a row: read field by field, or an ECS document or hit, flat.
@@ -60,6 +65,7 @@ class Documents:
         """
         if not isinstance(record, dict):
             raise ValueError(f"an event is a JSON object, and this is a {type(record).__name__}")
+        record = self._dated(record)
         body = body_of(record)
         if self.source not in PRODUCTS and (row := self._windows(record, body)) is not None:
             return row
@@ -100,6 +106,26 @@ class Documents:
         """
         return recognised(record) if self.source is None else taken_for(record, self.source)
 
+    def moment(self, value: Any) -> str | None:
+        """Return an event's time in ISO 8601, None when it cannot be read."""
+        if isinstance(value, str) and self.dates is not None and (found := self.dates.written(value)) is not None:
+            return found
+        try:
+            return written_moment(value)
+        except ValueError:
+            return None
+
+    def _dated(self, record: dict[str, Any]) -> dict[str, Any]:
+        """Return a record with its dates by number in ISO 8601: what they mean, only the file shows."""
+        if self.dates is None:
+            return record
+        changed: dict[str, Any] = _dates_of(record, self.dates)
+        for name in _BODIES:
+            body = record.get(name)
+            if isinstance(body, dict) and (inner := _dates_of(body, self.dates)):
+                changed[name] = {**body, **inner}
+        return {**record, **changed} if changed else record
+
     def _ecs(self, record: Mapping[str, Any]) -> Event:
         source = record.get("_source")
         if isinstance(source, dict):
@@ -117,6 +143,8 @@ class Documents:
             event.pop(INDEX, None)
         else:
             event[INDEX] = index
+        if TIMESTAMP in event and not _is_usual(event[TIMESTAMP]):
+            event[TIMESTAMP] = self.moment(_first(event[TIMESTAMP])) or event[TIMESTAMP]
         return event
 
     def normalise(self, record: Any) -> Event:
@@ -127,6 +155,41 @@ class Documents:
     def read(self, content: bytes) -> Event:
         """Return the event that JSON text holds. Raises ValueError."""
         return self.normalise(orjson.loads(content))
+
+
+# Values of records that are dates, and the members of records that have them.
+_DATED = tuple(
+    dict.fromkeys(
+        [TIMESTAMP, "TimeCreated", "EventTime", "UtcTime"]
+        + [row.source for one in PRODUCTS.values() for row in one.dataset.rows if row.convert is moment]
+    )
+)
+_BODIES = ("_source", "fields", "properties")
+
+
+def _dates_of(members: Mapping[str, Any], dates: DateOrder) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in _DATED:
+        value = members.get(name)
+        # A date by number has a mark behind its first one or two digits.
+        if isinstance(value, str) and not value[1:3].isalnum() and (written := dates.written(value)):
+            found[name] = written
+    return found
+
+
+def _is_usual(value: Any) -> bool:
+    """Tell a moment as Elasticsearch takes it, which is kept as it is."""
+    if isinstance(value, str):
+        try:
+            to_nanoseconds(value)
+        except ValueError:
+            return False
+        return not value.strip().isdigit()
+    return isinstance(value, int) and not isinstance(value, bool) and 10**11 <= value < 10**14
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and value else value
 
 
 def taken_for(record: Mapping[str, Any], source: str) -> tuple[Product, Shape, str] | None:
@@ -211,6 +274,29 @@ def index_and_counts(columns: Mapping[str, pa.ChunkedArray], rows: int) -> tuple
         pa.array(inverse.reshape(-1), pa.int32()), pa.array(indices, pa.string())
     )
     return index, by_dataset
+
+
+def moments(column: pa.Array | pa.ChunkedArray, documents: Documents) -> pa.Array | pa.ChunkedArray:
+    """Return times as moments, null where one cannot be read; a column of lists as it is."""
+    if pa.types.is_timestamp(column.type) or pa.types.is_list(column.type):
+        return column
+    if pa.types.is_string(column.type):
+        try:
+            return column.cast(_MOMENT)
+        except pa.ArrowInvalid:  # one is spelled otherwise
+            pass
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    encoded = array.dictionary_encode()
+    read: list[int | None] = []
+    for value in encoded.dictionary.to_pylist():
+        try:
+            read.append(to_nanoseconds(documents.moment(value) or ""))
+        except ValueError:
+            read.append(None)
+    return pa.array(read, pa.int64()).take(encoded.indices).cast(_MOMENT)
+
+
+_MOMENT = pa.timestamp("ns", "UTC")
 
 
 def constant_index(source: str, rows: int) -> pa.Array:

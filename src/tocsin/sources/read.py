@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import BinaryIO, cast
 
 from tocsin.errors import InputError, NoTelemetryError
 from tocsin.sources.batch import EventBatch, Reject, Rejects, RowBatch, Wanted, gather
+from tocsin.sources.date_order import DateOrder, Text
 from tocsin.sources.document import Documents
 from tocsin.sources.formats.csv_events import read_csv
 from tocsin.sources.formats.event_xml import read_xml
@@ -27,6 +29,7 @@ _READERS: dict[str, Reader] = {
     "xml": read_xml,
 }
 GATHERED = 8192  # rows that small batches are joined to
+_BLOCK = 1 << 20
 _HEAD = 512  # bytes that show a format
 
 
@@ -76,6 +79,24 @@ def _teaches(source: Input) -> bool:
     return Documents(source.source).teaches(first)
 
 
+def _again(source: Input, name: str) -> Text | None:
+    """Return what reads one of an input's streams from its beginning once more; None for a pipe."""
+    if source.path is None:
+        return None
+
+    def blocks() -> Iterator[bytes]:
+        try:
+            with open_streams(source) as streams:
+                for stream in streams:
+                    if not isinstance(stream, Unread) and stream.name == name:
+                        while block := stream.file.read(_BLOCK):
+                            yield block
+        except (InputError, *DAMAGE):  # which reading it tells
+            return
+
+    return blocks
+
+
 def read_input(
     source: Input, wanted: Wanted, rejects: Rejects, documents: Documents
 ) -> Iterator[EventBatch | RowBatch]:
@@ -96,8 +117,11 @@ def read_input(
                         rejects.add(_unread(stream.name, stream.error))
                         read = True
                     continue
+                dates = DateOrder(_again(source, stream.name))
+                rejects.unseen.orders[stream.name] = dates
+                reading = replace(documents, dates=dates)
                 try:
-                    yield from _READERS[stream.format](stream.file, stream.name, wanted, rejects, documents)
+                    yield from _READERS[stream.format](stream.file, stream.name, wanted, rejects, reading)
                     read = True
                 except NoTelemetryError as error:
                     if source.path is not None and stream.name == source.name:

@@ -21,6 +21,7 @@ from tocsin.sources.formats.rows import Rows, in_batches
 from tocsin.sources.inputs import DAMAGE
 from tocsin.sources.json_columns import Columns, sample_of
 from tocsin.sources.products.columns import ProductLayout, product_layout
+from tocsin.sources.unseen import of_columns
 
 # Bytes of NDJSON a batch. Many rules cost the same over a small batch as over a large one, so they get large ones.
 BLOCK, BLOCK_OF_MANY, MANY = 8 << 20, 32 << 20, 40  # the last is how many wanted fields tell many rules
@@ -181,6 +182,10 @@ class _Lines:
         self.layout = layout_of(sample_of(block, _LARGE_SAMPLE), self.wanted.fields, self.documents)
 
     def _columns(self, block: bytes, found: Columns, left: set[int]) -> EventBatch:
+        if self.wanted.judge is not None:
+            in_ecs = isinstance(self.layout, DocumentLayout)
+            for reason, count in of_columns(self.wanted.judge, found.fields, found.rows, in_ecs=in_ecs).items():
+                self.rejects.unseen.add(reason, self.name, count)
         lines: list[bytes] = []
 
         def raw(row: int) -> RawEvent:

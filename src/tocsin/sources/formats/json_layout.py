@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tocsin.ecs import CATEGORY, INDEX, FieldType, default_schema
-from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts
+from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, FieldType, default_schema
+from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts, moments
 from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
 from tocsin.sources.products.product import dig, telltales
 from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
@@ -36,10 +36,10 @@ class DocumentLayout:
         strange: Sequence[tuple[str, ...]],
         logged: Sequence[tuple[str, ...]],
         wanted: frozenset[str],
-        source: str | None,
+        documents: Documents,
     ) -> None:
         self.schema, self.paths, self.strange, self.logged = schema_of(tree), paths, strange, logged
-        self.wanted, self.source = wanted, source
+        self.wanted, self.documents = wanted, documents
 
     def read(self, block: bytes, lines: int) -> Columns | None:
         """Return the wanted fields of a block of lines, or None when a line does not fit."""
@@ -55,11 +55,13 @@ class DocumentLayout:
             if column.null_count < len(column):  # those that are null throughout are left out
                 columns[name] = column
         index, counts = index_and_counts(columns, table.num_rows)
-        if self.source is not None:
-            index = constant_index(self.source, table.num_rows)
+        if self.documents.source is not None:
+            index = constant_index(self.documents.source, table.num_rows)
         if index is not None:
             columns[INDEX] = index
         wanted = {name: column for name, column in columns.items() if name in self.wanted}
+        if TIMESTAMP in wanted:
+            wanted[TIMESTAMP] = moments(wanted[TIMESTAMP], self.documents)
         return Columns(wanted, table.num_rows, counts, tuple(np.flatnonzero(left).tolist()))
 
     def _unfinished(self, table: pa.Table) -> npt.NDArray[np.bool_]:
@@ -109,7 +111,7 @@ def document_layout(
         for path in (*_OF_WINDOWS, *telltales())
         if plant(tree, (*above, *path), pa.string())
     ]
-    return DocumentLayout(tree, paths, strange, _logged(tree, root), wanted, documents.source)
+    return DocumentLayout(tree, paths, strange, _logged(tree, root), wanted, documents)
 
 
 def _logged(tree: Tree, root: tuple[str, ...]) -> list[tuple[str, ...]]:

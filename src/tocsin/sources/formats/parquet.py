@@ -11,12 +11,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tocsin.ecs import INDEX
+from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.engine.table import EventTable
 from tocsin.errors import InputError
 from tocsin.sources.batch import EventBatch, RawEvent, Rejects, Wanted, whole_events
-from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts
+from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts, moments
 from tocsin.sources.json_columns import at
+from tocsin.sources.unseen import of_columns
 
 _ROWS = 1 << 16
 
@@ -47,9 +48,12 @@ def read_parquet(
         for start in range(0, rows, _ROWS):
             part = table.slice(start, _ROWS)
             length = min(_ROWS, rows - start)
-            yield _batch(
-                part, length, paths, wanted.fields, documents.source, _raw(whole, group, start, name, documents)
-            )
+            kept, counts = _columns(part, length, paths, wanted.fields, documents)
+            if wanted.judge is not None:
+                for reason, count in of_columns(wanted.judge, kept, length, in_ecs=True).items():
+                    rejects.unseen.add(reason, name, count)
+            raw = _raw(whole, group, start, name, documents)
+            yield EventBatch(EventTable(kept, length, events=whole_events(raw)), raw, counts, borrowed=True)
 
 
 def _raw(
@@ -62,14 +66,14 @@ def _raw(
     return raw
 
 
-def _batch(
+def _columns(
     part: pa.Table,
     rows: int,
     paths: dict[str, tuple[str, ...]],
     wanted: Iterable[str],
-    source: str | None,
-    raw: Callable[[int], RawEvent],
-) -> EventBatch:
+    documents: Documents,
+) -> tuple[dict[str, pa.ChunkedArray], Counter[str]]:
+    """Return the wanted fields of some rows, and the rows by dataset."""
     columns: dict[str, pa.ChunkedArray] = {}
     for field, path in paths.items():
         column = at(part, path)
@@ -77,12 +81,14 @@ def _batch(
             columns[field] = column
     index, counts = index_and_counts({k: v for k, v in columns.items() if k in (INDEX, *DATASET_FIELDS)}, rows)
     columns.pop(INDEX, None)
-    if source is not None:
-        index = constant_index(source, rows)
+    if documents.source is not None:
+        index = constant_index(documents.source, rows)
     if index is not None:
         columns[INDEX] = index
     kept = {field: column for field, column in columns.items() if field in wanted}
-    return EventBatch(EventTable(kept, rows, events=whole_events(raw)), raw, Counter(counts), borrowed=True)
+    if TIMESTAMP in kept:
+        kept[TIMESTAMP] = moments(kept[TIMESTAMP], documents)
+    return kept, counts
 
 
 def _find(schema: pa.Schema, field: str) -> tuple[str, ...] | None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import orjson
 
+from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.engine.table import Row
 from tocsin.sources.batch import RawEvent, Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents, dataset_name
 from tocsin.sources.inputs import DAMAGE
+from tocsin.sources.unseen import Judge, Reason, is_timed
 from tocsin.sources.windows.forms.errors import CutOffError
 from tocsin.sources.windows.record import MalformedRecord
 
@@ -40,11 +42,23 @@ class Rows:
             self.rejects.add(Reject(self.name, place, reason, str(error), shown(record)))
             return
         self.counts[dataset_name(row)] += 1
+        if self.wanted.judge is not None:
+            self._judge(row, self.wanted.judge)
         if not isinstance(row, dict) and not self.wanted.any_of(row.kind.categories):
             return
         self.rows.append(row)
         self.texts.append(text)
         self.records.append(record if text is None else None)
+
+    def _judge(self, row: Row, judge: Judge) -> None:
+        if isinstance(row, dict):
+            reasons = list(judge.of_document(row))
+        else:
+            reasons = [] if is_timed(row.get(TIMESTAMP)) else [Reason.NO_TIME]
+            if not judge.reads_index(row.get(INDEX)):
+                reasons.append(Reason.NO_INDEX)
+        for reason in reasons:
+            self.rejects.unseen.add(reason, self.name)
 
     def batch(self) -> RowBatch | None:
         """Return what was gathered, None when there was no event."""

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from tocsin.ecs import TIMESTAMP
 from tocsin.engine.table import to_array
 from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
 from tocsin.sources.mapping import DATASETS, Derived, Key, Row
@@ -28,6 +30,7 @@ from tocsin.sources.values import (
     as_text,
     count_of_arguments,
     epoch_milliseconds,
+    moment,
     number,
     text,
 )
@@ -141,8 +144,11 @@ def _numbered(codes: Codes) -> tuple[npt.NDArray[np.intp], Codes]:
 class ProductColumns:
     """The records of one table, read as columns of ECS fields."""
 
-    def __init__(self, table: pa.Table, product: Product, shape: Shape, metadata: Metadata) -> None:
+    def __init__(
+        self, table: pa.Table, product: Product, shape: Shape, metadata: Metadata, fields: Iterable[str]
+    ) -> None:
         self._table, self._product, self._shape, self._metadata = table, product, shape, metadata
+        self._fields = frozenset(fields)
         self._texts: dict[str, Coded] = {}
         self._converted: dict[tuple[str, Converter], Coded] = {}
         paths = dict.fromkeys((shape.telltale, shape.key))
@@ -156,8 +162,10 @@ class ProductColumns:
         """Tell whether every row is a record of the shape."""
         return bool((self.kinds.codes >= 0).all())
 
-    def field(self, name: str) -> pa.Array | None:
+    def field(self, name: str) -> pa.Array | pa.ChunkedArray | None:
         """Return an ECS field of every record, None when none has it."""
+        if name == TIMESTAMP and self._moments is not None:
+            return self._moments
         # Kinds whose rows are the same for this field are read together.
         alike: dict[_Reading, list[int]] = {}
         for code, key in enumerate(self.kinds.values):
@@ -172,6 +180,33 @@ class ProductColumns:
                 column = column.only(rows)
             found = column if found is None else found.or_else(column)
         return None if found is None else found.to_arrow()
+
+    @property
+    def dated_by_number(self) -> bool:
+        """Tell whether times are numbers of day and month, whose order only the file shows: a record at a time."""
+        return self._moments is None and any(
+            pc.any(pc.match_substring_regex(column, _BY_NUMBER)).as_py() for column in self._times()
+        )
+
+    @cached_property
+    def _moments(self) -> pa.ChunkedArray | None:
+        """The events' times where one column holds them all, spelled as Arrow reads them."""
+        column = next((column for column in self._times() if column.null_count < len(column)), None)
+        if column is None or column.null_count:
+            return None
+        try:
+            return column.cast(pa.timestamp("ns", "UTC"))
+        except pa.ArrowInvalid:
+            return None
+
+    def _times(self) -> Iterator[pa.ChunkedArray]:
+        """Yield the columns of texts that hold events' times, the one that counts first."""
+        if TIMESTAMP in self._fields:
+            for row in self._product.dataset.rows[::-1]:
+                if row.target == TIMESTAMP and row.convert is moment:
+                    column = self._column(row.source)
+                    if pa.types.is_string(column.type):
+                        yield column
 
     def _of_kinds(self, codes: list[int]) -> Rows:
         chosen = np.zeros(len(self.kinds.values) + 1, bool)  # the last for null, whose code is -1
@@ -245,6 +280,7 @@ def _moments(milliseconds: Coded) -> Coded | None:
     return Coded(milliseconds.codes, written.tolist())
 
 
+_BY_NUMBER = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d"
 _YEAR_10_000 = 253_402_300_800_000  # in milliseconds since 1970
 # Conversions of a column of whole numbers that give what their namesakes give for its texts.
 _OF_WHOLE: dict[Converter, Callable[[Coded], Coded | None]] = {
@@ -334,8 +370,8 @@ class ProductLayout:
         table = parse_lines(block, lines, self.schema)
         if table is None:
             return None
-        records = ProductColumns(table, self.product, self.shape, self.metadata)
-        if not records.complete or not self._tells(table):
+        records = ProductColumns(table, self.product, self.shape, self.metadata, self.fields)
+        if not records.complete or records.dated_by_number or not self._tells(table):
             return None
         counts = Counter({self.product.dataset.name: table.num_rows})
         return Columns(_Lazily(records, self.fields), table.num_rows, counts)

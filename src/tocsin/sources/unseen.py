@@ -1,0 +1,220 @@
+"""Events that are read and that rules cannot see: counted by reason and file, so that no silence goes unsaid."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cache, cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, default_schema
+from tocsin.moments import read_moment
+from tocsin.sources.date_order import DateOrder
+
+
+class Reason(StrEnum):
+    """Why an event is not seen, as a summary says it behind "events have" and a count."""
+
+    NO_TIME = "no time that can be read"
+    NO_FIELD = "no field that any rule reads"
+    NO_INDEX = "an index that no rule names"
+    UNKNOWN = "no field that a rule could read"
+
+
+# What to do about it.
+ADVICE = {
+    Reason.NO_TIME: "windows, sequences and `--from` miss them; docs/sources.md names the spellings that are read",
+    Reason.NO_FIELD: "of an unknown source? name it with `--source`; `tocsin sources list` has the names",
+    Reason.NO_INDEX: "`--all-indices` runs every rule on them",
+    Reason.UNKNOWN: "of an unknown source? name it with `--source`; `tocsin sources list` has the names",
+}
+
+
+@dataclass
+class Unseen:
+    """Events by reason and file, and in which order each file's dates by number were read."""
+
+    counts: Counter[tuple[Reason, str]] = field(default_factory=Counter)
+    orders: dict[str, DateOrder] = field(default_factory=dict)
+
+    def add(self, reason: Reason, file: str, count: int = 1) -> None:
+        """Count events."""
+        if count:
+            self.counts[reason, file] += count
+
+    def judge(self, event: Mapping[str, Any], file: str) -> None:
+        """Count a whole event that no rule whatever could see."""
+        for reason in of_whole_event(event):
+            self.add(reason, file)
+
+    def total(self, reason: Reason) -> int:
+        """Return how many events one reason was counted for."""
+        return sum(count for (why, _), count in self.counts.items() if why is reason)
+
+    def by_reason(self) -> dict[Reason, Counter[str]]:
+        """Return the files and their events by reason, in the order of the reasons."""
+        found: dict[Reason, Counter[str]] = {}
+        for reason in Reason:
+            files = Counter({file: count for (why, file), count in self.counts.items() if why is reason})
+            if files:
+                found[reason] = files
+        return found
+
+    def document(self) -> dict[str, dict[str, int]]:
+        """Return the figures for machines: by reason and file."""
+        return {reason.value: dict(files.most_common()) for reason, files in self.by_reason().items()}
+
+    def dates(self) -> dict[str, str]:
+        """Return, by file, what is to be known of how dates by number were read."""
+        return {file: told for file, order in self.orders.items() if (told := order.told())}
+
+    def lines(self) -> list[str]:
+        """Return a sentence a reason, and one a file whose dates had to be understood."""
+        found = []
+        for reason, files in self.by_reason().items():
+            count = files.total()
+            named = ", ".join(f"{file} {number:,}" for file, number in files.most_common(_NAMED))
+            more = f" and {len(files) - _NAMED:,} more files" if len(files) > _NAMED else ""
+            events = "event has" if count == 1 else "events have"
+            found.append(f"{count:,} {events} {reason} ({named}{more}): {ADVICE[reason]}")
+        return found + [f"{file}: {told}" for file, told in self.dates().items()]
+
+
+_NAMED = 3  # files in a sentence
+
+# Fields that say where an event comes from, and not what happened.
+_BESIDE = re.compile(r"(?:host|data_stream|agent|ecs|tags|labels|message|log)(?:\..*)?")
+_OF_SOURCE = frozenset(
+    (INDEX, TIMESTAMP, "_id", "event.dataset", "event.module", "event.ingested", "event.created")
+)
+
+
+def tells(name: str) -> bool:
+    """Tell whether a field says what happened in an event."""
+    return name not in _OF_SOURCE and _BESIDE.fullmatch(name) is None
+
+
+@cache
+def known_objects() -> frozenset[str]:
+    """Return the outermost names of the fields that say what happened."""
+    return frozenset(name.partition(".")[0] for name in default_schema().fields if tells(name))
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Says which events no rule can see.
+
+    `fields` are those that rules read, `indices` the index patterns of each, () for one of every index.
+    """
+
+    fields: frozenset[str]
+    indices: frozenset[tuple[str, ...]] = frozenset(((),))
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """The fields of which an event has one at least that some rule could see; none where every event is seen.
+
+        Names with `*` stand for all fields, and say of none that it is known.
+        """
+        named = frozenset(name for name in self.fields if tells(name) and "*" not in name)
+        return named | {CATEGORY} if named else named
+
+    @cached_property
+    def _patterns(self) -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
+        found = []
+        for patterns in self.indices:
+            wanted = [one for one in patterns if not one.startswith("-")]
+            unwanted = [one[1:] for one in patterns if one.startswith("-")]
+            found.append((_any_of(wanted or ["*"]), _any_of(unwanted)))
+        return found
+
+    @cached_property
+    def _known(self) -> dict[str, bool]:
+        return {}
+
+    def reads_index(self, index: Any) -> bool:
+        """Tell whether any rule names an index, or one of several; every rule reads one that nobody knows."""
+        if index is None or () in self.indices:
+            return True
+        names = index if isinstance(index, list) else [index]
+        return any(self._reads(str(name)) for name in names)
+
+    def _reads(self, name: str) -> bool:
+        if name not in self._known:
+            self._known[name] = any(yes.fullmatch(name) and not no.fullmatch(name) for yes, no in self._patterns)
+        return self._known[name]
+
+    def of_document(self, event: Mapping[str, Any]) -> Iterator[Reason]:
+        """Yield why no rule sees an event in ECS."""
+        if not is_timed(event.get(TIMESTAMP)):
+            yield Reason.NO_TIME
+        if self.telling and self.telling.isdisjoint(event):
+            yield Reason.NO_FIELD
+        elif not self.reads_index(event.get(INDEX)):
+            yield Reason.NO_INDEX
+
+
+def of_whole_event(event: Mapping[str, Any]) -> Iterator[Reason]:
+    """Yield why no rule whatever could see an event."""
+    if not is_timed(event.get(TIMESTAMP)):
+        yield Reason.NO_TIME
+    if not any(tells(name) and default_schema().find(name) is not None for name in event):
+        yield Reason.UNKNOWN
+
+
+def is_timed(value: Any) -> bool:
+    """Tell whether an event's time can be read."""
+    try:
+        read_moment(value[0] if isinstance(value, list) else value)
+    except (ValueError, IndexError):
+        return False
+    return True
+
+
+def of_columns(
+    judge: Judge, columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: int, *, in_ecs: bool
+) -> Counter[Reason]:
+    """Count why no rule sees some of the events that columns hold; `in_ecs` says that they came as documents."""
+    found: Counter[Reason] = Counter()
+    found[Reason.NO_TIME] = _untimed(columns.get(TIMESTAMP), rows)
+    if in_ecs and judge.telling:
+        found[Reason.NO_FIELD] = _without_any((columns[n] for n in judge.telling if n in columns), rows)
+    index = columns.get(INDEX)
+    if index is not None and found[Reason.NO_FIELD] < rows:
+        names = pc.value_counts(index)
+        found[Reason.NO_INDEX] = sum(
+            one["counts"].as_py() for one in names if not judge.reads_index(one["values"].as_py())
+        )
+    return found
+
+
+def _untimed(times: pa.Array | pa.ChunkedArray | None, rows: int) -> int:
+    if times is None:
+        return rows
+    if pa.types.is_timestamp(times.type):
+        return int(times.null_count)
+    return sum(not is_timed(value) for value in times.to_pylist())
+
+
+def _without_any(columns: Iterable[pa.ChunkedArray], rows: int) -> int:
+    """Return how many rows are null in all of some columns."""
+    null: Any = None
+    for column in sorted(columns, key=lambda one: one.null_count):
+        if not column.null_count:
+            return 0
+        missing = column.is_null()
+        null = missing if null is None else pc.and_(null, missing)
+        if not pc.any(null).as_py():
+            return 0
+    return rows if null is None else int(pc.sum(null).as_py() or 0)
+
+
+def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
+    parts = (".*".join(map(re.escape, pattern.split("*"))) for pattern in patterns)
+    return re.compile("|".join(parts) or r"(?!)", re.DOTALL)
