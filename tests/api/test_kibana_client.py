@@ -73,8 +73,8 @@ def test_a_rule_comes_changes_and_goes(rules):
 def test_a_bad_rule_is_refused_with_its_field(rules):
     with pytest.raises(BadRequestError, match="interval"):
         rules.create_rule(**NEW, interval="soon")
-    with pytest.raises(BadRequestError, match="exceptions_list"):
-        rules.create_rule(**NEW, exceptions_list=[{"list_id": "none", "type": "detection"}])
+    with pytest.raises(BadRequestError, match=r"alert_suppression\.group_by"):
+        rules.create_rule(**NEW, alert_suppression={"group_by": list("abcd")})
     rules.create_rule(**NEW, rule_id="r")
     with pytest.raises(ConflictError, match="already exists"):
         rules.create_rule(**NEW, rule_id="r")

@@ -102,7 +102,7 @@ def test_a_rule_of_an_id_that_there_is_is_refused(http):
         ({"query": "process where"}, "query"),
         ({"severity": "worst"}, "severity"),
         ({"risk_score": 200}, "risk_score"),
-        ({"exceptions_list": [{"list_id": "nowhere"}]}, "exceptions_list"),
+        ({"exceptions_list": [{"id": "nowhere"}]}, "exceptions_list"),
         ({"type": "threshold", "language": "kuery", "query": "*:*"}, "threshold"),
         ({"type": "new_terms", "language": "kuery", "query": "*:*"}, "new_terms_fields"),
         ({"filters": [{"query": {"nonsense": {}}}]}, "filters"),
@@ -121,6 +121,7 @@ def test_a_bad_rule_is_refused_with_the_field(http, change, field):
         ({"query": 'process where process.nam == "x"'}, "query", "process.nam"),
         ({"type": "query", "language": "kuery", "query": "process.nam: x"}, "query", "process.nam"),
         ({"type": "machine_learning", "query": None}, "type", "cannot run"),
+        ({"exceptions_list": [{"list_id": "nowhere"}]}, "exceptions_list", "Reference has been removed"),
     ],
 )
 def test_a_doubtful_rule_is_kept_with_a_warning(http, change, field, words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from tocsin.store.records import access
 from tocsin.store.records.access import AccessError, Actor, Scope, local_actor
 from tocsin.store.records.database import Records, RecordsError, alembic_config
 from tocsin.store.records.migrations import versions as migrations
-from tocsin.store.records.models import ApiKey, AuditEntry, Base, User, WebSession
+from tocsin.store.records.models import ApiKey, AuditEntry, Base, ClientObject, User, WebSession
 
 ADMIN = local_actor("root")
 PASSWORD = "correct horse battery"
@@ -333,6 +334,30 @@ def test_a_transaction_that_fails_leaves_nothing(records):
         raise ZeroDivisionError
     with records.transaction() as session:
         assert session.scalars(select(User)).all() == []
+
+
+def test_a_part_of_a_transaction_waits_for_another_that_writes(records):
+    """What is read within a savepoint is not out of date by the time that it is changed."""
+    begun, written = threading.Event(), threading.Event()
+
+    def other():
+        begun.wait()
+        with records.transaction() as session:
+            session.add(ClientObject(kind="k", name="other", body={}))
+        written.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with records.transaction() as session, session.begin_nested():
+        names = list(session.scalars(select(ClientObject.name)))
+        begun.set()
+        written.wait(0.2)
+        session.add(ClientObject(kind="k", name="mine", body={}))
+        session.flush()
+    thread.join()
+    with records.transaction() as session:
+        assert names == []
+        assert sorted(session.scalars(select(ClientObject.name))) == ["mine", "other"]
 
 
 def test_moments_keep_their_zone(records):

@@ -12,6 +12,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+_OF_KIBANA = re.compile(r"(?:/s/[^/]+)?/(?:api|internal)/")
 _COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json\s*;\s*compatible-with=\d+")
 
 
@@ -40,7 +41,7 @@ def bad_request(reason: str, kind: str = "illegal_argument_exception") -> ApiErr
 
 def refused(request: Request, error: ApiError) -> Response:
     """Return the answer to a request that cannot be answered as asked, as clients of its address know errors."""
-    document = error.of_kibana() if request.url.path.startswith("/api/") else error.document()
+    document = error.of_kibana() if _OF_KIBANA.match(request.url.path) else error.document()
     return answer(request, document, error.status, error.headers)
 
 

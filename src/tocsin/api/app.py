@@ -20,6 +20,7 @@ from tocsin.api.elasticsearch import eql_routes, index_routes, ingest_routes, pr
 from tocsin.api.kibana import (
     alert_routes,
     connector_routes,
+    endpoint_list_routes,
     exception_item_routes,
     exception_routes,
     list_routes,
@@ -27,6 +28,8 @@ from tocsin.api.kibana import (
     rule_bulk_routes,
     rule_file_routes,
     rule_routes,
+    session_routes,
+    space_routes,
 )
 from tocsin.api.service import Service
 from tocsin.errors import TocsinError
@@ -52,8 +55,8 @@ _STRICT_TRANSPORT = "max-age=31536000"
 # Addresses that name an index by a parameter come last: they would take any other.
 _ROOMS = (
     operations, access_routes, rule_routes, rule_file_routes, rule_bulk_routes, alert_routes, exception_routes,
-    exception_item_routes, list_routes, list_value_routes, connector_routes, eql_routes, search_routes,
-    index_routes, ingest_routes, probes,
+    exception_item_routes, endpoint_list_routes, list_routes, list_value_routes, connector_routes, session_routes,
+    space_routes, eql_routes, search_routes, index_routes, ingest_routes, probes,
 )  # fmt: skip
 
 
@@ -66,6 +69,7 @@ def create_app(service: Service) -> FastAPI:
         app.include_router(room.router)
     _add_errors(app)
     app.middleware("http")(_around)
+    app.add_middleware(space_routes.DefaultSpace)
     return app
 
 

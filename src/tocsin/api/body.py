@@ -103,6 +103,17 @@ def _as_object(body: bytes) -> dict[str, Any]:
     return found
 
 
+async def read_objects(request: Request) -> list[dict[str, Any]]:
+    """Return the body as a JSON list of objects. Raises ApiError."""
+    try:
+        found = orjson.loads(await read_body(request))
+    except orjson.JSONDecodeError as error:
+        raise bad_request(f"the body is no JSON: {error}", "json_parse_exception") from None
+    if not _FITS["objects"](found):
+        raise bad_request("the body is no JSON list of objects", "parsing_exception")
+    return list(found)
+
+
 class Upload(NamedTuple):
     """A file that a form brings along: a text in UTF-8, however it was encoded."""
 
@@ -158,8 +169,13 @@ _WORDS = {
 async def read_typed(request: Request, **members: str) -> dict[str, Any]:
     """Return the body, whose members are of some kinds where they are given. Raises ApiError."""
     body = await read_json(request)
+    check_typed(body, **members)
+    return body
+
+
+def check_typed(body: dict[str, Any], **members: str) -> None:
+    """Raise ApiError where a member that is given is not of its kind."""
     for name, kind in members.items():
         value = body.get(name)
         if value is not None and not _FITS[kind](value):
             raise bad_request(f"[{name}] is {_WORDS.get(kind, f'an {kind}')}")
-    return body

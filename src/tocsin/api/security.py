@@ -23,6 +23,8 @@ from tocsin.store.records.database import Records
 
 COOKIE = "tocsin_session"
 CSRF_HEADER = "x-csrf-token"
+KIBANA_COOKIE = "sid"
+KIBANA_CSRF_HEADER = "kbn-xsrf"
 _CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _REMEMBERED = 30.0  # seconds for which a password or key that was right is not checked again
 # Wrong passwords before it gets slow, and seconds to wait at the most: of one user, and of an address whatever
@@ -156,6 +158,9 @@ async def identify(request: Request) -> Actor | None:
             raise _unauthorised("the user, the password or the key is wrong")
         return actor
     token = request.cookies.get(COOKIE)
+    of_kibana = token is None
+    if token is None:
+        token = request.cookies.get(KIBANA_COOKIE)
     if token is None:
         return None
     found = await run_in_threadpool(gate.check_cookie, token, address_of(request))
@@ -163,6 +168,10 @@ async def identify(request: Request) -> Actor | None:
         return None
     actor, csrf = found
     request.state.csrf = csrf
+    if of_kibana:  # another site's page cannot send a header of its own: no request is allowed it
+        if request.method in _CHANGES and not request.headers.get(KIBANA_CSRF_HEADER):
+            raise ApiError(400, "security_exception", f"Request must contain a {KIBANA_CSRF_HEADER} header.")
+        return actor
     given = request.headers.get(CSRF_HEADER, "") or getattr(request.state, "csrf_given", "")
     if request.method in _CHANGES and not hmac.compare_digest(given.encode(), csrf.encode()):
         raise ApiError(403, "security_exception", f"a request of a browser needs the header {CSRF_HEADER}")

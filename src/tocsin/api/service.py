@@ -20,8 +20,9 @@ from tocsin.ingest.watch import WatchedFolders
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
 from tocsin.store.lake.lake import LakeSettings, LakeStore
-from tocsin.store.records.access import ensure_admin
+from tocsin.store.records.access import ensure_admin, local_actor
 from tocsin.store.records.database import Records
+from tocsin.store.records.exceptions import endpoint_list
 from tocsin.watch.alert_index import StoreWithAlerts
 from tocsin.watch.delivery import Deliverer, DeliveryThread
 from tocsin.watch.settings import WatchSettings
@@ -72,6 +73,7 @@ def open_service(config: Config) -> Service:
         events.keep_records(lost=lost)
         with records.transaction() as session:
             password = ensure_admin(session)
+            endpoint_list(session, local_actor("tocsin"))
         set_forward(clock, records)
     except BaseException:
         events.close()

@@ -67,10 +67,12 @@ def import_rules(
         taken = Import(session, actor, default_schema(), overwrite, overwrite)
         taken.take(lines)
     told = taken.told()
-    for error in told["errors"]:
+    for error in taken.errors:
         refused.append(f"{error['rule_id']}: {error['error']['message']}")
     for message in refused:
         print(f"not taken: {message}")
+    for note in taken.notes:
+        print(f"changed: {note['error']['message']}")
     print(f"{told['success_count']:,} rules taken in" + (f", {len(refused):,} not" if refused else ""))
     if refused:
         raise typer.Exit(2)

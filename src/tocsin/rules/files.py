@@ -71,9 +71,14 @@ def _documents(data: bytes) -> Iterator[tuple[str, Any]]:
             yield f"line {number}", error
 
 
-def read_rule(document: Mapping[str, Any], file: str = "", where: str = "") -> Rule:
-    """Read a rule from its document, as Kibana writes it. Raises RuleError, which names the fields at fault."""
+def read_rule(document: Mapping[str, Any], file: str = "", where: str = "", *, strict: bool = False) -> Rule:
+    """Read a rule from its document, as Kibana writes it. Raises RuleError, which names the fields at fault.
+
+    A `strict` reader takes no text for a number, as Kibana takes none.
+    """
     try:
+        if strict:
+            return Rule.model_validate_json(orjson.dumps({**document, "file": file}), strict=True)
         return Rule.model_validate({**document, "file": file})
     except ValidationError as error:
         faults = [f"`{'.'.join(map(str, e['loc']))}` {_lower(e['msg'])}" for e in error.errors()]

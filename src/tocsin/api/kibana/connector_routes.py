@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, read_typed
+from tocsin.api.kibana.connector_objects import shown
 from tocsin.api.security import allow
 from tocsin.store.records.access import Actor, Scope, record
 from tocsin.store.records.models import Connector, Delivery, StoredRule
@@ -25,15 +26,6 @@ _BODY = body_of(
     "name", "connector_type_id", name="string", connector_type_id="string", config="object", secrets="object"
 )
 _FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-def shown(connector: Connector) -> dict[str, Any]:
-    """Return a connector as Kibana shows it, without its secrets."""
-    return {
-        "id": connector.id, "name": connector.name, "connector_type_id": connector.type,
-        "config": connector.config, "is_preconfigured": False, "is_deprecated": False, "is_missing_secrets": False,
-        "is_system_action": False,
-    }  # fmt: skip
 
 
 def _read(body: dict[str, Any], kind: str | None = None) -> tuple[str, str, dict[str, Any], dict[str, Any]]:

@@ -14,21 +14,33 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.body import body_of, read_typed
+from tocsin.api.body import body_of, check_typed, read_objects, read_typed
 from tocsin.api.kibana.filters import matching_rules
-from tocsin.api.kibana.rule_objects import kept, shown
+from tocsin.api.kibana.rule_edits import changes_more_than_tags, edited
+from tocsin.api.kibana.rule_objects import RULE_KINDS, checked, kept, save_new, settled, shown, with_warnings
+from tocsin.api.kibana.rule_references import check_connectors, connectors_of
 from tocsin.api.kibana.rule_transfer import exported
 from tocsin.api.security import allow
-from tocsin.detection.schedule import SECOND, UNITS
+from tocsin.ecs import default_schema
 from tocsin.errors import TocsinError
 from tocsin.moments import to_nanoseconds
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.exceptions import copy_list, get_list
 from tocsin.store.records.models import StoredRule
-from tocsin.store.records.rules import add_rule, ask_run, change_rule, remove_rule, set_enabled
+from tocsin.store.records.rules import (
+    RuleExistsError,
+    add_rule,
+    ask_run,
+    change_rule,
+    remove_rule,
+    set_enabled,
+)
 
 router = APIRouter(prefix="/api/detection_engine/rules", tags=["rules"])
 _WRITE = Depends(allow(Scope.WRITE_RULES))
+_RULES = {
+    "requestBody": {"content": {"application/json": {"schema": {"type": "array", "items": {"type": "object"}}}}}
+}
 
 _Act = Callable[[Session, Actor, StoredRule, Mapping[str, Any]], StoredRule | None]  # the one that it has made
 
@@ -87,64 +99,62 @@ def _ask(session: Session, actor: Actor, rule: StoredRule, about: Mapping[str, A
 
 
 def _edit(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:
-    document = dict(rule.document)
-    for one in body.get("edit") or ():
-        edit = _EDITS.get(str(one.get("type")))
-        if edit is None:
-            raise bad_request(f"[edit] knows {', '.join(_EDITS)}, not `{one.get('type')}`")
-        try:
-            edit(document, one.get("value"))
-        except (TypeError, ValueError, AttributeError):
-            raise bad_request(f"[edit]: `{one.get('type')}` cannot be done with this [value]") from None
+    edits = body.get("edit") or ()
+    document = edited(rule.document, edits)
+    if changes_more_than_tags(edits):
+        checked(document, default_schema())
+        check_connectors(session, document, connectors_of(rule.document))
     change_rule(session, actor, rule, document)
 
 
-def _add(name: str) -> Callable[[dict[str, Any], Any], None]:
-    return lambda document, value: document.update({name: list(dict.fromkeys((*document.get(name, ()), *value)))})
-
-
-def _take(name: str) -> Callable[[dict[str, Any], Any], None]:
-    return lambda document, value: document.update({name: [x for x in document.get(name, ()) if x not in value]})
-
-
-def _set(name: str) -> Callable[[dict[str, Any], Any], None]:
-    return lambda document, value: document.update({name: list(value)})
-
-
-def _schedule(document: dict[str, Any], value: Mapping[str, Any]) -> None:
-    interval, lookback = str(value.get("interval")), str(value.get("lookback", "0s"))
-    try:
-        total = sum(int(text[:-1]) * UNITS[text[-1]] for text in (interval, lookback))
-    except (ValueError, KeyError, IndexError):
-        raise bad_request("[interval] and [lookback] are spans of time such as 5m") from None
-    document.update({"interval": interval, "from": f"now-{total // SECOND}s"})
-
-
-_EDITS: dict[str, Callable[[dict[str, Any], Any], None]] = {
-    "add_tags": _add("tags"), "delete_tags": _take("tags"), "set_tags": _set("tags"),
-    "add_index_patterns": _add("index"), "delete_index_patterns": _take("index"),
-    "set_index_patterns": _set("index"), "set_schedule": _schedule,
-    "set_timeline": lambda document, value: document.update(value),
-}  # fmt: skip
 _ACTIONS: dict[str, _Act] = {
     "enable": _enable, "disable": _disable, "delete": _delete, "duplicate": _duplicate, "edit": _edit, "run": _run,
     "fill_gaps": _fill,
 }  # fmt: skip
 
 
+@router.post("/_bulk_create", openapi_extra=_RULES)
+async def bulk_create(request: Request, actor: Actor = _WRITE) -> Response:
+    """Make rules. Each is answered in its place, by the rule or by why it was refused; one stops no other."""
+    bodies = await read_objects(request)
+    service = request.app.state.service
+
+    def made(session: Session, body: dict[str, Any]) -> dict[str, Any]:
+        body = {"rule_id": str(uuid.uuid4()), **body}
+        try:
+            with session.begin_nested():
+                check_typed(body, **RULE_KINDS)
+                rule, told = settled(session, actor, body, service.store.schema())
+                return with_warnings(shown(save_new(session, actor, rule)), told)
+        except (ApiError, TocsinError) as error:
+            status = 409 if isinstance(error, RuleExistsError) else getattr(error, "status", 400)
+            message = error.reason if isinstance(error, ApiError) else error.message
+            return {"rule_id": body["rule_id"], "error": {"status_code": status, "message": message}}
+
+    def work() -> list[dict[str, Any]]:
+        with service.records.transaction() as session:
+            return [made(session, body) for body in bodies]
+
+    answers = await run_in_threadpool(work)
+    service.watch.wake()
+    return answer(request, answers)
+
+
 @router.post("/_bulk_action", openapi_extra=body_of("action", action="string", query="string", ids="texts"))
 async def bulk_action(request: Request, dry_run: bool = False, actor: Actor = _WRITE) -> Response:
     """Do something with many rules: those that `ids` or a filter in KQL (`query`) name, or all.
 
-    One for which it cannot be done stops no other.
+    One for which it cannot be done stops no other. `rule_ids` is how the client of Elastic's repository of rules
+    names them: by `id` or by `rule_id`.
     """
     body = await read_typed(
-        request, ids="texts", query="string", edit="objects", duplicate="object", run="object", fill_gaps="object"
-    )
+        request, ids="texts", rule_ids="texts", query="string", edit="objects", duplicate="object", run="object",
+        fill_gaps="object",
+    )  # fmt: skip
     name = str(body.get("action"))
     if name not in (*_ACTIONS, "export"):
         raise bad_request(f"[action] is one of {', '.join((*_ACTIONS, 'export'))}")
-    if body.get("ids") == []:
+    if body.get("ids") == [] or body.get("rule_ids") == []:
         raise bad_request("[ids] names no rule")
     service = request.app.state.service
 
@@ -172,14 +182,18 @@ async def bulk_action(request: Request, dry_run: bool = False, actor: Actor = _W
 def _chosen(session: Session, body: Mapping[str, Any], outcome: _Outcome) -> list[StoredRule]:
     """Return the rules that a body names; those that there are not become failures."""
     rules = list(session.scalars(select(StoredRule).order_by(StoredRule.name)))
-    ids = body.get("ids")
-    if ids is None:
+    ids, rule_ids = body.get("ids"), body.get("rule_ids")
+    if ids is None and rule_ids is None:
         return matching_rules(rules, body.get("query"))
-    known = {rule.id: rule for rule in rules}
-    for id_ in ids:
+    known = {rule.id: rule.id for rule in rules}
+    if rule_ids is not None:
+        known |= {rule.rule_id: rule.id for rule in rules}
+    wanted = [*(ids or ()), *(rule_ids or ())]
+    for id_ in wanted:
         if id_ not in known:
             outcome.fail(ApiError(404, "resource_not_found_exception", f'id: "{id_}" not found'), id_, None)
-    return [rule for rule in rules if rule.id in ids]
+    chosen = {known.get(id_) for id_ in wanted}
+    return [rule for rule in rules if rule.id in chosen]
 
 
 class _Outcome:

@@ -34,15 +34,26 @@ _OBJECTS = body_of(objects="array")
 
 @router.post("/_import")
 async def import_rules(
-    request: Request, overwrite: bool = False, overwrite_exceptions: bool = False, actor: Actor = _WRITE
+    request: Request,
+    overwrite: bool = False,
+    overwrite_exceptions: bool = False,
+    overwrite_action_connectors: bool = False,
+    actor: Actor = _WRITE,
 ) -> Response:
-    """Take in an export: rules, and the exception lists that they name. One that is refused stops no other."""
+    """Take in an export: rules, and what they name. One that is refused stops no other."""
     data = (await read_upload(request, "an export, one object a line")).data
     service = request.app.state.service
 
     def work() -> dict[str, Any]:
         with service.records.transaction() as session:
-            taken = Import(session, actor, service.store.schema(), overwrite, overwrite_exceptions)
+            taken = Import(
+                session,
+                actor,
+                service.store.schema(),
+                overwrite,
+                overwrite_exceptions,
+                overwrite_action_connectors,
+            )
             taken.take(data.splitlines())
             return taken.told()
 
@@ -82,7 +93,7 @@ async def preview_rule(request: Request, actor: Actor = Depends(allow(Scope.READ
     service = request.app.state.service
 
     def work() -> dict[str, Any]:
-        checked(body, service.store.schema(), None)
+        checked(body, service.store.schema())
         count = body.get("invocationCount", 1)
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 1000:
             raise bad_request("[invocationCount] is a number from 1 to 1000")

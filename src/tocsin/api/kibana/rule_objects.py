@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
@@ -11,6 +11,7 @@ from starlette.requests import Request
 
 from tocsin.api.answers import ApiError, bad_request
 from tocsin.api.body import read_typed
+from tocsin.api.kibana.rule_references import check_connectors, without_missing_lists
 from tocsin.ecs import Schema
 from tocsin.errors import RuleError
 from tocsin.moments import iso, to_nanoseconds
@@ -100,17 +101,17 @@ def last_executions(session: Session, ids: Iterable[str]) -> dict[str, LastExecu
     return found
 
 
-def checked(document: Mapping[str, Any], schema: Schema, lists: Iterable[str] | None) -> list[Problem]:
+def checked(document: Mapping[str, Any], schema: Schema) -> list[Problem]:
     """Return what is doubtful about a rule. Raises ApiError for what is wrong."""
     for name in _REQUIRED:
         if name not in document:
             raise ApiError(400, "invalid_rule", f"[request body]: {name}: Required")
     try:
-        rule = read_rule(document)
+        rule = read_rule(document, strict=True)
     except RuleError as error:
         raise ApiError(400, "invalid_rule", f"[request body]: {error.message}") from None
     try:
-        told = problems(rule, schema, None if lists is None else set(lists))
+        told = problems(rule, schema)
     except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
         reason = f"[request body]: a part of the rule has not the form that it needs: {error}"
         raise ApiError(400, "invalid_rule", reason) from None
@@ -120,12 +121,28 @@ def checked(document: Mapping[str, Any], schema: Schema, lists: Iterable[str] | 
     return told
 
 
+def settled(
+    session: Session, actor: Actor, body: Mapping[str, Any], schema: Schema, connectors: Collection[str] = ()
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Return a rule as it is to be kept, and what is told of it. Raises ApiError for what is wrong.
+
+    `connectors` are those that it has named before: they may be missing by now.
+    """
+    told = checked(body, schema)
+    told += check_connectors(session, body, connectors)
+    document, removed = without_missing_lists(session, actor, body)
+    return document, told + removed
+
+
+RULE_KINDS = {
+    "rule_id": "string", "id": "string", "name": "string", "exceptions_list": "objects", "actions": "objects",
+    "threat": "objects", "tags": "texts", "index": "texts", "enabled": "boolean", "throttle": "string",
+}  # fmt: skip
+
+
 async def read_rule_body(request: Request) -> dict[str, Any]:
     """Return a rule as a request has it. Raises ApiError, which names what has not the form of a rule."""
-    return await read_typed(
-        request, rule_id="string", id="string", name="string", exceptions_list="objects", actions="objects",
-        threat="objects", tags="texts", index="texts", enabled="boolean", throttle="string",
-    )  # fmt: skip
+    return await read_typed(request, **RULE_KINDS)
 
 
 def kept(body: Mapping[str, Any]) -> dict[str, Any]:

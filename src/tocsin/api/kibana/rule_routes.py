@@ -14,18 +14,18 @@ from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of
 from tocsin.api.kibana.filters import matching_rules
 from tocsin.api.kibana.rule_objects import (
-    checked,
     last_executions,
     named_rule,
     read_rule_body,
     save_changed,
     save_new,
+    settled,
     shown,
     with_warnings,
 )
+from tocsin.api.kibana.rule_references import connectors_of
 from tocsin.api.security import allow
 from tocsin.store.records.access import Actor, Scope
-from tocsin.store.records.exceptions import list_ids
 from tocsin.store.records.models import Execution, Gap, StoredRule
 from tocsin.store.records.rules import RuleExistsError, remove_rule
 
@@ -44,9 +44,9 @@ async def create(request: Request, actor: Actor = _WRITE) -> Response:
     def work() -> dict[str, Any]:
         service = request.app.state.service
         with service.records.transaction() as session:
-            told = checked(body, service.store.schema(), list_ids(session))
+            rule, told = settled(session, actor, body, service.store.schema())
             try:
-                return with_warnings(shown(save_new(session, actor, body)), told)
+                return with_warnings(shown(save_new(session, actor, rule)), told)
             except RuleExistsError as error:
                 raise ApiError(409, "version_conflict_engine_exception", error.message) from None
 
@@ -86,7 +86,8 @@ async def _changed(request: Request, actor: Actor, body: dict[str, Any], *, merg
             stored = named_rule(session, body.get("id"), body.get("rule_id"))
             whole = {**stored.document, **body} if merged else dict(body)
             whole["rule_id"] = stored.rule_id
-            told = checked(whole, service.store.schema(), list_ids(session))
+            before = connectors_of(stored.document)
+            whole, told = settled(session, actor, whole, service.store.schema(), before)
             save_changed(session, actor, stored, whole)
             return with_warnings(shown(stored), told)
 

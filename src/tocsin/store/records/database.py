@@ -115,6 +115,14 @@ def _engine(url: str) -> Engine:
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
+    # A savepoint begins a transaction whose first read decides what it sees, and which may write no more once
+    # somebody else has written: "database is locked", without waiting. Told that it will write, it waits.
+    @event.listens_for(engine, "savepoint")
+    def _lock(connection: Connection, _name: str) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        if not driver.in_transaction:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
     return engine
 
 

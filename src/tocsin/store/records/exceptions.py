@@ -14,6 +14,7 @@ from tocsin.errors import TocsinError
 from tocsin.store.records.access import Actor, record
 from tocsin.store.records.models import ExceptionItem, ExceptionList, ListedValue, StoredRule, ValueList
 
+ENDPOINT_LIST = "endpoint_list"  # of Elastic Endpoint, which Elastic's rules name
 _Kept = TypeVar("_Kept", ExceptionList, ExceptionItem)
 
 
@@ -70,6 +71,16 @@ def add_list(session: Session, actor: Actor, document: Mapping[str, Any]) -> Exc
     session.flush()
     record(session, actor, "exception_list.created", list_id)
     return found
+
+
+def endpoint_list(session: Session, actor: Actor) -> tuple[ExceptionList, bool]:
+    """Return the exception list of Elastic Endpoint, and whether it was made for that."""
+    found = session.scalar(select(ExceptionList).where(ExceptionList.list_id == ENDPOINT_LIST))
+    if found is not None:
+        return found, False
+    name = "Endpoint Security Exception List"
+    about = {"name": name, "description": name, "type": "endpoint", "namespace_type": "agnostic"}
+    return add_list(session, actor, {**about, "list_id": ENDPOINT_LIST}), True
 
 
 def change_list(session: Session, actor: Actor, found: ExceptionList, document: Mapping[str, Any]) -> None:
