@@ -38,7 +38,9 @@ def hits(query: str, events: Iterable[Event], schema: Schema, category: str = CA
     table = table_from_events(rows, program.fields, schema)
     found = evaluate(program, table).get(("query", 0), ())
     names = statement_fields(statement)
-    return apply_pipes(statement.pipes, [Hit(int(row), {n: rows[row].get(n) for n in names}) for row in found])
+    return apply_pipes(
+        statement.pipes, [Hit(int(row), {n: rows[row].get(n) for n in names}) for row in found], schema
+    )
 
 
 def sequences(

@@ -244,6 +244,19 @@ def test_exceptions(about, matched):
     assert met(exception_condition([{"entries": [about]}], CONTEXT, LISTS.__getitem__)) == matched
 
 
+PIPES = {
+    "unique addr": [0, 3, 4, 5, 6, 7, 8],
+    'filter addr == "::ffff:10.1.2.3"': [0, 1, 2],  # a pipe looks at the first value
+    "filter addr == other": BESIDE_OTHER,
+    "unique addr | head 2": [0, 3],
+}
+
+
+@pytest.mark.parametrize("pipe", PIPES)
+def test_pipes(pipe):
+    assert matching(f"any where true | {pipe}", EVENTS, SCHEMA) == PIPES[pipe]
+
+
 REFUSED = [
     lambda: read('any where addr == "localhost"', SCHEMA),
     lambda: read('any where addr in ("10.0.0.1", "-")', SCHEMA),

@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tocsin.addresses import one_spelling
+from tocsin.ecs import FieldType, Schema, default_schema
 from tocsin.eql import syntax as s
 from tocsin.eql.scalar import evaluator
 from tocsin.eql.strings import lower
@@ -32,12 +34,28 @@ def pipe_fields(pipes: Sequence[s.Pipe]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def apply_pipes(pipes: Sequence[s.Pipe], hits: Sequence[Hit]) -> list[Hit]:
-    """Send hits, ordered by time, through the pipes one after the other."""
-    result = list(hits)
+def apply_pipes(pipes: Sequence[s.Pipe], hits: Sequence[Hit], schema: Schema | None = None) -> list[Hit]:
+    """Send hits, ordered by time, through the pipes one after the other; an address is one in every spelling."""
+    schema = schema or default_schema()
+    kinds = ((name, schema.find(name)) for name in pipe_fields(pipes))
+    addresses = [name for name, known in kinds if known is not None and known.type is FieldType.IP]
+    result = (
+        [replace(hit, values=_with_addresses(hit.values, addresses)) for hit in hits] if addresses else list(hits)
+    )
     for pipe in pipes:
         result = _PIPES[pipe.name](pipe.arguments, result)
     return result
+
+
+def _with_addresses(values: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
+    found = dict(values)
+    for name in names:
+        value = found.get(name)
+        if isinstance(value, str):
+            found[name] = one_spelling(value)
+        elif isinstance(value, list | tuple):
+            found[name] = [one_spelling(one) if isinstance(one, str) else one for one in value]
+    return found
 
 
 def _reader(argument: s.Expression) -> Callable[[Hit], Any]:

@@ -210,7 +210,7 @@ def _piped(
         for place, row in enumerate(rows.tolist()):
             values[number, row] = {name: column[place] for name, column in listed.items()}
     hits = [Hit(one, values[one.batch, one.row]) for one in top.found()]
-    piped: list[Found] = [hit.event for hit in apply_pipes(request.statement.pipes, hits)]
+    piped: list[Found] = [hit.event for hit in apply_pipes(request.statement.pipes, hits, schema)]
     size = request.size
     return top.documents(piped[max(0, len(piped) - size) :] if request.tail else piped[:size])
 
