@@ -105,6 +105,22 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         },
     ),
     (
+        "Sysmon 10, since 13.30",
+        sysmon(10, SourceImage=EXE, SourceUser="CORP\\jo", TargetUser="NT AUTHORITY\\SYSTEM"),
+        {"user.name": "jo", "user.domain": "CORP", "related.user": ["jo", "SYSTEM"]},
+    ),
+    ("Sysmon 22, no such name", sysmon(22, QueryName="x", QueryStatus=9003, QueryResults="-"), {"sysmon.dns.status": "DNS_ERROR_RCODE_NAME_ERROR", "dns.answers.type": None}),
+    (
+        "Sysmon 22, a code and a type that nobody knows",
+        sysmon(22, QueryName="x", QueryStatus=87, QueryResults="type:  16 ;type:  9999 y;"),
+        {"sysmon.dns.status": "87", "dns.answers.type": ["TXT"], "dns.answers.data": ["y"], "dns.resolved_ip": None},
+    ),
+    (
+        "Sysmon 255",
+        sysmon(255, ID="DriverCommunication", Description="Failed to retrieve events"),
+        {"event.action": "Error", "event.category": ["process"], "event.type": ["error"], "error.code": "DriverCommunication"},
+    ),
+    (
         "Sysmon 13, DWORD",
         sysmon(13, EventType="SetValue", TargetObject="HKLM\\SOFTWARE\\Policies\\EnableLUA", Details="DWORD (0x00000010)"),
         {
@@ -129,7 +145,8 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         sysmon(22, QueryName="a.example.com", QueryStatus=0, QueryResults="type:  5 b.example.net;::ffff:203.0.113.7;2001:db8::1;"),
         {
             "dns.question.name": "a.example.com", "dns.resolved_ip": ["203.0.113.7", "2001:db8::1"],
-            "related.hosts": ["a.example.com", "b.example.net"], "network.protocol": "dns",
+            "related.hosts": ["a.example.com", "b.example.net"], "network.protocol": "dns", "sysmon.dns.status": "SUCCESS",
+            "dns.answers.type": ["CNAME", "A", "AAAA"], "dns.answers.data": ["b.example.net", "203.0.113.7", "2001:db8::1"],
         },
     ),
     ("Sysmon 23", sysmon(23, TargetFilename="C:\\a.exe", Hashes=HASHES), {"event.type": ["deletion"], "process.hash.md5": "b" * 32}),
@@ -220,7 +237,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     (
         "PowerShell 4103",
         channel("Microsoft-Windows-PowerShell", "Microsoft-Windows-PowerShell/Operational", 4103,
-                ContextInfo="   Host Application = powershell.exe -nop\n   User = CORP\\jo\n   Command Name = Get-Item\n"),
+                ContextInfo="        Host Application = powershell.exe -nop\n        User = CORP\\jo\n        Command Name = Get-Item\n"),
         {"process.args": ["powershell.exe", "-nop"], "user.name": "jo", "powershell.command.name": "Get-Item"},
     ),
     (

@@ -101,7 +101,8 @@ class Readers(dict[str, Reader | None]):
         rows = [row for row in self.dataset.rows_of(self.key) if row.target == field]
         derived_from = [derived for derived in self.dataset.derived_of(self.key) if derived.target == field]
         if field.startswith("related."):
-            return _gathering(rows, derived_from) if rows or derived_from else None
+            head = self._head.get(field)
+            return _gathering(rows, derived_from, head) if rows or derived_from or head else None
         reader = self._head.get(field) or self._kept(field)
         if rows:
             reader = _first_of(rows[::-1], reader)
@@ -131,13 +132,13 @@ def _worked_out(derived: Derived, otherwise: Reader | None) -> Reader:
     return read
 
 
-def _gathering(rows: Sequence[Row], derived: Sequence[Derived]) -> Reader:
+def _gathering(rows: Sequence[Row], derived: Sequence[Derived], head: Reader | None) -> Reader:
     pairs = [(row.source, row.convert) for row in rows]
-    worked_out = [_worked_out(one, None) for one in derived]
+    beside = [*(_worked_out(one, None) for one in derived), *([head] if head else [])]
 
     def read(record: Readable) -> list[Any] | None:
         values = [convert(raw) for source, convert in pairs if (raw := record.text(source)) is not None]
-        return gathered([*values, *(reader(record) for reader in worked_out)])
+        return gathered([*values, *(reader(record) for reader in beside)])
 
     return read
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from tocsin.eql.functions import to_string
+from tocsin.sources.windows.context import context_values
 
 
 def event_data(event: Mapping[str, Any], *, with_context: bool) -> Mapping[str, Any]:
@@ -28,7 +29,8 @@ def event_data(event: Mapping[str, Any], *, with_context: bool) -> Mapping[str, 
     if "Data" in found:
         data |= _unnamed(found["Data"])
     if with_context:
-        for name, value in _context_lines(data).items():
+        texts = {name: text_of(data[name]) for name in ("ContextInfo", "param2", "param3") if name in data}
+        for name, value in context_values(texts).items():
             data.setdefault(name, value)
     return data
 
@@ -108,14 +110,3 @@ def _unnamed(value: Any) -> dict[str, Any]:
     inner = value.get("#text") if isinstance(value, dict) else value
     items = inner if isinstance(inner, list) else [inner]
     return {f"param{number}": item for number, item in enumerate(items, 1) if item is not None}
-
-
-def _context_lines(data: Mapping[str, Any]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for source in ("ContextInfo", "param3", "param2"):
-        for line in text_of(data.get(source)).splitlines():
-            key, equals, value = line.strip().partition("=")
-            name = key.strip().replace(" ", "")
-            if equals and name and value.strip():
-                found.setdefault(name, value.strip())
-    return found

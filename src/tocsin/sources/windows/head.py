@@ -171,6 +171,16 @@ def _guid_of(element: str, name: str) -> Reader:
     return read
 
 
+def _account_part(name: str) -> Reader:
+    """Return what reads the account that a collector found to the security identifier of the writer."""
+
+    def read(record: Headed) -> Any:
+        value = attribute(record.head, "Security", name)
+        return value if isinstance(value, str) and value else None
+
+    return read
+
+
 HEAD: dict[str, Reader] = {
     TIMESTAMP: _timestamp,
     "event.action": _task,
@@ -198,6 +208,18 @@ HEAD: dict[str, Reader] = {
     "winlog.provider_name": lambda r: r.provider or None,
     "winlog.record_id": lambda r: str(r.head["EventRecordID"]) if "EventRecordID" in r.head else None,
     "winlog.task": _task,
+    "winlog.user.domain": _account_part("Domain"),
     "winlog.user.identifier": lambda r: attribute(r.head, "Security", "UserID"),
+    "winlog.user.name": _account_part("Name"),
     "winlog.version": lambda r: r.head.get("Version"),
+}
+
+# What a dataset's events have from their head beside: PowerShell writes its log itself, as who runs it.
+OF_DATASET: dict[str, dict[str, Reader]] = {
+    powershell.OPERATIONAL.name: {
+        "process.pid": HEAD["winlog.process.pid"],
+        "user.domain": HEAD["winlog.user.domain"],
+        "user.name": HEAD["winlog.user.name"],
+        "related.user": HEAD["winlog.user.name"],
+    },
 }

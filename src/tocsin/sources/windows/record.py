@@ -23,7 +23,7 @@ from tocsin.sources.windows.data import (
     is_user_data,
     text_of,
 )
-from tocsin.sources.windows.head import BY_PROVIDER, HEAD, attribute, check_head, whole_number
+from tocsin.sources.windows.head import BY_PROVIDER, HEAD, OF_DATASET, attribute, check_head, whole_number
 
 Record = Mapping[str, Any]
 Event = dict[str, Any]
@@ -177,7 +177,7 @@ class WindowsRecord:
 
 
 def _has_context(dataset: Dataset, event_id: int) -> bool:
-    return dataset is powershell.CLASSIC or event_id == 4103
+    return dataset is powershell.CLASSIC or (dataset is powershell.OPERATIONAL and event_id == 4103)
 
 
 def to_ecs(record: Record, *, forwarded: bool = False) -> Event:
@@ -212,5 +212,5 @@ def _readers(dataset: str, event_id: int, forwarded: bool) -> Readers:
         "event.code": str(event_id),
         "winlog.event_id": str(event_id),
     }
-    head = HEAD | {name: Constant(value) for name, value in constants.items()}
+    head = HEAD | OF_DATASET.get(dataset, {}) | {name: Constant(value) for name, value in constants.items()}
     return Readers(known, event_id, head, _kept)

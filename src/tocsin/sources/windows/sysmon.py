@@ -3,6 +3,7 @@
 from tocsin.sources import targets as t
 from tocsin.sources import values as v
 from tocsin.sources.mapping import Dataset, Kind, register, rows
+from tocsin.sources.windows import dns
 
 _REGISTRY = ("configuration", "registry")
 
@@ -124,10 +125,11 @@ ROWS = (
         "QueryResults",
         ("dns.resolved_ip", v.resolved_addresses),
         ("related.ip", v.resolved_addresses),
-        ("dns.answers.data", v.resolved_names),
+        ("dns.answers.type", dns.answer_types),
+        ("dns.answers.data", dns.answer_data),
         ("related.hosts", v.resolved_names),
     ),
-    *rows("QueryStatus", "sysmon.dns.status"),
+    *rows("QueryStatus", ("sysmon.dns.status", dns.status)),
     # ---- registry
     *rows(
         "TargetObject",
@@ -150,6 +152,16 @@ ROWS = (
         ("user.name", v.account_name),
         ("related.user", v.account_name),
     ),
+    # Since Sysmon 13.30 an event on two processes names the accounts of both.
+    *rows(
+        "SourceUser",
+        ("user.domain", v.account_domain),
+        ("user.name", v.account_name),
+        ("related.user", v.account_name),
+        events=_BETWEEN_PROCESSES,
+    ),
+    *rows("TargetUser", ("related.user", v.account_name)),
+    *rows("ParentUser", ("related.user", v.account_name)),
     *rows("Hashes", ("related.hash", v.all_hashes)),
     *rows("Hash", ("related.hash", v.all_hashes)),
     *rows("RuleName", "rule.name"),
@@ -158,5 +170,12 @@ ROWS = (
 )
 
 SYSMON = register(
-    Dataset("windows.sysmon_operational", "windows", "logs-windows.sysmon_operational-default", KINDS, ROWS)
+    Dataset(
+        "windows.sysmon_operational",
+        "windows",
+        "logs-windows.sysmon_operational-default",
+        KINDS,
+        ROWS,
+        source="elastic/integrations, packages/windows, sysmon_operational.yml",
+    )
 )

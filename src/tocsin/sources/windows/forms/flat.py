@@ -24,6 +24,7 @@ from tocsin.sources.windows.forms.elements import (
     user_data_of,
     whole,
 )
+from tocsin.sources.windows.forms.told import told
 
 Flat = Mapping[str, Any]
 
@@ -121,12 +122,19 @@ def record_of(record: Flat) -> dict[str, Any]:
         "Execution": attributes(ProcessID=whole(_named(record, "pid")), ThreadID=whole(_named(record, "thread"))),
         "Channel": _named(record, "channel"),
         "Computer": _named(record, "computer"),
-        "Security": attributes(UserID=user),
+        "Security": attributes(UserID=user, Name=_text(record, "AccountName"), Domain=_text(record, "Domain")),
     }
     data, of_user = _data(record)
+    if not data:
+        data, of_user = told(provider, event_id, record.get("Message"))
     if isinstance(data, dict) and not of_user:
         data = {name: as_logged(value, name, provider, event_id) for name, value in data.items()}
     return assembled(head, data, of_user=of_user)
+
+
+def _text(record: Flat, name: str) -> str | None:
+    value = record.get(name)
+    return value if isinstance(value, str) and value else None
 
 
 def _named(record: Flat, element: str) -> Any:
