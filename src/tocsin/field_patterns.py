@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from tocsin.ecs import FieldType, Schema
+from tocsin.linear_regex import star_match
 
 
 class Content(StrEnum):
@@ -77,12 +78,7 @@ class FieldPattern:
 
     def fits(self, name: str) -> bool:
         """Tell whether a field's name fits, whatever it holds."""
-        return not name.startswith("_") and name not in _NOT_SEARCHED and _regex(self.pattern)(name) is not None
-
-
-@lru_cache(256)
-def _regex(pattern: str) -> Any:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL).fullmatch
+        return not name.startswith("_") and name not in _NOT_SEARCHED and bool(star_match(self.pattern)(name))
 
 
 @lru_cache(4096)

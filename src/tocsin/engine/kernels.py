@@ -18,6 +18,7 @@ from tocsin.engine.column import Column, Mask
 from tocsin.eql import syntax as s
 from tocsin.eql.scalar import evaluator
 from tocsin.eql.strings import has_wildcard, lower, lucene_to_regex, wildcard_to_regex
+from tocsin.linear_regex import whole_match
 
 Kernel = Callable[[s.Expression, Column], Mask | None]
 
@@ -139,8 +140,13 @@ def _regex(values: pa.Array, patterns: list[str], insensitive: bool) -> Mask:
     result = np.zeros(len(values), np.bool_)
     flags = "(?si)" if insensitive else "(?s)"
     for start in range(0, len(patterns), _PATTERNS_A_REGEX):
-        alternatives = "|".join(f"(?:{p})" for p in patterns[start : start + _PATTERNS_A_REGEX])
-        result |= _mask(pc.match_substring_regex(values, rf"{flags}\A(?:{alternatives})\z"))
+        some = patterns[start : start + _PATTERNS_A_REGEX]
+        alternatives = "|".join(f"(?:{p})" for p in some)
+        try:
+            result |= _mask(pc.match_substring_regex(values, rf"{flags}\A(?:{alternatives})\z"))
+        except pa.ArrowInvalid:  # each can be run, all together are too large
+            tests = [whole_match(p, insensitive=insensitive) for p in some]
+            result |= np.array([any(fits(value) for fits in tests) for value in values.to_pylist()], np.bool_)
     return result
 
 

@@ -7,13 +7,13 @@ folds constants with it, so this is the one place that says what an operator mea
 from __future__ import annotations
 
 import operator as op
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tocsin.eql import syntax as s
 from tocsin.eql.functions import FUNCTIONS, arithmetic, call
 from tocsin.eql.strings import has_wildcard, lower, lucene_to_regex, wildcard_to_regex
+from tocsin.linear_regex import whole_match
 
 Value = Any
 Row = Sequence[Value]
@@ -50,13 +50,12 @@ def pattern_test(node: s.PatternMatch) -> Callable[[str], bool]:
             general.append(wildcard_to_regex(lower(text) if node.insensitive else text))
         else:
             exact.add(lower(text) if node.insensitive else text)
-    flags = re.DOTALL | (re.IGNORECASE if node.insensitive and node.kind == "regex" else 0)
-    compiled = re.compile("|".join(f"(?:{g})" for g in general), flags) if general else None
+    tests = [whole_match(one, insensitive=node.insensitive and node.kind == "regex") for one in general]
     fold = lower if node.insensitive and node.kind == "wildcard" else str
 
     def test(value: str) -> bool:
         folded = fold(value)
-        return folded in exact or (compiled is not None and compiled.fullmatch(folded) is not None)
+        return folded in exact or any(fits(folded) for fits in tests)
 
     return test
 

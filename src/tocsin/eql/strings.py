@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+
+from tocsin.linear_regex import LONGEST, RegexError, whole_match
 
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r", '"': '"', "'": "'", "\\": "\\"}
 _ESCAPE = re.compile(r"\\(u\{[0-9A-Fa-f]{1,8}\}|.)")
@@ -42,7 +45,7 @@ def has_wildcard(pattern: str) -> bool:
 
 
 def wildcard_to_regex(pattern: str) -> str:
-    """Return a regular expression (for `re` and RE2, whole value, dot matches all) for a wildcard."""
+    """Return a regular expression (for RE2, whole value, dot matches all) for a wildcard."""
     parts = {"*": ".*", "?": "."}
     return "".join(parts.get(c) or re.escape(c) for c in re.sub(r"\*+", "*", pattern))
 
@@ -54,19 +57,23 @@ class UnsupportedPattern(ValueError):
     """A regular expression that Lucene knows and that cannot be translated, or that is malformed."""
 
 
+_NUMBERS = 10_000  # in all intervals of a pattern
 _CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": r" \t\n\r"}
 
 
+@lru_cache(4096)
 def lucene_to_regex(pattern: str) -> str:
-    r"""Translate Lucene's regular expression syntax to one that both `re` and RE2 read.
+    r"""Translate Lucene's regular expression syntax to one that RE2 reads.
 
     Facts from Lucene's RegExp with every optional operator on: a pattern covers the whole value; `^` and `$`
     are plain characters; `"…"` quotes; `@` is any string, `#` no string, `<a-b>` an interval of whole
     numbers; `\d \w \s` and their complements are known. `~` (complement) and `&` (intersection) have no
     counterpart in a linear-time engine and are refused. Raises UnsupportedPattern.
     """
+    if len(pattern) > LONGEST:
+        raise UnsupportedPattern(f"a regular expression has at most {LONGEST:,} characters")
     out: list[str] = []
-    position, depth = 0, 0
+    position, depth, numbered = 0, 0, 0
     while position < len(pattern):
         character = pattern[position]
         position += 1
@@ -86,8 +93,9 @@ def lucene_to_regex(pattern: str) -> str:
             position = end + 1
         elif character == "<" and (interval := re.match(r"(\d+)-(\d+)>", pattern[position:])):
             low, high = sorted((int(interval[1]), int(interval[2])))
-            if high - low > 10_000:
-                raise UnsupportedPattern(f"the interval <{interval[0]} is too wide")
+            numbered += high - low
+            if numbered > _NUMBERS:
+                raise UnsupportedPattern(f"the interval <{interval[0]} is too wide, or one of too many")
             width = len(interval[1]) if len(interval[1]) == len(interval[2]) else 0
             numbers = "|".join(str(n).zfill(width) for n in range(low, high + 1))
             out.append(f"(?:{numbers})")
@@ -131,9 +139,9 @@ def lucene_to_regex(pattern: str) -> str:
         raise UnsupportedPattern("a parenthesis is never closed")
     translated = "".join(out)
     try:
-        re.compile(translated)
-    except re.error as error:
-        raise UnsupportedPattern(f"not a regular expression: {error.msg}") from None
+        whole_match(translated)
+    except RegexError as error:
+        raise UnsupportedPattern(f"not a regular expression that can be run: {error}") from None
     return translated
 
 

@@ -5,8 +5,12 @@ Grok is Oniguruma in Ruby's syntax: `^` and `$` are ends of lines, and `(?m)` le
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -15,6 +19,8 @@ import regex
 from tocsin.ecs import FieldType
 
 _SECONDS = 2.0  # that one pattern may take for one text
+_SECONDS_OF_ALL = 30.0  # that all patterns of one run may take
+_running = threading.local()
 _NAMED = re.compile(r"%\{(\w+)(?::([\w.@\[\]-]+))?(?::(\w+))?\}")
 _GROUP = re.compile(r"(?<!\\)((?:\\\\)*)\(\?<([A-Za-z_][\w.@]*)>")
 _FLAGS = re.compile(r"\(\?([a-z]*)(-[a-z]+)?([:)])")
@@ -73,6 +79,27 @@ class Parts:
     apply: Callable[[str], Mapping[str, str] | None]
 
 
+@contextmanager
+def bounded_patterns() -> Iterator[None]:
+    """Bound the time that patterns take in all: look-around and possessive repetition have no linear form.
+
+    Within it, what takes longer raises TimeoutError.
+    """
+    _running.until = time.monotonic() + _SECONDS_OF_ALL
+    try:
+        yield
+    finally:
+        del _running.until
+
+
+def _patience() -> float:
+    """Return the seconds that the next use of a pattern may take. Raises TimeoutError when none are left."""
+    left = getattr(_running, "until", math.inf) - time.monotonic()
+    if left <= 0:
+        raise TimeoutError(f"patterns took longer than {_SECONDS_OF_ALL:g} s")
+    return min(_SECONDS, left)
+
+
 # ---- regular expressions
 
 
@@ -93,12 +120,12 @@ def replace_all(text: str, pattern: str, by: str) -> str:
         return "".join(found)
 
     made = replacement if len(parts) > 1 else lambda match: by
-    return str(java_regex(pattern).sub(made, text, timeout=_SECONDS))
+    return str(java_regex(pattern).sub(made, text, timeout=_patience()))
 
 
 def split_all(text: str, pattern: str) -> list[str]:
     """Return the parts of a text between what a pattern of Java's matches."""
-    return [part or "" for part in java_regex(pattern).split(text, timeout=_SECONDS)]
+    return [part or "" for part in java_regex(pattern).split(text, timeout=_patience())]
 
 
 def _compiled(pattern: str, flags: int) -> regex.Pattern[str]:
@@ -138,7 +165,7 @@ def grok(pattern: str) -> Parts:
     compiled = _compiled(text, regex.MULTILINE)
 
     def apply(value: str) -> Mapping[str, str] | None:
-        match = compiled.search(value, timeout=_SECONDS)
+        match = compiled.search(value, timeout=_patience())
         if match is None:
             return None
         found: dict[str, str] = {}
@@ -161,26 +188,25 @@ def dissect(pattern: str) -> Parts:
     the same name. Raises PatternError.
     """
     pieces = re.split(r"%\{([^}]*)\}", pattern)
-    out = [re.escape(pieces[0])]
+    begin = pieces[0]
     keys: list[str] = []
+    ends: list[tuple[str, bool]] = []  # what stands behind each key, and whether it may stand there repeatedly
     for number, (key, after) in enumerate(zip(pieces[1::2], pieces[2::2], strict=True)):
         if not after and number < len(pieces) // 2 - 1:
             raise PatternError("between two keys of a dissect pattern something has to stand")
         padded = key.endswith("->")
         keys.append(key.removesuffix("->"))
-        out.append("(.*?)" if after else "(.*)")
-        out.append(f"(?:{re.escape(after)})+" if padded else re.escape(after))
+        ends.append((after, padded))
     if not keys:
         raise PatternError("a dissect pattern has keys such as %{name}")
-    compiled = re.compile("".join(out), re.DOTALL)
     names = [key.lstrip("+") for key in keys if key and not key.startswith("?")]
 
     def apply(value: str) -> Mapping[str, str] | None:
-        match = compiled.fullmatch(value)
-        if match is None:
+        parts = _dissected(value, begin, ends)
+        if parts is None:
             return None
         found: dict[str, str] = {}
-        for key, part in zip(keys, match.groups(), strict=True):
+        for key, part in zip(keys, parts, strict=True):
             if not key or key.startswith("?"):
                 continue
             name = key.lstrip("+")
@@ -188,3 +214,29 @@ def dissect(pattern: str) -> Parts:
         return found
 
     return Parts(dict.fromkeys(names, FieldType.KEYWORD), apply)
+
+
+def _dissected(value: str, begin: str, ends: Sequence[tuple[str, bool]]) -> list[str] | None:
+    """Return the parts of a text between what stands before and behind each, None when something is missing.
+
+    Each part ends where what stands behind it is found first; the last one ends with the text.
+    """
+    if not value.startswith(begin):
+        return None
+    at = len(begin)
+    parts: list[str] = []
+    for after, padded in ends[:-1]:
+        end = value.find(after, at)
+        if end < 0:
+            return None
+        parts.append(value[at:end])
+        at = end + len(after)
+        while padded and value.startswith(after, at):
+            at += len(after)
+    after, padded = ends[-1]
+    end = len(value) - len(after)
+    if end < at or not value.endswith(after):
+        return None
+    while padded and after and end - len(after) >= at and value.startswith(after, end - len(after)):
+        end -= len(after)
+    return [*parts, value[at:end]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key
@@ -19,10 +18,11 @@ from tocsin.esql.evaluate import evaluate, true_rows
 from tocsin.esql.functions import address_order, several, shown
 from tocsin.esql.need import extracted, needed
 from tocsin.esql.parse import parse
-from tocsin.esql.patterns import Parts, PatternError, dissect, grok
+from tocsin.esql.patterns import Parts, PatternError, bounded_patterns, dissect, grok
 from tocsin.esql.searches import is_search
 from tocsin.esql.stats import Grouping, grouping
 from tocsin.esql.table import Codes, Table, Value, Values, combinations
+from tocsin.linear_regex import star_match
 from tocsin.query_dsl.build import base_name
 
 Run = Callable[[Table, int], Table]  # the time of `now()` in nanoseconds
@@ -52,16 +52,18 @@ class Pipeline:
 
     def select(self, table: Table) -> Codes:
         """Return the numbers of the events that pass the commands which look at one row at a time."""
-        for step in self.steps:
-            if not step.local or not table.rows:
-                break
-            table = step.run(table, 0)
+        with bounded_patterns():
+            for step in self.steps:
+                if not step.local or not table.rows:
+                    break
+                table = step.run(table, 0)
         return table.events
 
     def run(self, table: Table, now: int) -> Table:
         """Return what becomes of a table of events at a moment (nanoseconds since 1970)."""
-        for step in self.steps:
-            table = step.run(table, now)
+        with bounded_patterns():
+            for step in self.steps:
+                table = step.run(table, now)
         return table
 
     def row(self, table: Table, row: int) -> dict[str, Any]:
@@ -151,10 +153,10 @@ def _eval(command: q.Eval, scope: Scope) -> Run:
 
 
 def _keep(command: q.Keep, scope: Scope) -> Run:
-    wanted = [re.compile(".*".join(map(re.escape, p.name.split("*")))) for p in command.patterns]
+    wanted = [star_match(p.name) for p in command.patterns]
 
     def named(name: str) -> bool:
-        return any(pattern.fullmatch(name) for pattern in wanted) is not command.drop
+        return any(fits(name) for fits in wanted) is not command.drop
 
     for pattern in command.patterns:
         if "*" not in pattern.name:

@@ -181,12 +181,13 @@ def _chooser(given: Any, kind: FieldType | None) -> _Chooser:
     if not isinstance(given, str):
         raise SearchError("[include] and [exclude] take a regular expression or a list")
     from tocsin.eql.strings import UnsupportedPattern, lucene_to_regex
+    from tocsin.linear_regex import whole_match
 
     try:
-        pattern = re.compile(lucene_to_regex(given), re.DOTALL)
-    except (UnsupportedPattern, re.error) as error:
+        fits = whole_match(lucene_to_regex(given))
+    except UnsupportedPattern as error:
         raise SearchError(f"[include] or [exclude]: {error}") from None
-    return lambda key, default: pattern.fullmatch(str(key)) is not None
+    return lambda key, default: bool(fits(str(key)))
 
 
 def _one_spelling(address: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+
+from tocsin.linear_regex import star_match
 
 _FORBIDDEN = set('\\/*?"<>| ,#:')
 _LONGEST = 255  # bytes
@@ -27,11 +28,6 @@ def name_error(name: str) -> str | None:
     return None
 
 
-@lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(re.escape(part) for part in pattern.split("*")), re.DOTALL)
-
-
 def takes(patterns: Sequence[str], name: str) -> bool:
     """Tell whether index patterns take a name. `_all` is every index; the last pattern that fits decides."""
     taken = False
@@ -40,7 +36,7 @@ def takes(patterns: Sequence[str], name: str) -> bool:
     for pattern in patterns:
         excludes = pattern.startswith("-")
         wanted = pattern[excludes:]
-        if wanted == "_all" or _compiled(wanted).fullmatch(name):
+        if wanted == "_all" or star_match(wanted)(name):
             taken = not excludes
     return taken
 
