@@ -8,6 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
+from tocsin.cli.source_markdown import events_in_markdown
+from tocsin.errors import InputError
 from tocsin.sources.catalogue import IN_ECS, find_source
 from tocsin.sources.mapping import DATASETS, Key
 from tocsin.sources.products.product import PRODUCTS, Product
@@ -51,7 +53,8 @@ def print_source(name: str) -> None:
         console.print(kinds)
     fields, groups = _table("value", "field", "how", "events"), _Groups()
     for row in dataset.rows:
-        fields.add_row(row.source, row.target, _how(row.convert), groups.name(row.events))
+        but_for = f" but {groups.name(row.but_for)}" if row.but_for else ""
+        fields.add_row(row.source, row.target, _how(row.convert), groups.name(row.events) + but_for)
     for derived in dataset.derived:
         sources = ", ".join(derived.sources)
         fields.add_row(sources, derived.target, _how(derived.read), groups.name(derived.events))
@@ -59,6 +62,14 @@ def print_source(name: str) -> None:
         console.print(fields)
         groups.print(console)
     console.print(f"Every value is also kept as it is, in {dataset.kept}.")
+
+
+def print_source_in_markdown(name: str) -> None:
+    """Print what a source's events mean, in Markdown. Raises InputError for a name that stands for no mapping."""
+    found = find_source(name)
+    if found in IN_ECS:
+        raise InputError(f"{found} has no mapping", hint="its events are in ECS, and every field is kept")
+    print(events_in_markdown(DATASETS[found]))
 
 
 def _print_shapes(console: Console, product: Product) -> None:

@@ -22,6 +22,13 @@ from tocsin.cli.reading import (
 app = typer.Typer(help="See how raw records become ECS events, and convert them.", no_args_is_help=True)
 
 
+class Form(StrEnum):
+    """How a source's mapping is shown."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+
+
 class Target(StrEnum):
     """The format of converted events."""
 
@@ -40,11 +47,17 @@ def list_sources() -> None:
 @app.command("show")
 def show(
     name: Annotated[str, typer.Argument(help="A dataset, or a part of its name.", metavar="NAME")],
+    form: Annotated[
+        Form, typer.Option("--format", "-f", help="Tables for the terminal, or the events in Markdown.")
+    ] = Form.TABLE,
 ) -> None:
     """Show a source's mapping as a table: what its events mean, and what each value becomes."""
-    from tocsin.cli.source_page import print_source
+    from tocsin.cli.source_page import print_source, print_source_in_markdown
 
-    print_source(name)
+    if form is Form.MARKDOWN:
+        print_source_in_markdown(name)
+    else:
+        print_source(name)
 
 
 @app.command("convert")

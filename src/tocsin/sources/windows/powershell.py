@@ -107,7 +107,7 @@ OPERATIONAL = register(
         ROWS,
         default=_INFO,
         derived=DERIVED,
-        source="elastic/integrations, packages/windows, powershell_operational.yml",
+        source="elastic/integrations, packages/windows, powershell_operational.yml (read November 2026)",
     )
 )
 CLASSIC = register(
@@ -118,6 +118,6 @@ CLASSIC = register(
         CLASSIC_KINDS,
         ROWS,
         default=_INFO,
-        source="elastic/integrations, packages/windows, powershell.yml",
+        source="elastic/integrations, packages/windows, powershell.yml (read November 2026)",
     )
 )

@@ -176,6 +176,6 @@ SYSMON = register(
         "logs-windows.sysmon_operational-default",
         KINDS,
         ROWS,
-        source="elastic/integrations, packages/windows, sysmon_operational.yml",
+        source="elastic/integrations, packages/windows, sysmon_operational.yml (read November 2026)",
     )
 )

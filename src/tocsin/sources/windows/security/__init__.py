@@ -12,6 +12,6 @@ SECURITY = register(
         KINDS,
         ROWS,
         derived=DERIVED,
-        source="elastic/integrations, packages/windows, security_standard.yml",
+        source="elastic/integrations, packages/windows, security_standard.yml (read November 2026)",
     )
 )

@@ -6,7 +6,7 @@ package's published tests. An event that is not here has its task's name as its 
 
 from tocsin.sources.mapping import Kind
 
-TESTS = "tests of the package system"
+TESTS = "elastic/integrations, packages/system, published tests (read November 2026)"
 
 _AUTHENTICATION, _IAM, _CONFIGURATION = ("authentication",), ("iam",), ("configuration",)
 _IAM_CONFIGURATION = ("iam", "configuration")
