@@ -46,6 +46,7 @@ ANALYSED = {
     "error.message": Content.TEXT,
     "error.stack_trace": Content.TEXT,
     "powershell.file.script_block_text": Content.SCRIPT,
+    "alert.attributes.name": Content.TEXT,  # of a rule, as Kibana keeps it
 }
 # Kept with events, and searched by nobody (ECS: `index: false`).
 _NOT_SEARCHED = frozenset({"event.original"})

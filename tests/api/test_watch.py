@@ -150,7 +150,19 @@ def test_an_event_becomes_an_alert_that_is_worked_on(http):
     assert http.post(f"{signals}/tags", json={"ids": [id_], "tags": {"tags_to_add": ["x"], "tags_to_remove": []}})
     assert http.post(f"{signals}/assignees", json={"ids": [id_], "assignees": {"add": ["ann"], "remove": []}})
     assert http.post(f"{signals}/notes", json={"id": id_, "note": "seen before"}).status_code == 200
-    closed = {"query": {"match_all": {}}, "status": "closed", "reason": "false_positive"}
+    before_8 = {
+        "query": {"bool": {"filter": [{"match": {"signal.status": "acknowledged"}}]}},
+        "sort": ["signal.original_time"],
+        "aggs": {"rules": {"terms": {"field": "signal.rule.rule_id"}}},
+    }  # fmt: skip
+    found = http.post(f"{signals}/search", json=before_8).json()
+    assert found["hits"]["total"]["value"] == 1
+    assert found["aggregations"]["rules"]["buckets"] == [{"key": "bad", "doc_count": 1}]
+    closed = {
+        "query": {"match": {"signal.status": "acknowledged"}},
+        "status": "closed",
+        "reason": "false_positive",
+    }
     assert http.post(f"{signals}/status", json=closed).json()["updated"] == 1
     [alert] = alerts(http, **{"kibana.alert.workflow_status": "closed"})
     assert alert["kibana.alert.workflow_reason"] == "false_positive"

@@ -27,10 +27,36 @@ _READ, _RESPOND = Depends(allow(Scope.READ)), Depends(allow(Scope.RESPOND))
 _SEARCH = body_of(query="object", size="integer", sort="array", aggs="object")
 
 
+# What alerts were called before Kibana 8: its index of alerts has aliases of these names.
+_OLD = "signal."
+_NEW = {
+    "signal.status": "kibana.alert.workflow_status", "signal.rule.id": "kibana.alert.rule.uuid",
+    "signal.rule.severity": "kibana.alert.severity", "signal.rule.risk_score": "kibana.alert.risk_score",
+    "signal.rule.building_block_type": "kibana.alert.building_block_type",
+}  # fmt: skip
+_NAMING = frozenset({"field", "fields", "sort", "_source", "docvalue_fields"})  # members whose texts are names
+
+
+def renamed(body: Any, naming: bool = False) -> Any:
+    """Return a search with the fields of alerts under their names of today."""
+    match body:
+        case dict():
+            return {_name(key): renamed(value, key in _NAMING) for key, value in body.items()}
+        case list():
+            return [renamed(one, naming) for one in body]
+        case str() if naming:
+            return _name(body)
+    return body
+
+
+def _name(name: str) -> str:
+    return _NEW.get(name) or (f"kibana.alert.{name.removeprefix(_OLD)}" if name.startswith(_OLD) else name)
+
+
 @router.post("/search", openapi_extra=_SEARCH, dependencies=[_READ])
 async def search(request: Request) -> Response:
     """Search alerts in Elasticsearch's query language."""
-    body = await read_json(request)
+    body = renamed(await read_json(request))
     return answer(request, await searched(request, search_work(request, [ALERTS_INDEX], body)))
 
 
@@ -113,7 +139,7 @@ async def _changed(
 
     def work() -> int:
         service = request.app.state.service
-        wanted = ids if ids is not None else _found(service.store, body["query"])
+        wanted = ids if ids is not None else _found(service.store, renamed(body["query"]))
         try:
             with service.records.transaction() as session:
                 return change(session, wanted)

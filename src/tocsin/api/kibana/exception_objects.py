@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
 from sqlalchemy.orm import Session
@@ -105,7 +105,7 @@ class Wanted:
         per_page: Annotated[int, Query(ge=1, le=10_000)] = 20,
         filter: str | None = None,
         sort_field: str | None = None,
-        sort_order: str = "asc",
+        sort_order: Literal["asc", "desc"] = "asc",
     ) -> None:
         self.page, self.per_page, self.filter = page, per_page, filter
         self.sort_field, self.sort_order = sort_field, sort_order
@@ -134,7 +134,7 @@ def kept_item(
 ) -> tuple[dict[str, Any], datetime | None]:
     """Return what of an exception is kept, and when it expires. Raises ApiError, which names the field."""
     try:
-        exception_condition([body], Context(schema), lambda _: ["0"])
+        exception_condition([body], Context(schema), lambda _: [])
     except QueryError as error:
         raise bad_request(f"[request body]: {error.message}", "invalid_exception") from None
     document = {name: value for name, value in body.items() if name not in _MANAGED}

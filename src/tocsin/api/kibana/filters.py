@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -12,7 +12,9 @@ from tocsin.ecs import Field, FieldType, Schema
 from tocsin.engine.evaluate import evaluate
 from tocsin.engine.graph import compile_conditions
 from tocsin.engine.table import EventTable, to_array
+from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
+from tocsin.field_patterns import field_pattern
 from tocsin.kql.read import read_kql
 from tocsin.query_dsl.build import Context
 from tocsin.store.records.models import StoredRule
@@ -38,13 +40,14 @@ class Filter:
 
     def matching(self, things: Sequence[_T], text: str | None) -> list[_T]:
         """Return those of some things, by their attributes, that a filter fits. Raises ApiError."""
-        if not text or not text.strip() or not things:
+        if not text or not text.strip():
             return list(things)
         schema = self._schema
         try:
             condition = read_kql(text, Context(schema))
         except QueryError as error:
             raise bad_request(f"[filter]: {error}") from None
+        self._check(condition)
         columns: dict[str, Any] = {}
         for name in self.names:
             array = to_array([None if thing.get(name) == [] else thing.get(name) for thing in things])
@@ -54,20 +57,38 @@ class Filter:
         found = evaluate(compile_conditions([(("filter", 0), condition)]), table)
         return [things[row] for row in found.get(("filter", 0), ())]
 
+    def _check(self, condition: s.Expression) -> None:
+        """Refuse a filter that asks for what things of this kind have not, as Kibana does: it would fit none."""
+        for name in s.field_names(condition):
+            if self._schema.find(name) is None and field_pattern(name) is None:
+                near = " or ".join(f"`{known}`" for known in self._schema.nearest(name)[:2])
+                hint = f"; did you mean {near}?" if near else f"; names begin with `{self.prefixes[0]}`"
+                raise bad_request(f"[filter]: `{name}` is no attribute that can be asked for{hint}")
+
 
 _PARAMS = {
     "ruleId": "rule_id", "riskScore": "risk_score", "severity": "severity", "type": "type", "language": "language",
     "index": "index", "references": "references", "version": "version", "immutable": "immutable",
+    "description": "description", "query": "query", "author": "author", "license": "license", "note": "note",
+    "from": "from", "to": "to", "maxSignals": "max_signals", "falsePositives": "false_positives",
+    "dataViewId": "data_view_id", "buildingBlockType": "building_block_type",
+}  # fmt: skip
+_THREATS = ("tactic", "technique", "technique.subtechnique")
+_TYPES = {
+    "eql": "siem.eqlRule", "query": "siem.queryRule", "saved_query": "siem.savedQueryRule",
+    "threshold": "siem.thresholdRule", "new_terms": "siem.newTermsRule", "threat_match": "siem.indicatorRule",
+    "esql": "siem.esqlRule", "machine_learning": "siem.mlRule",
 }  # fmt: skip
 _RULES = Filter(
     ("alert.attributes.",),
     (
         "name", "tags", "enabled", "createdBy", "updatedBy", *(f"params.{name}" for name in _PARAMS),
-        "params.threat.tactic.id", "params.threat.technique.id",
+        "alertTypeId", "consumer", "schedule.interval",
+        *(f"params.threat.{part}.{name}" for part in _THREATS for name in ("id", "name")),
     ),
     {
         "enabled": FieldType.BOOLEAN, "params.riskScore": FieldType.LONG, "params.version": FieldType.LONG,
-        "params.immutable": FieldType.BOOLEAN,
+        "params.immutable": FieldType.BOOLEAN, "params.maxSignals": FieldType.LONG,
     },
 )  # fmt: skip
 
@@ -90,6 +111,21 @@ def _attributes(rule: StoredRule) -> dict[str, Any]:
         "name": rule.name, "tags": tags, "enabled": rule.enabled, "createdBy": rule.created_by,
         "updatedBy": rule.updated_by, "params.immutable": immutable,
         **{f"params.{shown}": document.get(name) for shown, name in _PARAMS.items() if name != "immutable"},
-        "params.threat.tactic.id": [threat.get("tactic", {}).get("id") for threat in threats],
-        "params.threat.technique.id": [one.get("id") for threat in threats for one in threat.get("technique", [])],
+        "alertTypeId": _TYPES.get(str(document.get("type"))), "consumer": "siem",
+        "schedule.interval": document.get("interval", "5m"),
+        **{
+            f"params.threat.{part}.{name}": [value for one in _below(threats, part) if (value := one.get(name))]
+            for part in _THREATS
+            for name in ("id", "name")
+        },
     }  # fmt: skip
+
+
+def _below(threats: Iterable[Mapping[str, Any]], path: str) -> list[Mapping[str, Any]]:
+    """Return the tactics, techniques or sub-techniques of threats."""
+    found = list(threats)
+    for part in path.split("."):
+        inner = [one.get(part) for one in found]
+        several = (one if isinstance(one, list) else [one] for one in inner)
+        found = [one for some in several for one in some if isinstance(one, Mapping)]
+    return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
@@ -120,7 +120,7 @@ async def find(
     page: int = Query(1, ge=1, le=10_000),
     per_page: int = Query(20, ge=0, le=10_000),
     sort_field: str = "name",
-    sort_order: str = "asc",
+    sort_order: Literal["asc", "desc"] = "asc",
     filter: str | None = None,
 ) -> Response:
     """Find rules, by a filter in KQL over `alert.attributes.*` such as `alert.attributes.tags: "Linux"`."""
