@@ -534,3 +534,17 @@ def test_the_figures_of_a_hunt_have_what_no_rule_sees(tmp_path: Path) -> None:
     }
     assert (summary["events_without_time"], summary["events_outside_window"]) == (1, 1)
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("form", ["csv", "ndjson"])
+def test_a_pipe_decides_as_a_file_does_whether_its_dates_have_the_day_first(form: str, tmp_path: Path) -> None:
+    days = [*["10"] * 3000, "20"]
+    if form == "csv":
+        head = "Timestamp,DeviceName,ActionType,FileName,FolderPath\n"
+        text = head + "".join(f"{day}/11/2026 10:00,h,ProcessCreated,a.exe,C:\\a.exe\n" for day in days)
+    else:
+        event = {"event": {"category": "process"}, "process": {"name": "a.exe"}}
+        text = "".join(json.dumps({"@timestamp": f"{day}/11/2026 10:00", **event}) + "\n" for day in days)
+    done = tocsin("query", "process where true | head 1", "-", "-f", "ndjson", stdin=text.encode(), cwd=tmp_path)
+    assert json.loads(done.stdout)["@timestamp"] == "2026-11-10T10:00:00Z"
+    assert "<stdin>: dates are read day first, as 1 can only be meant" in done.stderr

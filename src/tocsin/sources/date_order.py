@@ -21,6 +21,11 @@ _DATE = re.compile(
 _LONGEST = 64  # bytes of such a value's head
 
 
+def shows_dates(head: bytes) -> bool:
+    """Tell whether a file's first bytes hold a date by number."""
+    return _DATE.search(head) is not None
+
+
 @dataclass
 class DateOrder:
     """What the dates by number in one file show. `text` is None for what can be read only once."""
@@ -40,6 +45,10 @@ class DateOrder:
             return written_moment(value, day_first=self.day_first)
         except ValueError:
             return None
+
+    def decide(self) -> None:
+        """Look through the file now, and not when the first such date is read."""
+        self.shown  # noqa: B018 (it is kept)
 
     @cached_property
     def shown(self) -> tuple[int, int]:

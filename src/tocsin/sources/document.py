@@ -19,7 +19,7 @@ from tocsin.sources.batch import Event, flatten
 from tocsin.sources.catalogue import index_of_source
 from tocsin.sources.date_order import DateOrder
 from tocsin.sources.mapping import DATASETS
-from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, kind_of, recognised
+from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, completed, kind_of, recognised
 from tocsin.sources.products.record import ProductRecord
 from tocsin.sources.values import moment
 from tocsin.sources.windows.forms.shipped import flat_document, is_shipped
@@ -69,6 +69,7 @@ class Documents:
         body = body_of(record)
         if self.source not in PRODUCTS and (row := self._windows(record, body)) is not None:
             return row
+        body = completed(body, self.source)
         found = self.product_of(body)
         if found is not None:
             return ProductRecord(body, *found, self.metadata)

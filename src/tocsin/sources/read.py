@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import io
+import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import BinaryIO, cast
 
 from tocsin.errors import InputError, NoTelemetryError
 from tocsin.sources.batch import EventBatch, Reject, Rejects, RowBatch, Wanted, gather
-from tocsin.sources.date_order import DateOrder, Text
+from tocsin.sources.date_order import DateOrder, Text, shows_dates
 from tocsin.sources.document import Documents
 from tocsin.sources.formats.csv_events import read_csv
 from tocsin.sources.formats.event_xml import read_xml
 from tocsin.sources.formats.evtx import read_evtx
 from tocsin.sources.formats.json_events import read_json
 from tocsin.sources.formats.parquet import read_parquet
-from tocsin.sources.inputs import DAMAGE, Input, Unread, open_streams, recognise
+from tocsin.sources.inputs import DAMAGE, Input, Stream, Unread, open_streams, recognise
 from tocsin.sources.products.product import Metadata
 
 Reader = Callable[[BinaryIO, str, Wanted, Rejects, Documents], Iterator[EventBatch | RowBatch]]
@@ -79,11 +82,37 @@ def _teaches(source: Input) -> bool:
     return Documents(source.source).teaches(first)
 
 
-def _again(source: Input, name: str) -> Text | None:
-    """Return what reads one of an input's streams from its beginning once more; None for a pipe."""
-    if source.path is None:
-        return None
+@contextmanager
+def _read_again(source: Input, stream: Stream) -> Iterator[tuple[BinaryIO, Text | None]]:
+    """Give a stream's file, and what reads it from its beginning once more; what comes by a pipe is kept for that.
 
+    A pipe is only kept where its first bytes hold a date by number, and cannot be read again otherwise.
+    """
+    if source.path is not None:
+        yield stream.file, _again(source, stream.name)
+    elif stream.format not in ("csv", "json") or not shows_dates(_peek(stream.file)):
+        yield stream.file, None
+    else:
+        with tempfile.TemporaryFile() as spool:
+            shutil.copyfileobj(stream.file, spool, _BLOCK)
+            spool.seek(0)
+            file = cast("io.BufferedReader", spool)
+            yield file, lambda: _from_beginning(file)
+
+
+def _peek(file: BinaryIO) -> bytes:
+    return cast("io.BufferedReader", file).peek()
+
+
+def _from_beginning(file: BinaryIO) -> Iterator[bytes]:
+    place = file.tell()
+    file.seek(0)
+    while block := file.read(_BLOCK):
+        yield block
+    file.seek(place)
+
+
+def _again(source: Input, name: str) -> Text:
     def blocks() -> Iterator[bytes]:
         try:
             with open_streams(source) as streams:
@@ -117,11 +146,14 @@ def read_input(
                         rejects.add(_unread(stream.name, stream.error))
                         read = True
                     continue
-                dates = DateOrder(_again(source, stream.name))
-                rejects.unseen.orders[stream.name] = dates
-                reading = replace(documents, dates=dates)
                 try:
-                    yield from _READERS[stream.format](stream.file, stream.name, wanted, rejects, reading)
+                    with _read_again(source, stream) as (file, text):
+                        dates = DateOrder(text)
+                        if text is not None and source.path is None:
+                            dates.decide()  # while what was kept of the pipe is there
+                        rejects.unseen.orders[stream.name] = dates
+                        reading = replace(documents, dates=dates)
+                        yield from _READERS[stream.format](file, stream.name, wanted, rejects, reading)
                     read = True
                 except NoTelemetryError as error:
                     if source.path is not None and stream.name == source.name:

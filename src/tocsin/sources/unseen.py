@@ -24,6 +24,7 @@ class Reason(StrEnum):
     NO_TIME = "no time that can be read"
     NO_FIELD = "no field that any rule reads"
     NO_INDEX = "an index that no rule names"
+    UNTOLD = "no column that tells what happened"
     UNKNOWN = "no field that a rule could read"
 
 
@@ -32,6 +33,7 @@ ADVICE = {
     Reason.NO_TIME: "windows, sequences and `--from` miss them; docs/sources.md names the spellings that are read",
     Reason.NO_FIELD: "of an unknown source? name it with `--source`; `tocsin sources list` has the names",
     Reason.NO_INDEX: "`--all-indices` runs every rule on them",
+    Reason.UNTOLD: "export `ActionType` too",
     Reason.UNKNOWN: "of an unknown source? name it with `--source`; `tocsin sources list` has the names",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -11,10 +12,12 @@ from tocsin.errors import InputError, NoTelemetryError
 from tocsin.sources.batch import Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents
 from tocsin.sources.formats.rows import in_batches, shown
+from tocsin.sources.products.defender_columns import is_row_without_action
 
 if TYPE_CHECKING:
     from _csv import Reader
 
+_ZONE = re.compile(r" \[(?:UTC|Local Time|Local time)\]$")
 _LONGEST = 16 << 20  # characters of one value
 # Columns that tell a table of events from any other.
 _TELLING = frozenset(
@@ -58,8 +61,9 @@ def read_csv(
 def _events(
     lines: Reader, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
 ) -> Iterator[RowBatch]:
-    columns = [column.strip() for column in next(lines, [])]
-    if documents.source is None and _TELLING.isdisjoint(columns):
+    # Log Analytics writes a moment's zone behind its column's name.
+    columns = [_ZONE.sub("", column.strip()) for column in next(lines, [])]
+    if documents.source is None and _TELLING.isdisjoint(columns) and not is_row_without_action(columns):
         kind = InputError if _is_table(lines, len(columns)) else NoTelemetryError
         raise kind(
             f"{name} has columns of no source that is known ({', '.join(columns[:4])})",

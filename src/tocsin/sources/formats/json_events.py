@@ -21,6 +21,7 @@ from tocsin.sources.formats.rows import Rows, in_batches
 from tocsin.sources.inputs import DAMAGE
 from tocsin.sources.json_columns import Columns, sample_of
 from tocsin.sources.products.columns import ProductLayout, product_layout
+from tocsin.sources.products.product import completed
 from tocsin.sources.unseen import of_columns
 
 # Bytes of NDJSON a batch. Many rules cost the same over a small batch as over a large one, so they get large ones.
@@ -233,6 +234,8 @@ def layout_of(
     if not records or len(records) < len(sample) or any(is_windows(r) or is_bulk_action(r) for r in records):
         return None
     try:
+        if any(completed(record, documents.source) is not record for record in records):
+            return None
         found = [documents.product_of(record) for record in records]
     except ValueError:
         return None

@@ -13,6 +13,7 @@ from tocsin.engine.table import Row
 from tocsin.sources.batch import RawEvent, Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents, dataset_name
 from tocsin.sources.inputs import DAMAGE
+from tocsin.sources.products.record import ProductRecord
 from tocsin.sources.unseen import Judge, Reason, is_timed
 from tocsin.sources.windows.forms.errors import CutOffError
 from tocsin.sources.windows.record import MalformedRecord
@@ -42,6 +43,8 @@ class Rows:
             self.rejects.add(Reject(self.name, place, reason, str(error), shown(record)))
             return
         self.counts[dataset_name(row)] += 1
+        if isinstance(row, ProductRecord) and row.is_untold:
+            self.rejects.unseen.add(Reason.UNTOLD, self.name)
         if self.wanted.judge is not None:
             self._judge(row, self.wanted.judge)
         if not isinstance(row, dict) and not self.wanted.any_of(row.kind.categories):

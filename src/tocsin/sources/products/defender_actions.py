@@ -11,6 +11,7 @@ INFO, NETWORK_INFO, CERTIFICATE = "DeviceInfo", "DeviceNetworkInfo", "DeviceFile
 # is its parent; in these the initiating process is the one that acts.
 API_CALL, DRIVER, ACTION = "DeviceEvents: API calls", "DeviceEvents: drivers", "DeviceEvents: own actions"
 DNS = "DeviceEvents: DNS"
+UNTOLD = "a row without its table"
 
 KINDS = {
     PROCESS: Kind(("process",), ("info",)),
@@ -27,6 +28,7 @@ KINDS = {
     INFO: Kind(("host",), ("info",)),
     NETWORK_INFO: Kind(("network",), ("info",)),
     CERTIFICATE: Kind(("file",), ("info",)),
+    UNTOLD: Kind((), ("info",)),
 }
 OWN_ACTIONS = frozenset((
     "AntivirusDefinitionsUpdated", "AntivirusDetection", "AntivirusReport", "AntivirusScanCancelled",

@@ -30,12 +30,14 @@ from tocsin.sources.products.defender_actions import (
     PROTOCOLS,
     REGISTRY,
     TYPES,
+    UNTOLD,
     action_of,
     called_api,
     kind_in_result,
     kind_in_stream,
     type_of_call,
 )
+from tocsin.sources.products.defender_columns import MARKS, told_by_columns
 from tocsin.sources.products.product import Product, Shape, register_product
 
 _SIGNED, _TRUSTED = (
@@ -47,7 +49,7 @@ _STATUS = {"Valid": "trusted", "Invalid": "invalid", "Unsigned": "unsigned"}
 # In these tables a record's own process is the one that was created or acted upon, and the initiating process its
 # parent; in the others the initiating process is the one that acts.
 _OF_CHILD = (PROCESS, OTHER)
-_OF_ACTOR = (FILE, REGISTRY, NETWORK, LOGON, IMAGE, API_CALL, DRIVER, DNS, ACTION)
+_OF_ACTOR = (FILE, REGISTRY, NETWORK, LOGON, IMAGE, API_CALL, DRIVER, DNS, ACTION, UNTOLD)
 _WITH_FILE = (FILE, IMAGE, DRIVER, CERTIFICATE)
 _WITH_LIBRARY = (IMAGE, DRIVER)
 _WITH_DNS = (NETWORK, DNS)
@@ -82,15 +84,21 @@ def _directory(folder: str | None, name: str | None) -> str | None:
     return path and (path.rpartition("\\" if "\\" in path else "/")[0] or None)
 
 
-def _system(platform: str | None, registry_key: str | None, *texts: str | None) -> str | None:
-    """Only `DeviceInfo` names the platform; paths, registry keys and security identifiers show it elsewhere."""
+def _system(
+    platform: str | None, registry_key: str | None, actor: str | None, name: str | None, *texts: str | None
+) -> str | None:
+    """Only `DeviceInfo` names the platform; paths, registry keys and security identifiers show it elsewhere.
+
+    Where a query left these out, the name of the program that acts shows it.
+    """
     if platform is not None:
         return next((name for name in ("windows", "linux", "macos") if platform.lower().startswith(name)), None)
     if registry_key is not None:
         return "windows"
     if any(text is not None and text.startswith("S-1-") for text in texts):
         return "windows"
-    return v.system_of(*texts)
+    program = (actor or name or "").lower()
+    return v.system_of(*texts) or ("windows" if program.endswith(".exe") else None)
 
 
 _said_direction = v.member("direction")
@@ -287,7 +295,9 @@ DERIVED = (
     Derived("destination.ip", _ENDS, _destination_ip, frozenset((NETWORK,))),
     Derived("destination.address", _ENDS, _destination_ip, frozenset((NETWORK,))),
     Derived("destination.port", _PORTS, _destination_port, frozenset((NETWORK,))),
-    Derived("host.os.type", ("OSPlatform", "RegistryKey", *_SHOWING), _system),
+    Derived(
+        "host.os.type", ("OSPlatform", "RegistryKey", "InitiatingProcessFileName", "FileName", *_SHOWING), _system
+    ),
 )
 
 
@@ -315,5 +325,8 @@ M365_DEFENDER = register_product(
             Shape(("category",), ("properties", "ActionType"), kind_in_stream, body=("properties",)),
             Shape(("ActionType",), ("Type",), kind_in_result, beside=_BESIDE),
         ),
+        completed=told_by_columns,
+        marks=MARKS,
+        essential="ActionType",
     )
 )

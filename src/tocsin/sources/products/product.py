@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from tocsin.sources.mapping import Dataset
 from tocsin.sources.markers import is_categorised, lies_elsewhere
@@ -45,11 +45,19 @@ class Join:
 
 @dataclass(frozen=True)
 class Product:
-    """A product: its mapping, the shapes of its records, and what these learn from one another."""
+    """A product: its mapping, the shapes of its records, and what these learn from one another.
+
+    `completed` returns a record that lost the value which tells its kind with what the others tell of that, None
+    for any other record; `named` says that the user took it for one of the product. Such records have some of the
+    `marks`. Without the value that is `essential` a record of events does not say what happened.
+    """
 
     dataset: Dataset
     shapes: tuple[Shape, ...]
     joins: tuple[Join, ...] = ()
+    completed: Completing | None = None
+    marks: tuple[str, ...] = ()
+    essential: str = ""
 
     @property
     def packages(self) -> frozenset[str]:
@@ -59,6 +67,13 @@ class Product:
     def join_of(self, source: str) -> Join | None:
         """Return the join that a value comes by, None for one of a record's own."""
         return next((join for join in self.joins if source.startswith(join.prefix)), None)
+
+
+class Completing(Protocol):
+    """What completes records that lost the value which tells their kind."""
+
+    def __call__(self, record: Mapping[str, Any], /, *, named: bool) -> Mapping[str, Any] | None:
+        """Return the record completed, None for one that is whole or of another source."""
 
 
 PRODUCTS: dict[str, Product] = {}
@@ -112,7 +127,18 @@ def kind_of(record: Mapping[str, Any], shape: Shape) -> str | None:
 
 def telltales() -> list[Path]:
     """Return the paths at which records of products show what they are."""
-    return list(dict.fromkeys(shape.telltale for product in PRODUCTS.values() for shape in product.shapes))
+    told = [shape.telltale for product in PRODUCTS.values() for shape in product.shapes]
+    return list(dict.fromkeys([*told, *((mark,) for product in PRODUCTS.values() for mark in product.marks)]))
+
+
+def completed(record: Mapping[str, Any], source: str | None) -> Mapping[str, Any]:
+    """Return a record that lost what tells its kind with what its values tell of it; any other as it is."""
+    for name, product in PRODUCTS.items():
+        if product.completed is not None and source in (None, name):
+            found = product.completed(record, named=source == name)
+            if found is not None:
+                return found
+    return record
 
 
 def recognised(record: Mapping[str, Any]) -> tuple[Product, Shape, str] | None:

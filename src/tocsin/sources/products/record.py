@@ -38,6 +38,14 @@ class ProductRecord:
             value = about.get(name.removeprefix(join.prefix))
         return as_text(value)
 
+    @property
+    def is_untold(self) -> bool:
+        """Whether a record of an event does not say what happened."""
+        essential = self._product.essential
+        if not essential or self.kind.dataset.kind(self.kind.key).action or self.text(essential) is not None:
+            return False
+        return any(row.source == essential for row in self.kind.dataset.rows_of(self.kind.key))
+
     def fields(self) -> Event:
         """Return the whole event, flat."""
         names = dict.fromkeys(self.kind.targets)
