@@ -235,3 +235,38 @@ def test_bodies_that_are_no_json_objects(running, path, body):
     with running.http() as http:
         answer = http.post(path, content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 405)
+
+
+DEEP = '{"a":' * 150 + "1" + "}" * 150
+# A path, and the status that it is answered with: never 500, and never the end of the connection.
+HOSTILE = {
+    "a filter of 1,200 parts": ("/?filter_path=" + ".".join(["a"] * 1200), 400),
+    "a filter of 1,200 patterns": ("/?filter_path=" + ",".join(["a"] * 1200), 400),
+    "a filter of many stars": ("/_search?filter_path=" + ".".join(["**", "x*y*z*x*y*z*q"] * 12), 200),
+    "an error with such a filter": ("/nothing-here/_search?filter_path=" + ".".join(["a"] * 1200), 404),
+    "a page beyond numbers, of rules": (f"/api/detection_engine/rules/_find?page={10**20 - 1}", 400),
+    "a page beyond numbers, of lists": (f"/api/lists/_find?page={10**20 - 1}", 400),
+    "a page beyond numbers, of exceptions": (f"/api/exception_lists/_find?page={10**20 - 1}", 400),
+    "the mapping of a deep document": ("/logs-deep/_mapping", 200),
+    "the fields of a deep document": ("/logs-deep/_field_caps?fields=*", 200),
+}
+
+
+@pytest.mark.parametrize(("path", "status"), HOSTILE.values(), ids=HOSTILE)
+def test_hostile_addresses_are_answered(running, path, status):
+    document = b'{"@timestamp":"2026-11-20T12:00:00Z","n":1,"deep":' + DEEP.encode() + b"}"
+    with running.http(running.add_key("admin")) as http:
+        http.post("/_bulk", content=bulk(document, index="logs-deep"), headers=NDJSON)
+        found = http.get(path)
+        assert found.status_code == status
+        assert isinstance(found.json(), dict)
+
+
+def test_what_lies_too_deep_is_kept_and_named(running):
+    document = b'{"@timestamp":"2026-11-20T12:00:00Z","deep":' + DEEP.encode() + b"}"
+    with running.http() as http:
+        assert http.post("/_bulk", content=bulk(document, index="logs-deeper"), headers=NDJSON).is_success
+        [hit] = http.get("/logs-deeper/_search").json()["hits"]["hits"]
+        assert orjson.dumps(hit["_source"]["deep"]) == DEEP.encode()
+        ignored = http.post("/logs-deeper/_count", json={"query": {"exists": {"field": "_ignored"}}})
+        assert ignored.json()["count"] == 1

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +11,11 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tocsin.linear_regex import star_match
+
+Path = tuple[str, ...]
+
+_MOST_PATTERNS, _MOST_PARTS = 200, 32  # of `filter_path`
 _OF_KIBANA = re.compile(r"(?:/s/[^/]+)?/(?:api|internal)/")
 _COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json\s*;\s*compatible-with=\d+")
 
@@ -42,13 +46,19 @@ def bad_request(reason: str, kind: str = "illegal_argument_exception") -> ApiErr
 def refused(request: Request, error: ApiError) -> Response:
     """Return the answer to a request that cannot be answered as asked, as clients of its address know errors."""
     document = error.of_kibana() if _OF_KIBANA.match(request.url.path) else error.document()
-    return answer(request, document, error.status, error.headers)
+    try:
+        return answer(request, document, error.status, error.headers)
+    except ApiError:  # what part of it is wanted cannot be read
+        return Response(orjson.dumps(document), error.status, dict(error.headers), "application/json")
 
 
 def answer(
     request: Request, document: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return a document as JSON in the media type that the client takes."""
+    """Return a document as JSON in the media type that the client takes.
+
+    Raises ApiError for a `filter_path` that is too large.
+    """
     wanted = request.query_params.get("filter_path")
     if wanted and isinstance(document, dict):
         document = filtered(document, wanted.split(","))
@@ -61,14 +71,28 @@ def answer(
 
 
 def filtered(document: Any, patterns: Sequence[str]) -> Any:
-    """Return the parts of a document that patterns such as `hits.hits._source` and `-took` name."""
-    kept = [p.strip().split(".") for p in patterns if p.strip() and not p.startswith("-")]
-    dropped = [p.strip()[1:].split(".") for p in patterns if p.startswith("-")]
+    """Return the parts of a document that patterns such as `hits.hits._source` and `-took` name.
+
+    Raises ApiError for too many patterns, or one of too many parts.
+    """
+    if len(patterns) > _MOST_PATTERNS:
+        raise bad_request(f"[filter_path] has {len(patterns):,} patterns, at most {_MOST_PATTERNS}")
+    kept = [_parts(p.strip()) for p in patterns if p.strip() and not p.startswith("-")]
+    dropped = [_parts(p.strip()[1:]) for p in patterns if p.startswith("-")]
     found = _kept(document, kept) if kept else document
     return _without(found, dropped) if dropped else found if found is not None else {}
 
 
-def _kept(value: Any, paths: Sequence[Sequence[str]]) -> Any:
+def _parts(pattern: str) -> Path:
+    parts = pattern.split(".")
+    if len(parts) > _MOST_PARTS:
+        raise bad_request(f"[filter_path] has a pattern of {len(parts):,} parts, at most {_MOST_PARTS}")
+    return tuple(
+        part for part, before in zip(parts, [None, *parts], strict=False) if (part, before) != ("**",) * 2
+    )
+
+
+def _kept(value: Any, paths: Collection[Path]) -> Any:
     if any(not path for path in paths):
         return value
     if isinstance(value, list):
@@ -78,28 +102,28 @@ def _kept(value: Any, paths: Sequence[Sequence[str]]) -> Any:
         return None
     kept = {}
     for name, inner in value.items():
-        below = [rest for path in paths for rest in _rests(path, name)]
+        below = {rest for path in paths for rest in _rests(path, name)}
         found = _kept(inner, below) if below else None
         if found is not None:
             kept[name] = found
     return kept or None
 
 
-def _rests(path: Sequence[str], name: str) -> list[Sequence[str]]:
+def _rests(path: Path, name: str) -> list[Path]:
     """Return what of a path is left below a member; `**` stands for any number of members."""
     if path[0] == "**":
-        return [path, *_rests(path[1:], name)] if len(path) > 1 else [[]]
-    return [path[1:]] if fnmatch.fnmatchcase(name, path[0]) else []
+        return [path, *_rests(path[1:], name)] if len(path) > 1 else [()]
+    return [path[1:]] if star_match(path[0])(name) else []
 
 
-def _without(value: Any, paths: Sequence[Sequence[str]]) -> Any:
+def _without(value: Any, paths: Collection[Path]) -> Any:
     if isinstance(value, list):
         return [_without(item, paths) for item in value]
     if not isinstance(value, dict):
         return value
     left = {}
     for name, inner in value.items():
-        below = [rest for path in paths for rest in _rests(path, name)]
+        below = {rest for path in paths for rest in _rests(path, name)}
         if not any(not rest for rest in below):
             left[name] = _without(inner, below) if below else inner
     return left

@@ -36,8 +36,13 @@ async def ready(request: Request) -> JSONResponse:
     damaged = [
         {"name": one.name, "reason": one.reason, "since": iso(one.since)} for one in service.store.set_aside()
     ]
-    state = "not ready" if wrong else "degraded" if damaged else "ready"
-    return JSONResponse({"status": state, "problems": wrong, "set_aside": damaged}, 503 if wrong else 200)
+    trouble = service.watch.problem
+    state = "not ready" if wrong else "degraded" if damaged or trouble else "ready"
+    if trouble:
+        wrong.setdefault("rules", trouble)
+    return JSONResponse(
+        {"status": state, "problems": wrong, "set_aside": damaged}, 503 if state == "not ready" else 200
+    )
 
 
 @router.get("/metrics", dependencies=[Depends(allow(Scope.READ))])

@@ -16,6 +16,7 @@ from tocsin.watch.watch import Watch
 
 log = logging.getLogger(__name__)
 _LONGEST_PAUSE = 30.0  # seconds between tries while it fails
+_LONGEST_FAILING = 60.0  # seconds of failing, after which the service is not ready
 
 
 def set_forward(clock: ArrivalClock, records: Records) -> None:
@@ -31,6 +32,7 @@ class WatchThread:
     def __init__(self, watch: Watch) -> None:
         self.watch = watch
         self.problem: str | None = None
+        self._failing_since: float | None = None  # on the monotonic clock
         self.turned = 0.0  # when the last turn ended, on the monotonic clock
         self._stop, self._wake = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -44,10 +46,11 @@ class WatchThread:
         self._wake.set()
 
     def check(self) -> str | None:
-        """Return why rules do not run, None when they do."""
-        if self._stop.is_set() or self._thread.is_alive():
-            return self.problem
-        return "the thread that runs rules has ended"
+        """Return why rules have not run for a minute and more, None when they do, or are tried again soon."""
+        if not self._stop.is_set() and not self._thread.is_alive():
+            return "the thread that runs rules has ended"
+        problem, since = self.problem, self._failing_since
+        return problem if since is not None and time.monotonic() - since > _LONGEST_FAILING else None
 
     def close(self) -> None:
         """End, when the turn under way is done."""
@@ -62,11 +65,12 @@ class WatchThread:
             self._wake.clear()
             try:
                 self.watch.turn()
-                self.problem, pause = None, every
+                self.problem, self._failing_since, pause = None, None, every
             except Exception as error:
                 told = str(error) if isinstance(error, TocsinError) else f"{type(error).__name__}: {error}"
                 log.warning("the watch cannot go on and tries again: %s", told, exc_info=error)
                 self.problem, pause = told, min(_LONGEST_PAUSE, pause * 2)
+                self._failing_since = self._failing_since or time.monotonic()
                 self.watch.restart()
             self.turned = time.monotonic()
             self._wake.wait(min(pause, self.watch.due_in() / 1e9) if self.problem is None else pause)

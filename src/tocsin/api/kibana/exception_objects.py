@@ -101,7 +101,7 @@ class Wanted:
 
     def __init__(
         self,
-        page: Annotated[int, Query(ge=1)] = 1,
+        page: Annotated[int, Query(ge=1, le=10_000)] = 1,
         per_page: Annotated[int, Query(ge=1, le=10_000)] = 20,
         filter: str | None = None,
         sort_field: str | None = None,

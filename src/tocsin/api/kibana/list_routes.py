@@ -78,7 +78,7 @@ async def delete(request: Request, id: str, actor: Actor = _WRITE) -> Response:
 
 @router.get("/_find", dependencies=[_READ])
 async def find(
-    request: Request, page: int = Query(1, ge=1), per_page: int = Query(20, ge=1, le=10_000)
+    request: Request, page: int = Query(1, ge=1, le=10_000), per_page: int = Query(20, ge=1, le=10_000)
 ) -> Response:
     """Return the lists of values."""
 

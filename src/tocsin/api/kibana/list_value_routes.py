@@ -76,7 +76,10 @@ async def change_value(request: Request, actor: Actor = _WRITE) -> Response:
 
 @router.get("/_find", dependencies=[_READ])
 async def find_values(
-    request: Request, list_id: str, page: int = Query(1, ge=1), per_page: int = Query(20, ge=1, le=10_000)
+    request: Request,
+    list_id: str,
+    page: int = Query(1, ge=1, le=10_000),
+    per_page: int = Query(20, ge=1, le=10_000),
 ) -> Response:
     """Return the values of a list, page by page."""
 

@@ -23,6 +23,7 @@ OWN = (ID, ARRIVED, SOURCE, DAY, SLICE, USER, HOST, NANOSECONDS)  # columns that
 MANY = "#many"
 FIELD_LIMIT = 2_000  # of an index; what comes beyond is kept in the documents and cannot be searched for
 _LONGEST_NAME = 512
+_DEEPEST = 20  # objects in one another, as Elasticsearch has it: what lies deeper is kept and not searched for
 NOT_INDEXED = frozenset({"event.original"})  # the schema has it to be kept, not to be searched
 
 PHYSICAL = {
@@ -68,6 +69,7 @@ class IndexFields:
             usable = (
                 len(self.seen) < FIELD_LIMIT
                 and 0 < len(name) <= _LONGEST_NAME
+                and name.count(".") < _DEEPEST
                 and self._cases.setdefault(name.lower(), name) == name
                 and name not in NOT_INDEXED
                 and kind is not FieldType.OBJECT
