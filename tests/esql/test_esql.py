@@ -534,6 +534,27 @@ def test_a_function_gives_what_the_reference_says(expression):
     ]
 
 
+def test_fields_of_alerts_have_the_types_that_kibana_gives_them():
+    """kbn-alerts-as-data-utils/src/schemas/generated/security_schema.ts."""
+    query = read_esql(
+        """from .alerts-security.* metadata _id, _version, _index
+        | where kibana.alert.risk_score > 21 and kibana.alert.depth == 1 and kibana.alert.rule.version == "3"
+        | eval minutes = date_diff("minute", kibana.alert.original_time, kibana.alert.start)
+        | stats c = count_distinct(kibana.alert.rule.rule_id) by host.id""",
+        default_schema(),
+    )
+    assert query.aggregating
+
+
+def test_grok_takes_addresses_of_the_web_apart():
+    [row] = run(
+        'eval t = "curl -s https://a.example.com:8443/x?y=1" '
+        '| grok t "%{URIPROTO:p}://%{URIHOST:h}%{URIPATHPARAM:rest}" | keep p, h, rest',
+        [{}],
+    )
+    assert row == {"p": "https", "h": "a.example.com:8443", "rest": "/x?y=1"}
+
+
 def test_rows_are_counted_without_a_star():
     assert run("stats c = count(), v = variance(n), m = median_absolute_deviation(n)", SEARCHED) == [
         {"c": 3, "v": 4.0, "m": 2.0}

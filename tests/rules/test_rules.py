@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.shared import needs_shared, shared
 from tocsin.date_math import parse_date_math
+from tocsin.detection.listing import list_rules
 from tocsin.detection.prepare import prepare
 from tocsin.errors import RuleError
 from tocsin.rules.files import read_ndjson, read_toml, write_ndjson, write_toml
@@ -202,6 +203,20 @@ def test_a_file_may_be_in_any_unicode_encoding_with_the_lines_of_windows(tmp_pat
     loaded = load_rules([str(tmp_path)])
     assert not loaded.skipped
     assert [rule.name for rule in loaded.rules] == ["\u89c4\u5219", KIBANA["name"], "Zugriff auf Schl\u00fcssel"]
+
+
+def test_a_large_folder_is_listed_as_a_small_one_is(tmp_path: Path) -> None:
+    """Hundreds of files are read by several processes."""
+    for number in range(450):
+        query = QUERY if number % 2 else "process where process.name =="
+        text = MINIMAL.replace('rule_id = "1"', f'rule_id = "{number // 2 if number < 4 else number}"')
+        (tmp_path / f"{number:03}.toml").write_text(text.replace(QUERY, query))
+    (tmp_path / "broken.toml").write_text("[rule")
+    rules, skipped = list_rules([str(tmp_path)])
+    loaded = load_rules([str(tmp_path)])
+    assert [rule.file for rule in rules] == [rule.file for rule in loaded.rules]
+    assert Counter(rule.reason for rule in rules) == {"invalid query": 225, None: 223}
+    assert Counter(one.reason for one in skipped) == {"invalid rule": 1, "repeated rule_id": 2}
 
 
 def test_an_array_of_rules_is_read(tmp_path: Path) -> None:

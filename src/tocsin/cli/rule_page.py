@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rich import box
 from rich.markdown import Markdown
@@ -14,6 +14,7 @@ from rich.text import Text
 
 from tocsin.cli.console import wide_console
 from tocsin.cli.terminal import STYLES
+from tocsin.detection.listing import ListedRule
 from tocsin.detection.prepare import ReadyRule, doubtful_fields, prepare
 from tocsin.detection.schedule import read_schedule, span, unread
 from tocsin.errors import RuleError
@@ -111,26 +112,27 @@ def _replace_first_plugin(text: str, query: LiveQuery) -> str:
     return f"{text[:start]}**{query.label}**: `{shown}`{text[end + 2 :] if end >= 0 else ''}"
 
 
-def print_rules(rules: Sequence[Rule], skipped: Mapping[str, str], unread: Sequence[Skipped] = ()) -> None:
-    """Print one line a rule. `skipped` says by `rule_id` why one does not run, `unread` what could not be read."""
+def print_rules(rules: Sequence[ListedRule], unread: Sequence[Skipped]) -> None:
+    """Print one line a rule, and what could not be read or is passed over."""
     table = Table(box=box.SIMPLE_HEAD)
     for name in ("severity", "risk", "rule", "type", "runs"):
         table.add_column(name)
     for rule in sorted(rules, key=lambda r: (-r.risk_score, r.name)):
-        runs = skipped.get(rule.rule_id)
         table.add_row(
             Text(rule.severity, style=STYLES[rule.severity]),
             str(rule.risk_score),
             Text(rule.name),
             rule.type,
-            Text(runs or "yes", style="dim" if runs else "green"),
+            Text(rule.reason or "yes", style="dim" if rule.reason else "green"),
         )
     console = wide_console(110)
     console.print(table)
-    console.print(f"{len(rules):,} rules, {len(rules) - len(skipped):,} run")
+    running = sum(rule.reason is None for rule in rules)
+    console.print(f"{len(rules):,} rules, {running:,} run")
     for one in unread:
         if one.invalid:
             console.print(Text(f"not read: {one.message}", style="yellow"), soft_wrap=True)
     others = Counter(one.reason for one in unread if not one.invalid)
     if others:
-        console.print("passed over: " + ", ".join(f"{count:,} {reason}" for reason, count in others.most_common()))
+        told = ", ".join(f"{count:,} {reason}" for reason, count in others.most_common())
+        console.print(f"passed over: {told}")

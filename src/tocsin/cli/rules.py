@@ -77,12 +77,6 @@ def show(
 def list_rules(rules: _Paths = None) -> None:
     """List rules: severity, risk score, name, whether they run."""
     from tocsin.cli.rule_page import print_rules
-    from tocsin.detection.prepare import prepare
-    from tocsin.rules.load import bundled_rules, load_rules
+    from tocsin.detection import listing
 
-    loaded = load_rules(rules) if rules else bundled_rules()
-    ready, skipped = prepare(loaded.rules, open_fields=True)
-    running = {one.rule.rule_id for one in ready}
-    silent = [rule for rule in loaded.rules if rule.rule_id not in running]  # in the order of `skipped`
-    reasons = {rule.rule_id: one.reason for rule, one in zip(silent, skipped, strict=True)}
-    print_rules(loaded.rules, reasons, loaded.skipped)
+    print_rules(*listing.list_rules(rules))

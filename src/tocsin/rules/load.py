@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from tocsin.errors import RuleError
 from tocsin.rules.files import read_ndjson, read_toml
@@ -39,11 +41,26 @@ class RuleSet:
 
 def load_rules(paths: Iterable[str]) -> RuleSet:
     """Read rules from files and folders. Raises RuleError for a path that does not exist or holds no rule file."""
+    found = load_files(rule_files(paths))
+    found.rules, repeated = without_repeated(found.rules)
+    found.skipped += repeated
+    return found
+
+
+RuleFile = tuple[Path, bool]  # and whether it was named by itself
+
+
+def rule_files(paths: Iterable[str]) -> list[RuleFile]:
+    """Return the rule files that paths name. Raises RuleError for one that does not exist or holds none."""
+    return [file for path in paths for file in _files(Path(path))]
+
+
+def load_files(files: Iterable[RuleFile]) -> RuleSet:
+    """Read rules from files, those with one `rule_id` all."""
     found = RuleSet()
-    for path in paths:
-        for file, named in _files(Path(path)):
-            _load_file(file, found, named=named)
-    _drop_repeated(found)
+    guides = cache(_guides_in)
+    for file, named in files:
+        _load_file(file, found, guides, named=named)
     return found
 
 
@@ -57,8 +74,7 @@ def bundled_folder() -> Path:
     return Path(str(resources.files("tocsin.rules") / "windows"))
 
 
-def _files(path: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield rule files, each with whether it was named by itself."""
+def _files(path: Path) -> Iterator[RuleFile]:
     if path.is_dir():
         files = sorted(p for p in path.rglob("*") if p.suffix in RULE_FILES and p.is_file())
         if not files:
@@ -70,7 +86,7 @@ def _files(path: Path) -> Iterator[tuple[Path, bool]]:
         raise RuleError(f"{path} does not exist", hint="name a rule file or a folder of rules")
 
 
-def _load_file(file: Path, found: RuleSet, *, named: bool) -> None:
+def _load_file(file: Path, found: RuleSet, guides: _Guides, *, named: bool) -> None:
     name = str(file)
     try:
         rules = list(_rules_of(file, named=named))
@@ -78,7 +94,7 @@ def _load_file(file: Path, found: RuleSet, *, named: bool) -> None:
             if isinstance(rule, RuleError):
                 found.skipped.append(Skipped(name, INVALID, rule.explain(), invalid=True))
             else:
-                _keep(rule, file, found)
+                _keep(rule, file, found, guides)
         if not rules:
             found.skipped.append(Skipped(name, NO_RULE_FILE, f"{name} holds no rule"))
     except RuleError as error:
@@ -102,23 +118,45 @@ def _rules_of(file: Path, *, named: bool) -> Iterable[Rule | RuleError]:
     return read_ndjson(data, str(file))
 
 
-def _keep(rule: Rule, file: Path, found: RuleSet) -> None:
+_Guides = Callable[[Path], list[str]]
+
+
+def _guides_in(folder: Path) -> list[str]:
+    """Return the names of a folder's investigation guides, which stand beside rules."""
+    return sorted(path.name for path in folder.glob("*.md"))
+
+
+def _keep(rule: Rule, file: Path, found: RuleSet, guides: _Guides) -> None:
     if rule.metadata.get("maturity") == "deprecated" or "_deprecated" in file.parts:
         found.skipped.append(Skipped(rule.name, "deprecated", f"{file}: the rule is deprecated"))
         return
     notes = {
-        note.name.removeprefix(file.stem + ".").removesuffix(".md"): decode_text(note.read_bytes())
-        for note in sorted(file.parent.glob(f"{file.stem}.*.md"))
+        note.removeprefix(file.stem + ".").removesuffix(".md"): decode_text((file.parent / note).read_bytes())
+        for note in guides(file.parent)
+        if note.startswith(f"{file.stem}.")
     }
     found.rules.append(rule.model_copy(update={"notes": notes}) if notes else rule)
 
 
-def _drop_repeated(found: RuleSet) -> None:
-    """Keep the first of several rules with one id."""
-    seen: dict[str, Rule] = {}
-    for rule in found.rules:
+class _Named(Protocol):
+    @property
+    def rule_id(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def file(self) -> str: ...
+
+
+_AnyRule = TypeVar("_AnyRule", bound=_Named)
+
+
+def without_repeated(rules: Iterable[_AnyRule]) -> tuple[list[_AnyRule], list[Skipped]]:
+    """Return the first of several rules with one id, and the others as skipped."""
+    seen: dict[str, _AnyRule] = {}
+    skipped: list[Skipped] = []
+    for rule in rules:
         first = seen.setdefault(rule.rule_id, rule)
         if first is not rule:
             message = f"{rule.file}: rule_id {rule.rule_id} is also that of {first.file or first.name}"
-            found.skipped.append(Skipped(rule.name, "repeated rule_id", message))
-    found.rules = list(seen.values())
+            skipped.append(Skipped(rule.name, "repeated rule_id", message))
+    return list(seen.values()), skipped
