@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
 
 from tests.scenario import Machine
+from tests.sources import shippers
+from tests.sources.ten_events import TEN
+from tocsin.sources.batch import flatten
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 BEAT = {"Accept": "application/json", "User-Agent": "Elastic-winlogbeat/8.19.4 (windows; amd64)"}
@@ -112,3 +117,80 @@ def test_raw_records_are_recognised_and_normalised(running):
     assert found["process"]["name"] == "MpCmdRun.exe"
     assert found["event"]["category"] == ["process"]
     assert orjson.loads(found["event"]["original"]) == raw
+
+
+# How programs send an event of a log: the request, its action, and the document. `{index}` is where it lies then.
+SENT: dict[str, tuple[str, dict[str, Any], str, Callable[[dict[str, Any]], dict[str, Any]]]] = {
+    "Winlogbeat 8": (
+        "/_bulk", {"create": {"_index": "{index}", "pipeline": "winlogbeat-8.19.4-routing"}}, "winlogbeat-8.19.4",
+        shippers.winlogbeat,
+    ),
+    "Winlogbeat 9, the pipeline in the request": (
+        "/_bulk?pipeline=winlogbeat-9.1.0-routing", {"create": {"_index": "{index}"}}, "winlogbeat-9.1.0",
+        shippers.winlogbeat,
+    ),
+    "Winlogbeat 9, the pipeline left to the index": (
+        "/{index}/_bulk", {"index": {}}, "winlogbeat-9.2.0", shippers.winlogbeat,
+    ),
+    "Winlogbeat by way of Kafka": (
+        "/_bulk", {"create": {"_index": "{index}"}}, "winlogbeat-kafka", shippers.winlogbeat_to_a_file,
+    ),
+    "Elastic Agent": (
+        "/_bulk", {"create": {"_index": "{index}", "pipeline": "logs-2.7.0"}}, "logs-windows.agent-default",
+        shippers.elastic_agent,
+    ),
+    "Elastic Agent, forwarded events": (
+        "/_bulk", {"create": {"_index": "{index}"}}, "logs-windows.forwarded-default",
+        lambda record: shippers.elastic_agent(record, "windows.forwarded"),
+    ),
+    "Logstash": (
+        "/_bulk?filter_path=errors,items.*.error,items.*.status",
+        {"create": {"_index": "{index}", "routing": None}}, "logs-generic-default", shippers.logstash,
+    ),
+    "Logstash, an index of one's own": (
+        "/_bulk", {"index": {"_index": "{index}"}}, "winlogbeat-2026.11.20", shippers.logstash,
+    ),
+    "nxlog": ("/_bulk", {"create": {"_index": "{index}"}}, "winlogbeat-nxlog", shippers.nxlog),
+    "Velociraptor": ("/_bulk", {"create": {"_index": "{index}"}}, "winlogbeat-hunt", shippers.velociraptor),
+    "EvtxECmd": ("/_bulk", {"create": {"_index": "{index}"}}, "winlogbeat-evtxecmd", shippers.evtxecmd),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("program", SENT)
+def test_rules_see_ten_events_however_they_are_sent(running, program):
+    url, action, index, write = SENT[program]
+    [(kind, about)] = action.items()
+    about = {name: value.format(index=index) if isinstance(value, str) else value for name, value in about.items()}
+    ids = {title: f"{program} {title}" for title in TEN}
+    body = b"".join(
+        orjson.dumps({kind: {**about, "_id": ids[title]}}) + b"\n" + orjson.dumps(write(record)) + b"\n"
+        for title, (record, _) in TEN.items()
+    )
+    with running.http(headers=NDJSON) as http:
+        sent = http.post(url.format(index=index), content=body).json()
+        assert sent["errors"] is False
+        for title, (_, expected) in TEN.items():
+            found = http.get(f"/{index}/_doc/{ids[title]}").json()
+            event = flatten(found["_source"])
+            assert {name: event.get(name) for name in expected} == expected, title
+        query = {"query": 'sequence by process.entity_id [process where process.parent.name == "explorer.exe"] '
+                          '[registry where registry.value : "disableantispyware"]'}  # fmt: skip
+        assert len(http.post(f"/{index}/_eql/search", json=query).json()["hits"]["sequences"]) >= 1
+
+
+def test_a_document_that_was_sent_alone_is_completed_where_it_was_sent(running):
+    record, expected = TEN["Security 4688"]
+    with running.http() as http:
+        sent = http.post("/winlogbeat-alone/_doc", json=shippers.winlogbeat(record)).json()
+        found = http.get(f"/winlogbeat-alone/_doc/{sent['_id']}").json()["_source"]
+    assert sent["_index"] == "winlogbeat-alone"
+    event = flatten(found)
+    assert {name: event.get(name) for name in expected} == expected
+    assert event["message"] == "Something happened."
+
+
+def test_what_a_pipeline_or_a_module_has_done_already_is_stored_as_it_came(running):
+    document = winlogbeat_event(7)
+    with running.http() as http:
+        sent = http.post("/winlogbeat-7.17.24/_doc", json=document).json()
+        assert http.get(f"/winlogbeat-7.17.24/_doc/{sent['_id']}").json()["_source"] == document

@@ -75,7 +75,7 @@ def _outcome(record: Record) -> str | None:
 
 def _task(record: Record) -> str:
     """The task's name, which the pipelines replace."""
-    return _TASKS[_head(record)["EventID"]]
+    return _TASKS.get(_head(record)["EventID"], "Log clear")
 
 
 # ---- Beats and Elastic Agent

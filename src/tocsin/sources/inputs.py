@@ -41,7 +41,7 @@ _BOM = b"\xef\xbb\xbf"
 _SNIFF = _EVTX_HEADER + len(_EVTX_CHUNK)  # bytes that show a format
 _TEXT = 512  # bytes of them that show a format of text
 # The names of columns: three at least, in quotes or not.
-_NAMES = re.compile(rb"""["']?[A-Za-z_@$][\w.@ /$()\[\]-]*["']?(?:[,;\t]\s?["']?[\w.@ /$()\[\]-]*["']?){2}""")
+_NAMES = re.compile(rb"""["']?[A-Za-z_@$][\w.@ /$()#\[\]-]*["']?(?:[,;\t]\s?["']?[\w.@ /$()#\[\]-]*["']?){2}""")
 # A list in JSON, unlike a link in Markdown or a section of a configuration file.
 _LIST = re.compile(rb"""\[\s*(?:[\[{"'\]0-9-]|true|false|null|$)""")
 _TEMPLATE = (b"{{", b"{%")  # of pages, not JSON

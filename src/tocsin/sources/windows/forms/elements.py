@@ -38,6 +38,7 @@ _HEXADECIMAL = frozenset(
     )
 )  # fmt: skip
 _OF_TYPE_GUID = frozenset(("AppCorrelationID", "OpCorrelationID", "TransactionId"))  # written as any text
+_BOOLEANS = frozenset(("Archived", "DestinationIsIpv6", "Initiated", "IsExecutable", "Signed", "SourceIsIpv6"))
 _FIREWALL = range(5150, 5160)  # whose process ids are decimal
 SECURITY_PROVIDER = "Microsoft-Windows-Security-Auditing"
 
@@ -149,21 +150,19 @@ def data_of(found: Any) -> Any:
 
 def user_data_of(found: Any) -> Any:
     """Return user data without the attributes of its elements."""
-    if isinstance(found, str):
-        found = parsed_object(found)
+    return _plain(parsed_object(found) if isinstance(found, str) else found)
+
+
+def _plain(found: Any) -> Any:
     if not isinstance(found, dict):
         return found
-    if not _is_text(found):
-        return {name: user_data_of(value) for name, value in found.items() if not _is_attribute(name)}
-    return found.get("#text")
+    if "#text" in found:
+        return found["#text"]
+    return {name: _plain(value) for name, value in found.items() if not _is_attribute(name)}
 
 
 def _is_attribute(name: str) -> bool:
     return name.startswith("@") or name in _ATTRIBUTES or name.endswith(_SEPARATE) or name == "xmlns"
-
-
-def _is_text(found: Record) -> bool:
-    return "#text" in found and all(name == "#text" or _is_attribute(name) for name in found)
 
 
 def _listed(values: Any) -> tuple[dict[str, Any], list[Any]]:
@@ -203,6 +202,8 @@ def as_logged(value: Any, name: str, provider: Any, event_id: Any) -> Any:
         if not name.endswith("LogonId") and not hexadecimal:
             return value
         return hex(value if value >= 0 else value & 0xFFFF_FFFF)  # .NET and others read 32 bits as signed
+    if name in _BOOLEANS and value in ("True", "False"):  # as tables of data frames have them
+        return value.lower()
     if isinstance(value, str) and name in _OF_TYPE_GUID:
         return guid(value)
     if isinstance(value, str) and name.endswith("UtcTime"):

@@ -58,8 +58,15 @@ _BESIDE = frozenset(
         "SourceModuleName", "SourceModuleType", "Task", "_id", "agent", "data_stream", "ecs", "event", "facility",
         "full_message", "gl2_message_id", "gl2_remote_ip", "gl2_remote_port", "gl2_source_input",
         "gl2_source_node", "host", "input", "log", "message", "port", "short_message", "source", "streams",
-        "tags", "type", "Activity", "ManagementGroupName", "SourceComputerId", "SourceSystem", "TenantId", "Type",
-        "_ResourceId", "_Resource", "_Source", "_FlowId", "_ClientId",
+        "tags", "type",
+    )
+)  # fmt: skip
+# What Azure Monitor adds to a row of one of its tables, of which some are event data elsewhere.
+_AZURE_TABLES = frozenset(("Event", "SecurityEvent", "WindowsEvent"))
+_BESIDE_IN_AZURE = frozenset(
+    (
+        "Account", "AccountType", "Activity", "ManagementGroupName", "Process", "SourceComputerId", "SourceSystem",
+        "TenantId", "Type", "_ResourceId",
     )
 )  # fmt: skip
 # Elements of the head whose names event data may have as well, where the head goes by another.
@@ -156,6 +163,8 @@ def _data(record: Flat) -> tuple[Any, bool]:
                     return data_of(found), False
                 return user_data_of(_wrapped(found)), True
     head = _HEAD | {next((name for name in _NAMES[element] if name in record), "") for element in _SHARED}
+    if "TimeGenerated" in record and record.get("Type") in _AZURE_TABLES:
+        head |= _BESIDE_IN_AZURE
     data = {name: value for name, value in record.items() if name not in head and value is not None}
     if data.get("EventType") in _EVENT_TYPES:
         del data["EventType"]

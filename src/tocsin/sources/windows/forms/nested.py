@@ -33,12 +33,11 @@ def is_nested(record: Record) -> bool:
 
 def record_of(record: Record) -> Record:
     """Return the record as the `evtx` parser would render it."""
-    event = record.get("Event")
-    if not isinstance(event, dict):
-        nested = unflatten(record) if any(name in record for name in _DOTTED) else record
-        event = nested.get("Event", nested)
+    dotted = any(name in record for name in _DOTTED)
+    nested = unflatten(record) if dotted else record
+    event = nested["Event"] if isinstance(nested.get("Event"), dict) else nested
     system = event.get("System")
-    if not isinstance(system, dict) or _is_rendered(system, event):
+    if not isinstance(system, dict) or (_is_rendered(system, event) and not dotted):
         return record if "Event" in record else {"Event": event}
     head = head_of(system)
     of_user = not event.get("EventData") and bool(event.get("UserData"))
