@@ -105,7 +105,7 @@ def winlogbeat(record: Record, version: str = "8.19.4") -> Record:
             "provider_guid": f"{{{_attributes(record, 'Provider')['Guid']}}}", "version": head["Version"],
             "provider_name": _attributes(record, "Provider")["Name"], "record_id": head["EventRecordID"],
             "event_data": {name: _braced(name, value) for name, value in _data(record).items()},
-            **({"user": {"identifier": user, "name": "SYSTEM", "type": "User"}} if user else {}),
+            **({"user": {"identifier": user, "name": "m.weber", "domain": "CORP"}} if user else {}),
         },
     }  # fmt: skip
 
@@ -280,9 +280,7 @@ def nxlog(record: Record) -> Record:
     keywords = int(head["Keywords"], 16)
     audited = _outcome(record)
     user = _attributes(record, "Security").get("UserID")
-    account = (
-        {"UserID": user, "AccountName": "SYSTEM", "Domain": "NT AUTHORITY", "AccountType": "User"} if user else {}
-    )
+    account = {"UserID": user, "AccountName": "m.weber", "Domain": "CORP", "AccountType": "User"} if user else {}
     return {
         "EventTime": time[:19].replace("T", " "), "@timestamp": time[:23] + "Z", "Hostname": head["Computer"],
         "Keywords": keywords - (1 << 64) if keywords >= 1 << 63 else keywords,

@@ -188,3 +188,5 @@ TEN: dict[str, tuple[Record, dict[str, Any]]] = {
     ),
 }  # fmt: skip
 TEN["PowerShell 4104"][0]["Event"]["System"]["Task"] = _TASKS[4104]
+# PowerShell writes its log itself, as who runs it.
+TEN["PowerShell 4104"][0]["Event"]["System"]["Security"] = {"#attributes": {"UserID": _SUBJECT["SubjectUserSid"]}}

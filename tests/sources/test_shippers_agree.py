@@ -62,6 +62,7 @@ WRITERS: dict[str, Callable[[Record], Record]] = {
 }
 
 # Fields in which a writer's event is another than the one in the log, and why; `*` stands for all below a name.
+_LOOKED_UP = "the account that wrote the event, which the shipper looked up"
 _OF_BEATS = {
     "_index": "documents lie in the index of their shipper or data stream",
     "@timestamp": "Beats keep milliseconds",
@@ -71,7 +72,10 @@ _OF_BEATS = {
     "event.created": "when the shipper read the event",
     "message": "the rendered message",
     "winlog.provider_guid": "as the provider's manifest spells it",
-    "winlog.user.*": "the account, looked up by the shipper",
+    "winlog.user.*": _LOOKED_UP,
+    "user.name": _LOOKED_UP,
+    "user.domain": _LOOKED_UP,
+    "related.user": _LOOKED_UP,
 }
 _WITHOUT_A_TASK = {
     "event.action": "the task is not written, whose name this is where the table has none",
@@ -84,6 +88,7 @@ _LESS_OF_A_HEAD = {
     **_WITHOUT_A_TASK,
     "winlog.keywords": "not written",
     "winlog.process.*": "not written",
+    "process.pid": "that of the writing process, where the event is about this",
     "event.outcome": "keywords are not written",
     "winlog.outcome": "keywords are not written",
 }
@@ -105,7 +110,9 @@ DIFFERENCES: dict[str, dict[str, str]] = {
                      "event.created": "a fraction of seconds holds microseconds"},
     "Velociraptor's EvtxHunter": _LESS_OF_A_HEAD,
     "Get-WinEvent": {},
-    "nxlog": {"@timestamp": "Logstash keeps milliseconds", "event.created": "Logstash keeps milliseconds"},
+    "nxlog": {"@timestamp": "Logstash keeps milliseconds", "event.created": "Logstash keeps milliseconds",
+              "user.domain": _LOOKED_UP, "user.name": _LOOKED_UP, "related.user": _LOOKED_UP,
+              "winlog.user.*": _LOOKED_UP},
 }  # fmt: skip
 
 

@@ -102,7 +102,11 @@ def record_of(flat: Document) -> dict[str, Any]:
         ),
         "Channel": first("winlog.channel"),
         "Computer": first("winlog.computer_name", "host.name"),
-        "Security": attributes(UserID=first("winlog.user.identifier")),
+        "Security": attributes(
+            UserID=first("winlog.user.identifier"),
+            Name=_text(first("winlog.user.name")),
+            Domain=_text(first("winlog.user.domain")),
+        ),
     }
     data = _below(flat, EVENT_DATA)
     if data:
