@@ -547,4 +547,4 @@ def test_a_pipe_decides_as_a_file_does_whether_its_dates_have_the_day_first(form
         text = "".join(json.dumps({"@timestamp": f"{day}/11/2026 10:00", **event}) + "\n" for day in days)
     done = tocsin("query", "process where true | head 1", "-", "-f", "ndjson", stdin=text.encode(), cwd=tmp_path)
     assert json.loads(done.stdout)["@timestamp"] == "2026-11-10T10:00:00Z"
-    assert "<stdin>: dates are read day first, as 1 can only be meant" in done.stderr
+    assert "<stdin>: dates are read day first: 1 of them can only mean that" in done.stderr

@@ -120,3 +120,37 @@ def test_every_line_is_an_event_or_rejected(rows: list[list[str]]) -> None:
     stream: Any = io.BufferedReader(io.BytesIO(content))
     batches = read_csv(stream, "x", Wanted(frozenset(("process.pid",))), rejects, Documents())
     assert sum(sum(batch.counts.values()) for batch in batches) + rejects.total == len(rows)
+
+
+WINDOWS_POWERSHELL = """#TYPE System.Diagnostics.Eventing.Reader.EventLogRecord\r
+"Message","Id","Level","RecordId","ProviderName","LogName","MachineName","TimeCreated","Properties"\r
+"Process Create:\r
+UtcTime: {utc}\r
+ProcessId: 4242\r
+Image: C:\\Windows\\MpCmdRun.exe","1","4","7","Microsoft-Windows-Sysmon","Microsoft-Windows-Sysmon/Operational","ws01","{time}","System.Collections.Generic.List`1[System.Diagnostics.Eventing.Reader.EventProperty]"\r
+"""  # noqa: E501 (as Export-Csv writes it)
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "11/20/2026 3:40:20 PM",
+        "20/11/2026 15:40:20",
+        "20.11.2026 15:40:20",
+        "20-11-2026 15:40:20",
+        "2026/11/20 15:40:20",
+    ],
+    ids=["en-US", "en-GB", "de-DE", "nl-NL", "ja-JP"],
+)
+@pytest.mark.parametrize("typed", [True, False])
+def test_events_exported_by_powershell_are_read_in_the_moments_of_every_culture(
+    tmp_path: Path, time: str, typed: bool
+) -> None:
+    """`Get-WinEvent | Export-Csv`: Windows PowerShell 5.1 writes the type first, PowerShell 7 does not."""
+    text = WINDOWS_POWERSHELL.format(time=time, utc="")
+    path = tmp_path / "e.csv"
+    path.write_bytes((text if typed else text.partition("\n")[2]).encode())
+    rejects = Rejects()
+    (event,) = read(path, rejects)
+    assert (event["@timestamp"], event["process.pid"]) == ("2026-11-20T15:40:20Z", 4242)
+    assert not rejects.total

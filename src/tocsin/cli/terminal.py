@@ -239,7 +239,7 @@ def _accounts(report: Report) -> Table:
     for line in beside(report.rejects):
         table.add_row("", line)
     for number, line in enumerate(report.unseen_lines()):
-        table.add_row("" if number else "not seen", Text(line, style="yellow"))
+        table.add_row("" if number else "notes", Text(line, style="yellow"))
     skipped = Counter(rule.reason for rule in report.skipped)
     rules = f"{len(report.rules):,} run"
     if skipped:

@@ -87,7 +87,7 @@ class DateOrder:
             )
         first = "day" if days > months else "month"
         if not days or not months:
-            return f"dates are read {first} first, as {max(days, months):,} can only be meant"
+            return f"dates are read {first} first: {max(days, months):,} of them can only mean that"
         return f"dates contradict each other: {days:,} can only have the day first and {months:,} the month; " + (
             f"others are read {first} first" if days != months else "others as slashes or dots suggest"
         )

@@ -140,6 +140,8 @@ def recognise(head: bytes) -> str | None:
         return "json"
     if _LIST.match(text):
         return "json"
+    if text.startswith(b"#TYPE "):  # by PowerShell's Export-Csv, which puts it before the names
+        text = text.partition(b"\n")[2]
     return "csv" if _NAMES.match(text) else None
 
 

@@ -17,6 +17,7 @@ from tocsin.sources.products.defender_columns import is_row_without_action
 if TYPE_CHECKING:
     from _csv import Reader
 
+_TYPE = "#TYPE "  # what Windows PowerShell's Export-Csv writes first unless told otherwise
 _ZONE = re.compile(r" \[(?:UTC|Local Time|Local time)\]$")
 _LONGEST = 16 << 20  # characters of one value
 # Columns that tell a table of events from any other.
@@ -61,8 +62,11 @@ def read_csv(
 def _events(
     lines: Reader, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
 ) -> Iterator[RowBatch]:
+    first = next(lines, [])
+    if first and first[0].startswith(_TYPE):
+        first = next(lines, [])
     # Log Analytics writes a moment's zone behind its column's name.
-    columns = [_ZONE.sub("", column.strip()) for column in next(lines, [])]
+    columns = [_ZONE.sub("", column.strip()) for column in first]
     if documents.source is None and _TELLING.isdisjoint(columns) and not is_row_without_action(columns):
         kind = InputError if _is_table(lines, len(columns)) else NoTelemetryError
         raise kind(
@@ -101,5 +105,6 @@ def _records(
 
 def _delimiter(file: BinaryIO) -> str:
     """Return what parts the columns' names."""
-    first = file.peek(1 << 16).split(b"\n", 1)[0]  # type: ignore[attr-defined]  # every stream here has it
-    return max((",", ";", "\t"), key=lambda mark: first.count(mark.encode()))
+    head = file.peek(1 << 16).split(b"\n", 2)  # type: ignore[attr-defined]  # every stream here has it
+    names = head[1] if len(head) > 1 and _TYPE.encode() in head[0] else head[0]
+    return max((",", ";", "\t"), key=lambda mark: names.count(mark.encode()))
