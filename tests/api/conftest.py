@@ -6,7 +6,7 @@ import itertools
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +72,8 @@ def run_service(folder: Path, **settings) -> Iterator[Running]:
         with service.records.transaction() as session:
             access.set_password(session, local_actor("tests"), "admin", PASSWORD)
             for role in ("viewer", "analyst", "engineer"):
-                access.add_user(session, local_actor("tests"), role, role, PASSWORD)
+                with suppress(access.AccessError):  # it is there when a service runs on the same folder again
+                    access.add_user(session, local_actor("tests"), role, role, PASSWORD)
         running = Running(service, f"http://127.0.0.1:{port}", "")
         running.key = running.add_key("ingest", "read")
         yield running

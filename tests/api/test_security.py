@@ -47,7 +47,7 @@ def test_every_route_but_the_probes_of_health_asks_who_is_there(running):
 
 SCOPES = [
     ("POST", "/logs-x/_doc", EVENT, "ingest"),
-    ("PUT", "/_index_template/x", {}, "ingest"),
+    ("PUT", "/_index_template/x", {"index_patterns": ["x-*"]}, "ingest"),
     ("GET", "/_search", None, "read"),
     ("POST", "/logs-*/_eql/search", {"query": "any where true"}, "read"),
     ("GET", "/metrics", None, "read"),

@@ -13,6 +13,7 @@ from tocsin.engine.table import to_array
 from tocsin.sources.batch import flatten
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import ARRIVED, Document, IndexInfo, Outcome, Result, Scan, SetAside, StoredBatch
+from tocsin.store.mappings import NO_MAPPING, IndexMapping
 from tocsin.store.patterns import matching
 
 _TYPES = {str: FieldType.KEYWORD, bool: FieldType.BOOLEAN, int: FieldType.LONG, float: FieldType.DOUBLE}
@@ -95,6 +96,20 @@ class MemoryStore:
                     if index not in indices:
                         indices.append(index)
         return found
+
+    def index_fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[str, Field]]:
+        found: dict[str, dict[str, Field]] = {}
+        for name, kinds in self.fields(patterns).items():
+            for kind, indices in kinds.items():
+                for index in indices:
+                    found.setdefault(index, {})[name] = Field(name, kind)
+        return found
+
+    def mapping(self, index: str) -> IndexMapping:
+        return NO_MAPPING
+
+    def begin(self, index: str, mapping: IndexMapping) -> None:
+        raise NotImplementedError  # it has no mappings
 
     def schema(self, patterns: Sequence[str] = ("*",)) -> Schema:
         key = (self._count(), tuple(patterns))

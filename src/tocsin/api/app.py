@@ -16,7 +16,7 @@ from tocsin import __version__
 from tocsin.api import access_routes, docs, operations
 from tocsin.api.answers import ApiError, bad_request, refused
 from tocsin.api.docs import add_docs
-from tocsin.api.elasticsearch import eql_routes, index_routes, ingest_routes, probes, search_routes
+from tocsin.api.elasticsearch import eql_routes, index_routes, ingest_routes, mapping_routes, probes, search_routes
 from tocsin.api.kibana import (
     alert_routes,
     connector_routes,
@@ -57,6 +57,7 @@ _ROOMS = (
     operations, access_routes, rule_routes, rule_file_routes, rule_bulk_routes, alert_routes, exception_routes,
     exception_item_routes, endpoint_list_routes, list_routes, list_value_routes, connector_routes, session_routes,
     space_routes, eql_routes, search_routes, index_routes, ingest_routes, probes,
+    mapping_routes,
 )  # fmt: skip
 
 

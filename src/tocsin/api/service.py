@@ -23,6 +23,8 @@ from tocsin.store.lake.lake import LakeSettings, LakeStore
 from tocsin.store.records.access import ensure_admin, local_actor
 from tocsin.store.records.database import Records
 from tocsin.store.records.exceptions import endpoint_list
+from tocsin.store.records.templates import templates_in
+from tocsin.store.templates import Templates
 from tocsin.watch.alert_index import StoreWithAlerts
 from tocsin.watch.delivery import Deliverer, DeliveryThread
 from tocsin.watch.settings import WatchSettings
@@ -81,7 +83,12 @@ def open_service(config: Config) -> Service:
     store = StoreWithAlerts(events, records)
     watch = WatchThread(Watch(store, records, watch_settings(config)))
     rejected = Rejected(config.data / "rejected")
-    ingest = Ingest(events, rejected)
+
+    def templates() -> Templates:
+        with records.transaction() as session:
+            return templates_in(session)
+
+    ingest = Ingest(events, rejected, templates)
     watched = WatchedFolders(
         config.watch,
         ingest.store_all,

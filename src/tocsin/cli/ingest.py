@@ -22,7 +22,9 @@ from tocsin.cli.reading import (
 from tocsin.cli.serve import ConfigFile, Data
 
 if TYPE_CHECKING:
+    from tocsin.config import Config
     from tocsin.ingest.files import Send
+    from tocsin.store.templates import Templates
 
 
 def ingest(
@@ -89,10 +91,25 @@ def _sender(url: str | None, api_key: str | None, config: Any, data: Any) -> Ite
             error.message, hint="a service runs there: send to it with --url and --api-key"
         ) from None
     try:
-        yield Ingest(store, Rejected(loaded.data / "rejected")).store_all
+        yield Ingest(store, Rejected(loaded.data / "rejected"), lambda: _templates(loaded)).store_all
         store.flush()
     finally:
         store.close()
+
+
+def _templates(loaded: Config) -> Templates:
+    """Return the index templates that a service has kept."""
+    from tocsin.store.records.database import Records
+    from tocsin.store.records.templates import templates_in
+
+    records = Records(loaded.records_url)
+    try:
+        if records.is_empty():
+            return {}
+        with records.transaction() as session:
+            return templates_in(session)
+    finally:
+        records.close()
 
 
 def _follow(events: list[str], send: Send, kept: Any) -> Any:

@@ -319,6 +319,7 @@ def _booleans(values: pa.Array) -> pa.Array:
 _CONVERSIONS: dict[FieldType | None, Callable[[pa.Array], pa.Array]] = {
     FieldType.KEYWORD: _strings,
     FieldType.IP: _addresses,
+    FieldType.VERSION: _strings,
     FieldType.LONG: _longs,
     FieldType.DOUBLE: _doubles,
     FieldType.BOOLEAN: _booleans,

@@ -18,6 +18,7 @@ from tocsin.engine.column import Column, Mask
 from tocsin.eql import syntax as s
 from tocsin.eql.scalar import evaluator
 from tocsin.eql.strings import has_wildcard, lower, lucene_to_regex, wildcard_to_regex
+from tocsin.eql.versions import Version
 from tocsin.linear_regex import whole_match
 
 Kernel = Callable[[s.Expression, Column], Mask | None]
@@ -65,6 +66,8 @@ def _comparison(test: s.Expression, column: Column) -> Mask | None:
     if not isinstance(test, s.Comparison) or not isinstance(test.left, s.FieldRef):
         return None
     if not isinstance(test.right, s.Literal) or not _same_family(column.values.type, test.right.value):
+        return None
+    if isinstance(test.right.value, Version) and test.operator != "==":
         return None
     return _mask(_COMPARE[test.operator](column.values, pa.scalar(test.right.value)))
 

@@ -19,6 +19,7 @@ _KINDS = {
     FieldType.BOOLEAN: "boolean",
     FieldType.DATE: "date",
     FieldType.IP: "ip",
+    FieldType.VERSION: "version",
     FieldType.OBJECT: "any",
 }
 # Which kinds may be compared with which, beyond their own and `any`.
@@ -26,6 +27,7 @@ _COMPARABLE = {
     ("date", "string"),
     ("date", "number"),
     ("ip", "string"),
+    ("version", "string"),
 }
 _EVENT_PIPES = ("head", "tail", "count", "unique", "unique_count", "filter", "sort")
 _SEQUENCE_PIPES = ("head", "tail")
@@ -219,7 +221,7 @@ class _Checker:
 
     def pattern_match(self, node: s.PatternMatch) -> None:
         kind = self.kind(node.value)
-        if kind not in ("string", "ip", "any", "null"):
+        if kind not in ("string", "ip", "version", "any", "null"):
             self.fail(f"`:`, `like` and `regex` need a string, and this is a {kind}", node.place, "use `==`")
         for pattern in node.patterns:
             if not isinstance(pattern, str):
@@ -284,7 +286,11 @@ class _Checker:
 
     def expect(self, wanted: str, node: s.Expression, who: str) -> None:
         kind = self.kind(node)
-        fits = wanted in (kind, "any") or kind in ("any", "null") or (wanted == "ip" and kind == "string")
+        fits = (
+            wanted in (kind, "any")
+            or kind in ("any", "null")
+            or (wanted, kind) in (("ip", "string"), ("string", "version"))
+        )
         if not fits:
             self.fail(f"{who} needs a {wanted} here, and this is a {kind}", node.place)
 

@@ -16,6 +16,7 @@ from tocsin.ecs import FieldType, Schema
 from tocsin.eql import scalar
 from tocsin.eql import syntax as s
 from tocsin.eql.functions import ARITHMETIC_NAMES, FUNCTIONS, PATTERN_NAMES
+from tocsin.eql.versions import Version
 from tocsin.moments import to_nanoseconds
 
 _MIRROR = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
@@ -128,6 +129,8 @@ def _as_type(literal: s.Expression, ref: s.FieldRef, schema: Schema) -> s.Expres
         return literal
     if known.type is FieldType.DATE:
         return replace(literal, value=_nanoseconds(literal.value))
+    if known.type is FieldType.VERSION and isinstance(literal.value, str):
+        return replace(literal, value=Version(literal.value))
     if known.type is FieldType.IP and isinstance(literal.value, str):
         return replace(literal, value=one_spelling(literal.value))
     return literal

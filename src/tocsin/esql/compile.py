@@ -13,6 +13,7 @@ from tocsin.ecs import Field, FieldType, Schema
 from tocsin.eql import syntax as s
 from tocsin.eql.functions import arithmetic
 from tocsin.eql.scalar import compare, evaluator
+from tocsin.eql.versions import Version
 from tocsin.errors import Place, QueryError, UnknownFieldError
 from tocsin.esql import syntax as q
 from tocsin.esql.dates import moved, to_moment
@@ -43,7 +44,7 @@ METADATA: Mapping[str, FieldType] = {
 SAME_METADATA: Mapping[str, Any] = {"_version": 1, "_score": 1.0, "_ignored": None, "_index_mode": "standard"}
 _NUMBERS = (FieldType.LONG, FieldType.DOUBLE)
 _FAMILIES: Mapping[str, tuple[str, tuple[FieldType, ...]]] = {
-    "k": ("a text", (FieldType.KEYWORD, FieldType.IP)),
+    "k": ("a text", (FieldType.KEYWORD, FieldType.IP, FieldType.VERSION)),
     "n": ("a number", _NUMBERS),
     "b": ("a boolean", (FieldType.BOOLEAN,)),
     "d": ("a date", (FieldType.DATE,)),
@@ -51,7 +52,7 @@ _FAMILIES: Mapping[str, tuple[str, tuple[FieldType, ...]]] = {
 _CASTS = {
     "string": "to_string", "keyword": "to_string", "text": "to_string", "long": "to_long", "integer": "to_integer",
     "int": "to_integer", "double": "to_double", "boolean": "to_boolean", "bool": "to_boolean", "ip": "to_ip",
-    "datetime": "to_datetime", "date": "to_datetime",
+    "version": "to_version", "datetime": "to_datetime", "date": "to_datetime",
 }  # fmt: skip
 
 
@@ -247,8 +248,10 @@ class _Compiler:
                 runs[other] = self._typed(node, "d")
             elif kind is FieldType.IP:
                 runs[other] = _always(self._address(node)), FieldType.IP
+            elif kind is FieldType.VERSION:
+                runs[other] = _always(Version(node.value)), FieldType.VERSION
         (a, kind_a), (b, kind_b) = runs
-        texts = {FieldType.KEYWORD, FieldType.IP}
+        texts = {FieldType.KEYWORD, FieldType.IP, FieldType.VERSION}
         same = kind_a == kind_b or {kind_a, kind_b} <= set(_NUMBERS) or {kind_a, kind_b} <= texts
         if None not in (kind_a, kind_b) and not same:
             raise self.scope.refuse(
@@ -258,6 +261,8 @@ class _Compiler:
             return lambda row: compare("==", _folded(a(row)), _folded(b(row)))
         if FieldType.IP in (kind_a, kind_b) and operator not in ("==", "!="):
             return lambda row: _in_order(operator, _single(a(row)), _single(b(row)))
+        if FieldType.VERSION in (kind_a, kind_b):
+            return lambda row: compare(operator, _version(_single(a(row))), _single(b(row)))
         return lambda row: compare(operator, _single(a(row)), _single(b(row)))
 
     def _address(self, node: q.Literal) -> str:
@@ -425,6 +430,10 @@ def _always(value: Value) -> Run:
 def _single(value: Value) -> Value:
     """Return a field's value, null where it has several."""
     return None if isinstance(value, tuple) else value
+
+
+def _version(value: Value) -> Value:
+    return Version(value) if isinstance(value, str) else value
 
 
 def _whole(value: Value) -> tuple[Value, ...]:

@@ -337,6 +337,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "to_double": Function("a", DOUBLE, _to_double, many=Many.EACH),
     "to_boolean": Function("a", BOOLEAN, _to_boolean, many=Many.EACH),
     "to_ip": Function("k", IP, _to_ip, many=Many.EACH),
+    "to_version": Function("k", FieldType.VERSION, to_string, many=Many.EACH),
     "to_datetime": Function("a", DATE, to_moment, many=Many.EACH),
     "coalesce": Function(
         "a", 0, lambda *found: next((v for v in found if v is not None), None), 1, variadic=True, nulls=True

@@ -11,6 +11,7 @@ import numpy as np
 
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql import syntax as s
+from tocsin.eql.versions import version_key
 from tocsin.errors import QueryError
 from tocsin.esql import syntax as q
 from tocsin.esql.compile import METADATA, Kind, Scope, compile_condition, compile_expression
@@ -316,6 +317,8 @@ def _ordered(value: Value, kind: Kind, key: q.SortKey) -> Value:
     """Return what a value is ordered by: of several the smallest, or the largest of a descending order."""
     if kind is FieldType.IP and value is not None:
         value = tuple(map(address_order, value)) if isinstance(value, tuple) else address_order(value)
+    if kind is FieldType.VERSION and value is not None:
+        value = tuple(map(version_key, value)) if isinstance(value, tuple) else version_key(value)
     return (max if key.descending else min)(value) if isinstance(value, tuple) else value
 
 

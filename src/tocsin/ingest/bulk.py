@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from tocsin.errors import TocsinError
+from tocsin.ingest.indices import Indices
 from tocsin.ingest.intake import Intake, Refused
 from tocsin.ingest.rejected import Rejected
 from tocsin.store.events import Document, EventStore, Outcome, Result
+from tocsin.store.templates import Templates
 
 ACTIONS = ("index", "create", "update", "delete")
 _SHARDS = {"total": 1, "successful": 1, "failed": 0}
@@ -91,8 +93,9 @@ def _action(line: bytes, number: int, index: str | None) -> Action:
 class Ingest:
     """Stores what clients send, and keeps what cannot be stored."""
 
-    def __init__(self, store: EventStore, rejected: Rejected, intake: Intake | None = None) -> None:
-        self.store, self.rejected, self.intake = store, rejected, intake or Intake()
+    def __init__(self, store: EventStore, rejected: Rejected, templates: Callable[[], Templates] = dict) -> None:
+        self.store, self.rejected, self.indices = store, rejected, Indices(store, templates)
+        self.intake = Intake(mapping_of=self.indices.mapping)
 
     def store_all(self, actions: Sequence[Action]) -> list[dict[str, Any]]:
         """Store what actions bring; return what a client is told about each.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from tocsin.date_formats import DEFAULT, DEFAULT_NANOSECONDS, nanoseconds_of
 from tocsin.ecs import INDEX, TIMESTAMP
+from tocsin.ingest.conformity import misfit
 from tocsin.moments import is_doubtful, read_moment
 from tocsin.sources.batch import unflatten
 from tocsin.sources.document import Documents
@@ -17,6 +19,7 @@ from tocsin.sources.unseen import Reason, Unseen, known_objects
 from tocsin.sources.windows.forms.shipped import is_shipped
 from tocsin.sources.windows.recognise import PACKAGES, form_of
 from tocsin.store.events import Document
+from tocsin.store.mappings import NO_MAPPING, IndexMapping
 from tocsin.store.patterns import name_error
 
 LARGEST = 16 << 20  # bytes of one document
@@ -33,11 +36,18 @@ class Refused:
     status: int = 400
 
 
+_USUAL = (None, DEFAULT, DEFAULT_NANOSECONDS)
+
+
 class Intake:
     """Makes documents of records. What records say about the hosts and users of others is remembered."""
 
-    def __init__(self, documents: Documents | None = None) -> None:
-        self._documents = documents or Documents()
+    def __init__(
+        self,
+        documents: Documents | None = None,
+        mapping_of: Callable[[str], IndexMapping] = lambda name: NO_MAPPING,
+    ) -> None:
+        self._documents, self._mapping_of = documents or Documents(), mapping_of
         self.unseen = Unseen()  # documents that are stored and that no rule could see, by index
 
     def take(self, index: str, id_: str | None, source: bytes) -> Document | Refused:
@@ -66,7 +76,11 @@ class Intake:
                 return self._normalised(record, index if sent_to else None, id_, source)
         except (ValueError, RecursionError) as error:
             return Refused("document_parsing_exception", f"failed to parse: {error}")
-        found = _document(index, id_, record.get(TIMESTAMP), source)
+        mapping = self._mapping_of(index)
+        wrong = misfit(record, mapping)
+        if wrong is not None:
+            return Refused(*wrong)
+        found = _document(index, id_, record.get(TIMESTAMP), source, mapping.formatted.get(TIMESTAMP))
         if isinstance(found, Document) and known_objects().isdisjoint(name.partition(".")[0] for name in record):
             self.unseen.add(Reason.UNKNOWN, index)
         return found
@@ -87,6 +101,7 @@ class Intake:
         if original is not None:
             event.setdefault("event.original", original.decode())
         text = orjson.dumps(unflatten(event), default=str)
+        self._mapping_of(index)  # it begins with what templates say, as any other
         return _document(index, id_, event.get(TIMESTAMP), text)
 
 
@@ -97,7 +112,9 @@ def index_of(event: Mapping[str, Any]) -> str:
     return first if isinstance(first, str) else OTHER
 
 
-def _document(index: str, id_: str | None, timestamp: Any, source: bytes) -> Document | Refused:
+def _document(
+    index: str, id_: str | None, timestamp: Any, source: bytes, format: str | None = None
+) -> Document | Refused:
     wrong = name_error(index) or ("it is that of alerts" if index.startswith(_ALERTS) else None)
     if wrong:
         return Refused("invalid_index_name_exception", f"Invalid index name [{index}], {wrong}")
@@ -106,7 +123,8 @@ def _document(index: str, id_: str | None, timestamp: Any, source: bytes) -> Doc
     if timestamp is None:
         return Refused("document_parsing_exception", "data stream timestamp field [@timestamp] is missing")
     try:
-        time = _time(timestamp if not isinstance(timestamp, list) else timestamp[0])
+        first = timestamp if not isinstance(timestamp, list) else timestamp[0]
+        time = _time(first) if format in _USUAL else nanoseconds_of(first, str(format))
     except (TypeError, ValueError, IndexError) as error:
         shown = str(timestamp)[:100]
         reason = f"failed to parse field [@timestamp] of type [date]: {shown!r} is no date ({error})"

@@ -154,7 +154,7 @@ class _Reader:
         if value.every:
             return exists_below(name, self.context)
         if value.wild:
-            return on_fields(name, lambda one: like(one, value.pattern), PATTERNED)
+            return on_fields(name, lambda one: like(one, value.pattern, self.context), PATTERNED)
         return on_fields(name, lambda one: words(one, value.plain, self.context, phrase=value.quoted), SEARCHED)
 
     def _value(self, node: _Node) -> _Value:

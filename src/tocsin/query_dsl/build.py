@@ -16,6 +16,7 @@ from tocsin.ecs import FieldType, Schema
 from tocsin.eql import syntax as s
 from tocsin.eql.functions import to_string
 from tocsin.eql.strings import UnsupportedPattern, lucene_to_regex
+from tocsin.eql.versions import Version
 from tocsin.errors import QueryError
 from tocsin.field_patterns import ANALYSED, TEXTS, Content, FieldPattern, field_pattern
 from tocsin.moments import to_nanoseconds
@@ -24,6 +25,8 @@ from tocsin.moments import to_nanoseconds
 SEARCHED = tuple(content for content in Content if content is not Content.ANY)
 PATTERNED = (Content.KEYWORD, *TEXTS)
 TRUE, FALSE = s.Literal(True), s.Literal(False)
+# Types of mappings whose values are cut into words.
+TEXT_TYPES = frozenset({"text", "match_only_text", "pattern_text", "annotated_text", "search_as_you_type"})
 _LUCENE = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
 
 
@@ -62,8 +65,11 @@ class Context:
         return (known.mapped.format if known and known.mapped else None) or DEFAULT
 
 
-def is_text(name: str) -> bool:
-    """Tell whether words are searched for in a field."""
+def is_text(name: str, context: Context | None = None) -> bool:
+    """Tell whether words are searched for in a field: a mapping says so, or else the name."""
+    known = None if context is None else context.schema.find(name)
+    if known is not None and known.mapped is not None and known.mapped.type != "alias":
+        return known.mapped.type in TEXT_TYPES
     many = field_pattern(name)
     return name in ANALYSED or name.endswith(".text") or (many is not None and many.content in TEXTS)
 
@@ -163,6 +169,7 @@ _LITERALS: dict[FieldType | None, Callable[[str, Any, Context], s.Literal]] = {
     FieldType.DOUBLE: _number,
     FieldType.BOOLEAN: _boolean,
     FieldType.DATE: _moment,
+    FieldType.VERSION: lambda name, value, context: s.Literal(Version(to_string(value))),
 }
 
 
@@ -301,7 +308,7 @@ def words(
 
     Of the last word only the beginning counts where it is `begun`.
     """
-    if not is_text(name):
+    if not is_text(name, context):
         return prefix(name, text) if begun else term(name, text, context)
     analyzer = _analyzer(name)
     found = analyzer.word.findall(to_string(text))
@@ -315,9 +322,9 @@ def words(
     return (all_of if every else any_of)(_with_words(name, word, analyzer) for word in escaped)
 
 
-def like(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:
+def like(name: str, pattern: str, context: Context, *, insensitive: bool = False) -> s.Expression:
     r"""Return that a field's value, or a word of an analysed field, matches a pattern with `*` and `?`."""
-    if not is_text(name) or set(pattern) == {"*"}:
+    if not is_text(name, context) or set(pattern) == {"*"}:
         return wildcard(name, pattern, insensitive=insensitive)
     analyzer = _analyzer(name)
     inside = analyzer.between.replace("^", "", 1)
@@ -377,9 +384,9 @@ def check_regexp(name: str, pattern: str) -> None:
         raise QueryError(f"[{pattern}] in [{name}]: {error}") from None
 
 
-def like_regexp(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:
+def like_regexp(name: str, pattern: str, context: Context, *, insensitive: bool = False) -> s.Expression:
     """Return that a field's value, or a word of an analysed one, matches a regular expression."""
-    if not is_text(name):
+    if not is_text(name, context):
         return regexp(name, pattern, insensitive=insensitive)
     check_regexp(name, pattern)
     return _with_words(name, f"({pattern})", _analyzer(name))

@@ -174,7 +174,7 @@ class _Reader:
     def prefix(self, about: Any, depth: int) -> s.Expression:
         name, given = _one(about, "prefix")
         value, rest = _value(given, "value", "prefix", "case_insensitive")
-        if is_text(name):
+        if is_text(name, self.context):
             return words(name, value, self.context, begun=True)
         return prefix(name, value, insensitive=rest.get("case_insensitive") is True)
 
@@ -185,7 +185,7 @@ class _Reader:
         value, rest = _value(given, "value", "wildcard", "case_insensitive")
         if not isinstance(value, str):
             raise QueryError("[wildcard] query takes a text")
-        return like(name, value, insensitive=rest.get("case_insensitive") is True)
+        return like(name, value, self.context, insensitive=rest.get("case_insensitive") is True)
 
     def regexp(self, about: Any, depth: int) -> s.Expression:
         name, given = _one(about, "regexp")
@@ -193,7 +193,7 @@ class _Reader:
         value, rest = _value(given, "value", "regexp", *known)
         if not isinstance(value, str):
             raise QueryError("[regexp] query takes a text")
-        return like_regexp(name, value, insensitive=rest.get("case_insensitive") is True)
+        return like_regexp(name, value, self.context, insensitive=rest.get("case_insensitive") is True)
 
     def range(self, about: Any, depth: int) -> s.Expression:
         name, given = _one(about, "range")

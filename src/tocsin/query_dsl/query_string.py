@@ -189,12 +189,12 @@ class _Parser:
         if token.kind == "regex":
             pattern = text[1:-1].replace("\\/", "/")
             check_regexp(name, pattern)
-            return on_fields(name, lambda one: like_regexp(one, pattern), PATTERNED)
+            return on_fields(name, lambda one: like_regexp(one, pattern, context), PATTERNED)
         if token.kind in ("range", "compare"):
             bounds = _bounds(token)
             return on_fields(name, lambda one: between(one, bounds, context), SEARCHED)
         if re.search(r"(?<!\\)(?:\\\\)*[*?]", text):
-            return on_fields(name, lambda one: like(one, text), PATTERNED)
+            return on_fields(name, lambda one: like(one, text, context), PATTERNED)
         return on_fields(name, lambda one: words(one, _plain(text), context), SEARCHED)
 
 

@@ -20,6 +20,7 @@ from tocsin.ecs import FieldType, Schema
 from tocsin.engine.column import Codes, Rows
 from tocsin.engine.evaluate import Evaluator
 from tocsin.engine.table import EventTable
+from tocsin.eql.versions import version_key
 from tocsin.search.aggregation import KINDS, MOST_VALUES, Aggregation, Collected, codes_of
 from tocsin.search.documents import iso
 from tocsin.search.errors import SearchError
@@ -156,6 +157,8 @@ def _rank(key: Any, kind: FieldType | None) -> tuple[int, Any]:
     if kind is FieldType.IP:
         with suppress(ValueError):
             return (0, number_of(str(key)))
+    if kind is FieldType.VERSION:
+        return (1, version_key(str(key)))
     return (0, key) if isinstance(key, (int, float)) else (1, str(key))
 
 

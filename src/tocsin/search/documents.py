@@ -13,6 +13,7 @@ import orjson
 from tocsin.addresses import one_spelling, spelled
 from tocsin.date_formats import DEFAULT, DEFAULT_NANOSECONDS, date_format, nanoseconds_of
 from tocsin.ecs import Field, FieldType, Schema
+from tocsin.eql.versions import version_of
 from tocsin.query_dsl.build import base_name
 from tocsin.search.errors import SearchError
 from tocsin.search.sorting import Found, SortKey, TopRows
@@ -149,7 +150,7 @@ def hits_of(
         if form.fields:
             hit["fields"] = fields_of(source, form.fields, schema)
         if form.sort:
-            hit["sort"] = [shown_key(value, key) for value, key in zip(one.keys, form.sort, strict=True)]
+            hit["sort"] = [shown_key(value, key, schema) for value, key in zip(one.keys, form.sort, strict=True)]
         hits.append(hit)
     return hits
 
@@ -191,10 +192,13 @@ def _shown(values: list[Any], known: Field | None, format: str | None) -> list[A
     return shown
 
 
-def shown_key(value: Any, key: SortKey) -> Any:
+def shown_key(value: Any, key: SortKey, schema: Schema) -> Any:
     """Return a sort key as clients see it: a moment in its unit or format, an address as text."""
     if isinstance(value, bytes):
         return spelled(int.from_bytes(value))
+    if isinstance(value, str):
+        known = schema.find(key.field)
+        return version_of(value) if known is not None and known.type is FieldType.VERSION else value
     if value is not None and key.format is not None:
         return date_format(key.format).write(value * key.unit)
     return value

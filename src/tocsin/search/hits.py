@@ -10,6 +10,7 @@ from tocsin.addresses import number_of
 from tocsin.date_formats import nanoseconds_of
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql import syntax as s
+from tocsin.eql.versions import version_key
 from tocsin.query_dsl.build import Context
 from tocsin.query_dsl.parse import read_query
 from tocsin.search.aggregation import Aggregation
@@ -129,6 +130,8 @@ def _after(value: Any, key: SortKey, context: Context) -> Any:
             return int(value)
         if kind is FieldType.DOUBLE:
             return float(value)
+        if kind is FieldType.VERSION:
+            return version_key(str(value))
         if kind is FieldType.IP:
             return number_of(str(value)).to_bytes(16)
     except (TypeError, ValueError, OverflowError):

@@ -74,7 +74,9 @@ def select(
     read beside those of the program.
     """
     evaluator = Evaluator(plan(program))
-    wanted = with_fields(program.fields | set(fields), store.fields(patterns))
+    wanted = program.fields | set(fields)
+    if any(map(field_pattern, wanted)):
+        wanted = with_fields(wanted, store.fields(patterns))
     start, end, equal = _bounds(narrowing, schema)
     scan = Scan(patterns, wanted - {INDEX}, start, end, equal)
     for batch in store.scan(scan):
@@ -121,9 +123,11 @@ def _bounds(condition: s.Expression, schema: Schema) -> tuple[int | None, int | 
             case s.Comparison("==", s.FieldRef(name), s.Literal(value)) if isinstance(
                 value, str
             ) and not field_pattern(name):
-                equal[name] = equal.get(name, frozenset((value,))) & {value}
+                equal[name] = equal.get(name, frozenset((str(value),))) & {str(value)}
             case s.Membership(s.FieldRef(name), items, False) if not field_pattern(name):
-                values = frozenset(i.value for i in items if isinstance(i, s.Literal) and isinstance(i.value, str))
+                values = frozenset(
+                    str(i.value) for i in items if isinstance(i, s.Literal) and isinstance(i.value, str)
+                )
                 if len(values) == len(items):
                     equal[name] = equal.get(name, values) & values
     spelled_otherwise = [name for name in equal if (known := schema.find(name)) and known.type is FieldType.IP]

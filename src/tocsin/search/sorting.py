@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from tocsin.ecs import FieldType
 from tocsin.engine.column import Column, Rows
 from tocsin.engine.table import EventTable
+from tocsin.eql.versions import version_key
 from tocsin.search.errors import SearchError
 from tocsin.store.events import StoredBatch
 
@@ -182,6 +183,9 @@ def _key_values(table: EventTable, key: SortKey, rows: Rows) -> pa.Array:
         addresses = column.addresses
         codes = np.where(np.append(addresses.known, False)[column.codes], column.codes, -1)
         column = Column(addresses.as_bytes(), codes, column.offsets)
+    if known is not None and known.type is FieldType.VERSION and pa.types.is_string(column.values.type):
+        keys = pa.array(list(map(version_key, column.values.to_pylist())), pa.string())
+        column = Column(keys, column.codes, column.offsets)
     return one_value(column, rows, largest=key.descending)
 
 

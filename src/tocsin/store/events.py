@@ -10,8 +10,9 @@ from typing import NamedTuple, Protocol
 
 import pyarrow as pa
 
-from tocsin.ecs import FieldType, Schema
+from tocsin.ecs import Field, FieldType, Schema
 from tocsin.errors import TocsinError
+from tocsin.store.mappings import IndexMapping
 
 ID = "_id"
 ARRIVED = "_arrived"  # when the store got an event by its own clock, whatever the event says; null in old tables
@@ -173,13 +174,31 @@ class EventStore(Protocol):
         """Return the names of all indices."""
 
     def schema(self, patterns: Sequence[str] = ("*",)) -> Schema:
-        """Return the known fields, with those that events of these indices brought along."""
+        """Return the known fields, with those that mappings of these indices name or their events brought along.
+
+        Where indices disagree about a field, it has the type that `tocsin.store.schemas` finds.
+        """
 
     def fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[FieldType, list[str]]]:
-        """Return the fields that events have, with their types and, for each type, the indices."""
+        """Return the fields that events have or may have, with their types and, for each type, the indices."""
 
     def set_aside(self) -> list[SetAside]:
         """Return what is damaged and left out of every answer, by name."""
+
+    def index_fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[str, Field]]:
+        """Return, for each index, the fields of its mapping and those that its events have, as the index has them.
+
+        This is where everybody takes the types of fields from.
+        """
+
+    def mapping(self, index: str) -> IndexMapping:
+        """Return the mapping that an index was given, an empty one of an index that has none."""
+
+    def begin(self, index: str, mapping: IndexMapping) -> None:
+        """Let an index have a mapping from now on; it is there from then on, if without an event.
+
+        The mapping only adds to what the index has: who gives it has seen to that.
+        """
 
     def check(self, size: int = 0) -> str | None:
         """Return why documents of so many bytes cannot be stored now, None when they can."""

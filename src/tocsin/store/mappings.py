@@ -40,7 +40,6 @@ FAMILIES: Mapping[str, FieldType] = {
     "ip": FieldType.IP,
     "version": FieldType.VERSION,
 }
-TEXTS = frozenset({"text", "match_only_text", "pattern_text", "annotated_text", "search_as_you_type"})
 _OF_FAMILIES = {kind: kind.value for kind in FieldType}
 _FIXED = ("format", "null_value", "value", "index", "doc_values", "store", "scaling_factor")  # never changed
 _DYNAMIC = ("true", "false", "strict", "runtime")
@@ -65,14 +64,22 @@ class IndexMapping:
     """The mapping of an index. `body` is as clients are told it, `properties` nested and without dots in names."""
 
     body: Mapping[str, Any] = field(default_factory=dict)
-    ignore_malformed: bool = False  # of the whole index, where a field does not say
+    settings: Mapping[str, Any] = field(default_factory=dict)  # as they were given
+
+    @cached_property
+    def ignore_malformed(self) -> bool:
+        """Whether values that do not fit are left out of fields that do not say, and documents stored."""
+        told: Any = flatten(self.settings)
+        found = told.get("index.mapping.ignore_malformed", told.get("mapping.ignore_malformed", False))
+        return str(found).lower() == "true"
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:
         """The fields that it names: leaves, aliases, and those of several on one value."""
-        return {name: made for name, about in self._leaves() for made in (_field(name, about, self),)}
+        return {name: made for name, about in self.leaves() for made in (_field(name, about, self),)}
 
-    def _leaves(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def leaves(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield the fields that it names, each as it is told to clients, with `path` where it shares values."""
         yield from _leaves(self.body.get("properties", {}), "")
 
     @cached_property
@@ -94,7 +101,7 @@ class IndexMapping:
     @cached_property
     def by_rows(self) -> bool:
         """Whether documents have to be looked at one by one: for nulls that mean a value, say."""
-        return bool(self.prefixes) or any(
+        return bool(self.prefixes or self.own_columns) or any(
             f.mapped is not None and (f.mapped.null_value is not None or f.mapped.value is not None)
             for f in self.fields.values()
         )
@@ -133,6 +140,11 @@ class IndexMapping:
             if head in self.dynamic:
                 return self.dynamic[head]
         return "true"
+
+    @cached_property
+    def checks(self) -> dict[str, Any]:
+        """What those who hold documents against it remember of each name."""
+        return {}
 
     @cached_property
     def _refusals(self) -> dict[str, str]:
@@ -205,10 +217,14 @@ def _shares_column(one: Field, of: Field | None) -> bool:
 # ---- reading
 
 
-def read_mapping(body: Any, *, ignore_malformed: bool = False) -> IndexMapping:
-    """Return a mapping as a client writes it. Raises MappingError."""
+def read_mapping(body: Any, settings: Any = None, *, complete: bool = True) -> IndexMapping:
+    """Return a mapping as a client writes it, with its index's settings. Raises MappingError.
+
+    One that is not `complete` becomes part of another: what aliases refer to may be there.
+    """
+    given = settings if isinstance(settings, Mapping) else {}
     if body is None:
-        return IndexMapping({}, ignore_malformed)
+        return IndexMapping({}, given)
     if not isinstance(body, Mapping):
         raise MappingError("Failed to parse mapping: a mapping is an object")
     wrapped = body.get("_doc")
@@ -219,9 +235,10 @@ def read_mapping(body: Any, *, ignore_malformed: bool = False) -> IndexMapping:
     properties = body.get("properties")
     if properties is not None:
         found["properties"] = _properties(properties, "", 0)
-    mapping = IndexMapping(found, ignore_malformed)
-    _check_paths(mapping)
-    if len(mapping.fields) > _MOST:
+    mapping = IndexMapping(found, given)
+    if complete:
+        check_paths(mapping)
+    if complete and len(mapping.fields) > _MOST:
         raise conflict(f"Limit of total fields [{_MOST}] has been exceeded")
     return mapping
 
@@ -299,8 +316,9 @@ def _dynamic(about: Mapping[str, Any]) -> str:
     return str(told).lower()
 
 
-def _check_paths(mapping: IndexMapping) -> None:
-    for name, about in mapping._leaves():
+def check_paths(mapping: IndexMapping) -> None:
+    """Raise MappingError for an alias that refers to nothing."""
+    for name, about in mapping.leaves():
         if about.get("type") != "alias":
             continue
         path = about["path"]
@@ -341,7 +359,7 @@ def _field(name: str, about: Mapping[str, Any], mapping: IndexMapping) -> Field:
     ecs = default_schema().find(name)
     many = ecs is not None and ecs.many
     if kind == "alias":
-        leaves = dict(mapping._leaves())
+        leaves = dict(mapping.leaves())
         target = leaves.get(str(path))
         found = _field(str(path), target, mapping) if target else default_schema().find(str(path))
         family = found.type if found is not None else FieldType.KEYWORD
@@ -386,9 +404,7 @@ def merged(old: IndexMapping, new: IndexMapping, *, overlaid: bool = False) -> I
         properties[name] = about if known is None else _merged_field(known, about, name, overlaid=overlaid)
     if properties:
         body["properties"] = properties
-    found = IndexMapping(body, new.ignore_malformed or old.ignore_malformed)
-    _check_paths(found)
-    return found
+    return IndexMapping(body, {**old.settings, **new.settings})
 
 
 def _merged_field(old: Mapping[str, Any], new: Mapping[str, Any], path: str, *, overlaid: bool) -> dict[str, Any]:
@@ -467,6 +483,11 @@ def mapped_values(document: Mapping[str, Any], mapping: IndexMapping) -> dict[st
     for known in fields:
         if known.mapped is not None and known.mapped.value is not None:
             flat[known.name] = known.mapped.value
+    for known in mapping.own_columns:
+        assert known.mapped is not None
+        source = known.mapped.path or ""
+        if known.name not in flat and flat.get(source) is not None:
+            flat[known.name] = flat[source]
     for root in mapping.prefixes:
         below = [value for name, value in flat.items() if name.startswith(f"{root}.")]
         if below:

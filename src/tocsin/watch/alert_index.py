@@ -7,12 +7,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from sqlalchemy import select
 
-from tocsin.ecs import Field, FieldType, Schema, default_schema
+from tocsin.ecs import Field, FieldType, Schema
 from tocsin.store.events import ID, Document, EventStore, IndexInfo, Outcome, Scan, SetAside, StoredBatch
 from tocsin.store.lake.fields import IndexFields
 from tocsin.store.lake.fresh import FreshIndex
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.reading import read_table
+from tocsin.store.mappings import IndexMapping
 from tocsin.store.patterns import takes
 from tocsin.store.records.alerts import find_alerts
 from tocsin.store.records.database import Records
@@ -122,11 +123,24 @@ class StoreWithAlerts:
         found = {name: dict(kinds) for name, kinds in self.events.fields(patterns).items()}
         if wants_alerts(patterns):
             fields = self.alerts.fields
-            for name in list(fields.seen):
-                known = default_schema().find(name)
-                kind = known.type if known else fields.dynamic[name]
-                found.setdefault(name, {}).setdefault(kind, []).append(ALERTS_INDEX)
+            for name, known in fields.all().items():
+                found.setdefault(name, {}).setdefault(known.type, []).append(ALERTS_INDEX)
         return found
+
+    def index_fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[str, Field]]:
+        """Return the fields of each index; see EventStore."""
+        found = dict(self.events.index_fields(patterns))
+        if wants_alerts(patterns):
+            found[ALERTS_INDEX] = self.alerts.fields.all()
+        return found
+
+    def mapping(self, index: str) -> IndexMapping:
+        """Return the mapping of an index; see EventStore."""
+        return self.events.mapping(index)
+
+    def begin(self, index: str, mapping: IndexMapping) -> None:
+        """Let an index have a mapping from now on; see EventStore."""
+        self.events.begin(index, mapping)
 
     def set_aside(self) -> list[SetAside]:
         """Return what is damaged and left out; see EventStore."""

@@ -11,15 +11,12 @@ from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
-from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.body import body_of, read_json
-from tocsin.api.elasticsearch.searching import flag, is_cut, patterns_of, searched
+from tocsin.api.answers import ApiError, answer
+from tocsin.api.elasticsearch.searching import is_cut, patterns_of
 from tocsin.api.security import allow
-from tocsin.ecs import FieldType
 from tocsin.search.errors import NoSuchIndexError
-from tocsin.search.selection import Clock, known_patterns
+from tocsin.search.selection import known_patterns
 from tocsin.store.events import EventStore
-from tocsin.store.patterns import matching
 from tocsin.store.records.access import Scope
 
 router = APIRouter(tags=["search"], dependencies=[Depends(allow(Scope.READ))])
@@ -73,85 +70,6 @@ async def _one(request: Request, index: str, id_: str) -> dict[str, Any]:
 # ---- fields and indices
 
 _UNITS = ("b", "kb", "mb", "gb", "tb")
-_TYPES = {
-    FieldType.KEYWORD: "keyword",
-    FieldType.LONG: "long",
-    FieldType.DOUBLE: "double",
-    FieldType.BOOLEAN: "boolean",
-    FieldType.DATE: "date",
-    FieldType.IP: "ip",
-}
-
-
-@router.post("/_field_caps", openapi_extra=body_of(fields="array"))
-@router.get("/_field_caps")
-async def all_field_caps(request: Request) -> Response:
-    """Tell the fields of every index."""
-    return await _field_caps(request, "*")
-
-
-@router.post("/{index}/_field_caps", openapi_extra=body_of(fields="array"))
-@router.get("/{index}/_field_caps")
-async def field_caps(request: Request, index: str) -> Response:
-    """Tell the fields of indices, and what can be done with them."""
-    return await _field_caps(request, index)
-
-
-async def _field_caps(request: Request, index: str) -> Response:
-    body = await read_json(request)
-    wanted = body.get("fields") or request.query_params.get("fields", "*").split(",")
-    wanted = [wanted] if isinstance(wanted, str) else wanted
-    if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
-        raise bad_request("[fields] is a list of names")
-
-    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
-        known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
-        present = store.fields(known)
-        names = matching(wanted, present)
-        fields: dict[str, Any] = {}
-        for name in names:
-            kinds = present[name]
-            for kind, indices in kinds.items():
-                about: dict[str, Any] = {
-                    "type": _TYPES.get(kind, "keyword"), "metadata_field": False, "searchable": True,
-                    "aggregatable": True,
-                }  # fmt: skip
-                if len(kinds) > 1:
-                    about["indices"] = indices
-                fields.setdefault(name, {})[about["type"]] = about
-            for parent in _parents(name):
-                about = {"type": "object", "metadata_field": False, "searchable": False, "aggregatable": False}
-                fields.setdefault(parent, {"object": about})
-        return {"indices": [info.name for info in store.indices(known)], "fields": fields}
-
-    return answer(request, await searched(request, work))
-
-
-def _parents(name: str) -> list[str]:
-    parts = name.split(".")
-    return [".".join(parts[:length]) for length in range(1, len(parts))]
-
-
-@router.get("/{index}/_mapping")
-async def mapping(request: Request, index: str) -> Response:
-    """Tell the types of the fields of each index."""
-
-    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
-        known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
-        mappings: dict[str, Any] = {info.name: {} for info in store.indices(known)}
-        for name, kinds in store.fields(known).items():
-            for kind, indices in kinds.items():
-                for one in indices:
-                    _plant(mappings[one], name.split("."), _TYPES.get(kind, "keyword"))
-        return {name: {"mappings": {"properties": tree}} for name, tree in mappings.items()}
-
-    return answer(request, await searched(request, work))
-
-
-def _plant(tree: dict[str, Any], path: list[str], kind: str) -> None:
-    for part in path[:-1]:
-        tree = tree.setdefault(part, {}).setdefault("properties", {})
-    tree.setdefault(path[-1], {})["type"] = kind
 
 
 @router.get("/_cat/indices")

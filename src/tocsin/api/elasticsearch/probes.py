@@ -1,7 +1,7 @@
 """What shippers ask before they send: is this Elasticsearch, may they use it, are their templates there?
 
-Templates, pipelines and policies are kept and given back, and have no effect: indices begin by themselves, raw
-records are normalised on the way in, and events leave by the service's own settings.
+Index templates give the indices that begin their mappings. Pipelines and policies are kept and given back, and
+have no effect: raw records are normalised on the way in, and events leave by the service's own settings.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from tocsin.api.answers import ApiError, answer
+from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import read_json
 from tocsin.api.security import allow
+from tocsin.store.mappings import MappingError
 from tocsin.store.patterns import name_error, takes
 from tocsin.store.records import access
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.models import ClientObject
+from tocsin.store.records.templates import KINDS, templates_in
+from tocsin.store.templates import check_template
 
 # The release whose interface this is. Shippers refuse to send to one that is older than themselves.
 VERSION = "9.4.0"
@@ -191,13 +194,20 @@ def _find(request: Request, kind: str, name: str) -> dict[str, Any]:
 
 def _put(request: Request, kind: str, name: str, body: dict[str, Any]) -> None:
     actor: Actor = request.state.actor
-    with request.app.state.service.records.transaction() as session:
+    service = request.app.state.service
+    with service.records.transaction() as session:
+        if kind in KINDS:
+            try:
+                check_template(kind, name, body, templates_in(session))
+            except MappingError as error:
+                raise bad_request(error.message, error.kind) from None
         known = session.get(ClientObject, (kind, name[:256]))
         if known is None:
             session.add(ClientObject(kind=kind, name=name[:256], body=body))
         else:
             known.body = body
         access.record(session, actor, "client_object.put", f"{kind}/{name}")
+    service.ingest.indices.changed()
 
 
 def _remove(request: Request, kind: str, name: str) -> None:
@@ -207,6 +217,7 @@ def _remove(request: Request, kind: str, name: str) -> None:
             raise ApiError(404, "resource_not_found_exception", f"{kind.strip('_')} [{name}] is missing")
         session.delete(known)
         access.record(session, request.state.actor, "client_object.remove", f"{kind}/{name}")
+    request.app.state.service.ingest.indices.changed()
 
 
 # ---- indices and data streams, which begin with their first event
@@ -228,17 +239,10 @@ async def data_stream(request: Request, name: str) -> Response:
 
 @router.put("/_data_stream/{name}", dependencies=[Depends(allow(Scope.INGEST))])
 async def make_data_stream(request: Request, name: str) -> Response:
-    """Acknowledge a data stream: it begins with its first event."""
+    """Make a data stream, with the mapping that templates give it."""
     _check_name(name)
+    await run_in_threadpool(request.app.state.service.ingest.indices.mapping, name)
     return answer(request, {"acknowledged": True})
-
-
-@router.put("/{index}", dependencies=[Depends(allow(Scope.INGEST))])
-async def make_index(request: Request, index: str) -> Response:
-    """Acknowledge an index: it begins with its first event."""
-    _check_name(index)
-    await read_json(request)
-    return answer(request, {"acknowledged": True, "shards_acknowledged": True, "index": index})
 
 
 @router.head("/{index}")

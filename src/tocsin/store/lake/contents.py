@@ -7,11 +7,13 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tocsin.store.events import Scan, SetAside
-from tocsin.store.lake.folders import UnknownFolderError, folder_of, index_in
+from tocsin.store.lake.folders import UnknownFolderError, folder_of, index_in, named
 from tocsin.store.lake.fresh import FreshIndex, Generation
+from tocsin.store.lake.index_mappings import IndexMappings
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.table import IndexTable, StoredFile
 from tocsin.store.patterns import matching
@@ -47,15 +49,25 @@ class IndexSnapshot:
     fresh: list[tuple[FreshIndex, int]]
 
 
+def _index_of(path: Path) -> str:
+    """Return the index that a damaged file describes, by the file's name."""
+    return named(path.stem) or path.stem
+
+
 class Contents:
     """Tables and generations. Whoever changes both, or needs both as of one moment, holds `lock`."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.lock = folder, threading.RLock()
+    def __init__(self, folder: Path, mappings: IndexMappings) -> None:
+        self.folder, self.lock, self.mappings = folder, threading.RLock(), mappings
         self.tables: dict[str, IndexTable] = {}
         self.set_aside: dict[str, SetAside] = {}  # by index, or by the path of what is no whole index
         for path in sorted(folder.iterdir()):
             self._open(path)
+        for path, reason in mappings.damaged.items():
+            self.put_aside(_index_of(path), f"its mapping {path.name} cannot be read: {reason}")
+        for name in mappings.names():
+            if name not in self.set_aside:
+                self.table(name)
         self.old: list[Generation] = []  # on their way into tables, the oldest first
         self.current = Generation(0)  # which the journal is written for
         self.problem: str | None = None  # why events do not get into tables
@@ -67,11 +79,14 @@ class Contents:
             if index in self.tables:
                 raise UnknownFolderError(f"events/{self.tables[index].path.name} holds {index} too")
             name = index
-            self.tables[index] = IndexTable(index, path)
+            self.tables[index] = self._opened(index, path)
         except _NO_DAMAGE:
             raise
         except BaseException as error:  # delta-rs panics, and its panics are no Exceptions
             self.put_aside(name, error)
+
+    def _opened(self, index: str, path: Path) -> IndexTable:
+        return IndexTable(index, path, partial(self.mappings.find, index))
 
     def put_aside(self, name: str, error: BaseException | str) -> None:
         """Leave an index, a file of one or something else out from now on, and say so once."""
@@ -99,7 +114,7 @@ class Contents:
         """Return the table of an index that is not set aside, beginning one if need be."""
         with self.lock:
             if name not in self.tables:
-                self.tables[name] = IndexTable(name, folder_of(self.folder, name))
+                self.tables[name] = self._opened(name, folder_of(self.folder, name))
             return self.tables[name]
 
     def remember(self, generation: Generation, entries: Sequence[Entry]) -> None:

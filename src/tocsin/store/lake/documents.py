@@ -11,8 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
-from tocsin.sources.batch import flatten
+from tocsin.ecs import TIMESTAMP, Field, FieldType
 from tocsin.store.events import ARRIVED, ID
 from tocsin.store.lake.fields import (
     HOST,
@@ -28,6 +27,7 @@ from tocsin.store.lake.fields import (
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.layout import MOMENT, fitted
 from tocsin.store.lake.values import columns_of
+from tocsin.store.mappings import mapped_values
 
 _CHUNK = 2048  # documents that are read one by one when one of them is laid out like no other
 _SAMPLE = 64
@@ -54,6 +54,8 @@ def _parts(entries: Sequence[Entry], fields: IndexFields) -> Iterator[pa.Table]:
 
 def _by_columns(entries: Sequence[Entry], fields: IndexFields) -> pa.Table | None:
     """Return documents as a table, None when one is not laid out as those were that the index had."""
+    if fields.mapping_of().by_rows:
+        return None
     found = fields.layout.read([entry.source for entry in entries])
     if found is None:
         return None
@@ -76,10 +78,11 @@ def _by_columns(entries: Sequence[Entry], fields: IndexFields) -> pa.Table | Non
 
 def _one_by_one(entries: Sequence[Entry], fields: IndexFields) -> pa.Table:
     cells: dict[str, tuple[list[int], list[Any]]] = {}
+    mapping = fields.mapping_of()
     for row, entry in enumerate(entries):
         document = orjson.loads(entry.source)
         fields.layout.learn(document)
-        for name, value in flatten(document).items():
+        for name, value in mapped_values(document, mapping).items():
             cell = cells.get(name)
             if cell is None:
                 cell = cells[name] = ([], [])
@@ -113,7 +116,9 @@ class _Table:
 
     def note(self, rows: Iterable[int], name: str) -> None:
         """Note that some rows have a field that cannot be searched for."""
-        known = default_schema().find(name)
+        known = self.fields.known(name)
+        if self.fields.is_unsearched(name):
+            return
         if name in NOT_INDEXED or (known is not None and known.type is FieldType.OBJECT):
             return
         for row in rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
 from tocsin.store.events import ARRIVED, ID
 from tocsin.store.lake.layout import MOMENT, Layout
+from tocsin.store.mappings import NO_MAPPING, IndexMapping
 
 SOURCE, IGNORED, DAY, SLICE = "_source", "_ignored", "_day", "_slice"
 USER, HOST = "_user", "_host"  # what tables are ordered by; delta-rs cannot order by a name with a dot
@@ -29,6 +30,7 @@ NOT_INDEXED = frozenset({"event.original"})  # the schema has it to be kept, not
 PHYSICAL = {
     FieldType.KEYWORD: pa.string(),
     FieldType.IP: pa.string(),
+    FieldType.VERSION: pa.string(),
     FieldType.LONG: pa.int64(),
     FieldType.DOUBLE: pa.float64(),
     FieldType.BOOLEAN: pa.bool_(),
@@ -53,17 +55,25 @@ def column_name(field_name: str) -> str:
 
 @dataclass
 class IndexFields:
-    """The fields of one index that the schema does not know, by name, as their first values made them."""
+    """The fields of one index, as its events have them.
+
+    `seen` are all of them; `dynamic` are the types of those that neither the index's mapping nor the schema knows,
+    as their first values made them.
+    """
 
     dynamic: dict[str, FieldType] = field(default_factory=dict)
     seen: set[str] = field(default_factory=lambda: {TIMESTAMP, INGESTED})
     layout: Layout = field(default_factory=Layout)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    mapping_of: Callable[[], IndexMapping] = lambda: NO_MAPPING
+    _all: tuple[tuple[IndexMapping, int], dict[str, Field]] | None = None
     _cases: dict[str, str] = field(default_factory=dict)
 
     def type_of(self, name: str, first: Callable[[], Any]) -> Field | None:
         """Return a field, if need be made by its first value; None when it cannot be searched for."""
-        known = default_schema().find(name)
+        known = self.known(name)
+        if self.is_unsearched(name):
+            return None
         kind = known.type if known else self.dynamic.get(name)
         if name not in self.seen:
             usable = (
@@ -82,6 +92,32 @@ class IndexFields:
             if known is None:
                 self.dynamic[name] = kind
         return known or Field(name, self.dynamic[name])
+
+    def known(self, name: str) -> Field | None:
+        """Return a field that the index's mapping or the schema knows."""
+        return self.mapping_of().find(name) or default_schema().find(name)
+
+    def is_unsearched(self, name: str) -> bool:
+        """Tell whether the index's mapping says that a field is kept in the documents alone."""
+        mapping = self.mapping_of()
+        if not mapping.body:
+            return False
+        mapped = mapping.find(name)
+        if mapped is not None and mapped.mapped is not None:
+            return mapped.mapped.type == "alias"
+        return mapping.dynamic_of(name) in ("false", "disabled") and name != TIMESTAMP
+
+    def all(self) -> Mapping[str, Field]:
+        """Return every field that events have or that the mapping names, as the index has it."""
+        mapping = self.mapping_of()
+        state = mapping, len(self.seen)
+        if self._all is None or self._all[0] != state:
+            found = dict(mapping.fields)
+            for name in list(self.seen):
+                if name not in found:
+                    found[name] = self.known(name) or Field(name, self.dynamic[name])
+            self._all = state, found
+        return self._all[1]
 
     def learn(self, schema: pa.Schema) -> None:
         """Take over the fields of a table that was written before."""

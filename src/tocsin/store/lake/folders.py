@@ -106,6 +106,14 @@ def _labelled(path: Path) -> str | None:
     return index if isinstance(index, str) else None
 
 
+def named(name: str) -> str | None:
+    """Return the index that a safe name stands for, None for one that does not tell."""
+    try:
+        return _named(name)
+    except UnknownFolderError:
+        return None
+
+
 def _named(folder: str) -> str:
     """Return the index that a safe name stands for. Raises UnknownFolderError for one that does not tell."""
     try:

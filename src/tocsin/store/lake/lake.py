@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from filelock import FileLock, Timeout
 
-from tocsin.ecs import Field, FieldType, Schema, default_schema
+from tocsin.ecs import Field, FieldType, Schema
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import (
     ARRIVED,
@@ -32,15 +32,20 @@ from tocsin.store.lake.committer import Committer, Request
 from tocsin.store.lake.contents import Contents, IndexSnapshot, LakeSettings
 from tocsin.store.lake.fields import IndexFields
 from tocsin.store.lake.ids import ChosenIds, Key, Maker, content_of, key_of
+from tocsin.store.lake.index_mappings import IndexMappings
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.keeper import Keeper
 from tocsin.store.lake.ordering import OrderingProcess
 from tocsin.store.lake.reading import read_file, read_table
 from tocsin.store.lake.settler import Settler
 from tocsin.store.lake.table import IndexTable, StoredFile, rows_of
+from tocsin.store.lake.views import physical, shown
+from tocsin.store.mappings import IndexMapping
 from tocsin.store.patterns import matching
+from tocsin.store.schemas import common_schema, fields_by_type
 
 __all__ = ["LakeSettings", "LakeStore"]
+_SCHEMAS = 64  # of patterns, that are kept
 _READERS = 3  # files of a scan that are read ahead
 
 
@@ -51,7 +56,10 @@ class LakeStore:
     """
 
     def __init__(
-        self, folder: Path, settings: LakeSettings | None = None, clock: ArrivalClock | None = None
+        self,
+        folder: Path,
+        settings: LakeSettings | None = None,
+        clock: ArrivalClock | None = None,
     ) -> None:
         self.settings = settings or LakeSettings()
         self.clock = clock or ArrivalClock()
@@ -68,7 +76,9 @@ class LakeStore:
             raise StoreError(
                 f"{folder} is in use by another tocsin", hint="stop that one, or give this one its own --data"
             ) from None
-        self.contents = Contents(events)
+        self._mappings = IndexMappings(folder / "mappings")
+        self._schemas: dict[tuple[str, ...], tuple[object, Schema]] = {}
+        self.contents = Contents(events, self._mappings)
         self._ids, self._maker = ChosenIds(folder / "ids", self.contents.put_aside), Maker()
         self._journal = journal
         self._state = self._compare_with_last_stop()
@@ -231,21 +241,34 @@ class LakeStore:
         return sorted(self.contents.tables)
 
     def schema(self, patterns: Sequence[str] = ("*",)) -> Schema:
-        """Return the known fields and those that events brought along; see EventStore."""
-        brought: dict[str, FieldType] = {}
-        for _, fields in self._fields(patterns):
-            brought.update(fields.dynamic)
-        return default_schema().extended(Field(name, kind) for name, kind in brought.items())
+        """Return the known fields, those of mappings and those that events brought along; see EventStore."""
+        indices = list(self._fields(patterns))
+        state = tuple((name, id(fields.mapping_of()), len(fields.seen)) for name, fields in indices)
+        kept = self._schemas.get(tuple(patterns))
+        if kept is None or kept[0] != state:
+            kept = state, common_schema(indices)
+            if len(self._schemas) > _SCHEMAS:
+                self._schemas.clear()
+            self._schemas[tuple(patterns)] = kept
+        return kept[1]
+
+    def index_fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[str, Field]]:
+        """Return the fields of each index; see EventStore."""
+        return {name: fields.all() for name, fields in self._fields(patterns)}
 
     def fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[FieldType, list[str]]]:
-        """Return the fields that events have; see EventStore."""
-        found: dict[str, dict[FieldType, list[str]]] = {}
-        for index, fields in self._fields(patterns):
-            for name in list(fields.seen):
-                known = default_schema().find(name)
-                kind = known.type if known else fields.dynamic[name]
-                found.setdefault(name, {}).setdefault(kind, []).append(index)
-        return found
+        """Return the fields that events may have; see EventStore."""
+        return fields_by_type(self.index_fields(patterns))
+
+    def mapping(self, index: str) -> IndexMapping:
+        """Return the mapping of an index; see EventStore."""
+        return self._mappings.find(index)
+
+    def begin(self, index: str, mapping: IndexMapping) -> None:
+        """Let an index have a mapping from now on, and be there if it is not; see EventStore."""
+        self._mappings.keep(index, mapping)
+        if index not in self.contents.set_aside:
+            self.contents.table(index)
 
     def _fields(self, patterns: Sequence[str]) -> Iterator[tuple[str, IndexFields]]:
         """Yield the fields of each index, those of its newest events included."""
@@ -262,19 +285,23 @@ class LakeStore:
             for table, file in files:
                 yield from self._read_file(table, file, scan)
         for index in found:
+            mapping = index.table.fields.mapping_of()
+            asked = physical(scan, mapping)
             for events, rows in index.fresh:
                 left = rows
                 for part in events.tables(rows):
                     if left > 0:  # what came since the snapshot is left out
                         wanted = _arrived_within(part.slice(0, left), scan)
                         if wanted.num_rows:
-                            yield read_table(index.table.name, wanted, scan.fields)
+                            yield shown(read_table(index.table.name, wanted, asked.fields), scan, mapping)
                     left -= part.num_rows
 
     def _read_file(self, table: IndexTable, file: StoredFile, scan: Scan) -> Iterator[StoredBatch]:
         """Yield the events of a file; one that is damaged is set aside."""
         try:
-            yield from read_file(table.name, table.path / file.path, scan)
+            mapping = table.fields.mapping_of()
+            for batch in read_file(table.name, table.path / file.path, physical(scan, mapping)):
+                yield shown(batch, scan, mapping)
         except (OSError, pa.ArrowException, ValueError) as error:
             if file not in table.files:  # it was written anew, and removed, since the search began
                 raise

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tocsin.date_formats import DEFAULT
 from tocsin.ecs import Field, FieldType
 from tocsin.sources.json_columns import at, parse_lines, plant, schema_of, type_of
 
@@ -95,6 +96,7 @@ MOMENT = pa.timestamp("us", "UTC")  # as Delta has moments
 _AS_THEY_ARE = {
     (pa.string(), FieldType.KEYWORD),
     (pa.string(), FieldType.IP),
+    (pa.string(), FieldType.VERSION),
     (pa.int64(), FieldType.LONG),
     (pa.float64(), FieldType.DOUBLE),
     (pa.bool_(), FieldType.BOOLEAN),
@@ -108,7 +110,7 @@ _CASTS = {
 def fitted(known: Field, array: pa.Array) -> pa.Array | None:
     """Return an array as the column of a field; None when that takes a look at each value."""
     listed = pa.types.is_list(array.type)
-    if listed and not known.many:
+    if (listed and not known.many) or _has_own_dates(known):
         return None
     kind = (array.type.value_type if listed else array.type, known.type)
     if listed:
@@ -122,6 +124,14 @@ def fitted(known: Field, array: pa.Array) -> pa.Array | None:
     elif kind not in _AS_THEY_ARE:
         return None
     return wrapped(array) if known.many else array
+
+
+def _has_own_dates(known: Field) -> bool:
+    """Tell whether a field's dates are not what Arrow reads as moments."""
+    mapped = known.mapped
+    if known.type is not FieldType.DATE or mapped is None:
+        return False
+    return (mapped.type, mapped.format) != ("date", DEFAULT)
 
 
 def wrapped(array: pa.Array) -> pa.Array:

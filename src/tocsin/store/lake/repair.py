@@ -23,6 +23,7 @@ from tocsin.store.lake.documents import to_table
 from tocsin.store.lake.fields import SOURCE
 from tocsin.store.lake.folders import UnknownFolderError, index_in
 from tocsin.store.lake.ids import content_of, key_of, time_in, write_run
+from tocsin.store.lake.index_mappings import IndexMappings
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 from tocsin.store.lake.lifted import restore
 from tocsin.store.lake.table import IndexTable
@@ -123,7 +124,8 @@ def _rebuild(folder: Path, index: str, moved: Path, tell: Told) -> None:
     old = next(path for found, path in _folders(folder) if found == index)
     waiting = [entry for entry in _journalled(folder) if entry.index == index]
     segment = max(journal.segments(folder / "journal"), default=0)
-    new = IndexTable(index, folder / "rebuilding")
+    mapping = IndexMappings(folder / "mappings").find(index)
+    new = IndexTable(index, folder / "rebuilding", lambda: mapping)
     shutil.rmtree(new.path, ignore_errors=True)
     missing = {entry.id: entry for entry in waiting}
     events = lost = 0

@@ -24,6 +24,7 @@ from tocsin.store.lake.fields import DAY, HOST, SLICE, SOURCE, USER, IndexFields
 from tocsin.store.lake.folders import label
 from tocsin.store.lake.journal import sync
 from tocsin.store.lake.slices import QUICK, Slice
+from tocsin.store.mappings import NO_MAPPING, IndexMapping
 
 SLICE_ROWS = 1 << 18  # events in a full slice
 FULL_OF_FILES = 48  # files of a slice that is not full yet, at which they become one all the same
@@ -73,8 +74,8 @@ class Version:
 class IndexTable:
     """The table of one index. One thread appends, one maintains, any may read `files`."""
 
-    def __init__(self, name: str, path: Path) -> None:
-        self.name, self.path, self.fields = name, path, IndexFields()
+    def __init__(self, name: str, path: Path, mapping_of: Callable[[], IndexMapping] = lambda: NO_MAPPING) -> None:
+        self.name, self.path, self.fields = name, path, IndexFields(mapping_of=mapping_of)
         self.files: tuple[StoredFile, ...] = ()
         self.segment = -1  # of the journal, up to which its events are here
         self._synced: set[str] = set()

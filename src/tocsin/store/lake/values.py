@@ -13,7 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from tocsin.ecs import Field, FieldType, is_long
+from tocsin.date_formats import DEFAULT, DEFAULT_NANOSECONDS, nanoseconds_of
+from tocsin.ecs import TIMESTAMP, Field, FieldType, is_long
 from tocsin.eql.functions import to_string
 from tocsin.moments import read_moment
 from tocsin.store.lake.fields import MANY, PHYSICAL, column_name
@@ -26,15 +27,15 @@ Built = tuple[str, Sequence[int], pa.Array, Sequence[int]]
 
 def columns_of(known: Field, rows: list[int], values: list[Any]) -> Iterable[Built]:
     """Yield the columns of a field that has values in some rows."""
-    name, physical = column_name(known.name), PHYSICAL[known.type]
-    if not known.many and set(map(type, values)) == {_NATIVE.get(known.type)}:
+    name, physical = column_name(known.name), physical_of(known)
+    if not known.many and set(map(type, values)) == {_native(known)}:
         try:
             yield name, rows, pa.array(values, physical), ()
             return
         except (OverflowError, pa.ArrowInvalid):  # a whole number beyond 64 bits: each by itself
             pass
     given = [_flat(value) if isinstance(value, list) else [value] for value in values]
-    convert = _CONVERT[known.type]
+    convert = converter(known)
     lists = [[fit for item in items if (fit := convert(item)) is not None] for items in given]
     bad = [row for row, items, fits in zip(rows, given, lists, strict=True) if len(fits) < len(items)]
     if known.many:
@@ -44,6 +45,42 @@ def columns_of(known: Field, rows: list[int], values: list[Any]) -> Iterable[Bui
     several = [(row, fits) for row, fits in zip(rows, lists, strict=True) if len(fits) > 1]
     yield name, [row for row, _ in one], pa.array([value for _, value in one], physical), bad
     yield name + MANY, [row for row, _ in several], pa.array([f for _, f in several], pa.list_(physical)), ()
+
+
+def _native(known: Field) -> type | None:
+    """Return the type of values that a column takes as they are."""
+    limited = known.mapped is not None and known.mapped.type in _LIMITS
+    return None if limited else _NATIVE.get(known.type)
+
+
+def physical_of(known: Field) -> pa.DataType:
+    """Return the type of a field's column; Delta has no nanoseconds, and so `date_nanos` lies in whole numbers."""
+    if known.mapped is not None and known.mapped.type == "date_nanos" and known.name != TIMESTAMP:
+        return pa.int64()
+    return PHYSICAL[known.type]
+
+
+def converter(known: Field) -> Callable[[Any], Any]:
+    """Return what gives the value of a field's column for one of a document, None for one that does not fit."""
+    mapped = known.mapped
+    if mapped is None:
+        return _CONVERT[known.type]
+    limits = _LIMITS.get(mapped.type)
+    if limits is not None:
+        return lambda value: found if (found := _long(value)) is not None and found in limits else None
+    if known.type is not FieldType.DATE:
+        return _CONVERT[known.type]
+    format, unit = mapped.format or DEFAULT, 1000 if physical_of(known) == PHYSICAL[FieldType.DATE] else 1
+    if format in (DEFAULT, DEFAULT_NANOSECONDS) and unit > 1:
+        return _date
+
+    def of_date(value: Any) -> int | None:
+        try:
+            return nanoseconds_of(value, format) // unit
+        except (TypeError, ValueError):
+            return None
+
+    return of_date
 
 
 def _flat(items: list[Any]) -> list[Any]:
@@ -115,14 +152,21 @@ def _far_date(value: Any) -> datetime | None:
 _CONVERT: Mapping[FieldType, Callable[[Any], Any]] = {
     FieldType.KEYWORD: _text,
     FieldType.IP: _text,
+    FieldType.VERSION: _text,
     FieldType.LONG: _long,
     FieldType.DOUBLE: _double,
     FieldType.BOOLEAN: _boolean,
     FieldType.DATE: _date,
 }
+_LIMITS: Mapping[str, range] = {
+    "byte": range(-128, 128),
+    "short": range(-32_768, 32_768),
+    "integer": range(-(1 << 31), 1 << 31),
+}
 _NATIVE: Mapping[FieldType, type] = {
     FieldType.KEYWORD: str,
     FieldType.IP: str,
+    FieldType.VERSION: str,
     FieldType.LONG: int,
     FieldType.DOUBLE: float,
     FieldType.BOOLEAN: bool,

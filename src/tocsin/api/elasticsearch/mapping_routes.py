@@ -1,0 +1,302 @@
+"""Indices as they are made, and the mappings of their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from tocsin.api.answers import ApiError, answer, bad_request
+from tocsin.api.body import body_of, read_json
+from tocsin.api.elasticsearch.searching import flag, patterns_of, searched
+from tocsin.api.security import allow
+from tocsin.api.service import Service
+from tocsin.ecs import Field, FieldType
+from tocsin.search.selection import Clock, known_patterns
+from tocsin.store.events import EventStore
+from tocsin.store.mappings import (
+    IndexMapping,
+    MappingError,
+    check_paths,
+    check_seen,
+    merged,
+    name_of_type,
+    read_mapping,
+)
+from tocsin.store.patterns import matching, name_error
+from tocsin.store.records import access
+from tocsin.store.records.access import Scope
+
+router = APIRouter(tags=["search"])
+_READ = [Depends(allow(Scope.READ))]
+_WRITE = [Depends(allow(Scope.INGEST))]
+_MAKES = body_of(mappings="object", settings="object", aliases="object")
+_MAPS = body_of(properties="object", dynamic="string")
+
+
+# ---- indices
+
+
+@router.put("/{index}", dependencies=_WRITE, openapi_extra=_MAKES)
+async def make_index(request: Request, index: str) -> Response:
+    """Make an index with a mapping: that of templates that fit, and what is given beyond."""
+    wrong = name_error(index)
+    if wrong:
+        raise ApiError(400, "invalid_index_name_exception", f"Invalid index name [{index}], {wrong}")
+    body = await read_json(request)
+    unknown = sorted(set(body) - {"mappings", "settings", "aliases"})
+    if unknown:
+        raise bad_request(f"unknown key [{unknown[0]}] for create index", "parse_exception")
+    await run_in_threadpool(_make, request, index, body)
+    return answer(request, {"acknowledged": True, "shards_acknowledged": True, "index": index})
+
+
+def _make(request: Request, index: str, body: Mapping[str, Any]) -> None:
+    service: Service = request.app.state.service
+    if index in service.store.names():
+        raise bad_request(f"index [{index}/{index}] already exists", "resource_already_exists_exception")
+    try:
+        given = read_mapping(body.get("mappings"), body.get("settings"), complete=False)
+        mapping = merged(service.ingest.indices.planned(index), given, overlaid=True)
+        check_paths(mapping)
+    except MappingError as error:
+        raise bad_request(error.message, error.kind) from None
+    service.store.begin(index, mapping)
+    _record(request, "index.make", index)
+
+
+@router.get("/{index}/_settings", dependencies=_READ)
+async def settings_of(request: Request, index: str) -> Response:
+    """Tell the settings of indices: those that were given, without effect but for `mapping.ignore_malformed`."""
+
+    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
+        known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
+        return {
+            info.name: {"settings": {"index": _settings(store.mapping(info.name), info.name)}}
+            for info in store.indices(known)
+        }
+
+    return answer(request, await searched(request, work))
+
+
+def _settings(mapping: IndexMapping, name: str) -> dict[str, Any]:
+    given = mapping.settings.get("index")
+    own = {"provided_name": name, "uuid": name, "number_of_shards": "1", "number_of_replicas": "0"}
+    others = {key.removeprefix("index."): value for key, value in mapping.settings.items() if key != "index"}
+    return {**own, **others, **(given if isinstance(given, dict) else {})}
+
+
+# ---- mappings
+
+
+@router.put("/{index}/_mapping", dependencies=_WRITE, openapi_extra=_MAPS)
+@router.post("/{index}/_mapping", dependencies=_WRITE, openapi_extra=_MAPS)
+async def put_mapping(request: Request, index: str) -> Response:
+    """Add fields to the mappings of indices."""
+    body = await read_json(request)
+    await run_in_threadpool(_put, request, patterns_of(index), body)
+    return answer(request, {"acknowledged": True})
+
+
+def _put(request: Request, patterns: list[str], body: Mapping[str, Any]) -> None:
+    store: EventStore = request.app.state.service.store
+    names = matching(patterns, store.names())
+    missing = [p for p in patterns if "*" not in p and p != "_all" and p not in names]
+    if missing or not names:
+        name = (missing or patterns)[0]
+        raise ApiError(404, "index_not_found_exception", f"no such index [{name}]")
+    changed: dict[str, IndexMapping] = {}
+    try:
+        given = read_mapping(body, complete=False)
+        for name in names:
+            old = store.mapping(name)
+            new = merged(old, given)
+            check_paths(new)
+            check_seen(new, old, store.index_fields([name]).get(name, {}))
+            changed[name] = new
+    except MappingError as error:
+        raise bad_request(error.message, error.kind) from None
+    for name, mapping in changed.items():
+        store.begin(name, mapping)
+        _record(request, "mapping.put", name)
+
+
+def _record(request: Request, action: str, index: str) -> None:
+    service: Service = request.app.state.service
+    with service.records.transaction() as session:
+        access.record(session, request.state.actor, action, index)
+
+
+@router.get("/_mapping", dependencies=_READ)
+async def all_mappings(request: Request) -> Response:
+    """Tell the mappings of every index."""
+    return await _told(request, "*")
+
+
+@router.get("/{index}/_mapping", dependencies=_READ)
+async def mapping(request: Request, index: str) -> Response:
+    """Tell the mappings of indices: what was given, and the fields that events brought along."""
+    return await _told(request, index)
+
+
+async def _told(request: Request, index: str) -> Response:
+    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
+        known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
+        found = _mappings(store, known)
+        return {info.name: {"mappings": found.get(info.name, {})} for info in store.indices(known)}
+
+    return answer(request, await searched(request, work))
+
+
+def _mappings(store: EventStore, patterns: list[str]) -> dict[str, dict[str, Any]]:
+    return {name: _whole(store.mapping(name), fields) for name, fields in store.index_fields(patterns).items()}
+
+
+def _whole(mapping: IndexMapping, fields: Mapping[str, Field]) -> dict[str, Any]:
+    """Return a mapping with the fields that events brought along."""
+    whole = deepcopy(dict(mapping.body))
+    tree = whole.setdefault("properties", {})
+    for name, known in fields.items():
+        if name in mapping.fields or mapping.find(name) is not None or known.type is FieldType.OBJECT:
+            continue
+        _plant(tree, name.split("."), name_of_type(known))
+    return whole
+
+
+def _plant(tree: dict[str, Any], path: list[str], kind: str) -> None:
+    for part in path[:-1]:
+        tree = tree.setdefault(part, {}).setdefault("properties", {})
+    tree.setdefault(path[-1], {})["type"] = kind
+
+
+@router.get("/_mapping/field/{fields}", dependencies=_READ)
+async def all_field_mappings(request: Request, fields: str) -> Response:
+    """Tell the mappings of some fields in every index."""
+    return await _field_mappings(request, "*", fields)
+
+
+@router.get("/{index}/_mapping/field/{fields}", dependencies=_READ)
+async def field_mappings(request: Request, index: str, fields: str) -> Response:
+    """Tell the mappings of some fields."""
+    return await _field_mappings(request, index, fields)
+
+
+async def _field_mappings(request: Request, index: str, fields: str) -> Response:
+    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
+        known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
+        told = {}
+        for name, there in store.index_fields(known).items():
+            mapping = store.mapping(name)
+            leaves = dict(mapping.leaves())
+            some = {}
+            for field in matching(fields.split(","), there):
+                about = {k: v for k, v in leaves.get(field, {}).items() if k != "path" or _is_alias(leaves[field])}
+                leaf = field.rpartition(".")[2]
+                shown = {**about, "type": name_of_type(there[field])}
+                some[field] = {"full_name": field, "mapping": {leaf: shown}}
+            told[name] = {"mappings": some}
+        return told
+
+    return answer(request, await searched(request, work))
+
+
+def _is_alias(about: Mapping[str, Any]) -> bool:
+    return about.get("type") == "alias"
+
+
+# ---- what can be done with fields
+
+# Types that clients are told by the name of their family, as `_field_caps` does.
+_FAMILIES = {
+    "wildcard": "keyword", "constant_keyword": "keyword", "counted_keyword": "keyword", "match_only_text": "text",
+    "pattern_text": "text", "annotated_text": "text", "search_as_you_type": "text",
+}  # fmt: skip
+
+
+@router.post("/_field_caps", dependencies=_READ, openapi_extra=body_of(fields="array"))
+@router.get("/_field_caps", dependencies=_READ)
+async def all_field_caps(request: Request) -> Response:
+    """Tell the fields of every index."""
+    return await _field_caps(request, "*")
+
+
+@router.post("/{index}/_field_caps", dependencies=_READ, openapi_extra=body_of(fields="array"))
+@router.get("/{index}/_field_caps", dependencies=_READ)
+async def field_caps(request: Request, index: str) -> Response:
+    """Tell the fields of indices, and what can be done with them."""
+    return await _field_caps(request, index)
+
+
+async def _field_caps(request: Request, index: str) -> Response:
+    body = await read_json(request)
+    wanted = body.get("fields") or request.query_params.get("fields", "*").split(",")
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
+        raise bad_request("[fields] is a list of names")
+
+    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
+        known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
+        kinds: dict[str, dict[str, list[str]]] = {}
+        for name, there in store.index_fields(known).items():
+            for field, about in there.items():
+                if about.type is not FieldType.OBJECT:
+                    kinds.setdefault(field, {}).setdefault(_family(about, there), []).append(name)
+        fields: dict[str, Any] = {}
+        for name in matching(wanted, kinds):
+            for kind, indices in kinds[name].items():
+                about_kind: dict[str, Any] = {
+                    "type": kind, "metadata_field": False, "searchable": True, "aggregatable": kind != "text",
+                }  # fmt: skip
+                if len(kinds[name]) > 1:
+                    about_kind["indices"] = indices
+                fields.setdefault(name, {})[kind] = about_kind
+            for parent in _parents(name):
+                if parent not in kinds:
+                    fields.setdefault(parent, {"object": dict(_OBJECT)})
+        return {"indices": [info.name for info in store.indices(known)], "fields": fields}
+
+    return answer(request, await searched(request, work))
+
+
+_OBJECT = {"type": "object", "metadata_field": False, "searchable": False, "aggregatable": False}
+
+
+def _family(known: Field, there: Mapping[str, Field]) -> str:
+    mapped = known.mapped
+    if mapped is not None and mapped.type == "alias":
+        target = there.get(mapped.path or "")
+        return known.type.value if target is None else _family(target, {})
+    kind = name_of_type(known)
+    return _FAMILIES.get(kind, kind)
+
+
+def _parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts))]
+
+
+# ---- all about an index; last, for its address would take those of others
+
+
+@router.get("/{index}", dependencies=_READ)
+async def index_of(request: Request, index: str) -> Response:
+    """Tell the mappings and settings of indices."""
+
+    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
+        known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
+        names = [info.name for info in store.indices(known)]
+        mappings = _mappings(store, known)
+        return {
+            name: {
+                "aliases": {},
+                "mappings": mappings.get(name, {}),
+                "settings": {"index": _settings(store.mapping(name), name)},
+            }
+            for name in names
+        }
+
+    return answer(request, await searched(request, work))

@@ -1,0 +1,60 @@
+"""Indices that begin: with the mapping that templates give them, or none."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from tocsin.store.events import EventStore
+from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError
+from tocsin.store.patterns import name_error
+from tocsin.store.templates import Templates, mapping_of_new
+
+log = logging.getLogger(__name__)
+
+
+class Indices:
+    """The indices of a store. `templates` reads those that there are now."""
+
+    def __init__(self, store: EventStore, templates: Callable[[], Templates] = dict) -> None:
+        self._store, self._read, self._lock = store, templates, threading.Lock()
+        self._templates: Templates | None = None
+        self._begun: set[str] = set()
+        self._without: set[str] = set()  # names of no index yet, for which no template has a mapping
+
+    def changed(self) -> None:
+        """Take note that templates have changed."""
+        with self._lock:
+            self._templates = None
+            self._without.clear()
+
+    def mapping(self, name: str) -> IndexMapping:
+        """Return the mapping of an index; one that is not there yet begins with what the templates say."""
+        if name not in self._begun and name not in self._without:
+            with self._lock:
+                self._begin(name)
+        return self._store.mapping(name)
+
+    def _begin(self, name: str) -> None:
+        if name_error(name):
+            return
+        if name in self._store.names():
+            self._begun.add(name)
+            return
+        mapping = self.planned(name)
+        if mapping == NO_MAPPING:
+            self._without.add(name)
+            return
+        self._store.begin(name, mapping)
+        self._begun.add(name)
+
+    def planned(self, name: str) -> IndexMapping:
+        """Return the mapping that the templates have for an index that is not there yet."""
+        if self._templates is None:
+            self._templates = self._read()
+        try:
+            return mapping_of_new(name, self._templates)
+        except MappingError as error:  # of a template that was kept before templates were checked
+            log.warning("the templates for %s do not fit together, and are not used: %s", name, error.message)
+            return NO_MAPPING

@@ -1,0 +1,21 @@
+"""Index templates that clients have set up, as records keep them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tocsin.store.records.models import ClientObject
+from tocsin.store.templates import COMPONENT_TEMPLATE, INDEX_TEMPLATE, LEGACY_TEMPLATE, Templates
+
+KINDS = (INDEX_TEMPLATE, COMPONENT_TEMPLATE, LEGACY_TEMPLATE)
+
+
+def templates_in(session: Session) -> Templates:
+    """Return the templates by kind and name."""
+    found: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
+    for one in session.scalars(select(ClientObject).where(ClientObject.kind.in_(KINDS))):
+        found[one.kind][one.name] = one.body
+    return found

@@ -1,0 +1,84 @@
+"""The schema of several indices: what a field is where their mappings and their events say different things."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+
+from tocsin.ecs import Field, FieldType, Schema, default_schema
+from tocsin.query_dsl.build import TEXT_TYPES
+from tocsin.store.mappings import IndexMapping
+
+_NUMBERS = frozenset({FieldType.LONG, FieldType.DOUBLE})
+
+
+class _Fields(Protocol):
+    """What is known of the fields of one index."""
+
+    @property
+    def dynamic(self) -> Mapping[str, FieldType]:
+        """The types of those that its events brought along."""
+
+    @property
+    def seen(self) -> set[str]:
+        """The names of those that its events have."""
+
+    @property
+    def mapping_of(self) -> Callable[[], IndexMapping]:
+        """What returns the index's mapping."""
+
+
+def common_schema(indices: Iterable[tuple[str, _Fields]]) -> Schema:
+    """Return the known fields with those of some indices.
+
+    A field that indices have in different types has that of ECS if one of them has it, `double` where all are
+    numbers, and is a text otherwise.
+    """
+    ecs = default_schema()
+    found: dict[str, list[Field]] = {}
+    prefixes: dict[str, Field] = {}
+    every = list(indices)
+    for _, fields in every:
+        mapping = fields.mapping_of()
+        prefixes.update(mapping.prefixes)
+        for name, known in mapping.fields.items():
+            found.setdefault(name, []).append(known)
+        for name, kind in list(fields.dynamic.items()):
+            if name not in mapping.fields:
+                found.setdefault(name, []).append(Field(name, kind))
+    for name, some in found.items():
+        default = ecs.find(name)
+        if default is not None and any(name in f.seen and name not in f.mapping_of().fields for _, f in every):
+            some.append(default)
+    schema = ecs.extended(_common(name, some) for name, some in found.items())
+    return Schema(schema.fields, {**schema.prefixes, **prefixes}) if prefixes else schema
+
+
+def fields_by_type(indices: Mapping[str, Mapping[str, Field]]) -> dict[str, dict[FieldType, list[str]]]:
+    """Return the fields of indices that can be searched for, with their types and, for each type, the indices."""
+    found: dict[str, dict[FieldType, list[str]]] = {}
+    for index, fields in indices.items():
+        for name, known in fields.items():
+            if known.type is not FieldType.OBJECT:
+                found.setdefault(name, {}).setdefault(known.type, []).append(index)
+    return found
+
+
+def _common(name: str, some: list[Field]) -> Field:
+    """Return one field for those of several indices."""
+    searched = [one for one in some if one.type is not FieldType.OBJECT] or some
+    families = {one.type for one in searched}
+    if len(families) == 1:
+        return min(searched, key=_plainness)
+    ecs = default_schema().find(name)
+    if ecs is not None and ecs.type in families:
+        return next((one for one in searched if one.type is ecs.type and _plainness(one) == 0), ecs)
+    kind = FieldType.DOUBLE if families <= _NUMBERS else FieldType.KEYWORD
+    return Field(name, kind, any(one.many for one in searched))
+
+
+def _plainness(one: Field) -> int:
+    """Put fields with a mapping first, and texts that are cut into words last."""
+    if one.mapped is None:
+        return 1
+    return 2 if one.mapped.type in TEXT_TYPES else 0

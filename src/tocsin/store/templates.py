@@ -1,0 +1,118 @@
+"""Index templates: which of them an index that begins takes, and the mapping that they make together.
+
+As in Elasticsearch the index template of the highest priority counts, with its component templates before it;
+where none fits, all legacy templates that do, in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError, check_paths, merged, read_mapping
+from tocsin.store.patterns import takes
+
+INDEX_TEMPLATE, COMPONENT_TEMPLATE, LEGACY_TEMPLATE = "_index_template", "_component_template", "_template"
+Templates = Mapping[str, Mapping[str, Mapping[str, Any]]]  # kind -> name -> as it was given
+
+_LENIENT = {"settings": {"index": {"mapping": {"ignore_malformed": True}}}}
+# Component templates that Elasticsearch brings along, as far as they matter here: those of events leave values
+# that do not fit out of fields, and store the documents.
+_BUILT_IN: Mapping[str, Mapping[str, Any]] = {
+    **{f"{kind}{mark}{what}": {}
+       for kind in ("logs", "metrics", "synthetics", "traces", "data-streams", "ecs", "otel")
+       for mark in ("@", "-") for what in ("mappings", "settings")},
+    "logs@settings": _LENIENT,
+    "logs-settings": _LENIENT,
+    "ecs@dynamic_templates": {},
+    "data-streams@lifecycle": {},
+    ".fleet_globals-1": {},
+    ".fleet_agent_id_verification-1": {},
+}  # fmt: skip
+
+
+class TemplateError(MappingError):
+    """An index template that cannot be."""
+
+
+def check_template(kind: str, name: str, body: Mapping[str, Any], known: Templates) -> None:
+    """Raise MappingError for a template that could not be taken by an index."""
+    if kind == COMPONENT_TEMPLATE:
+        _part(name, body.get("template"))
+        return
+    patterns = body.get("index_patterns")
+    listed = [patterns] if isinstance(patterns, str) else patterns
+    if not isinstance(listed, list) or not listed or not all(isinstance(one, str) and one for one in listed):
+        raise TemplateError(f"index_template [{name}] needs [index_patterns]", "x_content_parse_exception")
+    if kind == LEGACY_TEMPLATE:
+        _part(name, body)
+        return
+    missing = [
+        one
+        for one in _names(body.get("composed_of"))
+        if one not in known.get(COMPONENT_TEMPLATE, {})
+        and one not in _BUILT_IN
+        and "@custom" not in one
+        and one not in _names(body.get("ignore_missing_component_templates"))
+    ]
+    if missing:
+        raise TemplateError(
+            f"index_template [{name}] invalid, cause [index template [{name}] specifies component templates "
+            f"[{', '.join(missing)}] that do not exist]",
+            "invalid_index_template_exception",
+        )
+    _composed(name, body, known)
+
+
+def mapping_of_new(index: str, known: Templates) -> IndexMapping:
+    """Return the mapping that an index begins with, an empty one where no template fits it."""
+    fitting = [
+        (-_number(body.get("priority")), name)
+        for name, body in known.get(INDEX_TEMPLATE, {}).items()
+        if takes(_patterns(body), index)
+    ]
+    if fitting:
+        _, name = min(fitting)
+        return _composed(name, known[INDEX_TEMPLATE][name], known)
+    legacy = sorted(
+        (_number(body.get("order")), name)
+        for name, body in known.get(LEGACY_TEMPLATE, {}).items()
+        if takes(_patterns(body), index)
+    )
+    return _overlaid(_part(name, known[LEGACY_TEMPLATE][name]) for _, name in legacy)
+
+
+def _composed(name: str, body: Mapping[str, Any], known: Templates) -> IndexMapping:
+    components = known.get(COMPONENT_TEMPLATE, {})
+    parts = [
+        _part(one, components[one].get("template") if one in components else _BUILT_IN.get(one, {}))
+        for one in _names(body.get("composed_of"))
+    ]
+    found = _overlaid([*parts, _part(name, body.get("template"))])
+    check_paths(found)
+    return found
+
+
+def _overlaid(parts: Iterable[IndexMapping]) -> IndexMapping:
+    found = NO_MAPPING
+    for part in parts:
+        found = merged(found, part, overlaid=True)
+    return found
+
+
+def _part(name: str, template: Any) -> IndexMapping:
+    about = template if isinstance(template, Mapping) else {}
+    return read_mapping(about.get("mappings"), about.get("settings"), complete=False)
+
+
+def _names(given: Any) -> Sequence[str]:
+    return [str(one) for one in given] if isinstance(given, list) else []
+
+
+def _patterns(body: Mapping[str, Any]) -> Sequence[str]:
+    given = body.get("index_patterns")
+    return [given] if isinstance(given, str) else _names(given)
+
+
+def _number(given: Any) -> int:
+    return given if isinstance(given, int) else 0
