@@ -59,7 +59,9 @@ class Config(BaseSettings):
         90, ge=1, description="Days for which executions of rules and messages about alerts are told of."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
-    log_format: Literal["ecs", "text"] = Field("ecs", description="Log lines as ECS JSON, or as text.")
+    log_format: Literal["auto", "ecs", "text"] = Field(
+        "auto", description="Log lines as ECS JSON or as text; auto is text on a terminal and ECS JSON elsewhere."
+    )
 
     @field_validator("watch", mode="before")
     @classmethod

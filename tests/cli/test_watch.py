@@ -54,7 +54,7 @@ def test_rules_are_taken_from_exports_and_folders(tmp_path):
     told = run(tmp_path, "rules", "import", file, code=2)
     assert "1 rules taken in, 1 not" in told
     assert "not taken: b: interval" in told
-    assert "already exists" in run(tmp_path, "rules", "import", file, code=2)
+    assert "--overwrite" in run(tmp_path, "rules", "import", file, code=2)
     assert "enabled: Any process" in run(tmp_path, "rules", "enable", "any")
     assert "disabled: 1 rules" not in run(tmp_path, "rules", "disable", "--all")
 

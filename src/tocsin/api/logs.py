@@ -9,6 +9,8 @@ from typing import Any
 
 import ecs_logging
 
+from tocsin.moments import iso
+
 _SECRETS = re.compile(
     r"(?i)((?:authorization|password|api_key|cookie|x-csrf-token)[\"']?\s*[:=]\s*[\"']?"
     r"(?:basic |apikey |bearer )?)[^\s\"',;&]+|(://[^:/@\s]+:)[^@/\s]+(?=@)"
@@ -34,11 +36,15 @@ class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return without_secrets(super().format(record))
 
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 (logging's)
+        return iso(int(record.created * 1000) * 1_000_000).replace("T", " ").removesuffix("Z")
+
 
 def set_up_logs(level: str, form: str) -> None:
-    """Send every log line to standard error in one form."""
+    """Send every log line to standard error: as `ecs`, as `text` in UTC, or `auto`, text on a terminal alone."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Ecs() if form == "ecs" else _Text("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    handler.setFormatter(_Text("%(asctime)s %(levelname)-7s %(message)s") if text else _Ecs())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

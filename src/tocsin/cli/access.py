@@ -10,6 +10,7 @@ import typer
 
 from tocsin.cli.records import in_records
 from tocsin.cli.serve import ConfigFile, Data
+from tocsin.cli.shown import shown_time
 
 users_app = typer.Typer(name="users", help="People who may use the service.", no_args_is_help=True)
 keys_app = typer.Typer(name="keys", help="Keys of programs that may use the service.", no_args_is_help=True)
@@ -24,10 +25,10 @@ def list_users(config: ConfigFile = None, data: Data = None) -> None:
     from tocsin.cli.console import wide_console
     from tocsin.store.records.models import User
 
-    table = Table("name", "role", "may sign in", "last login", box=None, header_style="bold")
+    table = Table("name", "role", "may sign in", "last login (UTC)", box=None, header_style="bold")
     with in_records(config, data) as (session, _):
         for user in session.scalars(select(User).order_by(User.name)):
-            last = f"{user.last_login:%Y-%m-%d %H:%M}" if user.last_login else ""
+            last = shown_time(user.last_login)
             table.add_row(user.name, user.role, "yes" if user.enabled else "no", last)
     wide_console(100).print(table)
 
@@ -102,11 +103,13 @@ def list_keys(config: ConfigFile = None, data: Data = None) -> None:
     from tocsin.cli.console import wide_console
     from tocsin.store.records.models import ApiKey
 
-    table = Table("id", "name", "scopes", "owner", "made", "valid until", box=None, header_style="bold")
+    table = Table(
+        "id", "name", "scopes", "owner", "made (UTC)", "valid until (UTC)", box=None, header_style="bold"
+    )
     with in_records(config, data) as (session, _):
         for key in session.scalars(select(ApiKey).order_by(ApiKey.created)):
-            until = "revoked" if key.revoked else f"{key.expires:%Y-%m-%d %H:%M}" if key.expires else ""
-            table.add_row(key.id, key.name, ", ".join(key.scopes), key.owner, f"{key.created:%Y-%m-%d}", until)
+            until = "revoked" if key.revoked else shown_time(key.expires)
+            table.add_row(key.id, key.name, ", ".join(key.scopes), key.owner, shown_time(key.created), until)
     wide_console(100).print(table)
 
 

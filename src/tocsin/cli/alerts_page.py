@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
+from tocsin.cli.shown import one_line, printable, shown_time
 from tocsin.cli.terminal import STYLES
 from tocsin.detection.alert import as_text
 from tocsin.sources.batch import flatten
@@ -26,15 +27,15 @@ _SHOWN = (
 def print_alerts(documents: Sequence[Mapping[str, Any]]) -> None:
     """Print alerts, one a line."""
     table = Table(box=None, header_style="bold")
-    for column in ("id", "time", "severity", "rule", "host", "user", "status"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("id", "time", "severity"))
+    for column in ("id", "time (UTC)", "severity", "rule", "host", "user", "status"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("id", "time (UTC)", "severity"))
     for document in documents:
         event = flatten(document)
         severity = str(event["kibana.alert.severity"])
         table.add_row(
-            str(event["kibana.alert.uuid"])[:12], str(event.get("kibana.alert.original_time", ""))[:19],
-            Text(f" {severity} ", STYLES[severity]), str(event["kibana.alert.rule.name"]),
-            as_text(event.get("host.name")), as_text(event.get("user.name")),
+            str(event["kibana.alert.uuid"])[:12], shown_time(event.get("kibana.alert.original_time")),
+            Text(f" {severity} ", STYLES[severity]), one_line(str(event["kibana.alert.rule.name"])),
+            one_line(as_text(event.get("host.name"))), one_line(as_text(event.get("user.name"))),
             str(event["kibana.alert.workflow_status"]),
         )  # fmt: skip
     wide_console(140).print(table)
@@ -50,8 +51,8 @@ def alert_panel(document: Mapping[str, Any]) -> Panel:
     threats = [t for t in document.get("kibana.alert.rule.threat", []) if isinstance(t, dict)]
     told = {
         "reason": event.get("kibana.alert.reason"),
-        "happened": event.get("kibana.alert.original_time"),
-        "raised": event.get("@timestamp"),
+        "happened (UTC)": shown_time(event.get("kibana.alert.original_time")),
+        "raised (UTC)": shown_time(event.get("@timestamp")),
         "ATT&CK": ", ".join(
             f"{t['tactic']['name']} ({', '.join(q['id'] for q in t.get('technique', ()))})" for t in threats
         ),
@@ -64,7 +65,7 @@ def alert_panel(document: Mapping[str, Any]) -> Panel:
     }
     for name, value in told.items():
         if value not in (None, [], ""):
-            table.add_row(name, Text(as_text(value)))
+            table.add_row(name, Text(printable(as_text(value))))
     title = Text.assemble(
         (str(event["kibana.alert.rule.name"]), "bold"), "  ", (f" {severity} ", STYLES[severity]),
         f" risk {event['kibana.alert.risk_score']}",
@@ -77,7 +78,7 @@ def print_alert(document: Mapping[str, Any], history: Sequence[Mapping[str, Any]
     console = wide_console(110)
     console.print(alert_panel(document))
     for change in history:
-        text = f"{change['time']:%Y-%m-%d %H:%M:%S}  {change['actor']}: {change['field']} "
-        console.print(Text(f"{text}{as_text(change['old'])} → {as_text(change['new'])}"))
+        text = f"{shown_time(change['time'])}  {change['actor']}: {change['field']} "
+        console.print(Text(printable(f"{text}{as_text(change['old'])} → {as_text(change['new'])}")))
     for note in document.get("tocsin.notes", []):
-        console.print(Text(f"{note['created_at']}  {note['created_by']}: {note['text']}"))
+        console.print(Text(printable(f"{shown_time(note['created_at'])}  {note['created_by']}: {note['text']}")))

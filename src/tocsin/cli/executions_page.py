@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from rich.table import Table
 
 from tocsin.cli.console import wide_console
+from tocsin.cli.shown import shown_time
 from tocsin.detection.schedule import span
 from tocsin.store.records.models import Execution, Gap
 
@@ -17,18 +17,18 @@ _STYLES = {"succeeded": "green", "warning": "yellow", "failed": "red"}
 def print_executions(runs: Sequence[Execution], names: Mapping[str, str]) -> None:
     """Print executions, the oldest first."""
     table = Table(box=None, header_style="bold")
-    for column in ("rule", "due", "windows", "status", "events", "matches", "new", "took", "told"):
+    for column in ("rule", "due (UTC)", "windows", "status", "events", "matches", "new", "took", "told"):
         table.add_column(column, justify="right" if column in ("windows", "events", "matches", "new") else "left",
                          overflow="fold")  # fmt: skip
     for run in runs:
         seconds = sum(run.durations.values())
         late = f" (+{span(run.late)})" if run.late >= 60_000_000_000 else ""
         table.add_row(
-            names.get(run.rule_uuid, "removed"), f"{_moment(run.last_tick)}{late}", f"{run.ticks:,}",
+            names.get(run.rule_uuid, "removed"), f"{shown_time(run.last_tick)}{late}", f"{run.ticks:,}",
             f"[{_STYLES.get(run.status, '')}]{run.status}[/]", f"{run.events:,}", f"{run.matches:,}",
             f"{run.written:,}", f"{seconds:.2f} s" if seconds else "", "; ".join(run.messages),
         )  # fmt: skip
-    wide_console(140).print(table)
+    wide_console(170).print(table)
 
 
 def print_gaps(gaps: Sequence[Gap], names: Mapping[str, str]) -> None:
@@ -36,15 +36,15 @@ def print_gaps(gaps: Sequence[Gap], names: Mapping[str, str]) -> None:
     if not gaps:
         return
     table = Table(title="gaps", title_justify="left", box=None, header_style="bold")
-    for column in ("rule", "from", "to", "cause", "filled"):
+    for column in ("rule", "from (UTC)", "to (UTC)", "cause", "filled"):
         table.add_column(column, overflow="fold")
     for gap in gaps:
-        filled = f"{gap.filled:%Y-%m-%d %H:%M} by {gap.filled_by}" if gap.filled else "no"
+        filled = f"{shown_time(gap.filled)} by {gap.filled_by}" if gap.filled else "no"
         table.add_row(
-            names.get(gap.rule_uuid, "removed"), _moment(gap.first_tick), _moment(gap.last_tick), gap.cause, filled
+            names.get(gap.rule_uuid, "removed"),
+            shown_time(gap.first_tick),
+            shown_time(gap.last_tick),
+            gap.cause,
+            filled,
         )
-    wide_console(140).print(table)
-
-
-def _moment(nanoseconds: int) -> str:
-    return f"{datetime.fromtimestamp(nanoseconds / 1e9, UTC):%Y-%m-%d %H:%M:%S}"
+    wide_console(170).print(table)

@@ -13,14 +13,17 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from tocsin import __version__
 from tocsin.cli.reading import beside
+from tocsin.cli.shown import printable, shown_time
 from tocsin.cli.terminal import what_happened
 from tocsin.detection.alert import Alert, as_text
-from tocsin.detection.hunt import Report, severity_counts, top
+from tocsin.detection.hosts import Hosts
+from tocsin.detection.hunt import Report, severity_counts, values
 from tocsin.ecs import INDEX
 from tocsin.investigation.guide import guide_html
 from tocsin.rules.attack import TACTICS
 from tocsin.rules.model import SEVERITIES, Rule
 
+_LANES = 12  # hosts of the timeline that are shown at first
 _IN_FULL = 50  # alerts a rule with event and guide; the rest are rows
 _FIRST_FIELDS = (
     "@timestamp",
@@ -37,10 +40,10 @@ _FIRST_FIELDS = (
 
 @dataclass(frozen=True)
 class Mark:
-    """A dot on the timeline; positions in percent."""
+    """A dot on the timeline: how far right in percent, and in which lane."""
 
     x: float
-    y: float
+    y: int
     severity: str
     label: str
     target: str
@@ -59,6 +62,10 @@ def _environment() -> Environment:
 def html_report(report: Report) -> str:
     """Return the page."""
     numbered = list(enumerate(report.alerts))
+    hosts = Hosts(report.alerts)
+    counted = [(printable(host), n) for host, n in Counter(map(hosts.of, report.alerts)).most_common()]
+    lanes = [host for host, _ in counted]
+    marks = _timeline(numbered, lanes, hosts)
     return (
         _environment()
         .get_template("report.html")
@@ -67,17 +74,25 @@ def html_report(report: Report) -> str:
             report=report,
             severities=[(s, severity_counts(report.alerts).get(s, 0)) for s in reversed(SEVERITIES)],
             heat=_heat(report.alerts),
-            hosts=top(report.alerts, "host.name", 8),
-            users=top(report.alerts, "user.name", 8),
-            rules=Counter(alert.rule.name for alert in report.alerts).most_common(6),
-            marks=_timeline(numbered),
+            cards=[
+                ("Hosts", *_first(hosts.counts(report.alerts), 8)),
+                ("Users", *_first(values(report.alerts, "user.name"), 8)),
+                ("Rules", *_first(Counter(alert.rule.name for alert in report.alerts), 6)),
+            ],
+            every_host=[(host, count, rank) for rank, (host, count) in enumerate(counted)],
+            host=lambda alert: printable(hosts.of(alert)),
+            marks=marks,
+            marks_by_lane=_by_lane(marks),
             span=_span(report.alerts),
-            lanes=_lanes(report.alerts),
+            lanes=lanes,
+            lanes_shown=_LANES,
+            cut=_cut,
+            time=shown_time,
             tactics=_by_tactic(numbered),
             skipped=Counter(rule.reason for rule in report.skipped).most_common(),
             fields=_fields,
             guide=_guide,
-            what_happened=what_happened,
+            what_happened=lambda alert: printable(what_happened(alert)),
             links=_links,
             in_full=_IN_FULL,
             beside=beside(report.rejects),
@@ -91,17 +106,21 @@ def _heat(alerts: Sequence[Alert]) -> list[tuple[str, str, int, float]]:
     return [(t.id, t.name, counts.get(t.id, 0), counts.get(t.id, 0) / most) for t in TACTICS]
 
 
-def _lanes(alerts: Sequence[Alert]) -> list[str]:
-    hosts = Counter(alert.value("host.name") or "(no host)" for alert in alerts)
-    return [host for host, _ in hosts.most_common(12)]
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[:most]} … and {len(text) - most:,} characters more"
+
+
+def _first(counts: Counter[str], most: int) -> tuple[list[tuple[str, int]], int]:
+    """Return the commonest, printable, and how many more there are."""
+    return [(printable(name), count) for name, count in counts.most_common(most)], max(0, len(counts) - most)
 
 
 def _span(alerts: Sequence[Alert]) -> tuple[str, str]:
     timed = [alert for alert in alerts if alert.time]
-    return (timed[0].timestamp[:19], timed[-1].timestamp[:19]) if timed else ("", "")
+    return (shown_time(timed[0].time), shown_time(timed[-1].time)) if timed else ("", "")
 
 
-def _timeline(numbered: Sequence[tuple[int, Alert]]) -> list[Mark]:
+def _timeline(numbered: Sequence[tuple[int, Alert]], lanes: Sequence[str], hosts: Hosts) -> list[Mark]:
     """Place alerts in time order, a lane a host. Long gaps are kept short, so that bursts stay readable."""
     timed = [(number, alert) for number, alert in numbered if alert.time]
     if not timed:
@@ -113,15 +132,20 @@ def _timeline(numbered: Sequence[tuple[int, Alert]]) -> list[Mark]:
     for moment, step in zip(moments[1:], steps, strict=True):
         at += min(step, longest)
         position[moment] = at
-    lanes = _lanes([alert for _, alert in timed])
+    lane = {host: number for number, host in enumerate(lanes)}
     marks = []
     for number, alert in timed:
-        host = alert.value("host.name") or "(no host)"
-        if host in lanes:
-            label = f"{alert.timestamp[:19]}  {alert.rule.name}"
-            x = 1 + 98 * position[alert.time] / at if at else 50.0
-            marks.append(Mark(round(x, 3), lanes.index(host), alert.rule.severity, label, f"a{number}"))
+        label = f"{shown_time(alert.time)}  {alert.rule.name}"
+        x = 1 + 98 * position[alert.time] / at if at else 50.0
+        marks.append(Mark(round(x, 3), lane[printable(hosts.of(alert))], alert.rule.severity, label, f"a{number}"))
     return marks
+
+
+def _by_lane(marks: Sequence[Mark]) -> dict[int, list[Mark]]:
+    lanes: dict[int, list[Mark]] = {}
+    for mark in marks:
+        lanes.setdefault(mark.y, []).append(mark)
+    return lanes
 
 
 def _by_tactic(
@@ -150,7 +174,9 @@ def _fields(alert: Alert) -> list[tuple[str, str]]:
                 return position, name
         return len(_FIRST_FIELDS) + name.startswith("winlog."), name
 
-    return [(name, as_text(alert.event[name])) for name in sorted(alert.event, key=rank) if name != INDEX]
+    return [
+        (name, printable(as_text(alert.event[name]))) for name in sorted(alert.event, key=rank) if name != INDEX
+    ]
 
 
 def _guide(alert: Alert) -> str:

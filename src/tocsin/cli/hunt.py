@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_of_rejected
+from tocsin.cli.layout import Command, Grouping, Layout
+from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_where_kept
 from tocsin.errors import InputError, TocsinError
 
 _SHOWN = 20  # rules of which it is told at length what is wrong
@@ -64,8 +65,17 @@ def hunt(
     ] = 10_000,
     source: Source = None,
     rejects: RejectsFile = None,
+    group_by: Annotated[
+        Grouping, typer.Option("--group-by", help="What alerts of the table stand together by.")
+    ] = Grouping.HOST,
+    wide: Annotated[
+        bool, typer.Option("--wide", "-w", help="Show command lines whole, over as many lines as they need.")
+    ] = False,
     show_skipped: Annotated[
-        bool, typer.Option("--show-skipped", help="Name each rule that was not run, and why.")
+        bool,
+        typer.Option(
+            "--show-skipped", help="Name the rules that were not run and the files passed over, and why."
+        ),
     ] = False,
     profile: Annotated[
         bool, typer.Option("--profile", help="Show where the time went; in --format json as `profile`.")
@@ -78,6 +88,8 @@ def hunt(
 
     chosen = output_format or _format_of(output)
     window = parse_window(start, end)
+    if output is not None and not output.parent.is_dir():
+        raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
     inputs = inputs_of(events, source)
     ruleset = read_ruleset(rules, any_index=all_indices)
     if not ruleset.ready:
@@ -93,13 +105,14 @@ def hunt(
         report = hunting.run(inputs, kept, progress)
     kept.close()
     report.skipped = [*ruleset.skipped, *report.skipped]
-    _write(report, chosen, output, quiet=quiet, show_skipped=show_skipped)
+    layout = Layout(group_by, wide, not quiet, show_skipped, Command(events, rules or ()))
+    _write(report, chosen, output, layout)
     if report.profile:
         from tocsin.cli.profile import show_profile
 
         show_profile(report.profile, report.rules)
     if not quiet:
-        tell_of_rejected(kept)
+        tell_where_kept(kept)
     raise typer.Exit(_exit_code(report, fail_on_alert, strict))
 
 
@@ -155,14 +168,13 @@ def _complain_about(skipped: list[Skipped]) -> None:
         print(f"{len(wrong) - _SHOWN:,} more rules are like that: --show-skipped names them", file=sys.stderr)
 
 
-def _write(report: Report, chosen: Format, output: Path | None, *, quiet: bool, show_skipped: bool) -> None:
+def _write(report: Report, chosen: Format, output: Path | None, layout: Layout) -> None:
     from tocsin.cli import documents, terminal
 
     writers = {Format.JSON: documents.as_json, Format.NDJSON: documents.as_ndjson, Format.CSV: documents.as_csv}
     _complain_about(report.skipped)
     if chosen is Format.TABLE:
-        text = terminal.render(report, summary=not quiet, show_skipped=show_skipped, to_file=output is not None)
-        _put(text, output)
+        _put(terminal.render(report, layout, to_file=output is not None), output)
         return
     if chosen is Format.HTML:
         from tocsin.cli.html_report import html_report
@@ -170,9 +182,9 @@ def _write(report: Report, chosen: Format, output: Path | None, *, quiet: bool, 
         _put(html_report(report), output)
     else:
         _put(writers[chosen](report), output)
-    if not quiet:
+    if layout.summary:
         # The summary goes where it cannot mix with what was asked for.
-        terminal.show_summary(report, stderr=output is None, show_skipped=show_skipped)
+        terminal.show_summary(report, layout, stderr=output is None)
         if output is not None:
             print(f"{len(report.alerts):,} alerts written to {output}", file=sys.stderr)
 

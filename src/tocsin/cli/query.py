@@ -46,7 +46,7 @@ def query(
     rejects: RejectsFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
 ) -> None:
-    """Search telemetry with one EQL query; any field the query names may be missing from the schema."""
+    """Search telemetry with one EQL query; a field that no schema knows is written `?name`."""
     from tocsin.cli.hunt import parse_window
     from tocsin.cli.progress import progress_bar
     from tocsin.cli.results import show_results, show_sequences

@@ -59,6 +59,11 @@ def tell_of_rejected(kept: Rejects) -> None:
     """Say on standard error what could not be read, what was recovered, and what was passed over, if anything."""
     for line in beside(kept):
         print(line, file=sys.stderr)
+    tell_where_kept(kept)
+
+
+def tell_where_kept(kept: Rejects) -> None:
+    """Say on standard error how much was rejected, and where it is kept, or why it is not."""
     if kept.anything:
         where = f"not kept: {kept.unkept}" if kept.unkept else f"kept in {kept.path}"
         print(f"{kept.total:,} rejected; {where}" if kept.total else f"their names are {where}", file=sys.stderr)

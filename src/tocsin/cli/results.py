@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
+from tocsin.cli.shown import printable, shown_time
 from tocsin.detection.alert import Alert, as_text
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP
 from tocsin.engine.pipes import Hit
@@ -39,7 +40,7 @@ def _sequence_document(found: Alert) -> dict[str, object]:
 
 def _sequence_table(found: Sequence[Alert], columns: Sequence[str]) -> None:
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("sequence", "step", "time"):
+    for name in ("sequence", "step", "time (UTC)"):
         table.add_column(name, no_wrap=True)
     for name in columns:
         table.add_column(name, overflow="fold")
@@ -49,8 +50,8 @@ def _sequence_table(found: Sequence[Alert], columns: Sequence[str]) -> None:
             if member is None:
                 table.add_row(*head, Text("(missing, as asked)", style="dim"))
                 continue
-            cells = [member.timestamp[:23], *(member.value(name) for name in columns)]
-            table.add_row(*map(Text, [*head, *cells]), end_section=step == len(sequence.members))
+            cells = [shown_time(member.timestamp), *(member.value(name) for name in columns)]
+            table.add_row(*map(Text, map(printable, [*head, *cells])), end_section=step == len(sequence.members))
     wide_console(160).print(table)
 
 
@@ -88,15 +89,15 @@ def _table(hits: Sequence[Hit], columns: Sequence[str]) -> None:
     for name in counted:
         table.add_column(name, justify="left" if name == "key" else "right", no_wrap=True)
     if with_events:
-        table.add_column("time", no_wrap=True)
+        table.add_column("time (UTC)", no_wrap=True)
         for name in columns:
             table.add_column(name, overflow="fold")
     for hit in hits:
         cells = [_counted(name, hit) for name in counted]
         if with_events:
-            cells.append(as_text(hit.values.get(TIMESTAMP))[:23])
+            cells.append(shown_time(hit.values.get(TIMESTAMP)))
             cells += [as_text(hit.values.get(name)) for name in columns]
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(Text, map(printable, cells)))
     console.print(table)
 
 

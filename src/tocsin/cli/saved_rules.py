@@ -25,6 +25,7 @@ _Name = Annotated[str | None, typer.Argument(help="A rule's name, a part of it, 
 _All = Annotated[bool, typer.Option("--all", help="Every rule.")]
 _From = Annotated[str | None, typer.Option("--from", help="Where the span begins: a date, or as in now-6h.")]
 _To = Annotated[str, typer.Option("--to", help="Where it ends.")]
+_THERE = 409  # what an import says of a rule of the same id
 _WAIT = 60.0  # seconds without news until a run is left to the service
 
 
@@ -67,14 +68,18 @@ def import_rules(
         taken = Import(session, actor, default_schema(), overwrite, overwrite)
         taken.take(lines)
     told = taken.told()
+    there = [error for error in taken.errors if error["error"].get("status_code") == _THERE]
     for error in taken.errors:
-        refused.append(f"{error['rule_id']}: {error['error']['message']}")
+        if error not in there:
+            refused.append(f"{error['rule_id']}: {error['error']['message']}")
     for message in refused:
         print(f"not taken: {message}")
     for note in taken.notes:
         print(f"changed: {note['error']['message']}")
     print(f"{told['success_count']:,} rules taken in" + (f", {len(refused):,} not" if refused else ""))
-    if refused:
+    if there:
+        print(f"{len(there):,} are there already and stay as they are; --overwrite replaces them")
+    if refused or (there and not told["success_count"]):
         raise typer.Exit(2)
 
 

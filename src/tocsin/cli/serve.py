@@ -25,7 +25,7 @@ def serve(
     tls_certificate: Annotated[Path | None, typer.Option(help="A certificate chain in PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="The certificate's private key in PEM.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    log_format: Annotated[str | None, typer.Option(help="ecs (JSON) or text.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="ecs (JSON), text, or auto: text on a terminal.")] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Enable the bundled rules and send the bundled telemetry in.")
     ] = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -14,113 +14,150 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
+from tocsin.cli.layout import Grouping, Layout
 from tocsin.cli.reading import beside
+from tocsin.cli.shown import TIME_WIDTH, one_line, shown_time
+from tocsin.cli.suggestions import suggestions
 from tocsin.detection.alert import Alert
-from tocsin.detection.hunt import Report, severity_counts, top
+from tocsin.detection.hosts import Hosts
+from tocsin.detection.hunt import Report, severity_counts, values
 from tocsin.rules.attack import TACTICS
 from tocsin.rules.model import SEVERITIES
 
 STYLES = {"critical": "bold white on red", "high": "bold red", "medium": "yellow", "low": "cyan"}
 _RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 _HEAT = ("grey50", "black on yellow", "black on dark_orange", "bold white on red")
-_NARROWEST = 120
+_NARROWEST, _TABLE = 120, 160  # columns of the summary and of the table where no terminal says how many
+_FOR_USERS = 100  # columns from which there is room for users
 _ROWS = 500
+_SEVERITY, _SHORTEST = 8, 12  # columns of a severity, and of a step at least
+_LONGEST = 10_000  # characters of what happened in wide layout
 
 
-def render(report: Report, *, summary: bool, show_skipped: bool, to_file: bool) -> str:
+def render(report: Report, layout: Layout, *, to_file: bool) -> str:
     """Return what `--format table` prints; plain text when it goes to a file."""
     buffer = io.StringIO()
     colour = not to_file and sys.stdout.isatty()
-    width = Console().width if colour else max(_NARROWEST, Console().width)
-    console = Console(file=buffer, width=width, force_terminal=colour, legacy_windows=False)
-    for part in _alerts(report.alerts):
-        console.print(part)
-    if summary:
-        console.print(_summary(report, show_skipped))
+    hosts = Hosts(report.alerts)
+
+    def console(least: int) -> Console:
+        width = Console().width if colour else max(least, Console().width)
+        return Console(file=buffer, width=width, force_terminal=colour, legacy_windows=False)
+
+    table = console(_TABLE)
+    for part in _alerts(report.alerts, hosts, layout, table.width):
+        table.print(part)
+    if layout.summary:
+        console(_NARROWEST).print(_summary(report, hosts, layout))
     return buffer.getvalue()
 
 
-def show_summary(report: Report, *, stderr: bool, show_skipped: bool) -> None:
+def show_summary(report: Report, layout: Layout, *, stderr: bool) -> None:
     """Print the summary alone."""
-    wide_console(_NARROWEST, stderr=stderr).print(_summary(report, show_skipped))
+    wide_console(_NARROWEST, stderr=stderr).print(_summary(report, Hosts(report.alerts), layout))
 
 
 # ---- alerts
 
 
-def _alerts(alerts: Sequence[Alert]) -> Iterable[RenderableType]:
-    """Yield a table a host: the worst host first, its alerts in order of time, repeats counted."""
-    by_host: dict[str, list[Alert]] = {}
+def _alerts(alerts: Sequence[Alert], hosts: Hosts, layout: Layout, width: int) -> Iterable[RenderableType]:
+    """Yield a table of the alerts: groups, the worst first, and in each a line an alert in order of time."""
+    if not alerts:
+        return
+    by_host = layout.group_by is Grouping.HOST
+    groups: dict[str, list[Alert]] = {}
     for alert in alerts:
-        by_host.setdefault(alert.value("host.name") or "(no host)", []).append(alert)
+        groups.setdefault(hosts.of(alert) if by_host else alert.rule.name, []).append(alert)
+    user = _width(alerts, layout) if width >= _FOR_USERS else 0
+    room = (width - TIME_WIDTH - _SEVERITY - user - len("    ")) * 4 // 7  # columns for what happened
     shown = 0
-    for host in sorted(by_host, key=lambda h: _weight(by_host[h]), reverse=True):
-        mine = by_host[host]
-        table = Table(
-            title=Text.assemble(("host ", "dim"), (host, "bold"), (f"  {_count(mine, 'alert')}", "dim")),
-            title_justify="left",
-            box=box.SIMPLE_HEAD,
-            expand=True,
-            padding=(0, 1, 0, 0),
-        )
-        table.add_column("time (UTC)", no_wrap=True, width=19)
-        table.add_column("severity", no_wrap=True, width=8)
-        table.add_column("rule", ratio=2)
-        table.add_column("user", width=_width(mine, _user), overflow="fold")
-        table.add_column("process", width=_width(mine, lambda a: a.value("process.name")), overflow="fold")
-        table.add_column("command line", ratio=4, overflow="fold")
-        for group in _repeats(mine):
-            if shown >= _ROWS:
-                continue
-            shown += 1
-            _add_row(table, group)
-        if table.row_count:
-            yield table
-    if len(alerts) > shown >= _ROWS:
+    for name in sorted(groups, key=lambda group: _weight(groups[group]), reverse=True):
+        rows = _repeats(groups[name], hosts)[: _ROWS - shown]
+        if not rows:
+            continue
+        table = _table(layout, user, first=not shown)
+        for row in rows:
+            _add_row(table, row, hosts, layout, room)
+        shown += len(rows)
+        yield Text.assemble((one_line(name), "bold"), (f"  {_count(groups[name], 'alert')}", "dim"))
+        yield table
+        yield ""
+    if shown >= _ROWS:
         yield Text(f"… the first {_ROWS} rows; --format html, csv or ndjson has every alert", style="dim")
 
 
-def _width(alerts: Sequence[Alert], read: Callable[[Alert], str]) -> int:
-    return min(22, max(7, *(len(read(alert)) for alert in alerts)))
+def _table(layout: Layout, user: int, *, first: bool) -> Table:
+    """Return the table of a group; only the first has the columns' names, and all are equally wide."""
+    table = Table(box=None, expand=True, padding=(0, 1, 0, 0), show_header=first, header_style="dim")
+    table.add_column("time (UTC)", no_wrap=True, width=TIME_WIDTH)
+    table.add_column("severity", no_wrap=True, width=_SEVERITY)
+    fold = {"overflow": "fold"} if layout.wide else {"overflow": "ellipsis", "no_wrap": True}
+    table.add_column("rule" if layout.group_by is Grouping.HOST else "host", ratio=3, **fold)
+    if user:
+        table.add_column("user", width=user, **fold)
+    table.add_column("what happened", ratio=4, **fold)
+    return table
 
 
-def _user(alert: Alert) -> str:
+def _width(alerts: Sequence[Alert], layout: Layout) -> int:
+    return min(24 if layout.wide else 16, max(4, *(len(_user(alert, layout)) for alert in alerts)))
+
+
+def _user(alert: Alert, layout: Layout) -> str:
     domain, user = alert.value("user.domain"), alert.value("user.name")
-    return f"{domain}\\{user}" if domain and user else user
+    return one_line(f"{domain}\\{user}" if domain and user and layout.wide else user)
 
 
 def _weight(alerts: Sequence[Alert]) -> tuple[int, int]:
     return max(_RANK[a.rule.severity] for a in alerts), len(alerts)
 
 
-def _repeats(alerts: Sequence[Alert]) -> list[list[Alert]]:
+def _repeats(alerts: Sequence[Alert], hosts: Hosts) -> list[list[Alert]]:
     """Group neighbours that differ only in time."""
     groups: list[list[Alert]] = []
     for alert in alerts:
-        if groups and _likeness(groups[-1][0]) == _likeness(alert):
+        if groups and _likeness(groups[-1][0], hosts) == _likeness(alert, hosts):
             groups[-1].append(alert)
         else:
             groups.append([alert])
     return groups
 
 
-def _likeness(alert: Alert) -> tuple[str, ...]:
-    return (alert.rule.rule_id, alert.value("user.name"), alert.value("process.name"), what_happened(alert))
+def _likeness(alert: Alert, hosts: Hosts) -> tuple[str, ...]:
+    fields = ("user.domain", "user.name", "process.name")
+    return (alert.rule.rule_id, hosts.of(alert), *map(alert.value, fields), what_happened(alert))
 
 
-def _add_row(table: Table, group: Sequence[Alert]) -> None:
+def _add_row(table: Table, group: Sequence[Alert], hosts: Hosts, layout: Layout, room: int) -> None:
     alert = group[0]
-    rule = Text(alert.rule.name)
-    if len(group) > 1:
-        rule.append(f"  ×{len(group)}", style="bold")
-    table.add_row(
-        alert.timestamp[:19].replace("T", " "),
+    name = Text(f"{len(group)}× ", style="bold") if len(group) > 1 else Text()
+    about = alert.rule.name if layout.group_by is Grouping.HOST else hosts.of(alert)
+    name.append(one_line(about), style="default")
+    cells = [
+        Text(shown_time(alert.time or alert.timestamp)),
         Text(alert.rule.severity, style=STYLES[alert.rule.severity]),
-        rule,
-        Text(_user(alert)),
-        Text(alert.value("process.name")),
-        Text("\n".join(_shortened(line) for line in what_happened(alert).split("\n" if alert.members else "\0"))),
-    )
+        name,
+        Text(_user(alert, layout)),
+        Text(_told(alert, layout, room)),
+    ]
+    if len(table.columns) < len(cells):
+        del cells[3]
+    table.add_row(*cells)
+
+
+def _told(alert: Alert, layout: Layout, room: int) -> str:
+    """Return what happened, with the process that did it: on one line, or in wide layout a line a step."""
+    lines = what_happened(alert).split("\n") if alert.members else [what_happened(alert)]
+    process = alert.value("process.name")
+    if process and not alert.members and _stem(process) not in lines[0].lower():
+        lines[0] = f"{process}: {lines[0]}" if lines[0] else process
+    if not layout.wide:  # each step of a sequence gets its part of the line
+        return "  ".join(one_line(line, max(_SHORTEST, room // len(lines) - 2)) for line in lines)
+    return "\n".join(one_line(line, _LONGEST) for line in lines)
+
+
+def _stem(process: str) -> str:
+    return process.lower().removesuffix(".exe")
 
 
 def what_happened(alert: Alert) -> str:
@@ -145,38 +182,33 @@ def what_happened(alert: Alert) -> str:
     return ""
 
 
-def _shortened(text: str, limit: int = 400) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
 # ---- summary
 
 
-def _summary(report: Report, show_skipped: bool) -> RenderableType:
-    parts: list[RenderableType] = [_verdict(report), ""]
+def _summary(report: Report, hosts: Hosts, layout: Layout) -> RenderableType:
+    parts: list[RenderableType] = [_verdict(report, hosts), ""]
     if report.alerts:
-        parts += [_severity_bars(report.alerts), "", _heat_map(report.alerts), "", _tops(report.alerts), ""]
+        parts += [_severity_bars(report.alerts), "", _heat_map(report.alerts), "", _tops(report.alerts, hosts), ""]
     parts.append(_accounts(report))
-    if show_skipped and report.skipped:
+    if layout.show_skipped and report.skipped:
         parts += ["", _skipped(report)]
-    if show_skipped and report.rejects.passed:
+    if layout.show_skipped and report.rejects.passed:
         parts += ["", _passed(report)]
-    parts += ["", _next(report)]
+    parts += ["", _next(suggestions(report, hosts, layout.command, skipped=layout.show_skipped))]
     return Panel(Group(*parts), title="[bold]tocsin hunt[/bold]", box=box.ROUNDED, padding=(1, 2))
 
 
-def _verdict(report: Report) -> Text:
-    hosts = {alert.value("host.name") for alert in report.alerts}
+def _verdict(report: Report, hosts: Hosts) -> Text:
     if not report.total_events:
         return Text("No event was read.", style="bold red")
     if not report.alerts:
         return Text.assemble(("No alerts", "bold green"), f" in {report.total_events:,} events.")
     style = STYLES[max((a.rule.severity for a in report.alerts), key=_RANK.__getitem__)]
     rules = {alert.rule.rule_id for alert in report.alerts}
+    where = _count(set(hosts.counts(report.alerts)), "host")
     return Text.assemble(
         (f" {_count(report.alerts, 'alert')} ", style),
-        f" of {_count(rules, 'rule')} on {_count(hosts, 'host')}, in {report.total_events:,} events.",
+        f" of {_count(rules, 'rule')} on {where}, in {report.total_events:,} events.",
     )
 
 
@@ -207,19 +239,19 @@ def _heat_map(alerts: Sequence[Alert]) -> Table:
     return table
 
 
-def _tops(alerts: Sequence[Alert]) -> Table:
+def _tops(alerts: Sequence[Alert], hosts: Hosts) -> Table:
     grid = Table.grid(padding=(0, 4))
     rules = Counter(alert.rule.name for alert in alerts).most_common(5)
     names = (
         ("top rules", rules),
-        ("top hosts", top(alerts, "host.name")),
-        ("top users", top(alerts, "user.name")),
+        ("top hosts", hosts.counts(alerts).most_common(5)),
+        ("top users", values(alerts, "user.name").most_common(5)),
     )
     columns = []
     for title, entries in names:
         column = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 1))
         for name, count in entries:
-            column.add_row(Text(f"{count:,}", justify="right", style="bold"), Text(name))
+            column.add_row(Text(f"{count:,}", justify="right", style="bold"), Text(one_line(name)))
         columns.append(column)
     grid.add_row(*columns)
     return grid
@@ -261,7 +293,7 @@ def _rejected(report: Report) -> Text:
         first = report.rejects.first[reason]
         place = f"{first.file} {first.position}".strip()
         text.append(f"{count:,} {reason}", style="yellow")
-        text.append(f", first in {place}: {_shortened(first.detail, 160)}\n")
+        text.append(f", first in {place}: {one_line(first.detail, 160)}\n")
     text.rstrip()
     return text
 
@@ -287,30 +319,13 @@ def _passed(report: Report) -> Table:
     return table
 
 
-def _next(report: Report) -> Table:
+def _next(found: Sequence[tuple[str, str]]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
-    table.add_column()
-    for number, (what, command) in enumerate(_suggestions(report)):
-        table.add_row("try next" if not number else "", Text.assemble(f"{what}: ", (command, "bold")))
+    table.add_column(overflow="fold")
+    for number, (what, command) in enumerate(found):
+        table.add_row("try next" if not number else "", Text.assemble(f"{what}: ", (one_line(command), "bold")))
     return table
-
-
-def _suggestions(report: Report) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    if report.alerts:
-        worst = max(report.alerts, key=lambda a: (_RANK[a.rule.severity], a.rule.risk_score))
-        found.append(("read the guide", f'tocsin rules show "{worst.rule.name}"'))
-        host = worst.value("host.name")
-        if host:
-            query = f'any where host.name == "{host}"'
-            found.append(("everything on that host", f"tocsin query '{query} | tail 50' EVENTS"))
-        found.append(("a report to hand on", "tocsin hunt EVENTS -o report.html"))
-    if len(report.rules) <= 5:
-        found.append(("more rules", "tocsin hunt EVENTS --rules path/to/detection-rules/rules/windows"))
-    if report.skipped:
-        found.append(("why rules were skipped", "tocsin hunt EVENTS --show-skipped"))
-    return found
 
 
 def _count(things: Sequence[object] | set[str], word: str) -> str:

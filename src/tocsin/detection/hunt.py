@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -233,8 +232,8 @@ def severity_counts(alerts: Iterable[Alert]) -> Counter[str]:
     return Counter(alert.rule.severity for alert in alerts)
 
 
-def top(alerts: Iterable[Alert], field_name: str, limit: int = 5) -> list[tuple[str, int]]:
-    """Return the commonest values of a field among alerts."""
-    values: Counter[Any] = Counter(alert.value(field_name) for alert in alerts)
-    values.pop("", None)
-    return values.most_common(limit)
+def values(alerts: Iterable[Alert], field_name: str) -> Counter[str]:
+    """Count the values of a field among alerts."""
+    found = Counter(alert.value(field_name) for alert in alerts)
+    found.pop("", None)
+    return found

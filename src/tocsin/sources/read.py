@@ -164,13 +164,13 @@ def read_input(
                     read = True
     except (InputError, *DAMAGE) as error:
         if isinstance(error, NoTelemetryError) and not source.named:
-            rejects.pass_over(source.name, _told(error))
+            rejects.pass_over(source.name, _why(source.name, error))
         else:
             rejects.add(_unread(source.name, error))
     none = f"none of the {len(strangers):,} files in it is telemetry"
     if read or not strangers:
         for stranger in strangers:
-            rejects.pass_over(stranger.name, _told(stranger.error))
+            rejects.pass_over(stranger.name, _why(stranger.name, stranger.error))
     elif source.named:
         rejects.add(Reject(source.name, "", "unreadable file", none))
     else:
@@ -185,3 +185,8 @@ def _unread(name: str, error: Exception) -> Reject:
 
 def _told(error: Exception) -> str:
     return f"{error.message}. {error.hint}".rstrip(" .") if isinstance(error, InputError) else str(error)
+
+
+def _why(name: str, error: Exception) -> str:
+    """Return why a file is no telemetry, without its name and without what to do about it."""
+    return (error.message if isinstance(error, InputError) else str(error)).removeprefix(f"{name} ")

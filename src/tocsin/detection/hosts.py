@@ -1,0 +1,61 @@
+"""Hosts of alerts: `WORKSTATION5`, `workstation5` and `WORKSTATION5.example.com` are one."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
+
+from tocsin.detection.alert import Alert
+
+NO_HOST = "(no host)"
+
+
+class Hosts:
+    """The hosts of some alerts, each under one name.
+
+    Names differ in case without meaning (RFC 4343). A short name is the host of a full one that begins with it,
+    unless several full ones do: then which it is cannot be told, and it stays a host of its own.
+    """
+
+    def __init__(self, alerts: Sequence[Alert]) -> None:
+        spellings: dict[str, Counter[str]] = defaultdict(Counter)
+        for alert in alerts:
+            for name in _names(alert):
+                spellings[name.lower()][name] += 1
+        full: dict[str, list[str]] = defaultdict(list)
+        for name in spellings:
+            if "." in name and not _is_address(name):
+                full[name.partition(".")[0]].append(name)
+        self._spellings = spellings
+        self._known = {name: full[name][0] if len(full.get(name, ())) == 1 else name for name in spellings}
+        self._shown = {name: spelled.most_common(1)[0][0] for name, spelled in spellings.items()}
+
+    def of(self, alert: Alert) -> str:
+        """Return the name of an alert's host, several joined; NO_HOST where it has none."""
+        found = dict.fromkeys(self._shown[self._known[name.lower()]] for name in _names(alert))
+        return ", ".join(found) or NO_HOST
+
+    def spellings(self, alert: Alert) -> list[str]:
+        """Return how the hosts of an alert are spelled in all alerts."""
+        wanted = {self._known[name.lower()] for name in _names(alert)}
+        return sorted({s for name, known in self._known.items() if known in wanted for s in self._spellings[name]})
+
+    def counts(self, alerts: Iterable[Alert]) -> Counter[str]:
+        """Count alerts by host, without those that have none."""
+        counted = Counter(self.of(alert) for alert in alerts)
+        counted.pop(NO_HOST, None)
+        return counted
+
+
+def _names(alert: Alert) -> list[str]:
+    found = [one.value("host.name") for one in alert.events]
+    return [name.rstrip(".") for name in dict.fromkeys(found) if name.rstrip(".")]
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True
