@@ -65,6 +65,14 @@ QUERIES: dict[tuple[str, str], list[int]] = {
     ("kuery", "unheard.of: *"): [2],
     ("kuery", "unheard: *"): [2],
     ("kuery", "7"): [2],
+    # fields that no schema knows have the types of their values, which rules do not know beforehand
+    ("kuery", "unheard.count: 7"): [2],
+    ("kuery", 'unheard.count: ("6" or 7)'): [2],
+    ("kuery", "unheard.count >= 7 and unheard.count < 10"): [2],
+    ("kuery", "unheard.count > 7"): [],
+    ("kuery", "unheard.yes: true"): [2],
+    ("lucene", "unheard.count:[5 TO 9]"): [2],
+    ("lucene", "unheard.yes:true AND unheard.of:Two\\ Words"): [2],
 }
 # a query in JSON -> the events that it finds
 FILTERS: list[tuple[dict[str, Any], list[int]]] = [
@@ -81,6 +89,9 @@ FILTERS: list[tuple[dict[str, Any], list[int]]] = [
     ({"simple_query_string": {"query": "ann 7", "default_operator": "and"}}, []),
     ({"simple_query_string": {"query": "+|-"}}, []),
     ({"exists": {"field": "unheard"}}, [2]),
+    ({"terms": {"unheard.count": [6, 7]}}, [2]),
+    ({"term": {"unheard.yes": True}}, [2]),
+    ({"range": {"unheard.count": {"gt": 6}}}, [2]),
     ({"match_phrase_prefix": {"message": "invoke mimi"}}, [0]),
     ({"match_bool_prefix": {"message": "other mimi"}}, [0]),
     ({"prefix": {"message": "mimi"}}, [0]),

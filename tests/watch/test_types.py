@@ -359,3 +359,31 @@ def test_piped_rules_have_their_exceptions_and_suppression(tmp_path):
     run_until(office, 5)
     counts = {d["host"]["name"]: d["kibana.alert.suppression.docs_count"] for d in office.documents()}
     assert counts == {"ann": 1, "ben": 0}
+
+
+# ---- fields that events bring along
+
+_UNHEARD = {
+    "eql": {"query": 'iam where aws.cloudtrail.request_parameters : "*quarantine*"'},
+    "esql": {
+        "query": """from logs-* metadata _id
+        | where event.category == "iam" and aws.cloudtrail.request_parameters like "*Quarantine*" """,
+    },
+}
+
+
+@pytest.mark.parametrize("language", _UNHEARD)
+def test_a_field_that_no_schema_knows_comes_with_the_events(tmp_path, language):
+    """Elasticsearch fails such a rule for an unknown column until an index has the field."""
+    office = Office(tmp_path, [rule("r", type=language, language=language, **_UNHEARD[language])])
+    office.turn()
+    events(office, (1, on("a")))
+    run_until(office, 5)
+    [failed] = office.executions()
+    assert (failed.status, "aws.cloudtrail.request_parameters" in failed.messages[0]) == ("failed", True)
+    parameters = {"cloudtrail": {"request_parameters": "{policyArn=AWSCompromisedKeyQuarantineV2}"}}
+    office.until(START + 6 * MINUTE)
+    office.event(event={"category": "iam"}, aws=parameters)
+    run_until(office, 10)
+    assert len(office.alerts()) == 1
+    assert [one.status for one in office.executions()][1:] == ["succeeded"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import Any
 from tocsin.addresses import LAST, Span, number_of, range_text, span_of, spelled
 from tocsin.date_formats import DEFAULT, DEFAULT_NANOSECONDS, date_format, zone_of
 from tocsin.date_math import apply_math
-from tocsin.ecs import FieldType, Schema
+from tocsin.ecs import FieldType, Schema, is_long
 from tocsin.eql import syntax as s
 from tocsin.eql.functions import to_string
 from tocsin.eql.strings import UnsupportedPattern, lucene_to_regex
@@ -229,10 +230,32 @@ def term(name: str, value: Any, context: Context, *, insensitive: bool = False) 
     if kind is FieldType.DATE:
         low, high = moment(name, value, context), moment(name, value, context, up=True)
         return s.And((_compare(">=", name, s.Literal(low)), _compare("<=", name, s.Literal(high))))
-    found = literal(name, value, context)
+    if kind is None:
+        return any_of(_equal(name, found, insensitive) for found in _readings(name, value, context))
+    return _equal(name, literal(name, value, context), insensitive)
+
+
+def _equal(name: str, found: s.Literal, insensitive: bool) -> s.Expression:
     if (insensitive or is_caseless(name)) and isinstance(found.value, str):
         return s.Membership(ref(name), (found,), insensitive=True)
     return _compare("==", name, found)
+
+
+def _readings(name: str, value: Any, context: Context) -> list[s.Literal]:
+    """Return what a value may be in a field that nobody knows before events come: text, number, boolean."""
+    text = to_string(literal(name, value, context).value)
+    truth = {"true": True, "false": False}.get(text)
+    return [s.Literal(text), *_as_number(text), *([] if truth is None else [s.Literal(truth)])]
+
+
+def _as_number(text: str) -> list[s.Literal]:
+    try:
+        number = float(text)
+    except ValueError:
+        return []
+    if not math.isfinite(number):
+        return []
+    return [s.Literal(int(number) if number.is_integer() and is_long(int(number)) else number)]
 
 
 def _compare(operator: str, name: str, value: s.Literal) -> s.Expression:
@@ -296,6 +319,10 @@ def terms(name: str, values: list[Any], context: Context) -> s.Expression:
         return _addresses(name, (value for value in values if value is not None))
     found = [literal(name, value, context) for value in values if value is not None]
     texts = tuple(one for one in found if isinstance(one.value, str))
+    if context.type_of(base_name(name)) is None and any(
+        len(_readings(name, one.value, context)) > 1 for one in found
+    ):
+        texts = ()
     if len(texts) == len(values) > 1 and context.type_of(base_name(name)) is not FieldType.DATE:
         return s.Membership(ref(name), texts, insensitive=is_caseless(name))
     return any_of(term(name, value, context) for value in values if value is not None)
@@ -426,6 +453,13 @@ def between(
     given = [bound for bound in bounds if bound.value is not None]
     if kind is FieldType.IP and given:
         return _addresses_between(name, given)
+    if kind is None and given:
+        texts = [to_string(literal(name, bound.value, context).value) for bound in given]
+        ways = zip(*([s.Literal(text), *_as_number(text)] for text in texts), strict=False)
+        return any_of(  # as texts, and as numbers where all of them are such
+            all_of(_compare(bound.operator, name, one) for bound, one in zip(given, way, strict=True))
+            for way in ways
+        )
     for bound in given:
         if kind is FieldType.DATE:
             up = bound.operator in (">", "<=")  # `gt` and `lte` of a rounded moment mean the end of its span

@@ -34,13 +34,15 @@ class Roster:
     reader: Reader = field(default_factory=lambda: Reader([]))
     _loadings: list[tuple[Loading, dict[str, State], bool]] = field(default_factory=list)
     _counted: bool = False  # what was there at the start
+    _fields: frozenset[str] = frozenset()  # that were known when rules which wait for others were read last
 
     def take_up(self, mark: int, cursor: int) -> None:
         """Bring the states in line with records; events that arrived before `cursor` have been looked at."""
+        waiting = self._no_longer_waiting()
         with self.records.transaction() as session:
             now_there = changes(session)
             gone = [uuid for uuid in self.states if uuid not in now_there]
-            new = [u for u, changed in now_there.items() if self._changed(u, mark) != changed]
+            new = [u for u, changed in now_there.items() if u in waiting or self._changed(u, mark) != changed]
             if not gone and not new:
                 return
             entries = read_entries(session, new, self.store.schema(), mark)
@@ -56,6 +58,17 @@ class Roster:
         every = [state.entry.watched for state in self.states.values() if state.entry.watched is not None]
         self.reader = Reader(every)
         self._load([self.states[entry.uuid] for entry in entries], cursor)
+
+    def _no_longer_waiting(self) -> frozenset[str]:
+        """Return the rules that wait for a field of events, where events have brought new fields along."""
+        waiting = frozenset(uuid for uuid, state in self.states.items() if state.entry.waiting)
+        if not waiting:
+            return waiting
+        known = frozenset(self.store.schema().fields)
+        if known == self._fields:
+            return frozenset()
+        self._fields = known
+        return waiting
 
     def _keep_memory(self, state: State, known: State) -> None:
         """Let a rule that looks at the same events as before go on with what it remembers of them."""

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tocsin.detection.exceptions import exception_condition
-from tocsin.detection.prepare import ReadyRule, narrowed, prepare
+from tocsin.detection.prepare import UNKNOWN_FIELD, ReadyRule, narrowed, prepare
 from tocsin.detection.schedule import Schedule, read_schedule
 from tocsin.ecs import Schema
 from tocsin.eql import syntax as s
@@ -43,6 +43,11 @@ class Entry:
     watched: WatchedRule | None
     failure: str | None = None
     until: int | None = None  # when an exception of it expires, so that it has to be read anew
+    waiting: bool = False  # whether it names a field that no event has brought along yet
+
+
+class UnknownColumnError(RuleError):
+    """A rule that names a field which neither a schema nor an event has, so far."""
 
 
 def changes(session: Session) -> dict[str, int]:
@@ -59,6 +64,7 @@ def read_entries(session: Session, ids: Iterable[str], schema: Schema, now: int)
 
 def _entry(session: Session, stored: StoredRule, schema: Schema, now: int) -> Entry:
     watched_rule, schedule, failure, until = None, None, None, None
+    waiting = False
     try:
         rule = read_rule(stored.document)
         schedule = read_schedule(rule)
@@ -66,10 +72,10 @@ def _entry(session: Session, stored: StoredRule, schema: Schema, now: int) -> En
         watched_rule = watched(stored.id, ready, schedule, schema, stored.revision)
         schedule = watched_rule.schedule
     except RuleError as error:
-        failure = error.message
+        failure, waiting = error.message, isinstance(error, UnknownColumnError)
     return Entry(
         stored.id, stored.changed, stored.name, schedule, stored.watched_from or 0, stored.done_to, watched_rule,
-        failure, until,
+        failure, until, waiting,
     )  # fmt: skip
 
 
@@ -80,7 +86,8 @@ def ready_rule(session: Session, rule: Rule, uuid: str, schema: Schema, now: int
     """
     ready, skipped = prepare([rule], schema, types=WATCHED_TYPES)
     if skipped:
-        raise RuleError(skipped[0].message)
+        kind = UnknownColumnError if skipped[0].reason == UNKNOWN_FIELD else RuleError
+        raise kind(skipped[0].message)
     found, taken_out = ready[0], list[s.Expression]()
     if wants_alerts(found.index):
         taken_out.append(any_of(term(name, uuid, Context(schema)) for name in _ITS_RULES))
