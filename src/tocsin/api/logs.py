@@ -53,5 +53,6 @@ def set_up_logs(level: str, form: str) -> None:
         logger.handlers[:] = []
         logger.propagate = True
     logging.getLogger("uvicorn.access").disabled = True  # each request is logged once, with its duration
-    for name in ("alembic", "watchfiles", "filelock"):
+    # What the server says of its own start is of no use to a person who is shown the address.
+    for name in ("alembic", "watchfiles", "filelock", *(("uvicorn.error",) if text else ())):
         logging.getLogger(name).setLevel(logging.WARNING)
