@@ -10,10 +10,14 @@ from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.sources import shippers
 from tests.sources.ten_events import TEN
+from tests.sources.test_documents import ODD, paths
 from tests.sources.test_exported import exported
+from tocsin.ingest.intake import Intake, Refused
 from tocsin.sources.batch import Rejects, Wanted, flatten
 from tocsin.sources.convert import whole_events
 from tocsin.sources.document import Documents
@@ -21,6 +25,7 @@ from tocsin.sources.inputs import find_inputs
 from tocsin.sources.read import read_inputs
 from tocsin.sources.windows.forms.errors import CutOffError
 from tocsin.sources.windows.record import to_ecs
+from tocsin.store.events import Document
 
 Record = dict[str, Any]
 SYSMON, EXPECTED = TEN["Sysmon 1"]
@@ -245,6 +250,36 @@ def test_one_value_is_no_list_in_json_of_xml() -> None:
 def test_an_event_whose_values_a_tool_left_out_is_not_read_without_them(record: Record) -> None:
     with pytest.raises(CutOffError):
         normalised(record)
+
+
+WRITTEN = [
+    write(record)
+    for record in (SYSMON, SECURITY[0], cleared())
+    for write in (
+        *(SHAPES.values() if record is SYSMON else ()), shippers.winlogbeat, shippers.velociraptor,
+    )
+    if record["Event"].get("EventData") is not None
+] + [*WITH_USER_DATA.values(), shippers.nxlog(SYSMON), shippers.graylog(SYSMON), shippers.evtxecmd(SYSMON),
+     shippers.full_json(SYSMON), shippers.separate_attributes(SYSMON), shippers.evtx_hunter(SYSMON)]  # fmt: skip
+
+
+@given(data=st.data())
+@settings(deadline=None, max_examples=300)
+def test_an_event_with_odd_values_is_an_event_or_refused(data: st.DataObject) -> None:
+    record: Any = json.loads(json.dumps(data.draw(st.sampled_from(WRITTEN))))
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(paths(record)))
+        inner = record
+        for key in path[:-1]:
+            inner = inner.get(key) if isinstance(inner, dict) else None
+        if path and isinstance(inner, dict):
+            inner[path[-1]] = data.draw(ODD)
+    assert isinstance(Intake().take("logs-x-default", None, json.dumps(record).encode()), Document | Refused)
+    try:
+        event = Documents().normalise(record)
+    except ValueError:
+        return
+    assert all(isinstance(name, str) for name in event)
 
 
 # ---- tables

@@ -23,7 +23,7 @@ from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, 
 from tocsin.sources.products.record import ProductRecord
 from tocsin.sources.values import moment
 from tocsin.sources.windows.forms.shipped import flat_document, is_shipped
-from tocsin.sources.windows.recognise import FORMS, form_of
+from tocsin.sources.windows.recognise import FORMS, form_of, rendered
 from tocsin.sources.windows.record import WindowsRecord
 from tocsin.sources.windows.shipped import ShippedEvent
 
@@ -89,7 +89,7 @@ class Documents:
             form = next((form for form in FORMS if form.recognises(body)), None)
         if form is None:
             return None
-        return WindowsRecord(form.record_of(body), dataset=dataset, forwarded=self.source == FORWARDED)
+        return WindowsRecord(rendered(body, form), dataset=dataset, forwarded=self.source == FORWARDED)
 
     def teaches(self, content: bytes) -> bool:
         """Tell whether JSON text is a record that says something about the hosts or users of others."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from tocsin.sources.markers import is_categorised, lies_elsewhere
 from tocsin.sources.windows.forms import evtxecmd, exported, flat, nested
+from tocsin.sources.windows.record import MalformedRecord
 
 Record = Mapping[str, Any]
 # The packages and Beats whose indices Windows events lie in.
@@ -27,23 +28,27 @@ class Form:
 
 
 FORMS = (
-    Form(
-        ("Event", "System", "Event.System.Channel", "System.Channel", "Event.System.Computer", "System.Computer"),
-        nested.is_nested,
-        nested.record_of,
-    ),
-    Form(("Payload", "EventId"), evtxecmd.is_evtxecmd, evtxecmd.record_of),
+    Form(("Event", "System", "Event.System.Channel", "System.Channel"), nested.is_nested, nested.record_of),
+    Form(("Channel",), evtxecmd.is_evtxecmd, evtxecmd.record_of),
     Form(("Channel", "log_name"), flat.is_flat, flat.record_of),
     Form(("LogName",), exported.is_exported, exported.record_of),
 )
-MARKS = tuple(mark for form in FORMS for mark in form.marks)
+MARKS = tuple(dict.fromkeys(mark for form in FORMS for mark in form.marks))
+
+
+def rendered(record: Record, form: Form) -> Record:
+    """Return a record as the `evtx` parser would render it. Raises MalformedRecord, CutOffError."""
+    try:
+        return form.record_of(record)
+    except (AttributeError, KeyError, OverflowError, TypeError) as error:  # values that no tool writes
+        raise MalformedRecord(f"not a Windows event: {type(error).__name__} {error}") from None
 
 
 def form_of(record: Record) -> Form | None:
     """Return the form of a Windows event; None for a document of another kind, or one that says to be in ECS."""
     if record.keys().isdisjoint(MARKS):
         return None
-    form = next((form for form in FORMS if form.recognises(record)), None)
-    if form is None or is_categorised(record) or lies_elsewhere(record, PACKAGES):
-        return None
-    return form
+    for form in FORMS:
+        if form.recognises(record):
+            return None if is_categorised(record) or lies_elsewhere(record, PACKAGES) else form
+    return None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -125,7 +125,8 @@ def keywords(value: Any) -> Any:
 def moment(value: Any) -> Any:
     """Return a moment in ISO 8601, however a tool writes it; a text that is none as it is."""
     try:
-        return re.sub(r"\+00:?00$", "Z", written_moment(value))
+        found = written_moment(value)
+        return found[:-6] + "Z" if found.endswith("+00:00") else found
     except ValueError:
         return value if isinstance(value, str) else None
 
@@ -195,10 +196,23 @@ def parsed_object(value: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def as_logged(value: Any, name: str, provider: Any, event_id: Any) -> Any:
-    """Return a value as a log renders it: ids of logons, and what the Security log writes as `0x…`."""
+def as_logged(data: dict[str, Any], provider: Any, event_id: Any) -> dict[str, Any]:
+    """Return event data as a log renders them: ids of logons, and what the Security log writes as `0x…`."""
+    in_security = provider == SECURITY_PROVIDER and whole(event_id) not in _FIREWALL
+    for name in _rendered_otherwise(tuple(data)):
+        data[name] = _as_logged(data[name], name, in_security)
+    return data
+
+
+@lru_cache(maxsize=4096)  # events of a kind have the same names
+def _rendered_otherwise(names: tuple[str, ...]) -> tuple[str, ...]:
+    known = _HEXADECIMAL | _BOOLEANS | _OF_TYPE_GUID
+    return tuple(name for name in names if name in known or name.endswith(("LogonId", "UtcTime")))
+
+
+def _as_logged(value: Any, name: str, in_security: bool) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
-        hexadecimal = provider == SECURITY_PROVIDER and whole(event_id) not in _FIREWALL and name in _HEXADECIMAL
+        hexadecimal = in_security and name in _HEXADECIMAL
         if not name.endswith("LogonId") and not hexadecimal:
             return value
         return hex(value if value >= 0 else value & 0xFFFF_FFFF)  # .NET and others read 32 bits as signed

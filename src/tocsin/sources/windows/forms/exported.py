@@ -83,11 +83,8 @@ def _data(record: Exported) -> dict[str, Any]:
     names = _templates().get((provider, str(event_id), len(values)))
     if names is None:
         return {"Data": {"#text": values}}  # as values without names lie in a log
-    return {
-        name: as_logged(value, name, provider, event_id)
-        for name, value in zip(names, values, strict=True)
-        if value is not None
-    }
+    named = {name: value for name, value in zip(names, values, strict=True) if value is not None}
+    return as_logged(named, provider, event_id)
 
 
 def _from_message(record: Exported) -> dict[str, Any]:

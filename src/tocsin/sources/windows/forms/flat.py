@@ -10,7 +10,8 @@ Winlogbeat 6 and older keep the data in a member (`EventData`, `event_data`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from tocsin.sources.windows.forms.elements import (
     as_logged,
@@ -49,7 +50,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "computer": ("Hostname", "Computer", "ComputerName", "MachineName", "computer_name"),
     "user": ("UserID", "UserSID", "SystemUserId"),
 }
-_DATA, _USER_DATA = ("EventData", "event_data"), ("UserData", "user_data")
+# Members that hold the data, and whether these are user data.
+_OF_THEIR_OWN = (("EventData", False), ("event_data", False), ("UserData", True), ("user_data", True))
 # What is not event data, either: what nxlog derives from the head, and what shippers, Graylog and Azure add.
 _BESIDE = frozenset(
     (
@@ -94,48 +96,55 @@ _SEVERITIES = {"CRITICAL": 1, "ERROR": 2, "WARNING": 3, "INFO": 4, "DEBUG": 5}
 
 def is_flat(record: Flat) -> bool:
     """Tell a flat Windows event: it names its channel, its event id, and some more of a head."""
-    if record.keys() >= _OF_OLD_BEATS:
-        return True
     event_id = record.get("EventID")
     if "Channel" not in record or not isinstance(whole(event_id), int) or isinstance(event_id, bool):
-        return False
-    told = len(record.keys() & _TELLING)
+        return record.keys() >= _OF_OLD_BEATS
+    told = _layout(tuple(record)).told
     return told > 1 or (told == 1 and _is_of_windows(record))
 
 
 def _is_of_windows(record: Flat) -> bool:
-    channel, provider = str(record["Channel"]), str(_named(record, "provider"))
-    return channel in _KNOWN_CHANNELS or "Microsoft-Windows-" in (channel + provider)
+    told = (record["Channel"], *(record.get(name) for name in _NAMES["provider"]))
+    return str(record["Channel"]) in _KNOWN_CHANNELS or any("Microsoft-Windows-" in str(name) for name in told)
 
 
 def record_of(record: Flat) -> dict[str, Any]:
     """Return the record as the `evtx` parser would render it: `Event` with `System` and `EventData`."""
-    provider, event_id = _named(record, "provider"), whole(_named(record, "event_id"))
-    user = _named(record, "user")
+    layout = _layout(tuple(record))
+
+    def named(element: str) -> Any:
+        for name in layout.head[element]:
+            value = record[name]
+            if value is not None and value != "":
+                return value
+        return None
+
+    provider, event_id = named("provider"), whole(named("event_id"))
+    user = named("user")
     if user is None and isinstance(record.get("user"), dict) and "log_name" in record:
         user = record["user"].get("identifier")
     head = {
-        "Provider": attributes(Name=provider, Guid=_named(record, "guid")),
+        "Provider": attributes(Name=provider, Guid=named("guid")),
         "EventID": event_id,
-        "Version": whole(_named(record, "version")),
-        "Level": _level(record),
-        "Task": whole(_named(record, "task")),
-        "TaskDisplayName": _named(record, "task_name"),
-        "Opcode": whole(_named(record, "opcode")),
-        "Keywords": keywords(_named(record, "keywords")),
-        "TimeCreated": attributes(SystemTime=_time(record)),
-        "EventRecordID": _named(record, "record_id"),
-        "Correlation": attributes(ActivityID=_named(record, "activity_id")),
-        "Execution": attributes(ProcessID=whole(_named(record, "pid")), ThreadID=whole(_named(record, "thread"))),
-        "Channel": _named(record, "channel"),
-        "Computer": _named(record, "computer"),
+        "Version": whole(named("version")),
+        "Level": _level(record, named("level")),
+        "Task": whole(named("task")),
+        "TaskDisplayName": named("task_name"),
+        "Opcode": whole(named("opcode")),
+        "Keywords": keywords(named("keywords")),
+        "TimeCreated": attributes(SystemTime=_time(record, layout)),
+        "EventRecordID": named("record_id"),
+        "Correlation": attributes(ActivityID=named("activity_id")),
+        "Execution": attributes(ProcessID=whole(named("pid")), ThreadID=whole(named("thread"))),
+        "Channel": named("channel"),
+        "Computer": named("computer"),
         "Security": attributes(UserID=user, Name=_text(record, "AccountName"), Domain=_text(record, "Domain")),
     }
-    data, of_user = _data(record)
+    data, of_user = _data(record, layout)
     if not data:
         data, of_user = told(provider, event_id, record.get("Message"))
     if isinstance(data, dict) and not of_user:
-        data = {name: as_logged(value, name, provider, event_id) for name, value in data.items()}
+        data = as_logged(data, provider, event_id)
     return assembled(head, data, of_user=of_user)
 
 
@@ -144,33 +153,42 @@ def _text(record: Flat, name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _named(record: Flat, element: str) -> Any:
-    for name in _NAMES[element]:
-        value = record.get(name)
-        if value is not None and value != "":
-            return value
-    return None
+class _Layout(NamedTuple):
+    """The members of a record: those that an element of the head is read from, and those that may be event data.
+
+    `told` is how many of them tell a Windows event.
+    """
+
+    head: Mapping[str, tuple[str, ...]]
+    data: tuple[str, ...]
+    told: int
 
 
-def _data(record: Flat) -> tuple[Any, bool]:
+@lru_cache(maxsize=4096)  # events of a kind have the same members
+def _layout(members: tuple[str, ...]) -> _Layout:
+    there = frozenset(members)
+    head = {element: tuple(name for name in names if name in there) for element, names in _NAMES.items()}
+    taken = _HEAD.union(*(head[element][:1] for element in _SHARED))
+    return _Layout(head, tuple(name for name in members if name not in taken), len(there & _TELLING))
+
+
+def _data(record: Flat, layout: _Layout) -> tuple[Any, bool]:
     """Return the event data, and whether it is user data."""
-    for names, of_user in ((_DATA, False), (_USER_DATA, True)):
-        for name in names:
-            found = record.get(name)
+    for name, of_user in _OF_THEIR_OWN:
+        if (found := record.get(name)) is not None:
             found = (parsed_object(found) or found) if isinstance(found, str) else found
             if found and isinstance(found, (dict, list)):
                 if not of_user:
                     return data_of(found), False
                 return user_data_of(_wrapped(found)), True
-    head = _HEAD | {next((name for name in _NAMES[element] if name in record), "") for element in _SHARED}
-    if "TimeGenerated" in record and record.get("Type") in _AZURE_TABLES:
-        head |= _BESIDE_IN_AZURE
-    data = {name: value for name, value in record.items() if name not in head and value is not None}
-    if data.get("EventType") in _EVENT_TYPES:
+    data = {name: value for name in layout.data if (value := record[name]) is not None}
+    if "TimeGenerated" in record and str(record.get("Type")) in _AZURE_TABLES:
+        data = {name: value for name, value in data.items() if name not in _BESIDE_IN_AZURE}
+    if str(data.get("EventType")) in _EVENT_TYPES:
         del data["EventType"]
-    for name in (*_DATA, *_USER_DATA):
-        if not isinstance(data.get(name), str):
-            data.pop(name, None)
+    for name, _ in _OF_THEIR_OWN:
+        if name in data and not isinstance(data[name], str):
+            del data[name]
     return data, False
 
 
@@ -180,14 +198,14 @@ def _wrapped(found: Any) -> Any:
     return {"EventXML": found} if bare else found
 
 
-def _level(record: Flat) -> int | None:
-    found = level(_named(record, "level"))
+def _level(record: Flat, written: Any) -> int | None:
+    found = level(written)
     return found if isinstance(found, int) else _SEVERITIES.get(str(record.get("Severity")))
 
 
-def _time(record: Flat) -> Any:
-    for name in _NAMES["time"]:
-        value = record.get(name)
+def _time(record: Flat, layout: _Layout) -> Any:
+    for name in layout.head["time"]:
+        value = record[name]
         if value and (found := moment(value)) is not None:
             return found
     return None

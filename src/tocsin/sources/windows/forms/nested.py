@@ -17,7 +17,7 @@ from tocsin.sources.windows.forms.elements import as_logged, assembled, data_of,
 Record = Mapping[str, Any]
 
 _PARTS = ("System", "EventData", "UserData", "ProcessingErrorData", "RenderingInfo")
-_DOTTED = ("Event.System.Channel", "System.Channel", "Event.System.Computer", "System.Computer")
+_DOTTED = ("Event.System.Channel", "System.Channel")
 
 
 def is_nested(record: Record) -> bool:
@@ -44,7 +44,7 @@ def record_of(record: Record) -> Record:
     data = user_data_of(event["UserData"]) if of_user else data_of(event.get("EventData"))
     if isinstance(data, dict) and not of_user:
         provider, event_id = (head.get("Provider") or {}).get("#attributes", {}).get("Name"), head.get("EventID")
-        data = {name: as_logged(value, name, provider, event_id) for name, value in data.items()}
+        data = as_logged(data, provider, event_id)
     found = assembled(head, data, of_user=of_user)
     found["Event"] |= {name: event[name] for name in _PARTS[3:] if name in event}
     return found

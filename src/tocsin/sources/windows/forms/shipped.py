@@ -22,8 +22,9 @@ Document = Mapping[str, Any]
 EVENT_DATA, USER_DATA = "winlog.event_data.", "winlog.user_data."
 # Members at the root that show a document of Windows events, nested or with dots.
 _DOTTED = ("winlog.channel", "winlog.provider_name", "winlog.event_id")
+_TELLING = ("channel", "provider_name", "event_data", "user_data")
 _UNDERSCORED = ("winlogbeat_winlog_event_id", "winlog_event_id")
-MARKS = (*_DOTTED, *_UNDERSCORED)
+MARKS = (_DOTTED[0], *_UNDERSCORED)
 _BEYOND_THE_SCHEMA = ("winlog.user.identifier", "winlog.user.name", "winlog.user.domain", "winlog.user.type")
 _OUTCOMES = {"success": hex(AUDIT_SUCCESS), "failure": hex(AUDIT_FAILURE)}
 
@@ -41,11 +42,10 @@ def winlog_of(document: Document) -> bool | None:
     """Tell where a document keeps what it knows of a log: True when nested or with dots, False when by Graylog."""
     winlog = document.get("winlog")
     if isinstance(winlog, dict):
-        told = ("channel", "provider_name", "event_data", "user_data")
-        return True if any(name in winlog for name in told) or _has_data(winlog) else None
-    if any(name in document for name in _DOTTED):
+        return True if not winlog.keys().isdisjoint(_TELLING) or _has_data(winlog) else None
+    if not document.keys().isdisjoint(_DOTTED):
         return True
-    return False if any(name in document for name in _UNDERSCORED) else None
+    return None if document.keys().isdisjoint(_UNDERSCORED) else False
 
 
 def _has_data(winlog: Document) -> bool:
