@@ -145,6 +145,10 @@ class EventTable:
             encoded = None if array is None else encode(array, content.type)
             self._encoded[FieldPattern(pattern.pattern, content).name] = encoded
 
+    def typed(self, schema: Schema) -> EventTable:
+        """Return the same columns, with the types of another schema."""
+        return EventTable(self._raw, self.rows, schema, self._events)
+
     def take(self, rows: npt.NDArray[np.intp]) -> EventTable:
         """Return a table of some rows; columns are only taken when they are read."""
         raw = self._raw

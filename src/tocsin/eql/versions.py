@@ -33,7 +33,7 @@ def version_key(text: str) -> str:
         and all(len(part) <= _DIGITS for part in re.findall(r"\d+", main + before))
     )
     if not legal:
-        return text or _LAST
+        return str(text) or _LAST
     key = ".".join(map(_of_number, main.split(".")))
     if before:
         parts = (_of_number(part) if part.isdigit() else part for part in before[1:].split("."))

@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 _FEW = 64  # events of a batch that fit a step: a step that is met seldom
 _RARE_KEYS = 1 << 14
 Times = npt.NDArray[np.int64]
+Own = tuple[tuple[str, FieldType], ...]  # fields whose types are those of a rule's own indices
+_AS_TEXT = {FieldType.VERSION: FieldType.KEYWORD}  # types whose columns are those of another
 
 
 class Reader:
@@ -44,16 +46,34 @@ class Reader:
     def __init__(self, rules: Sequence[WatchedRule]) -> None:
         self.rules = {rule.uuid: rule for rule in rules}
         self.broken: dict[str, str] = {}
-        self._evaluator = self._ready(rules)
+        self._read_as: Schema | None = None
+        self._groups: dict[Own, Evaluator] = {}
+        self._ready(rules, dict.fromkeys(self.rules, ()))
         self._schemas = {rule.uuid: m.schema_of(rule.types) for rule in rules}
         self._rare: dict[str, deque[int]] = {}  # by rule, join keys that steps had which few events fit
 
-    def _ready(self, rules: Iterable[WatchedRule]) -> Evaluator:
+    def _ready(self, rules: Iterable[WatchedRule], own: Mapping[str, Own]) -> None:
+        """Compile rules, those together that have the same types of fields of their `own`."""
         chosen = [rule for rule in rules if rule.uuid not in self.broken]
-        program = compile_rules(rule.ready.event_rule(any_index=False, key=rule.uuid) for rule in chosen)
-        self.fields = program.fields.union({TIMESTAMP, ARRIVAL}, *(rule.read for rule in chosen))
+        of_group: dict[Own, list[WatchedRule]] = {}
+        for rule in chosen:
+            of_group.setdefault(own[rule.uuid], []).append(rule)
+        self._own = dict(own)
+        self._groups, self.fields = {}, frozenset({TIMESTAMP, ARRIVAL})
+        for key, some in of_group.items():
+            program = compile_rules(rule.ready.event_rule(any_index=False, key=rule.uuid) for rule in some)
+            self._groups[key] = Evaluator(plan(program))
+            self.fields = self.fields.union(program.fields, *(rule.read for rule in some))
         self.patterns = _patterns(chosen)
-        return Evaluator(plan(program))
+
+    def _look_as(self, schema: Schema) -> None:
+        """Part the rules by the fields that their own indices have in other types than all indices together."""
+        if schema is self._read_as:
+            return
+        self._read_as = schema
+        own = {uuid: _own_types(rule, schema) for uuid, rule in self.rules.items()}
+        if own != self._own:
+            self._ready(self.rules.values(), own)
 
     def read(
         self,
@@ -74,6 +94,7 @@ class Reader:
         found: dict[str, list[pa.Table]] = {}
         if not self.rules or not self.patterns:
             return found
+        self._look_as(schema)
         fields = self._fields(store) - {INDEX_FIELD}
         schema = schema.extended([Field(ARRIVAL, FieldType.DATE)])
         scan = Scan(self.patterns, fields, start, end, arrived_from=arrived_from, arrived_to=arrived_to)
@@ -109,21 +130,25 @@ class Reader:
         return EventTable(columns, batch.rows, schema)
 
     def _fits(self, table: EventTable) -> Mapping[Target, Rows]:
+        fits: dict[Target, Rows] = {}
         try:
-            return self._evaluator.matches(table)
+            for own, evaluator in self._groups.items():
+                fits.update(evaluator.matches(_as_own(table, own)))
         except Exception:
             log.exception("evaluating the rules together failed; each is tried by itself")
-        fits: dict[Target, Rows] = {}
+        else:
+            return fits
+        fits.clear()
         for uuid, rule in self.rules.items():
             if uuid in self.broken:
                 continue
             try:
                 alone = Evaluator(plan(compile_rules([rule.ready.event_rule(any_index=False, key=uuid)])))
-                fits.update(alone.matches(table))
+                fits.update(alone.matches(_as_own(table, self._own[uuid])))
             except Exception as error:
                 log.exception("rule %s cannot be evaluated", rule.rule.name)
                 self.broken[uuid] = f"its query cannot be evaluated: {type(error).__name__}: {error}"
-        self._evaluator = self._ready(self.rules.values())
+        self._ready(self.rules.values(), self._own)
         return fits
 
     def _rows(
@@ -234,6 +259,23 @@ class Reader:
         schema = self._schemas[rule.uuid]
         columns += (_lists(table, name, rows, schema.field(name).type) for name in rule.kept)
         return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _own_types(rule: WatchedRule, schema: Schema) -> Own:
+    """Return the fields of a rule whose values it looks at as another type than a schema has."""
+    found = []
+    for name, mine in sorted(rule.fields.items()):
+        known = schema.find(name)
+        if known is not None and _AS_TEXT.get(known.type, known.type) != _AS_TEXT.get(mine.type, mine.type):
+            found.append((name, mine.type))
+    return tuple(found)
+
+
+def _as_own(table: EventTable, own: Own) -> EventTable:
+    """Return a table whose columns are of other types."""
+    if not own:
+        return table
+    return table.typed(table.schema.extended(Field(name, kind) for name, kind in own))
 
 
 def _patterns(rules: Iterable[WatchedRule]) -> list[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import pyarrow as pa
 
 from tocsin.detection.schedule import SECOND, Schedule
+from tocsin.ecs import Schema
 from tocsin.store.events import EventStore
+from tocsin.store.mappings import IndexMapping
 from tocsin.store.records.database import Records
 from tocsin.watch import ledger
 from tocsin.watch.execution import needed_from
@@ -35,17 +38,19 @@ class Roster:
     _loadings: list[tuple[Loading, dict[str, State], bool]] = field(default_factory=list)
     _counted: bool = False  # what was there at the start
     _fields: frozenset[str] = frozenset()  # that were known when rules which wait for others were read last
+    _mappings: list[tuple[str, IndexMapping]] = field(default_factory=list)  # as of the last look at the rules
 
     def take_up(self, mark: int, cursor: int) -> None:
         """Bring the states in line with records; events that arrived before `cursor` have been looked at."""
-        waiting = self._no_longer_waiting()
+        schema_of = cache(lambda patterns: self.store.schema(patterns))
+        again = self._no_longer_waiting() | self._read_otherwise(schema_of)
         with self.records.transaction() as session:
             now_there = changes(session)
             gone = [uuid for uuid in self.states if uuid not in now_there]
-            new = [u for u, changed in now_there.items() if u in waiting or self._changed(u, mark) != changed]
+            new = [u for u, changed in now_there.items() if u in again or self._changed(u, mark) != changed]
             if not gone and not new:
                 return
-            entries = read_entries(session, new, self.store.schema(), mark)
+            entries = read_entries(session, new, lambda patterns: schema_of(tuple(patterns)), mark)
         for uuid in gone:
             del self.states[uuid]
         for entry in entries:
@@ -69,6 +74,14 @@ class Roster:
             return frozenset()
         self._fields = known
         return waiting
+
+    def _read_otherwise(self, schema_of: Callable[[tuple[str, ...]], Schema]) -> frozenset[str]:
+        """Return the rules that were read against mappings which have changed since."""
+        mappings = [(name, self.store.mapping(name)) for name in self.store.names()]
+        if mappings == self._mappings:
+            return frozenset()
+        self._mappings = mappings
+        return frozenset(uuid for uuid, state in self.states.items() if _is_stale(state.entry, schema_of))
 
     def _keep_memory(self, state: State, known: State) -> None:
         """Let a rule that looks at the same events as before go on with what it remembers of them."""
@@ -153,6 +166,15 @@ class Roster:
         """Return from when on a rule needs every event: from its next window on, and a little more."""
         start = rule.schedule.window(state.next_tick).start or 0
         return start if rule.by_arrival else start - self.settings.kept
+
+
+def _is_stale(entry: Entry, schema_of: Callable[[tuple[str, ...]], Schema]) -> bool:
+    """Tell whether the indices of a rule have its fields otherwise than when it was read."""
+    rule = entry.watched
+    if rule is None:
+        return entry.failure is not None
+    schema = schema_of(tuple(rule.rule.index or ("*",)))
+    return any(schema.find(name) != known for name, known in rule.fields.items())
 
 
 def _ends(schedule: Schedule, after: int, upto: int) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tocsin.detection.prepare import ReadyRule
 from tocsin.detection.schedule import Schedule
-from tocsin.ecs import TIMESTAMP, FieldType, Schema
+from tocsin.ecs import TIMESTAMP, Field, FieldType, Schema
 from tocsin.engine.pipes import pipe_fields
 from tocsin.eql import syntax as s
 from tocsin.esql.compile import METADATA
@@ -29,6 +29,7 @@ class WatchedRule:
     revision: int = 0
     types: Mapping[str, FieldType] = field(default_factory=dict)  # of the fields that are remembered
     also: tuple[str, ...] = ()  # fields that are remembered beside those that its type needs
+    fields: Mapping[str, Field] = field(default_factory=dict)  # of its query, as its own indices have them
 
     @property
     def rule(self) -> Rule:
@@ -124,7 +125,9 @@ def watched(
     for name in found.kept:
         known = schema.find(name)
         types[name] = known.type if known else FieldType.KEYWORD
-    return WatchedRule(uuid, ready, schedule, revision, types, also)
+    names = dict.fromkeys((*s.statement_fields(ready.statement), *found.kept))
+    fields = {name: known for name in names if (known := schema.find(name)) is not None}
+    return WatchedRule(uuid, ready, schedule, revision, types, also, fields)
 
 
 def _reach(ready: ReadyRule) -> int:

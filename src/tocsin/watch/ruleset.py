@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import select
@@ -56,18 +56,22 @@ def changes(session: Session) -> dict[str, int]:
     return {row.id: row.changed for row in rows}
 
 
-def read_entries(session: Session, ids: Iterable[str], schema: Schema, now: int) -> list[Entry]:
-    """Return some rules, ready to run as they are at a moment."""
+SchemaOf = Callable[[Sequence[str]], Schema]  # the schema of the indices that some patterns take
+
+
+def read_entries(session: Session, ids: Iterable[str], schema_of: SchemaOf, now: int) -> list[Entry]:
+    """Return some rules, ready to run as they are at a moment, each read against the indices of its patterns."""
     found = session.scalars(select(StoredRule).where(StoredRule.id.in_(list(ids)), StoredRule.enabled))
-    return [_entry(session, stored, schema, now) for stored in found]
+    return [_entry(session, stored, schema_of, now) for stored in found]
 
 
-def _entry(session: Session, stored: StoredRule, schema: Schema, now: int) -> Entry:
+def _entry(session: Session, stored: StoredRule, schema_of: SchemaOf, now: int) -> Entry:
     watched_rule, schedule, failure, until = None, None, None, None
     waiting = False
     try:
         rule = read_rule(stored.document)
         schedule = read_schedule(rule)
+        schema = schema_of(rule.index or ("*",))
         ready, until = ready_rule(session, rule, stored.id, schema, now)
         watched_rule = watched(stored.id, ready, schedule, schema, stored.revision)
         schedule = watched_rule.schedule
