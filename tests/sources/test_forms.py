@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -284,6 +286,17 @@ def test_an_event_with_odd_values_is_an_event_or_refused(data: st.DataObject) ->
 
 # ---- tables
 
+WRITTEN_IN_PARQUET = {
+    "Winlogbeat": shippers.winlogbeat,
+    "Winlogbeat with dots": lambda record: dotted(shippers.winlogbeat(record)),
+    "EvtxECmd --fj": shippers.full_json,
+    "nxlog": shippers.nxlog,
+    "Get-WinEvent": lambda record: {**exported(record), "Bookmark": None, "Properties": [
+        {"Value": str(one["Value"])} for one in exported(record)["Properties"]
+    ]},
+    "EvtxECmd": shippers.evtxecmd,
+}  # fmt: skip
+
 
 def table(rows: list[Record], delimiter: str = ",") -> bytes:
     out = io.StringIO()
@@ -316,6 +329,26 @@ def test_tables_in_csv_are_read_like_records(tmp_path: Path, writer: str) -> Non
     for event, (_, expected) in zip(events, TEN.values(), strict=True):
         if TABLES[writer] is shippers.evtx_hunter:  # which has no keywords
             expected = {name: value for name, value in expected.items() if name != "event.outcome"}
+        assert {name: event.get(name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("writer", [*WRITTEN_IN_PARQUET])
+@pytest.mark.parametrize("among", [0, 300])
+def test_rows_of_parquet_that_are_no_ecs_events_are_read_like_records(
+    tmp_path: Path, writer: str, among: int
+) -> None:
+    path = tmp_path / "events.parquet"
+    records = [done(number) for number in range(among)]
+    records += [WRITTEN_IN_PARQUET[writer](record) for record, _ in TEN.values()]
+    names = dict.fromkeys(name for record in records for name in record)
+    pq.write_table(pa.Table.from_pylist([{name: record.get(name) for name in names} for record in records]), path)
+    rejects = Rejects()
+    fields = frozenset(("process.name", "event.category"))
+    events = list(whole_events(read_inputs(find_inputs([str(path)]), Wanted(fields), rejects)))
+    assert rejects.total == 0
+    assert sorted(event["number"] for event in events if "number" in event) == list(range(among))
+    found = [event for event in events if "number" not in event]
+    for event, (_, expected) in zip(found, TEN.values(), strict=True):
         assert {name: event.get(name) for name in expected} == expected
 
 

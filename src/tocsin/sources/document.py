@@ -249,7 +249,8 @@ def dataset_name(event: Row) -> str:
 
 def index_and_counts(columns: Mapping[str, pa.ChunkedArray], rows: int) -> tuple[pa.Array | None, Counter[str]]:
     """Return each row's index, worked out once for each distinct combination, and the rows by dataset."""
-    names = [name for name in (INDEX, *DATASET_FIELDS) if name in columns]
+    there = (name for name in (INDEX, *DATASET_FIELDS) if name in columns)
+    names = [name for name in there if not pa.types.is_list(columns[name].type)]  # a list names no index
     if not names:
         return None, Counter({UNKNOWN_DATASET: rows})
     encoded = [columns[name].combine_chunks().dictionary_encode() for name in names]

@@ -1,39 +1,50 @@
-"""Parquet files of ECS events: flat columns with dotted names, nested structs, or both."""
+"""Parquet files: flat columns with dotted names, nested structs, or both.
+
+ECS events are read as columns. Rows that are something else, raw records or documents that no pipeline has seen,
+are read one by one.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tocsin.ecs import INDEX, TIMESTAMP
+from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP
 from tocsin.engine.table import EventTable
 from tocsin.errors import InputError
-from tocsin.sources.batch import EventBatch, RawEvent, Rejects, Wanted, whole_events
+from tocsin.sources.batch import EventBatch, RawEvent, Rejects, RowBatch, Wanted, whole_events
 from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts, moments
+from tocsin.sources.formats.rows import Rows
 from tocsin.sources.json_columns import at
+from tocsin.sources.products.product import telltales
 from tocsin.sources.unseen import of_columns
+from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
+from tocsin.sources.windows.recognise import MARKS
 
-_ROWS = 1 << 16
+_ROWS, _AT_ONCE = 1 << 16, 4096
 
 
 def read_parquet(
     file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
-) -> Iterator[EventBatch]:
+) -> Iterator[EventBatch | RowBatch]:
     """Yield the events of a Parquet file, one row group after the other. Raises InputError."""
     try:
         parquet = pq.ParquetFile(file)
         arrow_schema = parquet.schema_arrow
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{name} is not readable as Parquet: {str(error).splitlines()[0]}") from None
-    fields = {*wanted.fields, *DATASET_FIELDS, INDEX}
+    fields = {*wanted.fields, *DATASET_FIELDS, INDEX, CATEGORY}
     paths = {field: path for field in fields if (path := _find(arrow_schema, field)) is not None}
-    columns = sorted({".".join(path) for path in paths.values()})
+    telling = _Telling.of(arrow_schema)
+    columns = sorted({".".join(path) for path in (*paths.values(), *telling.strange, *telling.logged)})
 
     @lru_cache(maxsize=1)
     def whole(group: int) -> pa.Table:
@@ -48,19 +59,85 @@ def read_parquet(
         for start in range(0, rows, _ROWS):
             part = table.slice(start, _ROWS)
             length = min(_ROWS, rows - start)
+            others = telling.others(part, length, paths.get(CATEGORY))
+            if others.any():
+                content = whole(group).slice(start, length).filter(pa.array(others))
+                yield from _one_by_one(content, np.flatnonzero(others) + start, name, wanted, rejects, documents)
+                if others.all():
+                    continue
+                part = part.filter(pa.array(~others))
+            place = np.flatnonzero(~others) + start
+            length = len(place)
             kept, counts = _columns(part, length, paths, wanted.fields, documents)
             if wanted.judge is not None:
                 for reason, count in of_columns(wanted.judge, kept, length, in_ecs=True).items():
                     rejects.unseen.add(reason, name, count)
-            raw = _raw(whole, group, start, name, documents)
+            raw = _raw(whole, group, place, name, documents)
             yield EventBatch(EventTable(kept, length, events=whole_events(raw)), raw, counts, borrowed=True)
 
 
+class _Telling(NamedTuple):
+    """Where a file has what shows that a row is no ECS event.
+
+    `strange` lies in a raw record alone, `logged` in documents of Windows' logs, which a category shows to be ECS.
+    """
+
+    strange: list[tuple[str, ...]]
+    logged: list[tuple[str, ...]]
+
+    @classmethod
+    def of(cls, schema: pa.Schema) -> _Telling:
+        """Return what a schema has of these; of an object that shows it one value."""
+        strange = [*((mark,) for mark in MARKS), *telltales()]
+        logged = [("winlog",), *((mark,) for mark in SHIPPED_MARKS)]
+        return cls(*([path for one in some if (path := _leaf(schema, one))] for some in (strange, logged)))
+
+    def others(self, part: pa.Table, rows: int, category: tuple[str, ...] | None) -> npt.NDArray[np.bool_]:
+        """Tell which rows are to be read one by one."""
+        found = _any_valid(part, self.logged, rows)
+        if category is not None:
+            found &= at(part, category).is_null().to_numpy()
+        return found | _any_valid(part, self.strange, rows)
+
+
+def _any_valid(part: pa.Table, paths: Iterable[tuple[str, ...]], rows: int) -> npt.NDArray[np.bool_]:
+    found = np.zeros(rows, bool)
+    for path in paths:
+        found |= part.column(path[0]).is_valid().to_numpy()  # of an object, whichever of its values is read
+    return found
+
+
+def _one_by_one(
+    content: pa.Table,
+    numbers: npt.NDArray[np.intp],
+    name: str,
+    wanted: Wanted,
+    rejects: Rejects,
+    documents: Documents,
+) -> Iterator[RowBatch]:
+    for start in range(0, content.num_rows, _AT_ONCE):
+        rows = Rows(name, wanted, rejects, documents)
+        for number, found in enumerate(content.slice(start, _AT_ONCE).to_pylist(), start):
+            text = orjson.dumps(_present(found), default=str)
+            rows.add(orjson.loads(text), f"row {numbers[number] + 1}", text)
+        batch = rows.batch()
+        if batch is not None:
+            yield batch
+
+
+def _present(value: Any) -> Any:
+    """Return a value without the nulls that columns have where a row has nothing."""
+    if isinstance(value, dict):
+        inner = {name: _present(found) for name, found in value.items()}
+        return {name: found for name, found in inner.items() if found is not None} or None
+    return value
+
+
 def _raw(
-    whole: Callable[[int], pa.Table], group: int, start: int, name: str, documents: Documents
+    whole: Callable[[int], pa.Table], group: int, place: npt.NDArray[np.intp], name: str, documents: Documents
 ) -> Callable[[int], RawEvent]:
     def raw(row: int) -> RawEvent:
-        found = whole(group).slice(start + row, 1).to_pylist()[0]
+        found = whole(group).slice(int(place[row]), 1).to_pylist()[0]
         return RawEvent(orjson.dumps(found, default=str), name, documents.read)
 
     return raw
@@ -89,6 +166,26 @@ def _columns(
     if TIMESTAMP in kept:
         kept[TIMESTAMP] = moments(kept[TIMESTAMP], documents)
     return kept, counts
+
+
+def _leaf(schema: pa.Schema, path: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return where a value lies, or the first value of an object; None without."""
+    fields = {field.name: field.type for field in schema}
+    found: list[str] = []
+    for name in path:
+        if name not in fields:
+            return None
+        found.append(name)
+        fields = _members(fields[name])
+    while fields:
+        name = next(iter(fields))
+        found.append(name)
+        fields = _members(fields[name])
+    return tuple(found)
+
+
+def _members(kind: pa.DataType) -> dict[str, pa.DataType]:
+    return {field.name: field.type for field in kind} if pa.types.is_struct(kind) else {}
 
 
 def _find(schema: pa.Schema, field: str) -> tuple[str, ...] | None:
