@@ -446,3 +446,21 @@ def test_an_earlier_folder_and_a_restart(tmp_path):
         assert client.indices.get_mapping(index="logs-empty")["logs-empty"]["mappings"]["properties"]["v"] == {
             "type": "version"
         }
+
+
+def test_a_rule_is_checked_against_its_own_indices(running):
+    """`process.pid` is a keyword in the one index, and a number in the other, where ECS says so."""
+    client = running.client()
+    client.indices.create(index="logs-of-text", mappings={"properties": {"process.pid": {"type": "keyword"}}})
+    client.index(index="logs-of-numbers", document={"@timestamp": TIME, "process": {"pid": 4}})
+    about = {"type": "eql", "language": "eql", "name": "r", "description": "d", "severity": "low", "risk_score": 1}
+    with running.http(running.add_key("write_rules", "read")) as http:
+        for index, value, status in (
+            ("logs-of-text", '"4"', 200),
+            ("logs-of-text", "4", 400),
+            ("logs-of-numbers", "4", 200),
+            ("logs-of-numbers", '"4"', 400),
+        ):
+            rule = {**about, "index": [index], "query": f"process where process.pid == {value}"}
+            told = http.post("/api/detection_engine/rules", json=rule)
+            assert told.status_code == status, told.text

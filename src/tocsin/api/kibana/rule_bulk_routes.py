@@ -17,7 +17,16 @@ from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, check_typed, read_objects, read_typed
 from tocsin.api.kibana.filters import matching_rules
 from tocsin.api.kibana.rule_edits import changes_more_than_tags, edited
-from tocsin.api.kibana.rule_objects import RULE_KINDS, checked, kept, save_new, settled, shown, with_warnings
+from tocsin.api.kibana.rule_objects import (
+    RULE_KINDS,
+    checked,
+    kept,
+    save_new,
+    schema_for,
+    settled,
+    shown,
+    with_warnings,
+)
 from tocsin.api.kibana.rule_references import check_connectors, connectors_of
 from tocsin.api.kibana.rule_transfer import exported
 from tocsin.api.security import allow
@@ -124,7 +133,7 @@ async def bulk_create(request: Request, actor: Actor = _WRITE) -> Response:
         try:
             with session.begin_nested():
                 check_typed(body, **RULE_KINDS)
-                rule, told = settled(session, actor, body, service.store.schema())
+                rule, told = settled(session, actor, body, schema_for(service.store, body))
                 return with_warnings(shown(save_new(session, actor, rule)), told)
         except (ApiError, TocsinError) as error:
             status = 409 if isinstance(error, RuleExistsError) else getattr(error, "status", 400)

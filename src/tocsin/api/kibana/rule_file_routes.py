@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import answer, bad_request
 from tocsin.api.body import body_of, read_typed, read_upload
-from tocsin.api.kibana.rule_objects import checked, read_rule_body
+from tocsin.api.kibana.rule_objects import checked, read_rule_body, schema_for
 from tocsin.api.kibana.rule_transfer import Import, exported
 from tocsin.api.security import allow
 from tocsin.errors import RuleError
@@ -93,7 +93,7 @@ async def preview_rule(request: Request, actor: Actor = Depends(allow(Scope.READ
     service = request.app.state.service
 
     def work() -> dict[str, Any]:
-        checked(body, service.store.schema())
+        checked(body, schema_for(service.store, body))
         count = body.get("invocationCount", 1)
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 1000:
             raise bad_request("[invocationCount] is a number from 1 to 1000")

@@ -16,6 +16,7 @@ from tocsin.ecs import Schema
 from tocsin.errors import RuleError
 from tocsin.moments import iso, to_nanoseconds
 from tocsin.rules.files import read_rule
+from tocsin.store.events import EventStore
 from tocsin.store.records.access import Actor
 from tocsin.store.records.database import chunks
 from tocsin.store.records.models import Execution, Gap, StoredRule
@@ -99,6 +100,13 @@ def last_executions(session: Session, ids: Iterable[str]) -> dict[str, LastExecu
             (uuid, LastExecution(row, row.late // 10**9 if uuid in late else 0)) for uuid, row in rows.items()
         )
     return found
+
+
+def schema_for(store: EventStore, document: Mapping[str, Any]) -> Schema:
+    """Return the schema that a rule is read against: that of the indices which its patterns take."""
+    patterns = document.get("index")
+    named = isinstance(patterns, list) and patterns and all(isinstance(one, str) for one in patterns)
+    return store.schema(patterns) if named else store.schema()  # type: ignore[arg-type]
 
 
 def checked(document: Mapping[str, Any], schema: Schema) -> list[Problem]:

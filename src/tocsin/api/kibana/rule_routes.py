@@ -19,6 +19,7 @@ from tocsin.api.kibana.rule_objects import (
     read_rule_body,
     save_changed,
     save_new,
+    schema_for,
     settled,
     shown,
     with_warnings,
@@ -44,7 +45,7 @@ async def create(request: Request, actor: Actor = _WRITE) -> Response:
     def work() -> dict[str, Any]:
         service = request.app.state.service
         with service.records.transaction() as session:
-            rule, told = settled(session, actor, body, service.store.schema())
+            rule, told = settled(session, actor, body, schema_for(service.store, body))
             try:
                 return with_warnings(shown(save_new(session, actor, rule)), told)
             except RuleExistsError as error:
@@ -87,7 +88,7 @@ async def _changed(request: Request, actor: Actor, body: dict[str, Any], *, merg
             whole = {**stored.document, **body} if merged else dict(body)
             whole["rule_id"] = stored.rule_id
             before = connectors_of(stored.document)
-            whole, told = settled(session, actor, whole, service.store.schema(), before)
+            whole, told = settled(session, actor, whole, schema_for(service.store, whole), before)
             save_changed(session, actor, stored, whole)
             return with_warnings(shown(stored), told)
 
