@@ -165,13 +165,14 @@ _DATED = tuple(
         + [row.source for one in PRODUCTS.values() for row in one.dataset.rows if row.convert is moment]
     )
 )
+_ARE_DATED = frozenset(_DATED)
 _BODIES = ("_source", "fields", "properties")
 
 
 def _dates_of(members: Mapping[str, Any], dates: DateOrder) -> dict[str, str]:
     found: dict[str, str] = {}
-    for name in _DATED:
-        value = members.get(name)
+    for name in members.keys() & _ARE_DATED:
+        value = members[name]
         # A date by number has a mark behind its first one or two digits.
         if isinstance(value, str) and not value[1:3].isalnum() and (written := dates.written(value)):
             found[name] = written

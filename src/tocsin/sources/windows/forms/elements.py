@@ -45,8 +45,11 @@ SECURITY_PROVIDER = "Microsoft-Windows-Security-Auditing"
 
 def attributes(**values: Any) -> dict[str, Any] | None:
     """Return an element's attributes as the `evtx` parser renders them, None when there are none."""
-    present = {name: value for name, value in values.items() if value is not None and value != ""}
-    return {"#attributes": present} if present else None
+    for value in values.values():
+        if value is None or value == "":
+            values = {name: value for name, value in values.items() if value is not None and value != ""}
+            break
+    return {"#attributes": values} if values else None
 
 
 def assembled(head: Record, data: Any, *, of_user: bool = False) -> dict[str, Any]:
