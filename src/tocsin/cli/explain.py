@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from tocsin.detection.prepare import ReadyRule
 
 
+_GIVEN = "query"  # the id of the rule that a query is made
+
+
 class ExplainFormat(StrEnum):
     """How an explanation is shown."""
 
@@ -62,6 +65,9 @@ def explain(
     with progress_bar(inputs, quiet=quiet) as progress:
         found = run(ready, inputs, kept, progress, any_index=all_indices)
     kept.close()
+    unknown = [told for name, told in ready.unknown.items() if name in found.absent]
+    if unknown and ready.rule.rule_id == _GIVEN:  # of a rule, the explanation names the fields that no event has
+        raise RuleError(unknown[0])
     if output_format is ExplainFormat.JSON:
         sys.stdout.write(as_json(ready, found, kept.unseen))
     else:
@@ -79,7 +85,7 @@ def _ready(text: str, folders: list[str] | None) -> ReadyRule:
     from tocsin.eql.parser import parse
     from tocsin.rules.model import Rule
 
-    rule = Rule(rule_id="query", name="query", type="eql", severity="low", risk_score=0, query=text)
+    rule = Rule(rule_id=_GIVEN, name="query", type="eql", severity="low", risk_score=0, query=text)
     try:
         parse(text)
     except QueryError:
