@@ -45,6 +45,10 @@ REFUSED = {
     "<0-9999>" * 20: "interval",
     "a" * 5_000: "at most 4,096 characters",
     "(": "never closed",
+    "[ab]+&[bc]+": "beside plain text alone",
+    "ab&": "nothing stands behind `&`",
+    "ab&AB": "letter case",
+    "~a": "complement",
 }
 
 
@@ -52,6 +56,39 @@ REFUSED = {
 def test_what_cannot_be_run_is_refused(pattern, reason):
     with pytest.raises(UnsupportedPattern, match=reason):
         lucene_to_regex(pattern)
+
+
+# Lucene's RegExp with its flag ALL, as Elasticsearch's RLikePattern and `regexp` set it: `&` binds closer than `|`
+# and looser than what stands side by side; where a side has to begin, any but `.#@"(<[~` is itself.
+INTERSECTIONS = {
+    "ab&a.": (["ab"], ["a", "b", "ab&a."]),
+    "a.&ab|c": (["ab", "c"], ["ac"]),
+    ".*(nc -e|sh -i >&|0>&1|>&\\s*/dev/tcp|mkfifo).*": (
+        ["x nc -e y", "mkfifo"],
+        ["sh -i >& /dev/tcp", "0>&1", "1"],
+    ),
+    "x(a+&aa)y": (["xaay"], ["xay", "xaaay"]),
+    "a&a&a": (["a"], ["aa"]),
+    "a|&b": (["a", "&b"], ["b"]),
+    "&": (["&"], [""]),
+    ".&|": (["|"], ["a"]),
+    "0>\\&1": (["0>&1"], ["0>"]),
+    '".+"&.{2}': ([".+"], ["ab"]),
+}
+
+
+@pytest.mark.parametrize("pattern", INTERSECTIONS)
+def test_an_intersection_with_plain_text(pattern):
+    taken, others = INTERSECTIONS[pattern]
+    fits = whole_match(lucene_to_regex(pattern))
+    assert [text for text in (*taken, *others) if fits(text)] == taken
+
+
+@given(st.text("ab|", min_size=1, max_size=5), st.text("ab", min_size=1, max_size=3), st.text("ab", max_size=3))
+def test_an_intersection_takes_what_both_sides_take(side, word, text):
+    """Braces keep the sides apart; an empty alternative is an empty text to RE2."""
+    both = whole_match(lucene_to_regex(f"({side})&{word}"))(text)
+    assert bool(both) is (text == word and bool(whole_match(lucene_to_regex(side))(text)))
 
 
 def test_a_malformed_expression_says_what_is_wrong():

@@ -196,3 +196,19 @@ def test_a_source_that_is_named_counts_before_what_a_record_shows(writer: str) -
     event = Documents("windows.sysmon_operational").normalise(WRITERS[writer](record))
     assert {name: event.get(name) for name in expected} == expected
     assert "logs-windows.sysmon_operational-default" in event["_index"]
+
+
+@pytest.mark.parametrize("category", [[], None, ""])
+def test_an_empty_category_is_none(category):
+    event = {"code": "1", "provider": "Microsoft-Windows-Sysmon", "category": category, "type": None}
+    document = {
+        "@timestamp": "2026-11-20T10:00:00Z",
+        "event": event,
+        "winlog": {
+            "channel": "Microsoft-Windows-Sysmon/Operational",
+            "provider_name": "Microsoft-Windows-Sysmon",
+            "event_id": "1",
+            "event_data": {"Image": "C:\\Windows\\cmd.exe"},
+        },
+    }
+    assert Documents().normalise(document)["process.name"] == "cmd.exe"

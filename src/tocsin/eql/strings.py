@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from tocsin.linear_regex import LONGEST, RegexError, whole_match
@@ -59,6 +60,62 @@ class UnsupportedPattern(ValueError):
 
 _NUMBERS = 10_000  # in all intervals of a pattern
 _CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": r" \t\n\r"}
+_NO_TEXT = r"[^\s\S]"
+
+
+@dataclass
+class _Alternative:
+    """One alternative of a pattern, or of a group in it, while it is read: sides between `&`, that all must hold.
+
+    A side is its translation, and the text that it is, None where it is more than plain characters.
+    """
+
+    start: int  # where it begins in what is translated
+    begin: int  # where the side begins that is being read
+    word: str | None = ""
+    sides: list[tuple[str, str | None]] = field(default_factory=list)
+
+    def takes_as_text(self, character: str, read: int) -> bool:
+        """Tell whether an operator is a plain character here: with `read` pieces translated, a side begins."""
+        return read == self.begin and (character == "&" or (bool(self.sides) and character in "|)*+?{"))
+
+    def side(self, out: list[str]) -> None:
+        """End a side."""
+        if self.sides and len(out) == self.begin:
+            raise UnsupportedPattern("nothing stands behind `&` (intersection); escape it to match the character")
+        self.sides.append(("".join(out[self.begin :]), self.word))
+        self.begin, self.word = len(out), ""
+
+    def end(self, out: list[str]) -> None:
+        """End the alternative: what is translated of it becomes what its sides have in common."""
+        if self.sides:
+            self.side(out)
+            out[self.start :] = [_common(self.sides)]
+
+
+def _common(sides: list[tuple[str, str | None]]) -> str:
+    """Return what all sides of `&` take. RE2 knows no intersection: that of a plain text is the text, or nothing.
+
+    Nothing is what a pattern of the public rules means without knowing it: `0>&1` is `0>` that is `1` as well.
+    """
+    common, word = sides[0]
+    for side, text in sides[1:]:
+        other = side
+        if word is None:
+            common, word, other = side, text, common
+        if word is None:
+            raise UnsupportedPattern(
+                "`&` (intersection) is supported beside plain text alone; escape it to match the character"
+            )
+        try:
+            fits = {whole_match(other, insensitive=caseless)(word) is not None for caseless in (False, True)}
+        except RegexError as error:
+            raise UnsupportedPattern(f"not a regular expression that can be run: {error}") from None
+        if len(fits) > 1:
+            raise UnsupportedPattern("two sides of `&` (intersection) differ in letter case alone")
+        if not fits.pop():
+            return _NO_TEXT
+    return common
 
 
 @lru_cache(4096)
@@ -67,21 +124,33 @@ def lucene_to_regex(pattern: str) -> str:
 
     Facts from Lucene's RegExp with every optional operator on: a pattern covers the whole value; `^` and `$`
     are plain characters; `"…"` quotes; `@` is any string, `#` no string, `<a-b>` an interval of whole
-    numbers; `\d \w \s` and their complements are known. `~` (complement) and `&` (intersection) have no
-    counterpart in a linear-time engine and are refused. Raises UnsupportedPattern.
+    numbers; `\d \w \s` and their complements are known. `~` (complement) has no counterpart in a linear-time
+    engine and is refused, `&` (intersection) unless one side is plain text. Behind `&`, where a side has to
+    begin, an operator is a plain character. Raises UnsupportedPattern.
     """
     if len(pattern) > LONGEST:
         raise UnsupportedPattern(f"a regular expression has at most {LONGEST:,} characters")
     out: list[str] = []
-    position, depth, numbered = 0, 0, 0
+    position, numbered = 0, 0
+    around: list[_Alternative] = []  # the alternatives that hold the groups which are open
+    alternative = _Alternative(0, 0)
     while position < len(pattern):
         character = pattern[position]
         position += 1
+        word, alternative.word = alternative.word, None
         if character == "\\":
             if position == len(pattern):
                 raise UnsupportedPattern("the pattern ends in a backslash")
+            if word is not None and pattern[position].lower() not in _CLASSES:
+                alternative.word = word + pattern[position]
             out.append(_escaped(pattern[position]))
             position += 1
+        elif alternative.takes_as_text(character, len(out)):
+            alternative.word = character
+            out.append(re.escape(character))
+        elif character == "&":
+            alternative.word = word
+            alternative.side(out)
         elif character == "[":
             text, position = _character_class(pattern, position)
             out.append(text)
@@ -89,6 +158,7 @@ def lucene_to_regex(pattern: str) -> str:
             end = pattern.find('"', position)
             if end < 0:
                 raise UnsupportedPattern('a quoted part (") is never closed')
+            alternative.word = None if word is None else word + pattern[position:end]
             out.append(f"(?:{re.escape(pattern[position:end])})")
             position = end + 1
         elif character == "<" and (interval := re.match(r"(\d+)-(\d+)>", pattern[position:])):
@@ -100,32 +170,35 @@ def lucene_to_regex(pattern: str) -> str:
             numbers = "|".join(str(n).zfill(width) for n in range(low, high + 1))
             out.append(f"(?:{numbers})")
             position += interval.end()
-        elif character in "~&":
-            meaning = "complement" if character == "~" else "intersection"
-            raise UnsupportedPattern(
-                f"`{character}` ({meaning}) is not supported; escape it to match the character"
-            )
+        elif character == "~":
+            raise UnsupportedPattern("`~` (complement) is not supported; escape it to match the character")
         elif character == "@":
             out.append(".*")
         elif character == "#":
-            out.append(r"[^\s\S]")
-        elif character in "^$":
-            out.append("\\" + character)
+            out.append(_NO_TEXT)
         elif character == "(":
-            depth += 1
             out.append("(?:")
+            around.append(alternative)
+            alternative = _Alternative(len(out), len(out))
         elif character == ")":
-            depth -= 1
-            if depth < 0:
+            if not around:
                 raise UnsupportedPattern("a closing parenthesis has no opening one")
+            alternative.word = word
+            alternative.end(out)
+            alternative = around.pop()
             out.append(")")
+        elif character == "|":
+            alternative.word = word
+            alternative.end(out)
+            out.append(character)
+            alternative = _Alternative(len(out), len(out))
         elif character == "{":
             counts = re.match(r"(\d+)?(,)?(\d+)?\}", pattern[position:])
             if counts is None or counts[1] is None:
                 raise UnsupportedPattern("`{` starts no repetition; escape it to match the character")
             out.append("{" + counts[0])
             position += counts.end()
-        elif character in "*+?|.":
+        elif character in "*+?.":
             # Lucene has neither lazy nor possessive repetition: `.*?` is an optional `.*`.
             if character in "*+?" and out and out[-1] in ("*", "+", "?"):
                 out[-1] = "*" if "*" in (out[-1], character) or out[-1] != character else out[-1]
@@ -134,9 +207,11 @@ def lucene_to_regex(pattern: str) -> str:
             else:
                 out.append(character)
         else:
+            alternative.word = None if word is None else word + character
             out.append(re.escape(character))
-    if depth:
+    if around:
         raise UnsupportedPattern("a parenthesis is never closed")
+    alternative.end(out)
     translated = "".join(out)
     try:
         whole_match(translated)

@@ -23,7 +23,7 @@ _NO_PRODUCT = frozenset(("generic", "raw", "custom", "filestream", "log", "tcp",
 def is_categorised(record: Mapping[str, Any]) -> bool:
     """Tell a document that has ECS fields below `event`."""
     event = record.get("event")
-    return isinstance(event, dict) and not CATEGORISED.isdisjoint(event)
+    return isinstance(event, dict) and any(event.get(name) not in (None, "", []) for name in CATEGORISED)
 
 
 def package_of(dataset: str) -> str | None:

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     NO_FIELD = "no field that any rule reads"
     NO_INDEX = "an index that no rule names"
     UNTOLD = "no column that tells what happened"
+    NO_VALUES = "none of the values of their kind"
     UNKNOWN = "no field that a rule could read"
 
 
@@ -34,6 +35,7 @@ ADVICE = {
     Reason.NO_FIELD: "of an unknown source? name it with `--source`; `tocsin sources list` has the names",
     Reason.NO_INDEX: "`--all-indices` runs every rule on them",
     Reason.UNTOLD: "export `ActionType` too",
+    Reason.NO_VALUES: "their writer left out the names of event data, or the data; export the log itself",
     Reason.UNKNOWN: "of an unknown source? name it with `--source`; `tocsin sources list` has the names",
 }
 

@@ -16,9 +16,17 @@ from tocsin.sources.inputs import DAMAGE
 from tocsin.sources.products.record import ProductRecord
 from tocsin.sources.unseen import Judge, Reason, is_timed
 from tocsin.sources.windows.forms.errors import CutOffError
-from tocsin.sources.windows.record import MalformedRecord
+from tocsin.sources.windows.record import MalformedRecord, WindowsRecord
 
 _BATCH = 4096  # records
+
+
+# A field that every event of a kind has, by the kind's event code: without it the values came without their names.
+_HAVE_ALWAYS = {
+    1: "process.executable", 3: "destination.ip", 7: "file.path", 11: "file.path", 12: "registry.path",
+    13: "registry.path", 22: "dns.question.name", 4624: "user.name", 4688: "process.executable",
+}  # fmt: skip
+_OF_WINDOWS = frozenset(("windows.sysmon_operational", "system.security"))
 
 
 class Rows:
@@ -58,6 +66,10 @@ class Rows:
             reasons = list(judge.of_document(row))
         else:
             reasons = [] if is_timed(row.get(TIMESTAMP)) else [Reason.NO_TIME]
+            if isinstance(row, WindowsRecord) and row.dataset.name in _OF_WINDOWS:
+                telling = _HAVE_ALWAYS.get(row.event_id)
+                if telling is not None and row.get(telling) is None:
+                    reasons.append(Reason.NO_VALUES)
             if not judge.reads_index(row.get(INDEX)):
                 reasons.append(Reason.NO_INDEX)
         for reason in reasons:

@@ -35,7 +35,8 @@ def is_shipped(document: Document) -> bool:
     if found is None:
         return False
     event = document.get("event")
-    return document.get(CATEGORY) is None and (not isinstance(event, dict) or event.get("category") is None)
+    # An empty list is no field, as Elasticsearch has it.
+    return not document.get(CATEGORY) and (not isinstance(event, dict) or not event.get("category"))
 
 
 def winlog_of(document: Document) -> bool | None:
