@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -42,7 +44,13 @@ class Config(BaseSettings):
     )
     tls_certificate: Path | None = Field(None, description="A certificate chain in PEM; TLS when it is given.")
     tls_key: Path | None = Field(None, description="The certificate's private key in PEM.")
-    watch: tuple[Path, ...] = Field((), description="Folders whose files are stored as they come.")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+    )
+    watch: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="Folders whose files are stored as they come."
+    )
     request_size: int = Field(100 << 20, ge=1 << 10, description="Bytes of a request, unpacked, at most.")
     body_timeout: float = Field(
         30, gt=0, description="Seconds without a byte of a request's body until it is given up."
@@ -63,11 +71,21 @@ class Config(BaseSettings):
         "auto", description="Log lines as ECS JSON or as text; auto is text on a terminal and ECS JSON elsewhere."
     )
 
-    @field_validator("watch", mode="before")
+    @field_validator("watch", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
-        """Let the environment name several folders, separated by commas."""
+        """Let the environment name several, separated by commas."""
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            try:
+                ipaddress.ip_network(part)
+            except ValueError as error:
+                raise ValueError(f"`{part}` is no address and no network such as 10.0.0.0/8: {error}") from None
+        return value
 
     @model_validator(mode="after")
     def _tls(self) -> Config:

@@ -15,8 +15,7 @@ import pytest
 import uvicorn
 from elasticsearch import Elasticsearch
 
-from tocsin.api.app import create_app
-from tocsin.api.connections import GuardedProtocol
+from tocsin.api.run import server_settings
 from tocsin.api.service import Service, open_service
 from tocsin.config import Config
 from tocsin.store.records import access
@@ -50,19 +49,8 @@ class Running:
 
 @contextmanager
 def run_service(folder: Path, **settings) -> Iterator[Running]:
-    config = Config(data=folder, **settings)
-    service = open_service(config)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create_app(service),
-            port=0,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            http=GuardedProtocol,
-            ws="none",
-        )
-    )
+    service = open_service(Config(data=folder, **{"port": 0, **settings}))
+    server = uvicorn.Server(server_settings(service))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -74,7 +62,7 @@ def run_service(folder: Path, **settings) -> Iterator[Running]:
             for role in ("viewer", "analyst", "engineer"):
                 with suppress(access.AccessError):  # it is there when a service runs on the same folder again
                     access.add_user(session, local_actor("tests"), role, role, PASSWORD)
-        running = Running(service, f"http://127.0.0.1:{port}", "")
+        running = Running(service, f"{'https' if service.config.tls else 'http'}://127.0.0.1:{port}", "")
         running.key = running.add_key("ingest", "read")
         yield running
     finally:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, read_json, read_strangers_json
-from tocsin.api.security import COOKIE, address_of, allow
+from tocsin.api.security import COOKIE, address_of, allow, is_encrypted
 from tocsin.store.records import access
 from tocsin.store.records.access import AccessError, Actor, Scope
 from tocsin.store.records.models import ApiKey, User
@@ -191,7 +191,7 @@ async def sign_in(request: Request) -> Response:
     )
     reply.set_cookie(
         COOKIE, made.token, max_age=access.SESSION_HOURS * 3600, path="/", httponly=True, samesite="strict",
-        secure=service.config.tls,
+        secure=is_encrypted(request),
     )  # fmt: skip
     return reply
 

@@ -31,6 +31,7 @@ from tocsin.api.kibana import (
     session_routes,
     space_routes,
 )
+from tocsin.api.security import is_encrypted
 from tocsin.api.service import Service
 from tocsin.errors import TocsinError
 from tocsin.store.events import StoreError
@@ -93,7 +94,7 @@ async def _around(request: Request, call_next: Callable[[Request], Awaitable[Res
         response.headers.setdefault(name, value)
     is_docs = request.url.path == "/docs"
     response.headers["Content-Security-Policy"] = docs.POLICY if is_docs else _POLICY
-    if service.config.tls:
+    if is_encrypted(request):
         response.headers["Strict-Transport-Security"] = _STRICT_TRANSPORT
     if opaque := request.headers.get("x-opaque-id"):
         response.headers["X-Opaque-Id"] = opaque[:128]

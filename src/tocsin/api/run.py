@@ -32,12 +32,12 @@ def run(config: Config, *, demo: Demo | None = None, say: Callable[[str], None] 
     set_up_logs(config.log_level, config.log_format)
     gc.set_threshold(100_000)
     sys.setswitchinterval(_SWITCH)
-    settings = _settings(config)
+    _check_certificate(config)
     listening = _bound(config)  # before the data directory is touched
     with listening:
         service = open_service(config)
         try:
-            _serve(service, settings(service), listening, demo=demo, say=say)
+            _serve(service, listening, demo=demo, say=say)
         finally:
             service.close()
     log.info("stopped; everything acknowledged is on disk")
@@ -54,14 +54,7 @@ def _bound(config: Config) -> socket.socket:
         ) from None
 
 
-def _serve(
-    service: Service,
-    settings: uvicorn.Config,
-    listening: socket.socket,
-    *,
-    demo: Demo | None,
-    say: Callable[[str], None],
-) -> None:
+def _serve(service: Service, listening: socket.socket, *, demo: Demo | None, say: Callable[[str], None]) -> None:
     config = service.config
     scheme = "https" if config.tls else "http"
     host = f"[{config.host}]" if ":" in config.host else config.host
@@ -72,37 +65,39 @@ def _serve(
     log.info("tocsin %s listens on %s, data in %s", __version__, address, config.data)
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn sends itself again what stopped it
         signal.signal(number, lambda *_: None)
-    uvicorn.Server(settings).run(sockets=[listening])
+    uvicorn.Server(server_settings(service)).run(sockets=[listening])
     service.stopping = True
 
 
-def _settings(config: Config) -> Callable[[Service], uvicorn.Config]:
-    if config.tls:
-        try:  # before anything is opened, and with a message that names the files
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.tls_certificate or "", config.tls_key)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(
-                f"{config.tls_certificate} with {config.tls_key} is no certificate: {error}"
-            ) from None
+def server_settings(service: Service) -> uvicorn.Config:
+    """Return how the service is served. Its certificate is one that can be read."""
+    config = service.config
+    return uvicorn.Config(
+        create_app(service),
+        host=config.host,
+        port=config.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(config.trusted_proxies),
+        forwarded_allow_ips=list(config.trusted_proxies),
+        ssl_certfile=config.tls_certificate,
+        ssl_keyfile=config.tls_key,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_GRACE,
+        http=GuardedProtocol,
+        ws="none",
+    )
 
-    def made(service: Service) -> uvicorn.Config:
-        return uvicorn.Config(
-            create_app(service),
-            host=config.host,
-            port=config.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            ssl_certfile=config.tls_certificate,
-            ssl_keyfile=config.tls_key,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=_GRACE,
-            http=GuardedProtocol,
-            ws="none",
-        )
 
-    return made
+def _check_certificate(config: Config) -> None:
+    """Read the certificate before anything is opened. Raises ConfigError, which names the files."""
+    if not config.tls:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(config.tls_certificate or "", config.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"{config.tls_certificate} with {config.tls_key} is no certificate: {error}") from None
 
 
 def _welcome(service: Service, address: str, say: Callable[[str], None]) -> None:
@@ -114,4 +109,7 @@ def _welcome(service: Service, address: str, say: Callable[[str], None]) -> None
             f"  tocsin users password admin --data '{service.config.data}'"
         )
     if service.config.host not in ("127.0.0.1", "localhost", "::1") and not service.config.tls:
-        say("warning: passwords and events cross the network unencrypted; give tls_certificate and tls_key")
+        say(
+            "warning: passwords and events cross the network unencrypted; give tls_certificate and tls_key, or "
+            "listen on 127.0.0.1 behind a proxy that speaks TLS"
+        )

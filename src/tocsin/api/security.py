@@ -148,6 +148,11 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else ""
 
 
+def is_encrypted(request: Request) -> bool:
+    """Tell whether the sender reached the service, or the proxy before it, over TLS."""
+    return request.url.scheme == "https"
+
+
 async def identify(request: Request) -> Actor | None:
     """Return who asks; None when nobody is named. Raises ApiError for wrong credentials and forged requests."""
     gate: Gate = request.app.state.service.gate

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import read_json
-from tocsin.api.security import KIBANA_COOKIE, address_of, allow
+from tocsin.api.security import KIBANA_COOKIE, address_of, allow, is_encrypted
 from tocsin.store.records import access
 from tocsin.store.records.access import Actor
 
@@ -43,7 +43,7 @@ async def sign_in(request: Request) -> Response:
     reply, token = answer(request, {"location": "/"}), await run_in_threadpool(begin)
     lives = access.SESSION_HOURS * 3600
     reply.set_cookie(
-        KIBANA_COOKIE, token, lives, path="/", httponly=True, samesite="strict", secure=service.config.tls
+        KIBANA_COOKIE, token, lives, path="/", httponly=True, samesite="strict", secure=is_encrypted(request)
     )
     return reply
 
