@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.moments import is_doubtful, is_of_numbers, read_moment, to_nanoseconds, written_moment
+from tocsin.moments import is_doubtful, mark_of_numbers, read_moment, to_nanoseconds, written_moment
 
 SAME = "2026-11-20T15:40:20"
 
@@ -141,8 +141,8 @@ def test_a_date_tells_whether_its_day_and_month_could_be_swapped() -> None:
     assert is_doubtful("10/11/2026, 3:40:20 PM")
     assert not is_doubtful("10/10/2026 3:40")
     assert not is_doubtful("20/11/2026 15:40")
-    assert is_of_numbers("20/11/2026 15:40")
-    assert not is_of_numbers("2026/11/20 15:40")
+    assert mark_of_numbers("20/11/2026 15:40") == "/"
+    assert not mark_of_numbers("2026/11/20 15:40")
 
 
 def test_syslog_means_the_last_year_in_which_the_moment_was() -> None:

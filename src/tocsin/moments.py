@@ -89,7 +89,7 @@ def written_moment(value: Any, *, day_first: bool | None = None) -> str:
     if _USUAL.fullmatch(value):
         datetime.fromisoformat(value[:19])  # raises for the 32nd
         return value
-    text = " ".join(value.replace("\u200e", "").split())
+    text = _plain(value)
     if _NUMBER.fullmatch(text) and not _COMPACT.fullmatch(text):
         return _of_number(Decimal(text))
     for pattern, build in _FORMS:
@@ -103,15 +103,24 @@ def written_moment(value: Any, *, day_first: bool | None = None) -> str:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat().replace("+00:00", "Z")
 
 
-def is_of_numbers(text: str) -> bool:
-    """Tell a date whose day and month are numbers in front of the year: which is which, the text may not tell."""
-    return _BY_NUMBER.fullmatch(" ".join(text.split())) is not None
+def mark_of_numbers(text: str) -> str:
+    """Return what parts a date whose day and month are numbers in front of the year, nothing for any other text.
+
+    Which of the two is which, the text may not tell.
+    """
+    match = _BY_NUMBER.fullmatch(_plain(text))
+    return match["mark"] if match else ""
 
 
 def is_doubtful(text: str) -> bool:
     """Tell a date of which day and month could be swapped, as in `10/11/2026`."""
-    match = _BY_NUMBER.fullmatch(" ".join(text.split()))
+    match = _BY_NUMBER.fullmatch(_plain(text))
     return match is not None and max(int(match["one"]), int(match["two"])) <= 12 and match["one"] != match["two"]
+
+
+def _plain(text: str) -> str:
+    """Return text with single blanks, without the marks of direction that browsers write into dates."""
+    return " ".join(text.replace("\u200e", "").split())
 
 
 _USUAL = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z", re.ASCII)

@@ -548,3 +548,14 @@ def test_a_pipe_decides_as_a_file_does_whether_its_dates_have_the_day_first(form
     done = tocsin("query", "process where true | head 1", "-", "-f", "ndjson", stdin=text.encode(), cwd=tmp_path)
     assert json.loads(done.stdout)["@timestamp"] == "2026-11-10T10:00:00Z"
     assert "<stdin>: dates are read day first: 1 of them can only mean that" in done.stderr
+
+
+@pytest.mark.parametrize(("order", "day"), [("day", "2026-04-03"), ("month", "2026-03-04")])
+@pytest.mark.parametrize("command", [["query", "any where true"], ["sources", "convert"]], ids=" ".join)
+def test_the_order_of_dates_can_be_said(command: list[str], order: str, day: str, tmp_path: Path) -> None:
+    event = {"@timestamp": "03.04.2026 10:00:00", "event": {"category": "process"}, "process": {"name": "a.exe"}}
+    (tmp_path / "e.json").write_text(json.dumps(event))
+    extra = ["-f", "ndjson"] if command[0] == "query" else []
+    done = tocsin(*command, "e.json", "--date-order", order, *extra, cwd=tmp_path)
+    assert json.loads(done.stdout)["@timestamp"] == f"{day}T10:00:00Z"
+    assert f"{order} first, as --date-order says" in done.stderr

@@ -6,7 +6,9 @@ import csv
 import gzip
 import io
 import json
+import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +115,8 @@ def test_where_nothing_decides_the_default_is_taken_and_said(tmp_path: Path, wri
     assert times(path, rejects) == [f"{read_as}T15:40:20Z"]
     (line,) = rejects.unseen.lines()
     assert f"dates such as {written} could have the day or the month first" in line
-    assert line.endswith(f"read as {read_as}")
+    assert f"read as {read_as}, " in line
+    assert line.endswith("(--date-order overrides it)")
 
 
 def test_dates_that_contradict_each_other_are_said_to(tmp_path: Path) -> None:
@@ -142,3 +145,95 @@ def test_the_portal_in_local_order_says_what_its_iso_export_says() -> None:
     local = times(shared("cases/02_defender_local_dates.csv"))
     iso = times(shared("cases/02_defender_iso_dates.csv"))
     assert [one.replace(".000", "") for one in local] == iso
+
+
+# ---- several spellings in one file
+
+DOTS, SLASHES, DASHES = "03.04.2026 10:00:00", "3/4/26 1:02 PM", "03-04-2026"
+BY_DAY, BY_MONTH = "2026-04-03", "2026-03-04"
+SPELLINGS: dict[str, tuple[list[str], list[str], list[str]]] = {
+    "dots lead, which have the day first by convention": (
+        [DOTS, SLASHES, DASHES],
+        [BY_DAY, BY_DAY, BY_DAY],
+        [
+            "dates such as 03.04.2026 10:00:00, 3/4/26 1:02 PM, 03-04-2026 could have the day or the month first",
+            "none in the file decides",
+            "day first, as dates with dots are by convention (--date-order overrides it)",
+        ],
+    ),
+    "slashes before dashes": (
+        [DASHES, SLASHES],
+        [BY_MONTH, BY_MONTH],
+        ["read as 2026-03-04, 2026-03-04, month first, as dates with slashes are by convention"],
+    ),
+    "dashes alone": ([DASHES], [BY_DAY], ["day first, as dates with dashes are by convention"]),
+    "a date with slashes decides for dashes": (
+        [DASHES, SLASHES, "4/13/26 1:02 PM"],
+        [BY_MONTH, BY_MONTH, "2026-04-13"],
+        ["dates are read month first: # of them can only mean that"],
+    ),
+    "a date with dashes and no time decides for slashes": (
+        [SLASHES, "13-04-2026"],
+        [BY_DAY, "2026-04-13"],
+        ["dates are read day first: # of them can only mean that"],
+    ),
+    "a date with dots decides for all": (
+        [DOTS, SLASHES, DASHES, "13.04.2026 10:00:00"],
+        [BY_DAY, BY_DAY, BY_DAY, "2026-04-13"],
+        ["dates are read day first: # of them can only mean that"],
+    ),
+    "slashes do not turn dots": (
+        [DOTS, SLASHES, "4/13/26 1:02 PM"],
+        [BY_DAY, BY_MONTH, "2026-04-13"],
+        [
+            "dates such as 03.04.2026 10:00:00 could have the day or the month first: read as 2026-04-03",
+            "day first, as dates with dots are by convention",
+            "dates with slashes are read month first, as most of them can only mean (3/4/26 1:02 PM as 2026-03-04",
+        ],
+    ),
+    "each spelling by its own dates, the third by most": (
+        [DOTS, SLASHES, DASHES, "13.04.2026 10:00", "14.04.2026 10:00", "4/13/26 1:02 PM"],
+        [BY_DAY, BY_MONTH, BY_DAY, "2026-04-13", "2026-04-14", "2026-04-13"],
+        [
+            "# can only have the day first and # the month",
+            "others with dots are read day first",
+            "others with slashes are read month first",
+        ],
+    ),
+    "clear dates are not spoken of": (["2026-04-03 10:00", "3 Apr 2026 10:00", "04/04/2026 10:00"], [], []),
+}
+
+
+@pytest.mark.parametrize("write", [as_csv, as_lines, as_documents])
+@pytest.mark.parametrize(("written", "read_as", "told"), SPELLINGS.values(), ids=SPELLINGS)
+def test_a_file_with_several_spellings_is_read_one_way_and_each_decision_is_told(
+    written: list[str], read_as: list[str], told: list[str], write: Any, tmp_path: Path
+) -> None:
+    rejects = Rejects()
+    found = times(write(tmp_path / "export", written), rejects)
+    if read_as:
+        assert [one[:10] for one in found] == read_as
+    lines = rejects.unseen.lines()
+    assert len(lines) == bool(told)
+    for sentence in told:
+        assert sentence in re.sub(r"\b\d (?=of them|can|the month)", "# ", lines[0])
+
+
+@pytest.mark.parametrize(("day_first", "read_as"), [(True, BY_DAY), (False, BY_MONTH)])
+def test_the_user_decides_before_the_file_does(day_first: bool, read_as: str, tmp_path: Path) -> None:
+    path = as_csv(tmp_path / "export.csv", [DOTS, SLASHES, DASHES, "13.04.2026 10:00"])
+    rejects = Rejects()
+    inputs = [replace(one, day_first=day_first) for one in find_inputs([str(path)])]
+    batches = read_inputs(inputs, Wanted(frozenset()), rejects)
+    found = [event["@timestamp"][:10] for event in whole_events(batches)]
+    assert found == [read_as, read_as, read_as, "2026-04-13"]  # what can be meant in one way is read that way
+    (line,) = rejects.unseen.lines()
+    assert "as --date-order says" in line
+
+
+def test_a_slash_that_json_escapes_decides_too(tmp_path: Path) -> None:
+    path = tmp_path / "e.ndjson"
+    path.write_text(
+        "".join(json.dumps(record(one)).replace("/", "\\/") + "\n" for one in ("3/4/2026", "13/4/2026"))
+    )
+    assert [one[:10] for one in times(path)] == ["2026-04-03", "2026-04-13"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tocsin.cli.reading import (
+    DatesOrdered,
     Events,
     RejectsFile,
     Source,
@@ -51,6 +52,7 @@ def explain(
         ExplainFormat, typer.Option("--format", "-f", help="How to show it.")
     ] = ExplainFormat.TABLE,
     source: Source = None,
+    date_order: DatesOrdered = None,
     rejects: RejectsFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -60,7 +62,7 @@ def explain(
     from tocsin.detection.explain import explain as run
 
     ready = _ready(rule, rules)
-    inputs = inputs_of(events, source)
+    inputs = inputs_of(events, source, date_order)
     kept = rejects_kept(rejects)
     with progress_bar(inputs, quiet=quiet) as progress:
         found = run(ready, inputs, kept, progress, any_index=all_indices)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tocsin.cli.layout import Command, Grouping, Layout
-from tocsin.cli.reading import Events, RejectsFile, Source, inputs_of, rejects_kept, tell_where_kept
+from tocsin.cli.reading import DatesOrdered, Events, RejectsFile, Source, inputs_of, rejects_kept, tell_where_kept
 from tocsin.errors import InputError, TocsinError
 
 _SHOWN = 20  # rules of which it is told at length what is wrong
@@ -64,6 +64,7 @@ def hunt(
         typer.Option("--max-alerts", min=1, help="Keep at most this many alerts a rule; more are counted."),
     ] = 10_000,
     source: Source = None,
+    date_order: DatesOrdered = None,
     rejects: RejectsFile = None,
     group_by: Annotated[
         Grouping, typer.Option("--group-by", help="What alerts of the table stand together by.")
@@ -90,7 +91,7 @@ def hunt(
     window = parse_window(start, end)
     if output is not None and not output.parent.is_dir():
         raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
-    inputs = inputs_of(events, source)
+    inputs = inputs_of(events, source, date_order)
     ruleset = read_ruleset(rules, any_index=all_indices)
     if not ruleset.ready:
         _complain_about(ruleset.skipped)

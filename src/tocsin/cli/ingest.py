@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tocsin.cli.reading import (
+    DatesOrdered,
     Events,
     RejectsFile,
     Source,
     inputs_of,
+    is_day_first,
     rejects_kept,
     tell_of_rejected,
     tell_of_unseen,
@@ -39,6 +41,7 @@ def ingest(
         str | None, typer.Option(envvar="TOCSIN_API_KEY", help="The key for it, as `tocsin keys add` shows it.")
     ] = None,
     source: Source = None,
+    date_order: DatesOrdered = None,
     config: ConfigFile = None,
     data: Data = None,
     rejects: RejectsFile = None,
@@ -51,9 +54,9 @@ def ingest(
     kept = rejects_kept(rejects)
     with _sender(url, api_key, config, data) as send:
         if follow:
-            sent = _follow(events, send, kept)
+            sent = _follow(events, send, kept, is_day_first(date_order))
         else:
-            inputs = inputs_of(events, source)
+            inputs = inputs_of(events, source, date_order)
             with progress_bar(inputs, quiet=quiet) as progress:
                 sent = send_files(inputs, send, kept, progress)
     kept.close()
@@ -112,16 +115,18 @@ def _templates(loaded: Config) -> Templates:
         records.close()
 
 
-def _follow(events: list[str], send: Send, kept: Any) -> Any:
+def _follow(events: list[str], send: Send, kept: Any, day_first: bool | None) -> Any:
     from tocsin.errors import InputError
     from tocsin.ingest.files import Sent, follow, send_lines
+    from tocsin.sources.date_order import DateOrder
 
     if len(events) != 1 or events[0] == "-":
         raise InputError("--follow takes one file", hint="start one for each")
     sent = Sent()
+    kept.unseen.orders[events[0]] = DateOrder(given=day_first)  # what is to come, no file shows
     try:
         for lines in follow(Path(events[0]), lambda: False):
-            send_lines(lines, send, kept, sent)
+            send_lines(lines, send, kept, sent, events[0])
     except KeyboardInterrupt:
         print(file=sys.stderr)
     return sent

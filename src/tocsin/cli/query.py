@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.reading import (
+    DatesOrdered,
     Events,
     RejectsFile,
     Source,
@@ -43,6 +44,7 @@ def query(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most this many results.")] = 1000,
     source: Source = None,
+    date_order: DatesOrdered = None,
     rejects: RejectsFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
 ) -> None:
@@ -56,7 +58,7 @@ def query(
     from tocsin.eql.compile import read
 
     statement, unknown = read_open(text, default_schema(), read)
-    inputs = inputs_of(events, source)
+    inputs = inputs_of(events, source, date_order)
     kept = rejects_kept(rejects)
     with progress_bar(inputs, quiet=quiet) as progress:
         found = search(statement, unknown, inputs, kept, parse_window(start, end), progress)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +26,23 @@ Source = Annotated[
         metavar="NAME",
     ),
 ]
+
+
+class DateOrder(StrEnum):
+    """What comes first in a date such as 3/4/2026."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+DatesOrdered = Annotated[
+    DateOrder | None,
+    typer.Option(
+        "--date-order",
+        help="What comes first in a date such as 3/4/2026. Default: what each file's dates show.",
+        show_default=False,
+    ),
+]
 RejectsFile = Annotated[
     Path | None,
     typer.Option(
@@ -34,12 +53,18 @@ RejectsFile = Annotated[
 ]
 
 
-def inputs_of(events: list[str], source: str | None) -> list[Input]:
+def inputs_of(events: list[str], source: str | None, date_order: DateOrder | None = None) -> list[Input]:
     """Return the inputs that names stand for, taken for a source if one is named. Raises InputError."""
     from tocsin.sources.catalogue import find_source
     from tocsin.sources.inputs import find_inputs
 
-    return find_inputs(events, source and find_source(source))
+    found = find_inputs(events, source and find_source(source))
+    return [replace(one, day_first=is_day_first(date_order)) for one in found]
+
+
+def is_day_first(date_order: DateOrder | None) -> bool | None:
+    """Tell whether the day comes first, None where the user did not say."""
+    return None if date_order is None else date_order is DateOrder.DAY
 
 
 def rejects_kept(rejects: Path | None, output: Path | None = None) -> Rejects:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.reading import (
+    DatesOrdered,
     Events,
     RejectsFile,
     Source,
@@ -71,6 +72,7 @@ def convert(
         bool, typer.Option("--keep-original", help="Add each raw record as event.original.")
     ] = False,
     source: Source = None,
+    date_order: DatesOrdered = None,
     rejects: RejectsFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
 ) -> None:
@@ -83,7 +85,7 @@ def convert(
 
     if target is Target.PARQUET and output is None and sys.stdout.isatty():
         raise InputError("Parquet is not for a terminal", hint="name a file with -o, or send it on with |")
-    inputs = inputs_of(events, source)
+    inputs = inputs_of(events, source, date_order)
     if output is not None and any(i.path and output.exists() and i.path.samefile(output) for i in inputs):
         raise InputError(f"{output} is read and written", hint="name another file after -o")
     kept = rejects_kept(rejects, output)

@@ -17,6 +17,7 @@ from tocsin.ecs import TIMESTAMP
 from tocsin.ingest.bulk import Action
 from tocsin.ingest.intake import index_of
 from tocsin.sources.batch import Event, EventBatch, Reject, Rejects, Wanted, as_document
+from tocsin.sources.date_order import DateOrder
 from tocsin.sources.document import Documents
 from tocsin.sources.inputs import Input
 from tocsin.sources.read import read_inputs
@@ -70,16 +71,16 @@ def _actions(
             progress(batch)
 
 
-def send_lines(lines: Sequence[bytes], send: Send, rejects: Rejects, sent: Sent) -> None:
-    """Send lines of NDJSON, each a record as any source writes it."""
-    documents = Documents()
+def send_lines(lines: Sequence[bytes], send: Send, rejects: Rejects, sent: Sent, name: str = "") -> None:
+    """Send lines of NDJSON of a file, each a record as any source writes it."""
+    documents = Documents(dates=rejects.unseen.orders.setdefault(name, DateOrder()))
     actions = []
     for line in lines:
         try:
             event = documents.read(line)
-            rejects.unseen.judge(event, "")
+            rejects.unseen.judge(event, name)
         except ValueError as error:
-            rejects.add(Reject("", "", "not an event", str(error), line.decode("utf-8", "replace")))
+            rejects.add(Reject(name, "", "not an event", str(error), line.decode("utf-8", "replace")))
             continue
         actions.append(action_of(line, event))
     for some in _in_batches(actions):

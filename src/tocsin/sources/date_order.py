@@ -7,18 +7,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
+from typing import NamedTuple
 
-from tocsin.moments import is_doubtful, is_of_numbers, written_moment
+from tocsin.moments import is_doubtful, mark_of_numbers, written_moment
 
 # The file's text again from its beginning, in blocks that end anywhere.
 Text = Callable[[], Iterable[bytes]]
 
-# A value that begins with a date by number, and a time behind it.
+# A value that begins with a date by number: a time stands behind it, or nothing and its year has four digits, as
+# what has two could be a version. JSON may write a slash with a backslash before it.
 _DATE = re.compile(
-    rb"(?:^|[,;|\t\"'\[{:>])[ \t]{0,2}(\d{1,2})([-/.])(\d{1,2})\2(?:\d{4}|\d\d)(?=[T ,]{1,3}\d{1,2}[:.]\d\d)",
+    rb"(?:^|[,;|\t\"'\[{:>])[ \t]{0,2}(\d{1,2})([-.]|\\?/)(\d{1,2})\2"
+    rb"(?:(?:\d{4}|\d\d)(?=(?:[T:]|[ ,]{1,3}(?:@|at)? ?)(?:[AaPp][Mm] |[\xe0-\xef][\x80-\xef]{2,5} ?)?"
+    rb"\d{1,2}[:.]\d\d)"
+    rb"|(?:19|20)\d\d(?=[ \t]{0,2}(?:\r?$|[,;|\t\"'\]}<])))",
     re.MULTILINE,
 )
 _LONGEST = 64  # bytes of such a value's head
+# What parts a date's numbers, in the order in which one spelling's convention decides for the others where nothing
+# else does. No language writes the month first with dots (CLDR has none).
+_CONVENTIONS = {".": True, "/": False, "-": True}
+_NAMES = {".": "dots", "/": "slashes", "-": "dashes"}
+_FIRST = {True: "day", False: "month"}
 
 
 def shows_dates(head: bytes) -> bool:
@@ -26,23 +36,48 @@ def shows_dates(head: bytes) -> bool:
     return _DATE.search(head) is not None
 
 
+class Shown(NamedTuple):
+    """How many dates can only have the day first, how many only the month, and how many there are."""
+
+    days: int = 0
+    months: int = 0
+    dates: int = 0
+
+    @property
+    def day_first(self) -> bool | None:
+        """What most of them can only mean, None where no date decides."""
+        return None if self.days == self.months else self.days > self.months
+
+
+class Decision(NamedTuple):
+    """How dates that could be read both ways are read, and why."""
+
+    day_first: bool
+    why: str
+
+
 @dataclass
 class DateOrder:
-    """What the dates by number in one file show. `text` is None for what can be read only once."""
+    """What the dates by number in one file show. `text` is None for what can be read only once.
+
+    `given` is what the user says of them: whether the day comes first.
+    """
 
     text: Text | None = None
-    used: bool = False  # whether the file has such dates
-    doubtful: str = field(default="")  # the first date whose day and month could be swapped
+    given: bool | None = None
+    used: set[str] = field(default_factory=set)  # what parts the numbers of the dates that were read
+    doubtful: dict[str, str] = field(default_factory=dict)  # the first of each that could be read both ways
 
     def written(self, value: str) -> str | None:
         """Return a date by number in ISO 8601, None for any other text."""
-        if not is_of_numbers(value):
+        mark = mark_of_numbers(value)
+        if not mark:
             return None
-        self.used = True
-        if not self.doubtful and is_doubtful(value):
-            self.doubtful = value
+        self.used.add(mark)
+        if mark not in self.doubtful and is_doubtful(value):
+            self.doubtful[mark] = value
         try:
-            return written_moment(value, day_first=self.day_first)
+            return written_moment(value, day_first=self.decision(mark).day_first)
         except ValueError:
             return None
 
@@ -51,43 +86,80 @@ class DateOrder:
         self.shown  # noqa: B018 (it is kept)
 
     @cached_property
-    def shown(self) -> tuple[int, int]:
-        """How many dates can only have the day first, and how many only the month."""
-        days = months = 0
+    def shown(self) -> dict[str, Shown]:
+        """What the file's dates show, by what parts their numbers."""
+        found = {mark: [0, 0, 0] for mark in _CONVENTIONS}
         rest = b""
         for block in chain(() if self.text is None else self.text(), (b"",)):
-            found = rest + block
-            cut = max(0, len(found) - _LONGEST) if block else len(found)
-            for match in _DATE.finditer(found):
+            text = rest + block
+            cut = max(0, len(text) - _LONGEST) if block else len(text)
+            for match in _DATE.finditer(text):
                 if match.start() >= cut:
                     break  # it comes again with the next block
-                days += int(match[1]) > 12 >= int(match[3])
-                months += int(match[3]) > 12 >= int(match[1])
-            rest = found[cut:]
-        return days, months
+                one, two = int(match[1]), int(match[3])
+                counts = found[match[2][-1:].decode()]
+                counts[0] += one > 12 >= two
+                counts[1] += two > 12 >= one
+                counts[2] += 1
+            rest = text[cut:]
+        return {mark: Shown(*counts) for mark, counts in found.items()}
 
-    @property
-    def day_first(self) -> bool | None:
-        """Whether the day comes first, None where no date decides."""
-        days, months = self.shown
-        return None if days == months else days > months
+    @cached_property
+    def whole(self) -> Shown:
+        """What all dates of the file show together."""
+        return Shown(*(sum(counts) for counts in zip(*self.shown.values(), strict=True)))
+
+    def decision(self, mark: str) -> Decision:
+        """Return how dates with a mark between their numbers are read.
+
+        The user decides before the dates of this spelling, these before a convention without exception, it before
+        the dates of other spellings, and these before the convention of whichever spelling the file has.
+        """
+        own, whole = self.shown[mark].day_first, self.whole.day_first
+        if self.given is not None:
+            return Decision(self.given, "as --date-order says")
+        if own is not None:
+            return Decision(own, "as most of them can only mean")
+        if mark == ".":
+            return Decision(True, "as dates with dots are by convention")
+        if whole is not None:
+            return Decision(whole, "as other dates in the file can only mean")
+        leading = next((one for one in _CONVENTIONS if self.shown[one].dates), mark)
+        return Decision(_CONVENTIONS[leading], f"as dates with {_NAMES[leading]} are by convention")
 
     def told(self) -> str:
         """Return what a reader is to know, nothing where the file has no such dates."""
-        days, months = self.shown
-        if not self.used:
+        marks = [mark for mark in _CONVENTIONS if mark in self.used]
+        if not any(mark in self.doubtful or self.shown[mark].days or self.shown[mark].months for mark in marks):
             return ""
-        if not days and not months:
-            if not self.doubtful:
-                return ""
-            read = written_moment(self.doubtful)[:10]
-            return (
-                f"dates such as {self.doubtful} could have the day or the month first, and none in the file "
-                f"decides: read as {read}"
+        decisions = {mark: self.decision(mark) for mark in marks}
+        days, months, _ = self.whole
+        orders = {one.day_first for one in decisions.values()}
+        if self.given is None and bool(days) != bool(months) and orders == {bool(days)}:
+            return f"dates are read {_FIRST[bool(days)]} first: {days or months:,} of them can only mean that"
+        sentences = []
+        if days and months:
+            sentences.append(
+                f"dates contradict each other: {days:,} can only have the day first and {months:,} the month"
             )
-        first = "day" if days > months else "month"
-        if not days or not months:
-            return f"dates are read {first} first: {max(days, months):,} of them can only mean that"
-        return f"dates contradict each other: {days:,} can only have the day first and {months:,} the month; " + (
-            f"others are read {first} first" if days != months else "others as slashes or dots suggest"
-        )
+        sentences += [
+            self._told_of(decision, [mark for mark in marks if decisions[mark] == decision])
+            for decision in dict.fromkeys(decisions.values())
+        ]
+        told = "; ".join(filter(None, sentences))
+        return told if self.given is not None else f"{told} (--date-order overrides it)"
+
+    def _told_of(self, decision: Decision, marks: list[str]) -> str:
+        """Return how dates of some spellings are read, with an example of each that could be read otherwise."""
+        examples = [self.doubtful[mark] for mark in marks if mark in self.doubtful]
+        read = [written_moment(one, day_first=decision.day_first)[:10] for one in examples]
+        how = f"{_FIRST[decision.day_first]} first, {decision.why}"
+        if not examples:
+            return ""
+        if self.given is None and not any(self.shown[mark].days or self.shown[mark].months for mark in marks):
+            could = "could have the day or the month first"
+            none = "" if self.whole.days or self.whole.months else ", and none in the file decides"
+            return f"dates such as {', '.join(examples)} {could}{none}: read as {', '.join(read)}, {how}"
+        subject = "others" if self.whole.days and self.whole.months else "dates"
+        of = f" with {' and '.join(_NAMES[mark] for mark in marks)}" if len(self.used) > 1 else ""
+        return f"{subject}{of} are read {how} ({', '.join(examples)} as {', '.join(read)})"

@@ -55,8 +55,9 @@ DAMAGE = (OSError, EOFError, zstandard.ZstdError, zlib.error, zipfile.BadZipFile
 class Input:
     """One file, or standard input when `path` is None; `named` when the user gave this very name.
 
-    Its records are taken for those of `source`, or each for what it shows itself to be when that is None. A hidden
-    file of a folder is not read.
+    Its records are taken for those of `source`, or each for what it shows itself to be when that is None. What
+    comes first in its dates by number says `day_first`, or its content when that is None.
+    A hidden file of a folder is not read.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Input:
     named: bool = True
     source: str | None = None
     hidden: bool = False
+    day_first: bool | None = None
 
     @property
     def size(self) -> int:

@@ -148,7 +148,7 @@ def read_input(
                     continue
                 try:
                     with _read_again(source, stream) as (file, text):
-                        dates = DateOrder(text)
+                        dates = DateOrder(text, source.day_first)
                         if text is not None and source.path is None:
                             dates.decide()  # while what was kept of the pipe is there
                         rejects.unseen.orders[stream.name] = dates
