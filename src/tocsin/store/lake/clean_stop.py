@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from tocsin.store.durable import write_durably
 from tocsin.store.lake import journal
 from tocsin.store.lake.table import IndexTable, rows_of
 
@@ -63,14 +63,7 @@ def read_stop(folder: Path) -> CleanStop:
 
 def write_stop(folder: Path, stop: CleanStop) -> None:
     """Write down what the store holds, for good."""
-    path = folder / STOPPED
-    new = path.with_suffix(".new")
-    with new.open("w") as file:
-        file.write(stop.model_dump_json())
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    journal.sync(folder)
+    write_durably(folder / STOPPED, stop.model_dump_json().encode())
 
 
 def losses_since(

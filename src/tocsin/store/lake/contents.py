@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from tocsin.store.events import Scan, SetAside
+from tocsin.store.lake.checksums import checksums_of
 from tocsin.store.lake.folders import UnknownFolderError, folder_of, index_in, named
 from tocsin.store.lake.fresh import FreshIndex, Generation
 from tocsin.store.lake.index_mappings import IndexMappings
@@ -37,7 +38,7 @@ class LakeSettings:
     quiet: float = 300.0  # without new events, after which a slice of a day that is over is ordered
 
 
-_NO_DAMAGE = (KeyboardInterrupt, SystemExit, GeneratorExit)
+NO_DAMAGE = (KeyboardInterrupt, SystemExit, GeneratorExit)  # what a thread ends by, among BaseExceptions
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,10 @@ class IndexSnapshot:
 def _index_of(path: Path) -> str:
     """Return the index that a damaged file describes, by the file's name."""
     return named(path.stem) or path.stem
+
+
+def _checksums(table: IndexTable, file: StoredFile) -> str:
+    return f"{table.name}/{checksums_of(table.path, file.path).relative_to(table.path)}"
 
 
 class Contents:
@@ -80,7 +85,7 @@ class Contents:
                 raise UnknownFolderError(f"events/{self.tables[index].path.name} holds {index} too")
             name = index
             self.tables[index] = self._opened(index, path)
-        except _NO_DAMAGE:
+        except NO_DAMAGE:
             raise
         except BaseException as error:  # delta-rs panics, and its panics are no Exceptions
             self.put_aside(name, error)
@@ -105,6 +110,14 @@ class Contents:
     def is_whole(self, table: IndexTable, file: StoredFile) -> bool:
         """Tell whether a file was not set aside."""
         return f"{table.name}/{file.path}" not in self.set_aside
+
+    def put_checksums_aside(self, table: IndexTable, file: StoredFile, reason: str) -> None:
+        """Say that a file's checksums are damaged. It is read, and not written anew."""
+        self.put_aside(_checksums(table, file), reason)
+
+    def may_be_written_anew(self, table: IndexTable, file: StoredFile) -> bool:
+        """Tell whether neither a file nor its checksums were set aside."""
+        return self.is_whole(table, file) and _checksums(table, file) not in self.set_aside
 
     def is_unharmed(self, table: IndexTable) -> bool:
         """Tell whether nothing of a table was set aside: files that it does not name may be all that is left."""

@@ -7,13 +7,12 @@ letters, digits, dots, hyphens and underscores alone, and says in a file of its 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
 import orjson
 
-from tocsin.store.lake.journal import sync
+from tocsin.store.durable import sync, write_durably
 from tocsin.store.patterns import name_error
 
 LABEL = "_index.json"  # Delta takes what begins with `_` for none of its files
@@ -62,13 +61,7 @@ def label(folder: Path, index: str) -> None:
     if path.exists():
         return
     folder.mkdir(exist_ok=True)
-    new = path.with_suffix(".new")
-    with new.open("wb") as file:
-        file.write(orjson.dumps({"index": index}))
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    sync(folder)
+    write_durably(path, orjson.dumps({"index": index}))
     sync(folder.parent)
 
 

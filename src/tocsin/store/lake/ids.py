@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tocsin.store.lake.journal import sync
+from tocsin.store.durable import durable_file
 
 _NAME = re.compile(r"ids-(\d{12})-(\d{12})\.npy")
 _RATIO = 4  # a run is merged with the one before it unless that is this many times as long
@@ -174,13 +174,8 @@ def _path(folder: Path, first: int, last: int) -> Path:
 
 
 def _write(folder: Path, first: int, last: int, run: Run) -> None:
-    path = _path(folder, first, last)
-    with path.with_suffix(".new").open("wb") as file:
+    with durable_file(_path(folder, first, last)) as file:
         np.save(file, run)
-        file.flush()
-        os.fsync(file.fileno())
-    path.with_suffix(".new").replace(path)
-    sync(folder)
 
 
 def _sorted(run: Run) -> Run:

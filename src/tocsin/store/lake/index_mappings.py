@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from tocsin.store.durable import write_durably
 from tocsin.store.lake.folders import safe_name
-from tocsin.store.lake.journal import sync
 from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError, read_mapping
 
 
@@ -46,12 +45,6 @@ class IndexMappings:
                 return
             self._folder.mkdir(exist_ok=True, mode=0o700)
             path = self._folder / f"{safe_name(index)}.json"
-            new = path.with_suffix(".new")
             document: dict[str, Any] = {"index": index, "mappings": mapping.body, "settings": mapping.settings}
-            with new.open("wb") as file:
-                file.write(orjson.dumps(document))
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(path)
-            sync(self._folder)
+            write_durably(path, orjson.dumps(document))
             self._found[index] = mapping

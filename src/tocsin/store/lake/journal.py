@@ -18,6 +18,8 @@ from typing import NamedTuple
 import orjson
 import zstandard
 
+from tocsin.store.durable import sync
+
 _LEVEL = -3  # of zstd: it has to be quick, and stays for seconds
 _HEAD = struct.Struct("<II")
 _NAME = re.compile(r"(\d{12})\.journal")
@@ -148,12 +150,3 @@ def _next_frame(data: bytes, after: int) -> int | None:
             return mark - _HEAD.size
         mark = data.find(zstandard.FRAME_HEADER, mark + 1)
     return None
-
-
-def sync(path: Path) -> None:
-    """Wait until a file, or what was created in and removed from a folder, is on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

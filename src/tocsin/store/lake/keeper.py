@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
-from tocsin.store.lake.contents import Contents, LakeSettings
+from tocsin.store.lake.checksums import FAULTS, LostChecksumsError, verify
+from tocsin.store.lake.contents import NO_DAMAGE, Contents, LakeSettings
 from tocsin.store.lake.slices import Slice, order_slice
 from tocsin.store.lake.table import IndexTable, Order
 
@@ -20,7 +21,7 @@ _CLEAN_EVERY = 60  # rounds
 _BUSY = 0.4  # of the processors' time, taken by this process, above which ordering waits
 _A_ROUND = 4  # slices, behind which it is looked again how busy the process is
 _ROUNDS_WITHOUT = 60  # of an index that could not be maintained
-_NO_FAULT = (KeyboardInterrupt, SystemExit, GeneratorExit)
+_SUMMED = 64 << 20  # bytes of files that get their checksums late, a round
 _MOST_WAITING = 400  # slices; more are ordered however busy it is
 
 
@@ -78,10 +79,16 @@ class Keeper:
                 if stop.is_set():
                     return done
                 with self._apart(table, stop):
+                    if not self._verified(table, one):
+                        continue
                     version = table.order(one, order)
                     with self._contents.lock:
                         table.publish(version)
                     done += 1
+            left = _SUMMED
+            for table in tables:
+                with self._apart(table, stop):
+                    left -= table.sum_up(left)
             for table in tables:
                 if clean and table.files and self._contents.is_unharmed(table):
                     with self._apart(table, stop):
@@ -93,7 +100,7 @@ class Keeper:
         """Keep what fails for one index from the others; it is tried again after some rounds."""
         try:
             yield
-        except _NO_FAULT:
+        except NO_DAMAGE:
             raise
         except BaseException as error:  # delta-rs panics, and its panics are no Exceptions
             if not stop.is_set():
@@ -109,7 +116,23 @@ class Keeper:
     def _may(self, table: IndexTable, one: Slice) -> bool:
         """Tell whether all files of a slice can be read: what is set aside stays as it is."""
         files = [file for file in table.files if (file.day, file.slice) == (one.day, one.number)]
-        return all(self._contents.is_whole(table, file) for file in files)
+        return all(self._contents.may_be_written_anew(table, file) for file in files)
+
+    def _verified(self, table: IndexTable, one: Slice) -> bool:
+        """Tell whether the files of a slice are as they were written; those that are not are set aside.
+
+        Written anew, what is wrong in them would have checksums that are right.
+        """
+        for file in table.files:
+            if (file.day, file.slice) != (one.day, one.number):
+                continue
+            try:
+                verify(table.path / file.path)
+            except LostChecksumsError as error:
+                self._contents.put_checksums_aside(table, file, str(error))
+            except FAULTS as error:
+                self._contents.put_file_aside(table, file, error)
+        return self._may(table, one)
 
     def _affordable(self, waiting: list[tuple[IndexTable, Slice]]) -> list[tuple[IndexTable, Slice]]:
         """Return the slices to order now: none while much comes in, for it costs as much again as storing does."""

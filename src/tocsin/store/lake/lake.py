@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 import threading
 from collections import deque
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,6 +30,7 @@ from tocsin.store.events import (
     StoreError,
     StoreFullError,
 )
+from tocsin.store.lake.checksums import FAULTS
 from tocsin.store.lake.clean_stop import CleanStop, Loss, losses_since, read_stop, stop_of, write_stop
 from tocsin.store.lake.committer import Committer, Request
 from tocsin.store.lake.contents import Contents, IndexSnapshot, LakeSettings
@@ -45,6 +49,7 @@ from tocsin.store.patterns import matching
 from tocsin.store.schemas import common_schema, fields_by_type
 
 __all__ = ["LakeSettings", "LakeStore"]
+_Value = TypeVar("_Value")
 _SCHEMAS = 64  # of patterns, that are kept
 _READERS = 3  # files of a scan that are read ahead
 
@@ -300,12 +305,30 @@ class LakeStore:
         """Yield the events of a file; one that is damaged is set aside."""
         try:
             mapping = table.fields.mapping_of()
-            for batch in read_file(table.name, table.path / file.path, physical(scan, mapping)):
-                yield shown(batch, scan, mapping)
-        except (OSError, pa.ArrowException, ValueError) as error:
+            put_aside = partial(self.contents.put_checksums_aside, table, file)
+            for batch in read_file(table.name, table.path / file.path, physical(scan, mapping), put_aside):
+                yield shown(self._guarded(batch, table, file), scan, mapping)
+        except FAULTS as error:
             if file not in table.files:  # it was written anew, and removed, since the search began
                 raise
             self.contents.put_file_aside(table, file, error)
+
+    def _guarded(self, batch: StoredBatch, table: IndexTable, file: StoredFile) -> StoredBatch:
+        """Return a batch whose documents and ids, where they turn out to be damaged, have their file set aside."""
+
+        def guarded(read: Callable[[Sequence[int]], list[_Value]]) -> Callable[[Sequence[int]], list[_Value]]:
+            def asked(rows: Sequence[int]) -> list[_Value]:
+                try:
+                    return read(rows)
+                except FAULTS as error:
+                    if file in table.files:
+                        self.contents.put_file_aside(table, file, error)
+                    told = f"{table.name}/{file.path} cannot be read while it is asked for: {error}"
+                    raise StoreError(told, hint="ask again: the answer does without it") from error
+
+            return asked
+
+        return replace(batch, sources=guarded(batch.sources), ids=guarded(batch.ids))
 
     def _read_ahead(self, files: Sequence[tuple[IndexTable, StoredFile]], scan: Scan) -> Iterator[StoredBatch]:
         """Yield the events of files in their order, while the next ones are read in threads."""

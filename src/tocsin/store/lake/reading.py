@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from tocsin.ecs import TIMESTAMP
 from tocsin.moments import to_nanoseconds
 from tocsin.store.events import ARRIVED, ID, Scan, StoredBatch
+from tocsin.store.lake.checksums import Checksums, open_checksums
 from tocsin.store.lake.fields import MANY, NANOSECONDS, SOURCE, column_name
 from tocsin.store.lake.layout import wrapped
 from tocsin.store.lake.lifted import restore
@@ -23,10 +25,19 @@ _GROUPS = 8  # row groups that are read together
 _FOOTERS = 256  # of files, kept; each takes up to half a megabyte
 
 
-def read_file(index: str, path: Path, scan: Scan) -> Iterator[StoredBatch]:
-    """Yield the events of a Parquet file, without the row groups that can hold none of a scan's."""
-    footer, types, positions = _footer(path)
-    tests = _tests(scan, types, positions)
+def read_file(
+    index: str, path: Path, scan: Scan, told: Callable[[str], None] = lambda _: None
+) -> Iterator[StoredBatch]:
+    """Yield the events of a Parquet file, without the row groups that can hold none of a scan's.
+
+    `told` is given why a file has to be read without its checksums. Raises one of `checksums.FAULTS` for a damaged
+    file; the batches' documents and ids, which are read when they are asked for, do so too.
+    """
+    opened = _open(path)
+    footer, types = opened.footer, opened.types
+    if opened.checksums.fault:
+        told(opened.checksums.fault)
+    tests = _tests(scan, types, opened.positions)
     groups = [g for g in range(footer.num_row_groups) if all(may(footer.row_group(g)) for may in tests)]
     if not groups:
         return
@@ -35,20 +46,37 @@ def read_file(index: str, path: Path, scan: Scan) -> Iterator[StoredBatch]:
     file = pq.ParquetFile(path, metadata=footer, read_dictionary=texts, memory_map=True)
     for start in range(0, len(groups), _GROUPS):
         some = groups[start : start + _GROUPS]
+        opened.compare(some, wanted)
         table = file.read_row_groups(some, columns=wanted)
         rows = sum(footer.row_group(group).num_rows for group in some)
         columns = _columns(scan.fields, {name: table.column(name) for name in table.column_names})
-        found = _Rows(path, footer, some)
+        found = _Rows(path, opened, some)
         yield StoredBatch(index, rows, columns, found.sources, found.ids)
 
 
+@dataclass(frozen=True)
+class _OpenedFile:
+    """What a file says of itself, the types of its columns, and the places of those that are no lists."""
+
+    footer: pq.FileMetaData
+    types: dict[str, pa.DataType]
+    positions: dict[str, int]
+    checksums: Checksums
+
+    def compare(self, groups: Sequence[int], names: Collection[str]) -> None:
+        """Compare columns with their checksums before they are read; each is one of Parquet's, lists too."""
+        places = {name: place for place, name in enumerate(self.types)}
+        whole = len(places) != self.footer.num_columns
+        self.checksums.compare(groups, None if whole else [places[name] for name in names if name in places])
+
+
 @lru_cache(_FOOTERS)
-def _footer(path: Path) -> tuple[pq.FileMetaData, dict[str, pa.DataType], dict[str, int]]:
-    """Return what a file says of itself, the types of its columns, and the places of those that are no lists."""
+def _open(path: Path) -> _OpenedFile:
     footer = pq.read_metadata(path)
     types = {column.name: column.type for column in footer.schema.to_arrow_schema()}
     places = {footer.schema.column(place).path: place for place in range(footer.num_columns)}
-    return footer, types, {name: place for name, place in places.items() if name in types}
+    positions = {name: place for name, place in places.items() if name in types}
+    return _OpenedFile(footer, types, positions, open_checksums(path, footer))
 
 
 def _physical(fields: Collection[str], there: Collection[str]) -> list[str]:
@@ -115,9 +143,9 @@ def read_table(index: str, table: pa.Table, fields: Collection[str]) -> StoredBa
 class _Rows:
     """Some rows of row groups, read when they are asked for."""
 
-    def __init__(self, path: Path, footer: pq.FileMetaData, groups: Sequence[int]) -> None:
-        self._path, self._footer, self._groups = path, footer, groups
-        counts = [footer.row_group(group).num_rows for group in groups]
+    def __init__(self, path: Path, opened: _OpenedFile, groups: Sequence[int]) -> None:
+        self._path, self._opened, self._groups = path, opened, groups
+        counts = [opened.footer.row_group(group).num_rows for group in groups]
         self._starts = np.concatenate(([0], np.cumsum(counts)))
 
     def _read(self, rows: Sequence[int], names: Collection[str]) -> dict[str, list[Any]]:
@@ -125,8 +153,10 @@ class _Rows:
         wanted = np.asarray(rows, np.int64)
         of_group = np.searchsorted(self._starts, wanted, side="right") - 1
         needed = np.unique(of_group)
-        file = pq.ParquetFile(self._path, metadata=self._footer, memory_map=True)
-        table = file.read_row_groups([self._groups[g] for g in needed.tolist()], columns=sorted(names))
+        groups = [self._groups[g] for g in needed.tolist()]
+        self._opened.compare(groups, names)
+        file = pq.ParquetFile(self._path, metadata=self._opened.footer, memory_map=True)
+        table = file.read_row_groups(groups, columns=sorted(names))
         lengths = self._starts[needed + 1] - self._starts[needed]
         starts = np.concatenate(([0], np.cumsum(lengths)))
         place = np.searchsorted(needed, of_group)

@@ -5,22 +5,26 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tocsin.store.events import ID, SetAside
+from tocsin.ecs import TIMESTAMP
+from tocsin.moments import to_nanoseconds
+from tocsin.store.events import ARRIVED, ID, SetAside
 from tocsin.store.lake import journal
+from tocsin.store.lake.checksums import FAULTS, Checksums, LostChecksumsError, open_checksums, verify
 from tocsin.store.lake.clean_stop import CleanStop, write_stop
 from tocsin.store.lake.documents import to_table
-from tocsin.store.lake.fields import SOURCE
+from tocsin.store.lake.fields import NANOSECONDS, SOURCE, IndexFields
 from tocsin.store.lake.folders import UnknownFolderError, index_in
 from tocsin.store.lake.ids import content_of, key_of, time_in, write_run
 from tocsin.store.lake.index_mappings import IndexMappings
@@ -50,10 +54,13 @@ def _read_everything(lake: LakeStore) -> None:
     for table in list(contents.tables.values()):
         for file in table.files:
             try:
+                verify(table.path / file.path)
                 read = pq.ParquetFile(table.path / file.path, memory_map=True)
                 for group in range(read.metadata.num_row_groups):
                     read.read_row_group(group)
-            except (OSError, pa.ArrowException, ValueError) as error:
+            except LostChecksumsError as error:
+                contents.put_checksums_aside(table, file, str(error))
+            except FAULTS as error:
                 contents.put_file_aside(table, file, error)
 
 
@@ -130,7 +137,7 @@ def _rebuild(folder: Path, index: str, moved: Path, tell: Told) -> None:
     missing = {entry.id: entry for entry in waiting}
     events = lost = 0
     for paths in _slices(old):
-        parts = [_salvage(path) for path in paths]
+        parts = [_salvage(path, new.fields) for path in paths]
         lost += sum(part.lost for part in parts)
         tables = [part.table for part in parts if part.table is not None and part.table.num_rows]
         if not tables:
@@ -161,20 +168,50 @@ def _slices(old: Path) -> Iterator[list[Path]]:
     yield from found.values()
 
 
-def _salvage(path: Path) -> _Salvaged:
-    """Return the row groups of a file that can be read."""
+def _salvage(path: Path, fields: IndexFields) -> _Salvaged:
+    """Return the row groups of a file that can be read, or be made anew from their documents."""
     try:
         file = pq.ParquetFile(path)
-        groups = file.metadata.num_row_groups
-    except (OSError, pa.ArrowException, ValueError):
+        checksums = open_checksums(path, file.metadata)
+    except FAULTS:
         return _Salvaged(None, 1)
     parts = []
+    groups = file.metadata.num_row_groups
     for group in range(groups):
-        try:
-            parts.append(file.read_row_group(group))
-        except (OSError, pa.ArrowException, ValueError):
-            continue
-    return _Salvaged(pa.concat_tables(parts) if parts else None, groups - len(parts))
+        for read in (_whole_group, partial(_group_of_documents, fields=fields)):
+            try:
+                parts.append(read(file, checksums, group))
+                break
+            except FAULTS:
+                continue
+    return _Salvaged(pa.concat_tables(parts, promote_options="default") if parts else None, groups - len(parts))
+
+
+def _whole_group(file: pq.ParquetFile, checksums: Checksums, group: int) -> pa.Table:
+    checksums.compare([group])
+    return file.read_row_group(group)
+
+
+def _group_of_documents(file: pq.ParquetFile, checksums: Checksums, group: int, fields: IndexFields) -> pa.Table:
+    """Return the events of a row group whose documents are sound, where columns beside them are not."""
+    names = file.schema_arrow.names
+
+    def columns(wanted: Collection[str]) -> dict[str, list[Any]]:
+        some = [name for name in names if name in wanted]
+        checksums.compare([group], [names.index(name) for name in some])
+        table = file.read_row_group(group, columns=some)
+        return {name: table.column(name).to_pylist() for name in some}
+
+    own = columns({ID, SOURCE})
+    times = columns({TIMESTAMP, ARRIVED, NANOSECONDS})
+    beyond = times.get(NANOSECONDS) or [None] * len(own[ID])
+    entries = [
+        journal.Entry("", id_, False, to_nanoseconds(time) + (more or 0), to_nanoseconds(arrived), source)
+        for id_, source, time, more, arrived in zip(
+            own[ID], restore(own[SOURCE], columns), times[TIMESTAMP], beyond, times[ARRIVED], strict=True
+        )
+    ]
+    return to_table(entries, fields)
 
 
 def _each_once(table: pa.Table) -> pa.Table:
@@ -198,7 +235,7 @@ def _rebuild_ids(folder: Path, tell: Told) -> None:
     for index, path in _folders(folder):
         table = IndexTable(index, path)
         for file in table.files:
-            found = _salvage(path / file.path).table
+            found = _salvage(path / file.path, table.fields).table
             if found is None:
                 continue
             chosen = found.filter(pa.array([time_in(id_) is None for id_ in found.column(ID).to_pylist()]))

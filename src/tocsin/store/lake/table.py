@@ -6,6 +6,7 @@ as one, ordered by user and host in z-order. Before, they are put together when 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,13 +20,15 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from tocsin.ecs import TIMESTAMP
+from tocsin.store.durable import sync
 from tocsin.store.events import ARRIVED, ID, Scan
+from tocsin.store.lake.checksums import FAULTS, remove_unused, without_checksums, write_checksums
 from tocsin.store.lake.fields import DAY, HOST, SLICE, SOURCE, USER, IndexFields, day_of
 from tocsin.store.lake.folders import label
-from tocsin.store.lake.journal import sync
 from tocsin.store.lake.slices import QUICK, Slice
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
 
+log = logging.getLogger(__name__)
 SLICE_ROWS = 1 << 18  # events in a full slice
 FULL_OF_FILES = 48  # files of a slice that is not full yet, at which they become one all the same
 _JOURNAL = "journal"  # the application whose transactions say up to which segment a table has its events
@@ -79,6 +82,8 @@ class IndexTable:
         self.files: tuple[StoredFile, ...] = ()
         self.segment = -1  # of the journal, up to which its events are here
         self._synced: set[str] = set()
+        self._at_open: frozenset[str] = frozenset()  # files that were there when it was opened
+        self._unsummed: list[str] = []  # files that have no checksums yet
         self._published = -1
         self._delta: DeltaTable | None = None  # as the thread that appends last saw it
         if DeltaTable.is_deltatable(str(path)):
@@ -87,6 +92,8 @@ class IndexTable:
             self.fields.learn(pa.schema(table.schema().to_arrow()))
             self.publish(Version(table.version(), _files(table)))
             self.segment = _segment(table)
+            self._at_open = frozenset(file.path for file in _files(table))
+            self._unsummed = without_checksums(path, self._at_open)
 
     def _open(self) -> DeltaTable:
         return DeltaTable(str(self.path))
@@ -151,7 +158,7 @@ class IndexTable:
         return filled
 
     def current(self) -> Version:
-        """Return the files of the newest version, when all of it is on disk for good."""
+        """Return the files of the newest version, when all of it is on disk for good, new ones with checksums."""
         table = self._open()
         files = _files(table)
         new = [file.path for file in files if file.path not in self._synced]
@@ -160,8 +167,31 @@ class IndexTable:
                 sync(self.path / path)
         for folder in {(self.path / path).parent for path in new} | {self.path, self.path / "_delta_log"}:
             sync(folder)
+        for path in new:
+            if path not in self._at_open:
+                self._sum_up(path)
         self._synced = {file.path for file in files}
         return Version(table.version(), files)
+
+    def _sum_up(self, path: str) -> None:
+        try:
+            write_checksums(self.path, path)
+        except FAULTS as error:  # it is gone already, or the disk is full
+            self._unsummed.append(path)
+            log.info("%s/%s has no checksums yet: %s", self.name, path, error)
+
+    def sum_up(self, most: int) -> int:
+        """Give files that have no checksums theirs, until they have so many bytes; return how many they have."""
+        sizes = {file.path: file.size for file in self.files}
+        done = 0
+        for _ in range(len(self._unsummed)):
+            if done >= most:
+                break
+            path = self._unsummed.pop(0)
+            if path in sizes:
+                self._sum_up(path)
+                done += sizes[path]
+        return done
 
     def publish(self, version: Version) -> None:
         """Let those who read see a version, unless they see a newer one."""
@@ -207,6 +237,7 @@ class IndexTable:
         table = self._open()
         table.vacuum(retention_hours=hours, enforce_retention_duration=False, dry_run=False, full=hours > 0)
         table.cleanup_metadata()
+        remove_unused(self.path, [file.path for file in self.files])
 
 
 _EPOCH = date(1970, 1, 1).toordinal()
