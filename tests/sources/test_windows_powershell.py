@@ -196,7 +196,7 @@ def test_who_cleared_the_log_is_read_from_the_message() -> None:
         "user.name": "wardog",
         "user.domain": "WS5",
         "related.user": ["wardog"],
-        "winlog.user_data.SubjectLogonId": "0xC61D9",
+        "winlog.user_data.SubjectLogonId": "0xc61d9",
     }
     assert {name: event.get(name) for name in wanted} == wanted
 

@@ -76,6 +76,12 @@ class Dataset:
     kept: str = "winlog.event_data"
     source: str = ""
 
+    @property
+    def sources(self) -> frozenset[str]:
+        """The names of the values that the table reads."""
+        derived = (name for one in self.derived for name in one.sources)
+        return frozenset((*(row.source for row in self.rows), *derived))
+
     def kind(self, key: Key) -> Kind:
         """Return what a kind of event means here."""
         return self.kinds.get(key, self.default)

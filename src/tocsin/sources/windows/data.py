@@ -13,26 +13,25 @@ from tocsin.eql.functions import to_string
 from tocsin.sources.windows.context import context_values
 
 
-def event_data(event: Mapping[str, Any], *, with_context: bool) -> Mapping[str, Any]:
-    """Return a record's event data or user data by name; unnamed values are param1, param2, and so on.
-
-    `with_context` also reads the `Key=Value` lines that PowerShell writes into one value.
-    """
+def event_data(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a record's event data or user data by name; unnamed values are param1, param2, and so on."""
     found = event.get("EventData") or event.get("ProcessingErrorData") or event.get("UserData") or {}
     if not isinstance(found, dict):
         return {"param1": found}
     if is_user_data(event):
         found = next((value for value in found.values() if isinstance(value, dict)), found)
-    if not with_context and "Data" not in found and "#attributes" not in found:
+    if "Data" not in found and "#attributes" not in found:
         return found
     data = {name: value for name, value in found.items() if name not in ("#attributes", "Data")}
     if "Data" in found:
         data |= _unnamed(found["Data"])
-    if with_context:
-        texts = {name: text_of(data[name]) for name in ("ContextInfo", "param2", "param3") if name in data}
-        for name, value in context_values(texts).items():
-            data.setdefault(name, value)
     return data
+
+
+def with_context(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return event data with the `Key=Value` lines that PowerShell writes into one value."""
+    texts = {name: text_of(data[name]) for name in ("ContextInfo", "param2", "param3") if name in data}
+    return {**context_values(texts), **data} if texts else data
 
 
 _DATA = '"EventData":{'

@@ -10,6 +10,7 @@ from tocsin.sources.mapping import Dataset
 from tocsin.sources.readers import Constant, Reader
 from tocsin.sources.values import guid
 from tocsin.sources.windows import powershell, security, sysmon
+from tocsin.sources.windows.forms.elements import MESSAGE
 from tocsin.sources.windows.tasks import AUDIT_FAILURE, AUDIT_SUCCESS, keyword_names, opcode_name, task_name
 
 _LEVELS = {0: "information", 1: "critical", 2: "error", 3: "warning", 4: "information", 5: "verbose"}
@@ -23,11 +24,21 @@ BY_PROVIDER: dict[str, Dataset] = {
 _PROVIDER_OF = {dataset.name: provider for provider, dataset in BY_PROVIDER.items()}
 
 
+# PowerShell 7 writes the same events under a name of its own.
+_SAME_AS = {"PowerShellCore": "Microsoft-Windows-PowerShell"}
+# Events of a dataset that another provider writes.
+_OF_OTHERS = {
+    ("system.security", 1102): "Microsoft-Windows-Eventlog",
+    ("system.system", 7045): "Service Control Manager",
+}
+
+
 class Headed(Protocol):
     """A Windows record, as far as its head goes."""
 
     provider: str
     dataset: Dataset
+    event_id: int
 
     @property
     def event(self) -> Mapping[str, Any]:
@@ -47,6 +58,13 @@ class Headed(Protocol):
 
     def value(self, name: str) -> Any:
         """Return a value of the event data as it is in the record."""
+
+
+def provider_of(record: Headed) -> str:
+    """Return the provider under which tables have a record's event; where it is not told, that of its dataset."""
+    if record.provider:
+        return _SAME_AS.get(record.provider, record.provider)
+    return _OF_OTHERS.get((record.dataset.name, record.event_id)) or _PROVIDER_OF.get(record.dataset.name, "")
 
 
 # The values of a record's head that have attributes, and the types of those that are plain.
@@ -142,6 +160,15 @@ def _task(record: Headed) -> str | None:
             if name := task_name(provider, task):
                 return name
     return _rendered(record, "Task") or ("None" if task == 0 else None)
+
+
+def rendered_message(event: Mapping[str, Any]) -> str | None:
+    """Return what Windows rendered of an event, as a writer or a collector kept it."""
+    info = event.get("RenderingInfo")
+    for message in (event.get(MESSAGE), info.get(MESSAGE) if isinstance(info, dict) else None):
+        if isinstance(message, str) and message:
+            return message
+    return None
 
 
 def _rendered(record: Headed, name: str) -> str | None:

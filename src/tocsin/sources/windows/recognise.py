@@ -30,7 +30,7 @@ class Form:
 FORMS = (
     Form(("Event", "System", "Event.System.Channel", "System.Channel"), nested.is_nested, nested.record_of),
     Form(("Channel",), evtxecmd.is_evtxecmd, evtxecmd.record_of),
-    Form(("Channel", "log_name"), flat.is_flat, flat.record_of),
+    Form(("Channel", "log_name", "string_inserts"), flat.is_flat, flat.record_of),
     Form(("LogName",), exported.is_exported, exported.record_of),
 )
 MARKS = tuple(dict.fromkeys(mark for form in FORMS for mark in form.marks))

@@ -22,8 +22,20 @@ from tocsin.sources.windows.data import (
     holds_guid,
     is_user_data,
     text_of,
+    with_context,
 )
-from tocsin.sources.windows.head import BY_PROVIDER, HEAD, OF_DATASET, attribute, check_head, whole_number
+from tocsin.sources.windows.head import (
+    BY_PROVIDER,
+    HEAD,
+    OF_DATASET,
+    attribute,
+    check_head,
+    provider_of,
+    rendered_message,
+    whole_number,
+)
+from tocsin.sources.windows.manifest import has_known_name, with_names
+from tocsin.sources.windows.rendered_message import OF_LOGS, values_told
 
 Record = Mapping[str, Any]
 Event = dict[str, Any]
@@ -76,8 +88,10 @@ class WindowsRecord:
             check_head(head)
             provider = attribute(head, "Provider", "Name") or ""
             channel = head.get("Channel") or ""
-        except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            raise MalformedRecord(f"not a Windows event: {type(error).__name__} {error}") from None
+        except KeyError as error:
+            raise MalformedRecord(f"not a Windows event: it has no {error.args[0]}") from None
+        except (TypeError, ValueError, OverflowError, AttributeError):
+            raise MalformedRecord(f"not a Windows event: {_what_is_wrong(record)}") from None
         self._set(
             provider, dataset or dataset_of(provider, channel), event_id, forwarded or "RenderingInfo" in event
         )
@@ -143,8 +157,23 @@ class WindowsRecord:
     def data(self) -> Mapping[str, Any]:
         """The event data or user data by name."""
         if self._data is None:
-            self._data = event_data(self.event, with_context=_has_context(self.dataset, self.event_id))
+            data = self._named()
+            self._data = with_context(data) if _has_context(self.dataset, self.event_id) else data
         return self._data
+
+    def _named(self) -> Mapping[str, Any]:
+        """Return the data by the names that the provider gives them, or what the message tells of them."""
+        event, provider = self.event, provider_of(self)
+        data = with_names(event_data(event), provider, self.event_id)
+        if has_known_name(data, provider, self.event_id):
+            return data
+        if message := rendered_message(event):
+            told = values_told(provider, self.event_id, message)
+            if told:
+                if provider == OF_LOGS:  # whose events have user data
+                    self._record = {"Event": {**event, "UserData": {"EventXML": told}}}
+                return {**data, **told}
+        return with_names(data, provider, self.event_id, exactly=False)
 
     def value(self, name: str) -> Any:
         """Return a value of the event data as it is in the record."""
@@ -171,9 +200,23 @@ class WindowsRecord:
 
     def fields(self) -> Event:
         """Return the whole event, flat."""
+        data = self.data
         prefix = "winlog.user_data." if is_user_data(self.event) else "winlog.event_data."
-        names = dict.fromkeys((*self.kind.targets, *(prefix + name for name in self.data)))
+        names = dict.fromkeys((*self.kind.targets, *(prefix + name for name in data)))
         return {name: value for name in names if (value := self.get(name)) is not None}
+
+
+def _what_is_wrong(record: Record) -> str:
+    """Say which value of a record's head no writer of Windows events gives."""
+    event = record.get("Event") if isinstance(record, dict) else None
+    head = event.get("System") if isinstance(event, dict) else None
+    if not isinstance(head, dict):
+        return f"its {'System' if isinstance(event, dict) else 'Event'} is no object"
+    try:
+        check_head(head)
+    except TypeError as error:
+        return str(error)
+    return f"its EventID is {str(head.get('EventID'))[:40]!r}, and no number"
 
 
 def _has_context(dataset: Dataset, event_id: int) -> bool:

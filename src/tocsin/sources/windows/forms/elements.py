@@ -40,6 +40,7 @@ _HEXADECIMAL = frozenset(
 _OF_TYPE_GUID = frozenset(("AppCorrelationID", "OpCorrelationID", "TransactionId"))  # written as any text
 _BOOLEANS = frozenset(("Archived", "DestinationIsIpv6", "Initiated", "IsExecutable", "Signed", "SourceIsIpv6"))
 _FIREWALL = range(5150, 5160)  # whose process ids are decimal
+MESSAGE = "Message"  # what Windows rendered of an event, beside its data
 SECURITY_PROVIDER = "Microsoft-Windows-Security-Auditing"
 
 
@@ -52,10 +53,16 @@ def attributes(**values: Any) -> dict[str, Any] | None:
     return {"#attributes": values} if values else None
 
 
-def assembled(head: Record, data: Any, *, of_user: bool = False) -> dict[str, Any]:
-    """Return the record of a head, whose null elements are left out, and its event data or user data."""
+def assembled(head: Record, data: Any, *, of_user: bool = False, message: Any = None) -> dict[str, Any]:
+    """Return the record of a head, whose null elements are left out, its event data or user data, and its message.
+
+    The message may tell what the data do not.
+    """
     system = {name: value for name, value in head.items() if value is not None}
-    return {"Event": {"System": system, "UserData" if of_user else "EventData": data}}
+    event = {"System": system, "UserData" if of_user else "EventData": data}
+    if isinstance(message, str) and message:
+        event[MESSAGE] = message
+    return {"Event": event}
 
 
 def head_of(system: Record) -> dict[str, Any]:
@@ -117,9 +124,10 @@ def keywords(value: Any) -> Any:
         return value & 0xFFFF_FFFF_FFFF_FFFF
     if isinstance(value, (str, list)):
         names = ",".join(map(str, value)).lower() if isinstance(value, list) else value.lower()
-        if "audit failure" in names:
+        names = names.replace("_", " ")
+        if "audit failure" in names or "failureaudit" in names:
             return hex(AUDIT_FAILURE)
-        if "audit success" in names:
+        if "audit success" in names or "successaudit" in names:
             return hex(AUDIT_SUCCESS)
         return value if isinstance(value, str) and names.startswith("0x") else None
     return None

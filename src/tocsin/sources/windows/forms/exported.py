@@ -2,27 +2,23 @@
 
 Such an object has the head under names of its own, and the event's values as `Properties` without names, which the
 provider's manifest gives them (`templates.tsv`). PowerShell writes nested objects to a depth of 2 unless told
-otherwise, and leaves of each property only the name of its class; Sysmon's message holds names and values as well.
+otherwise, and leaves of each property only the name of its class; the message may tell the values as well.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import cache
-from importlib import resources
 from typing import Any
 
 from tocsin.sources import values as v
 from tocsin.sources.values import guid
-from tocsin.sources.windows.forms.elements import as_logged, assembled, attributes, keywords, level, whole
+from tocsin.sources.windows.forms.elements import assembled, attributes, keywords, level, whole
 from tocsin.sources.windows.forms.errors import CutOffError
+from tocsin.sources.windows.rendered_message import values_told
 
 Exported = Mapping[str, Any]
 
 CUT_OFF = "System.Diagnostics.Eventing.Reader.EventProperty"
-_SYSMON = "Microsoft-Windows-Sysmon"
-_LINE = re.compile(r"(\w+): ?(.*)")
 
 
 def is_exported(record: Exported) -> bool:
@@ -50,7 +46,7 @@ def record_of(record: Exported) -> dict[str, Any]:
         "Computer": record.get("MachineName"),
         "Security": attributes(UserID=_plain(record.get("UserId"))),
     }
-    return assembled(head, _data(record))
+    return assembled(head, _data(record), message=record.get("Message"))
 
 
 def moment(value: Any) -> str | None:
@@ -70,6 +66,7 @@ def _plain(value: Any) -> Any:
 
 
 def _data(record: Exported) -> dict[str, Any]:
+    """Return the values without names, as such lie in a log."""
     properties = record.get("Properties")
     if isinstance(properties, dict):  # a list of one
         properties = [properties]
@@ -77,40 +74,15 @@ def _data(record: Exported) -> dict[str, Any]:
         return {}
     # `Export-Csv` leaves the name of the list's class, and `Select-Object` may leave the list out.
     if not isinstance(properties, list) or any(isinstance(one, str) for one in properties):
-        return _from_message(record)
-    values = [_plain(one.get("Value")) if isinstance(one, dict) else one for one in properties]
-    provider, event_id = str(record["ProviderName"]), record["Id"]
-    names = _templates().get((provider, str(event_id), len(values)))
-    if names is None:
-        return {"Data": {"#text": values}}  # as values without names lie in a log
-    named = {name: value for name, value in zip(names, values, strict=True) if value is not None}
-    return as_logged(named, provider, event_id)
+        return dict(_told(record))
+    return {"Data": {"#text": [_plain(one.get("Value")) if isinstance(one, dict) else one for one in properties]}}
 
 
-def _from_message(record: Exported) -> dict[str, Any]:
-    """Read Sysmon's message: a title, then a line for each value."""
-    message = record.get("Message")
-    if record["ProviderName"] != _SYSMON or not isinstance(message, str) or ":" not in message:
+def _told(record: Exported) -> Mapping[str, str]:
+    message, event_id = record.get("Message"), whole(record["Id"])
+    told: Mapping[str, str] = {}
+    if isinstance(message, str) and isinstance(event_id, int):
+        told = values_told(str(record["ProviderName"]), event_id, message)
+    if not told:
         raise CutOffError("PowerShell left the event's values out; export with `ConvertTo-Json -Depth 4`")
-    data: dict[str, Any] = {}
-    last = ""
-    for line in message.splitlines()[1:]:
-        match = _LINE.fullmatch(line)
-        if match:
-            last = match[1]
-            data[last] = match[2]
-        elif last:  # a value of several lines
-            data[last] += "\n" + line
-    return data
-
-
-@cache
-def _templates() -> dict[tuple[str, str, int], tuple[str, ...]]:
-    found: dict[tuple[str, str, int], tuple[str, ...]] = {}
-    text = (resources.files("tocsin.sources.windows") / "templates.tsv").read_text("utf-8")
-    for line in text.splitlines():
-        if line and not line.startswith("#"):
-            provider, event_id, listed = line.split("\t")
-            names = tuple(listed.split())
-            found[provider, event_id, len(names)] = names
-    return found
+    return told

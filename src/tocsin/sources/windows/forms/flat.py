@@ -4,7 +4,8 @@ nxlog's `im_msvistalog` names the head (`EventTime`, `Hostname`, `SourceName`, `
 the event data's names as they are, also when Graylog or Logstash had it in between; exports made with PowerShell
 name it alike, with `TimeCreated` for the time, and so does the table `SecurityEvent` of Azure Monitor. Rows of
 Velociraptor's artifacts (`Windows.EventLogs.Evtx`, `EvtxHunter`), Azure Monitor's `WindowsEvent` and documents of
-Winlogbeat 6 and older keep the data in a member (`EventData`, `event_data`).
+Winlogbeat 6 and older keep the data in a member (`EventData`, `event_data`). Fluent Bit (`in_winevtlog`,
+`in_winlog`) and Fluentd (`windows_eventlog`) write the values without names, as `StringInserts` or `EventData`.
 """
 
 from __future__ import annotations
@@ -25,14 +26,13 @@ from tocsin.sources.windows.forms.elements import (
     user_data_of,
     whole,
 )
-from tocsin.sources.windows.forms.told import told
 
 Flat = Mapping[str, Any]
 
 # What the elements of a head are called, the first that is there counts.
 _NAMES: dict[str, tuple[str, ...]] = {
     "provider": ("SourceName", "ProviderName", "Provider", "EventSourceName", "source_name"),
-    "guid": ("ProviderGuid", "provider_guid"),
+    "guid": ("ProviderGuid", "ProviderGUID", "provider_guid"),
     "event_id": ("EventID", "EventId", "event_id"),
     "version": ("Version", "version"),
     "level": ("Level", "EventLevel", "level"),
@@ -41,17 +41,21 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "opcode": ("OpcodeValue",),
     "keywords": ("Keywords", "keywords"),
     # nxlog's `EventTime` is the writer's local time and does not say of which zone.
-    "time": ("TimeCreated", "@timestamp", "TimeGenerated", "EventTime", "timestamp"),
+    "time": ("TimeCreated", "@timestamp", "TimeGenerated", "EventTime", "timestamp", "time_generated"),
     "record_id": ("RecordNumber", "EventRecordID", "EventRecordId", "RecordId", "record_number"),
     "activity_id": ("ActivityID", "Correlation", "activity_id"),
     "pid": ("ExecutionProcessID", "SystemProcessId", "process_id"),
     "thread": ("ExecutionThreadID", "ThreadID", "SystemThreadId", "thread_id"),
-    "channel": ("Channel", "log_name"),
+    "channel": ("Channel", "log_name", "channel"),
     "computer": ("Hostname", "Computer", "ComputerName", "MachineName", "computer_name"),
     "user": ("UserID", "UserSID", "SystemUserId"),
 }
 # Members that hold the data, and whether these are user data.
 _OF_THEIR_OWN = (("EventData", False), ("event_data", False), ("UserData", True), ("user_data", True))
+# The rendered message; `RenderedDescription` is that of Azure's `Event`.
+_MESSAGES = ("Message", "message", "full_message", "RenderedDescription", "Description")
+# Values without names, in the order of the provider's manifest: Fluent Bit's, Fluentd's, and Winlogbeat's of old.
+_UNNAMED = ("StringInserts", "string_inserts", "message_inserts")
 # What is not event data, either: what nxlog derives from the head, and what shippers, Graylog and Azure add.
 _BESIDE = frozenset(
     (
@@ -83,6 +87,10 @@ _TELLING = frozenset(
     )
 )  # fmt: skip
 _OF_OLD_BEATS = frozenset(("log_name", "source_name", "event_id", "computer_name"))
+_OF_OLD_FLUENTD = frozenset(("channel", "source_name", "event_id", "string_inserts"))
+# What Fluent Bit and Fluentd have of a head under names that are event data elsewhere; `Qualifiers` tells them.
+_OF_FLUENT = "Qualifiers"
+_FLUENT_HEAD = frozenset(("Data", "EventCategory", "EventType", "ProcessID", "Qualifiers", "Sid", "TimeWritten"))
 _KNOWN_CHANNELS = frozenset(
     ("Security", "System", "Application", "Windows PowerShell", "ForwardedEvents", "Setup")
 )
@@ -98,7 +106,7 @@ def is_flat(record: Flat) -> bool:
     """Tell a flat Windows event: it names its channel, its event id, and some more of a head."""
     event_id = record.get("EventID")
     if "Channel" not in record or not isinstance(whole(event_id), int) or isinstance(event_id, bool):
-        return record.keys() >= _OF_OLD_BEATS
+        return record.keys() >= _OF_OLD_BEATS or record.keys() >= _OF_OLD_FLUENTD
     told = _layout(tuple(record)).told
     return told > 1 or (told == 1 and _is_of_windows(record))
 
@@ -120,9 +128,12 @@ def record_of(record: Flat) -> dict[str, Any]:
         return None
 
     provider, event_id = named("provider"), whole(named("event_id"))
-    user = named("user")
+    user, account, domain = named("user"), _text(record, "AccountName"), _text(record, "Domain")
     if user is None and isinstance(record.get("user"), dict) and "log_name" in record:
         user = record["user"].get("identifier")
+    if isinstance(user, str) and "\\" in user:  # Fluent Bit looks it up
+        domain, _, account = user.partition("\\")
+        user = None
     head = {
         "Provider": attributes(Name=provider, Guid=named("guid")),
         "EventID": event_id,
@@ -131,26 +142,33 @@ def record_of(record: Flat) -> dict[str, Any]:
         "Task": whole(named("task")),
         "TaskDisplayName": named("task_name"),
         "Opcode": whole(named("opcode")),
-        "Keywords": keywords(named("keywords")),
+        "Keywords": keywords(named("keywords")) or keywords(_event_type(record)),
         "TimeCreated": attributes(SystemTime=_time(record, layout)),
         "EventRecordID": named("record_id"),
         "Correlation": attributes(ActivityID=named("activity_id")),
         "Execution": attributes(ProcessID=whole(named("pid")), ThreadID=whole(named("thread"))),
         "Channel": named("channel"),
         "Computer": named("computer"),
-        "Security": attributes(UserID=user, Name=_text(record, "AccountName"), Domain=_text(record, "Domain")),
+        "Security": attributes(UserID=user, Name=account, Domain=domain),
     }
     data, of_user = _data(record, layout)
-    if not data:
-        data, of_user = told(provider, event_id, record.get("Message"))
     if isinstance(data, dict) and not of_user:
         data = as_logged(data, provider, event_id)
-    return assembled(head, data, of_user=of_user)
+    return assembled(head, data, of_user=of_user, message=_message(record))
 
 
 def _text(record: Flat, name: str) -> str | None:
     value = record.get(name)
     return value if isinstance(value, str) and value else None
+
+
+def _event_type(record: Flat) -> str | None:
+    """Return what tells the outcome of an audit where keywords are not written."""
+    return _text(record, "EventType") or _text(record, "event_type")
+
+
+def _message(record: Flat) -> str | None:
+    return next((text for name in _MESSAGES if (text := _text(record, name)) is not None), None)
 
 
 class _Layout(NamedTuple):
@@ -168,7 +186,10 @@ class _Layout(NamedTuple):
 def _layout(members: tuple[str, ...]) -> _Layout:
     there = frozenset(members)
     head = {element: tuple(name for name in names if name in there) for element, names in _NAMES.items()}
-    taken = _HEAD.union(*(head[element][:1] for element in _SHARED))
+    if _OF_FLUENT in there:
+        head["pid"] += ("ProcessID",) if "ProcessID" in there else ()
+        head["user"] += ("Sid",) if "Sid" in there else ()
+    taken = _HEAD.union(_FLUENT_HEAD if _OF_FLUENT in there else (), *(head[element][:1] for element in _SHARED))
     return _Layout(head, tuple(name for name in members if name not in taken), len(there & _TELLING))
 
 
@@ -181,12 +202,15 @@ def _data(record: Flat, layout: _Layout) -> tuple[Any, bool]:
                 if not of_user:
                     return data_of(found), False
                 return user_data_of(_wrapped(found)), True
+    for name in _UNNAMED:
+        if isinstance(found := record.get(name), list) and found:
+            return {"Data": {"#text": found}}, False
     data = {name: value for name in layout.data if (value := record[name]) is not None}
     if "TimeGenerated" in record and str(record.get("Type")) in _AZURE_TABLES:
         data = {name: value for name, value in data.items() if name not in _BESIDE_IN_AZURE}
     if str(data.get("EventType")) in _EVENT_TYPES:
         del data["EventType"]
-    for name, _ in _OF_THEIR_OWN:
+    for name in (*(name for name, _ in _OF_THEIR_OWN), *_UNNAMED):
         if name in data and not isinstance(data[name], str):
             del data[name]
     return data, False

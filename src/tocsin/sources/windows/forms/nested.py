@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from tocsin.sources.batch import unflatten
-from tocsin.sources.windows.forms.elements import as_logged, assembled, data_of, head_of, user_data_of
+from tocsin.sources.windows.forms.elements import MESSAGE, as_logged, assembled, data_of, head_of, user_data_of
 
 Record = Mapping[str, Any]
 
-_PARTS = ("System", "EventData", "UserData", "ProcessingErrorData", "RenderingInfo")
+_PARTS = ("System", "EventData", "UserData", "ProcessingErrorData", "RenderingInfo", MESSAGE)
 _DOTTED = ("Event.System.Channel", "System.Channel")
 
 

@@ -3,7 +3,7 @@
 Since version 8 these programs send an event as it is (`winlog.event_data.*`, `winlog.user_data.*`), and pipelines
 in Elasticsearch make ECS fields of it: elastic/beats x-pack/winlogbeat/module/*/ingest, elastic/integrations
 packages `system` and `windows`. Through Logstash, Kafka or a file they come with `@metadata`, and without a
-pipeline. Graylog writes `_` for the dots of their names.
+pipeline. Graylog writes `_` for the dots of their names. Where the event's data are missing, its XML may be there.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any
 
 from tocsin.ecs import CATEGORY, TIMESTAMP, default_schema
 from tocsin.sources.batch import flatten
-from tocsin.sources.windows.forms.elements import assembled, attributes, level, whole
+from tocsin.sources.windows.forms.elements import MESSAGE, assembled, attributes, level, whole
+from tocsin.sources.windows.record import MalformedRecord
 from tocsin.sources.windows.tasks import AUDIT_FAILURE, AUDIT_SUCCESS
+from tocsin.sources.windows.xml import record_of as record_of_xml
 
 Document = Mapping[str, Any]
 
@@ -26,6 +28,8 @@ _TELLING = ("channel", "provider_name", "event_data", "user_data")
 _UNDERSCORED = ("winlogbeat_winlog_event_id", "winlog_event_id")
 MARKS = (_DOTTED[0], *_UNDERSCORED)
 _BEYOND_THE_SCHEMA = ("winlog.user.identifier", "winlog.user.name", "winlog.user.domain", "winlog.user.type")
+# Where shippers keep the event's XML (`include_xml`), also without reading it.
+_XML = ("event.original", "winlog.xml", "xml", "message")
 _OUTCOMES = {"success": hex(AUDIT_SUCCESS), "failure": hex(AUDIT_FAILURE)}
 
 
@@ -109,13 +113,35 @@ def record_of(flat: Document) -> dict[str, Any]:
             Domain=_text(first("winlog.user.domain")),
         ),
     }
-    data = _below(flat, EVENT_DATA)
+    message = first("message", "winlog.message")
+    data = _below(flat, EVENT_DATA) or _listed(flat.get(EVENT_DATA[:-1]))
     if data:
-        return assembled(head, data)
+        return assembled(head, data, message=message)
     found = _below(flat, USER_DATA)
-    if not found:
-        return assembled(head, {})
-    return assembled(head, {str(found.get("xml_name") or "EventXML"): found}, of_user=True)
+    if found:
+        return assembled(head, {str(found.get("xml_name") or "EventXML"): found}, of_user=True)
+    event = next((event for name in _XML if (event := _original(first(name))) is not None), None)
+    if event is not None:
+        system = {name: value for name, value in head.items() if value is not None}
+        return {"Event": {MESSAGE: message, **event, "System": {**event["System"], **system}}}
+    return assembled(head, {}, message=message)
+
+
+def _listed(values: Any) -> dict[str, Any]:
+    """Return values that have no names, as such lie in a log."""
+    return {"Data": {"#text": values}} if isinstance(values, list) and values else {}
+
+
+def _original(text: Any) -> dict[str, Any] | None:
+    """Return the event that a text holds in XML, None for any other text."""
+    start = text.find("<Event") if isinstance(text, str) else -1
+    if start < 0:
+        return None
+    try:
+        event: dict[str, Any] = record_of_xml(text[start:].strip())["Event"]
+    except MalformedRecord:
+        return None
+    return event if isinstance(event["System"], dict) else None
 
 
 def _below(flat: Document, prefix: str) -> dict[str, Any]:

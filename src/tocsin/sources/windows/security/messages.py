@@ -63,6 +63,11 @@ def access_mask(value: str) -> list[str] | None:
     return flags(ACCESS_RIGHTS, bits)
 
 
+def number_of(text: str) -> int | None:
+    """Return the number of the message that has a text, the first where several have it; None without."""
+    return _numbers().get(text)
+
+
 @cache
 def _messages() -> dict[str, str]:
     text = (resources.files("tocsin.sources.windows.security") / "messages.tsv").read_text("utf-8")
