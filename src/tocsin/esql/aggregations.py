@@ -7,20 +7,24 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tocsin.ecs import FieldType
-from tocsin.esql.functions import BOOLEAN, DOUBLE, LONG, Value, median_deviation, percentile, several
+from tocsin.esql.functions.function import BOOLEAN, DOUBLE, LONG, Value, several
+from tocsin.esql.functions.several_values import median_deviation, percentile
 
 
 @dataclass(frozen=True)
 class Aggregation:
     """A function over the values of a group, nulls left out, those of fields with several values one by one.
 
-    `extra` are the families of types of its further arguments, which are constants.
+    `extra` are the families of types of its further arguments, which are constants, the last `optional` of them
+    not needed. One with an `order` takes a second column, and of each row both columns' values as a pair.
     """
 
     returns: FieldType | int
     apply: Callable[..., Value]
     extra: str = ""
     parameter: str = "a"
+    optional: int = 0
+    order: bool = False
 
 
 def _values(found: Sequence[Value]) -> Value:
@@ -31,13 +35,28 @@ def _median(found: Sequence[float]) -> float | None:
     return float(statistics.median(found)) if found else None
 
 
-def _top(found: Sequence[Value], count: int, order: str) -> Value:
+def _top(found: Sequence[Value], count: int, order: str = "asc") -> Value:
     return several(sorted(found, reverse=order.lower() == "desc")[:count])
+
+
+def _first(rows: Sequence[tuple[Value, Value]]) -> Value:
+    """Return the value of the row that is first by its second column, of which null comes last."""
+    return min(rows, key=lambda row: (row[1] is None, _ends(row[1])[0]), default=(None, None))[0]
+
+
+def _last(rows: Sequence[tuple[Value, Value]]) -> Value:
+    """Return the value of the row that is last by its second column, of which null counts least."""
+    return max(rows, key=lambda row: (row[1] is not None, _ends(row[1])[1]), default=(None, None))[0]
+
+
+def _ends(value: Value) -> tuple[Value, Value]:
+    values = value if isinstance(value, tuple) else (0 if value is None else value,)
+    return min(values), max(values)
 
 
 AGGREGATIONS: Mapping[str, Aggregation] = {
     "count": Aggregation(LONG, len),
-    "count_distinct": Aggregation(LONG, lambda found, precision=None: len(set(found)), "n"),
+    "count_distinct": Aggregation(LONG, lambda found, precision=None: len(set(found)), "n", optional=1),
     "values": Aggregation(0, _values),
     "min": Aggregation(0, lambda found: min(found, default=None)),
     "max": Aggregation(0, lambda found: max(found, default=None)),
@@ -48,7 +67,9 @@ AGGREGATIONS: Mapping[str, Aggregation] = {
     "std_dev": Aggregation(DOUBLE, lambda found: statistics.pstdev(found) if found else None, parameter="n"),
     "variance": Aggregation(DOUBLE, lambda found: statistics.pvariance(found) if found else None, parameter="n"),
     "median_absolute_deviation": Aggregation(DOUBLE, median_deviation, parameter="n"),
-    "top": Aggregation(0, _top, "nk"),
+    "first": Aggregation(0, _first, order=True),
+    "last": Aggregation(0, _last, order=True),
+    "top": Aggregation(0, _top, "nk", optional=1),
     "sample": Aggregation(0, lambda found, count: several(list(found)[:count]), "n"),
     "present": Aggregation(BOOLEAN, bool),
     "absent": Aggregation(BOOLEAN, lambda found: not found),

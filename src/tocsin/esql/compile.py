@@ -5,43 +5,30 @@ Three-valued: null is `None`, and an operator gives null for a field with severa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from tocsin.ecs import Field, FieldType, Schema
-from tocsin.eql import syntax as s
+from tocsin.ecs import FieldType
 from tocsin.eql.functions import arithmetic
 from tocsin.eql.scalar import compare, evaluator
 from tocsin.eql.versions import Version
-from tocsin.errors import Place, QueryError, UnknownFieldError
+from tocsin.errors import Place, QueryError
 from tocsin.esql import syntax as q
-from tocsin.esql.dates import moved, to_moment
-from tocsin.esql.functions import (
-    ALIASES,
-    FUNCTIONS,
-    Function,
-    Many,
-    address_order,
-    by_address,
-    fuzzy_distance,
-    is_near,
-    several,
-)
+from tocsin.esql.dates import moved, span, to_moment
+from tocsin.esql.functions.catalogue import ALIASES, FUNCTIONS, refusal
+from tocsin.esql.functions.conversions import to_ip
+from tocsin.esql.functions.function import Function, Many, address_order, by_address, several
+from tocsin.esql.functions.words import fuzzy_distance, is_near
 from tocsin.esql.patterns import PatternError, java_regex
-from tocsin.esql.searches import SEARCHES, fields_of_searches, is_search, search_condition, search_test
+from tocsin.esql.scope import Kind, Scope, nearest
+from tocsin.esql.searches import SEARCHES, fields_of_searches, is_search, search_test
+from tocsin.esql.surrogates import SURROGATES
 from tocsin.query_dsl.build import Context, base_name, regexp, wildcard, words
 
 Value = Any
 Row = Sequence[Value]  # the values of an expression's columns, in the order of `columns_of`, and the time behind
 Run = Callable[[Row], Value]
-Kind = FieldType | None  # None is the type of null
-METADATA: Mapping[str, FieldType] = {
-    "_id": FieldType.KEYWORD, "_index": FieldType.KEYWORD, "_version": FieldType.LONG, "_score": FieldType.DOUBLE,
-    "_ignored": FieldType.KEYWORD, "_index_mode": FieldType.KEYWORD, "_source": FieldType.OBJECT,
-}  # fmt: skip
-# What every event has alike.
-SAME_METADATA: Mapping[str, Any] = {"_version": 1, "_score": 1.0, "_ignored": None, "_index_mode": "standard"}
 _NUMBERS = (FieldType.LONG, FieldType.DOUBLE)
 _FAMILIES: Mapping[str, tuple[str, tuple[FieldType, ...]]] = {
     "k": ("a text", (FieldType.KEYWORD, FieldType.IP, FieldType.VERSION)),
@@ -58,6 +45,8 @@ _CASTS = {
 
 # Searches for words in a column, with the options that each stands for.
 WORD_SEARCHES: Mapping[str, Mapping[str, q.Scalar]] = {"match": {}, "match_phrase": {"phrase": True}, "term": {}}
+# Functions that take more than the values of a row.
+FORMS = ("case", "now", *WORD_SEARCHES, *SEARCHES)
 
 
 class Compiled(NamedTuple):
@@ -68,88 +57,9 @@ class Compiled(NamedTuple):
     columns: tuple[str, ...]
 
 
-@dataclass
-class Scope:
-    """The columns that there are at a place of a query.
-
-    `made` are those of its commands; fields of events are there while `visible` takes their names. `read` gathers
-    the fields that are read.
-    """
-
-    schema: Schema
-    text: str = ""
-    metadata: tuple[str, ...] = ()
-    made: dict[str, Kind] = field(default_factory=dict)
-    visible: Callable[[str], bool] | None = lambda name: True
-    needed: bool = True  # whether what is asked for here is part of what every event must meet (`need.py`)
-    read: dict[str, None] = field(default_factory=dict)
-
-    def kind(self, column: q.Column) -> Kind:
-        """Return a column's type. Raises UnknownFieldError."""
-        kind = self.check(column)
-        if kind is FieldType.OBJECT:
-            raise self.refuse(f"`{column.name}` can be kept, and nothing can be made of it", column.place)
-        if column.name not in self.made:
-            self.read[column.name] = None
-        return kind
-
-    def check(self, column: q.Column) -> Kind:
-        """Return a column's type, though its values are not needed. Raises UnknownFieldError."""
-        if column.name in self.made:
-            return self.made[column.name]
-        kind = self.field(column.name)
-        if kind is None:
-            raise self._unknown(column)
-        return kind
-
-    def field(self, name: str) -> FieldType | None:
-        """Return the type of a field of events, None where there is none of this name here."""
-        if self.visible is None or not self.visible(name):
-            return None
-        if name in METADATA:
-            return METADATA[name] if name in self.metadata else None
-        known = self.schema.find(name) or self.schema.find(base_name(name))
-        return None if known is None or known.type is FieldType.OBJECT else known.type
-
-    def _unknown(self, column: q.Column) -> QueryError:
-        near = _nearest(column.name, self.made)
-        if self.visible is not None:
-            near += [name for name in self.schema.nearest(column.name) if self.visible(name)]
-        there = column.name in METADATA or self.schema.find(column.name) is not None
-        hint = f"did you mean {' or '.join(f'`{name}`' for name in near[:2])}?" if near else ""
-        if column.name in METADATA:
-            hint = f"ask for it, as in `from logs-* metadata {column.name}`"
-        elif there:
-            hint = "a command before this one has left it out"
-        return UnknownFieldError(
-            f"there is no column `{column.name}` here",
-            field=column.name,
-            hint=hint,
-            place=column.place,
-            text=self.text,
-        )
-
-    def check_search(self, call: q.Call) -> s.Expression:
-        """Return what a search in another language states. Raises QueryError."""
-        if self.visible is None:
-            raise self.refuse(f"`{call.name}` looks at events, and `stats` has left none", call.place)
-        try:
-            return search_condition(call, self.schema)
-        except QueryError as error:
-            raise self.refuse(f"in {call.name}: {error.message}", call.place, error.hint) from None
-
-    def refuse(self, message: str, place: Place, hint: str = "") -> QueryError:
-        """Return an error about a place of the query."""
-        return QueryError(message, hint=hint, place=place, text=self.text)
-
-
-def _nearest(name: str, names: Iterable[str]) -> list[str]:
-    return Schema({one: Field(one, FieldType.KEYWORD) for one in names}).nearest(name)
-
-
 def compile_expression(node: q.Expression, scope: Scope) -> Compiled:
     """Return an expression ready to run. Raises QueryError."""
-    columns = q.columns_of(node)
+    columns = tuple(name for name in q.columns_of(node) if not scope.is_always_null(name))
     for name in fields_of_searches(node, scope.schema) if any(map(is_search, q.walk(node))) else ():
         if name not in columns and scope.field(name) is not None:
             scope.read[name] = None
@@ -180,6 +90,8 @@ class _Compiler:
                 return _always(value), _kind_of(value)
             case q.Several(values):
                 return _always(several(values)), _kind_of(values[0])
+            case q.Column(name) if self.scope.is_always_null(name):
+                return _always(None), self.scope.kind(node)
             case q.Column(name):
                 at = self.columns.index(name)
                 return lambda row: row[at], self.scope.kind(node)
@@ -266,7 +178,7 @@ class _Compiler:
         return lambda row: compare(operator, _single(a(row)), _single(b(row)))
 
     def _address(self, node: q.Literal) -> str:
-        found: str | None = FUNCTIONS["to_ip"].apply(node.value)
+        found = to_ip(str(node.value))
         if found is None:
             raise self.scope.refuse(
                 f"'{node.value}' is not an IP string literal", node.place, "cidr_match takes blocks of addresses"
@@ -283,10 +195,11 @@ class _Compiler:
         return lambda row: None if (value := _single(run(row))) is None else value in wanted
 
     def _arithmetic(self, node: q.Binary) -> tuple[Run, Kind]:
-        if isinstance(node.right, q.Duration) and node.operator in "+-":
+        size = _span_of(node.right)
+        if size is not None and node.operator in "+-":
             run, kind = self._typed(node.left, "d")
-            sign, span = (1 if node.operator == "+" else -1), node.right
-            return lambda row: None if (at := _single(run(row))) is None else moved(at, span, sign), kind
+            sign = 1 if node.operator == "+" else -1
+            return lambda row: None if (at := _single(run(row))) is None else moved(at, size, sign), kind
         (a, kind_a), (b, kind_b) = self._typed(node.left, "n"), self._typed(node.right, "n")
         kind = FieldType.DOUBLE if FieldType.DOUBLE in (kind_a, kind_b) else FieldType.LONG
         operator = node.operator
@@ -349,9 +262,16 @@ class _Compiler:
         name = ALIASES.get(name, name)
         function = FUNCTIONS.get(name)
         if function is None:
-            near = _nearest(name, (*FUNCTIONS, *WORD_SEARCHES, *SEARCHES, "case", "now"))
+            reason = refusal(name)
+            if reason is not None:
+                raise scope.refuse(f"`{name}` is not supported: {reason}", node.place)
+            near = nearest(name, (*FUNCTIONS, *FORMS, *SURROGATES))
             hint = f"did you mean {' or '.join(near[:2])}?" if near else ""
             raise scope.refuse(f"there is no function `{name}`", node.place, hint)
+        if function.otherwise is not None and node.arguments:
+            _, first = self.of(node.arguments[0])
+            own = first is None or first in _FAMILIES[function.parameters[0]][1]
+            function = function if own else function.otherwise
         runs, kinds = self._arguments(node, function)
         kind = kinds[function.returns] if isinstance(function.returns, int) else function.returns
         if kind is FieldType.IP and isinstance(function.returns, int):
@@ -366,16 +286,21 @@ class _Compiler:
             wanted = str(required) if required == most else f"{required} to {most}"
             wanted = f"at least {required}" if function.variadic else wanted
             raise self.scope.refuse(f"{node.name} takes {wanted} arguments, and has {len(given)}", node.place)
+        misused = function.misused(given) if function.misused is not None else None
+        if misused is not None:
+            raise self.scope.refuse(misused, node.place)
         runs: list[Run] = []
         kinds: list[Kind] = []
         for place, argument in enumerate(given):
             family = function.parameters[min(place, most - 1)]
-            if family == "S":
-                if not isinstance(argument, q.Duration):
-                    raise self.scope.refuse("this has to be a span of time, as in 5 minutes", _place(argument))
-                runs.append(_always(argument))
+            size = _span_of(argument) if family in "sp" else None
+            if size is not None:
+                runs.append(_always(size))
                 kinds.append(None)
                 continue
+            if family == "s":
+                raise self.scope.refuse("this has to be a span of time, as in 5 minutes", _place(argument))
+            family = "n" if family == "p" else family
             if family.isupper() and isinstance(argument, q.Literal) and node.name in ("replace", "split"):
                 try:
                     java_regex(str(argument.value))
@@ -425,6 +350,13 @@ def _applied(function: Function, runs: Sequence[Run]) -> Run:
 
 def _always(value: Value) -> Run:
     return lambda row: value
+
+
+def _span_of(node: q.Expression) -> q.Duration | None:
+    """Return the span of time that a constant is; a text in its place is read as one."""
+    if isinstance(node, q.Literal) and isinstance(node.value, str):
+        return span(node.value)
+    return node if isinstance(node, q.Duration) else None
 
 
 def _single(value: Value) -> Value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,33 @@ from tocsin.moments import iso, to_nanoseconds
 Value = Any
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND = 1_000_000_000
+# Units of spans of time, with their other names: months, nanoseconds.
+_UNITS: dict[str, tuple[int, int]] = {
+    name: size
+    for names, size in (
+        ("nanosecond nanoseconds ns", (0, 1)),
+        ("microsecond microseconds", (0, 1_000)),
+        ("millisecond milliseconds ms", (0, 1_000_000)),
+        ("second seconds sec s", (0, _SECOND)),
+        ("minute minutes min m", (0, 60 * _SECOND)),
+        ("hour hours h", (0, 3_600 * _SECOND)),
+        ("day days d", (0, 86_400 * _SECOND)),
+        ("week weeks w", (0, 604_800 * _SECOND)),
+        ("month months mo", (1, 0)),
+        ("quarter quarters q", (3, 0)),
+        ("year years yr y", (12, 0)),
+    )
+    for name in names.split()
+}
+
+
+def span(text: str) -> Duration | None:
+    """Return the span of time that a text such as `5 minutes` states, None for any other text."""
+    found = re.fullmatch(r"\s*(\d+)\s*([A-Za-z]+)\s*", text)
+    size = None if found is None else _UNITS.get(found[2].lower())
+    if found is None or size is None:
+        return None
+    return Duration(int(found[1]) * size[0], int(found[1]) * size[1])
 
 
 def to_moment(value: Value) -> int | None:
@@ -104,11 +132,6 @@ def date_extract(part: str, moment: int) -> int | None:
     return None if extract is None else extract(_datetime(moment))
 
 
-def bucket(moment: int, span: Duration) -> int:
-    """Return the beginning of the span of time that a moment lies in."""
-    return date_trunc(span, moment)
-
-
 # ---- as texts: letters of Java's DateTimeFormatter, with what Python calls the same
 
 _LETTERS = {
@@ -171,3 +194,9 @@ def day_name(moment: int) -> str:
 def month_name(moment: int) -> str:
     """Return the name of a moment's month."""
     return _datetime(moment).strftime("%B")
+
+
+def days_in_month(moment: int) -> int:
+    """Return how many days a moment's month has."""
+    at = _datetime(moment)
+    return calendar.monthrange(at.year, at.month)[1]

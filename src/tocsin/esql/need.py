@@ -15,6 +15,7 @@ from tocsin.errors import QueryError
 from tocsin.esql import syntax as q
 from tocsin.esql.patterns import dissect, grok
 from tocsin.esql.searches import search_condition
+from tocsin.esql.uri_parts import URI_PARTS
 from tocsin.query_dsl.build import (
     Bound,
     Context,
@@ -51,6 +52,8 @@ def needed(commands: Sequence[q.Command], schema: Schema) -> s.Expression:
                     reader.defined[old] = None
             case q.Extract():
                 reader.defined.update(dict.fromkeys(extracted(command)))
+            case q.UriParts(prefix):
+                reader.defined.update(dict.fromkeys(f"{prefix}.{part}" for part in URI_PARTS))
             case q.Keep() | q.Expand() | q.Sort():
                 pass
             case _:

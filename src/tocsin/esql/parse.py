@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from dataclasses import replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -14,43 +16,46 @@ from lark.visitors import v_args
 
 from tocsin.errors import Place, QueryError
 from tocsin.esql import syntax as q
+from tocsin.esql.dates import span
+from tocsin.esql.surrogates import MisusedError, cast_to_span, replaced
 
-_SECOND = 1_000_000_000
-# Units of spans of time, with their other names: months, nanoseconds.
-_UNITS: dict[str, tuple[int, int]] = {
-    name: size
-    for names, size in (
-        ("nanosecond nanoseconds ns", (0, 1)),
-        ("microsecond microseconds", (0, 1_000)),
-        ("millisecond milliseconds ms", (0, 1_000_000)),
-        ("second seconds sec s", (0, _SECOND)),
-        ("minute minutes min m", (0, 60 * _SECOND)),
-        ("hour hours h", (0, 3_600 * _SECOND)),
-        ("day days d", (0, 86_400 * _SECOND)),
-        ("week weeks w", (0, 604_800 * _SECOND)),
-        ("month months mo", (1, 0)),
-        ("quarter quarters q", (3, 0)),
-        ("year years yr y", (12, 0)),
-    )
-    for name in names.split()
-}
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", '"': '"', "\\": "\\"}
 # Commands that are refused, with the reason.
+_NO_JOIN = "it needs a lookup index of Elasticsearch"
+_NO_MODEL = "it asks a language model, and there is none here"
+_NO_METRICS = "there are no indices of metrics here"
+_NO_SCORES = "results have no scores here"
 _REFUSED = {
     "change_point": "it needs Elastic's machine learning",
-    "completion": "it asks a language model, and there is none here",
+    "completion": _NO_MODEL,
+    "dedup": "rows are told apart with `stats … by`",
+    "dense_vector": "there are no vectors here",
     "enrich": "it needs an enrich policy of Elasticsearch",
+    "eql": "a rule in EQL asks that",
     "fork": "queries with branches are not run",
-    "fuse": "results have no scores here",
-    "join": "it needs a lookup index of Elasticsearch",
-    "lookup": "it needs a lookup index of Elasticsearch",
-    "rerank": "it asks a language model, and there is none here",
+    "fuse": _NO_SCORES,
+    "highlight": "a rule needs no marks in texts",
+    "ip_location": "there is no database of places here; `source.geo.*` has what a shipper found",
+    "join": _NO_JOIN,
+    "lookup": _NO_JOIN,
+    "metrics_info": _NO_METRICS,
+    "mmr": "there are no vectors here",
+    "promql": _NO_METRICS,
+    "registered_domain": "there is no list of public suffixes here; `dns.question.registered_domain` may have it",
+    "rerank": _NO_MODEL,
     "row": "rules look at events",
     "sample": "a rule looks at every event",
     "show": "rules look at events",
-    "ts": "there are no indices of metrics here",
+    "ts": _NO_METRICS,
+    "ts_collapse": _NO_METRICS,
+    "ts_info": _NO_METRICS,
+    "user_agent": "`user_agent.*` has what a shipper found",
 }
-_COMMANDS = "where, eval, keep, drop, rename, stats, inline stats, mv_expand, grok, dissect, sort, limit"
+# Settings in front of a query, with the values that each may have here.
+_SETTINGS = {"unmapped_fields": ("default", "nullify", "load"), "time_zone": ("Z", "UTC")}
+_COMMANDS = (
+    "where, eval, keep, drop, rename, stats, inline stats, mv_expand, grok, dissect, uri_parts, sort, limit"
+)
 _READABLE = {
     "NAME": "a name",
     "PATTERN": "the name of a column",
@@ -112,7 +117,16 @@ def _unexpected(error: UnexpectedInput, text: str) -> QueryError:
             f"there is no command `{word[0]}`", hint=f"commands are {_COMMANDS}", place=place, text=text
         )
     if "_FROM" in accepted:
-        return QueryError("a query begins with `from` and its indices", place=place, text=text)
+        reason = _REFUSED.get(word[0].lower()) if word else None
+        told = f": `{word[0]}` is not supported, as {reason}" if word and reason else ""
+        return QueryError(f"a query begins with `from` and its indices{told}", place=place, text=text)
+    after = source[column - 1 : column]
+    if after == "(" and "INDEX" in accepted:
+        return QueryError(
+            "queries in the place of an index are not run", hint="make a rule of each", place=place, text=text
+        )
+    if after == "?":
+        return QueryError("a rule's query has no parameters", place=place, text=text)
     if source[column - 1 : column] == '"':
         return QueryError("this text's quote is never closed", place=place, text=text)
     found = (
@@ -147,8 +161,25 @@ class _Builder(Transformer[Token, Any]):
 
     # ---- commands
 
-    def start(self, meta: Meta, source: tuple[list[str], list[str]], *commands: q.Command) -> q.Query:
-        return q.Query(tuple(source[0]), tuple(source[1]), commands, self.text)
+    def start(self, meta: Meta, *parts: Any) -> q.Query:
+        settings: dict[str, str] = {}
+        for part in itertools.takewhile(lambda part: isinstance(part, dict), parts):
+            settings.update(part)
+        (indices, metadata), *commands = itertools.dropwhile(lambda part: isinstance(part, dict), parts)
+        unmapped = settings.get("unmapped_fields", "default")
+        return q.Query(tuple(indices), tuple(metadata), tuple(commands), self.text, unmapped)
+
+    def set_command(self, meta: Meta, *settings: tuple[str, str]) -> dict[str, str]:
+        return dict(settings)
+
+    def setting(self, meta: Meta, name: Token, value: q.Literal) -> tuple[str, str]:
+        known, given = _SETTINGS.get(name.lower()), str(value.value)
+        if known is None:
+            raise self._refuse(f"the setting `{name}` is not supported", meta, f"there is {', '.join(_SETTINGS)}")
+        chosen = next((one for one in known if one.lower() == given.lower()), None)
+        if chosen is None:
+            raise self._refuse(f"`{name}` cannot be `{given}` here", meta, f"it may be {' or '.join(known)}")
+        return name.lower(), chosen
 
     def from_command(self, meta: Meta, *words: Token) -> tuple[list[str], list[str]]:
         indices = [str(word).strip('"') for word in words if word.type == "INDEX"]
@@ -204,8 +235,21 @@ class _Builder(Transformer[Token, Any]):
     def grok_command(self, meta: Meta, value: q.Expression, *patterns: q.Literal) -> q.Extract:
         return q.Extract(value, tuple(str(p.value) for p in patterns), place=self._place(meta))
 
-    def dissect_command(self, meta: Meta, value: q.Expression, pattern: q.Literal) -> q.Extract:
-        return q.Extract(value, (str(pattern.value),), dissect=True, place=self._place(meta))
+    def dissect_command(
+        self, meta: Meta, value: q.Expression, pattern: q.Literal, *options: tuple[str, q.Scalar]
+    ) -> q.Extract:
+        separator = ""
+        for name, given in options:
+            if name.lower() != "append_separator":
+                raise self._refuse(f"dissect has no option `{name}`", meta, 'there is append_separator=", "')
+            separator = str(given)
+        return q.Extract(value, (str(pattern.value),), True, separator, self._place(meta))
+
+    def dissect_option(self, meta: Meta, name: Token, value: q.Literal) -> tuple[str, q.Scalar]:
+        return str(name), value.value
+
+    def uri_parts_command(self, meta: Meta, prefix: Token, value: q.Expression) -> q.UriParts:
+        return q.UriParts(unquoted(prefix), value, self._place(meta))
 
     def sort_command(self, meta: Meta, *keys: q.SortKey) -> q.Sort:
         return q.Sort(keys)
@@ -216,8 +260,8 @@ class _Builder(Transformer[Token, Any]):
         # As in Elasticsearch nulls count as larger than any value.
         return q.SortKey(value, descending, told.get("PLACE", "first" if descending else "last") == "first")
 
-    def limit_command(self, meta: Meta, number: Token) -> q.Limit:
-        return q.Limit(int(float(number)))
+    def limit_command(self, meta: Meta, number: Token, *by: q.Expression) -> q.Limit:
+        return q.Limit(int(float(number)), by)
 
     def expand_command(self, meta: Meta, name: Token) -> q.Expand:
         return q.Expand(self._named(name))
@@ -279,7 +323,13 @@ class _Builder(Transformer[Token, Any]):
     def negative(self, meta: Meta, sign: Token, operand: q.Expression) -> q.Expression:
         return q.Negative(operand, self._place(meta))
 
-    def cast(self, meta: Meta, value: q.Expression, kind: Token) -> q.Cast:
+    def cast(self, meta: Meta, value: q.Expression, kind: Token) -> q.Expression:
+        try:
+            size = cast_to_span(value, str(kind).lower())
+        except MisusedError as error:
+            raise self._refuse(str(error), meta) from None
+        if size is not None:
+            return size
         return q.Cast(value, str(kind).lower(), self._place(meta))
 
     def column(self, meta: Meta, name: Token) -> q.Column:
@@ -288,11 +338,14 @@ class _Builder(Transformer[Token, Any]):
     def several(self, meta: Meta, *values: q.Literal) -> q.Several:
         return q.Several(tuple(value.value for value in values), self._place(meta))
 
-    def function(self, meta: Meta, name: Token, *arguments: Any) -> q.Call:
+    def function(self, meta: Meta, name: Token, *arguments: Any) -> q.Expression:
         every = any(isinstance(one, Token) for one in arguments)
         options = next((one for one in arguments if isinstance(one, tuple)), ())
         values = tuple(one for one in arguments if not isinstance(one, (tuple, Token)))
-        return q.Call(str(name).lower(), values, options, every, self._place(meta))
+        try:
+            return replaced(q.Call(str(name).lower(), values, options, every, self._place(meta)))
+        except MisusedError as error:
+            raise self._refuse(str(error), meta) from None
 
     def options(self, meta: Meta, *found: tuple[str, q.Scalar]) -> tuple[tuple[str, q.Scalar], ...]:
         return found
@@ -315,11 +368,10 @@ class _Builder(Transformer[Token, Any]):
         return q.Literal(re.sub(r"\\(.)", escaped, text[1:-1]), self._place(meta))
 
     def duration(self, meta: Meta, token: Token) -> q.Duration:
-        number, unit = re.fullmatch(r"(\d+)\s*([A-Za-z]+)", token).groups()  # type: ignore[union-attr]
-        if unit.lower() not in _UNITS:
+        found = span(token)
+        if found is None:
             raise self._refuse(f"`{token}` is no span of time", meta, "as in 5 minutes")
-        months, nanoseconds = _UNITS[unit.lower()]
-        return q.Duration(int(number) * months, int(number) * nanoseconds, self._place(meta))
+        return replace(found, place=self._place(meta))
 
     def number(self, meta: Meta, token: Token) -> q.Literal:
         whole = token.isdigit()

@@ -199,11 +199,11 @@ def grok(pattern: str) -> Parts:
 
 
 @lru_cache(maxsize=256)
-def dissect(pattern: str) -> Parts:
+def dissect(pattern: str, separator: str = "") -> Parts:
     """Return what a dissect pattern takes out of a text: keys `%{name}` between what parts them.
 
     `%{}` and `%{?name}` are passed over, `%{name->}` takes repeated separators, `%{+name}` appends to a key of
-    the same name. Raises PatternError.
+    the same name, with a separator between, in the order of `/number` behind the name. Raises PatternError.
     """
     pieces = re.split(r"%\{([^}]*)\}", pattern)
     begin = pieces[0]
@@ -217,21 +217,31 @@ def dissect(pattern: str) -> Parts:
         ends.append((after, padded))
     if not keys:
         raise PatternError("a dissect pattern has keys such as %{name}")
-    names = [key.lstrip("+") for key in keys if key and not key.startswith("?")]
+    named = [(_name_of(key), key.startswith("+")) for key in keys]
+    if any(key.startswith(("*", "&")) for key in keys):
+        raise PatternError("a dissect pattern cannot name a key by what another one holds")
+    names = [name for (name, _), _ in named if name]
 
     def apply(value: str) -> Mapping[str, str] | None:
         parts = _dissected(value, begin, ends)
         if parts is None:
             return None
         found: dict[str, str] = {}
-        for key, part in zip(keys, parts, strict=True):
-            if not key or key.startswith("?"):
-                continue
-            name = key.lstrip("+")
-            found[name] = found[name] + part if key.startswith("+") and name in found else part
+        pairs = zip(named, parts, strict=True)
+        for ((name, _), appended), part in sorted(pairs, key=lambda pair: pair[0][0][1]):
+            if name:
+                found[name] = found[name] + separator + part if appended and name in found else part
         return found
 
     return Parts(dict.fromkeys(names, FieldType.KEYWORD), apply)
+
+
+def _name_of(key: str) -> tuple[str, int]:
+    """Return the name that a key of `dissect` has, empty for what is passed over, and its place in the order."""
+    if key.startswith("?"):
+        return "", 0
+    name, slash, order = key.removeprefix("+").rpartition("/")
+    return (name, int(order)) if slash and key.startswith("+") and order.isdigit() else (key.removeprefix("+"), 0)
 
 
 def _dissected(value: str, begin: str, ends: Sequence[tuple[str, bool]]) -> list[str] | None:

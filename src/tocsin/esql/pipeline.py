@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cmp_to_key
@@ -14,15 +15,17 @@ from tocsin.eql import syntax as s
 from tocsin.eql.versions import version_key
 from tocsin.errors import QueryError
 from tocsin.esql import syntax as q
-from tocsin.esql.compile import METADATA, Kind, Scope, compile_condition, compile_expression
+from tocsin.esql.compile import compile_condition, compile_expression
 from tocsin.esql.evaluate import evaluate, true_rows
-from tocsin.esql.functions import address_order, several, shown
+from tocsin.esql.functions.function import address_order, several, shown
 from tocsin.esql.need import extracted, needed
 from tocsin.esql.parse import parse
 from tocsin.esql.patterns import Parts, PatternError, bounded_patterns, dissect, grok
+from tocsin.esql.scope import METADATA, Kind, Scope
 from tocsin.esql.searches import is_search
 from tocsin.esql.stats import Grouping, grouping
 from tocsin.esql.table import Codes, Table, Value, Values, combinations
+from tocsin.esql.uri_parts import URI_PARTS, uri_parts
 from tocsin.linear_regex import star_match
 from tocsin.query_dsl.build import base_name
 
@@ -40,8 +43,9 @@ class Step(NamedTuple):
 class Pipeline:
     """A query ready to run.
 
-    `needed` is what every event must meet that it may take; `fields` are those of events that it reads;
-    `kinds` the types of the columns that it makes. An `aggregating` query makes one row of many events.
+    `needed` is what every event must meet that it may take; `fields` are those of events that it reads, `nulls`
+    those that are null in each; `kinds` the types of the columns that it makes. An `aggregating` query makes one
+    row of many events.
     """
 
     query: q.Query
@@ -50,9 +54,11 @@ class Pipeline:
     kinds: Mapping[str, Kind]
     steps: tuple[Step, ...]
     aggregating: bool
+    nulls: tuple[str, ...] = ()
 
     def select(self, table: Table) -> Codes:
         """Return the numbers of the events that pass the commands which look at one row at a time."""
+        table = table.with_nulls(self.nulls)
         with bounded_patterns():
             for step in self.steps:
                 if not step.local or not table.rows:
@@ -62,6 +68,7 @@ class Pipeline:
 
     def run(self, table: Table, now: int) -> Table:
         """Return what becomes of a table of events at a moment (nanoseconds since 1970)."""
+        table = table.with_nulls(self.nulls)
         with bounded_patterns():
             for step in self.steps:
                 table = step.run(table, now)
@@ -79,7 +86,7 @@ def read_esql(text: str, schema: Schema) -> Pipeline:
     for name in query.metadata:
         if name not in METADATA:
             raise QueryError(f"there is no metadata `{name}`", hint=f"there is {', '.join(METADATA)}", text=text)
-    scope = Scope(schema, text, query.metadata)
+    scope = Scope(schema, text, query.metadata, unmapped=query.unmapped)
     steps: list[Step] = []
     aggregating = False
     for command in query.commands:
@@ -90,10 +97,10 @@ def read_esql(text: str, schema: Schema) -> Pipeline:
         aggregating |= isinstance(command, q.Stats) and not command.inline
     fields = tuple(dict.fromkeys(name if name in METADATA else base_name(name) for name in scope.read))
     condition = needed(query.commands, schema)
-    return Pipeline(query, condition, fields, dict(scope.made), tuple(steps), aggregating)
+    return Pipeline(query, condition, fields, dict(scope.made), tuple(steps), aggregating, tuple(scope.nulls))
 
 
-_LOCAL = (q.Where, q.Eval, q.Keep, q.Rename, q.Extract)
+_LOCAL = (q.Where, q.Eval, q.Keep, q.Rename, q.Extract, q.UriParts)
 
 
 def _expressions(command: q.Command) -> list[q.Expression]:
@@ -102,7 +109,7 @@ def _expressions(command: q.Command) -> list[q.Expression]:
             return [condition]
         case q.Eval(columns):
             return [expression for _, expression in columns]
-        case q.Extract(value):
+        case q.Extract(value) | q.UriParts(_, value):
             return [value]
         case _:
             return []
@@ -196,7 +203,10 @@ def _extract(command: q.Extract, scope: Scope) -> Run:
     if value.kind not in (FieldType.KEYWORD, FieldType.IP, None):
         raise scope.refuse(f"patterns are for texts, and this is a {value.kind}", command.place)
     try:
-        parts = [(dissect if command.dissect else grok)(pattern) for pattern in command.patterns]
+        if command.dissect:
+            parts = [dissect(pattern, command.separator) for pattern in command.patterns]
+        else:
+            parts = [grok(pattern) for pattern in command.patterns]
         kinds = extracted(command)
     except PatternError as error:
         raise scope.refuse(str(error), command.place) from None
@@ -206,6 +216,23 @@ def _extract(command: q.Extract, scope: Scope) -> Run:
         texts = evaluate(value, table, now)
         found = [_parts(text, parts, kinds) for text in texts.values]
         return table.defined({name: Values(texts.codes, [one.get(name) for one in found]) for name in kinds})
+
+    return run
+
+
+def _uri_parts(command: q.UriParts, scope: Scope) -> Run:
+    value = compile_expression(command.value, scope)
+    if value.kind not in (FieldType.KEYWORD, None):
+        raise scope.refuse(f"a URI is a text, and this is a {value.kind}", command.place)
+    names = {f"{command.prefix}.{part}": part for part in URI_PARTS}
+    scope.made.update({name: URI_PARTS[part] for name, part in names.items()})
+
+    def run(table: Table, now: int) -> Table:
+        texts = evaluate(value, table, now)
+        found = [uri_parts(text) if isinstance(text, str) else {} for text in texts.values]
+        return table.defined(
+            {name: Values(texts.codes, [one.get(part) for one in found]) for name, part in names.items()}
+        )
 
     return run
 
@@ -334,7 +361,26 @@ def _expand(command: q.Expand, scope: Scope) -> Run:
 
 
 def _limit(command: q.Limit, scope: Scope) -> Run:
+    if command.by:
+        return _limit_of_groups(command, scope)
     return lambda table, now: table if table.rows <= command.rows else table.take(np.arange(command.rows))
+
+
+def _limit_of_groups(command: q.Limit, scope: Scope) -> Run:
+    compiled = [compile_expression(one, scope) for one in command.by]
+
+    def run(table: Table, now: int) -> Table:
+        columns = [evaluate(one, table, now).distinct() for one in compiled]
+        _, numbers = combinations(columns, table.rows)
+        seen: Counter[int] = Counter()
+        kept = []
+        for row, number in enumerate(numbers.tolist()):
+            seen[number] += 1
+            if seen[number] <= command.rows:
+                kept.append(row)
+        return table.take(np.array(kept, np.int64))
+
+    return run
 
 
 _STEPS: Mapping[type, Callable[[Any, Scope], Run]] = {
@@ -343,6 +389,7 @@ _STEPS: Mapping[type, Callable[[Any, Scope], Run]] = {
     q.Keep: _keep,
     q.Rename: _rename,
     q.Extract: _extract,
+    q.UriParts: _uri_parts,
     q.Stats: _stats,
     q.Sort: _sort,
     q.Limit: _limit,

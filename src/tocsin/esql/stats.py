@@ -12,20 +12,22 @@ from tocsin.ecs import FieldType
 from tocsin.errors import QueryError
 from tocsin.esql import syntax as q
 from tocsin.esql.aggregations import AGGREGATIONS, Aggregation
-from tocsin.esql.compile import Compiled, Kind, Scope, compile_condition, compile_expression
+from tocsin.esql.compile import Compiled, compile_condition, compile_expression
 from tocsin.esql.evaluate import evaluate, true_rows
-from tocsin.esql.functions import by_address
+from tocsin.esql.functions.function import by_address
+from tocsin.esql.scope import Kind, Scope
 from tocsin.esql.table import Codes, Table, Values, from_list
 
 
 @dataclass(frozen=True)
 class _Call:
-    """One call of a function over groups: of a column's values, or (None) of rows."""
+    """One call of a function over groups: of a column's values, or (None) of rows; `order` is a second column."""
 
     aggregation: Aggregation
     of: Compiled | None
     extra: tuple[Any, ...]
     where: Compiled | None
+    order: Compiled | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,10 @@ class Grouping:
             if call.of is None:
                 for number in numbers.tolist():
                     gathered[number].append(None)
+            elif call.order is not None:
+                column, order = (evaluate(one, table, now).take(mine) for one in (call.of, call.order))
+                for row, number in enumerate(numbers.tolist()):
+                    gathered[number].append((column.of(row), order.of(row)))
             else:
                 again, column = evaluate(call.of, table, now).take(mine).spread()
                 values = [*column.values, None]
@@ -110,10 +116,11 @@ def _call(node: q.Call, where: Compiled | None, scope: Scope) -> tuple[_Call, Ki
     if not node.arguments:
         raise scope.refuse(f"{node.name} takes a column", node.place)
     value, *extra = node.arguments
+    order = _order(node, extra.pop(0) if extra else None, scope) if aggregation.order else None
     constants = [one.value for one in extra if isinstance(one, q.Literal)]
     if len(constants) != len(extra) or len(extra) > len(aggregation.extra):
         raise _misused(node, scope)
-    if len(extra) < len(aggregation.extra) and node.name != "count_distinct":
+    if len(extra) < len(aggregation.extra) - aggregation.optional:
         raise _misused(node, scope)
     of = compile_expression(value, scope)
     if aggregation.parameter == "n" and of.kind not in (FieldType.LONG, FieldType.DOUBLE, None):
@@ -121,7 +128,17 @@ def _call(node: q.Call, where: Compiled | None, scope: Scope) -> tuple[_Call, Ki
     returns = aggregation.returns
     if of.kind is FieldType.IP and isinstance(returns, int):
         aggregation = replace(aggregation, apply=by_address(aggregation.apply))
-    return _Call(aggregation, of, tuple(constants), where), of.kind if isinstance(returns, int) else returns
+    return _Call(aggregation, of, tuple(constants), where, order), of.kind if isinstance(returns, int) else returns
+
+
+def _order(node: q.Call, column: q.Expression | None, scope: Scope) -> Compiled:
+    """Return what a function's rows are ordered by. Raises QueryError."""
+    if column is None:
+        raise scope.refuse(f"{node.name} takes a column, and one that rows are ordered by", node.place)
+    order = compile_expression(column, scope)
+    if order.kind not in (FieldType.DATE, FieldType.LONG, FieldType.DOUBLE, None):
+        raise scope.refuse(f"rows are ordered by a date or a number, and this is a {order.kind}", node.place)
+    return order
 
 
 def _misused(node: q.Call, scope: Scope) -> QueryError:

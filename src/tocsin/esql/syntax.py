@@ -217,11 +217,24 @@ class Stats:
 
 @dataclass(frozen=True)
 class Extract:
-    """Takes parts of a text into columns, by the first of some patterns of `grok` or `dissect` that fits."""
+    """Takes parts of a text into columns, by the first of some patterns of `grok` or `dissect` that fits.
+
+    `separator` stands between what a key of `dissect` is appended.
+    """
 
     value: Expression
     patterns: tuple[str, ...]
     dissect: bool = False
+    separator: str = ""
+    place: Place = _place()
+
+
+@dataclass(frozen=True)
+class UriParts:
+    """Takes the parts of a URI into columns whose names begin with a prefix."""
+
+    prefix: str
+    value: Expression
     place: Place = _place()
 
 
@@ -243,9 +256,10 @@ class Sort:
 
 @dataclass(frozen=True)
 class Limit:
-    """Keeps the first rows."""
+    """Keeps the first rows, or the first of each group (`by`)."""
 
     rows: int
+    by: tuple[Expression, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -255,7 +269,7 @@ class Expand:
     column: Column
 
 
-Command = Where | Eval | Keep | Rename | Stats | Extract | Sort | Limit | Expand
+Command = Where | Eval | Keep | Rename | Stats | Extract | UriParts | Sort | Limit | Expand
 
 
 @dataclass(frozen=True)
@@ -266,6 +280,7 @@ class Query:
     metadata: tuple[str, ...]
     commands: tuple[Command, ...]
     text: str = field(default="", compare=False, repr=False)
+    unmapped: str = "default"  # of a field that no index has: an error; `nullify`: null; `load`: text
 
 
 def children(node: Expression) -> tuple[Expression, ...]:

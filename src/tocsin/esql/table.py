@@ -119,6 +119,10 @@ class Table:
         """Return the table with some columns more, or others."""
         return replace(self, columns={**self.columns, **columns}, made=self.made.union(columns))
 
+    def with_nulls(self, names: Iterable[str]) -> Table:
+        """Return the table with fields of events that are null in each."""
+        return replace(self, columns={**self.columns, **{name: constant(None, self.rows) for name in names}})
+
     def without(self, names: Iterable[str]) -> Table:
         """Return the table without some of the columns that were made."""
         gone = frozenset(names)

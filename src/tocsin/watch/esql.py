@@ -15,8 +15,8 @@ import pyarrow as pa
 from tocsin.engine.column import Column
 from tocsin.engine.table import EventTable
 from tocsin.esql import table as t
-from tocsin.esql.compile import SAME_METADATA
 from tocsin.esql.pipeline import Pipeline
+from tocsin.esql.scope import SAME_METADATA
 from tocsin.query_dsl.build import base_name, is_caseless
 from tocsin.watch import memory as m
 from tocsin.watch.findings import Finding, Place, key_of_group

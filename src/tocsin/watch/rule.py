@@ -12,7 +12,7 @@ from tocsin.detection.schedule import Schedule
 from tocsin.ecs import TIMESTAMP, Field, FieldType, Schema
 from tocsin.engine.pipes import pipe_fields
 from tocsin.eql import syntax as s
-from tocsin.esql.compile import METADATA
+from tocsin.esql.scope import METADATA
 from tocsin.rules.model import Rule
 
 INGESTED = "event.ingested"

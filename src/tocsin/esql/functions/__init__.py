@@ -1,0 +1,1 @@
+"""Functions of ES|QL over the values of one row."""
