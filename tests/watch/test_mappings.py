@@ -136,3 +136,21 @@ def test_an_esql_rule_tells_nanoseconds_apart(office):
     office.until(START + 6 * MINUTE)
     office.turn()
     assert [document["n"] for document in office.documents()] == [789]
+
+
+def test_a_piped_query_says_what_a_field_is_that_no_index_has(office):
+    """`SET unmapped_fields` of Elasticsearch 9.3: a rule runs although nothing has its field, or reads documents.
+
+    What is null while no index has the field has its values once one has.
+    """
+    query = 'set unmapped_fields="{}"; from logs-* | where nobody.has {}'
+    office.add(rule("null", query.format("nullify", "is null"), type="esql", language="esql", index=[]))
+    office.add(rule("text", query.format("load", '== "x"'), type="esql", language="esql", index=[]))
+    assert alerts_of(office, [{}]) == {"null": [1]}
+    document = {"@timestamp": iso_exact(office.now), "n": 2, "nobody": {"has": "x"}}
+    office.seen.add([Document("logs-mapped", office.now, orjson.dumps(document), None)])
+    for minute in range(7, 15):
+        office.until(START + minute * MINUTE)
+        office.turn()
+    found = {(d["kibana.alert.rule.rule_id"], d["n"]) for d in office.documents()}
+    assert found == {("null", 1), ("text", 2)}

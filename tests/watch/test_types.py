@@ -335,21 +335,6 @@ def test_the_time_of_a_piped_query_is_that_of_the_tick(tmp_path):
     assert len(office.alerts()) == 1
 
 
-def test_a_piped_query_says_what_a_field_is_that_no_index_has(tmp_path):
-    """`SET unmapped_fields`, Elasticsearch 9.3: a rule runs although nothing has its field, or finds what has it."""
-    query = 'set unmapped_fields="{}"; from logs-* metadata _id | where nobody.has {} | stats n = count(*) by host.name'
-    rules = [
-        rule("null", query.format("nullify", "is null"), type="esql", language="esql", index=[]),
-        rule("text", query.format("load", '== "x"'), type="esql", language="esql", index=[]),
-    ]
-    office = Office(tmp_path, rules)
-    office.turn()
-    events(office, (1, on("ann")), (2, {**on("ben"), "nobody": {"has": "x"}}))
-    run_until(office, 5)
-    found = sorted((d["kibana.alert.rule.rule_id"], d["host"]["name"]) for d in office.documents())
-    assert found == [("null", "ann"), ("null", "ben"), ("text", "ben")]
-
-
 def test_a_piped_query_that_fails_does_so_alone(tmp_path):
     """A regular expression that would run for ever is ended, and the other rules go on."""
     endless = esql('where replace(host.name, "(a|aa)+$", "") == "x"')

@@ -65,15 +65,19 @@ class Roster:
         self._load([self.states[entry.uuid] for entry in entries], cursor)
 
     def _no_longer_waiting(self) -> frozenset[str]:
-        """Return the rules that wait for a field of events, where events have brought new fields along."""
+        """Return the rules that wait for a field of events, where events have brought new fields along.
+
+        One that takes such a field for null waits for no other.
+        """
         waiting = frozenset(uuid for uuid, state in self.states.items() if state.entry.waiting)
-        if not waiting:
+        nulls = {uuid: names for uuid, state in self.states.items() if (names := _nulls(state.entry))}
+        if not waiting and not nulls:
             return waiting
         known = frozenset(self.store.schema().fields)
         if known == self._fields:
             return frozenset()
         self._fields = known
-        return waiting
+        return waiting.union(uuid for uuid, names in nulls.items() if not known.isdisjoint(names))
 
     def _read_otherwise(self, schema_of: Callable[[tuple[str, ...]], Schema]) -> frozenset[str]:
         """Return the rules that were read against mappings which have changed since."""
@@ -166,6 +170,12 @@ class Roster:
         """Return from when on a rule needs every event: from its next window on, and a little more."""
         start = rule.schedule.window(state.next_tick).start or 0
         return start if rule.by_arrival else start - self.settings.kept
+
+
+def _nulls(entry: Entry) -> tuple[str, ...]:
+    """Return the fields that a rule takes for null, as no index has them."""
+    pipeline = None if entry.watched is None else entry.watched.ready.pipeline
+    return () if pipeline is None else pipeline.nulls
 
 
 def _is_stale(entry: Entry, schema_of: Callable[[tuple[str, ...]], Schema]) -> bool:
