@@ -16,20 +16,29 @@ _MARKS = (
 )
 
 
+def encoding_of(head: bytes) -> tuple[str, int]:
+    """Return how a text is encoded, by its first bytes, and how many of them are its byte order mark.
+
+    Without a mark it is UTF-8, or UTF-16 where every other one of the first bytes is zero.
+    """
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding, len(mark)
+    if len(head) >= 4 and not head[1] and not head[3] and head[0] and head[2]:
+        return "utf-16-le", 0
+    if len(head) >= 4 and not head[0] and not head[2] and head[1] and head[3]:
+        return "utf-16-be", 0
+    return "utf-8", 0
+
+
 def decode_text(data: bytes) -> str:
     """Return a text without its byte order mark.
 
     The mark says how it is encoded; without one it is UTF-8, or UTF-16 where every other one of the first bytes
     is zero. Raises UnicodeDecodeError.
     """
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding)
-    if len(data) >= 4 and not data[1] and not data[3] and data[0]:
-        return data.decode("utf-16-le")
-    if len(data) >= 4 and not data[0] and not data[2] and data[1]:
-        return data.decode("utf-16-be")
-    return data.decode("utf-8")
+    encoding, mark = encoding_of(data)
+    return data[mark:].decode(encoding)
 
 
 def as_utf8(data: bytes) -> bytes:

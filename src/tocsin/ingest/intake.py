@@ -18,6 +18,7 @@ from tocsin.sources.markers import package_of_index
 from tocsin.sources.unseen import Reason, Unseen, known_objects
 from tocsin.sources.windows.forms.shipped import is_shipped
 from tocsin.sources.windows.recognise import PACKAGES, form_of
+from tocsin.sources.wrappers import body_of, unwrapped
 from tocsin.store.events import Document
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
 from tocsin.store.patterns import name_error
@@ -86,8 +87,10 @@ class Intake:
         return found
 
     def _packages_of(self, record: Mapping[str, Any]) -> Collection[str]:
-        """Return the packages whose raw record this is, none for a document that stays as it is."""
-        if form_of(record) is not None:
+        """Return the packages whose raw record this is or holds, none for a document that stays as it is."""
+        if (within := unwrapped(record)) is not None:
+            return self._packages_of(body_of(within.record))
+        if form_of(record) is not None or is_shipped(record):
             return PACKAGES
         found = self._documents.product_of(record)
         return found[0].packages if found else ()

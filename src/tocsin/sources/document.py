@@ -24,8 +24,9 @@ from tocsin.sources.products.record import ProductRecord
 from tocsin.sources.values import moment
 from tocsin.sources.windows.forms.shipped import flat_document, is_shipped
 from tocsin.sources.windows.recognise import FORMS, form_of, rendered
-from tocsin.sources.windows.record import WindowsRecord
+from tocsin.sources.windows.record import MalformedRecord, WindowsRecord
 from tocsin.sources.windows.shipped import ShippedEvent
+from tocsin.sources.wrappers import UnwrappedEvent, body_of, records_of, unwrapped, with_beside
 
 DATASET_FIELDS = (
     "data_stream.type",
@@ -58,8 +59,10 @@ class Documents:
     metadata: Metadata = field(default_factory=Metadata)
     dates: DateOrder | None = None
 
-    def row_of(self, record: Any) -> WindowsRecord | ShippedEvent | ProductRecord | Event:
+    def row_of(self, record: Any) -> WindowsRecord | ShippedEvent | UnwrappedEvent | ProductRecord | Event:
         """Return a record as a row: read field by field, or an ECS document or hit, flat.
+
+        A record within another document is read as it lies there.
 
         Raises ValueError for anything else, MalformedRecord for a Windows event that lacks what each has.
         """
@@ -69,6 +72,12 @@ class Documents:
         body = body_of(record)
         if self.source not in PRODUCTS and (row := self._windows(record, body)) is not None:
             return row
+        within = unwrapped(body)
+        if within is not None:
+            beside = dict(within.beside)
+            if TIMESTAMP in beside:
+                beside[TIMESTAMP] = self.moment(beside[TIMESTAMP])
+            return with_beside(self.row_of(within.record), beside)
         body = completed(body, self.source)
         found = self.product_of(body)
         if found is not None:
@@ -210,19 +219,18 @@ def taken_for(record: Mapping[str, Any], source: str) -> tuple[Product, Shape, s
     raise ValueError(f"not a record of {source}, in which {telling} would tell its kind")
 
 
-def body_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the document that a hit of a search holds, or the record itself."""
-    source = record.get("_source")
-    if isinstance(source, dict):
-        return source
-    fields = record.get("fields")
-    return fields if isinstance(fields, dict) and INDEX in record else record
-
-
 def is_windows(record: Mapping[str, Any]) -> bool:
     """Tell a Windows event that a table is to read: in any form, or shipped for a pipeline, also in a hit."""
     body = body_of(record)
     return is_shipped(body) or form_of(body) is not None
+
+
+def holds_record(record: Mapping[str, Any]) -> bool:
+    """Tell a document that holds another one, which is to be read in its place, or several."""
+    try:
+        return unwrapped(body_of(record)) is not None or records_of(record) != [record]
+    except MalformedRecord:
+        return True
 
 
 def index_of(event: Mapping[str, Any]) -> str | None:

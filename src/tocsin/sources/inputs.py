@@ -24,6 +24,7 @@ from typing import Any, BinaryIO, cast
 import zstandard
 
 from tocsin.errors import InputError, NoTelemetryError
+from tocsin.text_encoding import encoding_of
 
 _EVTX_HEADER, _EVTX_CHUNK = 4096, b"ElfChnk\x00"  # bytes of a file's header, the beginning of each chunk behind it
 _MAGIC = (
@@ -33,8 +34,6 @@ _MAGIC = (
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"PK\x03\x04", "zip"),
     (b"PAR1", "parquet"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
 )
 _BLOCK = 1 << 20  # bytes that are looked through at once
 _BOM = b"\xef\xbb\xbf"
@@ -44,6 +43,7 @@ _TEXT = 512  # bytes of them that show a format of text
 _NAMES = re.compile(rb"""["']?[A-Za-z_@$][\w.@ /$()#\[\]-]*["']?(?:[,;\t]\s?["']?[\w.@ /$()#\[\]-]*["']?){2}""")
 # A list in JSON, unlike a link in Markdown or a section of a configuration file.
 _LIST = re.compile(rb"""\[\s*(?:[\[{"'\]0-9-]|true|false|null|$)""")
+_RECORD = re.compile(rb"\ARecord \d+\s+")  # what `evtx_dump` writes before each record
 _TEMPLATE = (b"{{", b"{%")  # of pages, not JSON
 # Files whose names promise telemetry, so that one whose content is in no format is damaged.
 _PROMISING = (".evtx", ".json", ".jsonl", ".ndjson", ".parquet")
@@ -135,7 +135,9 @@ def recognise(head: bytes) -> str | None:
             return name
     if head.startswith(_EVTX_CHUNK, _EVTX_HEADER):
         return "evtx"  # with a header that is damaged
-    text = head[:_TEXT].removeprefix(_BOM).lstrip()
+    if encoding_of(head)[0] != "utf-8":
+        return "unicode" if _is_text(head) else None
+    text = _RECORD.sub(b"", head[:_TEXT].removeprefix(_BOM).lstrip(), count=1)
     if text[:1] == b"<":
         return "xml" if b"<Event" in text else None
     if text[:1] == b"{" and not text.startswith(_TEMPLATE):
@@ -145,6 +147,13 @@ def recognise(head: bytes) -> str | None:
     if text.startswith(b"#TYPE "):  # by PowerShell's Export-Csv, which puts it before the names
         text = text.partition(b"\n")[2]
     return "csv" if _NAMES.match(text) else None
+
+
+def _is_text(head: bytes) -> bool:
+    """Tell a text in UTF-16 or UTF-32 from a binary file that has zeros where such a text has them."""
+    encoding, mark = encoding_of(head)
+    text = head[mark:_TEXT].decode(encoding, errors="replace")
+    return bool(mark) or not any(ord(character) < 32 and character not in "\t\r\n" for character in text[:64])
 
 
 @contextmanager
@@ -171,8 +180,9 @@ def _streams(name: str, raw: BinaryIO, *, seekable: bool, named: bool = False) -
     if kind in ("gzip", "zstd"):
         inner = gzip.GzipFile(fileobj=buffered) if kind == "gzip" else io.BufferedReader(_Zstd(buffered))
         yield from _streams(name, cast("BinaryIO", inner), seekable=False)
-    elif kind == "utf-16":
-        decoded = buffered.read().decode("utf-16", errors="replace").encode()
+    elif kind == "unicode":
+        encoding, mark = encoding_of(head)
+        decoded = buffered.read()[mark:].decode(encoding, errors="replace").encode(errors="replace")
         yield from _streams(name, cast("BinaryIO", io.BytesIO(decoded)), seekable=True)
     elif kind == "zip":
         with _on_disk(buffered, seekable) as file, zipfile.ZipFile(file) as archive:
@@ -193,6 +203,8 @@ def _streams(name: str, raw: BinaryIO, *, seekable: bool, named: bool = False) -
         yield Stream(name, kind, buffered)
     elif seekable and (named or name.lower().endswith(".evtx")) and _holds_chunks(buffered):
         yield Stream(name, "evtx", buffered)
+    elif head.startswith(b"\0") and _passes_zeros(buffered):  # of a log that was cut while it was written
+        yield from _streams(name, buffered, seekable=False)
     else:
         kind_of_error = InputError if name.lower().endswith(_PROMISING) else NoTelemetryError
         shown = " ".join(f"{byte:02x}" for byte in head[:8])
@@ -200,6 +212,16 @@ def _streams(name: str, raw: BinaryIO, *, seekable: bool, named: bool = False) -
             f"{name} is in no format that tocsin reads (it starts with {shown})",
             hint="EVTX, NDJSON, JSON, CSV, Windows event XML and Parquet are read, also inside gzip, zstd and zip",
         )
+
+
+def _passes_zeros(buffered: BinaryIO) -> bool:
+    """Pass over the zero bytes that a file begins with, and tell whether anything follows."""
+    while head := _peek(buffered):
+        zeros = len(head) - len(head.lstrip(b"\0"))
+        buffered.read(zeros)
+        if zeros < len(head):
+            return True
+    return False
 
 
 def _holds_chunks(file: BinaryIO) -> bool:

@@ -15,8 +15,12 @@ from tocsin.sources.windows.xml import record_of
 
 _CHUNK = 1 << 20  # bytes
 _START, _END = re.compile(rb"<Event(?=[\s>/])"), b"</Event>"
-# What may lie between events: the declaration, comments, the root, and any other markup that holds none.
-_BETWEEN = re.compile(rb"\s+|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->|</?[A-Za-z][\w.:-]*(?:\s[^<>]*)?>", re.DOTALL)
+# What may lie between events: the declaration, comments, the root, any other markup that holds none, and the lines
+# that `evtx_dump` puts before each.
+_BETWEEN = re.compile(
+    rb"\s+|\xef\xbb\xbf|<\?.*?\?>|<!--.*?-->|</?[A-Za-z][\w.:-]*(?:\s[^<>]*)?>|(?<![^\n])Record \d+(?=\s)",
+    re.DOTALL,
+)
 _LONGEST = 16 << 20  # bytes of one event; Windows writes none over 64 KiB of binary XML
 
 

@@ -1,4 +1,4 @@
-"""Events in JSON: NDJSON, arrays, `_search` responses and hits with `_source`.
+"""Events in JSON: NDJSON, arrays, `_search` responses and hits with `_source`, records in wrappers and envelopes.
 
 Lines are read in blocks. A block whose lines agree with the types seen so far is parsed by Arrow straight into
 the wanted columns; any other block, and anything that is not one object a line, takes the way record by record.
@@ -6,23 +6,23 @@ the wanted columns; any other block, and anything that is not one object a line,
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, BinaryIO
 
 import orjson
 
 from tocsin.engine.table import EventTable
 from tocsin.sources.batch import EventBatch, RawEvent, Reject, Rejects, RowBatch, Wanted, whole_events
-from tocsin.sources.document import Documents, is_windows
+from tocsin.sources.document import Documents, holds_record, is_windows
 from tocsin.sources.formats.json_layout import DocumentLayout, document_layout
+from tocsin.sources.formats.json_text import Damage, JsonText, Value
 from tocsin.sources.formats.rows import Rows, in_batches
 from tocsin.sources.inputs import DAMAGE
 from tocsin.sources.json_columns import Columns, sample_of
 from tocsin.sources.products.columns import ProductLayout, product_layout
 from tocsin.sources.products.product import completed
 from tocsin.sources.unseen import of_columns
+from tocsin.sources.wrappers import records_of
 
 # Bytes of NDJSON a batch. Many rules cost the same over a small batch as over a large one, so they get large ones.
 BLOCK, BLOCK_OF_MANY, MANY = 8 << 20, 32 << 20, 40  # the last is how many wanted fields tell many rules
@@ -32,10 +32,9 @@ _SAMPLE, _LARGE_SAMPLE = 64, 2048  # lines that are looked at to see how a block
 def read_json(
     file: BinaryIO, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
 ) -> Iterator[EventBatch | RowBatch]:
-    """Yield the events of a JSON stream; lines that are not events are rejected with their line number."""
-    reader = _Lines(name, wanted, rejects, documents)
+    """Yield the events of a JSON stream; what is no event is rejected with its line number."""
+    reader = _Blocks(name, wanted, rejects, documents)
     first = True
-    line = 1
     blocks = _blocks(file, BLOCK_OF_MANY if len(wanted.fields) > MANY else BLOCK)
     for block in blocks:
         if first:
@@ -44,9 +43,8 @@ def read_json(
             if not _is_one_object_a_line(block):
                 yield from _whole(b"".join((block, *blocks)), name, wanted, rejects, documents)
                 return
-        lines = block.count(b"\n")
-        yield from reader.read(block, line, lines)
-        line += lines
+        yield from reader.read(block)
+    yield from reader.end()
 
 
 def _blocks(file: BinaryIO, block: int) -> Iterator[bytes]:
@@ -58,6 +56,7 @@ def _blocks(file: BinaryIO, block: int) -> Iterator[bytes]:
     parts: list[bytes] = []
     size = 0
     damage: Exception | None = None
+    carriage: bool | None = None
     while damage is None:
         try:
             part = read(1 << 20)
@@ -66,6 +65,10 @@ def _blocks(file: BinaryIO, block: int) -> Iterator[bytes]:
             break
         if not part:
             break
+        if carriage is None:
+            carriage = b"\n" not in part and b"\r" in part[:-1]  # lines as old Macs end them
+        if carriage:
+            part = part.replace(b"\r", b"\n")
         size += len(part)
         end = part.rfind(b"\n") + 1 if size >= block else 0
         if not end:
@@ -82,72 +85,44 @@ def _blocks(file: BinaryIO, block: int) -> Iterator[bytes]:
 
 def _is_one_object_a_line(block: bytes) -> bool:
     lines = [line.strip() for line in block.split(b"\n", 16)[:16]]
-    first, *others = [line for line in lines if line] or [b"{}"]
+    first, *others = [line for line in lines if line.strip(b"\0")] or [b"{}"]
     if not first.startswith(b"{"):
-        return False
+        return first.startswith((b"\0", b"Record "))  # what `evtx_dump` puts before each
     try:
-        return not _is_response(orjson.loads(first))
+        orjson.loads(first)
     except orjson.JSONDecodeError:
         # A damaged line has whole objects behind it, an object over several lines does not.
         return not others or others[0].startswith(b"{")
+    return True
 
 
-# ---- whole documents: arrays, responses, pretty-printed objects
-
-
-def _is_response(found: Any) -> bool:
-    return isinstance(found, dict) and isinstance(found.get("hits"), dict)
+# ---- whole documents: arrays, responses, objects over several lines
 
 
 def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects, documents: Documents) -> Iterator[RowBatch]:
     try:
         found = orjson.loads(data)
-    except orjson.JSONDecodeError as error:
-        records = list(_concatenated(data, name, rejects, str(error)))
+    except orjson.JSONDecodeError:
+        records = _found(JsonText().read(data, last=True), name, rejects)
     else:
-        records = _records(found)
-    numbered = ((record, f"record {number}") for number, record in enumerate(records, 1))
-    yield from in_batches(numbered, name, wanted, rejects, documents)
+        records = ((record, f"record {number}") for number, record in enumerate(records_of(found), 1))
+    yield from in_batches(records, name, wanted, rejects, documents)
 
 
-def _records(found: Any) -> list[Any]:
-    if _is_response(found):
-        hits = found["hits"].get("hits")
-        return hits if isinstance(hits, list) else []
-    return found if isinstance(found, list) else [found]
-
-
-def _concatenated(data: bytes, name: str, rejects: Rejects, reason: str) -> Iterator[Any]:
-    """Yield objects that are written one behind the other over several lines."""
-    text = data.decode("utf-8", errors="replace")
-    decoder = json.JSONDecoder()
-    position = 0
-    while position < len(text):
-        start = re.compile(r"[\s,\[]*").match(text, position)
-        position = start.end() if start else position
-        if position >= len(text) or not text[position:].strip(" \r\n\t],"):
-            return
-        begin = position
-        try:
-            _, position = decoder.raw_decode(text, position)
-        except ValueError:
-            shown = text[begin : begin + 2000]
-            rejects.add(Reject(name, _line_at(text, begin), "malformed JSON", reason, shown))
-            return
-        try:  # again, as every other record is read: halves of characters and endless numbers are none
-            found = orjson.loads(text[begin:position])
-        except orjson.JSONDecodeError as error:
-            damaged = text[begin:position].encode(errors="replace")
-            rejects.add(_damaged_line(damaged, name, _line_at(text, begin), error))
+def _found(values: Iterable[Value | Damage], name: str, rejects: Rejects) -> Iterator[tuple[Any, str]]:
+    """Yield the records among values with their places, and reject what is damaged."""
+    for value in values:
+        place = f"line {value.line}"
+        if isinstance(value, Damage):
+            rejects.add(_damaged(value.text, name, place, value.error))
             continue
-        yield from _records(found)
+        records = records_of(value.value)
+        for number, record in enumerate(records, 1):
+            if not is_bulk_action(record):
+                yield record, place if len(records) == 1 else f"{place}, record {number}"
 
 
-def _line_at(text: str, position: int) -> str:
-    return f"line {text.count(chr(10), 0, position) + 1}"
-
-
-def _damaged_line(text: bytes, name: str, place: str, error: Exception) -> Reject:
+def _damaged(text: bytes, name: str, place: str, error: Exception) -> Reject:
     shown = text[:4000].decode("utf-8", errors="replace")
     try:
         text.decode("utf-8")
@@ -160,27 +135,36 @@ def _damaged_line(text: bytes, name: str, place: str, error: Exception) -> Rejec
 # ---- lines
 
 
-class _Lines:
+class _Blocks:
     """Reads blocks of lines, remembering how the records of the last one are laid out."""
 
     def __init__(self, name: str, wanted: Wanted, rejects: Rejects, documents: Documents) -> None:
         self.name, self.wanted, self.rejects, self.documents = name, wanted, rejects, documents
         self.layout: DocumentLayout | ProductLayout | None = None
+        self._text = JsonText()
 
-    def read(self, block: bytes, first_line: int, lines: int) -> Iterator[EventBatch | RowBatch]:
+    def read(self, block: bytes) -> Iterator[EventBatch | RowBatch]:
+        """Yield the events of a block of whole lines."""
+        lines = block.count(b"\n")
         if self.layout is None:
             self.layout = layout_of(sample_of(block, _SAMPLE), self.wanted.fields, self.documents)
-        found = self.layout.read(block, lines) if self.layout else None
+        found = self.layout.read(block, lines) if self.layout and not self._text.rest else None
         if found is not None:
             left = set(found.left)
             if found.rows:
                 yield self._columns(block, found, left)
             if left:
-                yield from self._one_by_one(block, first_line, left)
+                yield from self._left(block, left)
+            self._text.pass_over(lines)
             return
-        yield from self._one_by_one(block, first_line)
+        yield from self._one_by_one(block)
         # The next block may be like this one, in which something was rarer than a small sample shows.
         self.layout = layout_of(sample_of(block, _LARGE_SAMPLE), self.wanted.fields, self.documents)
+
+    def end(self) -> Iterator[RowBatch]:
+        """Yield what the last block left."""
+        if self._text.rest:
+            yield from self._one_by_one(b"", last=True)
 
     def _columns(self, block: bytes, found: Columns, left: set[int]) -> EventBatch:
         if self.wanted.judge is not None:
@@ -197,27 +181,24 @@ class _Lines:
 
         return EventBatch(EventTable(found.fields, found.rows, events=whole_events(raw)), raw, found.counts)
 
-    def _one_by_one(self, block: bytes, first_line: int, only: set[int] | None = None) -> Iterator[RowBatch]:
-        """Yield the lines of a block, or those alone that have some numbers among the lines that are not empty."""
+    def _one_by_one(self, block: bytes, *, last: bool = False) -> Iterator[RowBatch]:
+        yield from self._rows(self._text.read(block, last=last))
+
+    def _left(self, block: bytes, left: set[int]) -> Iterator[RowBatch]:
+        """Yield the records of those lines that have some numbers among the lines that are not empty."""
+        numbered = enumerate(block.split(b"\n"), self._text.line)
+        lines = ((number, text) for number, line in numbered if (text := line.strip()))
+        yield from self._rows(
+            Value(orjson.loads(text), text, number) for count, (number, text) in enumerate(lines) if count in left
+        )
+
+    def _rows(self, values: Iterable[Value | Damage]) -> Iterator[RowBatch]:
         rows = Rows(self.name, self.wanted, self.rejects, self.documents)
-        record_number = -1
-        for number, line in enumerate(block.split(b"\n"), first_line):
-            text = line.strip()
-            if not text:
-                continue
-            record_number += 1
-            if only is not None and record_number not in only:
-                continue
-            place = f"line {number}"
-            try:
-                record = orjson.loads(text)
-            except orjson.JSONDecodeError as error:
-                self.rejects.add(_damaged_line(text, self.name, place, error))
-                continue
-            if not is_bulk_action(record):
-                rows.add(record, place, text)
-        batch = rows.batch()
-        if batch is not None:
+        for value in values:
+            for record, place in _found((value,), self.name, self.rejects):
+                alone = isinstance(value, Value) and record is value.value
+                rows.add(record, place, value.text if alone else None)
+        if (batch := rows.batch()) is not None:
             yield batch
 
 
@@ -226,12 +207,17 @@ def is_bulk_action(record: Any) -> bool:
     return isinstance(record, dict) and record.keys() in ({"index"}, {"create"})
 
 
+def _is_no_row(record: dict[str, Any]) -> bool:
+    """Tell what is not to be read as columns: a Windows event, what holds other records, and no event at all."""
+    return is_windows(record) or is_bulk_action(record) or holds_record(record)
+
+
 def layout_of(
     sample: Sequence[Any], fields: frozenset[str], documents: Documents
 ) -> DocumentLayout | ProductLayout | None:
     """Return how records like these are read as columns; None when they are to be read one by one."""
     records = [record for record in sample if isinstance(record, dict)]
-    if not records or len(records) < len(sample) or any(is_windows(r) or is_bulk_action(r) for r in records):
+    if not records or len(records) < len(sample) or any(map(_is_no_row, records)):
         return None
     try:
         if any(completed(record, documents.source) is not record for record in records):

@@ -13,8 +13,10 @@ from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, FieldType, default_schema
 from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts, moments
 from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
 from tocsin.sources.products.product import dig, telltales
+from tocsin.sources.unseen import tells
 from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
 from tocsin.sources.windows.recognise import MARKS
+from tocsin.sources.wrappers import may_hold_record
 
 # Members that a Windows event in some form of JSON has, and hardly any ECS document.
 _OF_WINDOWS = tuple((mark,) for mark in MARKS)
@@ -40,13 +42,15 @@ class DocumentLayout:
     ) -> None:
         self.schema, self.paths, self.strange, self.logged = schema_of(tree), paths, strange, logged
         self.wanted, self.documents = wanted, documents
+        # What says what happened: a document that holds another record has none of it.
+        self.telling = [path for name, path in paths.items() if tells(name) and not name.startswith("event.")]
 
     def read(self, block: bytes, lines: int) -> Columns | None:
         """Return the wanted fields of a block of lines, or None when a line does not fit."""
         table = parse_lines(block, lines, self.schema)
         if table is None or any(at(table, path).null_count < table.num_rows for path in self.strange):
             return None
-        left = self._unfinished(table)
+        left = self._unfinished(table) | self._wrapped(table, block)
         if left.any():
             table = table.filter(pa.array(~left))
         columns: dict[str, pa.Array | pa.ChunkedArray] = {}
@@ -73,6 +77,22 @@ class DocumentLayout:
                 found |= column.is_valid().to_numpy()
         if found.any():
             found &= at(table, self.paths[CATEGORY]).is_null().to_numpy()
+        return found
+
+    def _wrapped(self, table: pa.Table, block: bytes) -> npt.NDArray[np.bool_]:
+        """Tell which lines may hold another record: some that say nothing of what happened themselves."""
+        found = np.zeros(table.num_rows, bool)
+        columns = [at(table, path) for path in (self.paths[CATEGORY], *self.telling)]
+        suspects = ~found
+        for column in sorted(columns, key=lambda one: one.null_count):
+            if not column.null_count:
+                return found
+            suspects &= column.is_null().to_numpy()
+            if not suspects.any():
+                return found
+        lines = [line for line in block.split(b"\n") if line.strip()]
+        for number in np.flatnonzero(suspects):
+            found[number] = may_hold_record(lines[number])
         return found
 
 

@@ -17,6 +17,7 @@ from tocsin.sources.products.record import ProductRecord
 from tocsin.sources.unseen import Judge, Reason, is_timed
 from tocsin.sources.windows.forms.errors import CutOffError
 from tocsin.sources.windows.record import MalformedRecord, WindowsRecord
+from tocsin.sources.wrappers import UnwrappedEvent
 
 _BATCH = 4096  # records
 
@@ -51,7 +52,8 @@ class Rows:
             self.rejects.add(Reject(self.name, place, reason, str(error), shown(record)))
             return
         self.counts[dataset_name(row)] += 1
-        if isinstance(row, ProductRecord) and row.is_untold:
+        core = row.core if isinstance(row, UnwrappedEvent) else row
+        if isinstance(core, ProductRecord) and core.is_untold:
             self.rejects.unseen.add(Reason.UNTOLD, self.name)
         if self.wanted.judge is not None:
             self._judge(row, self.wanted.judge)
@@ -66,8 +68,9 @@ class Rows:
             reasons = list(judge.of_document(row))
         else:
             reasons = [] if is_timed(row.get(TIMESTAMP)) else [Reason.NO_TIME]
-            if isinstance(row, WindowsRecord) and row.dataset.name in _OF_WINDOWS:
-                telling = _HAVE_ALWAYS.get(row.event_id)
+            core = row.core if isinstance(row, UnwrappedEvent) else row
+            if isinstance(core, WindowsRecord) and core.dataset.name in _OF_WINDOWS:
+                telling = _HAVE_ALWAYS.get(core.event_id)
                 if telling is not None and row.get(telling) is None:
                     reasons.append(Reason.NO_VALUES)
             if not judge.reads_index(row.get(INDEX)):

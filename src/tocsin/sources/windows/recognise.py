@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tocsin.sources.markers import is_categorised, lies_elsewhere
-from tocsin.sources.windows.forms import evtxecmd, exported, flat, nested
+from tocsin.sources.windows.forms import evtxecmd, exported, flat, nested, opentelemetry, wazuh
 from tocsin.sources.windows.record import MalformedRecord
 
 Record = Mapping[str, Any]
@@ -32,6 +32,8 @@ FORMS = (
     Form(("Channel",), evtxecmd.is_evtxecmd, evtxecmd.record_of),
     Form(("Channel", "log_name", "string_inserts"), flat.is_flat, flat.record_of),
     Form(("LogName",), exported.is_exported, exported.record_of),
+    Form((opentelemetry.MARK,), opentelemetry.is_body, opentelemetry.record_of),
+    Form((wazuh.MARK,), wazuh.is_alert, wazuh.record_of),
 )
 MARKS = tuple(dict.fromkeys(mark for form in FORMS for mark in form.marks))
 

@@ -49,7 +49,8 @@ class ShippedKind:
 
 
 @cache
-def _kind(readers: Readers) -> ShippedKind:
+def kind_of_shipped(readers: Readers) -> ShippedKind:
+    """Return what shipped events of a kind have in common: one object a kind."""
     return ShippedKind(readers)
 
 
@@ -65,7 +66,7 @@ class ShippedEvent:
         self._document = document
         self._record = WindowsRecord(record_of(document), dataset=dataset)
         self._index = self._record.get(INDEX) if index is None else index
-        self.kind = _kind(self._record.kind)
+        self.kind = kind_of_shipped(self._record.kind)
 
     def get(self, field: str, /) -> Any:
         """Return a field's value, a list of values, or None."""
