@@ -77,7 +77,7 @@ def perfect(
         late: set[int] = set()
         if not plan.by_arrival:
             for event in new:
-                late.update(t for t in holding(plan, event) if max(start, tick - DAY) < t < tick)
+                late.update(t for t in holding(plan, event) if tick - DAY < t < tick)
         for due in (*sorted(late), tick):
             low = due - plan.look_back
             window = Window(

@@ -80,7 +80,7 @@ def raise_alerts(office, count=1):
 
 
 def deliver(office, later=0):
-    return Deliverer(office.records).turn(datetime.now(UTC) + timedelta(seconds=later))
+    return Deliverer(office.records, office.clock).turn(office.clock.moment() + timedelta(seconds=later))
 
 
 def states(office):

@@ -104,8 +104,10 @@ def terms(office):
 
 
 def test_a_value_that_history_has_not_seen_is_an_alert(tmp_path):
-    office = Office(tmp_path, [new_terms("user.name")])
+    office = Office(tmp_path, now=START - 5 * MINUTE)
     office.event(time=START - HOUR, event={"category": "process"}, **on("a", "old"))
+    office.until(START)
+    office.add(new_terms("user.name"))
     office.turn()
     events(office, (1, on("a", "old")), (2, on("a", "new")), (3, on("b", "new")))
     run_until(office, 60)

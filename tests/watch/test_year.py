@@ -144,7 +144,13 @@ def happenings(rng, bursts, turns):
     for _ in range(turns // 20):
         found.append((START + rng.randrange(365 * DAY), "stop", None))
         found.append((START + rng.randrange(365 * DAY), "crash", rng.randrange(8)))
-        found.append((START + rng.randrange(365 * DAY), "step", rng.choice([-7200, -3600, -5, 5, 3600]) * SECOND))
+        found.append(
+            (
+                START + rng.randrange(365 * DAY),
+                "step",
+                rng.choice([-36_000, -7200, -3600, -5, 5, 3600, 36_000]) * SECOND,
+            )
+        )
     return sorted(found, key=lambda one: one[0])
 
 

@@ -16,6 +16,7 @@ from tocsin.store.records.database import Records
 from tocsin.store.records.models import Execution, Gap, StoredAlert, StoredRule
 from tocsin.store.records.rules import add_rule
 from tocsin.watch.settings import WatchSettings
+from tocsin.watch.thread import set_forward
 from tocsin.watch.watch import Watch
 
 SECOND = 1_000_000_000
@@ -37,7 +38,8 @@ class Office:
 
     def __init__(self, folder: Path, rules=(), settings=None, now=START, url=None):
         self.now, self.steady = now, 0
-        self.clock = ArrivalClock(0, lambda: self.now, lambda: self.steady)
+        self.clock = self.new_clock()
+        self.stopped = False
         self.store = MemoryStore(self.clock)
         self.seen: EventStore = self.store  # what the watch reads
         self.records = Records(url or f"sqlite:///{folder}/records.db")
@@ -60,17 +62,31 @@ class Office:
     def until(self, moment):
         self.pass_(moment - self.now)
 
+    def new_clock(self):
+        return ArrivalClock(0, lambda: self.now, lambda: self.steady)
+
+    def start(self):
+        """Begin anew as a service does: of the clock before nothing is left but what the store and records say."""
+        self.stopped = False
+        self.clock = self.store.clock = self.new_clock()
+        self.clock.never_before(max((arrived for _, arrived in self.store.arrivals()), default=0))
+        set_forward(self.clock, self.records)
+
     def event(self, time=None, index="logs-a", id_=None, **fields):
+        if self.stopped:
+            self.start()
         source = orjson.dumps({"@timestamp": iso_exact(self.now if time is None else time), **fields})
         self.store.add([Document(index, self.now if time is None else time, source, id_)])
 
     def turn(self):
+        if self.stopped:
+            self.start()
         if self.watch is None:
-            self.watch = Watch(self.seen, self.records, self.settings)
+            self.watch = Watch(self.seen, self.records, self.settings, clock=self.clock)
         self.watch.turn()
 
     def stop(self):
-        self.watch = None
+        self.watch, self.stopped = None, True
 
     def names(self):
         with self.records.transaction() as session:

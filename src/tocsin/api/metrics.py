@@ -10,13 +10,14 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from tocsin.ingest.bulk import Ingest
+from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
 
 
 class Metrics:
     """Counts requests, and asks the store about itself when it is asked."""
 
-    def __init__(self, store: EventStore, ingest: Ingest) -> None:
+    def __init__(self, store: EventStore, ingest: Ingest, clock: ArrivalClock) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -33,7 +34,7 @@ class Metrics:
             registry=self.registry,
         )
         self.bytes = Counter("tocsin_ingested_bytes", "Bytes of bulk requests, unpacked.", registry=self.registry)
-        self.registry.register(_Store(store, ingest))
+        self.registry.register(_Store(store, ingest, clock))
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""
@@ -41,7 +42,8 @@ class Metrics:
 
 
 class _Store:
-    def __init__(self, store: EventStore, ingest: Ingest) -> None:
+    def __init__(self, store: EventStore, ingest: Ingest, clock: ArrivalClock) -> None:
+        self._clock = clock
         self._store, self._rejected, self._intake = store, ingest.rejected, ingest.intake
 
     def collect(self) -> Iterator[Metric]:
@@ -57,6 +59,14 @@ class _Store:
         damaged = GaugeMetricFamily("tocsin_set_aside", "Indices and files that are damaged and left out.")
         damaged.add_metric([], len(self._store.set_aside()))
         yield damaged
+        steps = CounterMetricFamily("tocsin_clock_steps", "Times that the system clock was set.")
+        steps.add_metric([], self._clock.steps)
+        lead = GaugeMetricFamily(
+            "tocsin_clock_lead_seconds",
+            "How far arrivals are ahead of the system clock.",
+        )
+        lead.add_metric([], self._clock.lead / 1e9)
+        yield from (steps, lead)
         rejected = CounterMetricFamily(
             "tocsin_rejected_documents", "Documents that were refused.", labels=["reason"]
         )

@@ -36,10 +36,12 @@ async def ready(request: Request) -> JSONResponse:
     damaged = [
         {"name": one.name, "reason": one.reason, "since": iso(one.since)} for one in service.store.set_aside()
     ]
-    trouble = service.watch.problem
-    state = "not ready" if wrong else "degraded" if damaged or trouble else "ready"
+    trouble, clock = service.watch.problem, service.clock.problem()
+    state = "not ready" if wrong else "degraded" if damaged or trouble or clock else "ready"
     if trouble:
         wrong.setdefault("rules", trouble)
+    if clock:
+        wrong["clock"] = clock
     return JSONResponse(
         {"status": state, "problems": wrong, "set_aside": damaged}, 503 if state == "not ready" else 200
     )

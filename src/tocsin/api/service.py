@@ -40,6 +40,7 @@ class Service:
 
     config: Config
     store: EventStore
+    clock: ArrivalClock
     watch: WatchThread
     deliveries: DeliveryThread
     records: Records
@@ -81,7 +82,7 @@ def open_service(config: Config) -> Service:
         events.close()
         raise
     store = StoreWithAlerts(events, records)
-    watch = WatchThread(Watch(store, records, watch_settings(config)))
+    watch = WatchThread(Watch(store, records, watch_settings(config), clock=clock))
     rejected = Rejected(config.data / "rejected")
 
     def templates() -> Templates:
@@ -97,13 +98,14 @@ def open_service(config: Config) -> Service:
     )
     if config.watch:
         watched.start()
-    metrics = Metrics(store, ingest)
-    deliveries = DeliveryThread(Deliverer(records))
+    metrics = Metrics(store, ingest, clock)
+    deliveries = DeliveryThread(Deliverer(records, clock))
     watch.start()
     deliveries.start()
     return Service(
         config=config,
         store=store,
+        clock=clock,
         watch=watch,
         deliveries=deliveries,
         records=records,

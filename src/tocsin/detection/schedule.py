@@ -26,6 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Ticks that are looked at for how windows lie: rounding (`now/d`) makes them differ for two days of minutes.
 _LOOKED_AT = 2 * 1440
 _UNEVEN = re.compile(r"[/My]")  # rounding, and units of no one length
+_LONGEST_ROUNDING = 2 * 366 * UNITS["d"]  # to years, and of years
 _MONDAY = 1_767_571_200 * SECOND  # 2026-01-05
 
 
@@ -62,6 +63,11 @@ class Schedule:
         now = _EPOCH + timedelta(microseconds=tick // 1000)
         start, end = (to_nanoseconds(parse_date_math(text, now)) for text in (self.start, self.end))
         return Window(start - self.reach, end)
+
+    @property
+    def uneven(self) -> int:
+        """By how many nanoseconds the beginnings of two windows may be nearer each other than their ticks."""
+        return _LONGEST_ROUNDING if _UNEVEN.search(self.start) else 0
 
     @cached_property
     def overlap(self) -> int:

@@ -1,20 +1,34 @@
-"""The clock of arrivals: what the store stamps events with, and what rules are due by. It never runs back."""
+"""The clock of arrivals: what the store stamps events with, and what rules are due by. It never runs back.
+
+What follows it, and what the system clock, says docs/decisions/030-one-clock-that-never-runs-back.md.
+"""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
+log = logging.getLogger(__name__)
 _SLOWED = 0.9  # of real time, at which it goes on while the wall clock is behind it
-_STEP = 1_000  # nanoseconds: stamps are whole microseconds, as columns hold them
+_GRAIN = 1_000  # nanoseconds: stamps are whole microseconds, as columns hold them
+_SECOND = 1_000_000_000
+_NOTICED = 2 * _SECOND  # by which the wall clock has to be off what passed for it to be a step
+_SLEW = 1_000  # a part in so many, by which a clock that is corrected gradually may be off
+_TOLD = 60 * _SECOND  # ahead of the wall clock by as much, it is told of for as long as that lasts
+_LEAP = 366 * 86_400 * _SECOND  # forward, which is more likely a fault than the truth
+_BELIEVED = 600 * _SECOND  # a leap that has lasted so long
 
 
 class ArrivalClock:
     """Tells the time in nanoseconds since 1970, in whole microseconds.
 
-    It follows the wall clock forward, however far. While the wall clock is behind what was told before, after
-    somebody has set it back, it goes on a little slower than real time until the two meet.
+    It follows the wall clock forward. While the wall clock is behind what was told before, after somebody has set
+    it back, it goes on a little slower than real time until the two meet. A leap of more than a year is followed
+    when it has lasted for ten minutes: many a machine starts with a date of the far future, until it has asked for
+    the time. `steps` counts how often the wall clock was found to have been set.
     """
 
     def __init__(
@@ -25,18 +39,87 @@ class ArrivalClock:
     ) -> None:
         self._wall, self._steady, self._lock = wall, steady, threading.Lock()
         self._last, self._at = floor, steady()
+        self._seen: int | None = None  # what the wall clock said when it was last looked at
+        self._lead = 0
+        self._leapt: int | None = None  # on the steady clock, since when a leap has lasted
+        self.steps = 0
+        self.stepped = (0, 0)  # the times told before and after the last step forward
 
     def now(self) -> int:
         """Return the time, never before what was told earlier."""
         with self._lock:
-            at = self._steady()
-            slowed = self._last + int((at - self._at) * _SLOWED)
-            told = max(self._wall(), slowed)
-            self._last, self._at = max(self._last, told // _STEP * _STEP), at
+            at, wall = self._steady(), self._wall()
+            passed = at - self._at
+            self._look(wall, passed)
+            told = max(wall, self._last + int(passed * _SLOWED))
+            if self._is_leap(wall, at, passed):
+                told = self._last + passed
+            self._last, self._at, self._seen = max(self._last, told // _GRAIN * _GRAIN), at, wall
+            self._lead = max(0, self._last - wall // _GRAIN * _GRAIN)
             return self._last
+
+    def moment(self) -> datetime:
+        """Return the time as a datetime in UTC."""
+        return datetime.fromtimestamp(self.now() // 1000 / 1e6, UTC)
 
     def never_before(self, floor: int) -> None:
         """Let it tell no time before a moment, as one that rules have been run for."""
         with self._lock:
             if floor > self._last:
                 self._last, self._at = floor, self._steady()
+
+    @property
+    def lead(self) -> int:
+        """How many nanoseconds it was ahead of the wall clock when the time was last told."""
+        return self._lead
+
+    def problem(self) -> str | None:
+        """Return what is to be told of the wall clock now, None while the two agree."""
+        if self._leapt is not None:
+            return (
+                f"the system clock is {_span(-self._ahead)} ahead of the last arrival: it is followed when it has "
+                "stayed so for ten minutes"
+            )
+        if self._lead < _TOLD:
+            return None
+        return (
+            f"the system clock was set back: arrivals are stamped, and rules run, {_span(self._lead)} ahead "
+            "of it, until it has caught up"
+        )
+
+    @property
+    def _ahead(self) -> int:
+        return self._last - (self._seen or 0)
+
+    def _look(self, wall: int, passed: int) -> None:
+        """Notice that the wall clock was set, since it was last looked at or since the store was last used."""
+        before = self._last if self._seen is None else self._seen + passed
+        off = wall - before
+        if self._seen is None and (off > 0 or not self._last):
+            return  # nobody knows for how long the store was not in use
+        if abs(off) <= _NOTICED + passed // _SLEW:
+            return
+        self.steps += 1
+        if off < 0:
+            log.warning("the system clock was set back by %s; arrivals and rules go on without it", _span(-off))
+        else:
+            self.stepped = (self._last, wall)
+            log.warning("the system clock went forward by %s, or the machine was asleep", _span(off))
+
+    def _is_leap(self, wall: int, at: int, passed: int) -> bool:
+        """Tell whether the wall clock has leapt forward, and not for long enough to be believed."""
+        if not self._last or wall - self._last - passed <= _LEAP:
+            self._leapt = None
+            return False
+        if self._leapt is None:
+            self._leapt = at
+            log.warning("the system clock is more than a year ahead of the last arrival: it is not followed yet")
+        if at - self._leapt < _BELIEVED:
+            return True
+        self._leapt = None
+        log.warning("the system clock has stayed a year ahead, and is followed now")
+        return False
+
+
+def _span(nanoseconds: int) -> str:
+    return str(timedelta(seconds=round(nanoseconds / _SECOND)))

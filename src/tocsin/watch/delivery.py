@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import apprise
@@ -16,6 +16,7 @@ import httpx
 import orjson
 from sqlalchemy import select
 
+from tocsin.store.clock import ArrivalClock
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import Connector, Delivery, StoredAlert, StoredRule
 from tocsin.watch.messages import Message, TemplateError, message_of
@@ -92,13 +93,14 @@ def send(connector: Connector, message: Message) -> None:
 
 @dataclass
 class Deliverer:
-    """Delivers what waits. `turn` does what is due; one thread calls it."""
+    """Delivers what waits. `turn` does what is due by the clock of arrivals; one thread calls it."""
 
     records: Records
+    clock: ArrivalClock = field(default_factory=ArrivalClock)
 
     def turn(self, now: datetime | None = None) -> int:
         """Deliver what is due; return how many messages were tried."""
-        now = now or datetime.now(UTC)
+        now = now or self.clock.moment()
         with self.records.transaction() as session:
             due = select(Delivery.id).where(Delivery.state == WAITING, Delivery.next_try <= now)
             ids = list(session.scalars(due.order_by(Delivery.next_try).limit(_AT_ONCE)))

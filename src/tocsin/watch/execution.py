@@ -252,7 +252,8 @@ def late_ticks(rule: WatchedRule, memory: Memory, previous: int, tick: int, sinc
     found: list[int] = []
     if not len(times):
         return found
-    for earlier in range(previous, since, -rule.schedule.interval):
+    interval, earlier = rule.schedule.interval, previous
+    while earlier > since:
         window = rule.schedule.window(earlier)
         assert window.start is not None
         assert window.end is not None
@@ -261,6 +262,9 @@ def late_ticks(rule: WatchedRule, memory: Memory, previous: int, tick: int, sinc
         low, high = np.searchsorted(times, (window.start, window.end))
         if low < high:
             found.append(earlier)
+        # Between windows that hold something there may be years of others that hold nothing.
+        free = 0 if low < high else window.start - int(times[low - 1]) - rule.schedule.uneven
+        earlier -= max(interval, free // interval * interval)
     return found[::-1]
 
 

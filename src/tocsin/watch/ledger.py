@@ -149,7 +149,8 @@ def write(session: Session, done: Done, previous: int | None, last: Last | None)
     if done.alerts:
         rule = session.get(StoredRule, done.rule)
         if rule is not None:
-            note_actions(session, rule, done.alerts, datetime.now(UTC))
+            newest = max(alert.created for alert in done.alerts)  # by the clock of arrivals
+            note_actions(session, rule, done.alerts, datetime.fromtimestamp(newest // 1000 / 1e6, UTC))
     done.written = len(done.alerts)
     if _continues(done, last):
         assert last is not None

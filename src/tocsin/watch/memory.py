@@ -171,9 +171,14 @@ class Memory:
             if part.last_arrived < after and start is not None and part.last < start:
                 continue
             arrived = part.numbers(ARRIVED)
-            if start is None or ((part.numbers(TIME) >= start) & (arrived < tick)).any():
+            if start is None:
                 return after
-            to_come = arrived[arrived >= after]
+            times = part.numbers(TIME)
+            held = times[(times >= start) & (arrived < tick)]
+            if (held < tick).any() or (len(held) and "+" in schedule.end):
+                return after
+            # What has a time that is yet to come is seen when windows have got there.
+            to_come = np.concatenate((arrived[arrived >= after], held))
             if len(to_come):
                 first = int(to_come.min()) // interval * interval + interval
                 following = first if following is None else min(first, following)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sqlalchemy.orm import Session
 
 from tocsin.detection.schedule import span
+from tocsin.store.clock import ArrivalClock
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
 from tocsin.watch import ledger
@@ -27,6 +28,7 @@ class Notes:
     """
 
     records: Records
+    clock: ArrivalClock
     started: int
     raised: Callable[[Sequence[StoredAlert]], None]
     lost: Callable[[State], None]
@@ -70,7 +72,14 @@ class Notes:
         # Missed is what was not run before the next tick was due.
         missed = min(done.last_tick, (done.last_tick + done.late) // interval * interval - interval)
         if missed >= done.first_tick:
-            cause = "service down" if missed <= self.started else "overload"
+            cause = self._cause(missed)
             new = ledger.note_gap(session, done.rule, done.first_tick, missed, cause, interval, filled_by="tocsin")
             if new:
                 log.warning("%s runs %s late: %s", state.entry.name, span(done.late), cause)
+
+    def _cause(self, missed: int) -> str:
+        """Return why ticks up to one were not run before the next was due."""
+        before, after = self.clock.stepped
+        if before <= missed < after:
+            return "clock set forward"
+        return "service down" if missed <= self.started else "overload"

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from tocsin.detection.schedule import SECOND, Schedule
 from tocsin.ecs import Schema
+from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
 from tocsin.store.mappings import IndexMapping
 from tocsin.store.records.database import Records
@@ -33,6 +34,7 @@ class Roster:
     records: Records
     settings: WatchSettings
     volume: Volume
+    clock: ArrivalClock
     states: dict[str, State] = field(default_factory=dict)
     reader: Reader = field(default_factory=lambda: Reader([]))
     _loadings: list[tuple[Loading, dict[str, State], bool]] = field(default_factory=list)
@@ -169,7 +171,7 @@ class Roster:
     def recent(self, state: State, rule: WatchedRule) -> int:
         """Return from when on a rule needs every event: from its next window on, and a little more."""
         start = rule.schedule.window(state.next_tick).start or 0
-        return start if rule.by_arrival else start - self.settings.kept
+        return start if rule.by_arrival else start - self.settings.kept - self.clock.lead
 
 
 def _nulls(entry: Entry) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from tocsin.detection.schedule import SECOND, Window
+from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
@@ -29,7 +30,6 @@ from tocsin.watch.past import read_past
 from tocsin.watch.patience import patiently
 from tocsin.watch.roster import Roster
 from tocsin.watch.rule import WatchedRule
-from tocsin.watch.ruleset import Entry
 from tocsin.watch.settings import WatchSettings
 from tocsin.watch.state import State
 from tocsin.watch.volume import Volume
@@ -49,6 +49,7 @@ class Watch:
     records: Records
     settings: WatchSettings = field(default_factory=WatchSettings)
     raised: Callable[[Sequence[StoredAlert]], None] = lambda alerts: None
+    clock: ArrivalClock = field(default_factory=ArrivalClock)  # that stamps arrivals in the store
 
     def __post_init__(self) -> None:
         self.executor = Executor(self.store, self.records)
@@ -59,12 +60,12 @@ class Watch:
 
     def _begin(self, now: int) -> None:
         self.volume = Volume(now - _COUNTED)
-        self.roster = Roster(self.store, self.records, self.settings, self.volume)
+        self.roster = Roster(self.store, self.records, self.settings, self.volume, self.clock)
 
         def lost(state: State) -> None:
             self.roster.states.pop(state.entry.uuid, None)  # to be read anew
 
-        self._notes = Notes(self.records, now, lambda alerts: self.raised(alerts), lost)
+        self._notes = Notes(self.records, self.clock, now, lambda alerts: self.raised(alerts), lost)
 
     @property
     def states(self) -> dict[str, State]:
@@ -98,7 +99,7 @@ class Watch:
         self.volume.forget(mark)
         if self.settings.history is not None:
             with self.records.transaction() as session:
-                gone = ledger.forget(session, mark - self.settings.history)
+                gone = ledger.forget(session, mark - self.clock.lead - self.settings.history)
             if gone:
                 log.info("let go of %d records of executions and messages that were too old", gone)
 
@@ -173,9 +174,7 @@ class Watch:
         empty = memory.unseen(state.done_to, last, rule.schedule)
         if empty > state.done_to:
             return self._nothing(state, tick, empty, now)
-        work = partial(
-            self._run_tick, state.entry, rule, memory.copy(), state.done_to, tick, now, self.cursor or 0
-        )
+        work = partial(self._run_tick, rule, memory.copy(), state.done_to, tick, now, self.cursor or 0)
         running = patiently(work, 0 if state.slow else self.settings.patience / SECOND)
         if not running.done() and not state.slow:
             log.warning("%s takes long; the other rules go on", state.entry.name)
@@ -194,8 +193,13 @@ class Watch:
             for alert in done.alerts:
                 stamp(alert, now)
         assert state.entry.watched is not None
-        tell(done, state.entry.watched, done.window, self.volume, self.store.names())
+        self._tell(done, state.entry.watched, done.window)
         return done
+
+    def _tell(self, done: Done, rule: WatchedRule, window: Window) -> None:
+        tell(done, rule, window, self.volume, self.store.names())
+        if self.clock.problem():
+            done.notes.append("the system clock was set, and is not followed yet: see /readyz")
 
     def _nothing(self, state: State, first: int, last: int, now: int, failure: str | None = None) -> Done:
         """Return what comes of ticks that find nothing."""
@@ -204,13 +208,12 @@ class Watch:
         done = Done(state.entry.uuid, first, last, ticks, window, late=now - last, failure=failure)
         if state.entry.watched is not None:
             whole = Window(state.schedule.window(first).start, window.end)
-            tell(done, state.entry.watched, whole, self.volume, self.store.names())
+            self._tell(done, state.entry.watched, whole)
         return done
 
-    def _run_tick(
-        self, entry: Entry, rule: WatchedRule, memory: Memory, done_to: int, tick: int, now: int, cursor: int
-    ) -> Done:
-        since = max(entry.watched_from, tick - self.settings.late)
+    def _run_tick(self, rule: WatchedRule, memory: Memory, done_to: int, tick: int, now: int, cursor: int) -> Done:
+        # While the system clock is behind, what has just happened is late by as much.
+        since = tick - self.settings.late - self.clock.lead
         late = late_ticks(rule, memory, done_to, tick, since)
         if late and needed_from(rule, late[0]) < memory.since:
             start = needed_from(rule, late[0])

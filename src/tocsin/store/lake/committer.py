@@ -40,6 +40,7 @@ class Committer:
         self._queue: queue.Queue[Request | None] = queue.Queue()
         self._queued, self._lock = 0, threading.Lock()
         self._asked = threading.Event()  # for a new segment
+        self.newest = 0  # the last arrival that the journal held at the start
         self._segment = self._recover()
 
     def _recover(self) -> Segment:
@@ -56,6 +57,7 @@ class Committer:
                 contents.put_aside(f"journal/{path.name}", f"{damaged:,} bytes are damaged, and their events lost")
                 generation.held = True
             contents.remember(generation, entries)
+            self.newest = max(self.newest, *(entry.ingested for entry in entries), 0)
             for entry in entries:
                 if entry.named:
                     self._ids.add(number, key_of(entry.index, entry.id), content_of(entry.source), entry.time)

@@ -142,6 +142,11 @@ class Contents:
         for name, some in by_index.items():
             generation.indices.setdefault(name, FreshIndex(self.table(name).fields)).add(some)
 
+    def newest_arrival(self) -> int:
+        """Return the last moment at which an event of the tables arrived; 0 when none is known."""
+        stamps = (file.arrived for table in self.tables.values() for file in table.files)
+        return max((last for _, last in filter(None, stamps)), default=0)
+
     @property
     def size(self) -> int:
         """How many bytes of documents are in the journal alone."""

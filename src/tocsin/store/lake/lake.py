@@ -88,6 +88,7 @@ class LakeStore:
         self._journal = journal
         self._state = self._compare_with_last_stop()
         self._committer = Committer(self.contents, self._ids, journal, self.settings)
+        self.clock.never_before(max(self._committer.newest, self.contents.newest_arrival()))
         self._settler = Settler(self.contents, self._ids, journal, self.settings)
         self._ordering = OrderingProcess(folder / "ordering.lock")
         self._keeper = Keeper(self.contents, self.settings, self._ordering.order)

@@ -242,7 +242,7 @@ class Gap(Base):
     rule_uuid: Mapped[str] = mapped_column(String(36))
     first_tick: Mapped[int]
     last_tick: Mapped[int]
-    cause: Mapped[str] = mapped_column(String(32))  # disabled, service down, overload, failed
+    cause: Mapped[str] = mapped_column(String(32))  # disabled, service down, overload, failed, clock set forward
     found: Mapped[datetime]
     filled: Mapped[datetime | None]
     filled_by: Mapped[str | None] = mapped_column(String(160))
