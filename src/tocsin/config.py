@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +21,7 @@ from pydantic_settings import (
 )
 
 from tocsin.errors import TocsinError
+from tocsin.faults import field_of, told
 
 PREFIX = "TOCSIN_"
 FILE = Path(platformdirs.user_config_dir("tocsin")) / "tocsin.toml"
@@ -129,24 +132,38 @@ def load_config(file: Path | None = None, flags: Mapping[str, Any] | None = None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is no TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(map(str, first["loc"])) or "settings"
-        hint = f"`tocsin config show` lists the settings; {path} and {PREFIX}* may hold it"
-        raise ConfigError(f"`{name}`: {first['msg']}", hint=hint) from None
+        raise _fault(error, file, flags or {}) from None
+
+
+def _fault(error: ValidationError, file: Path | None, flags: Mapping[str, Any]) -> ConfigError:
+    """Return the first fault in plain words, with the place where the setting was given."""
+    first = error.errors()[0]
+    name = str(first["loc"][0]) if first["loc"] else ""
+    if not name:
+        return ConfigError(told(first), hint="`tocsin config show` lists the settings")
+    places = {
+        "flag": f"--{name.replace('_', '-')}",
+        "environment": f"{PREFIX}{name.upper()} in the environment",
+        "file": str(file or FILE),
+    }
+    where = places.get(origin(name, file, flags, os.environ), str(file or FILE))
+    hint = "`tocsin config show` lists the settings"
+    if first["type"] == "extra_forbidden" and (near := get_close_matches(name, Config.model_fields, 1)):
+        hint = f"did you mean `{near[0]}`?"
+    return ConfigError(f"{where}: `{field_of(first)}` {told(first)}", hint=hint)
+
+
+def origin(name: str, file: Path | None, flags: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+    """Return where a setting comes from: flag, environment, file or default."""
+    path = file or FILE
+    if flags.get(name) is not None:
+        return "flag"
+    if f"{PREFIX}{name.upper()}" in {known.upper() for known in environment}:
+        return "environment"
+    in_file = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    return "file" if name in in_file else "default"
 
 
 def origins(file: Path | None, flags: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
-    """Return where each setting comes from: flag, environment, file or default."""
-    path = file or FILE
-    in_file = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
-    set_names = {name.upper() for name in environment}
-    return {
-        name: "flag"
-        if flags.get(name) is not None
-        else "environment"
-        if f"{PREFIX}{name.upper()}" in set_names
-        else "file"
-        if name in in_file
-        else "default"
-        for name in Config.model_fields
-    }
+    """Return where each setting comes from, by name."""
+    return {name: origin(name, file, flags, environment) for name in Config.model_fields}

@@ -284,7 +284,7 @@ def test_a_list_of_rules_names_the_files_that_were_not_read(tmp_path: Path) -> N
     done = tocsin("rules", "list", "--rules", ".", cwd=tmp_path)
     for told in (
         "good",
-        "1 rules, 1 run",
+        "1 rule, 1 runs",
         "not read: latin.toml: byte 20 is not UTF-8",
         "broken.toml",
         "1 not a rule file",

@@ -92,7 +92,7 @@ def test_a_query_shows_sequences_as_elasticsearch_answers(tmp_path: Path) -> Non
     assert len(found["join_keys"]) == 1
     table = tocsin("query", WITHOUT, EXAMPLES, cwd=tmp_path)
     assert "(missing, as asked)" in table.stdout
-    assert "1 results in 329 events" in table.stderr
+    assert "1 result in 329 events" in table.stderr
     assert (
         tocsin("query", WITHOUT + "| head 5 | tail 1", EXAMPLES, "-f", "ndjson", cwd=tmp_path).stdout
         == done.stdout

@@ -28,3 +28,28 @@ def test_lines_are_given_when_they_are_finished(tmp_path):
     for lines in follow(path, stopped, pause=0):
         found += lines
     assert found == [b"one", b"two", b"three", b"new", b"other", b"last"]
+
+
+def test_it_is_told_each_time_that_the_file_is_not_there(tmp_path):
+    path = tmp_path / "events.ndjson"
+    told: list[bool] = []
+    steps = [
+        lambda: None,
+        lambda: path.write_text("one\n"),
+        path.unlink,
+        lambda: None,
+        lambda: path.write_text("two\n"),
+        lambda: None,
+    ]
+
+    def stopped():
+        if not steps:
+            return True
+        steps.pop(0)()
+        return False
+
+    found = [
+        line for lines in follow(path, stopped, pause=0, gone=lambda: told.append(path.exists())) for line in lines
+    ]
+    assert found == [b"one", b"two"]
+    assert told == [False, False]

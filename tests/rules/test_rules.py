@@ -143,12 +143,25 @@ def test_a_kibana_export_is_read_and_other_objects_are_passed_over() -> None:
     assert rule.from_ == "now-360s"
 
 
+LINES = {line.split(" =")[0]: number for number, line in enumerate(MINIMAL.splitlines(), 1)}
 FAULTY = [
     ("[rule\n", "not valid TOML", 1),
     ("[other]\nx = 1\n", "no rule in this file", None),
-    (MINIMAL.replace('"low"', '"lowest"'), "`severity` input should be 'low'", None),
-    (MINIMAL.replace("21", "210"), "`risk_score` input should be less than or equal to 100", None),
-    (MINIMAL.replace('name = "A rule"', ""), "`name` field required", None),
+    (
+        MINIMAL.replace('"low"', '"lowest"'),
+        "`severity` is `lowest`, and must be 'low', 'medium', 'high' or 'critical'",
+        LINES["severity"],
+    ),
+    (MINIMAL.replace("21", "210"), "`risk_score` is 210, and must be at most 100", LINES["risk_score"]),
+    (MINIMAL.replace('name = "A rule"', ""), "`name` is missing", None),
+    (MINIMAL.replace("21", '"high"'), "`risk_score` is `high`, and must be a whole number", LINES["risk_score"]),
+    (MINIMAL + "index = 5\n", "`index` is 5, and must be a list", MINIMAL.count("\n") + 1),
+    (MINIMAL.replace('"A rule"', '""'), "`name` is empty", LINES["name"]),
+    (
+        MINIMAL + '[[rule.threat]]\nframework = "x"\n[rule.threat.tactic]\nid = 5\nname = "n"\n',
+        "`threat[0].tactic.id` is 5, and must be a text",
+        MINIMAL.count("\n") + 1,
+    ),
 ]
 
 

@@ -8,50 +8,60 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.records import in_records
+from tocsin.cli.choices import KeyScope, Role
+from tocsin.cli.reading import Wide
+from tocsin.cli.records import beginning_with, in_records
 from tocsin.cli.serve import ConfigFile, Data
-from tocsin.cli.shown import shown_time
+from tocsin.cli.shown import one_line, shown_time
 
 users_app = typer.Typer(name="users", help="People who may use the service.", no_args_is_help=True)
 keys_app = typer.Typer(name="keys", help="Keys of programs that may use the service.", no_args_is_help=True)
 
 
 @users_app.command("list")
-def list_users(config: ConfigFile = None, data: Data = None) -> None:
+def list_users(wide: Wide = False, config: ConfigFile = None, data: Data = None) -> None:
     """List the users."""
-    from rich.table import Table
     from sqlalchemy import select
 
     from tocsin.cli.console import wide_console
+    from tocsin.cli.tables import Column, print_table
     from tocsin.store.records.models import User
 
-    table = Table("name", "role", "may sign in", "last login (UTC)", box=None, header_style="bold")
+    columns = (
+        Column("name"),
+        Column("role", whole=True),
+        Column("may sign in"),
+        Column("last login (UTC)", whole=True),
+    )
     with in_records(config, data) as (session, _):
-        for user in session.scalars(select(User).order_by(User.name)):
-            last = shown_time(user.last_login)
-            table.add_row(user.name, user.role, "yes" if user.enabled else "no", last)
-    wide_console(100).print(table)
+        rows = [
+            (one_line(user.name), user.role, "yes" if user.enabled else "no", shown_time(user.last_login))
+            for user in session.scalars(select(User).order_by(User.name))
+        ]
+    print_table(wide_console(100), columns, rows, wide=wide)
 
 
 @users_app.command("add")
 def add(
     name: str,
-    role: Annotated[str, typer.Option(help="viewer, analyst, engineer or admin.")] = "viewer",
+    role: Annotated[Role, typer.Option(help="What they may do.")] = Role.VIEWER,
     config: ConfigFile = None,
     data: Data = None,
 ) -> None:
     """Add a user, and print the one-time password."""
     from tocsin.store.records.access import add_user
 
-    with in_records(config, data) as (session, actor):
+    with in_records(config, data, new=True) as (session, actor):
         print(f"one-time password of {name}: {add_user(session, actor, name, role)}")
 
 
 @users_app.command("password")
 def password(name: str, config: ConfigFile = None, data: Data = None) -> None:
     """Set a user's password: asked for, or read from standard input."""
-    from tocsin.store.records.access import set_password
+    from tocsin.store.records.access import find_user, set_password
 
+    with in_records(config, data) as (session, _):
+        find_user(session, name)
     if sys.stdin.isatty():
         given = typer.prompt("new password", hide_input=True, confirmation_prompt=True)
     else:
@@ -64,7 +74,7 @@ def password(name: str, config: ConfigFile = None, data: Data = None) -> None:
 @users_app.command("change")
 def change(
     name: str,
-    role: Annotated[str | None, typer.Option(help="viewer, analyst, engineer or admin.")] = None,
+    role: Annotated[Role | None, typer.Option(help="What they may do from now on.")] = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Let them in or not.")] = None,
     config: ConfigFile = None,
     data: Data = None,
@@ -79,7 +89,7 @@ def change(
 @keys_app.command("add")
 def add_key(
     name: str,
-    scope: Annotated[list[str], typer.Option(help="ingest, read, write_rules, respond or admin; repeatable.")],
+    scope: Annotated[list[KeyScope], typer.Option(help="What it may do; repeatable.")],
     days: Annotated[
         int | None, typer.Option(min=1, help="Days for which it is valid; for ever otherwise.")
     ] = None,
@@ -89,35 +99,51 @@ def add_key(
     """Make a key, and print it: this is the only time that it is shown."""
     from tocsin.store.records.access import add_key
 
-    with in_records(config, data) as (session, actor):
+    with in_records(config, data, new=True) as (session, actor):
         made = add_key(session, actor, name, scope, None if days is None else timedelta(days=days))
     print(f"id:      {made.id}\napi_key: {made.secret}\nencoded: {made.encoded}")
 
 
 @keys_app.command("list")
-def list_keys(config: ConfigFile = None, data: Data = None) -> None:
+def list_keys(wide: Wide = False, config: ConfigFile = None, data: Data = None) -> None:
     """List the keys."""
-    from rich.table import Table
     from sqlalchemy import select
 
     from tocsin.cli.console import wide_console
+    from tocsin.cli.tables import Column, print_table
     from tocsin.store.records.models import ApiKey
 
-    table = Table(
-        "id", "name", "scopes", "owner", "made (UTC)", "valid until (UTC)", box=None, header_style="bold"
-    )
+    columns = (
+        Column("id", whole=True), Column("name"), Column("scopes"), Column("owner"),
+        Column("made (UTC)", whole=True), Column("valid until (UTC)", whole=True),
+    )  # fmt: skip
     with in_records(config, data) as (session, _):
-        for key in session.scalars(select(ApiKey).order_by(ApiKey.created)):
-            until = "revoked" if key.revoked else shown_time(key.expires)
-            table.add_row(key.id, key.name, ", ".join(key.scopes), key.owner, shown_time(key.created), until)
-    wide_console(100).print(table)
+        rows = [
+            (
+                key.id, one_line(key.name), ", ".join(key.scopes), one_line(key.owner), shown_time(key.created),
+                "revoked" if key.revoked else shown_time(key.expires) or "for ever",
+            )
+            for key in session.scalars(select(ApiKey).order_by(ApiKey.created))
+        ]  # fmt: skip
+    print_table(wide_console(130), columns, rows, wide=wide)
 
 
 @keys_app.command("revoke")
-def revoke(ids: list[str], config: ConfigFile = None, data: Data = None) -> None:
-    """Revoke keys by their ids."""
+def revoke(
+    ids: Annotated[list[str], typer.Argument(help="Ids of keys, or their beginnings.", metavar="ID...")],
+    config: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Revoke keys by their ids; none, where one of them names no key."""
     from tocsin.store.records.access import revoke_keys
+    from tocsin.store.records.models import ApiKey
 
     with in_records(config, data) as (session, actor):
-        done = revoke_keys(session, actor, ids)
-    print(f"revoked: {', '.join(done) or 'none'}; the service refuses them within half a minute")
+        found = beginning_with(session, ApiKey, ids, "key", "`tocsin keys list` shows them")
+        before = [key.id for key in found if key.revoked]
+        done = revoke_keys(session, actor, [key.id for key in found])
+    for id_ in before:
+        print(f"{id_} was revoked already")
+    if done:
+        them = "it" if len(done) == 1 else "them"
+        print(f"revoked: {', '.join(done)}; the service refuses {them} within half a minute")

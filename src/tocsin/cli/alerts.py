@@ -6,7 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from tocsin.cli.records import in_records
+from tocsin.cli.choices import Reason, Status
+from tocsin.cli.reading import Wide
+from tocsin.cli.records import beginning_with, in_records
 from tocsin.cli.serve import ConfigFile, Data
 from tocsin.errors import TocsinError
 
@@ -16,11 +18,12 @@ _Ids = Annotated[list[str], typer.Argument(help="Ids of alerts, or their beginni
 
 @app.command("list")
 def list_alerts(
-    status: Annotated[str | None, typer.Option(help="open, acknowledged or closed.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Only those that are so.")] = None,
     rule: Annotated[str | None, typer.Option(help="A part of a rule's name.")] = None,
-    size: Annotated[int, typer.Option(help="How many at most, the newest.")] = 50,
+    size: Annotated[int, typer.Option(min=1, help="How many at most, the newest.")] = 50,
     building_blocks: Annotated[bool, typer.Option("--building-blocks", help="Show these too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One document a line.")] = False,
+    wide: Wide = False,
     config: ConfigFile = None,
     data: Data = None,
 ) -> None:
@@ -44,11 +47,16 @@ def list_alerts(
                 documents.append(document)
             if len(documents) >= size:
                 break
+        if rule and not documents:
+            _refuse_unknown(session, rule)
     if json:
         for document in reversed(documents):
             print(orjson.dumps(document).decode())
         return
-    print_alerts(documents[::-1])
+    if not documents:
+        print("no alerts that are so" if status or rule else "no alerts")
+        return
+    print_alerts(documents[::-1], wide=wide)
 
 
 @app.command("show")
@@ -76,7 +84,7 @@ def show(
 @app.command("close")
 def close(
     ids: _Ids,
-    reason: Annotated[str | None, typer.Option(help="Why, as in false_positive or benign_positive.")] = None,
+    reason: Annotated[Reason | None, typer.Option(help="Why.")] = None,
     config: ConfigFile = None,
     data: Data = None,
 ) -> None:
@@ -96,6 +104,17 @@ def open_(ids: _Ids, config: ConfigFile = None, data: Data = None) -> None:
     _set(ids, "open", None, config, data)
 
 
+def _refuse_unknown(session: Any, rule: str) -> None:
+    """Raise TocsinError for a part of a name that neither a kept rule nor an alert has."""
+    from sqlalchemy import select
+
+    from tocsin.store.records.models import StoredRule
+
+    if not any(rule.lower() in name.lower() for name in session.scalars(select(StoredRule.name))):
+        hint = "`tocsin rules list --saved` names the rules"
+        raise TocsinError(f"no rule and no alert has `{rule}` in its name", hint=hint)
+
+
 def _set(ids: list[str], status: str, reason: str | None, config: Any, data: Any) -> None:
     from tocsin.store.records.alerts import set_status
 
@@ -106,15 +125,6 @@ def _set(ids: list[str], status: str, reason: str | None, config: Any, data: Any
 
 def _found(session: Any, ids: list[str]) -> list[Any]:
     """Return the alerts whose ids begin so. Raises TocsinError."""
-    from sqlalchemy import select
-
     from tocsin.store.records.models import StoredAlert
 
-    found = []
-    for begins in ids:
-        some = list(session.scalars(select(StoredAlert).where(StoredAlert.id.startswith(begins)).limit(2)))
-        if len(some) != 1:
-            what = "no alert has an id that begins" if not some else "several alerts have ids that begin"
-            raise TocsinError(f"{what} with `{begins}`", hint="`tocsin alerts list` shows them")
-        found += some
-    return found
+    return beginning_with(session, StoredAlert, ids, "alert", "`tocsin alerts list` shows them")

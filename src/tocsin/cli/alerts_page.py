@@ -12,6 +12,7 @@ from rich.text import Text
 
 from tocsin.cli.console import wide_console
 from tocsin.cli.shown import one_line, printable, shown_time
+from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.cli.terminal import STYLES
 from tocsin.detection.alert import as_text
 from tocsin.sources.batch import flatten
@@ -24,21 +25,25 @@ _SHOWN = (
 )  # fmt: skip
 
 
-def print_alerts(documents: Sequence[Mapping[str, Any]]) -> None:
-    """Print alerts, one a line."""
-    table = Table(box=None, header_style="bold")
-    for column in ("id", "time (UTC)", "severity", "rule", "host", "user", "status"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("id", "time (UTC)", "severity"))
+_COLUMNS = (
+    Column("id", whole=True), Column("time (UTC)", whole=True), Column("severity", whole=True),
+    Column("rule", least=24), Column("host", least=12), Column("user", least=10), Column("status", whole=True),
+)  # fmt: skip
+
+
+def print_alerts(documents: Sequence[Mapping[str, Any]], *, wide: bool = False) -> None:
+    """Print alerts, one a line where there is room."""
+    rows: list[Sequence[Cell]] = []
     for document in documents:
         event = flatten(document)
         severity = str(event["kibana.alert.severity"])
-        table.add_row(
+        rows.append((
             str(event["kibana.alert.uuid"])[:12], shown_time(event.get("kibana.alert.original_time")),
-            Text(f" {severity} ", STYLES[severity]), one_line(str(event["kibana.alert.rule.name"])),
+            Text(severity, STYLES[severity]), one_line(str(event["kibana.alert.rule.name"])),
             one_line(as_text(event.get("host.name"))), one_line(as_text(event.get("user.name"))),
             str(event["kibana.alert.workflow_status"]),
-        )  # fmt: skip
-    wide_console(140).print(table)
+        ))  # fmt: skip
+    print_table(wide_console(140), _COLUMNS, rows, wide=wide)
 
 
 def alert_panel(document: Mapping[str, Any]) -> Panel:

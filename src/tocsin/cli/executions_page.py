@@ -4,47 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.table import Table
+from rich.text import Text
 
 from tocsin.cli.console import wide_console
-from tocsin.cli.shown import shown_time
+from tocsin.cli.shown import one_line, printable, shown_time
+from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.detection.schedule import span
 from tocsin.store.records.models import Execution, Gap
 
-_STYLES = {"succeeded": "green", "warning": "yellow", "failed": "red"}
+STATUS_STYLES = {"succeeded": "green", "warning": "yellow", "failed": "red"}
 
 
-def print_executions(runs: Sequence[Execution], names: Mapping[str, str]) -> None:
+_EXECUTIONS = (
+    Column("rule", least=24), Column("due (UTC)", whole=True), Column("status", whole=True),
+    Column("windows", whole=True, right=True), Column("events", whole=True, right=True),
+    Column("matches", whole=True, right=True), Column("new", whole=True, right=True), Column("took", whole=True),
+    Column("told", least=24),
+)  # fmt: skip
+_GAPS = (
+    Column("rule", least=24), Column("from (UTC)", whole=True), Column("to (UTC)", whole=True), Column("cause"),
+    Column("filled"),
+)  # fmt: skip
+
+
+def print_executions(runs: Sequence[Execution], names: Mapping[str, str], *, wide: bool = False) -> None:
     """Print executions, the oldest first."""
-    table = Table(box=None, header_style="bold")
-    for column in ("rule", "due (UTC)", "windows", "status", "events", "matches", "new", "took", "told"):
-        table.add_column(column, justify="right" if column in ("windows", "events", "matches", "new") else "left",
-                         overflow="fold")  # fmt: skip
+    if not runs:
+        print("no executions")
+        return
+    rows: list[Sequence[Cell]] = []
     for run in runs:
         seconds = sum(run.durations.values())
         late = f" (+{span(run.late)})" if run.late >= 60_000_000_000 else ""
-        table.add_row(
-            names.get(run.rule_uuid, "removed"), f"{shown_time(run.last_tick)}{late}", f"{run.ticks:,}",
-            f"[{_STYLES.get(run.status, '')}]{run.status}[/]", f"{run.events:,}", f"{run.matches:,}",
-            f"{run.written:,}", f"{seconds:.2f} s" if seconds else "", "; ".join(run.messages),
-        )  # fmt: skip
-    wide_console(170).print(table)
+        rows.append((
+            one_line(names.get(run.rule_uuid, "removed")), f"{shown_time(run.last_tick)}{late}",
+            Text(run.status, STATUS_STYLES.get(run.status, "")), f"{run.ticks:,}", f"{run.events:,}",
+            f"{run.matches:,}", f"{run.written:,}", f"{seconds:.2f} s" if seconds else "",
+            printable("; ".join(run.messages)),
+        ))  # fmt: skip
+    print_table(wide_console(170), _EXECUTIONS, rows, wide=wide)
 
 
-def print_gaps(gaps: Sequence[Gap], names: Mapping[str, str]) -> None:
+def print_gaps(gaps: Sequence[Gap], names: Mapping[str, str], *, wide: bool = False) -> None:
     """Print gaps, the oldest first; nothing where there is none."""
     if not gaps:
         return
-    table = Table(title="gaps", title_justify="left", box=None, header_style="bold")
-    for column in ("rule", "from (UTC)", "to (UTC)", "cause", "filled"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for gap in gaps:
-        filled = f"{shown_time(gap.filled)} by {gap.filled_by}" if gap.filled else "no"
-        table.add_row(
-            names.get(gap.rule_uuid, "removed"),
-            shown_time(gap.first_tick),
-            shown_time(gap.last_tick),
-            gap.cause,
-            filled,
-        )
-    wide_console(170).print(table)
+        filled = f"{shown_time(gap.filled)} by {one_line(gap.filled_by or '')}" if gap.filled else "no"
+        name = one_line(names.get(gap.rule_uuid, "removed"))
+        rows.append((name, shown_time(gap.first_tick), shown_time(gap.last_tick), gap.cause, filled))
+    print_table(wide_console(170), _GAPS, rows, wide=wide, title="gaps")

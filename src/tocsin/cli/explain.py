@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tocsin.cli.reading import (
-    DatesOrdered,
-    Events,
-    RejectsFile,
-    Source,
-    inputs_of,
-    rejects_kept,
-    tell_of_rejected,
-    tell_of_unseen,
-)
+from tocsin.cli import reading
 from tocsin.errors import QueryError, RuleError
 
 if TYPE_CHECKING:
@@ -38,7 +29,7 @@ def explain(
     rule: Annotated[
         str, typer.Argument(help="A rule's name (or a part of it), id or file, or an EQL query.", metavar="RULE")
     ],
-    events: Events,
+    events: reading.Events,
     rules: Annotated[
         list[str] | None,
         typer.Option(
@@ -51,9 +42,9 @@ def explain(
     output_format: Annotated[
         ExplainFormat, typer.Option("--format", "-f", help="How to show it.")
     ] = ExplainFormat.TABLE,
-    source: Source = None,
-    date_order: DatesOrdered = None,
-    rejects: RejectsFile = None,
+    source: reading.Source = None,
+    date_order: reading.DatesOrdered = None,
+    rejects: reading.RejectsFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Show where a rule goes silent: how many events pass each of its steps and predicates."""
@@ -62,8 +53,8 @@ def explain(
     from tocsin.detection.explain import explain as run
 
     ready = _ready(rule, rules)
-    inputs = inputs_of(events, source, date_order)
-    kept = rejects_kept(rejects)
+    inputs = reading.inputs_of(events, source, date_order)
+    kept = reading.rejects_kept(rejects)
     with progress_bar(inputs, quiet=quiet) as progress:
         found = run(ready, inputs, kept, progress, any_index=all_indices)
     kept.close()
@@ -75,8 +66,7 @@ def explain(
     else:
         show_explanation(ready, found)
     if not quiet:
-        tell_of_unseen(kept)
-        tell_of_rejected(kept)
+        reading.tell_what_was_missed(kept)
     raise typer.Exit(2 if kept.anything and not found.events else 0)
 
 

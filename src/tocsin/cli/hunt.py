@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tocsin.cli import reading
+from tocsin.cli.endings import format_of
 from tocsin.cli.layout import Command, Grouping, Layout
-from tocsin.cli.reading import DatesOrdered, Events, RejectsFile, Source, inputs_of, rejects_kept, tell_where_kept
+from tocsin.counted import counted
 from tocsin.errors import InputError, TocsinError
 
 _SHOWN = 20  # rules of which it is told at length what is wrong
@@ -31,8 +33,14 @@ class Format(StrEnum):
     HTML = "html"
 
 
+ENDINGS = {
+    ".json": Format.JSON, ".ndjson": Format.NDJSON, ".jsonl": Format.NDJSON, ".csv": Format.CSV,
+    ".html": Format.HTML, ".htm": Format.HTML, ".txt": Format.TABLE,
+}  # fmt: skip
+
+
 def hunt(
-    events: Events,
+    events: reading.Events,
     rules: Annotated[
         list[str] | None,
         typer.Option(
@@ -63,9 +71,9 @@ def hunt(
         int,
         typer.Option("--max-alerts", min=1, help="Keep at most this many alerts a rule; more are counted."),
     ] = 10_000,
-    source: Source = None,
-    date_order: DatesOrdered = None,
-    rejects: RejectsFile = None,
+    source: reading.Source = None,
+    date_order: reading.DatesOrdered = None,
+    rejects: reading.RejectsBeside = None,
     group_by: Annotated[
         Grouping, typer.Option("--group-by", help="What alerts of the table stand together by.")
     ] = Grouping.HOST,
@@ -87,18 +95,18 @@ def hunt(
     from tocsin.detection.hunt import Hunt
     from tocsin.detection.ruleset import read_ruleset
 
-    chosen = output_format or _format_of(output)
+    chosen = output_format or format_of(output, ENDINGS, Format.TABLE, "--format")
     window = parse_window(start, end)
     if output is not None and not output.parent.is_dir():
         raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
-    inputs = inputs_of(events, source, date_order)
+    inputs = reading.inputs_of(events, source, date_order)
     ruleset = read_ruleset(rules, any_index=all_indices)
     if not ruleset.ready:
         _complain_about(ruleset.skipped)
         raise TocsinError(
             "no rule can run", hint="name rules with --rules; --show-skipped tells why each was skipped"
         )
-    kept = rejects_kept(rejects, output)
+    kept = reading.rejects_kept(rejects, output)
     hunting = Hunt(
         ruleset.ready, window, any_index=all_indices, max_alerts=max_alerts, plan=ruleset.plan, profile=profile
     )
@@ -113,7 +121,7 @@ def hunt(
 
         show_profile(report.profile, report.rules)
     if not quiet:
-        tell_where_kept(kept)
+        reading.tell_where_kept(kept)
     raise typer.Exit(_exit_code(report, fail_on_alert, strict))
 
 
@@ -125,13 +133,6 @@ def _exit_code(report: Report, fail_on_alert: bool, strict: bool) -> int:
     if nothing_read or (strict and wrong):
         return 2
     return 1 if fail_on_alert and report.alerts else 0
-
-
-def _format_of(output: Path | None) -> Format:
-    suffix = output.suffix.lower().lstrip(".") if output else ""
-    return {"json": Format.JSON, "ndjson": Format.NDJSON, "jsonl": Format.NDJSON, "csv": Format.CSV}.get(
-        suffix, Format.HTML if suffix in ("html", "htm") else Format.TABLE
-    )
 
 
 def parse_window(start: str | None, end: str | None) -> Window:
@@ -187,7 +188,7 @@ def _write(report: Report, chosen: Format, output: Path | None, layout: Layout) 
         # The summary goes where it cannot mix with what was asked for.
         terminal.show_summary(report, layout, stderr=output is None)
         if output is not None:
-            print(f"{len(report.alerts):,} alerts written to {output}", file=sys.stderr)
+            print(f"{counted(len(report.alerts), 'alert')} written to {output}", file=sys.stderr)
 
 
 def _put(text: str, output: Path | None) -> None:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli.reading import (
-    DatesOrdered,
-    Events,
-    RejectsFile,
-    Source,
-    inputs_of,
-    is_day_first,
-    rejects_kept,
-    tell_of_rejected,
-    tell_of_unseen,
-)
+from tocsin.cli import reading
 from tocsin.cli.serve import ConfigFile, Data
+from tocsin.counted import counted
 
 if TYPE_CHECKING:
     from tocsin.config import Config
@@ -29,10 +20,17 @@ if TYPE_CHECKING:
     from tocsin.store.templates import Templates
 
 
+_PAUSE = 0.5  # seconds between two looks for a file
+_HEAD = 8192  # bytes that show a format
+
+
 def ingest(
-    events: Events,
+    events: reading.Events,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on with what one growing NDJSON file gets, until interrupted.")
+        bool,
+        typer.Option(
+            "--follow", help="Go on with what one growing NDJSON file gets, until Ctrl-C. A pattern is waited for."
+        ),
     ] = False,
     url: Annotated[
         str | None, typer.Option(envvar="TOCSIN_URL", help="A running service; its data directory otherwise.")
@@ -40,32 +38,31 @@ def ingest(
     api_key: Annotated[
         str | None, typer.Option(envvar="TOCSIN_API_KEY", help="The key for it, as `tocsin keys add` shows it.")
     ] = None,
-    source: Source = None,
-    date_order: DatesOrdered = None,
+    source: reading.Source = None,
+    date_order: reading.DatesOrdered = None,
     config: ConfigFile = None,
     data: Data = None,
-    rejects: RejectsFile = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
+    rejects: reading.RejectsFile = None,
+    quiet: reading.Quiet = False,
 ) -> None:
     """Store the events of files, each once, however often its file is given."""
     from tocsin.cli.progress import progress_bar
     from tocsin.ingest.files import Sent, send_files
 
-    kept = rejects_kept(rejects)
+    kept = reading.rejects_kept(rejects)
     with _sender(url, api_key, config, data) as send:
         if follow:
-            sent = _follow(events, send, kept, is_day_first(date_order))
+            sent = _follow(events, source, send, kept, reading.is_day_first(date_order), quiet=quiet)
         else:
-            inputs = inputs_of(events, source, date_order)
+            inputs = reading.inputs_of(events, source, date_order)
             with progress_bar(inputs, quiet=quiet) as progress:
                 sent = send_files(inputs, send, kept, progress)
     kept.close()
     assert isinstance(sent, Sent)
     if not quiet:
-        known = f", {sent.known:,} were there already" if sent.known else ""
-        print(f"{sent.created:,} events stored{known}", file=sys.stderr)
-        tell_of_unseen(kept)
-        tell_of_rejected(kept)
+        known = f", {sent.known:,} {'was' if sent.known == 1 else 'were'} there already" if sent.known else ""
+        print(f"{counted(sent.created, 'event')} stored{known}", file=sys.stderr)
+        reading.tell_what_was_missed(kept)
     raise typer.Exit(2 if kept.anything and not sent.total else 0)
 
 
@@ -115,18 +112,68 @@ def _templates(loaded: Config) -> Templates:
         records.close()
 
 
-def _follow(events: list[str], send: Send, kept: Any, day_first: bool | None) -> Any:
-    from tocsin.errors import InputError
+def _follow(
+    events: list[str], source: str | None, send: Send, kept: Any, day_first: bool | None, *, quiet: bool
+) -> Any:
+    """Send what one file gets, until interrupted. A pattern is waited for, a name has to be there."""
     from tocsin.ingest.files import Sent, follow, send_lines
+    from tocsin.sources.catalogue import find_source
     from tocsin.sources.date_order import DateOrder
 
-    if len(events) != 1 or events[0] == "-":
-        raise InputError("--follow takes one file", hint="start one for each")
+    taken_for = source and find_source(source)
+
+    def tell_of_waiting(path: object) -> None:
+        if not quiet:
+            print(f"waiting for {path}; Ctrl-C ends it", file=sys.stderr, flush=True)
+
     sent = Sent()
-    kept.unseen.orders[events[0]] = DateOrder(given=day_first)  # what is to come, no file shows
     try:
-        for lines in follow(Path(events[0]), lambda: False):
-            send_lines(lines, send, kept, sent, events[0])
+        path = _followed(events, tell_of_waiting)
+        kept.unseen.orders[str(path)] = DateOrder(given=day_first)  # what is to come, no file shows
+        if not quiet:
+            print(f"following {path}; Ctrl-C ends it", file=sys.stderr, flush=True)
+        for lines in follow(path, lambda: False, gone=lambda: tell_of_waiting(path)):
+            send_lines(lines, send, kept, sent, taken_for, str(path))
     except KeyboardInterrupt:
         print(file=sys.stderr)
     return sent
+
+
+def _followed(events: list[str], waiting: Callable[[str], None]) -> Path:
+    """Return the one file that is followed. Raises InputError."""
+    import glob
+    import time
+
+    from tocsin.errors import InputError
+    from tocsin.sources.inputs import recognise
+
+    if len(events) != 1 or events[0] == "-":
+        raise InputError("--follow takes one file", hint="start one for each")
+    name = events[0]
+    path = Path(name)
+    if not path.exists() and glob.has_magic(name):
+        found = glob.glob(name, recursive=True)
+        if not found:
+            waiting(name)
+        while not found:
+            time.sleep(_PAUSE)
+            found = glob.glob(name, recursive=True)
+        if len(found) > 1:
+            raise InputError(
+                f"{name} matches {len(found):,} files, and --follow takes one", hint="start one for each"
+            )
+        path = Path(found[0])
+    if not path.exists():
+        hint = "a pattern, as in 'logs/*.ndjson', is waited for; a file that was there may go and come again"
+        raise InputError(f"{name} does not exist", hint=hint)
+    if path.is_dir():
+        raise InputError(
+            f"{name} is a folder, and --follow takes one file", hint="`tocsin serve --watch` takes folders"
+        )
+    with path.open("rb") as file:
+        form = recognise(file.read(_HEAD))
+    if form not in (None, "json"):
+        raise InputError(
+            f"{name} is {form}, and --follow takes NDJSON", hint="leave out --follow to store it once"
+        )
+    return path

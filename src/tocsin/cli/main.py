@@ -4,19 +4,49 @@ from __future__ import annotations
 
 import gc
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from tocsin import __version__
-from tocsin.cli import access, alerts, explain, hunt, ingest, query, rules, saved_rules, serve, sources, store
+from tocsin.cli import (
+    access,
+    alerts,
+    explain,
+    hunt,
+    ingest,
+    query,
+    rule_runs,
+    rules,
+    saved_rules,
+    serve,
+    sources,
+    store,
+)
 from tocsin.errors import TocsinError
+from tocsin.faults import told
 
 # Objects made before cycles among them are looked for (Python: 700). Records are many small objects without any.
 COLLECT_AFTER = 100_000
 
+
+class _Commands(TyperGroup):
+    """All commands. A value that an option cannot take is told in tocsin's words; Typer has pydantic's."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as error:
+            faults = getattr(error.__cause__, "errors", None)
+            if faults is not None:
+                error.message = f"{told(faults()[0])}."
+            raise
+
+
 app = typer.Typer(
     name="tocsin",
+    cls=_Commands,
     help="Run detection rules in Elastic's open format over Windows telemetry, without a cluster.",
     no_args_is_help=True,
     add_completion=False,
@@ -24,6 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 saved_rules.add_to(rules.app)
+rule_runs.add_to(rules.app)
 app.command("hunt")(hunt.hunt)
 app.command("query")(query.query)
 app.command("explain")(explain.explain)

@@ -8,16 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.reading import (
-    DatesOrdered,
-    Events,
-    RejectsFile,
-    Source,
-    inputs_of,
-    rejects_kept,
-    tell_of_rejected,
-    tell_of_unseen,
-)
+from tocsin.cli import reading
+from tocsin.counted import counted
 
 
 class QueryFormat(StrEnum):
@@ -33,7 +25,7 @@ def query(
         str,
         typer.Argument(help="The query, as in 'process where process.name : \"cmd.exe\"'.", metavar="EQL"),
     ],
-    events: Events,
+    events: reading.Events,
     start: Annotated[str | None, typer.Option("--from", help="Only events at or after this time.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Only events before this time.")] = None,
     output_format: Annotated[
@@ -43,10 +35,11 @@ def query(
         str | None, typer.Option("--fields", help="Columns of the table, separated by commas.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most this many results.")] = 1000,
-    source: Source = None,
-    date_order: DatesOrdered = None,
-    rejects: RejectsFile = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
+    wide: reading.Wide = False,
+    source: reading.Source = None,
+    date_order: reading.DatesOrdered = None,
+    rejects: reading.RejectsFile = None,
+    quiet: reading.Quiet = False,
 ) -> None:
     """Search telemetry with one EQL query; a field that no schema knows is written `?name`."""
     from tocsin.cli.hunt import parse_window
@@ -58,21 +51,20 @@ def query(
     from tocsin.eql.compile import read
 
     statement, unknown = read_open(text, default_schema(), read)
-    inputs = inputs_of(events, source, date_order)
-    kept = rejects_kept(rejects)
+    inputs = reading.inputs_of(events, source, date_order)
+    kept = reading.rejects_kept(rejects)
     with progress_bar(inputs, quiet=quiet) as progress:
         found = search(statement, unknown, inputs, kept, parse_window(start, end), progress)
     kept.close()
     columns = tuple(f.strip() for f in fields.split(",")) if fields else ()
     if found.sequences:
-        show_sequences(found.sequences[:limit], str(output_format), columns, statement)
+        show_sequences(found.sequences[:limit], str(output_format), columns, statement, wide=wide)
     else:
-        show_results(found.hits[:limit], str(output_format), columns, statement)
+        show_results(found.hits[:limit], str(output_format), columns, statement, wide=wide)
     if not quiet:
         results = len(found.hits) + len(found.sequences)
         more = f", the first {limit:,} shown" if results > limit else ""
-        line = f"{results:,} results in {found.events:,} events{more}, {found.seconds:.2f} s"
+        line = f"{counted(results, 'result')} in {counted(found.events, 'event')}{more}, {found.seconds:.2f} s"
         print(line, file=sys.stderr)
-        tell_of_unseen(kept)
-        tell_of_rejected(kept)
+        reading.tell_what_was_missed(kept)
     raise typer.Exit(2 if kept.anything and not found.events else 0)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tocsin.counted import counted
+
 if TYPE_CHECKING:
     from tocsin.sources.batch import Rejects
     from tocsin.sources.inputs import Input
@@ -43,13 +45,18 @@ DatesOrdered = Annotated[
         show_default=False,
     ),
 ]
+_KEPT = "Where to keep what could not be read."
 RejectsFile = Annotated[
     Path | None,
-    typer.Option(
-        "--rejects",
-        help=f"Where to keep what could not be read. Default: {_REJECTS}, beside what -o names.",
-        show_default=False,
-    ),
+    typer.Option("--rejects", help=f"{_KEPT} Default: {_REJECTS} in this folder.", show_default=False),
+]
+RejectsBeside = Annotated[
+    Path | None,
+    typer.Option("--rejects", help=f"{_KEPT} Default: {_REJECTS}, beside what -o names.", show_default=False),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")]
+Wide = Annotated[
+    bool, typer.Option("--wide", "-w", help="One table with every column, however narrow the terminal is.")
 ]
 
 
@@ -74,37 +81,35 @@ def rejects_kept(rejects: Path | None, output: Path | None = None) -> Rejects:
     return Rejects(rejects or (output.parent if output else Path()) / _REJECTS)
 
 
-def tell_of_unseen(kept: Rejects) -> None:
-    """Say on standard error which events were read and cannot be seen, and why."""
-    for line in kept.unseen.lines():
-        print(line, file=sys.stderr)
-
-
-def tell_of_rejected(kept: Rejects) -> None:
-    """Say on standard error what could not be read, what was recovered, and what was passed over, if anything."""
-    for line in beside(kept):
+def tell_what_was_missed(kept: Rejects) -> None:
+    """Say on standard error which events no rule can see, what could not be read, and what was passed over."""
+    for line in (*kept.unseen.lines(), *beside(kept)):
         print(line, file=sys.stderr)
     tell_where_kept(kept)
 
 
 def tell_where_kept(kept: Rejects) -> None:
-    """Say on standard error how much was rejected, and where it is kept, or why it is not."""
-    if kept.anything:
-        where = f"not kept: {kept.unkept}" if kept.unkept else f"kept in {kept.path}"
-        print(f"{kept.total:,} rejected; {where}" if kept.total else f"their names are {where}", file=sys.stderr)
+    """Say on standard error how much was rejected or passed over, and where it is kept, or why it is not."""
+    what = []
+    if kept.total:
+        what.append(f"{kept.total:,} rejected")
+    if kept.passed_over:
+        names = "name" if kept.passed_over == 1 else "names"
+        what.append(f"the {names} of {counted(kept.passed_over, 'file')} passed over")
+    if what:
+        print(
+            f"{' and '.join(what)}: {f'not kept: {kept.unkept}' if kept.unkept else f'kept in {kept.path}'}",
+            file=sys.stderr,
+        )
 
 
 def beside(kept: Rejects) -> list[str]:
     """Say what there was beside events and rejects: recovered records, files that are no telemetry."""
     lines = []
     if kept.recovered:
-        records, files = _number(kept.recovered.total(), "record"), _number(len(kept.recovered), "file")
+        records, files = counted(kept.recovered.total(), "record"), counted(len(kept.recovered), "file")
         lines.append(f"{records} of damaged EVTX chunks recovered, in {files}")
     if kept.passed_over:
         are = "is no telemetry and was" if kept.passed_over == 1 else "are no telemetry and were"
-        lines.append(f"{_number(kept.passed_over, 'file')} {are} passed over")
+        lines.append(f"{counted(kept.passed_over, 'file')} {are} passed over")
     return lines
-
-
-def _number(count: int, word: str) -> str:
-    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
 from tocsin.cli.shown import printable, shown_time
+from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.detection.alert import Alert, as_text
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP
 from tocsin.engine.pipes import Hit
@@ -23,12 +22,14 @@ _USUAL = ("host.name", "user.name", "process.name", "process.command_line")
 _HIDDEN = {CATEGORY, TIMESTAMP, "event.type", "host.os.type", INDEX}
 
 
-def show_sequences(found: Sequence[Alert], how: str, columns: Sequence[str], statement: s.Statement) -> None:
+def show_sequences(
+    found: Sequence[Alert], how: str, columns: Sequence[str], statement: s.Statement, *, wide: bool = False
+) -> None:
     """Print sequences or samples as `table`, `json` or `ndjson`; one object each, as Elasticsearch answers."""
     if how == "table":
-        _sequence_table(
-            found, columns or _columns(statement, [alert.event for one in found for alert in one.events])
-        )
+        events = [alert.event for one in found for alert in one.events]
+        _tell_of_absent(columns, events)
+        _sequence_table(found, columns or _columns(statement, events), wide=wide)
         return
     _dump([_sequence_document(one) for one in found], how)
 
@@ -38,27 +39,32 @@ def _sequence_document(found: Alert) -> dict[str, object]:
     return {"join_keys": list(found.keys), "events": events}
 
 
-def _sequence_table(found: Sequence[Alert], columns: Sequence[str]) -> None:
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("sequence", "step", "time (UTC)"):
-        table.add_column(name, no_wrap=True)
-    for name in columns:
-        table.add_column(name, overflow="fold")
+def _sequence_table(found: Sequence[Alert], columns: Sequence[str], *, wide: bool) -> None:
+    heads = [Column(name, whole=True) for name in ("sequence", "step", "time (UTC)")]
+    rows: list[list[Cell]] = []
     for number, sequence in enumerate(found, 1):
         for step, member in enumerate(sequence.members, 1):
-            head = [str(number) if step == 1 else "", str(step)]
+            row: list[Cell] = [str(number) if step == 1 else "", str(step)]
             if member is None:
-                table.add_row(*head, Text("(missing, as asked)", style="dim"))
-                continue
-            cells = [shown_time(member.timestamp), *(member.value(name) for name in columns)]
-            table.add_row(*map(Text, map(printable, [*head, *cells])), end_section=step == len(sequence.members))
-    wide_console(160).print(table)
+                row += [Text("(missing, as asked)", style="dim"), *("" for _ in columns)]
+            else:
+                row += [shown_time(member.timestamp), *(printable(member.value(name)) for name in columns)]
+            rows.append(row)
+    print_table(wide_console(160), [*heads, *_folding(columns)], rows, wide=wide)
 
 
-def show_results(hits: Sequence[Hit], how: str, columns: Sequence[str], statement: s.Statement) -> None:
+def _folding(names: Sequence[str]) -> list[Column]:
+    return [Column(name, least=28 if name.endswith("command_line") else 14) for name in names]
+
+
+def show_results(
+    hits: Sequence[Hit], how: str, columns: Sequence[str], statement: s.Statement, *, wide: bool = False
+) -> None:
     """Print results as `table`, `json` or `ndjson`."""
     if how == "table":
-        _table(hits, columns or _columns(statement, [hit.values for hit in hits]))
+        events = [hit.values for hit in hits]
+        _tell_of_absent(columns, events)
+        _table(hits, columns or _columns(statement, events), wide=wide)
         return
     _dump([{**as_document(hit.event or {}), **hit.added} for hit in hits], how)
 
@@ -71,6 +77,13 @@ def _dump(documents: Sequence[dict[str, object]], how: str) -> None:
         sys.stdout.write(orjson.dumps(document, default=str).decode() + "\n")
 
 
+def _tell_of_absent(columns: Sequence[str], events: Sequence[Mapping[str, Any]]) -> None:
+    """Say on standard error which columns are asked for that no result has."""
+    absent = [name for name in columns if all(event.get(name) is None for event in events)]
+    if absent and events:
+        print(f"no result has {', '.join(map(printable, absent))}", file=sys.stderr)
+
+
 def _columns(statement: s.Statement, events: Sequence[Mapping[str, Any]]) -> list[str]:
     """Choose columns: what the query asks about, then what a responder wants to see, if any event has it."""
     asked = [name for name in s.statement_fields(statement) if name not in _HIDDEN]
@@ -78,27 +91,24 @@ def _columns(statement: s.Statement, events: Sequence[Mapping[str, Any]]) -> lis
     return [name for name in names if any(event.get(name) is not None for event in events)][:8]
 
 
-def _table(hits: Sequence[Hit], columns: Sequence[str]) -> None:
+def _table(hits: Sequence[Hit], columns: Sequence[str], *, wide: bool) -> None:
     console = wide_console(160)
     if not hits:
         console.print("no results")
         return
-    counted = [name for name in ("count", "percent", "key") if name in hits[0].added]
+    counts = [name for name in ("count", "percent", "key") if name in hits[0].added]
     with_events = hits[0].event is not None
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in counted:
-        table.add_column(name, justify="left" if name == "key" else "right", no_wrap=True)
+    heads = [Column(name, whole=name != "key", right=name != "key") for name in counts]
     if with_events:
-        table.add_column("time (UTC)", no_wrap=True)
-        for name in columns:
-            table.add_column(name, overflow="fold")
+        heads += [Column("time (UTC)", whole=True), *_folding(columns)]
+    rows: list[list[Cell]] = []
     for hit in hits:
-        cells = [_counted(name, hit) for name in counted]
+        cells = [_counted(name, hit) for name in counts]
         if with_events:
             cells.append(shown_time(hit.values.get(TIMESTAMP)))
             cells += [as_text(hit.values.get(name)) for name in columns]
-        table.add_row(*map(Text, map(printable, cells)))
-    console.print(table)
+        rows.append([*map(printable, cells)])
+    print_table(console, heads, rows, wide=wide)
 
 
 def _counted(name: str, hit: Hit) -> str:

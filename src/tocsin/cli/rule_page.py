@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich import box
 from rich.markdown import Markdown
@@ -13,7 +14,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
+from tocsin.cli.executions_page import STATUS_STYLES
+from tocsin.cli.shown import one_line, printable, shown_time
+from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.cli.terminal import STYLES
+from tocsin.counted import counted
 from tocsin.detection.listing import ListedRule
 from tocsin.detection.prepare import ReadyRule, doubtful_fields, prepare
 from tocsin.detection.schedule import read_schedule, span, unread
@@ -112,23 +117,62 @@ def _replace_first_plugin(text: str, query: LiveQuery) -> str:
     return f"{text[:start]}**{query.label}**: `{shown}`{text[end + 2 :] if end >= 0 else ''}"
 
 
-def print_rules(rules: Sequence[ListedRule], unread: Sequence[Skipped]) -> None:
+_COLUMNS = (
+    Column("severity", whole=True), Column("risk", whole=True, right=True), Column("rule", least=28),
+    Column("type", whole=True), Column("runs", least=12),
+)  # fmt: skip
+_SAVED = (
+    Column("rule", least=24), Column("state", whole=True), Column("severity", whole=True),
+    Column("schedule", least=16), Column("last execution (UTC)", whole=True), Column("outcome", whole=True),
+    Column("alerts", whole=True, right=True), Column("rule id", least=16),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SavedRule:
+    """A rule that the service keeps, as a list shows it."""
+
+    name: str
+    rule_id: str
+    enabled: bool
+    severity: str
+    schedule: str
+    last: int | None
+    outcome: str
+    alerts: int
+
+
+def print_saved(rules: Sequence[SavedRule], *, wide: bool) -> None:
+    """Print the rules that the service keeps, those that are enabled first."""
+    rows: list[Sequence[Cell]] = []
+    for rule in sorted(rules, key=lambda one: (not one.enabled, one.name.lower())):
+        state = Text("enabled", "green") if rule.enabled else Text("disabled", "dim")
+        outcome = Text(rule.outcome, STATUS_STYLES.get(rule.outcome, ""))
+        severity = Text(printable(rule.severity), STYLES.get(rule.severity, ""))
+        last = shown_time(rule.last) or "never"
+        rows.append((
+            one_line(rule.name), state, severity, one_line(rule.schedule), last, outcome, f"{rule.alerts:,}",
+            one_line(rule.rule_id),
+        ))  # fmt: skip
+    print_table(wide_console(170), _SAVED, rows, wide=wide)
+    enabled = sum(rule.enabled for rule in rules)
+    print(f"{counted(len(rules), 'rule')}, {enabled:,} enabled")
+
+
+def print_rules(rules: Sequence[ListedRule], unread: Sequence[Skipped], *, wide: bool = False) -> None:
     """Print one line a rule, and what could not be read or is passed over."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("severity", "risk", "rule", "type", "runs"):
-        table.add_column(name)
-    for rule in sorted(rules, key=lambda r: (-r.risk_score, r.name)):
-        table.add_row(
-            Text(rule.severity, style=STYLES[rule.severity]),
-            str(rule.risk_score),
-            Text(rule.name),
-            rule.type,
+    rows: list[Sequence[Cell]] = [
+        (
+            Text(rule.severity, style=STYLES[rule.severity]), str(rule.risk_score), one_line(rule.name), rule.type,
             Text(rule.reason or "yes", style="dim" if rule.reason else "green"),
         )
+        for rule in sorted(rules, key=lambda r: (-r.risk_score, r.name))
+    ]  # fmt: skip
     console = wide_console(110)
-    console.print(table)
+    print_table(console, _COLUMNS, rows, wide=wide)
     running = sum(rule.reason is None for rule in rules)
-    console.print(f"{len(rules):,} rules, {running:,} run")
+    runs = "runs" if running == 1 else "run"
+    console.print(f"{counted(len(rules), 'rule')}, {running:,} {runs}")
     for one in unread:
         if one.invalid:
             console.print(Text(f"not read: {one.message}", style="yellow"), soft_wrap=True)

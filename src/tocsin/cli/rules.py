@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from tocsin.cli.reading import Wide
+from tocsin.cli.serve import ConfigFile, Data
 from tocsin.errors import RuleError
 
 if TYPE_CHECKING:
@@ -70,13 +72,40 @@ def show(
     """Show a rule whole: what it finds, its schedule, query, ATT&CK mapping and guide."""
     from tocsin.cli.rule_page import print_rule
 
-    print_rule(find_rule(rule, rules), locale)
+    found = find_rule(rule, rules)
+    written = ["en", *found.notes]
+    if locale and locale not in written:
+        raise RuleError(
+            f"the guide of `{found.name}` is not written in `{locale}`", hint=f"in {', '.join(written)}"
+        )
+    print_rule(found, locale)
 
 
 @app.command("list")
-def list_rules(rules: _Paths = None) -> None:
-    """List rules: severity, risk score, name, whether they run."""
+def list_rules(
+    rules: _Paths = None,
+    saved: Annotated[
+        bool,
+        typer.Option("--saved", help="The rules that the service keeps: state, schedule, last execution."),
+    ] = False,
+    wide: Wide = False,
+    config: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """List rules: severity, risk score, name, whether they run; or those that the service keeps.
+
+    --data and --config mean --saved.
+    """
+    if saved or data is not None or config is not None:
+        if rules:
+            raise RuleError("--rules and --saved name different rules", hint="leave one of them out")
+        from tocsin.cli.saved_rules import list_saved
+
+        list_saved(config, data, wide=wide)
+        return
     from tocsin.cli.rule_page import print_rules
     from tocsin.detection import listing
 
-    print_rules(*listing.list_rules(rules))
+    print_rules(*listing.list_rules(rules), wide=wide)
+    if not rules:
+        print("these ship with tocsin; --rules lists those of a folder, --saved those that the service keeps")

@@ -1,32 +1,26 @@
-"""`tocsin rules` on the rules that the service keeps: import, enable, run, backfill, executions."""
+"""`tocsin rules` on the rules that the service keeps: import, enable, disable."""
 
 from __future__ import annotations
 
-import getpass
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli.records import in_records, open_records
+from tocsin.cli.records import in_records
 from tocsin.cli.rules import called
 from tocsin.cli.serve import ConfigFile, Data
+from tocsin.counted import counted
 from tocsin.errors import RuleError
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from tocsin.store.records.database import Records
-    from tocsin.store.records.models import Run, StoredRule
+    from tocsin.store.records.models import StoredRule
 
-_Name = Annotated[str | None, typer.Argument(help="A rule's name, a part of it, or its id.", metavar="RULE")]
-_All = Annotated[bool, typer.Option("--all", help="Every rule.")]
-_From = Annotated[str | None, typer.Option("--from", help="Where the span begins: a date, or as in now-6h.")]
-_To = Annotated[str, typer.Option("--to", help="Where it ends.")]
+RuleName = Annotated[str | None, typer.Argument(help="A rule's name, a part of it, or its id.", metavar="RULE")]
+EveryRule = Annotated[bool, typer.Option("--all", help="Every rule.")]
 _THERE = 409  # what an import says of a rule of the same id
-_WAIT = 60.0  # seconds without news until a run is left to the service
 
 
 def saved(session: Session, name: str | None, every: bool) -> list[StoredRule]:
@@ -42,9 +36,37 @@ def saved(session: Session, name: str | None, every: bool) -> list[StoredRule]:
         raise RuleError("no rule is named", hint="name one, or give --all")
     found = next((rule for rule in rules if rule.id == name.lower()), None) or called(rules, name)
     if found is None:
-        hint = "`tocsin rules import` takes rules in; `tocsin rules executions` shows those that are kept"
+        hint = "`tocsin rules list --saved` names those that it keeps; `tocsin rules import` takes rules in"
         raise RuleError(f"the service keeps no rule called `{name}`", hint=hint)
     return [found]
+
+
+def list_saved(config: Any, data: Any, *, wide: bool) -> None:
+    """Print the rules that the service keeps, each with its state, its schedule and its last execution."""
+    from sqlalchemy import func, select
+
+    from tocsin.cli.rule_page import SavedRule, print_saved
+    from tocsin.store.records.models import Execution, StoredAlert, StoredRule
+
+    latest = select(func.max(Execution.id)).group_by(Execution.rule_uuid)
+    alerts = select(StoredAlert.rule_uuid, func.count()).group_by(StoredAlert.rule_uuid)
+    with in_records(config, data) as (session, _):
+        last = {run.rule_uuid: run for run in session.scalars(select(Execution).where(Execution.id.in_(latest)))}
+        raised = {row[0]: row[1] for row in session.execute(alerts)}
+        found = []
+        for rule in session.scalars(select(StoredRule)):
+            run, document = last.get(rule.id), rule.document
+            schedule = f"every {document.get('interval', '5m')}, from {document.get('from', 'now-6m')}"
+            found.append(
+                SavedRule(
+                    rule.name, rule.rule_id, rule.enabled, str(document.get("severity", "")), schedule,
+                    run.last_tick if run else None, run.status if run else "", raised.get(rule.id, 0),
+                )
+            )  # fmt: skip
+    if not found:
+        print("no rules; `tocsin rules import` takes rules in")
+        return
+    print_saved(found, wide=wide)
 
 
 def import_rules(
@@ -64,7 +86,7 @@ def import_rules(
     if not names:
         raise RuleError("no rules are named", hint="name files or folders, or give --bundled")
     lines, refused = _lines(names, enable)
-    with in_records(config, data) as (session, actor):
+    with in_records(config, data, new=True) as (session, actor):
         taken = Import(session, actor, default_schema(), overwrite, overwrite)
         taken.take(lines)
     told = taken.told()
@@ -76,9 +98,12 @@ def import_rules(
         print(f"not taken: {message}")
     for note in taken.notes:
         print(f"changed: {note['error']['message']}")
-    print(f"{told['success_count']:,} rules taken in" + (f", {len(refused):,} not" if refused else ""))
+    print(f"{counted(told['success_count'], 'rule')} taken in" + (f", {len(refused):,} not" if refused else ""))
     if there:
-        print(f"{len(there):,} are there already and stay as they are; --overwrite replaces them")
+        stays = (
+            "is there already and stays as it is" if len(there) == 1 else "are there already and stay as they are"
+        )
+        print(f"{counted(len(there), 'rule')} {stays}; --overwrite replaces {'it' if len(there) == 1 else 'them'}")
     if refused or (there and not told["success_count"]):
         raise typer.Exit(2)
 
@@ -96,6 +121,8 @@ def _lines(names: Sequence[str], enable: bool) -> tuple[list[bytes], list[str]]:
     refused: list[str] = []
     for name in names:
         if name.endswith(".ndjson"):
+            if not Path(name).is_file():
+                raise RuleError(f"{name} does not exist", hint="name a rule file or a folder of rules")
             given = as_utf8(Path(name).read_bytes()).splitlines()
             lines += map(_enabled, given) if enable else given
             continue
@@ -121,12 +148,12 @@ def _enabled(line: bytes) -> bytes:
     return orjson.dumps({**document, "enabled": True}) if "rule_id" in document else line
 
 
-def enable(rule: _Name = None, all_: _All = False, config: ConfigFile = None, data: Data = None) -> None:
+def enable(rule: RuleName = None, all_: EveryRule = False, config: ConfigFile = None, data: Data = None) -> None:
     """Have the service run a rule from now on."""
     _set_enabled(rule, all_, True, config, data)
 
 
-def disable(rule: _Name = None, all_: _All = False, config: ConfigFile = None, data: Data = None) -> None:
+def disable(rule: RuleName = None, all_: EveryRule = False, config: ConfigFile = None, data: Data = None) -> None:
     """Have the service run a rule no more."""
     _set_enabled(rule, all_, False, config, data)
 
@@ -139,119 +166,7 @@ def _set_enabled(name: str | None, every: bool, enabled: bool, config: Any, data
         for rule in found:
             set_enabled(session, actor, rule, enabled)
         word = "enabled" if enabled else "disabled"
-        print(f"{word}: {found[0].name}" if len(found) == 1 else f"{word}: {len(found):,} rules")
-
-
-def run(
-    rule: _Name = None,
-    start: _From = None,
-    end: _To = "now",
-    all_: _All = False,
-    config: ConfigFile = None,
-    data: Data = None,
-) -> None:
-    """Have the service run a rule now: the window that ends now, or every window of a span of the past."""
-    with open_records(config, data) as records:
-        with records.transaction() as session:
-            asked = [_ask(session, one, start, end, "manual") for one in saved(session, rule, all_)]
-        _wait(records, asked)
-
-
-def backfill(
-    rule: _Name = None,
-    start: _From = None,
-    end: _To = "now",
-    all_: _All = False,
-    config: ConfigFile = None,
-    data: Data = None,
-) -> None:
-    """Fill gaps: run the windows that were missed, of a span of the past, or of every gap that is not filled."""
-    from sqlalchemy import select
-
-    from tocsin.store.records.models import Gap
-    from tocsin.store.records.rules import ask_run
-
-    with open_records(config, data) as records:
-        asked = []
-        with records.transaction() as session:
-            for one in saved(session, rule, all_):
-                if start is not None:
-                    asked.append(_ask(session, one, start, end, "backfill"))
-                    continue
-                gaps = select(Gap).where(Gap.rule_uuid == one.id, Gap.filled.is_(None)).order_by(Gap.first_tick)
-                asked += [
-                    ask_run(session, one, "backfill", (gap.first_tick, gap.last_tick), getpass.getuser())
-                    for gap in session.scalars(gaps)
-                ]
-        if not asked:
-            print("no gaps")
-        _wait(records, asked)
-
-
-def _ask(session: Session, rule: StoredRule, start: str | None, end: str, kind: str) -> Run:
-    from tocsin.date_math import parse_date_math
-    from tocsin.moments import to_nanoseconds
-    from tocsin.store.records.rules import ask_run
-
-    now = datetime.now(UTC)
-    try:
-        last = to_nanoseconds(parse_date_math(end, now))
-        first = last if start is None else to_nanoseconds(parse_date_math(start, now))
-    except ValueError as error:
-        raise RuleError(str(error)) from None
-    if first > last:
-        raise RuleError("--from lies behind --to")
-    return ask_run(session, rule, kind, (first, last), getpass.getuser())
-
-
-def _wait(records: Records, asked: Sequence[Run]) -> None:
-    """Print what comes of runs, as the service gets to them."""
-    from tocsin.store.records.models import Run
-
-    waiting = [run.id for run in asked]
-    matches = written = ticks = 0
-    news = time.monotonic()
-    while waiting and time.monotonic() - news < _WAIT:
-        with records.transaction() as session:
-            done = [run for id_ in waiting if (run := session.get(Run, id_)) is not None and run.done is not None]
-            for run in done:
-                result = run.result or {}
-                waiting.remove(run.id)
-                news = time.monotonic()
-                matches, ticks = matches + result.get("matches", 0), ticks + result.get("ticks", 0)
-                written += result.get("written", 0)
-                if result.get("failure"):
-                    print(f"failed: {result['failure']}")
-                for id_ in result.get("alerts", [])[:20]:
-                    print(f"alert {id_}")
-        if not done:
-            time.sleep(0.2)
-    if asked:
-        print(f"{ticks:,} windows run, {matches:,} matches, {written:,} new alerts")
-    if waiting:
-        print(f"{len(waiting):,} runs wait: the service does them when it runs (`tocsin serve`)")
-
-
-def executions(
-    rule: _Name = None,
-    size: Annotated[int, typer.Option(help="How many at most.")] = 30,
-    config: ConfigFile = None,
-    data: Data = None,
-) -> None:
-    """Show the last executions of a rule, or of all, and the gaps."""
-    from sqlalchemy import select
-
-    from tocsin.cli.executions_page import print_executions, print_gaps
-    from tocsin.store.records.models import Execution, Gap, StoredRule
-
-    with in_records(config, data) as (session, _):
-        runs, missed = select(Execution), select(Gap)
-        if rule is not None:
-            [one] = saved(session, rule, every=False)
-            runs, missed = runs.where(Execution.rule_uuid == one.id), missed.where(Gap.rule_uuid == one.id)
-        names = {row.id: row.name for row in session.scalars(select(StoredRule))}
-        print_executions(list(session.scalars(runs.order_by(Execution.id.desc()).limit(size)))[::-1], names)
-        print_gaps(list(session.scalars(missed.order_by(Gap.id.desc()).limit(size)))[::-1], names)
+        print(f"{word}: {found[0].name}" if len(found) == 1 else f"{word}: {counted(len(found), 'rule')}")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -259,6 +174,3 @@ def add_to(app: typer.Typer) -> None:
     app.command("import")(import_rules)
     app.command("enable")(enable)
     app.command("disable")(disable)
-    app.command("run")(run)
-    app.command("backfill")(backfill)
-    app.command("executions")(executions)

@@ -10,6 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
+from tocsin.cli.choices import LogFormat, LogLevel
+from tocsin.cli.reading import Wide
+from tocsin.cli.shown import printable
+
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="The configuration file (TOML).", metavar="FILE")
 ]
@@ -20,12 +24,16 @@ def serve(
     config: ConfigFile = None,
     data: Data = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on (127.0.0.1).")] = None,
-    port: Annotated[int | None, typer.Option(help="The port to listen on (9200); 0 for any free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="The port to listen on (9200); 0 for any free one.")
+    ] = None,
     watch: Annotated[list[Path] | None, typer.Option(help="A folder whose files are stored as they come.")] = None,
     tls_certificate: Annotated[Path | None, typer.Option(help="A certificate chain in PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="The certificate's private key in PEM.")] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    log_format: Annotated[str | None, typer.Option(help="ecs (JSON), text, or auto: text on a terminal.")] = None,
+    log_level: Annotated[LogLevel | None, typer.Option(help="What is logged.")] = None,
+    log_format: Annotated[
+        LogFormat | None, typer.Option(help="ECS (JSON) or text; auto is text on a terminal, ECS elsewhere.")
+    ] = None,
     demo: Annotated[
         bool, typer.Option("--demo", help="Enable the bundled rules and send the bundled telemetry in.")
     ] = False,
@@ -37,7 +45,8 @@ def serve(
 
     flags = {
         "data": data, "host": host, "port": port, "watch": tuple(watch) if watch else None,
-        "tls_certificate": tls_certificate, "tls_key": tls_key, "log_level": log_level, "log_format": log_format,
+        "tls_certificate": tls_certificate, "tls_key": tls_key,
+        "log_level": log_level and log_level.value, "log_format": log_format and log_format.value,
     }  # fmt: skip
     loaded = load_config(config, flags)
     run(loaded, demo=Demo(_show) if demo else None, say=lambda text: print(text, file=sys.stderr, flush=True))
@@ -55,23 +64,26 @@ config_app = typer.Typer(name="config", help="The service's configuration.", no_
 
 
 @config_app.command("show")
-def show(config: ConfigFile = None, data: Data = None) -> None:
+def show(wide: Wide = False, config: ConfigFile = None, data: Data = None) -> None:
     """Show every setting: its value, where it comes from (flag, environment, file or default), what it means."""
-    from rich.table import Table
-
     from tocsin.cli.console import wide_console
+    from tocsin.cli.tables import Column, print_table
     from tocsin.config import FILE, Config, load_config, origins
 
     flags: dict[str, Any] = {"data": data}
     loaded = load_config(config, flags)
-    table = Table(box=None, header_style="bold")
-    for column in ("setting", "value", "from", "meaning"):
-        table.add_column(column, overflow="fold")
+    columns = (
+        Column("setting", whole=True),
+        Column("value", least=24),
+        Column("from", whole=True),
+        Column("meaning", least=24),
+    )
+    rows = []
     came = origins(config, flags, os.environ)
     for name, field in Config.model_fields.items():
         value = getattr(loaded, name)
         shown = "" if value is None else ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-        table.add_row(name, shown, came[name], field.description or "")
+        rows.append((name, printable(shown), came[name], field.description or ""))
     out = wide_console(140)
-    out.print(table)
+    print_table(out, columns, rows, wide=wide)
     out.print(f"\nfile: {config or FILE}", style="dim", highlight=False)

@@ -9,26 +9,29 @@ from rich.text import Text
 
 from tocsin.cli.console import wide_console
 from tocsin.cli.source_markdown import events_in_markdown
+from tocsin.cli.tables import Column, print_table
 from tocsin.errors import InputError
 from tocsin.sources.catalogue import IN_ECS, find_source
 from tocsin.sources.mapping import DATASETS, Key
 from tocsin.sources.products.product import PRODUCTS, Product
 from tocsin.sources.values import Converter
 
+_SOURCES = (
+    Column("dataset", least=20), Column("index", least=24), Column("events", whole=True, right=True),
+    Column("fields", whole=True, right=True),
+)  # fmt: skip
 
-def print_sources() -> None:
+
+def print_sources(*, wide: bool = False) -> None:
     """Print one line a source."""
-    table = _table("dataset", "index")
-    table.add_column("events", justify="right")
-    table.add_column("fields", justify="right")
+    rows = []
     for name in sorted(DATASETS):
         dataset = DATASETS[name]
         fields = {row.target for row in dataset.rows} | {derived.target for derived in dataset.derived}
-        table.add_row(name, dataset.index, str(len(dataset.kinds) or "any"), str(len(fields)))
-    for name, index in sorted(IN_ECS.items()):
-        table.add_row(name, index, "any", "in ECS")
+        rows.append((name, dataset.index, str(len(dataset.kinds) or "any"), str(len(fields))))
+    rows += [(name, index, "any", "in ECS") for name, index in sorted(IN_ECS.items())]
     console = wide_console(140)
-    console.print(table)
+    print_table(console, _SOURCES, rows, wide=wide)
     console.print("Each record's source is recognised from what it holds; --source overrides that.")
     console.print("Events that are in ECS keep their fields, and their index where they name one.")
 

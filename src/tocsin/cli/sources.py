@@ -9,16 +9,9 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli.reading import (
-    DatesOrdered,
-    Events,
-    RejectsFile,
-    Source,
-    inputs_of,
-    rejects_kept,
-    tell_of_rejected,
-    tell_of_unseen,
-)
+from tocsin.cli import reading
+from tocsin.cli.endings import format_of
+from tocsin.counted import counted
 
 app = typer.Typer(help="See how raw records become ECS events, and convert them.", no_args_is_help=True)
 
@@ -37,12 +30,17 @@ class Target(StrEnum):
     PARQUET = "parquet"
 
 
+_ENDINGS = {
+    ".ndjson": Target.NDJSON, ".jsonl": Target.NDJSON, ".json": Target.NDJSON, ".parquet": Target.PARQUET,
+}  # fmt: skip
+
+
 @app.command("list")
-def list_sources() -> None:
+def list_sources(wide: reading.Wide = False) -> None:
     """List the sources that have a mapping: dataset, index, event ids, fields."""
     from tocsin.cli.source_page import print_sources
 
-    print_sources()
+    print_sources(wide=wide)
 
 
 @app.command("show")
@@ -63,18 +61,20 @@ def show(
 
 @app.command("convert")
 def convert(
-    events: Events,
-    target: Annotated[Target, typer.Option("--to", help="The format to write.")] = Target.NDJSON,
+    events: reading.Events,
+    target: Annotated[
+        Target | None, typer.Option("--to", help="Default: ndjson, or what the name after -o ends in.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
     ] = None,
     keep_original: Annotated[
         bool, typer.Option("--keep-original", help="Add each raw record as event.original.")
     ] = False,
-    source: Source = None,
-    date_order: DatesOrdered = None,
-    rejects: RejectsFile = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")] = False,
+    source: reading.Source = None,
+    date_order: reading.DatesOrdered = None,
+    rejects: reading.RejectsBeside = None,
+    quiet: reading.Quiet = False,
 ) -> None:
     """Convert raw records to ECS events: every event, with every field."""
     from tocsin.cli.progress import progress_bar, reported
@@ -83,12 +83,13 @@ def convert(
     from tocsin.sources.convert import whole_events, write_ndjson, write_parquet
     from tocsin.sources.read import read_inputs
 
+    target = target or format_of(output, _ENDINGS, Target.NDJSON, "--to")
     if target is Target.PARQUET and output is None and sys.stdout.isatty():
         raise InputError("Parquet is not for a terminal", hint="name a file with -o, or send it on with |")
-    inputs = inputs_of(events, source, date_order)
+    inputs = reading.inputs_of(events, source, date_order)
     if output is not None and any(i.path and output.exists() and i.path.samefile(output) for i in inputs):
         raise InputError(f"{output} is read and written", hint="name another file after -o")
-    kept = rejects_kept(rejects, output)
+    kept = reading.rejects_kept(rejects, output)
     write = write_parquet if target is Target.PARQUET else write_ndjson
     with progress_bar(inputs, quiet=quiet, doing="converting") as progress:
         batches = read_inputs(inputs, Wanted(frozenset()), kept, progress)
@@ -104,7 +105,6 @@ def convert(
             raise InputError(f"{output} cannot be written: {error.strerror}") from None
     kept.close()
     if not quiet:
-        print(f"{count:,} events converted", file=sys.stderr)
-        tell_of_unseen(kept)
-        tell_of_rejected(kept)
+        print(f"{counted(count, 'event')} converted", file=sys.stderr)
+        reading.tell_what_was_missed(kept)
     raise typer.Exit(2 if kept.anything and not count else 0)

@@ -71,16 +71,18 @@ def _actions(
             progress(batch)
 
 
-def send_lines(lines: Sequence[bytes], send: Send, rejects: Rejects, sent: Sent, name: str = "") -> None:
-    """Send lines of NDJSON of a file, each a record as any source writes it."""
-    documents = Documents(dates=rejects.unseen.orders.setdefault(name, DateOrder()))
+def send_lines(
+    lines: Sequence[bytes], send: Send, rejects: Rejects, sent: Sent, source: str | None = None, file: str = ""
+) -> None:
+    """Send lines of a file of NDJSON, each a record as any source writes it, or all as one `source` does."""
+    documents = Documents(source, dates=rejects.unseen.orders.setdefault(file, DateOrder()))
     actions = []
     for line in lines:
         try:
             event = documents.read(line)
-            rejects.unseen.judge(event, name)
+            rejects.unseen.judge(event, file)
         except ValueError as error:
-            rejects.add(Reject(name, "", "not an event", str(error), line.decode("utf-8", "replace")))
+            rejects.add(Reject(file, "", "not an event", str(error), line.decode("utf-8", "replace")))
             continue
         actions.append(action_of(line, event))
     for some in _in_batches(actions):
@@ -126,13 +128,17 @@ def _account(
             rejects.add(Reject(action.index or "", "", told["type"], told["reason"], text))
 
 
-def follow(path: Path, stopped: Callable[[], bool], pause: float = 0.5) -> Iterator[list[bytes]]:
+def follow(
+    path: Path, stopped: Callable[[], bool], pause: float = 0.5, gone: Callable[[], None] = lambda: None
+) -> Iterator[list[bytes]]:
     """Yield the lines of a growing file as they are finished, from its beginning, also when it is replaced.
 
+    Each time that the file is found to be there no more, or not yet, `gone` is called.
     The file is held open, so that what is replaced is read to its end and its inode is not used again meanwhile.
     """
     file: BinaryIO | None = None
     rest = b""
+    there = True
     try:
         while not stopped():
             data = file.read(_AT_ONCE) if file else b""
@@ -142,6 +148,9 @@ def follow(path: Path, stopped: Callable[[], bool], pause: float = 0.5) -> Itera
                 if whole:
                     yield whole
                 continue
+            there, was_there = path.exists(), there
+            if was_there and not there:
+                gone()
             if _has_moved(path, file):
                 if file is not None:
                     file.close()

@@ -13,6 +13,7 @@ import tomlkit
 from pydantic import ValidationError
 
 from tocsin.errors import Place, RuleError
+from tocsin.faults import field_of, told
 from tocsin.rules.model import Rule
 from tocsin.text_encoding import as_utf8, decode_text
 
@@ -33,7 +34,7 @@ def read_toml(text: str, file: str = "") -> Rule:
     if not isinstance(body, dict):
         raise RuleError("no rule in this file", hint="a rule is a table named [rule]", file=file)
     extra = {"metadata": document.get("metadata", {}), "transform": document.get("transform", {})}
-    return read_rule({**body, **extra}, file)
+    return read_rule({**body, **extra}, file, text=text)
 
 
 def read_ndjson(data: bytes, file: str = "") -> Iterator[Rule | RuleError]:
@@ -71,9 +72,12 @@ def _documents(data: bytes) -> Iterator[tuple[str, Any]]:
             yield f"line {number}", error
 
 
-def read_rule(document: Mapping[str, Any], file: str = "", where: str = "", *, strict: bool = False) -> Rule:
+def read_rule(
+    document: Mapping[str, Any], file: str = "", where: str = "", *, strict: bool = False, text: str = ""
+) -> Rule:
     """Read a rule from its document, as Kibana writes it. Raises RuleError, which names the fields at fault.
 
+    `text` is the TOML that the document was read from, in which the place of a fault is shown.
     A `strict` reader takes no text for a number, as Kibana takes none.
     """
     try:
@@ -81,13 +85,25 @@ def read_rule(document: Mapping[str, Any], file: str = "", where: str = "", *, s
             return Rule.model_validate_json(orjson.dumps({**document, "file": file}), strict=True)
         return Rule.model_validate({**document, "file": file})
     except ValidationError as error:
-        faults = [f"`{'.'.join(map(str, e['loc']))}` {_lower(e['msg'])}" for e in error.errors()]
+        faults = [f"`{field_of(fault)}` {told(fault)}" for fault in error.errors()]
         more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
-        raise RuleError(f"{where}not a valid rule: {'; '.join(faults[:3])}{more}", file=file) from None
+        message = f"{where}not a valid rule: {'; '.join(faults[:3])}{more}"
+        outermost = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else ""
+        raise RuleError(message, place=_line_of(text, outermost), text=text, file=file) from None
 
 
-def _lower(message: str) -> str:
-    return message[:1].lower() + message[1:]
+def _line_of(text: str, name: str) -> Place | None:
+    """Return where a field of a rule stands in TOML, None where it is not written."""
+    aliased = "from" if name == "from_" else name
+    found = (
+        re.search(rf"^[ \t]*(?:\[+rule\.)?(\"?{re.escape(aliased)}\"?)\s*[=\]]", text, re.MULTILINE)
+        if aliased
+        else None
+    )
+    if found is None:
+        return None
+    line, begin = text.count("\n", 0, found.start(1)) + 1, text.rfind("\n", 0, found.start(1)) + 1
+    return Place(line, found.start(1) - begin + 1, found.end(1) - begin + 1)
 
 
 def write_toml(rule: Rule) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
 
-from tocsin.detection.schedule import read_schedule
+from tocsin.detection.schedule import Schedule, Window, read_schedule, span
 from tocsin.errors import RuleError
 from tocsin.rules.files import read_rule
 from tocsin.rules.model import Rule
@@ -21,6 +21,7 @@ from tocsin.watch import ledger
 from tocsin.watch.execution import Executor, needed_from
 from tocsin.watch.ledger import Done, Last
 from tocsin.watch.memory import Memory
+from tocsin.watch.outside import outside
 from tocsin.watch.past import read_past
 from tocsin.watch.raised import Previewed
 from tocsin.watch.rule import WatchedRule, watched
@@ -30,7 +31,7 @@ from tocsin.watch.volume import Volume
 _AT_ONCE = 12  # ticks whose events are read together
 _A_TURN = 1.0  # seconds that runs take of a turn of the watch
 MOST_TICKS = 100_000
-_PREVIEW = "preview"
+_PREVIEW, _MANUAL = "preview", "manual"
 
 
 @dataclass
@@ -46,6 +47,7 @@ class Result:
     alerts: list[str] = field(default_factory=list)
     failure: str | None = None
     gaps_filled: int = 0
+    outside: dict[str, Any] | None = None  # events that its windows do not hold, as `outside.Outside` has them
 
     def add(self, done: Done) -> None:
         """Count what came of a tick."""
@@ -158,6 +160,8 @@ class AskedRuns:
             if ticks and not result.failure:
                 with self.records.transaction() as session:
                     result.gaps_filled = ledger.fill_gaps(session, rule.uuid, ticks[0], ticks[-1], run.asked_by)
+            if run.kind == _MANUAL and not result.failure:
+                result.outside = asdict(outside(self.store, rule, _span_of(rule, ticks), min(run.end, mark), mark))
         except RuleError as error:
             result.failure = error.message
         with self.records.transaction() as session:
@@ -166,10 +170,24 @@ class AskedRuns:
                 kept.done, kept.result = datetime.now(UTC), result.document()
 
 
+def _span_of(rule: WatchedRule, ticks: Sequence[int]) -> Window:
+    """Return what the windows of some ticks hold, from the first to the last."""
+    return Window(rule.schedule.window(ticks[0]).start, rule.schedule.window(ticks[-1]).end)
+
+
 def ticks_of(rule: WatchedRule, start: int, end: int, now: int) -> list[int]:
     """Return the ticks behind a moment up to another; without one, the other moment itself. Raises RuleError."""
     end = min(end, now)
-    interval = rule.schedule.interval
-    if (end - start) // interval > MOST_TICKS:
-        raise RuleError(f"the span holds more than {MOST_TICKS:,} windows", hint="ask for a shorter one")
+    refuse_too_many(rule.schedule, start, end)
     return list(rule.schedule.ticks(start - 1, end)) or [end]
+
+
+def refuse_too_many(schedule: Schedule, start: int, end: int) -> None:
+    """Raise RuleError for a span that holds more windows than one run may have."""
+    windows = (end - start) // schedule.interval
+    if windows > MOST_TICKS:
+        longest = span(MOST_TICKS * schedule.interval)
+        raise RuleError(
+            f"the span holds {windows:,} windows of the rule; a run has at most {MOST_TICKS:,}",
+            hint=f"ask for at most {longest} at a time",
+        )

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.store.clock import ArrivalClock
@@ -35,6 +35,7 @@ from tocsin.store.lake.clean_stop import CleanStop, Loss, losses_since, read_sto
 from tocsin.store.lake.committer import Committer, Request
 from tocsin.store.lake.contents import Contents, IndexSnapshot, LakeSettings
 from tocsin.store.lake.fields import IndexFields
+from tocsin.store.lake.guard import guard_of
 from tocsin.store.lake.ids import ChosenIds, Key, Maker, content_of, key_of
 from tocsin.store.lake.index_mappings import IndexMappings
 from tocsin.store.lake.journal import Entry
@@ -51,6 +52,7 @@ from tocsin.store.schemas import common_schema, fields_by_type
 __all__ = ["LakeSettings", "LakeStore"]
 _Value = TypeVar("_Value")
 _SCHEMAS = 64  # of patterns, that are kept
+_A_LOOK = 0.5  # seconds; a command that looks whether the folder is in use has its lock for a moment
 _READERS = 3  # files of a scan that are read ahead
 
 
@@ -74,9 +76,9 @@ class LakeStore:
         for made in (folder, events, journal):
             made.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
-        self._guard = FileLock(folder / "lock")
+        self._guard = guard_of(folder)
         try:
-            self._guard.acquire(timeout=0)
+            self._guard.acquire(timeout=_A_LOOK)
         except Timeout:
             raise StoreError(
                 f"{folder} is in use by another tocsin", hint="stop that one, or give this one its own --data"

@@ -1,0 +1,241 @@
+"""`tocsin rules run`, `backfill` and `executions`: what the service has run, and what it is asked to run."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tocsin.cli.reading import Wide
+from tocsin.cli.records import in_records, open_records
+from tocsin.cli.saved_rules import EveryRule, RuleName, saved
+from tocsin.cli.serve import ConfigFile, Data
+from tocsin.cli.shown import shown_time
+from tocsin.counted import counted
+from tocsin.errors import RuleError
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from tocsin.store.records.database import Records
+    from tocsin.store.records.models import Run, StoredRule
+
+_From = Annotated[str | None, typer.Option("--from", help="Where the span begins: a date, or as in now-6h.")]
+_To = Annotated[str, typer.Option("--to", help="Where it ends.")]
+_SILENT = 2.0  # seconds until it is said that the service is waited for
+_PATIENCE = 60.0  # seconds without news until a run is left to the service
+_TOLD = 5  # rules whose missed events are told
+
+
+def run(
+    rule: RuleName = None,
+    start: _From = None,
+    end: _To = "now",
+    all_: EveryRule = False,
+    config: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Have the service run a rule now: the window that ends now, or every window of a span of the past.
+
+    Exits with 1 when a run failed, or waits for a service that does not run.
+    """
+    with open_records(config, data) as records:
+        with records.transaction() as session:
+            rules = saved(session, rule, all_)
+            asked = {_ask(session, one, start, end, "manual").id: one.name for one in rules}
+        _wait(records, asked, config, data)
+
+
+def backfill(
+    rule: RuleName = None,
+    start: _From = None,
+    end: _To = "now",
+    all_: EveryRule = False,
+    config: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Fill gaps: run the windows that were missed, of a span of the past, or of every gap that is not filled.
+
+    Exits with 1 when a run failed, or waits for a service that does not run.
+    """
+    from sqlalchemy import select
+
+    from tocsin.store.records.models import Gap
+    from tocsin.store.records.rules import ask_run
+
+    with open_records(config, data) as records:
+        asked: dict[int, str] = {}
+        with records.transaction() as session:
+            for one in saved(session, rule, all_):
+                if start is not None:
+                    asked[_ask(session, one, start, end, "backfill").id] = one.name
+                    continue
+                gaps = select(Gap).where(Gap.rule_uuid == one.id, Gap.filled.is_(None)).order_by(Gap.first_tick)
+                for gap in session.scalars(gaps):
+                    span = gap.first_tick, gap.last_tick
+                    asked[ask_run(session, one, "backfill", span, getpass.getuser()).id] = one.name
+        if not asked:
+            print("no gaps")
+            return
+        _wait(records, asked, config, data)
+
+
+def _ask(session: Session, rule: StoredRule, start: str | None, end: str, kind: str) -> Run:
+    from tocsin.date_math import parse_date_math
+    from tocsin.detection.schedule import read_schedule
+    from tocsin.moments import to_nanoseconds
+    from tocsin.rules.files import read_rule
+    from tocsin.store.records.rules import ask_run
+    from tocsin.watch.backfill import refuse_too_many
+
+    now = datetime.now(UTC)
+    moments = []
+    for option, text in (("--to", end), ("--from", start)):
+        try:
+            moments.append(to_nanoseconds(parse_date_math(end if text is None else text, now)))
+        except (ValueError, OverflowError) as error:
+            raise RuleError(
+                f"{option}: {error}", hint="as in 2026-11-24, 2026-11-24T13:00:00Z or now-6h"
+            ) from None
+    last, first = moments
+    if first > last:
+        raise RuleError("--from lies behind --to", hint="swap them")
+    refuse_too_many(read_schedule(read_rule(rule.document)), first, min(last, to_nanoseconds(now)))
+    return ask_run(session, rule, kind, (first, last), getpass.getuser())
+
+
+def _wait(records: Records, asked: Mapping[int, str], config: Any, data: Any) -> None:
+    """Print what comes of runs, as the service gets to them. `asked` are their ids, and the names of the rules."""
+    from tocsin.store.records.models import Run
+
+    waiting = list(asked)
+    results: list[tuple[str, Mapping[str, Any]]] = []
+    absent = _no_service(config, data)
+    news = time.monotonic()
+    said = False
+    while waiting and not absent and time.monotonic() - news < _PATIENCE:
+        with records.transaction() as session:
+            done = [run for id_ in waiting if (run := session.get(Run, id_)) is not None and run.done is not None]
+        for run in done:
+            result = run.result or {}
+            results.append((asked[run.id], result))
+            waiting.remove(run.id)
+            news = time.monotonic()
+            if result.get("failure"):
+                print(f"failed: {asked[run.id]}: {result['failure']}")
+            for id_ in result.get("alerts", [])[:20]:
+                print(f"alert {id_}")
+        if not done:
+            if not said and time.monotonic() - news > _SILENT:
+                print("waiting for the service to run it …", file=sys.stderr)
+                said = True
+                absent = _no_service(config, data)
+            time.sleep(0.2)
+    if results:
+        _sum_up(results, data)
+    if waiting:
+        wait = "1 run waits" if len(waiting) == 1 else f"{len(waiting):,} runs wait"
+        print(f"{wait}: {absent or 'the service has not come to it yet'}", file=sys.stderr)
+        print("`tocsin rules executions` shows what came of it", file=sys.stderr)
+    if waiting or any(result.get("failure") for _, result in results):
+        raise typer.Exit(1)
+
+
+def _no_service(config: Any, data: Any) -> str:
+    """Return that no service runs, and how to start one; nothing where one runs, or may run elsewhere."""
+    from tocsin.config import load_config
+    from tocsin.store.lake.guard import in_use
+
+    loaded = load_config(config, {"data": data})
+    if loaded.database_url is not None or in_use(loaded.data):
+        return ""
+    return f"no service runs on {loaded.data}; start one with `tocsin serve{_folder(data)}`"
+
+
+def _folder(data: Any) -> str:
+    from shlex import quote
+
+    return f" --data {quote(str(data))}" if data else ""
+
+
+def _sum_up(results: Sequence[tuple[str, Mapping[str, Any]]], data: Any) -> None:
+    """Print the figures of runs, then which events they did not see, and how to have them seen."""
+    ticks, matches, written = (
+        sum(result.get(name, 0) for _, result in results) for name in ("ticks", "matches", "written")
+    )
+    print(
+        f"{counted(ticks, 'window')} run, {counted(matches, 'match', 'matches')}, {counted(written, 'new alert')}"
+    )
+    if ticks and not any(result.get("events") for _, result in results):
+        print("no event lies in the windows, in the indices that the rule names")
+    missed = [(name, seen) for name, result in results if (seen := result.get("outside"))]
+    told = [line for name, seen in missed for line in _missed(name, seen, data)]
+    for line in told[:_TOLD]:
+        print(line)
+    if len(told) > _TOLD:
+        print(f"… and {counted(len(told) - _TOLD, 'line')} like these, about other rules")
+
+
+def _missed(name: str, seen: Mapping[str, Any], data: Any) -> list[str]:
+    """Say which events of a span a rule's windows did not hold, and what to do."""
+    from shlex import quote
+
+    lines = []
+    if seen["events"]:
+        first, last = shown_time(seen["first"]), shown_time(seen["last"])
+        events = counted(seen["events"], "event")
+        what = (
+            f"{events} of that span arrived outside it ({first} to {last}), and the rule's windows go by arrival "
+            "(`timestamp_override: event.ingested`)"
+            if seen["by_arrival"]
+            else f"{events} that arrived in that span happened outside it ({first} to {last})"
+        )
+        start = first.partition(".")[0].replace(" ", "T") + "Z"
+        lines.append(
+            f"{name}: {what}; run it over them: tocsin rules run {quote(name)} --from {start}{_folder(data)}"
+        )
+    if seen["behind"]:
+        verb = "lies" if seen["behind"] == 1 else "lie"
+        end = shown_time(seen["end"])
+        lines.append(
+            f"{name}: {counted(seen['behind'], 'event')} {verb} behind the last window of the span, which ended at"
+            f" {end}; the next one holds them"
+        )
+    return lines
+
+
+def executions(
+    rule: RuleName = None,
+    size: Annotated[int, typer.Option(min=1, help="How many at most.")] = 30,
+    wide: Wide = False,
+    config: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Show the last executions of a rule, or of all, and the gaps."""
+    from sqlalchemy import select
+
+    from tocsin.cli.executions_page import print_executions, print_gaps
+    from tocsin.store.records.models import Execution, Gap, StoredRule
+
+    with in_records(config, data) as (session, _):
+        runs, missed = select(Execution), select(Gap)
+        if rule is not None:
+            [one] = saved(session, rule, every=False)
+            runs, missed = runs.where(Execution.rule_uuid == one.id), missed.where(Gap.rule_uuid == one.id)
+        names = {row.id: row.name for row in session.scalars(select(StoredRule))}
+        print_executions(
+            list(session.scalars(runs.order_by(Execution.id.desc()).limit(size)))[::-1], names, wide=wide
+        )
+        print_gaps(list(session.scalars(missed.order_by(Gap.id.desc()).limit(size)))[::-1], names, wide=wide)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to those on rules."""
+    app.command("run")(run)
+    app.command("backfill")(backfill)
+    app.command("executions")(executions)

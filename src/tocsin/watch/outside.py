@@ -1,0 +1,113 @@
+"""Events that belong to a span of time by one clock and not by the other: why a run over it finds nothing.
+
+The windows of a rule by arrival hold what came in within them, whenever it happened; those of other rules what
+happened within them, whenever it came in (docs/decisions/018-what-a-late-run-sees.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.detection.schedule import Window
+from tocsin.ecs import TIMESTAMP
+from tocsin.store.events import ARRIVED, EventStore, Scan, StoredBatch
+from tocsin.watch.rule import WatchedRule
+
+Times = npt.NDArray[np.int64]
+_MOMENT = pa.timestamp("us", "UTC")
+_MOST = (1 << 63) // 1000 - 1  # microseconds that can be told in nanoseconds
+
+
+@dataclass
+class Outside:
+    """How many events a run misses. `first` and `last` are the moments, in nanoseconds, that a window would hold.
+
+    `by_arrival` says that these are arrivals, of events that happened within the span; otherwise they are times of
+    events that arrived within it. `behind` events lie within it, and behind the last window, which ends at `end`.
+    """
+
+    by_arrival: bool
+    end: int
+    events: int = 0
+    first: int = 0
+    last: int = 0
+    behind: int = 0
+
+    def add(self, moments: Times) -> None:
+        """Count events by their moments."""
+        if len(moments):
+            low, high = int(moments.min()), int(moments.max())
+            self.first = min(self.first, low) if self.events else low
+            self.last = max(self.last, high)
+            self.events += len(moments)
+
+
+def outside(store: EventStore, rule: WatchedRule, windows: Window, upto: int, before: int) -> Outside:
+    """Count the events, arrived before a moment, that a run up to another does not see.
+
+    They lie in indices of the rule. `windows` is the span that its windows hold together, both ends known.
+    """
+    assert windows.end is not None
+    found = Outside(rule.by_arrival, windows.end)
+    asked = Window(windows.start, max(windows.end, upto))
+    for held, other in _clocks(store, rule, asked, by_arrival=not rule.by_arrival, before=before):
+        found.add(held[_within(other, asked) & ~_within(held, asked) & (held != 0)])
+    rest = Window(windows.end, upto)
+    if windows.end < upto:
+        for held, _ in _clocks(store, rule, rest, by_arrival=rule.by_arrival, before=before):
+            found.behind += int(_within(held, rest).sum())
+    return found
+
+
+def _clocks(
+    store: EventStore, rule: WatchedRule, span: Window, *, by_arrival: bool, before: int
+) -> Iterator[tuple[Times, Times]]:
+    """Yield for events that may lie in a span the moments by which windows hold them, and the other clock's.
+
+    0 stands for no moment.
+    """
+    patterns, fields = rule.ready.index or ("*",), frozenset((TIMESTAMP, ARRIVED, rule.time_field))
+    bounds = (
+        Scan(patterns, fields, arrived_from=span.start, arrived_to=min(before, span.end or before))
+        if by_arrival
+        else Scan(patterns, fields, span.start, span.end, arrived_to=before)
+        if rule.time_field == TIMESTAMP or rule.by_arrival
+        else Scan(patterns, fields, arrived_to=before)
+    )
+    for batch in store.scan(bounds):
+        arrived, happened = _moments(batch, ARRIVED), _moments(batch, TIMESTAMP)
+        if not rule.by_arrival and rule.time_field != TIMESTAMP:
+            own = _moments(batch, rule.time_field)
+            happened = np.where(own == 0, happened, own) if rule.falls_back else own
+        there = arrived < before
+        held, other = (arrived, happened) if rule.by_arrival else (happened, arrived)
+        yield held[there], other[there]
+
+
+def _moments(batch: StoredBatch, name: str) -> Times:
+    """Return a column of moments as nanoseconds since 1970, 0 where there is none."""
+    column = batch.columns.get(name)
+    if column is None or not pa.types.is_timestamp(_plain(column.type)):
+        return np.zeros(batch.rows, np.int64)
+    numbers = pc.fill_null(column.cast(_MOMENT, safe=False).cast(pa.int64()), 0)
+    microseconds: Times = np.clip(np.asarray(numbers, np.int64), -_MOST, _MOST)
+    return microseconds * 1000
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _within(moments: Times, span: Window) -> npt.NDArray[np.bool_]:
+    inside = np.ones(len(moments), np.bool_)
+    if span.start is not None:
+        inside &= moments >= span.start
+    if span.end is not None:
+        inside &= moments < span.end
+    return inside
