@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import orjson
@@ -15,7 +16,8 @@ from tocsin.moments import is_doubtful, read_moment
 from tocsin.sources.batch import unflatten
 from tocsin.sources.document import Documents
 from tocsin.sources.markers import package_of_index
-from tocsin.sources.unseen import Reason, Unseen, known_objects
+from tocsin.sources.products.product import dig
+from tocsin.sources.unseen import Reason, Unseen, known_objects, lacks_values
 from tocsin.sources.windows.forms.shipped import is_shipped
 from tocsin.sources.windows.recognise import PACKAGES, form_of
 from tocsin.sources.wrappers import body_of, unwrapped
@@ -84,6 +86,8 @@ class Intake:
         found = _document(index, id_, record.get(TIMESTAMP), source, mapping.formatted.get(TIMESTAMP))
         if isinstance(found, Document) and known_objects().isdisjoint(name.partition(".")[0] for name in record):
             self.unseen.add(Reason.UNKNOWN, index)
+        elif isinstance(found, Document) and lacks_values(partial(_field, record)):
+            self.unseen.add(Reason.NO_VALUES, index)
         return found
 
     def _packages_of(self, record: Mapping[str, Any]) -> Collection[str]:
@@ -105,7 +109,15 @@ class Intake:
             event.setdefault("event.original", original.decode())
         text = orjson.dumps(unflatten(event), default=str)
         self._mapping_of(index)  # it begins with what templates say, as any other
-        return _document(index, id_, event.get(TIMESTAMP), text)
+        found = _document(index, id_, event.get(TIMESTAMP), text)
+        if isinstance(found, Document) and lacks_values(event.get):
+            self.unseen.add(Reason.NO_VALUES, index)
+        return found
+
+
+def _field(record: Mapping[str, Any], name: str) -> Any:
+    """Return a field of a document, nested or with dots."""
+    return record[name] if name in record else dig(record, tuple(name.split(".")))
 
 
 def index_of(event: Mapping[str, Any]) -> str:

@@ -20,13 +20,15 @@ _OF_PYTHON = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.b
 class Columns(NamedTuple):
     """The columns of a block by field, how many rows they have, and the rows by dataset.
 
-    `left` numbers the lines that are not among the rows: they are to be read one by one.
+    `left` numbers the lines that are not among the rows: they are to be read one by one. `without_values` counts
+    rows that lack what every event of their kind has.
     """
 
     fields: Mapping[str, pa.Array | pa.ChunkedArray]
     rows: int
     counts: Counter[str]
     left: tuple[int, ...] = ()
+    without_values: int = 0
 
 
 Tree = dict[str, Any]  # members by name: an Arrow type, or the members below

@@ -21,7 +21,8 @@ Key = int | str
 class Kind:
     """What a kind of event means: ECS categorisation, action and outcome.
 
-    `source` says what this follows, where that is not what the whole dataset follows.
+    `always` is a field that every event of the kind has: one without it came without its values. `source` says
+    what this follows, where that is not what the whole dataset follows.
     """
 
     category: tuple[str, ...]
@@ -29,6 +30,7 @@ class Kind:
     action: str | None = None
     outcome: str | None = None
     source: str = ""
+    always: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Dataset:
     """The mapping of one channel, provider or product, and where its events land.
 
     Values of a record that are kept under their own names lie below `kept`; `source` says what the tables follow.
+    `provider` is the one whose events these are, where there is one.
     """
 
     name: str
@@ -75,6 +78,7 @@ class Dataset:
     derived: Sequence[Derived] = ()
     kept: str = "winlog.event_data"
     source: str = ""
+    provider: str = ""
 
     @property
     def sources(self) -> frozenset[str]:
@@ -96,15 +100,21 @@ class Dataset:
 
 
 DATASETS: dict[str, Dataset] = {}
+# The field that every event of a kind has, by the dataset's name or its provider, and the event's code.
+ALWAYS: dict[tuple[str, str], str] = {}
 
 
 def register(dataset: Dataset) -> Dataset:
     """Make a dataset known by its name. Raises ValueError for a row whose target no schema knows."""
+    always = {str(key): kind.always for key, kind in dataset.kinds.items() if kind.always}
     targets = [*(row.target for row in dataset.rows), *(derived.target for derived in dataset.derived)]
+    targets += always.values()
     unknown = [target for target in targets if default_schema().find(target) is None]
     if unknown:
         raise ValueError(f"{dataset.name} maps to unknown fields: {', '.join(unknown)}")
     DATASETS[dataset.name] = dataset
+    for name in filter(None, (dataset.name, dataset.provider)):
+        ALWAYS.update({(name, code): field for code, field in always.items()})
     return dataset
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, default_schema
 from tocsin.moments import read_moment
 from tocsin.sources.date_order import DateOrder
+from tocsin.sources.mapping import ALWAYS
 
 
 class Reason(StrEnum):
@@ -162,6 +165,70 @@ class Judge:
             yield Reason.NO_FIELD
         elif not self.reads_index(event.get(INDEX)):
             yield Reason.NO_INDEX
+        if lacks_values(event.get):
+            yield Reason.NO_VALUES
+
+
+def lacks_values(get: Callable[[str], Any]) -> bool:
+    """Tell whether an event has not the field that every event of its kind has; `get` gives a field's value."""
+    code = get(_CODE)
+    if code is None:
+        return False
+    for name in _TOLD_BY:
+        field = ALWAYS.get((str(get(name)), str(code)))
+        if field is not None:
+            return get(field) is None
+    return False
+
+
+def fields_of_kinds(documents: Iterable[Mapping[str, Any]]) -> frozenset[str]:
+    """Return the fields that tell which documents like these, flat, lack their values; none for other kinds."""
+    for event in documents:
+        if any((str(event.get(name)), str(event.get(_CODE))) in ALWAYS for name in _TOLD_BY):
+            return of_kinds()
+    return frozenset()
+
+
+def of_kinds() -> frozenset[str]:
+    """Return the fields that tell which events lack the values of their kind."""
+    return frozenset((_CODE, *_TOLD_BY, *ALWAYS.values()))
+
+
+def rows_without_values(columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: int) -> int:
+    """Count the events in columns that lack the field that every event of their kind has."""
+    code = _encoded(columns.get(_CODE))
+    judged = np.zeros(rows, bool)
+    count = 0
+    for name in _TOLD_BY:
+        told = _encoded(columns.get(name))
+        if code is None or told is None:
+            continue
+        for which, value in enumerate(told[1]):
+            for number, key in enumerate(code[1]):
+                field = ALWAYS.get((str(value), str(key)))
+                if field is None:
+                    continue
+                here = (told[0] == which) & (code[0] == number) & ~judged
+                judged |= here
+                found = columns.get(field)
+                count += int(
+                    (here if found is None else here & found.is_null().to_numpy(zero_copy_only=False)).sum()
+                )
+    return count
+
+
+def _encoded(column: pa.Array | pa.ChunkedArray | None) -> tuple[npt.NDArray[np.int64], list[Any]] | None:
+    """Return the codes of a column's values, -1 for null, and the values."""
+    if column is None or pa.types.is_list(column.type):
+        return None
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    encoded = array if isinstance(array, pa.DictionaryArray) else array.dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, encoded.dictionary.to_pylist()
+
+
+# What tells the kind of a Windows event.
+_CODE, _TOLD_BY = "event.code", ("event.dataset", "event.provider")
 
 
 def of_whole_event(event: Mapping[str, Any]) -> Iterator[Reason]:
@@ -170,6 +237,8 @@ def of_whole_event(event: Mapping[str, Any]) -> Iterator[Reason]:
         yield Reason.NO_TIME
     if not any(tells(name) and default_schema().find(name) is not None for name in event):
         yield Reason.UNKNOWN
+    elif lacks_values(event.get):
+        yield Reason.NO_VALUES
 
 
 # What most times look like: on a day that every month has, so that nothing more needs to be looked at.

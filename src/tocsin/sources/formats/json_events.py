@@ -21,7 +21,7 @@ from tocsin.sources.inputs import DAMAGE
 from tocsin.sources.json_columns import Columns, sample_of
 from tocsin.sources.products.columns import ProductLayout, product_layout
 from tocsin.sources.products.product import completed
-from tocsin.sources.unseen import of_columns
+from tocsin.sources.unseen import Reason, of_columns
 from tocsin.sources.wrappers import records_of
 
 # Bytes of NDJSON a batch. Many rules cost the same over a small batch as over a large one, so they get large ones.
@@ -171,6 +171,7 @@ class _Blocks:
             in_ecs = isinstance(self.layout, DocumentLayout)
             for reason, count in of_columns(self.wanted.judge, found.fields, found.rows, in_ecs=in_ecs).items():
                 self.rejects.unseen.add(reason, self.name, count)
+            self.rejects.unseen.add(Reason.NO_VALUES, self.name, found.without_values)
         lines: list[bytes] = []
 
         def raw(row: int) -> RawEvent:

@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, FieldType, default_schema
+from tocsin.sources.batch import flatten
 from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts, moments
 from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
 from tocsin.sources.products.product import dig, telltales
-from tocsin.sources.unseen import tells
+from tocsin.sources.unseen import fields_of_kinds, rows_without_values, tells
 from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
 from tocsin.sources.windows.recognise import MARKS
 from tocsin.sources.wrappers import may_hold_record
@@ -66,7 +67,8 @@ class DocumentLayout:
         wanted = {name: column for name, column in columns.items() if name in self.wanted}
         if TIMESTAMP in wanted:
             wanted[TIMESTAMP] = moments(wanted[TIMESTAMP], self.documents)
-        return Columns(wanted, table.num_rows, counts, tuple(np.flatnonzero(left).tolist()))
+        lacking = rows_without_values(columns, table.num_rows)
+        return Columns(wanted, table.num_rows, counts, tuple(np.flatnonzero(left).tolist()), lacking)
 
     def _unfinished(self, table: pa.Table) -> npt.NDArray[np.bool_]:
         """Tell which documents of Windows' logs no pipeline has made ECS of."""
@@ -107,9 +109,10 @@ def document_layout(
     sample: Sequence[dict[str, Any]], wanted: frozenset[str], documents: Documents
 ) -> DocumentLayout | None:
     """Return the layout of ECS documents like these; None when Arrow cannot read them."""
-    fields = sorted({*wanted, *DATASET_FIELDS, CATEGORY} - {INDEX})
     root: tuple[str, ...] = ("_source",) if all(isinstance(r.get("_source"), dict) for r in sample) else ()
     bodies = [r["_source"] if root else r for r in sample]
+    of_kinds = fields_of_kinds(flatten(body) for body in bodies if not body.keys().isdisjoint(_OF_A_LOG))
+    fields = sorted({*wanted, *DATASET_FIELDS, CATEGORY, *of_kinds} - {INDEX})
     tree: Tree = {}
     paths: dict[str, tuple[str, ...]] = {}
     for field in fields:

@@ -25,7 +25,7 @@ from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, i
 from tocsin.sources.formats.rows import Rows
 from tocsin.sources.json_columns import at
 from tocsin.sources.products.product import telltales
-from tocsin.sources.unseen import of_columns
+from tocsin.sources.unseen import Reason, of_columns, of_kinds, rows_without_values
 from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
 from tocsin.sources.windows.recognise import MARKS
 
@@ -42,6 +42,8 @@ def read_parquet(
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"{name} is not readable as Parquet: {str(error).splitlines()[0]}") from None
     fields = {*wanted.fields, *DATASET_FIELDS, INDEX, CATEGORY}
+    if wanted.judge is not None:
+        fields |= of_kinds()
     paths = {field: path for field in fields if (path := _find(arrow_schema, field)) is not None}
     telling = _Telling.of(arrow_schema)
     columns = sorted({".".join(path) for path in (*paths.values(), *telling.strange, *telling.logged)})
@@ -68,10 +70,11 @@ def read_parquet(
                 part = part.filter(pa.array(~others))
             place = np.flatnonzero(~others) + start
             length = len(place)
-            kept, counts = _columns(part, length, paths, wanted.fields, documents)
+            kept, counts, lacking = _columns(part, length, paths, wanted.fields, documents)
             if wanted.judge is not None:
                 for reason, count in of_columns(wanted.judge, kept, length, in_ecs=True).items():
                     rejects.unseen.add(reason, name, count)
+                rejects.unseen.add(Reason.NO_VALUES, name, lacking)
             raw = _raw(whole, group, place, name, documents)
             yield EventBatch(EventTable(kept, length, events=whole_events(raw)), raw, counts, borrowed=True)
 
@@ -149,8 +152,8 @@ def _columns(
     paths: dict[str, tuple[str, ...]],
     wanted: Iterable[str],
     documents: Documents,
-) -> tuple[dict[str, pa.ChunkedArray], Counter[str]]:
-    """Return the wanted fields of some rows, and the rows by dataset."""
+) -> tuple[dict[str, pa.ChunkedArray], Counter[str], int]:
+    """Return the wanted fields of some rows, the rows by dataset, and how many lack the values of their kind."""
     columns: dict[str, pa.ChunkedArray] = {}
     for field, path in paths.items():
         column = at(part, path)
@@ -165,7 +168,7 @@ def _columns(
     kept = {field: column for field, column in columns.items() if field in wanted}
     if TIMESTAMP in kept:
         kept[TIMESTAMP] = moments(kept[TIMESTAMP], documents)
-    return kept, counts
+    return kept, counts, rows_without_values(columns, rows)
 
 
 def _leaf(schema: pa.Schema, path: tuple[str, ...]) -> tuple[str, ...] | None:

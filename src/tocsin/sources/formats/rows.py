@@ -14,20 +14,12 @@ from tocsin.sources.batch import RawEvent, Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents, dataset_name
 from tocsin.sources.inputs import DAMAGE
 from tocsin.sources.products.record import ProductRecord
-from tocsin.sources.unseen import Judge, Reason, is_timed
+from tocsin.sources.unseen import Judge, Reason, is_timed, lacks_values
 from tocsin.sources.windows.forms.errors import CutOffError
-from tocsin.sources.windows.record import MalformedRecord, WindowsRecord
+from tocsin.sources.windows.record import MalformedRecord
 from tocsin.sources.wrappers import UnwrappedEvent
 
 _BATCH = 4096  # records
-
-
-# A field that every event of a kind has, by the kind's event code: without it the values came without their names.
-_HAVE_ALWAYS = {
-    1: "process.executable", 3: "destination.ip", 7: "file.path", 11: "file.path", 12: "registry.path",
-    13: "registry.path", 22: "dns.question.name", 4624: "user.name", 4688: "process.executable",
-}  # fmt: skip
-_OF_WINDOWS = frozenset(("windows.sysmon_operational", "system.security"))
 
 
 class Rows:
@@ -68,13 +60,10 @@ class Rows:
             reasons = list(judge.of_document(row))
         else:
             reasons = [] if is_timed(row.get(TIMESTAMP)) else [Reason.NO_TIME]
-            core = row.core if isinstance(row, UnwrappedEvent) else row
-            if isinstance(core, WindowsRecord) and core.dataset.name in _OF_WINDOWS:
-                telling = _HAVE_ALWAYS.get(core.event_id)
-                if telling is not None and row.get(telling) is None:
-                    reasons.append(Reason.NO_VALUES)
             if not judge.reads_index(row.get(INDEX)):
                 reasons.append(Reason.NO_INDEX)
+            if lacks_values(row.get):
+                reasons.append(Reason.NO_VALUES)
         for reason in reasons:
             self.rejects.unseen.add(reason, self.name)
 

@@ -16,10 +16,8 @@ from tocsin.sources.windows.tasks import AUDIT_FAILURE, AUDIT_SUCCESS, keyword_n
 _LEVELS = {0: "information", 1: "critical", 2: "error", 3: "warning", 4: "information", 5: "verbose"}
 # Providers that tell the dataset, whatever channel a record lies in.
 BY_PROVIDER: dict[str, Dataset] = {
-    "Microsoft-Windows-Sysmon": sysmon.SYSMON,
-    "Microsoft-Windows-Security-Auditing": security.SECURITY,
-    "Microsoft-Windows-PowerShell": powershell.OPERATIONAL,
-    "PowerShell": powershell.CLASSIC,
+    dataset.provider: dataset
+    for dataset in (sysmon.SYSMON, security.SECURITY, powershell.OPERATIONAL, powershell.CLASSIC)
 }
 _PROVIDER_OF = {dataset.name: provider for provider, dataset in BY_PROVIDER.items()}
 

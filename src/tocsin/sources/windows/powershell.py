@@ -11,16 +11,16 @@ from tocsin.sources.windows.script_text import figure
 _INFO = Kind(("process",), ("info",))
 
 KINDS = {
-    4103: _INFO,
-    4104: _INFO,
-    4105: Kind(("process",), ("start",)),
-    4106: Kind(("process",), ("end",)),
+    4103: Kind(("process",), ("info",), always="process.entity_id"),
+    4104: Kind(("process",), ("info",), always="powershell.file.script_block_id"),
+    4105: Kind(("process",), ("start",), always="powershell.file.script_block_id"),
+    4106: Kind(("process",), ("end",), always="powershell.file.script_block_id"),
 }
 CLASSIC_KINDS = {
-    400: Kind(("process",), ("start",)),
-    403: Kind(("process",), ("end",)),
-    600: _INFO,
-    800: _INFO,
+    400: Kind(("process",), ("start",), always="process.entity_id"),
+    403: Kind(("process",), ("end",), always="process.entity_id"),
+    600: Kind(("process",), ("info",), always="process.entity_id"),
+    800: Kind(("process",), ("info",), always="process.entity_id"),
 }
 
 _FILE = t.file_path()
@@ -108,6 +108,7 @@ OPERATIONAL = register(
         default=_INFO,
         derived=DERIVED,
         source="elastic/integrations, packages/windows, powershell_operational.yml (read November 2026)",
+        provider="Microsoft-Windows-PowerShell",
     )
 )
 CLASSIC = register(
@@ -119,5 +120,6 @@ CLASSIC = register(
         ROWS,
         default=_INFO,
         source="elastic/integrations, packages/windows, powershell.yml (read November 2026)",
+        provider="PowerShell",
     )
 )

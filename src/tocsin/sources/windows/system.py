@@ -4,7 +4,7 @@ from tocsin.sources.mapping import Dataset, Kind, register, rows
 
 KINDS = {
     104: Kind(("iam",), ("admin", "change"), "Log clear"),
-    7045: Kind(("iam", "configuration"), ("admin", "change"), "service-installed"),
+    7045: Kind(("iam", "configuration"), ("admin", "change"), "service-installed", always="service.name"),
 }
 
 _SUBJECT = (

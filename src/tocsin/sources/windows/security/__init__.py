@@ -13,5 +13,6 @@ SECURITY = register(
         ROWS,
         derived=DERIVED,
         source="elastic/integrations, packages/windows, security_standard.yml (read November 2026)",
+        provider="Microsoft-Windows-Security-Auditing",
     )
 )
