@@ -135,7 +135,7 @@ def test_what_no_rule_sees_is_counted_by_reason_and_file_in_every_format(
     }
     told = "\n".join(report.unseen_lines())
     for reason in expected:
-        assert f"{count:,} event{'s have' if count > 1 else ' has'} {reason} ({path} {count:,})" in told
+        assert f"{count:,} event{'s have' if count > 1 else ' has'} {reason} ({path} {count:,}" in told
 
 
 def test_events_in_a_mixed_file_are_judged_one_by_one(tmp_path: Path) -> None:

@@ -49,7 +49,6 @@ def test_a_time_that_can_be_read_is_read_and_the_text_stays(timestamp: Any) -> N
         ([], "is no date"),
         ({"at": 1}, "is no date"),
         (True, "is no date"),
-        (None, "is missing"),
     ],
 )
 def test_a_time_that_cannot_be_read_is_refused_with_the_reason(timestamp: Any, reason: str) -> None:
@@ -57,6 +56,33 @@ def test_a_time_that_cannot_be_read_is_refused_with_the_reason(timestamp: Any, r
     assert isinstance(found, Refused)
     assert found.kind == "document_parsing_exception"
     assert reason in found.reason
+
+
+ARRIVAL = "2026-11-27T09:00:00.000Z"
+# What a document without `@timestamp` has besides, the time that it gets, and whether that is of its arrival.
+UNSTAMPED: dict[str, tuple[dict[str, Any], str, bool]] = {
+    "nothing": ({}, ARRIVAL, True),
+    "null": ({"@timestamp": None}, ARRIVAL, True),
+    "a name in capitals": ({"TimeGenerated": "2026-11-20T10:00:00Z"}, "2026-11-20T10:00:00Z", False),
+    "seconds": ({"ts": 1795168800.25}, "2026-11-20T10:00:00.250Z", False),
+    "ECS' own": ({"event": {"created": "2026-11-20T10:00:00Z"}}, "2026-11-20T10:00:00Z", False),
+    "text that is no time": ({"timestamp": "yesterday"}, ARRIVAL, True),
+    "a duration": ({"time": 0.35}, ARRIVAL, True),
+    "a day that could be another": ({"date": "03/04/2026"}, ARRIVAL, True),
+}
+
+
+@pytest.mark.parametrize(("held", "time", "of_arrival"), UNSTAMPED.values(), ids=UNSTAMPED)
+def test_a_document_without_a_timestamp_is_never_refused_for_it(
+    held: dict[str, Any], time: str, of_arrival: bool
+) -> None:
+    """As Elastic's pipeline for logs, which sets the moment of arrival where there is no `@timestamp`."""
+    intake = Intake(now=lambda: to_nanoseconds(ARRIVAL))
+    found = intake.take("logs-test-default", None, orjson.dumps({"process": {"name": "x"}, **held}))
+    assert isinstance(found, Document)
+    assert found.time == to_nanoseconds(time)
+    assert orjson.loads(found.source) == {"process": {"name": "x"}, **held, "@timestamp": time}
+    assert intake.unseen.total(Reason.ARRIVED) == of_arrival
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def _actions(
         for row in range(batch.table.rows):
             raw = batch.raw(row)
             event = raw.event()
-            unseen.judge(event, raw.origin)
+            unseen.judge(event, raw.origin, stored=True)
             yield action_of(raw.content, event)
         if progress:
             progress(batch)
@@ -80,7 +80,7 @@ def send_lines(
     for line in lines:
         try:
             event = documents.read(line)
-            rejects.unseen.judge(event, file)
+            rejects.unseen.judge(event, file, stored=True)
         except ValueError as error:
             rejects.add(Reject(file, "", "not an event", str(error), line.decode("utf-8", "replace")))
             continue

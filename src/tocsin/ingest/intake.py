@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
+from time import time_ns
 from typing import Any
 
 import orjson
@@ -12,9 +13,10 @@ import orjson
 from tocsin.date_formats import DEFAULT, DEFAULT_NANOSECONDS, nanoseconds_of
 from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.ingest.conformity import misfit
-from tocsin.moments import is_doubtful, read_moment
-from tocsin.sources.batch import unflatten
+from tocsin.moments import is_doubtful, iso, read_moment
+from tocsin.sources.batch import Event, flatten, unflatten
 from tocsin.sources.document import Documents
+from tocsin.sources.event_time import other_time, readable
 from tocsin.sources.markers import package_of_index
 from tocsin.sources.products.product import dig
 from tocsin.sources.unseen import Reason, Unseen, known_objects, lacks_values
@@ -49,8 +51,9 @@ class Intake:
         self,
         documents: Documents | None = None,
         mapping_of: Callable[[str], IndexMapping] = lambda name: NO_MAPPING,
+        now: Callable[[], int] = time_ns,
     ) -> None:
-        self._documents, self._mapping_of = documents or Documents(), mapping_of
+        self._documents, self._mapping_of, self._now = documents or Documents(), mapping_of, now
         self.unseen = Unseen()  # documents that are stored and that no rule could see, by index
 
     def take(self, index: str, id_: str | None, source: bytes) -> Document | Refused:
@@ -83,12 +86,26 @@ class Intake:
         wrong = misfit(record, mapping)
         if wrong is not None:
             return Refused(*wrong)
-        found = _document(index, id_, record.get(TIMESTAMP), source, mapping.formatted.get(TIMESTAMP))
+        if record.get(TIMESTAMP) is None:
+            record[TIMESTAMP] = self._time_without_timestamp(flatten(record), index)
+            source = orjson.dumps(record)
+        found = _document(index, id_, record[TIMESTAMP], source, mapping.formatted.get(TIMESTAMP))
         if isinstance(found, Document) and known_objects().isdisjoint(name.partition(".")[0] for name in record):
             self.unseen.add(Reason.UNKNOWN, index)
         elif isinstance(found, Document) and lacks_values(partial(_field, record)):
             self.unseen.add(Reason.NO_VALUES, index)
         return found
+
+    def _time_without_timestamp(self, event: Event, index: str) -> str:
+        """Return when an event happened that has no `@timestamp`, or when it arrived.
+
+        Elastic's pipelines for logs set the latter: elastic/elasticsearch, `logs@default-pipeline.json`.
+        """
+        found = other_time(event, _clearly)
+        if found is not None:
+            return found
+        self.unseen.add(Reason.ARRIVED, index)
+        return iso(self._now())
 
     def _packages_of(self, record: Mapping[str, Any]) -> Collection[str]:
         """Return the packages whose raw record this is or holds, none for a document that stays as it is."""
@@ -107,6 +124,8 @@ class Intake:
         event.pop(INDEX, None)
         if original is not None:
             event.setdefault("event.original", original.decode())
+        if event.get(TIMESTAMP) is None:
+            event[TIMESTAMP] = self._time_without_timestamp(flatten(record), index)
         text = orjson.dumps(unflatten(event), default=str)
         self._mapping_of(index)  # it begins with what templates say, as any other
         found = _document(index, id_, event.get(TIMESTAMP), text)
@@ -135,8 +154,6 @@ def _document(
         return Refused("invalid_index_name_exception", f"Invalid index name [{index}], {wrong}")
     if id_ is not None and not 0 < len(id_.encode("utf-8", "replace")) <= 512:
         return Refused("illegal_argument_exception", "an _id has 1 to 512 bytes")
-    if timestamp is None:
-        return Refused("document_parsing_exception", "data stream timestamp field [@timestamp] is missing")
     try:
         first = timestamp if not isinstance(timestamp, list) else timestamp[0]
         time = _time(first) if format in _USUAL else nanoseconds_of(first, str(format))
@@ -145,6 +162,11 @@ def _document(
         reason = f"failed to parse field [@timestamp] of type [date]: {shown!r} is no date ({error})"
         return Refused("document_parsing_exception", reason)
     return Document(index, time, source, id_)
+
+
+def _clearly(value: Any) -> str | None:
+    """Return a moment in ISO 8601, None for what is none or could be two."""
+    return None if isinstance(value, str) and is_doubtful(value) else readable(value)
 
 
 def _time(timestamp: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from tocsin.moments import to_nanoseconds, written_moment
 from tocsin.sources.batch import Event, flatten
 from tocsin.sources.catalogue import index_of_source
 from tocsin.sources.date_order import DateOrder
+from tocsin.sources.event_time import other_time, read_other
 from tocsin.sources.mapping import DATASETS
 from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, completed, kind_of, recognised
 from tocsin.sources.products.record import ProductRecord
@@ -125,6 +126,10 @@ class Documents:
         except ValueError:
             return None
 
+    def other_moment(self, value: Any) -> str | None:
+        """Return the time that a field with another name of an event's time holds, None when it is none."""
+        return read_other(value, self.moment)
+
     def _dated(self, record: dict[str, Any]) -> dict[str, Any]:
         """Return a record with its dates by number in ISO 8601: what they mean, only the file shows."""
         if self.dates is None:
@@ -153,8 +158,10 @@ class Documents:
             event.pop(INDEX, None)
         else:
             event[INDEX] = index
-        if TIMESTAMP in event and not _is_usual(event[TIMESTAMP]):
-            event[TIMESTAMP] = self.moment(_first(event[TIMESTAMP])) or event[TIMESTAMP]
+        if TIMESTAMP not in event or not _is_usual(event[TIMESTAMP]):
+            found = self.moment(_first(event.get(TIMESTAMP))) or other_time(event, self.moment)
+            if found is not None:
+                event[TIMESTAMP] = found
         return event
 
     def normalise(self, record: Any) -> Event:
@@ -170,7 +177,7 @@ class Documents:
 # Values of records that are dates, and the members of records that have them.
 _DATED = tuple(
     dict.fromkeys(
-        [TIMESTAMP, "TimeCreated", "EventTime", "UtcTime"]
+        [TIMESTAMP, "TimeCreated", "TimeGenerated", "EventTime", "timestamp", "UtcTime"]
         + [row.source for one in PRODUCTS.values() for row in one.dataset.rows if row.convert is moment]
     )
 )
@@ -287,8 +294,8 @@ def index_and_counts(columns: Mapping[str, pa.ChunkedArray], rows: int) -> tuple
     return index, by_dataset
 
 
-def moments(column: pa.Array | pa.ChunkedArray, documents: Documents) -> pa.Array | pa.ChunkedArray:
-    """Return times as moments, null where one cannot be read; a column of lists as it is."""
+def moments(column: pa.ChunkedArray, read: Callable[[Any], str | None]) -> pa.ChunkedArray:
+    """Return times as moments, null where `read` says that one cannot be read; a column of lists as it is."""
     if pa.types.is_timestamp(column.type) or pa.types.is_list(column.type):
         return column
     if pa.types.is_string(column.type):
@@ -296,15 +303,14 @@ def moments(column: pa.Array | pa.ChunkedArray, documents: Documents) -> pa.Arra
             return column.cast(_MOMENT)
         except pa.ArrowInvalid:  # one is spelled otherwise
             pass
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    encoded = array.dictionary_encode()
-    read: list[int | None] = []
+    encoded = column.combine_chunks().dictionary_encode()
+    found: list[int | None] = []
     for value in encoded.dictionary.to_pylist():
         try:
-            read.append(to_nanoseconds(documents.moment(value) or ""))
+            found.append(to_nanoseconds(read(value) or ""))
         except ValueError:
-            read.append(None)
-    return pa.array(read, pa.int64()).take(encoded.indices).cast(_MOMENT)
+            found.append(None)
+    return pa.chunked_array([pa.array(found, pa.int64()).take(encoded.indices).cast(_MOMENT)])
 
 
 _MOMENT = pa.timestamp("ns", "UTC")

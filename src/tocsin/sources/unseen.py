@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from functools import cache, cached_property
 from typing import Any
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, default_schema
 from tocsin.moments import read_moment
 from tocsin.sources.date_order import DateOrder
+from tocsin.sources.event_time import Named, unreadable_time
 from tocsin.sources.mapping import ALWAYS
 
 
@@ -25,6 +27,7 @@ class Reason(StrEnum):
     """Why an event is not seen, as a summary says it behind "events have" and a count."""
 
     NO_TIME = "no time that can be read"
+    ARRIVED = "no time but that of their arrival"
     NO_FIELD = "no field that any rule reads"
     NO_INDEX = "an index that no rule names"
     UNTOLD = "no column that tells what happened"
@@ -34,7 +37,8 @@ class Reason(StrEnum):
 
 # What to do about it.
 ADVICE = {
-    Reason.NO_TIME: "windows, sequences and `--from` miss them; docs/sources.md names the spellings that are read",
+    Reason.NO_TIME: "windows, sequences and `--from` miss them; docs/sources.md has the spellings that are read",
+    Reason.ARRIVED: "the store took it for when they happened",
     Reason.NO_FIELD: "of an unknown source? name it with `--source`; `tocsin sources list` has the names",
     Reason.NO_INDEX: "`--all-indices` runs every rule on them",
     Reason.UNTOLD: "export `ActionType` too",
@@ -49,16 +53,25 @@ class Unseen:
 
     counts: Counter[tuple[Reason, str]] = field(default_factory=Counter)
     orders: dict[str, DateOrder] = field(default_factory=dict)
+    unread_times: dict[str, Named] = field(default_factory=dict)  # the first in a file that no one could read
 
     def add(self, reason: Reason, file: str, count: int = 1) -> None:
         """Count events."""
         if count:
             self.counts[reason, file] += count
 
-    def judge(self, event: Mapping[str, Any], file: str) -> None:
-        """Count a whole event that no rule whatever could see."""
+    def judge(self, event: Mapping[str, Any], file: str, *, stored: bool = False) -> None:
+        """Count a whole event that no rule whatever could see, or that is `stored` by the time of its arrival."""
         for reason in of_whole_event(event):
-            self.add(reason, file)
+            arrives = stored and reason is Reason.NO_TIME and event.get(TIMESTAMP) is None
+            self.add(Reason.ARRIVED if arrives else reason, file)
+            if reason is Reason.NO_TIME:
+                self.name_time(event, file)
+
+    def name_time(self, event: Mapping[str, Any], file: str) -> None:
+        """Keep what a flat event without a time that can be read holds for it, if a field of it should tell."""
+        if file not in self.unread_times and (found := unreadable_time(event)) is not None:
+            self.unread_times[file] = found
 
     def total(self, reason: Reason) -> int:
         """Return how many events one reason was counted for."""
@@ -86,14 +99,22 @@ class Unseen:
         found = []
         for reason, files in self.by_reason().items():
             count = files.total()
-            named = ", ".join(f"{file} {number:,}" for file, number in files.most_common(_NAMED))
+            timed = reason not in (Reason.NO_TIME, Reason.ARRIVED)
+            named = ", ".join(
+                f"{file} {number:,}{'' if timed else self._unread(file)}"
+                for file, number in files.most_common(_NAMED)
+            )
             more = f" and {len(files) - _NAMED:,} more files" if len(files) > _NAMED else ""
             events = "event has" if count == 1 else "events have"
             found.append(f"{count:,} {events} {reason} ({named}{more}): {ADVICE[reason]}")
         return found + [f"{file}: {told}" for file, told in self.dates().items()]
 
+    def _unread(self, file: str) -> str:
+        found = self.unread_times.get(file)
+        return "" if found is None else f", where `{found.name}` is {repr(found.value)[:_SHOWN]}"
 
-_NAMED = 3  # files in a sentence
+
+_NAMED, _SHOWN = 3, 60  # files in a sentence, characters of a value
 
 # Fields that say where an event comes from, and not what happened.
 _BESIDE = re.compile(r"(?:host|data_stream|agent|ecs|tags|labels|message|log)(?:\..*)?")
@@ -282,6 +303,15 @@ def _untimed(times: pa.Array | pa.ChunkedArray | None, rows: int) -> int:
     if pa.types.is_timestamp(times.type):
         return int(times.null_count)
     return sum(not is_timed(value) for value in times.to_pylist())
+
+
+def first_untimed(times: pa.Array | pa.ChunkedArray | None) -> int:
+    """Return the first of some rows, not all of which have a time, that has none."""
+    return 0 if times is None else next(row for row, value in enumerate(times.to_pylist()) if not _is_timed(value))
+
+
+def _is_timed(value: Any) -> bool:
+    return isinstance(value, datetime) or is_timed(value)
 
 
 def _without_any(columns: Iterable[pa.ChunkedArray], rows: int) -> int:

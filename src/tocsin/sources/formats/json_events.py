@@ -16,12 +16,12 @@ from tocsin.sources.batch import EventBatch, RawEvent, Reject, Rejects, RowBatch
 from tocsin.sources.document import Documents, holds_record, is_windows
 from tocsin.sources.formats.json_layout import DocumentLayout, document_layout
 from tocsin.sources.formats.json_text import Damage, JsonText, Value
-from tocsin.sources.formats.rows import Rows, in_batches
+from tocsin.sources.formats.rows import Rows, count_unseen, in_batches
 from tocsin.sources.inputs import DAMAGE
 from tocsin.sources.json_columns import Columns, sample_of
 from tocsin.sources.products.columns import ProductLayout, product_layout
 from tocsin.sources.products.product import completed
-from tocsin.sources.unseen import Reason, of_columns
+from tocsin.sources.unseen import Reason
 from tocsin.sources.wrappers import records_of
 
 # Bytes of NDJSON a batch. Many rules cost the same over a small batch as over a large one, so they get large ones.
@@ -167,11 +167,6 @@ class _Blocks:
             yield from self._one_by_one(b"", last=True)
 
     def _columns(self, block: bytes, found: Columns, left: set[int]) -> EventBatch:
-        if self.wanted.judge is not None:
-            in_ecs = isinstance(self.layout, DocumentLayout)
-            for reason, count in of_columns(self.wanted.judge, found.fields, found.rows, in_ecs=in_ecs).items():
-                self.rejects.unseen.add(reason, self.name, count)
-            self.rejects.unseen.add(Reason.NO_VALUES, self.name, found.without_values)
         lines: list[bytes] = []
 
         def raw(row: int) -> RawEvent:
@@ -180,7 +175,12 @@ class _Blocks:
                 lines.extend(line for number, line in enumerate(whole) if number not in left)
             return RawEvent(lines[row], self.name, self.documents.read)
 
-        return EventBatch(EventTable(found.fields, found.rows, events=whole_events(raw)), raw, found.counts)
+        batch = EventBatch(EventTable(found.fields, found.rows, events=whole_events(raw)), raw, found.counts)
+        if self.wanted.judge is not None:
+            in_ecs = isinstance(self.layout, DocumentLayout)
+            count_unseen(self.wanted.judge, found.fields, batch, self.name, self.rejects.unseen, in_ecs=in_ecs)
+            self.rejects.unseen.add(Reason.NO_VALUES, self.name, found.without_values)
+        return batch
 
     def _one_by_one(self, block: bytes, *, last: bool = False) -> Iterator[RowBatch]:
         yield from self._rows(self._text.read(block, last=last))

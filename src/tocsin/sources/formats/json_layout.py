@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, FieldType, default_schema
 from tocsin.sources.batch import flatten
 from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts, moments
+from tocsin.sources.event_time import MENTIONS, has_time_of_day, named_times
 from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
 from tocsin.sources.products.product import dig, telltales
 from tocsin.sources.unseen import fields_of_kinds, rows_without_values, tells
@@ -29,7 +31,8 @@ class DocumentLayout:
     """Where the wanted fields lie in an ECS document and of which Arrow types they are.
 
     `strange` are the paths of members that show a line to be something else, `logged` those that show a document
-    of Windows' logs.
+    of Windows' logs. `times` are those of members that hold the time of an event without `@timestamp`, the first
+    before the others.
     """
 
     def __init__(
@@ -38,11 +41,12 @@ class DocumentLayout:
         paths: dict[str, tuple[str, ...]],
         strange: Sequence[tuple[str, ...]],
         logged: Sequence[tuple[str, ...]],
+        times: Sequence[tuple[str, ...]],
         wanted: frozenset[str],
         documents: Documents,
     ) -> None:
         self.schema, self.paths, self.strange, self.logged = schema_of(tree), paths, strange, logged
-        self.wanted, self.documents = wanted, documents
+        self.times, self.wanted, self.documents = times, wanted, documents
         # What says what happened: a document that holds another record has none of it.
         self.telling = [path for name, path in paths.items() if tells(name) and not name.startswith("event.")]
 
@@ -52,8 +56,12 @@ class DocumentLayout:
         if table is None or any(at(table, path).null_count < table.num_rows for path in self.strange):
             return None
         left = self._unfinished(table) | self._wrapped(table, block)
+        times = self._moments(table) if TIMESTAMP in self.wanted else None
+        if times is not None and times.null_count:
+            left |= self._named_otherwise(table, block) & times.is_null().to_numpy()
         if left.any():
             table = table.filter(pa.array(~left))
+            times = None if times is None else times.filter(pa.array(~left))
         columns: dict[str, pa.Array | pa.ChunkedArray] = {}
         for name, path in self.paths.items():
             column = at(table, path)
@@ -65,10 +73,25 @@ class DocumentLayout:
         if index is not None:
             columns[INDEX] = index
         wanted = {name: column for name, column in columns.items() if name in self.wanted}
-        if TIMESTAMP in wanted:
-            wanted[TIMESTAMP] = moments(wanted[TIMESTAMP], self.documents)
+        if times is not None and times.null_count < len(times):
+            wanted[TIMESTAMP] = times
         lacking = rows_without_values(columns, table.num_rows)
         return Columns(wanted, table.num_rows, counts, tuple(np.flatnonzero(left).tolist()), lacking)
+
+    def _moments(self, table: pa.Table) -> pa.ChunkedArray:
+        """Return each event's time, null where none can be read."""
+        found = moments(at(table, self.paths[TIMESTAMP]), self.documents.moment)
+        for path in self.times:
+            if found.null_count and pa.types.is_timestamp(found.type):
+                found = pc.coalesce(found, moments(at(table, path), self.documents.other_moment))
+        return found
+
+    def _named_otherwise(self, table: pa.Table, block: bytes) -> npt.NDArray[np.bool_]:
+        """Tell which events may have a time that only reading them one by one finds."""
+        if MENTIONS.search(block) is not None:
+            return np.ones(table.num_rows, bool)
+        valid: npt.NDArray[np.bool_] = at(table, self.paths[TIMESTAMP]).is_valid().to_numpy()
+        return valid
 
     def _unfinished(self, table: pa.Table) -> npt.NDArray[np.bool_]:
         """Tell which documents of Windows' logs no pipeline has made ECS of."""
@@ -128,13 +151,32 @@ def document_layout(
         return None
     if root:
         paths[INDEX] = ("_index",)
+    times = _times(bodies)
+    spare: list[tuple[str, ...]] = []
+    for name in times or ():
+        place = _place_of(name, bodies)
+        kind = None if place is None else _type_of(name, place[1])
+        if place is None or kind is None or pa.types.is_list(kind) or not plant(tree, (*root, *place[0]), kind):
+            return None
+        spare.append((*root, *place[0]))
+    if times is None:
+        return None
     strange = [
         (*above, *path)
         for above in dict.fromkeys(((), root))
         for path in (*_OF_WINDOWS, *telltales())
         if plant(tree, (*above, *path), pa.string())
     ]
-    return DocumentLayout(tree, paths, strange, _logged(tree, root), wanted, documents)
+    return DocumentLayout(tree, paths, strange, _logged(tree, root), spare, wanted, documents)
+
+
+def _times(bodies: list[dict[str, Any]]) -> list[str] | None:
+    """Return the fields in which documents without `@timestamp` have their time, the first before the others.
+
+    None where a day and a time of day may stand in two of them.
+    """
+    names = {one.name for body in bodies if TIMESTAMP not in body for one in named_times(flatten(body))}
+    return None if has_time_of_day(names) else [one.name for one in named_times(dict.fromkeys(names))]
 
 
 def _logged(tree: Tree, root: tuple[str, ...]) -> list[tuple[str, ...]]:

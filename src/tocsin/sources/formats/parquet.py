@@ -22,10 +22,11 @@ from tocsin.engine.table import EventTable
 from tocsin.errors import InputError
 from tocsin.sources.batch import EventBatch, RawEvent, Rejects, RowBatch, Wanted, whole_events
 from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts, moments
-from tocsin.sources.formats.rows import Rows
+from tocsin.sources.event_time import rank_of
+from tocsin.sources.formats.rows import Rows, count_unseen
 from tocsin.sources.json_columns import at
 from tocsin.sources.products.product import telltales
-from tocsin.sources.unseen import Reason, of_columns, of_kinds, rows_without_values
+from tocsin.sources.unseen import Reason, of_kinds, rows_without_values
 from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
 from tocsin.sources.windows.recognise import MARKS
 
@@ -62,6 +63,8 @@ def read_parquet(
             part = table.slice(start, _ROWS)
             length = min(_ROWS, rows - start)
             others = telling.others(part, length, paths.get(CATEGORY))
+            if telling.times and TIMESTAMP in wanted.fields:
+                others |= _untimed(part, paths.get(TIMESTAMP), documents, length)
             if others.any():
                 content = whole(group).slice(start, length).filter(pa.array(others))
                 yield from _one_by_one(content, np.flatnonzero(others) + start, name, wanted, rejects, documents)
@@ -71,29 +74,32 @@ def read_parquet(
             place = np.flatnonzero(~others) + start
             length = len(place)
             kept, counts, lacking = _columns(part, length, paths, wanted.fields, documents)
-            if wanted.judge is not None:
-                for reason, count in of_columns(wanted.judge, kept, length, in_ecs=True).items():
-                    rejects.unseen.add(reason, name, count)
-                rejects.unseen.add(Reason.NO_VALUES, name, lacking)
             raw = _raw(whole, group, place, name, documents)
-            yield EventBatch(EventTable(kept, length, events=whole_events(raw)), raw, counts, borrowed=True)
+            batch = EventBatch(EventTable(kept, length, events=whole_events(raw)), raw, counts, borrowed=True)
+            if wanted.judge is not None:
+                count_unseen(wanted.judge, kept, batch, name, rejects.unseen, in_ecs=True)
+                rejects.unseen.add(Reason.NO_VALUES, name, lacking)
+            yield batch
 
 
 class _Telling(NamedTuple):
     """Where a file has what shows that a row is no ECS event.
 
     `strange` lies in a raw record alone, `logged` in documents of Windows' logs, which a category shows to be ECS.
+    `times` says whether any field may hold the time of an event without `@timestamp`.
     """
 
     strange: list[tuple[str, ...]]
     logged: list[tuple[str, ...]]
+    times: bool
 
     @classmethod
     def of(cls, schema: pa.Schema) -> _Telling:
         """Return what a schema has of these; of an object that shows it one value."""
         strange = [*((mark,) for mark in MARKS), *telltales()]
         logged = [("winlog",), *((mark,) for mark in SHIPPED_MARKS)]
-        return cls(*([path for one in some if (path := _leaf(schema, one))] for some in (strange, logged)))
+        there, of_a_log = ([path for one in some if (path := _leaf(schema, one))] for some in (strange, logged))
+        return cls(there, of_a_log, any(rank_of(name) is not None for name in _names(schema)))
 
     def others(self, part: pa.Table, rows: int, category: tuple[str, ...] | None) -> npt.NDArray[np.bool_]:
         """Tell which rows are to be read one by one."""
@@ -101,6 +107,25 @@ class _Telling(NamedTuple):
         if category is not None:
             found &= at(part, category).is_null().to_numpy()
         return found | _any_valid(part, self.strange, rows)
+
+
+def _untimed(
+    part: pa.Table, path: tuple[str, ...] | None, documents: Documents, rows: int
+) -> npt.NDArray[np.bool_]:
+    """Tell which rows have no `@timestamp` that can be read."""
+    if path is None:
+        return np.ones(rows, bool)
+    untimed: npt.NDArray[np.bool_] = moments(at(part, path), documents.moment).is_null().to_numpy()
+    return untimed
+
+
+def _names(schema: pa.Schema) -> Iterator[str]:
+    """Yield the fields, those inside structs with dots."""
+    for field in schema:
+        if pa.types.is_struct(field.type):
+            yield from (f"{field.name}.{name}" for name in _names(field.type))
+        else:
+            yield field.name
 
 
 def _any_valid(part: pa.Table, paths: Iterable[tuple[str, ...]], rows: int) -> npt.NDArray[np.bool_]:
@@ -167,7 +192,7 @@ def _columns(
         columns[INDEX] = index
     kept = {field: column for field, column in columns.items() if field in wanted}
     if TIMESTAMP in kept:
-        kept[TIMESTAMP] = moments(kept[TIMESTAMP], documents)
+        kept[TIMESTAMP] = moments(kept[TIMESTAMP], documents.moment)
     return kept, counts, rows_without_values(columns, rows)
 
 

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
+import pyarrow as pa
 
 from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.engine.table import Row
-from tocsin.sources.batch import RawEvent, Reject, Rejects, RowBatch, Wanted
+from tocsin.sources.batch import Event, EventBatch, RawEvent, Reject, Rejects, RowBatch, Wanted, flatten
 from tocsin.sources.document import Documents, dataset_name
 from tocsin.sources.inputs import DAMAGE
 from tocsin.sources.products.record import ProductRecord
-from tocsin.sources.unseen import Judge, Reason, is_timed, lacks_values
+from tocsin.sources.unseen import Judge, Reason, Unseen, first_untimed, is_timed, lacks_values, of_columns
 from tocsin.sources.windows.forms.errors import CutOffError
 from tocsin.sources.windows.record import MalformedRecord
-from tocsin.sources.wrappers import UnwrappedEvent
+from tocsin.sources.wrappers import UnwrappedEvent, body_of
 
 _BATCH = 4096  # records
 
@@ -48,14 +49,14 @@ class Rows:
         if isinstance(core, ProductRecord) and core.is_untold:
             self.rejects.unseen.add(Reason.UNTOLD, self.name)
         if self.wanted.judge is not None:
-            self._judge(row, self.wanted.judge)
+            self._judge(row, self.wanted.judge, record)
         if not isinstance(row, dict) and not self.wanted.any_of(row.kind.categories):
             return
         self.rows.append(row)
         self.texts.append(text)
         self.records.append(record if text is None else None)
 
-    def _judge(self, row: Row, judge: Judge) -> None:
+    def _judge(self, row: Row, judge: Judge, record: dict[str, Any]) -> None:
         if isinstance(row, dict):
             reasons = list(judge.of_document(row))
         else:
@@ -66,6 +67,8 @@ class Rows:
                 reasons.append(Reason.NO_VALUES)
         for reason in reasons:
             self.rejects.unseen.add(reason, self.name)
+            if reason is Reason.NO_TIME:
+                self.rejects.unseen.name_time(_values_of(record), self.name)
 
     def batch(self) -> RowBatch | None:
         """Return what was gathered, None when there was no event."""
@@ -79,6 +82,30 @@ class Rows:
             )
 
         return RowBatch(self.rows, raw, self.counts)
+
+
+def count_unseen(
+    judge: Judge,
+    columns: Mapping[str, pa.Array | pa.ChunkedArray],
+    batch: EventBatch,
+    name: str,
+    unseen: Unseen,
+    *,
+    in_ecs: bool,
+) -> None:
+    """Count which events of a batch's columns no rule sees; `in_ecs` says that they came as documents."""
+    for reason, count in of_columns(judge, columns, batch.table.rows, in_ecs=in_ecs).items():
+        unseen.add(reason, name, count)
+        if reason is Reason.NO_TIME and count:
+            record = orjson.loads(batch.raw(first_untimed(columns.get(TIMESTAMP))).content)
+            unseen.name_time(_values_of(record), name)
+
+
+def _values_of(record: dict[str, Any]) -> Event:
+    """Return what a record holds, without what is around it: a hit's head, the envelope of a streamed row."""
+    body = body_of(record)
+    inner = body.get("properties")
+    return flatten(inner if isinstance(inner, dict) else body)
 
 
 def in_batches(
