@@ -39,8 +39,16 @@ _BLOCK = 1 << 20  # bytes that are looked through at once
 _BOM = b"\xef\xbb\xbf"
 _SNIFF = _EVTX_HEADER + len(_EVTX_CHUNK)  # bytes that show a format
 _TEXT = 512  # bytes of them that show a format of text
-# The names of columns: three at least, in quotes or not.
-_NAMES = re.compile(rb"""["']?[A-Za-z_@$][\w.@ /$()#\[\]-]*["']?(?:[,;\t]\s?["']?[\w.@ /$()#\[\]-]*["']?){2}""")
+# The names of columns, in any language: three at least, in quotes or not.
+_NAMES = re.compile(
+    rb"""["']?[A-Za-z_@$\x80-\xff][\w.@ /$()#\[\]\x80-\xff-]*["']?"""
+    rb"""(?:[,;\t|]\s?["']?[\w.@ /$()#\[\]\x80-\xff-]*["']?){2}"""
+)
+# Two are enough where the first line says what parts them, and where one of them holds records.
+_SEPARATOR = re.compile(rb"""["']?sep=[^\r\n]{1,2}\r?\n""", re.IGNORECASE)
+_TWO = re.compile(
+    rb"""["']?(?:System|_raw|_time|@timestamp|Event|event\.original)["']?[,;\t|]\s?["']?[\w.@ ]+["']?\r?\n"""
+)
 # A list in JSON, unlike a link in Markdown or a section of a configuration file.
 _LIST = re.compile(rb"""\[\s*(?:[\[{"'\]0-9-]|true|false|null|$)""")
 _RECORD = re.compile(rb"\ARecord \d+\s+")  # what `evtx_dump` writes before each record
@@ -146,7 +154,7 @@ def recognise(head: bytes) -> str | None:
         return "json"
     if text.startswith(b"#TYPE "):  # by PowerShell's Export-Csv, which puts it before the names
         text = text.partition(b"\n")[2]
-    return "csv" if _NAMES.match(text) else None
+    return "csv" if _SEPARATOR.match(text) or _NAMES.match(text) or _TWO.match(text) else None
 
 
 def _is_text(head: bytes) -> bool:

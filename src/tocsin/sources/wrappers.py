@@ -263,7 +263,7 @@ def records_of(found: Any, depth: int = _DEPTH) -> list[Any]:
         if not held and envelope.path == ("hits", "hits"):
             return []
         records = [record for one in envelope.opened(held) for record in records_of(one, depth - 1)]
-        if any(is_known(record) or _holds_known(record) for record in records):
+        if any(is_known(record) or holds_known(record) for record in records):
             return records
     return [found]
 
@@ -278,7 +278,8 @@ def _list_at(found: Record, path: Path) -> list[Any] | None:
     return held if isinstance(held, list) and (not held or isinstance(held[0], dict)) else None
 
 
-def _holds_known(record: Any) -> bool:
+def holds_known(record: Any) -> bool:
+    """Tell a document that holds a known record in a wrapper."""
     try:
         return isinstance(record, dict) and unwrapped(body_of(record)) is not None
     except MalformedRecord:

@@ -1,23 +1,30 @@
-"""Events in CSV: a line of column names, then a record a line, as consoles export query results."""
+"""Events in CSV: a line of column names, then a record a line, as consoles export query results.
+
+Before the names there may be what Excel (`sep=;`) and Windows PowerShell (`#TYPE`) write. Event Viewer leaves the
+last name out, and writes the others in the user's language.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 
 from tocsin.errors import InputError, NoTelemetryError
 from tocsin.sources.batch import Reject, Rejects, RowBatch, Wanted
 from tocsin.sources.document import Documents
 from tocsin.sources.formats.rows import in_batches, shown
 from tocsin.sources.products.defender_columns import is_row_without_action
-
-if TYPE_CHECKING:
-    from _csv import Reader
+from tocsin.sources.windows.forms.exported import VIEWED, viewed
+from tocsin.sources.windows.recognise import MARKS
+from tocsin.sources.wrappers import holds_known, is_known
 
 _TYPE = "#TYPE "  # what Windows PowerShell's Export-Csv writes first unless told otherwise
+_SEPARATOR = re.compile(r"\ufeff?\"?sep=(.)\"?\s*", re.IGNORECASE)  # for Excel
+_DELIMITERS = (",", ";", "\t", "|")
 _ZONE = re.compile(r" \[(?:UTC|Local Time|Local time)\]$")
 _LONGEST = 16 << 20  # characters of one value
 # Columns that tell a table of events from any other.
@@ -40,6 +47,7 @@ _TELLING = frozenset(
         "System.Channel",
         "Event.System.Channel",
         "Event.System.Computer",
+        *MARKS,
     )
 )
 
@@ -54,57 +62,116 @@ def read_csv(
     csv.field_size_limit(_LONGEST)
     text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
     try:
-        yield from _events(csv.reader(text, delimiter=_delimiter(file)), name, wanted, rejects, documents)
+        yield from _events(_Table(text), name, wanted, rejects, documents)
     finally:
         text.detach()  # else it would close the stream, which is not its own
 
 
+class _Table:
+    """The rows of a text and the lines that they begin on, without what stands before the columns' names."""
+
+    def __init__(self, text: Iterable[str]) -> None:
+        self._text, self._again = iter(text), deque[str]()
+        self._taken: list[str] = []
+        self._line = 0  # lines that rows have been made of
+        first = self._peek()
+        separator = _SEPARATOR.fullmatch(first)
+        if separator or first.startswith(_TYPE):
+            self._again.popleft()
+            self._line += 1
+            first = self._peek()
+        delimiter = separator[1] if separator else max(_DELIMITERS, key=first.count)
+        self._rows = csv.reader(self, delimiter=delimiter)
+
+    def _peek(self) -> str:
+        self._again.extend([next(self._text, "")] if not self._again else [])
+        return self._again[0]
+
+    def __iter__(self) -> _Table:
+        return self
+
+    def __next__(self) -> str:
+        """Return the next line, also behind the last one where some are to be read again."""
+        line = self._again.popleft() if self._again else next(self._text, "")
+        if not line:
+            raise StopIteration
+        self._taken.append(line)
+        return line
+
+    def row(self) -> tuple[list[str] | csv.Error, int] | None:
+        """Return the next row, or what is wrong with it, and the line that it begins on; None behind the last."""
+        self._taken = []
+        try:
+            found: list[str] | csv.Error = next(self._rows)
+        except StopIteration:
+            return None
+        except csv.Error as error:
+            found = error
+        begin = self._line + 1
+        self._line += len(self._taken)
+        return found, begin
+
+    def part(self) -> str:
+        """Return the first line of the row that was read last; those behind it are read again, as rows."""
+        first, *others = self._taken
+        self._again.extendleft(reversed(others))
+        self._line -= len(others)
+        return first
+
+
 def _events(
-    lines: Reader, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
+    table: _Table, name: str, wanted: Wanted, rejects: Rejects, documents: Documents
 ) -> Iterator[RowBatch]:
-    first = next(lines, [])
-    if first and first[0].startswith(_TYPE):
-        first = next(lines, [])
+    first = table.row()
+    names = first[0] if first and isinstance(first[0], list) else []
     # Log Analytics writes a moment's zone behind its column's name.
-    columns = [_ZONE.sub("", column.strip()) for column in first]
-    if documents.source is None and _TELLING.isdisjoint(columns) and not is_row_without_action(columns):
-        kind = InputError if _is_table(lines, len(columns)) else NoTelemetryError
+    columns = [_ZONE.sub("", column.strip()) for column in names]
+    before = table.row()
+    sample = before[0] if before and isinstance(before[0], list) else []
+    if len(columns) == len(VIEWED) - 1 and len(sample) == len(VIEWED) and viewed(columns, sample) is not None:
+        columns = [*columns, ""]
+    elif documents.source is None and not _is_telling(columns, sample):
+        kind = InputError if len(sample) == len(columns) else NoTelemetryError  # prose has commas, too
         raise kind(
             f"{name} has columns of no source that is known ({', '.join(columns[:4])})",
             hint="name the source with --source, as `tocsin sources list` has it",
         )
-    yield from in_batches(_records(lines, columns, name, rejects), name, wanted, rejects, documents)
+    yield from in_batches(_records(table, before, columns, name, rejects), name, wanted, rejects, documents)
 
 
-def _is_table(lines: Reader, columns: int) -> bool:
-    """Tell a table from prose, which has commas too, but hardly as many on the next line."""
-    try:
-        return len(next(lines, [])) == columns
-    except csv.Error:
-        return False
+def _is_telling(columns: list[str], sample: list[str]) -> bool:
+    """Tell a table of events by its columns, or by its first row."""
+    if not _TELLING.isdisjoint(columns) or is_row_without_action(columns):
+        return True
+    record = dict(zip(columns, sample, strict=False))
+    return is_known(record) or holds_known(record)
 
 
 def _records(
-    lines: Reader, columns: list[str], name: str, rejects: Rejects
-) -> Iterator[tuple[dict[str, str], str]]:
-    while True:
-        try:
-            values = next(lines)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            rejects.add(Reject(name, f"line {lines.line_num}", "malformed CSV", str(error)))
-            continue
-        place = f"line {lines.line_num}"
-        if values and len(values) != len(columns):
-            detail = f"{len(values)} values for {len(columns)} columns"
-            rejects.add(Reject(name, place, "malformed CSV", detail, shown(values)))
-        elif values:
-            yield {c: v for c, v in zip(columns, values, strict=True) if v != ""}, place
-
-
-def _delimiter(file: BinaryIO) -> str:
-    """Return what parts the columns' names."""
-    head = file.peek(1 << 16).split(b"\n", 2)  # type: ignore[attr-defined]  # every stream here has it
-    names = head[1] if len(head) > 1 and _TYPE.encode() in head[0] else head[0]
-    return max((",", ";", "\t"), key=lambda mark: names.count(mark.encode()))
+    table: _Table,
+    before: tuple[list[str] | csv.Error, int] | None,
+    columns: list[str],
+    name: str,
+    rejects: Rejects,
+) -> Iterator[tuple[dict[str, Any], str]]:
+    row = before
+    while row is not None:
+        values, line = row
+        place = f"line {line}"
+        if isinstance(values, csv.Error):
+            rejects.add(Reject(name, place, "malformed CSV", str(values), table.part()[:4000]))
+        elif len(values) != len(columns):
+            # A quote that nothing closes takes the lines behind it along.
+            if values:
+                detail = f"{len(values)} values for {len(columns)} columns"
+                rejects.add(Reject(name, place, "malformed CSV", detail, table.part().rstrip("\r\n")[:4000]))
+        elif [value.lstrip("\ufeff") for value in values] != columns:  # of a file that was put behind another
+            if not columns[-1]:
+                found = viewed(columns, values)
+            else:
+                found = {c: v for c, v in zip(columns, values, strict=True) if v != ""}
+            if found is None:
+                rejects.add(Reject(name, place, "malformed CSV", "no event id and no time", shown(values)))
+            else:
+                yield found, place
+        row = table.row()

@@ -32,6 +32,7 @@ FORMS = (
     Form(("Channel",), evtxecmd.is_evtxecmd, evtxecmd.record_of),
     Form(("Channel", "log_name", "string_inserts"), flat.is_flat, flat.record_of),
     Form(("LogName",), exported.is_exported, exported.record_of),
+    Form(("EntryType",), exported.is_entry, exported.record_of_entry),
     Form((opentelemetry.MARK,), opentelemetry.is_body, opentelemetry.record_of),
     Form((wazuh.MARK,), wazuh.is_alert, wazuh.record_of),
 )

@@ -1,13 +1,15 @@
-"""Windows events as PowerShell's `Get-WinEvent | ConvertTo-Json` (or `Export-Csv`) writes them.
+"""Windows events as PowerShell's `Get-WinEvent | ConvertTo-Json` (or `Export-Csv`) and Event Viewer write them.
 
 Such an object has the head under names of its own, and the event's values as `Properties` without names, which the
 provider's manifest gives them (`templates.tsv`). PowerShell writes nested objects to a depth of 2 unless told
-otherwise, and leaves of each property only the name of its class; the message may tell the values as well.
+otherwise, and leaves of each property only the name of its class; the message may tell the values as well. So it
+does for `Get-EventLog`, whose entries name no log, and for "Save all events as CSV" of Event Viewer, which names
+five columns in the user's language and leaves the message without a name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tocsin.sources import values as v
@@ -21,9 +23,72 @@ Exported = Mapping[str, Any]
 CUT_OFF = "System.Diagnostics.Eventing.Reader.EventProperty"
 
 
+# The columns of Event Viewer by what they are called here.
+VIEWED = ("Level", "TimeCreated", "ProviderName", "Id", "TaskDisplayName", "Message")
+_OF_ENTRIES = frozenset(("EntryType", "InstanceId", "TimeGenerated", "Source"))
+_AUDITS = {
+    "SuccessAudit": "Audit Success",
+    "8": "Audit Success",
+    "FailureAudit": "Audit Failure",
+    "16": "Audit Failure",
+}
+# The logs of providers, where a tool does not write them.
+_LOGS = {
+    "Microsoft-Windows-Security-Auditing": "Security",
+    "Microsoft-Windows-Eventlog": "Security",
+    "Microsoft-Windows-Sysmon": "Microsoft-Windows-Sysmon/Operational",
+    "Microsoft-Windows-PowerShell": "Microsoft-Windows-PowerShell/Operational",
+    "PowerShellCore": "PowerShellCore/Operational",
+    "PowerShell": "Windows PowerShell",
+    "Service Control Manager": "System",
+}
+
+
 def is_exported(record: Exported) -> bool:
     """Tell an object of `Get-WinEvent`: it names its log, its provider and its event by the class's own names."""
     return "LogName" in record and "ProviderName" in record and "Id" in record
+
+
+def is_entry(record: Exported) -> bool:
+    """Tell an object of `Get-EventLog`."""
+    return record.keys() >= _OF_ENTRIES
+
+
+def record_of_entry(record: Exported) -> dict[str, Any]:
+    """Return an entry's record as the `evtx` parser would render it. Raises CutOffError."""
+    event_id = whole(record.get("EventID", record["InstanceId"]))
+    strings = record.get("ReplacementStrings")
+    provider = str(record["Source"])
+    return record_of(
+        {
+            "LogName": record.get("Log") or _LOGS.get(provider, ""),
+            "ProviderName": provider,
+            "Id": event_id & 0xFFFF if isinstance(event_id, int) else event_id,
+            "TimeCreated": record["TimeGenerated"],
+            "MachineName": record.get("MachineName"),
+            "RecordId": record.get("Index"),
+            "Keywords": _AUDITS.get(str(record["EntryType"])),
+            "Message": record.get("Message"),
+            "Properties": [{"Value": one} for one in strings] if isinstance(strings, list) else None,
+        }
+    )
+
+
+def viewed(columns: Sequence[str], values: Sequence[str]) -> dict[str, Any] | None:
+    """Return a row of Event Viewer's as an object of `Get-WinEvent`; None where it has no event id or no time.
+
+    The column before the time is the level, in the Security log the keywords, which in English say the outcome.
+    """
+    found = dict(zip(VIEWED, values, strict=False))
+    if not isinstance(whole(found["Id"]), int) or not any(map(str.isdigit, found["TimeCreated"])):
+        return None
+    audited = keywords(values[0])
+    return {
+        **found,
+        "LogName": _LOGS.get(found["ProviderName"], ""),
+        "Level": None if audited or columns[0] == "Keywords" else found["Level"],
+        "Keywords": audited,
+    }
 
 
 def record_of(record: Exported) -> dict[str, Any]:
@@ -84,5 +149,8 @@ def _told(record: Exported) -> Mapping[str, str]:
     if isinstance(message, str) and isinstance(event_id, int):
         told = values_told(str(record["ProviderName"]), event_id, message)
     if not told:
-        raise CutOffError("PowerShell left the event's values out; export with `ConvertTo-Json -Depth 4`")
+        raise CutOffError(
+            "the event's values were left out, and its message tells none that can be read; save the log as EVTX, "
+            "or export it with `Get-WinEvent … | ConvertTo-Json -Depth 4`"
+        )
     return told
