@@ -276,6 +276,42 @@ def test_rules_may_name_any_field_that_events_have(tmp_path: Path) -> None:
         assert ("no_such_field" in asked.stderr) == (code == 2)
 
 
+def test_a_rule_in_kql_or_lucene_that_cannot_match_for_its_fields_is_told(tmp_path: Path) -> None:
+    """Elasticsearch takes a field that no index has for one without a value; nobody may take the silence for calm."""
+    event = {
+        "event": {"category": ["iam"]},
+        "user": {"name": "ann"},
+        "aws": {"region": "x", "s3": {"bucket": "y"}},
+    }
+    (tmp_path / "events.ndjson").write_text(json.dumps({"@timestamp": "2026-01-02T03:04:05Z", **event}) + "\n")
+    queries = {
+        "typo": "user.nmae: ann",
+        "both": "user.name: ann and no.such.field: *",
+        "either": "user.name: ann or no.such.field: x",
+        "neither": "user.name: ann and not no.such.field: x",
+        "calm": "user.name: bob or no.such.field: x",
+        "seen": "aws.region: x",
+        "below": "aws.s3: *",
+    }
+    lines = ""
+    languages = ("kuery", "lucene")
+    for language in languages:
+        for name, text in queries.items():
+            words = {"and": "AND", "or": "OR", "not": "NOT"} if language == "lucene" else {}
+            query = " ".join(words.get(word, word) for word in text.split(" "))
+            rule = json.loads(_rule(f"{name} {language}", query))
+            lines += json.dumps({**rule, "type": "query", "language": language}) + "\n"
+    (tmp_path / "rules.ndjson").write_text(lines)
+    done = tocsin("hunt", "events.ndjson", "--rules", "rules.ndjson", "--all-indices", "-f", "json", cwd=tmp_path)
+    found = json.loads(done.stdout)
+    names = {alert["kibana.alert.rule.name"] for alert in found["alerts"]}
+    assert names == {f"{n} {language}" for n in ("either", "neither", "seen", "below") for language in languages}
+    assert found["summary"]["rules_skipped"] == {"field that no event has": 4}
+    assert "`user.nmae` is no field that is known; did you mean `user.name`" in done.stderr
+    strict = tocsin("hunt", "events.ndjson", "--rules", "rules.ndjson", "--all-indices", "--strict", cwd=tmp_path)
+    assert strict.returncode == 2
+
+
 def test_a_list_of_rules_names_the_files_that_were_not_read(tmp_path: Path) -> None:
     (tmp_path / "good.ndjson").write_text(_rule("good", "any where true"))
     (tmp_path / "latin.toml").write_bytes(b'[rule]\nname = "Schl\xfcssel"\n')

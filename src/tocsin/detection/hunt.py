@@ -74,7 +74,7 @@ class Report:
         """Note that a rule could not match, for it names fields that no schema knows and no event had."""
         self.matches.pop(rule.rule.rule_id, None)
         self.rules = [one for one in self.rules if one is not rule]
-        told = "\n".join(text for name, text in rule.unknown.items() if name in self.missing)
+        told = "\n".join(text for name, text in rule.unknown.items() if text and name in self.missing)
         self.skipped.append(Skipped(rule.rule.name, NO_EVENT_HAS, told))
 
     def unseen_lines(self) -> list[str]:
@@ -167,7 +167,7 @@ class Hunt:
         lap = profile.lap("waiting for input", lap)
         report.missing = frozenset(unseen)
         for rule in self.rules:
-            if unseen.isdisjoint(rule.unknown):
+            if rule.could_match(unseen):
                 report.alerts += self._alerts(rule, found, sequences, report)
             else:
                 report.leave_out(rule)

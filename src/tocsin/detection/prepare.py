@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from tocsin.detection.missing_fields import could_hold
 from tocsin.ecs import CATEGORY, TIMESTAMP, Field, FieldType, Schema, default_schema
 from tocsin.engine.candidates import TIEBREAKER, Ordering
 from tocsin.engine.graph import EventRule
@@ -28,7 +29,7 @@ class ReadyRule:
     """A rule with its query in normal form; of a piped query, what each event must meet at least.
 
     `unknown` are the fields that no schema knows and that are not marked as optional, each with what to tell when
-    no event has it: the rule cannot match then.
+    no event has it.
     """
 
     rule: Rule
@@ -54,6 +55,16 @@ class ReadyRule:
             return None
         named = {event.category for event in s.event_queries(self.statement.query)}
         return None if None in named else frozenset(c for c in named if c is not None)
+
+    def could_match(self, missing: Collection[str]) -> bool:
+        """Tell whether it can match where no event has some of the fields that no schema knows.
+
+        EQL fails for any such field. Other languages take it for one without a value, so that it depends on what
+        else the query asks.
+        """
+        if missing and self.rule.type not in ("eql", "esql") and isinstance(self.statement.query, s.EventQuery):
+            return could_hold(self.statement.query.condition, missing)
+        return not any(name in missing for name in self.unknown)
 
     @property
     def fields(self) -> frozenset[str]:
@@ -174,7 +185,12 @@ def _prepare(rule: Rule, schema: Schema, types: Collection[str], open_fields: bo
         return Skipped(rule.name, "count pipe", message, invalid=True)
     try:
         told = {name: explain_query_error(rule, error) for name, error in unknown.items()}
-        return ReadyRule(rule, narrowed(statement, filtered_by(rule, schema)), pipeline, told)
+        statement = narrowed(statement, filtered_by(rule, schema))
+        if open_fields and language in _QUERIES:
+            where = rule.file or rule.name
+            told = {name: f"{where}: {text}" for name, text in _unknown_to(schema, statement).items()}
+            told |= dict.fromkeys(_below(told, statement), "")
+        return ReadyRule(rule, statement, pipeline, told)
     except QueryError as error:
         message = f"{rule.file or rule.name}: in `filters`: {error}"
         return Skipped(rule.name, "invalid filter", message, invalid=True)
@@ -224,13 +240,23 @@ def doubtful_fields(ready: ReadyRule, schema: Schema | None = None) -> list[str]
     """
     if ready.rule.type in ("eql", "esql"):
         return [f"no event is known to have the field `{name}`" for name in ready.unknown]
-    schema = schema or default_schema()
-    told = []
-    for name in s.statement_fields(ready.statement):
+    return list(_unknown_to(schema or default_schema(), ready.statement).values())
+
+
+def _unknown_to(schema: Schema, statement: s.Statement) -> dict[str, str]:
+    """Return the fields of a statement that a schema does not know, with what to tell about each."""
+    told = {}
+    for name in s.statement_fields(statement):
         if schema.find(name) is None and field_pattern(name) is None:
             near = " or ".join(f"`{known}`" for known in schema.nearest(name)[:2])
-            told.append(f"`{name}` is no field that is known" + (f"; did you mean {near}?" if near else ""))
+            told[name] = f"`{name}` is no field that is known" + (f"; did you mean {near}?" if near else "")
     return told
+
+
+def _below(names: Collection[str], statement: s.Statement) -> list[str]:
+    """Return what stands in a statement for all that lies below some fields, as in `names: *`."""
+    found = ((name, field_pattern(name)) for name in s.statement_fields(statement))
+    return [name for name, pattern in found if pattern is not None and pattern.pattern.removesuffix(".*") in names]
 
 
 def explain_query_error(rule: Rule, error: QueryError) -> str:

@@ -172,6 +172,8 @@ class _Parser:
             return exists_below(_plain(token.text.strip('"')), self.reading.context)
         if name is None and token.text == "*":
             return s.Literal(True)
+        if name is not None and token.text == "*":
+            return exists_below(name, self.reading.context)
         names = self.reading.fields if name is None else (name,)
         conditions = []
         for one in names:

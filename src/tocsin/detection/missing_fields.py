@@ -1,0 +1,32 @@
+"""Whether a condition can hold where no event has some of its fields."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from tocsin.eql import syntax as s
+
+
+def could_hold(condition: s.Expression, missing: Collection[str]) -> bool:
+    """Tell whether a condition can be true of an event that has none of some fields; in doubt it can."""
+    return _outcomes(condition, frozenset(missing))[0]
+
+
+def _outcomes(node: s.Expression, missing: frozenset[str]) -> tuple[bool, bool]:
+    """Return whether a condition can be true, and whether it can be anything else."""
+    match node:
+        case s.Literal(value):
+            return value is True, value is not True
+        case s.Not(operand):
+            true, other = _outcomes(operand, missing)
+            return other, true
+        case s.And(operands):
+            found = [_outcomes(operand, missing) for operand in operands]
+            return all(true for true, _ in found), any(other for _, other in found)
+        case s.Or(operands):
+            found = [_outcomes(operand, missing) for operand in operands]
+            return any(true for true, _ in found), all(other for _, other in found)
+    names = s.field_names(node)
+    if not names or not missing.issuperset(names):
+        return True, True
+    return (True, False) if isinstance(node, s.IsNull) else (False, True)
