@@ -250,3 +250,33 @@ def test_every_real_record_is_the_same_in_xml_as_in_evtx(path: Path) -> None:
     for xml, json in zip(in_xml, in_json, strict=True):
         expected = {name: lines(value) for name, value in to_ecs(orjson.loads(json)).items()}
         assert to_ecs(record_of(xml[xml.index("<Event") :])) == expected
+
+
+NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
+PREFIXED = (
+    "<{p}System><{p}Provider Name='Microsoft-Windows-Sysmon'/><{p}EventID>1</{p}EventID>"
+    "<{p}TimeCreated SystemTime='2026-11-20T10:00:00Z'/>"
+    "<{p}Channel>Microsoft-Windows-Sysmon/Operational</{p}Channel><{p}Computer>h</{p}Computer></{p}System>"
+    "<{p}EventData><{p}Data Name='Image'>C:\\münze.exe</{p}Data></{p}EventData>"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<e:Event xmlns:e='{ns}'>{of_e}</e:Event>",
+        "<e:Events xmlns:e='{ns}'><e:Event>{of_e}</e:Event></e:Events>",
+        "<Event xmlns='{ns}'>{plain}</Event>",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1252", "iso-8859-1", "utf-16"])
+def test_a_namespace_may_have_a_prefix_and_a_file_declare_its_encoding(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
+    event = text.format(ns=NAMESPACE, of_e=PREFIXED.format(p="e:"), plain=PREFIXED.format(p=""))
+    path = tmp_path / "events.xml"
+    path.write_bytes(f"<?xml version='1.0' encoding='{encoding}'?>\n{event}\n{event}".encode(encoding))
+    rejects = Rejects()
+    (batch,) = read_inputs(find_inputs([str(path)]), Wanted(frozenset(("process.name",))), rejects)
+    assert rejects.total == 0, rejects.first
+    assert [batch.raw(row).event()["process.name"] for row in range(2)] == ["münze.exe"] * 2

@@ -136,6 +136,9 @@ def _is_hidden(path: PurePath) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
+_EVENT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?Event")  # or `Events`, the root
+
+
 def recognise(head: bytes) -> str | None:
     """Name the format that a file's first bytes show, or None."""
     for magic, name in _MAGIC:
@@ -147,7 +150,7 @@ def recognise(head: bytes) -> str | None:
         return "unicode" if _is_text(head) else None
     text = _RECORD.sub(b"", head[:_TEXT].removeprefix(_BOM).lstrip(), count=1)
     if text[:1] == b"<":
-        return "xml" if b"<Event" in text else None
+        return "xml" if _EVENT.search(text) else None
     if text[:1] == b"{" and not text.startswith(_TEMPLATE):
         return "json"
     if _LIST.match(text):

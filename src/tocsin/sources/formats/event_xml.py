@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -14,7 +15,8 @@ from tocsin.sources.windows.record import MalformedRecord
 from tocsin.sources.windows.xml import record_of
 
 _CHUNK = 1 << 20  # bytes
-_START, _END = re.compile(rb"<Event(?=[\s>/])"), b"</Event>"
+_START = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)Event(?=[\s>/])")
+_DECLARED = re.compile(rb"[\s\xef\xbb\xbf]*<\?xml\b[^>]*?\bencoding\s*=\s*[\"']([\w.:-]+)")
 # What may lie between events: the declaration, comments, the root, any other markup that holds none, and the lines
 # that `evtx_dump` puts before each.
 _BETWEEN = re.compile(
@@ -35,7 +37,7 @@ def _records(elements: _Elements) -> Iterator[tuple[Any, str]]:
     for line, element in elements:
         place = f"line {line}"
         try:
-            text = element.decode("utf-8")
+            text = _decoded(element, elements.encoding)
             record = record_of(text)
         except UnicodeDecodeError as error:
             detail = f"byte {error.start + 1} of the event is not UTF-8; convert the file to UTF-8 or UTF-16"
@@ -49,25 +51,49 @@ def _records(elements: _Elements) -> Iterator[tuple[Any, str]]:
         raise elements.damage
 
 
+def _decoded(element: bytes, declared: str | None) -> str:
+    """Return an element in UTF-8, or else in the encoding that its file declares. Raises UnicodeDecodeError."""
+    try:
+        return element.decode("utf-8")
+    except UnicodeDecodeError:
+        if declared is None:
+            raise
+        return element.decode(declared, errors="replace")
+
+
+def _declared_encoding(head: bytes) -> str | None:
+    """Return the encoding that an XML declaration names, None without one that is known."""
+    match = _DECLARED.match(head)
+    try:
+        return codecs.lookup(match[1].decode()).name if match else None
+    except LookupError:
+        return None
+
+
 class _Elements:
     """The `Event` elements of a stream with the lines that they start at; what else there is is rejected."""
 
     def __init__(self, file: BinaryIO, name: str, rejects: Rejects) -> None:
         self._read, self.name, self.rejects = getattr(file, "read1", file.read), name, rejects
         self.damage: Exception | None = None
+        self.encoding: str | None = None
         self._line = 1
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        buffer, searched = b"", 0
+        buffer, searched, closing = b"", 0, b""
         while chunk := self._next():
+            if not closing:
+                self.encoding = self.encoding or _declared_encoding(buffer + chunk)
             buffer += chunk
             taken = 0
-            while (end := buffer.find(_END, max(taken, searched))) >= 0:
-                end += len(_END)
+            if not closing and (start := _START.search(buffer)):
+                closing = b"</%bEvent>" % start[1]  # the prefix of its namespace is that of all
+            while closing and (end := buffer.find(closing, max(taken, searched))) >= 0:
+                end += len(closing)
                 yield from self._split(buffer[taken:end])
                 taken = end
             buffer = buffer[taken:]
-            searched = max(0, len(buffer) - len(_END))
+            searched = max(0, len(buffer) - len(closing)) if closing else 0
             if len(buffer) > _LONGEST:
                 self._rest(buffer)
                 buffer, searched = b"", 0

@@ -43,8 +43,10 @@ def rendered(record: Record, form: Form) -> Record:
     """Return a record as the `evtx` parser would render it. Raises MalformedRecord, CutOffError."""
     try:
         return form.record_of(record)
-    except (AttributeError, KeyError, OverflowError, TypeError) as error:  # values that no tool writes
-        raise MalformedRecord(f"not a Windows event: {type(error).__name__} {error}") from None
+    except KeyError as error:
+        raise MalformedRecord(f"not a Windows event: it has no {error.args[0]}") from None
+    except (AttributeError, OverflowError, TypeError):
+        raise MalformedRecord("not a Windows event: it has a value of a type that no tool writes") from None
 
 
 def form_of(record: Record) -> Form | None:

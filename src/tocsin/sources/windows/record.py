@@ -88,9 +88,7 @@ class WindowsRecord:
             check_head(head)
             provider = attribute(head, "Provider", "Name") or ""
             channel = head.get("Channel") or ""
-        except KeyError as error:
-            raise MalformedRecord(f"not a Windows event: it has no {error.args[0]}") from None
-        except (TypeError, ValueError, OverflowError, AttributeError):
+        except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
             raise MalformedRecord(f"not a Windows event: {_what_is_wrong(record)}") from None
         self._set(
             provider, dataset or dataset_of(provider, channel), event_id, forwarded or "RenderingInfo" in event
@@ -208,15 +206,18 @@ class WindowsRecord:
 
 def _what_is_wrong(record: Record) -> str:
     """Say which value of a record's head no writer of Windows events gives."""
-    event = record.get("Event") if isinstance(record, dict) else None
-    head = event.get("System") if isinstance(event, dict) else None
-    if not isinstance(head, dict):
-        return f"its {'System' if isinstance(event, dict) else 'Event'} is no object"
+    found: Any = record
+    for name in ("Event", "System", "EventID"):
+        if not isinstance(found, dict):
+            return f"what holds {name} is no object"
+        if name not in found:
+            return f"it has no {name}"
+        head, found = found, found[name]
     try:
         check_head(head)
     except TypeError as error:
         return str(error)
-    return f"its EventID is {str(head.get('EventID'))[:40]!r}, and no number"
+    return f"its EventID is {str(found)[:40]!r}, and no number"
 
 
 def _has_context(dataset: Dataset, event_id: int) -> bool:

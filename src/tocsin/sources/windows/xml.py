@@ -15,6 +15,7 @@ from tocsin.sources.windows.record import MalformedRecord
 # XML 1.0 has no place for control characters, and Windows writes them all the same, raw or as a reference.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _REFERENCE = re.compile(r"&#(?:x([0-9A-Fa-f]{1,6})|([0-9]{1,7}));")
+_PREFIX = re.compile(r"<([A-Za-z_][\w.-]*):")
 _NUMBERS = frozenset(("Version", "Level", "Task", "Opcode", "ProcessID", "ThreadID"))
 
 
@@ -24,6 +25,9 @@ def record_of(text: str) -> dict[str, Any]:
     The text starts at the element, so that no document type, and no entity of one, can stand before it.
     Raises MalformedRecord.
     """
+    prefix = _PREFIX.match(text)
+    if prefix and f"xmlns:{prefix[1]}=" not in text[: text.find(">")]:  # declared by the root around it
+        text = re.sub(rf"(</?){re.escape(prefix[1])}:", r"\1", text)
     try:
         event = ElementTree.fromstring(text)
     except ElementTree.ParseError:
