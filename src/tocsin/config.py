@@ -69,18 +69,21 @@ class Config(BaseSettings):
     history_days: int | None = Field(
         90, ge=1, description="Days for which executions of rules and messages about alerts are told of."
     )
+    connector_networks: tuple[str, ...] = Field(
+        (), description="Loopback, link-local and private networks that connectors may reach, as in 10.0.0.0/8."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["auto", "ecs", "text"] = Field(
         "auto", description="Log lines as ECS JSON or as text; auto is text on a terminal and ECS JSON elsewhere."
     )
 
-    @field_validator("watch", "trusted_proxies", mode="before")
+    @field_validator("watch", "trusted_proxies", "connector_networks", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """Let the environment name several, separated by commas."""
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
-    @field_validator("trusted_proxies")
+    @field_validator("trusted_proxies", "connector_networks")
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for part in value:

@@ -49,7 +49,7 @@ class Running:
 
 @contextmanager
 def run_service(folder: Path, **settings) -> Iterator[Running]:
-    service = open_service(Config(data=folder, **{"port": 0, **settings}))
+    service = open_service(Config(data=folder, **{"port": 0, "connector_networks": ("127.0.0.0/8",), **settings}))
     server = uvicorn.Server(server_settings(service))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

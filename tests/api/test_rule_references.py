@@ -190,7 +190,8 @@ def test_connectors_go_out_and_in_with_the_rules_that_name_them_without_secrets(
         "1 connector has sensitive information that require updates."
     )
     back = http.get("/api/actions/connector/team").json()
-    assert (back["config"], back["is_missing_secrets"]) == (config, True)
+    shown = {**config, "url": "http://127.0.0.1:9/***"}
+    assert (back["config"], back["is_missing_secrets"]) == (shown, True)
     again = import_file(http, exported, overwrite=True)
     assert (again["success"], again["action_connectors_success_count"]) == (True, 0)
     assert import_file(http, exported, overwrite=True, overwrite_action_connectors=True)[

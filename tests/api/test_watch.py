@@ -11,6 +11,7 @@ import pytest
 from tests.api.conftest import PASSWORD, run_service
 from tests.shared import needs_shared, shared
 from tocsin.rules.load import bundled_rules
+from tocsin.store.records.models import Connector
 
 RULE = {
     "name": "Bad process", "description": "It is bad.", "type": "eql", "language": "eql", "risk_score": 47,
@@ -408,7 +409,8 @@ def test_bulk_actions(http):
 # ---- actions
 
 
-HOOK = {"name": "team", "connector_type_id": ".webhook", "config": {"url": "http://127.0.0.1:1/x"}}
+WEBHOOK = {"url": "http://127.0.0.1:1/x"}
+HOOK = {"name": "team", "connector_type_id": ".webhook", "config": WEBHOOK}
 
 
 def test_connectors_keep_their_secrets(http):
@@ -430,6 +432,11 @@ def test_connectors_keep_their_secrets(http):
         ({"connector_type_id": ".nothing"}, "connector_type_id"),
         ({"config": {"url": "file:///etc/passwd"}}, "config.url"),
         ({"connector_type_id": ".apprise"}, "secrets.urls"),
+        ({"config": {"url": "http://[hidden"}}, "config.url"),
+        ({"config": {"url": "http://example.com/***"}}, "config"),
+        ({"config": {**WEBHOOK, "method": "hidden"}}, "config.method"),
+        ({"config": {**WEBHOOK, "headers": {"X-A": "hidden\nX-B: c"}}}, "config.headers"),
+        ({"config": {**WEBHOOK, "headers": {"X A": "hidden"}}}, "config.headers"),
         ({"name": ""}, "name"),
     ],
 )
@@ -437,6 +444,61 @@ def test_a_connector_that_cannot_be_is_refused(http, change, field):
     answer = http.post("/api/actions/connector", json={**HOOK, **change})
     assert answer.status_code == 400
     assert field in answer.json()["message"]
+    assert "hidden" not in answer.text
+
+
+SECRET = {
+    **HOOK,
+    "config": {
+        "url": "http://127.0.0.1:1/services/hidden-1?key=hidden-2",
+        "headers": {"Authorization": "Bearer hidden-3", "Content-Type": "text/plain"},
+    },
+    "secrets": {"user": "hidden-4", "password": "hidden-5"},
+}
+
+
+def test_secrets_of_a_connector_are_told_nobody(http):
+    team = "/api/actions/connector/team"
+    answers = [http.post(team, json=SECRET), http.get(team), http.get("/api/actions/connectors")]
+    shown = answers[1].json()["config"]
+    assert shown == {
+        "url": "http://127.0.0.1:1/***",
+        "headers": {"Authorization": "***", "Content-Type": "text/plain"},
+    }
+    answers.append(http.post(f"{team}/_execute", json={"params": {}}))
+    assert answers[-1].json()["status"] == "error"
+    answers.append(http.put(team, json={"name": "Team", "config": shown}))  # as a form sends it back
+    action = {"id": "team", "group": "default", "action_type_id": ".webhook", "params": {}}
+    http.post("/api/detection_engine/rules", json={**RULE, "actions": [action]}).raise_for_status()
+    put_event(http, process={"name": "bad.exe"})
+    run_now(http)
+    until(lambda: [one for one in deliveries(http) if one["error"]])
+    answers += [http.get("/api/actions/deliveries"), http.get("/api/audit")]
+    answers += [http.post("/api/detection_engine/rules/_export")]
+    for answer in answers:
+        assert answer.is_success
+        assert "hidden" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({}, True),
+        ({"url": "http://127.0.0.1:1/***"}, True),
+        ({"url": "http://127.0.0.1:1/other"}, False),
+        ({"url": "http://127.0.0.2:1/services/hidden-1?key=hidden-2"}, False),
+    ],
+)
+def test_another_address_does_not_get_the_secrets_of_the_one_before(http, running, change, kept):
+    http.post("/api/actions/connector/team", json=SECRET).raise_for_status()
+    config = {**http.get("/api/actions/connector/team").json()["config"], **change}
+    http.put("/api/actions/connector/team", json={"name": "team", "config": config}).raise_for_status()
+    with running.service.records.transaction() as session:
+        found = session.get(Connector, "team")
+        assert found.secrets == (SECRET["secrets"] if kept else {})
+        assert found.config["headers"].get("Authorization") == ("Bearer hidden-3" if kept else None)
+    [entry] = [one for one in http.get("/api/audit").json()["entries"] if one["action"] == "connector.changed"][:1]
+    assert entry["detail"]["secrets"] == ("kept" if kept else "dropped")
 
 
 def test_what_became_of_messages_is_told_and_a_snoozed_rule_sends_none(http):

@@ -25,8 +25,9 @@ from tocsin.store.records.database import Records
 from tocsin.store.records.exceptions import endpoint_list
 from tocsin.store.records.templates import templates_in
 from tocsin.store.templates import Templates
+from tocsin.watch.actions.delivery import Deliverer, DeliveryThread
+from tocsin.watch.actions.egress import EgressPolicy, networks_of
 from tocsin.watch.alert_index import StoreWithAlerts
-from tocsin.watch.delivery import Deliverer, DeliveryThread
 from tocsin.watch.settings import WatchSettings
 from tocsin.watch.thread import WatchThread, set_forward
 from tocsin.watch.watch import Watch
@@ -99,7 +100,8 @@ def open_service(config: Config) -> Service:
     if config.watch:
         watched.start()
     metrics = Metrics(store, ingest, clock)
-    deliveries = DeliveryThread(Deliverer(records, clock))
+    egress = EgressPolicy(networks_of(config.connector_networks))
+    deliveries = DeliveryThread(Deliverer(records, clock, egress))
     watch.start()
     deliveries.start()
     return Service(

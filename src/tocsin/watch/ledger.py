@@ -16,7 +16,7 @@ from tocsin.detection.schedule import Window
 from tocsin.store.records.alerts import keep_document
 from tocsin.store.records.database import chunks
 from tocsin.store.records.models import Delivery, Execution, Gap, Run, StoredAlert, StoredRule
-from tocsin.watch.outbox import note_actions
+from tocsin.watch.actions.outbox import note_actions
 from tocsin.watch.rule import WatchedRule
 from tocsin.watch.suppression import Group, describe
 from tocsin.watch.volume import Volume, fitting_none

@@ -9,6 +9,7 @@ from typing import Any
 from tocsin.moments import iso, to_nanoseconds
 from tocsin.store.records.access import Actor
 from tocsin.store.records.models import Connector
+from tocsin.watch.actions.masking import is_masked, masked_config
 
 _LACKS: Mapping[str, Callable[[Connector], bool]] = {
     ".apprise": lambda one: not (one.secrets.get("urls") or one.secrets.get("url")),
@@ -19,14 +20,14 @@ _LACKS: Mapping[str, Callable[[Connector], bool]] = {
 def misses_secrets(connector: Connector) -> bool:
     """Tell whether a connector cannot deliver before it is given its secrets, which exports do not hold."""
     lacks = _LACKS.get(connector.type)
-    return lacks is not None and lacks(connector)
+    return is_masked(connector.config) or (lacks is not None and lacks(connector))
 
 
 def shown(connector: Connector) -> dict[str, Any]:
-    """Return a connector as Kibana shows it, without its secrets."""
+    """Return a connector as Kibana shows it, without its secrets, those in its address and headers included."""
     return {
         "id": connector.id, "name": connector.name, "connector_type_id": connector.type,
-        "config": connector.config, "is_preconfigured": False, "is_deprecated": False,
+        "config": masked_config(connector.config), "is_preconfigured": False, "is_deprecated": False,
         "is_missing_secrets": misses_secrets(connector), "is_system_action": False,
     }  # fmt: skip
 
@@ -34,12 +35,13 @@ def shown(connector: Connector) -> dict[str, Any]:
 def exported_connector(connector: Connector) -> dict[str, Any]:
     """Return a connector as an export of rules holds it: a saved object, without its secrets."""
     made = iso(to_nanoseconds(connector.created))
+    config = masked_config(connector.config)
     return {
         "id": connector.id, "type": "action", "references": [], "managed": False, "created_at": made,
         "updated_at": made,
         "attributes": {
-            "actionTypeId": connector.type, "name": connector.name, "config": connector.config, "secrets": {},
-            "isMissingSecrets": bool(connector.secrets),
+            "actionTypeId": connector.type, "name": connector.name, "config": config, "secrets": {},
+            "isMissingSecrets": bool(connector.secrets) or is_masked(config),
         },
     }  # fmt: skip
 

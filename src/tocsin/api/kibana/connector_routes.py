@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
@@ -17,8 +19,9 @@ from tocsin.api.kibana.connector_objects import shown
 from tocsin.api.security import allow
 from tocsin.store.records.access import Actor, Scope, record
 from tocsin.store.records.models import Connector, Delivery, StoredRule
-from tocsin.watch.delivery import SENDERS, DeliveryError, send
-from tocsin.watch.messages import TEXT_FORMATS, trial
+from tocsin.watch.actions.delivery import SENDERS, DeliveryError, send
+from tocsin.watch.actions.masking import MASK, changed_config, is_masked, masked_address, without_addresses
+from tocsin.watch.actions.messages import TEXT_FORMATS, trial
 
 router = APIRouter(tags=["actions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
@@ -38,13 +41,40 @@ def _read(body: dict[str, Any], kind: str | None = None) -> tuple[str, str, dict
         raise bad_request(f"[connector_type_id] is one of {', '.join(SENDERS)}")
     if not isinstance(config, dict) or not isinstance(secrets, dict):
         raise bad_request("[config] and [secrets] are objects")
-    if kind == ".webhook" and not str(config.get("url", "")).startswith(("http://", "https://")):
-        raise bad_request("[config.url] is the address of a webhook, http or https")
+    if kind == ".webhook":
+        _check_webhook(config)
     if kind == ".apprise" and config.get("format", TEXT_FORMATS[0]) not in TEXT_FORMATS:
         raise bad_request(f"[config.format] is what messages are written in: one of {', '.join(TEXT_FORMATS)}")
     if kind == ".apprise" and not (secrets.get("urls") or secrets.get("url")):
         raise bad_request("[secrets.urls] are addresses of Apprise, such as mailto:// or slack://")
     return name, str(kind), config, secrets
+
+
+_METHODS = ("post", "put", "patch", "get", "delete")
+
+
+def _check_webhook(config: dict[str, Any]) -> None:
+    """Refuse what cannot be sent, without saying it again: it may hold secrets."""
+    try:
+        url = httpx.URL(str(config.get("url", "")))
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if url.scheme not in ("http", "https") or not url.host or masked_address(str(config["url"])) == MASK:
+        raise bad_request("[config.url] is the address of a webhook, http or https")
+    if config.get("method", "post") not in _METHODS:
+        raise bad_request(f"[config.method] is one of {', '.join(_METHODS)}")
+    headers = config.get("headers") or {}
+    if not isinstance(headers, dict) or not all(_TOKEN.fullmatch(n) and _is_value(v) for n, v in headers.items()):
+        raise bad_request("[config.headers] are names of headers with their values, texts in one line of ASCII")
+    if is_masked(config):
+        raise bad_request(f"[config] has `{MASK}` where something was masked: give it whole")
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a header's name (RFC 9110)
+
+
+def _is_value(value: Any) -> bool:
+    return isinstance(value, str) and value.isascii() and (value.isprintable() or not value)
 
 
 def _find(session: Any, id_: str) -> Connector:
@@ -100,15 +130,20 @@ async def read(request: Request, id: str) -> Response:
 
 @router.put("/api/actions/connector/{id}", openapi_extra=_BODY)
 async def change(request: Request, id: str, actor: Actor = _WRITE) -> Response:
-    """Give a connector other settings."""
+    """Give a connector other settings. Secrets that are not given it keeps, unless its address changes."""
     body = await read_typed(request, name="string", connector_type_id="string")
 
     def work() -> dict[str, Any]:
         with request.app.state.service.records.transaction() as session:
             found = _find(session, id)
-            name, _, config, secrets = _read({"secrets": found.secrets, **body}, found.type)
+            given = body.get("config") if isinstance(body.get("config"), dict) else {}
+            changed, same = changed_config(given or {}, found.config)
+            kept = found.secrets if same else {}  # they belong to the address that they were given with
+            name, _, config, secrets = _read({"secrets": kept, **body, "config": changed}, found.type)
+            told = "given" if "secrets" in body else "kept" if same else "dropped"
             found.name, found.config, found.secrets = name[:255], config, secrets
-            record(session, actor, "connector.changed", id)
+            address = masked_address(str(config["url"])) if "url" in config else None
+            record(session, actor, "connector.changed", id, address=address, secrets=told)
             return shown(found)
 
     return answer(request, await run_in_threadpool(work))
@@ -145,7 +180,7 @@ async def execute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
             connector = _find(session, id)
             record(session, actor, "connector.tried", id)
         try:
-            send(connector, trial(params, connector))
+            send(connector, trial(params, connector), request.app.state.service.deliveries.deliverer.egress)
         except DeliveryError as error:
             told = {"status": "error", "message": "the message was not delivered", "retry": not error.lasting}
             return {"connector_id": id, **told, "service_message": str(error)}
@@ -169,7 +204,8 @@ async def deliveries(
                 {
                     "id": one.id, "rule_uuid": one.rule_uuid, "connector_id": one.connector_id, "state": one.state,
                     "tries": one.tries, "made": one.made, "next_try": one.next_try, "done": one.done,
-                    "error": one.error, "alerts": one.alerts, "summary": one.summary,
+                    "error": without_addresses(one.error or "") or None, "alerts": one.alerts,
+                    "summary": one.summary,
                 }
                 for one in session.scalars(asked)
             ]  # fmt: skip
