@@ -27,7 +27,7 @@ from tocsin.search.hits import MOST_HITS, read_fields
 from tocsin.search.selection import Clock, matching_rows, select
 from tocsin.search.sorting import Found, SortKey, TopRows
 from tocsin.sources.batch import EventBatch, RawEvent
-from tocsin.store.events import EventStore, StoredBatch
+from tocsin.store.events import EventReader, StoredBatch
 
 _KNOWN = frozenset(
     {
@@ -122,7 +122,7 @@ def _whole(body: Mapping[str, Any], name: str, default: int, least: int) -> int:
 
 
 def run_eql(
-    store: EventStore,
+    store: EventReader,
     patterns: Sequence[str],
     request: EqlRequest,
     schema: Schema,
@@ -152,7 +152,7 @@ def _shown(event: tuple[str, str, bytes], request: EqlRequest, schema: Schema, *
 
 
 def _events(
-    store: EventStore, patterns: Sequence[str], request: EqlRequest, schema: Schema, clock: Clock
+    store: EventReader, patterns: Sequence[str], request: EqlRequest, schema: Schema, clock: Clock
 ) -> list[tuple[str, str, bytes]]:
     query = request.statement.query
     assert isinstance(query, s.EventQuery)
@@ -185,7 +185,7 @@ def _order(request: EqlRequest, *, backwards: bool) -> tuple[SortKey, ...]:
 
 
 def _piped(
-    store: EventStore,
+    store: EventReader,
     patterns: Sequence[str],
     request: EqlRequest,
     condition: s.Expression,
@@ -237,7 +237,7 @@ def _rule(request: EqlRequest) -> Rule:
 
 
 def _sequences(
-    store: EventStore,
+    store: EventReader,
     patterns: Sequence[str],
     request: EqlRequest,
     schema: Schema,

@@ -19,7 +19,7 @@ from tocsin.search.documents import FieldAsked, HitForm, hits_of, read_format, r
 from tocsin.search.errors import SearchError
 from tocsin.search.selection import Clock, matching_rows
 from tocsin.search.sorting import SortKey, TopRows
-from tocsin.store.events import EventStore
+from tocsin.store.events import EventReader
 
 MOST_HITS = 10_000  # `from` and `size` together, as Elasticsearch's `index.max_result_window`
 _KNOWN = frozenset(
@@ -69,7 +69,7 @@ class SearchRequest:
     total: bool = True
 
 
-def context_of(store: EventStore, patterns: Sequence[str]) -> Context:
+def context_of(store: EventReader, patterns: Sequence[str]) -> Context:
     """Return what queries over some indices are read against."""
     return Context(store.schema(patterns))
 
@@ -160,7 +160,7 @@ class SearchAnswer:
 
 
 def run_search(
-    store: EventStore,
+    store: EventReader,
     patterns: Sequence[str],
     request: SearchRequest,
     schema: Schema,
@@ -186,7 +186,7 @@ def run_search(
 
 
 def count(
-    store: EventStore, patterns: Sequence[str], condition: s.Expression, schema: Schema, clock: Clock
+    store: EventReader, patterns: Sequence[str], condition: s.Expression, schema: Schema, clock: Clock
 ) -> int:
     """Return how many events meet a condition."""
     return sum(len(rows) for *_, rows in matching_rows(store, patterns, condition, (), schema, clock))

@@ -17,7 +17,7 @@ from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
 from tocsin.field_patterns import field_pattern, with_fields
 from tocsin.search.errors import IndexSetAsideError, NoSuchIndexError, SearchStoppedError
-from tocsin.store.events import EventStore, Scan, StoredBatch
+from tocsin.store.events import EventReader, Scan, StoredBatch
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Selected:
     rows: dict[Target, Rows]
 
 
-def known_patterns(store: EventStore, patterns: Sequence[str], *, lenient: bool = False) -> list[str]:
+def known_patterns(store: EventReader, patterns: Sequence[str], *, lenient: bool = False) -> list[str]:
     """Return patterns, if each name without `*` is an index. Raises NoSuchIndexError, IndexSetAsideError."""
     found = [pattern for pattern in patterns if pattern] or ["*"]
     names = [p for p in found if "*" not in p and p != "_all" and not p.startswith("-")]
@@ -60,7 +60,7 @@ def known_patterns(store: EventStore, patterns: Sequence[str], *, lenient: bool 
 
 
 def select(
-    store: EventStore,
+    store: EventReader,
     patterns: Sequence[str],
     program: Program,
     narrowing: s.Expression,
@@ -92,7 +92,7 @@ def select(
 
 
 def matching_rows(
-    store: EventStore,
+    store: EventReader,
     patterns: Sequence[str],
     condition: s.Expression,
     fields: Collection[str],

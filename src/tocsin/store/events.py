@@ -141,16 +141,8 @@ class SetAside:
         return None if index in NO_INDICES else index
 
 
-class EventStore(Protocol):
-    """Keeps events for good. Every method may be called from any thread."""
-
-    def add(self, documents: Sequence[Document]) -> list[Outcome]:
-        """Store documents and return, in their order, what became of each.
-
-        When this returns, what was created is on disk: it survives the end of the process and of the machine, and
-        every later scan sees it. An id names one event of an index for ever; of several documents under one id
-        the first is stored. Raises StoreFullError when nothing was stored and trying later makes sense.
-        """
+class EventReader(Protocol):
+    """Reads what an event store keeps. Every method may be called from any thread."""
 
     def scan(self, scan: Scan) -> Iterator[StoredBatch]:
         """Yield the events asked for, as they are at the moment of the call, each once, in no order.
@@ -193,6 +185,18 @@ class EventStore(Protocol):
 
     def mapping(self, index: str) -> IndexMapping:
         """Return the mapping that an index was given, an empty one of an index that has none."""
+
+
+class EventStore(EventReader, Protocol):
+    """Keeps events for good. Every method may be called from any thread."""
+
+    def add(self, documents: Sequence[Document]) -> list[Outcome]:
+        """Store documents and return, in their order, what became of each.
+
+        When this returns, what was created is on disk: it survives the end of the process and of the machine, and
+        every later scan sees it. An id names one event of an index for ever; of several documents under one id
+        the first is stored. Raises StoreFullError when nothing was stored and trying later makes sense.
+        """
 
     def begin(self, index: str, mapping: IndexMapping) -> None:
         """Let an index have a mapping from now on; it is there from then on, if without an event.

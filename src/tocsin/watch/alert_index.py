@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from sqlalchemy import select
 
@@ -11,9 +12,11 @@ from tocsin.ecs import Field, FieldType, Schema
 from tocsin.store.events import ID, Document, EventStore, IndexInfo, Outcome, Scan, SetAside, StoredBatch
 from tocsin.store.lake.fields import IndexFields
 from tocsin.store.lake.fresh import FreshIndex
+from tocsin.store.lake.index_scans import EventScans, IndexScan
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.reading import read_table
-from tocsin.store.mappings import IndexMapping
+from tocsin.store.lake.table import StoredFile
+from tocsin.store.mappings import NO_MAPPING, IndexMapping
 from tocsin.store.patterns import takes
 from tocsin.store.records.alerts import find_alerts
 from tocsin.store.records.database import Records
@@ -161,6 +164,37 @@ class StoreWithAlerts:
     def close(self) -> None:
         """Stop; see EventStore."""
         self.events.close()
+
+
+class ScansWithAlerts:
+    """What scans read of events and of the alerts; see EventScans."""
+
+    def __init__(self, events: EventScans, alerts: AlertIndex) -> None:
+        self._events, self._alerts = events, alerts
+
+    def index_scans(self, scan: Scan) -> list[IndexScan]:
+        """Return what a scan reads of each index, and of the alerts; see EventScans."""
+        alerts = self._scans_of_alerts() if wants_alerts(scan.patterns) else []
+        return [*self._events.index_scans(scan), *alerts]
+
+    def index_scans_for(self, patterns: Sequence[str], ids: Collection[str]) -> list[tuple[Scan, IndexScan]]:
+        """Return what `find` reads, as of this moment; see EventScans."""
+        found = self._events.index_scans_for(patterns, ids)
+        if wants_alerts(patterns):
+            found += [(Scan(patterns, {ID}), one) for one in self._scans_of_alerts()]
+        return found
+
+    def _scans_of_alerts(self) -> list[IndexScan]:
+        index = self._alerts.current()
+        return [IndexScan(ALERTS_INDEX, Path(), NO_MAPPING, (), tuple(index.tables(index.rows)))]
+
+    def put_file_aside(self, index: str, file: StoredFile, reason: str) -> bool:
+        """Leave a file out from now on that cannot be read; see EventScans."""
+        return self._events.put_file_aside(index, file, reason)
+
+    def put_checksums_aside(self, index: str, file: StoredFile, reason: str) -> None:
+        """Say that a file's checksums are damaged; see EventScans."""
+        self._events.put_checksums_aside(index, file, reason)
 
 
 def wants_alerts(patterns: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from tocsin.detection.schedule import Schedule, Window, read_schedule, span
 from tocsin.errors import RuleError
 from tocsin.rules.files import read_rule
 from tocsin.rules.model import Rule
-from tocsin.store.events import EventStore
+from tocsin.store.events import EventReader, EventStore
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import Run, StoredAlert, StoredRule
 from tocsin.watch import ledger
@@ -65,7 +65,7 @@ class Result:
         return {**vars(self), "alerts": self.alerts[:1000]}
 
 
-def watched_rule(records: Records, uuid: str, rule: Rule, store: EventStore, revision: int = 0) -> WatchedRule:
+def watched_rule(records: Records, uuid: str, rule: Rule, store: EventReader, revision: int = 0) -> WatchedRule:
     """Return a rule ready to run. Raises RuleError."""
     schema = store.schema(rule.index or ("*",))
     with records.transaction() as session:
@@ -90,7 +90,7 @@ def executions(
             yield done
 
 
-def memory_of(store: EventStore, rule: WatchedRule, ticks: Sequence[int], before: int) -> tuple[Memory, Volume]:
+def memory_of(store: EventReader, rule: WatchedRule, ticks: Sequence[int], before: int) -> tuple[Memory, Volume]:
     """Return what the windows of some ticks hold for a rule, and how many events there were to be read."""
     since = needed_from(rule, ticks[0])
     end = rule.schedule.window(ticks[-1]).end

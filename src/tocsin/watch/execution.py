@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from tocsin.detection.schedule import SECOND, Window
 from tocsin.errors import TocsinError
-from tocsin.store.events import ID, EventStore
+from tocsin.store.events import ID, EventReader
 from tocsin.store.records.database import Records
 from tocsin.watch.documents import Making, alert_id, alerts_of, flat
 from tocsin.watch.esql import of_esql
@@ -43,7 +43,7 @@ class Asking:
     time, as far as they had arrived `before` a moment, and `fetch` whole events.
     """
 
-    store: EventStore
+    store: EventReader
     tick: int
     before: int
     window: Window
@@ -90,7 +90,7 @@ _FINDS: Mapping[str, Find] = {
 class Executor:
     """Runs rules over what is remembered for them."""
 
-    store: EventStore
+    store: EventReader
     records: Records
     kept: KeptEvents = field(default_factory=KeptEvents)
 

@@ -20,7 +20,7 @@ from tocsin.query_dsl.build import Context
 from tocsin.query_dsl.query_string import Reading, read_query_string
 from tocsin.rules.model import Rule
 from tocsin.sources.batch import unflatten
-from tocsin.store.events import EventStore
+from tocsin.store.events import EventReader
 from tocsin.watch import memory as m
 from tocsin.watch.findings import Finding, Place, many, values_of
 from tocsin.watch.reading import Reader
@@ -50,7 +50,7 @@ class Group:
         return tuple(entry for entry in self.entries if not entry.negate)
 
 
-def read_indicators(store: EventStore, rule: Rule, schema: Schema, before: int, now: datetime) -> list[Group]:
+def read_indicators(store: EventReader, rule: Rule, schema: Schema, before: int, now: datetime) -> list[Group]:
     """Return the indicators that had come in before a moment, by the values that a rule looks for.
 
     Raises RuleError for a query of indicators that cannot be.

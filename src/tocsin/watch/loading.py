@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tocsin.detection.schedule import SECOND
-from tocsin.store.events import EventStore
+from tocsin.store.events import EventReader
 from tocsin.watch.past import read_past
 from tocsin.watch.patience import patiently
 from tocsin.watch.reading import Reader
@@ -52,7 +52,7 @@ class Loading:
     """
 
     def __init__(
-        self, store: EventStore, needed: Sequence[Needed], end: int, volume: Volume, seconds: float
+        self, store: EventReader, needed: Sequence[Needed], end: int, volume: Volume, seconds: float
     ) -> None:
         self._store, self._needed, self._end, self._volume = store, needed, end, volume
         self._found: queue.SimpleQueue[Stretch] = queue.SimpleQueue()

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP
-from tocsin.store.events import EventStore
+from tocsin.store.events import EventReader
 from tocsin.watch.memory import TIME
 from tocsin.watch.reading import Reader
 from tocsin.watch.rule import WatchedRule
@@ -18,7 +18,7 @@ _NEVER = (1 << 63) - 1
 
 
 def read_past(
-    store: EventStore,
+    store: EventReader,
     rules: Sequence[WatchedRule],
     start: int,
     end: int | None,

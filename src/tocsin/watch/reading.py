@@ -23,7 +23,7 @@ from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
 from tocsin.field_patterns import field_pattern, with_fields
 from tocsin.store.events import ARRIVED as ARRIVAL
-from tocsin.store.events import EventStore, Scan
+from tocsin.store.events import EventReader, Scan
 from tocsin.watch import memory as m
 from tocsin.watch.esql import selected
 from tocsin.watch.findings import Place
@@ -77,7 +77,7 @@ class Reader:
 
     def read(
         self,
-        store: EventStore,
+        store: EventReader,
         schema: Schema,
         *,
         arrived_from: int | None = None,
@@ -117,7 +117,7 @@ class Reader:
             _gather(found, before)
         return found
 
-    def _fields(self, store: EventStore) -> frozenset[str]:
+    def _fields(self, store: EventReader) -> frozenset[str]:
         """Return the fields to read: of a name that stands for many, all that events have by now."""
         if not any(map(field_pattern, self.fields)):
             return self.fields

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
-from functools import partial
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from filelock import Timeout
 
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import (
-    ARRIVED,
     ID,
     Document,
     IndexInfo,
@@ -30,7 +22,6 @@ from tocsin.store.events import (
     StoreError,
     StoreFullError,
 )
-from tocsin.store.lake.checksums import FAULTS
 from tocsin.store.lake.clean_stop import CleanStop, Loss, losses_since, read_stop, stop_of, write_stop
 from tocsin.store.lake.committer import Committer, Request
 from tocsin.store.lake.contents import Contents, IndexSnapshot, LakeSettings
@@ -38,22 +29,19 @@ from tocsin.store.lake.fields import IndexFields
 from tocsin.store.lake.guard import guard_of
 from tocsin.store.lake.ids import ChosenIds, Key, Maker, content_of, key_of
 from tocsin.store.lake.index_mappings import IndexMappings
+from tocsin.store.lake.index_scans import IndexScan, arrived_within, read_index_scans
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.keeper import Keeper
 from tocsin.store.lake.ordering import OrderingProcess
-from tocsin.store.lake.reading import read_file, read_table
 from tocsin.store.lake.settler import Settler
-from tocsin.store.lake.table import IndexTable, StoredFile, rows_of
-from tocsin.store.lake.views import physical, shown
+from tocsin.store.lake.table import StoredFile, rows_of
 from tocsin.store.mappings import IndexMapping
 from tocsin.store.patterns import matching
 from tocsin.store.schemas import common_schema, fields_by_type
 
 __all__ = ["LakeSettings", "LakeStore"]
-_Value = TypeVar("_Value")
 _SCHEMAS = 64  # of patterns, that are kept
 _A_LOOK = 0.5  # seconds; a command that looks whether the folder is in use has its lock for a moment
-_READERS = 3  # files of a scan that are read ahead
 
 
 class LakeStore:
@@ -222,15 +210,19 @@ class LakeStore:
 
     def scan(self, scan: Scan) -> Iterator[StoredBatch]:
         """Yield the events asked for; see EventStore."""
-        return self._batches(self.contents.snapshot(scan), scan)
+        return read_index_scans(self.index_scans(scan), scan, self)
 
     def find(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[StoredBatch]:
         """Yield batches with the events that have one of the ids; see EventStore."""
+        for scan in self._scans_for(patterns, ids):
+            yield from self.scan(scan)
+
+    def _scans_for(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[Scan]:
         wanted = sorted(ids)
         for name in matching(patterns, list(self.contents.tables)):
             times = sorted({t for t in self._ids.times(name, wanted).values() if t is not None})
             if times:
-                yield from self.scan(Scan([name], {ID}, times=times))
+                yield Scan([name], {ID}, times=times)
 
     def indices(self, patterns: Sequence[str] = ("*",)) -> list[IndexInfo]:
         """Return the indices that the patterns take; see EventStore."""
@@ -285,68 +277,40 @@ class LakeStore:
                 events.tables(rows)
             yield found.table.name, found.table.fields
 
-    def _batches(self, found: Sequence[IndexSnapshot], scan: Scan) -> Iterator[StoredBatch]:
-        files = [(index.table, file) for index in found for file in sorted(index.files, key=lambda f: f.first)]
-        if len(files) > 1:
-            yield from self._read_ahead(files, scan)
-        else:
-            for table, file in files:
-                yield from self._read_file(table, file, scan)
-        for index in found:
-            mapping = index.table.fields.mapping_of()
-            asked = physical(scan, mapping)
-            for events, rows in index.fresh:
-                left = rows
-                for part in events.tables(rows):
-                    if left > 0:  # what came since the snapshot is left out
-                        wanted = _arrived_within(part.slice(0, left), scan)
-                        if wanted.num_rows:
-                            yield shown(read_table(index.table.name, wanted, asked.fields), scan, mapping)
-                    left -= part.num_rows
+    def index_scans(self, scan: Scan) -> list[IndexScan]:
+        """Return what a scan reads of each index, as of this moment; see EventScans."""
+        return [self._index_scan(found, scan) for found in self.contents.snapshot(scan)]
 
-    def _read_file(self, table: IndexTable, file: StoredFile, scan: Scan) -> Iterator[StoredBatch]:
-        """Yield the events of a file; one that is damaged is set aside."""
-        try:
-            mapping = table.fields.mapping_of()
-            put_aside = partial(self.contents.put_checksums_aside, table, file)
-            for batch in read_file(table.name, table.path / file.path, physical(scan, mapping), put_aside):
-                yield shown(self._guarded(batch, table, file), scan, mapping)
-        except FAULTS as error:
-            if file not in table.files:  # it was written anew, and removed, since the search began
-                raise
-            self.contents.put_file_aside(table, file, error)
+    def index_scans_for(self, patterns: Sequence[str], ids: Collection[str]) -> list[tuple[Scan, IndexScan]]:
+        """Return what `find` reads, as of this moment; see EventScans."""
+        return [(scan, one) for scan in self._scans_for(patterns, ids) for one in self.index_scans(scan)]
 
-    def _guarded(self, batch: StoredBatch, table: IndexTable, file: StoredFile) -> StoredBatch:
-        """Return a batch whose documents and ids, where they turn out to be damaged, have their file set aside."""
+    def put_file_aside(self, index: str, file: StoredFile, reason: str) -> bool:
+        """Leave a file out from now on that cannot be read; see EventScans."""
+        table = self.contents.tables.get(index)
+        if table is None or file not in table.files:  # it was written anew, and removed, since the search began
+            return False
+        self.contents.put_file_aside(table, file, reason)
+        return True
 
-        def guarded(read: Callable[[Sequence[int]], list[_Value]]) -> Callable[[Sequence[int]], list[_Value]]:
-            def asked(rows: Sequence[int]) -> list[_Value]:
-                try:
-                    return read(rows)
-                except FAULTS as error:
-                    if file in table.files:
-                        self.contents.put_file_aside(table, file, error)
-                    told = f"{table.name}/{file.path} cannot be read while it is asked for: {error}"
-                    raise StoreError(told, hint="ask again: the answer does without it") from error
+    def put_checksums_aside(self, index: str, file: StoredFile, reason: str) -> None:
+        """Say that a file's checksums are damaged; see EventScans."""
+        table = self.contents.tables.get(index)
+        if table is not None:
+            self.contents.put_checksums_aside(table, file, reason)
 
-            return asked
-
-        return replace(batch, sources=guarded(batch.sources), ids=guarded(batch.ids))
-
-    def _read_ahead(self, files: Sequence[tuple[IndexTable, StoredFile]], scan: Scan) -> Iterator[StoredBatch]:
-        """Yield the events of files in their order, while the next ones are read in threads."""
-
-        def read(table: IndexTable, file: StoredFile) -> list[StoredBatch]:
-            return list(self._read_file(table, file, scan))
-
-        with ThreadPoolExecutor(_READERS, thread_name_prefix="store-read") as pool:
-            waiting: deque[Future[list[StoredBatch]]] = deque()
-            for table, file in files:
-                waiting.append(pool.submit(read, table, file))
-                if len(waiting) > _READERS:
-                    yield from waiting.popleft().result()
-            while waiting:
-                yield from waiting.popleft().result()
+    def _index_scan(self, found: IndexSnapshot, scan: Scan) -> IndexScan:
+        fresh = []
+        for events, rows in found.fresh:
+            left = rows
+            for part in events.tables(rows):
+                if left > 0:  # what came since the snapshot is left out
+                    wanted = arrived_within(part.slice(0, left), scan)
+                    if wanted.num_rows:
+                        fresh.append(wanted)
+                left -= part.num_rows
+        table = found.table
+        return IndexScan(table.name, table.path, table.fields.mapping_of(), tuple(found.files), tuple(fresh))
 
     # ---- closing
 
@@ -365,19 +329,3 @@ class LakeStore:
         self._committer.close()
         write_stop(self._folder, stop_of(self.contents.tables, self._state, self._journal))
         self._guard.release()
-
-
-def _arrived_within(table: pa.Table, scan: Scan) -> pa.Table:
-    """Return the events in memory that arrived in a scan's span: those who ask every second skip the others."""
-    start, end = scan.arrived_from, scan.arrived_to
-    if start is None and end is None:
-        return table
-    arrived = table.column(ARRIVED).cast(pa.int64())  # microseconds
-    inside = pa.scalar(True)
-    if start is not None:
-        inside = pc.and_(inside, pc.greater_equal(arrived, -(-start // 1000)))
-    if end is not None:
-        inside = pc.and_(inside, pc.less(arrived, -(-end // 1000)))
-    if isinstance(inside, pa.Scalar) or pc.all(inside).as_py():
-        return table
-    return table.filter(inside)

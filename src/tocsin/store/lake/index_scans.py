@@ -1,0 +1,146 @@
+"""What a scan reads of each index, as of one moment: told to another process, it reads the same there."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from errno import ENOMEM
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.store.events import ARRIVED, Scan, StoredBatch, StoreError
+from tocsin.store.lake.checksums import FAULTS
+from tocsin.store.lake.reading import read_file, read_table
+from tocsin.store.lake.table import StoredFile
+from tocsin.store.lake.views import physical, shown
+from tocsin.store.mappings import IndexMapping
+
+_Value = TypeVar("_Value")
+_READERS = 3  # files of a scan that are read ahead
+
+
+@dataclass(frozen=True)
+class IndexScan:
+    """What a scan reads of one index: files below `path`, and tables of events that are in no file yet."""
+
+    index: str
+    path: Path
+    mapping: IndexMapping
+    files: tuple[StoredFile, ...]
+    fresh: tuple[pa.Table, ...]
+
+
+class Faults(Protocol):
+    """Is told of files that cannot be read as they were written."""
+
+    def put_file_aside(self, index: str, file: StoredFile, reason: str) -> bool:
+        """Leave a file out from now on that cannot be read; tell whether it is one that the index still has."""
+
+    def put_checksums_aside(self, index: str, file: StoredFile, reason: str) -> None:
+        """Say that a file's checksums are damaged; it is read without them."""
+
+
+class EventScans(Faults, Protocol):
+    """Tells what scans of an event store read, so that another process can read it."""
+
+    def index_scans(self, scan: Scan) -> list[IndexScan]:
+        """Return what `scan` reads, as of this moment."""
+
+    def index_scans_for(self, patterns: Sequence[str], ids: Collection[str]) -> list[tuple[Scan, IndexScan]]:
+        """Return what `find` reads, as of this moment."""
+
+
+def read_index_scans(found: Sequence[IndexScan], scan: Scan, faults: Faults) -> Iterator[StoredBatch]:
+    """Yield the events that a scan reads; `faults` is told of files that cannot be read.
+
+    Where that says that the index has not this file any more, the fault is raised: it was removed meanwhile.
+    """
+    files = [(one, file) for one in found for file in sorted(one.files, key=lambda f: f.first)]
+    if len(files) > 1:
+        yield from _read_ahead(files, scan, faults)
+    else:
+        for one, file in files:
+            yield from _read_file(one, file, scan, faults)
+    for one in found:
+        asked = physical(scan, one.mapping)
+        for table in one.fresh:
+            yield shown(read_table(one.index, table, asked.fields), scan, one.mapping)
+
+
+def _read_file(one: IndexScan, file: StoredFile, scan: Scan, faults: Faults) -> Iterator[StoredBatch]:
+    """Yield the events of a file; one that is damaged is set aside."""
+    told = partial(faults.put_checksums_aside, one.index, file)
+    try:
+        for batch in read_file(one.index, one.path / file.path, physical(scan, one.mapping), told):
+            yield shown(_guarded(batch, file, faults), scan, one.mapping)
+    except FAULTS as error:
+        if _is_lack_of_memory(error) or not faults.put_file_aside(one.index, file, _told(error)):
+            raise
+
+
+def _guarded(batch: StoredBatch, file: StoredFile, faults: Faults) -> StoredBatch:
+    """Return a batch whose documents and ids, where they turn out to be damaged, have their file set aside."""
+
+    def guarded(read: Callable[[Sequence[int]], list[_Value]]) -> Callable[[Sequence[int]], list[_Value]]:
+        def asked(rows: Sequence[int]) -> list[_Value]:
+            try:
+                return read(rows)
+            except FAULTS as error:
+                if _is_lack_of_memory(error):
+                    raise
+                faults.put_file_aside(batch.index, file, _told(error))
+                told = f"{batch.index}/{file.path} cannot be read while it is asked for: {error}"
+                raise StoreError(told, hint="ask again: the answer does without it") from error
+
+        return asked
+
+    return replace(batch, sources=guarded(batch.sources), ids=guarded(batch.ids))
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """Tell whether nothing is wrong with a file, and there was no memory to read it."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) == ENOMEM or "bad_alloc" in str(error)
+
+
+def _read_ahead(
+    files: Sequence[tuple[IndexScan, StoredFile]], scan: Scan, faults: Faults
+) -> Iterator[StoredBatch]:
+    """Yield the events of files in their order, while the next ones are read in threads."""
+
+    def read(one: IndexScan, file: StoredFile) -> list[StoredBatch]:
+        return list(_read_file(one, file, scan, faults))
+
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="store-read") as pool:
+        waiting: deque[Future[list[StoredBatch]]] = deque()
+        for one, file in files:
+            waiting.append(pool.submit(read, one, file))
+            if len(waiting) > _READERS:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def arrived_within(table: pa.Table, scan: Scan) -> pa.Table:
+    """Return the events in memory that arrived in a scan's span: those who ask every second skip the others."""
+    start, end = scan.arrived_from, scan.arrived_to
+    if start is None and end is None:
+        return table
+    arrived = table.column(ARRIVED).cast(pa.int64())  # microseconds
+    inside = pa.scalar(True)
+    if start is not None:
+        inside = pc.and_(inside, pc.greater_equal(arrived, -(-start // 1000)))
+    if end is not None:
+        inside = pc.and_(inside, pc.less(arrived, -(-end // 1000)))
+    if isinstance(inside, pa.Scalar) or pc.all(inside).as_py():
+        return table
+    return table.filter(inside)
