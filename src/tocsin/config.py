@@ -59,6 +59,7 @@ class Config(BaseSettings):
         30, gt=0, description="Seconds without a byte of a request's body until it is given up."
     )
     search_timeout: float = Field(120, gt=0, description="Seconds that a search may take.")
+    search_memory: int = Field(1 << 30, ge=64 << 20, description="Bytes of memory that a search may take.")
     keep_days: int | None = Field(None, ge=1, description="Days for which events are kept; for ever otherwise.")
     keep_size: int | None = Field(None, ge=1, description="Bytes of events that are kept, the newest ones.")
     disk_reserve: int = Field(512 << 20, ge=0, description="Bytes of disk space that are left free.")

@@ -10,65 +10,16 @@ import signal
 import ssl
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.serving import Serve, key, tocsin
 from tests.torture import torture
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "telemetry"
-
-
-def tocsin(*arguments, data, **options):
-    environment = {**os.environ, "TOCSIN_DATA": str(data), **options.pop("env", {})}
-    return subprocess.run(
-        [sys.executable, "-m", "tocsin", *map(str, arguments)],
-        env=environment, capture_output=True, text=True, check=False, **options,
-    )  # fmt: skip
-
-
-class Serve:
-    """A service that runs; `told` are the lines that it prints."""
-
-    def __init__(self, data, *arguments, env=None):
-        environment = {**os.environ, "TOCSIN_DATA": str(data), **(env or {})}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tocsin", "serve", "--port", "0", *map(str, arguments)],
-            env=environment, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        self.told: list[str] = []
-        self.url = ""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
-            self.told.append(line)
-            if "listens on" in line:
-                found = re.search(r"listens on (https?://[^\s,]+)", line)
-                self.url = found[1] if found else ""
-                break
-        errors = self.process.stderr
-        self._reader = threading.Thread(target=lambda: self.told.extend(errors), daemon=True)
-        self._reader.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.terminate()
-        self.process.wait(30)
-        self._reader.join()
-
-    @property
-    def text(self):
-        return "".join(self.told)
-
-
-def key(data, *scopes):
-    options = [part for scope in scopes for part in ("--scope", scope)]
-    return tocsin("keys", "add", "tests", *options, data=data).stdout.split("encoded: ")[1].strip()
 
 
 def get(url, path, api_key, **options):

@@ -6,7 +6,8 @@ import json
 import re
 import time
 
-from tests.cli.test_serve import EXAMPLES, Serve, key, tocsin
+from tests.cli.test_serve import EXAMPLES
+from tests.serving import Serve, key, tocsin
 
 RULE = {
     "rule_id": "any", "name": "Any process", "description": "d", "type": "eql", "language": "eql",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fnmatch
+import multiprocessing
+import threading
 from collections import Counter
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +19,7 @@ from tests.store.memory import MemoryStore
 from tocsin.moments import to_nanoseconds
 from tocsin.search.errors import SearchError, SearchStoppedError
 from tocsin.search.hits import context_of, read_search, run_search
+from tocsin.search.remote import Answers, RemoteReader
 from tocsin.search.selection import Clock
 from tocsin.store.events import Document, EventStore
 from tocsin.store.lake.lake import LakeSettings, LakeStore
@@ -45,7 +49,7 @@ def events():
 EVENTS = events()
 
 
-@pytest.fixture(scope="module", params=["lake", "memory"])
+@pytest.fixture(scope="module", params=["lake", "memory", "other process"])
 def store(request, tmp_path_factory):
     documents = [Document(i, to_nanoseconds(e["@timestamp"]), orjson.dumps(e)) for i, e in EVENTS]
     if request.param == "memory":
@@ -61,8 +65,31 @@ def store(request, tmp_path_factory):
     lake.flush()
     lake.maintain()
     lake.add(documents[150:])  # these stay in the journal
-    yield lake
+    if request.param == "lake":
+        yield lake
+    else:
+        with as_another_process_reads(lake) as reader:
+            yield reader
     lake.close()
+
+
+@contextmanager
+def as_another_process_reads(lake):
+    """Yield what reads a store over a connection, as searches do in processes of their own."""
+    ours, theirs = multiprocessing.Pipe()
+    answers = Answers(lake, lake)
+
+    def answer():
+        with suppress(EOFError):
+            while True:
+                _, name, arguments = ours.recv()
+                ours.send(answers.answer(name, arguments))
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    yield RemoteReader(theirs)
+    theirs.close()
+    thread.join()
 
 
 # ---- queries, and what they mean said plainly

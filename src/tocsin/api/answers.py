@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -65,9 +66,23 @@ def answer(
     options = orjson.OPT_NON_STR_KEYS
     if request.query_params.get("pretty", "false") != "false":
         options |= orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    text = orjson.dumps(document, default=str, option=options)
+    return Response(text, status, dict(headers or {}), _media_of(request))
+
+
+async def answer_json(request: Request, text: bytes) -> Response:
+    """Return a document that is JSON already, parsed only where part of it is wanted, or where it is indented.
+
+    Raises ApiError for a `filter_path` that is too large.
+    """
+    if "filter_path" in request.query_params or "pretty" in request.query_params:
+        return await run_in_threadpool(lambda: answer(request, orjson.loads(text)))
+    return Response(text, media_type=_media_of(request))
+
+
+def _media_of(request: Request) -> str:
     accepts = _COMPATIBLE.search(request.headers.get("accept", ""))
-    media = accepts[0].replace(" ", "") if accepts else "application/json"
-    return Response(orjson.dumps(document, default=str, option=options), status, dict(headers or {}), media)
+    return accepts[0].replace(" ", "") if accepts else "application/json"
 
 
 def filtered(document: Any, patterns: Sequence[str]) -> Any:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
+from tocsin.search.errors import TooManySearchesError
+from tocsin.search.processes import SearchProcesses
 from tocsin.search.selection import Clock
+from tocsin.search.tasks import Task
 
-Work = Callable[[Clock], Any]
+_MOST_WAITING = 200  # searches that wait for others to end; more are refused
 
 
 @dataclass
@@ -20,7 +21,7 @@ class Running:
     """A search: who asked for it, since when, until when its answer is kept."""
 
     owner: str
-    future: Future[Any]
+    future: Future[bytes]
     started: float
     cancelled: threading.Event = field(default_factory=threading.Event)
     id: str | None = None  # of one that is kept
@@ -33,21 +34,32 @@ class Running:
 
 
 class Searches:
-    """Runs searches in threads."""
+    """Runs searches, each in a process that is ended when it has to be."""
 
-    def __init__(self, timeout: float, at_once: int = 4) -> None:
-        self._timeout = timeout
+    def __init__(self, processes: SearchProcesses, timeout: float, at_once: int = 4) -> None:
+        self._processes, self._timeout = processes, timeout
+        self._waiting = 0
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="search")
         self._kept: dict[str, Running] = {}
         self._lock = threading.Lock()
 
-    def start(self, owner: str, work: Work, timeout: float | None = None) -> Running:
-        """Start a search."""
+    def start(self, owner: str, task: Task, timeout: float | None = None) -> Running:
+        """Start a search, whose answer is JSON. Raises TooManySearchesError."""
         cancelled = threading.Event()
-        limit = self._timeout if timeout is None else timeout
+        limit = self._timeout if timeout is None else min(timeout, self._timeout)
+        with self._lock:
+            if self._waiting >= _MOST_WAITING:
+                told = f"{self._waiting} searches wait for others to end"
+                raise TooManySearchesError(told, hint="try again later")
+            self._waiting += 1
 
-        def run() -> Any:  # the time of those that wait for a thread does not count
-            return work(Clock(time.monotonic() + limit, cancelled.is_set))
+        def run() -> bytes:  # the time of those that wait for a thread does not count
+            with self._lock:
+                self._waiting -= 1
+            clock = Clock(time.monotonic() + limit, cancelled.is_set)
+            clock.check()
+            found: bytes = self._processes.run(task, clock)
+            return found
 
         return Running(owner, self._pool.submit(run), time.time(), cancelled)
 
@@ -85,4 +97,5 @@ class Searches:
         with self._lock:
             for one in self._kept.values():
                 one.cancelled.set()
+        self._processes.close()
         self._pool.shutdown(wait=True, cancel_futures=True)

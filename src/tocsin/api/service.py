@@ -17,6 +17,7 @@ from tocsin.config import Config
 from tocsin.ingest.bulk import Ingest
 from tocsin.ingest.rejected import Rejected
 from tocsin.ingest.watch import WatchedFolders
+from tocsin.search.processes import SearchProcesses
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
 from tocsin.store.lake.lake import LakeSettings, LakeStore
@@ -27,7 +28,7 @@ from tocsin.store.records.templates import templates_in
 from tocsin.store.templates import Templates
 from tocsin.watch.actions.delivery import Deliverer, DeliveryThread
 from tocsin.watch.actions.egress import EgressPolicy, networks_of
-from tocsin.watch.alert_index import StoreWithAlerts
+from tocsin.watch.alert_index import ScansWithAlerts, StoreWithAlerts
 from tocsin.watch.settings import WatchSettings
 from tocsin.watch.thread import WatchThread, set_forward
 from tocsin.watch.watch import Watch
@@ -104,6 +105,7 @@ def open_service(config: Config) -> Service:
     deliveries = DeliveryThread(Deliverer(records, clock, egress))
     watch.start()
     deliveries.start()
+    processes = SearchProcesses(store, ScansWithAlerts(events, store.alerts), config.search_memory)
     return Service(
         config=config,
         store=store,
@@ -115,7 +117,7 @@ def open_service(config: Config) -> Service:
         gate=Gate(records),
         watched=watched,
         metrics=metrics,
-        searches=Searches(config.search_timeout),
+        searches=Searches(processes, config.search_timeout),
         first_password=password,
         cluster_uuid=_uuid(config.data / "uuid"),
     )

@@ -19,3 +19,17 @@ class IndexSetAsideError(SearchError):
 
 class SearchStoppedError(SearchError):
     """A search that took too long, or was cancelled."""
+
+
+class TooManySearchesError(SearchError):
+    """A search that is refused because many others wait already."""
+
+
+class SearchTooLargeError(SearchError):
+    """A search that needs more memory than one may take."""
+
+    @classmethod
+    def of(cls, memory: int, told: str = "") -> SearchTooLargeError:
+        """Return the error of a search that may take so many bytes; `told` says how it ended."""
+        reason = f"Data too large: the search needs more than the {memory:,} bytes that one may take{told}"
+        return cls(reason, hint="ask for fewer hits or buckets, or a shorter span of time")

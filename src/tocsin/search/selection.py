@@ -27,6 +27,11 @@ class Clock:
     until: float = float("inf")
     cancelled: Callable[[], bool] = field(default=lambda: False)
 
+    @property
+    def left(self) -> float:
+        """The seconds until the search has to end."""
+        return max(0.0, self.until - time.monotonic())
+
     def check(self) -> None:
         """Raise SearchStoppedError when the search has to end."""
         if self.cancelled():

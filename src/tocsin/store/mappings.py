@@ -66,6 +66,10 @@ class IndexMapping:
     body: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)  # as they were given
 
+    def __reduce__(self) -> tuple[type[IndexMapping], tuple[Any, ...]]:
+        """Go to another process as it was read, without what was worked out since."""
+        return IndexMapping, (self.body, self.settings)
+
     @cached_property
     def ignore_malformed(self) -> bool:
         """Whether values that do not fit are left out of fields that do not say, and documents stored."""

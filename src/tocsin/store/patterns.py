@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from functools import lru_cache
 
 from tocsin.linear_regex import star_match
@@ -30,17 +30,23 @@ def name_error(name: str) -> str | None:
 
 def takes(patterns: Sequence[str], name: str) -> bool:
     """Tell whether index patterns take a name. `_all` is every index; the last pattern that fits decides."""
-    taken = False
-    if all(pattern.startswith("-") for pattern in patterns):
-        taken = bool(patterns)
-    for pattern in patterns:
-        excludes = pattern.startswith("-")
-        wanted = pattern[excludes:]
-        if wanted == "_all" or star_match(wanted)(name):
-            taken = not excludes
-    return taken
+    return bool(matching(patterns, (name,)))
 
 
 def matching(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
     """Return the names that the patterns take, sorted."""
-    return sorted(name for name in names if takes(patterns, name))
+    every = set(names)
+    taken = set(every) if patterns and all(pattern.startswith("-") for pattern in patterns) else set()
+    for pattern in patterns:
+        excludes = pattern.startswith("-")
+        taken = (taken.difference if excludes else taken.union)(_fitting(pattern[excludes:], every))
+    return sorted(taken)
+
+
+def _fitting(pattern: str, names: Set[str]) -> Set[str]:
+    if pattern == "_all":
+        return names
+    if "*" not in pattern:
+        return names & {pattern}
+    fits = star_match(pattern)
+    return {name for name in names if fits(name)}

@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from tocsin.api.answers import ApiError, answer
+from tocsin.api.answers import ApiError, answer, answer_json
 from tocsin.api.body import read_json
-from tocsin.api.elasticsearch.searching import flag, is_cut, patterns_of, seconds, shards_of, told_of
+from tocsin.api.elasticsearch.searching import awaited, flag, patterns_of, seconds, started, told_of
 from tocsin.api.running import Running
 from tocsin.api.security import allow
-from tocsin.search.eql import read_eql, run_eql
-from tocsin.search.hits import context_of
-from tocsin.search.selection import Clock, known_patterns
-from tocsin.store.events import EventStore
+from tocsin.search.tasks import OF_SOME_SHARDS, EqlTask
 from tocsin.store.records.access import Scope
 
 router = APIRouter(tags=["search"], dependencies=[Depends(allow(Scope.READ))])
@@ -50,29 +48,18 @@ async def eql_search(request: Request, index: str) -> Response:
     for name in ("keep_alive", "keep_on_completion", "wait_for_completion_timeout"):
         if name in request.query_params:
             body.setdefault(name, request.query_params[name])
-    patterns, parsed = patterns_of(index), is_cut(request)
-    lenient = flag(request, "ignore_unavailable")
-
-    def work(clock: Clock) -> dict[str, Any]:
-        store: EventStore = service.store
-        known = known_patterns(store, patterns, lenient=lenient)
-        context = context_of(store, known)
-        eql = read_eql(body, context)
-        hits = run_eql(store, known, eql, context.schema, clock, parsed=parsed)
-        failures = shards_of(store, known).get("failures")
-        return {"hits": hits, **({"is_partial": True, "shard_failures": failures} if failures else {})}
-
     service = request.app.state.service
     wait = body.get("wait_for_completion_timeout")
     limit = None if wait is None else seconds(wait, "wait_for_completion_timeout")
     keep = _keep_alive(body.get("keep_alive", "5d"))
-    running = service.searches.start(request.state.actor.id, work)
+    task = EqlTask(patterns_of(index), body, flag(request, "ignore_unavailable"))
+    running = started(request, task)
     kept = body.get("keep_on_completion") in (True, "true", "")
     if limit is not None and await _still_runs(running, limit):
-        return answer(request, _eql_answer(running, service.searches.keep(running, keep), None))
-    told = await told_of(running)
+        return await _eql_answer(request, running, service.searches.keep(running, keep), None)
+    told = await (told_of(running) if kept else awaited(request, running))
     id_ = service.searches.keep(running, keep) if kept else None
-    return answer(request, _eql_answer(running, id_, told))
+    return await _eql_answer(request, running, id_, told)
 
 
 def _keep_alive(text: Any) -> float:
@@ -87,11 +74,15 @@ async def _still_runs(running: Running, limit: float) -> bool:
     return not done
 
 
-def _eql_answer(running: Running, id_: str | None, told: dict[str, Any] | None) -> dict[str, Any]:
-    state = {"is_partial": told is None, "is_running": told is None, "took": running.milliseconds}
-    empty = {"hits": {"total": {"value": 0, "relation": "eq"}, "events": []}}
-    found = {**state, "timed_out": False, **(told or empty)}
-    return {"id": id_, **found} if id_ else found
+async def _eql_answer(request: Request, running: Running, id_: str | None, told: bytes | None) -> Response:
+    """Return an answer: of a search that goes on without events, of another with what it `told`, JSON."""
+    state: dict[str, Any] = {"is_partial": told is None, "is_running": told is None, "took": running.milliseconds}
+    found = {**({"id": id_} if id_ else {}), **state, "timed_out": False}
+    if told is None:
+        return answer(request, {**found, "hits": {"total": {"value": 0, "relation": "eq"}, "events": []}})
+    if told.startswith(OF_SOME_SHARDS):
+        found["is_partial"] = True
+    return await answer_json(request, orjson.dumps(found)[:-1] + b"," + told[1:])
 
 
 @router.get("/_eql/search/status/{id}")
@@ -120,8 +111,8 @@ async def eql_get(request: Request, id: str) -> Response:
         keep = seconds(request.query_params["keep_alive"], "keep_alive")
         request.app.state.service.searches.keep(running, keep)
     if await _still_runs(running, limit):
-        return answer(request, _eql_answer(running, id, None))
-    return answer(request, _eql_answer(running, id, await told_of(running)))
+        return await _eql_answer(request, running, id, None)
+    return await _eql_answer(request, running, id, await told_of(running))
 
 
 @router.delete("/_eql/search/{id}")

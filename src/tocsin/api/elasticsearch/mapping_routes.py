@@ -12,12 +12,12 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, read_json
-from tocsin.api.elasticsearch.searching import flag, patterns_of, searched
+from tocsin.api.elasticsearch.searching import checked_patterns, flag, looked_up, patterns_of
 from tocsin.api.security import allow
 from tocsin.api.service import Service
 from tocsin.ecs import Field, FieldType
 from tocsin.search.selection import Clock, known_patterns
-from tocsin.store.events import EventStore
+from tocsin.store.events import EventReader, EventStore
 from tocsin.store.mappings import (
     IndexMapping,
     MappingError,
@@ -73,14 +73,14 @@ def _make(request: Request, index: str, body: Mapping[str, Any]) -> None:
 async def settings_of(request: Request, index: str) -> Response:
     """Tell the settings of indices: those that were given, without effect but for `mapping.ignore_malformed`."""
 
-    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
+    def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
         return {
             info.name: {"settings": {"index": _settings(store.mapping(info.name), info.name)}}
             for info in store.indices(known)
         }
 
-    return answer(request, await searched(request, work))
+    return answer(request, await looked_up(request, work))
 
 
 def _settings(mapping: IndexMapping, name: str) -> dict[str, Any]:
@@ -144,15 +144,15 @@ async def mapping(request: Request, index: str) -> Response:
 
 
 async def _told(request: Request, index: str) -> Response:
-    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
+    def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
         found = _mappings(store, known)
         return {info.name: {"mappings": found.get(info.name, {})} for info in store.indices(known)}
 
-    return answer(request, await searched(request, work))
+    return answer(request, await looked_up(request, work))
 
 
-def _mappings(store: EventStore, patterns: list[str]) -> dict[str, dict[str, Any]]:
+def _mappings(store: EventReader, patterns: list[str]) -> dict[str, dict[str, Any]]:
     return {name: _whole(store.mapping(name), fields) for name, fields in store.index_fields(patterns).items()}
 
 
@@ -186,14 +186,14 @@ async def field_mappings(request: Request, index: str, fields: str) -> Response:
 
 
 async def _field_mappings(request: Request, index: str, fields: str) -> Response:
-    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
+    def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
         told = {}
         for name, there in store.index_fields(known).items():
             mapping = store.mapping(name)
             leaves = dict(mapping.leaves())
             some = {}
-            for field in matching(fields.split(","), there):
+            for field in matching(patterns_of(fields), there):
                 about = {k: v for k, v in leaves.get(field, {}).items() if k != "path" or _is_alias(leaves[field])}
                 leaf = field.rpartition(".")[2]
                 shown = {**about, "type": name_of_type(there[field])}
@@ -201,7 +201,7 @@ async def _field_mappings(request: Request, index: str, fields: str) -> Response
             told[name] = {"mappings": some}
         return told
 
-    return answer(request, await searched(request, work))
+    return answer(request, await looked_up(request, work))
 
 
 def _is_alias(about: Mapping[str, Any]) -> bool:
@@ -237,8 +237,9 @@ async def _field_caps(request: Request, index: str) -> Response:
     wanted = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
         raise bad_request("[fields] is a list of names")
+    checked_patterns(wanted)
 
-    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
+    def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
         kinds: dict[str, dict[str, list[str]]] = {}
         for name, there in store.index_fields(known).items():
@@ -259,7 +260,7 @@ async def _field_caps(request: Request, index: str) -> Response:
                     fields.setdefault(parent, {"object": dict(_OBJECT)})
         return {"indices": [info.name for info in store.indices(known)], "fields": fields}
 
-    return answer(request, await searched(request, work))
+    return answer(request, await looked_up(request, work))
 
 
 _OBJECT = {"type": "object", "metadata_field": False, "searchable": False, "aggregatable": False}
@@ -286,7 +287,7 @@ def _parents(name: str) -> list[str]:
 async def index_of(request: Request, index: str) -> Response:
     """Tell the mappings and settings of indices."""
 
-    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
+    def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
         names = [info.name for info in store.indices(known)]
         mappings = _mappings(store, known)
@@ -299,4 +300,4 @@ async def index_of(request: Request, index: str) -> Response:
             for name in names
         }
 
-    return answer(request, await searched(request, work))
+    return answer(request, await looked_up(request, work))

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from tocsin.api.answers import ApiError, answer, bad_request
+from tocsin.api.answers import ApiError, answer_json, bad_request
 from tocsin.api.body import body_of, read_body, read_json
-from tocsin.api.elasticsearch.searching import flag, is_cut, patterns_of, searched, shards_of
+from tocsin.api.elasticsearch.searching import flag, patterns_of, searched, seconds
 from tocsin.api.security import allow
-from tocsin.query_dsl.parse import read_query
-from tocsin.search.hits import context_of, count, read_search, run_search
-from tocsin.search.selection import Clock, known_patterns
-from tocsin.store.events import EventStore
+from tocsin.search.tasks import CountTask, SearchTask
 from tocsin.store.records.access import Scope
 
 router = APIRouter(tags=["search"], dependencies=[Depends(allow(Scope.READ))])
@@ -43,36 +40,14 @@ async def _search(request: Request, index: str) -> Response:
     if "scroll" in request.query_params:
         raise bad_request("no scrolling: go on with search_after")
     body = {**_from_parameters(request.query_params), **await read_json(request)}
-    found = await searched(request, search_work(request, patterns_of(index), body), body.get("timeout"))
-    return answer(request, found)
+    found = await searched(request, search_task(request, patterns_of(index), body), body.get("timeout"))
+    return await answer_json(request, found)
 
 
-def search_work(
-    request: Request, patterns: Sequence[str], body: Mapping[str, Any]
-) -> Callable[[EventStore, Clock], dict[str, Any]]:
-    """Return what answers a search that a body describes."""
-    lenient, parsed = flag(request, "ignore_unavailable"), is_cut(request)
-    as_number = flag(request, "rest_total_hits_as_int")
-
-    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
-        started = time.perf_counter()
-        known = known_patterns(store, patterns, lenient=lenient)
-        context = context_of(store, known)
-        asked = read_search(body, context)
-        found = run_search(store, known, asked, context.schema, clock, parsed=parsed)
-        hits: dict[str, Any] = {
-            "max_score": 1.0 if found.hits and asked.form.scored else None,
-            "hits": found.hits,
-        }
-        if asked.total:
-            hits = {"total": found.total if as_number else {"value": found.total, "relation": "eq"}, **hits}
-        took = int((time.perf_counter() - started) * 1000)
-        told: dict[str, Any] = {"took": took, "timed_out": False, "_shards": shards_of(store, known), "hits": hits}
-        if found.aggregations:
-            told["aggregations"] = found.aggregations
-        return told
-
-    return work
+def search_task(request: Request, patterns: Sequence[str], body: Mapping[str, Any]) -> SearchTask:
+    """Return the search that a body describes."""
+    lenient, as_number = flag(request, "ignore_unavailable"), flag(request, "rest_total_hits_as_int")
+    return SearchTask(patterns, body, lenient, as_number)
 
 
 def _from_parameters(given: Mapping[str, str]) -> dict[str, Any]:
@@ -108,7 +83,8 @@ async def many_searches(request: Request, index: str = "*") -> Response:
     lines = [line for line in (await read_body(request)).split(b"\n") if line.strip()]
     if not lines or len(lines) % 2:
         raise bad_request("a header and a body for each search are needed", "parse_exception")
-    answers = []
+    answers: list[bytes] = []
+    until = time.monotonic() + request.app.state.service.config.search_timeout  # of all together
     for head, body in zip(lines[::2], lines[1::2], strict=True):
         try:
             about, asked = orjson.loads(head), orjson.loads(body)
@@ -117,13 +93,20 @@ async def many_searches(request: Request, index: str = "*") -> Response:
         if not isinstance(about, dict) or not isinstance(asked, dict):
             raise bad_request("a header and a body are objects", "parse_exception")
         named = about.get("index", index)
-        patterns = named if isinstance(named, list) else patterns_of(str(named))
         try:
-            work = search_work(request, list(map(str, patterns)), asked)
-            answers.append({**await searched(request, work, asked.get("timeout")), "status": 200})
+            patterns = patterns_of(",".join(map(str, named)) if isinstance(named, list) else str(named))
+            task = search_task(request, patterns, asked)
+            found = await searched(request, task, _sooner(asked.get("timeout"), until))
+            answers.append(found[:-1] + b',"status":200}')
         except ApiError as error:
-            answers.append(error.document())
-    return answer(request, {"took": 0, "responses": answers})
+            answers.append(orjson.dumps(error.document()))
+    return await answer_json(request, b'{"took":0,"responses":[' + b",".join(answers) + b"]}")
+
+
+def _sooner(timeout: Any, until: float) -> str:
+    """Return a search's timeout, no later than a moment by which all of a request have to end."""
+    left = max(0.0, until - time.monotonic())
+    return f"{int(1000 * (left if timeout is None else min(left, seconds(timeout, 'timeout'))))}ms"
 
 
 @router.post("/_count", openapi_extra=body_of(query="object"))
@@ -145,12 +128,5 @@ async def _count(request: Request, index: str) -> Response:
     unknown = sorted(set(body) - {"query"} - set(request.query_params))
     if unknown:
         raise bad_request(f"request does not support [{unknown[0]}]", "parsing_exception")
-    patterns, lenient = patterns_of(index), flag(request, "ignore_unavailable")
-
-    def work(store: EventStore, clock: Clock) -> dict[str, Any]:
-        known = known_patterns(store, patterns, lenient=lenient)
-        context = context_of(store, known)
-        found = count(store, known, read_query(body.get("query"), context), context.schema, clock)
-        return {"count": found, "_shards": shards_of(store, known)}
-
-    return answer(request, await searched(request, work))
+    task = CountTask(patterns_of(index), body.get("query"), flag(request, "ignore_unavailable"))
+    return await answer_json(request, await searched(request, task))

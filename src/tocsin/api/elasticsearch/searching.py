@@ -1,22 +1,33 @@
-"""What all searching routes share: their parameters, and searches run in threads."""
+"""What all searching routes share: their parameters, and how a search is waited for."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from tocsin.api.answers import ApiError, bad_request
 from tocsin.api.running import Running
 from tocsin.errors import QueryError
-from tocsin.search.errors import IndexSetAsideError, NoSuchIndexError, SearchError, SearchStoppedError
+from tocsin.search.errors import (
+    IndexSetAsideError,
+    NoSuchIndexError,
+    SearchError,
+    SearchStoppedError,
+    SearchTooLargeError,
+    TooManySearchesError,
+)
 from tocsin.search.selection import Clock
-from tocsin.store.events import EventStore
-from tocsin.store.patterns import takes
+from tocsin.search.tasks import Task
+from tocsin.store.events import EventReader
 
+MOST_PATTERNS = 1024  # of indices or fields in one expression
 _SPAN = re.compile(r"(\d+)(nanos|micros|ms|s|m|h|d)")
 _SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -31,28 +42,19 @@ def seconds(text: Any, name: str) -> float:
     return int(found[1]) * _SECONDS[found[2]]
 
 
-def shards_of(store: EventStore, patterns: Sequence[str]) -> dict[str, Any]:
-    """Return what a search says of shards: one that was read, one that failed for each damage of its indices."""
-    damaged = [one for one in store.set_aside() if one.index and takes(patterns, one.index)]
-    told: dict[str, Any] = {"total": 1 + len(damaged), "successful": 1, "skipped": 0, "failed": len(damaged)}
-    if damaged:
-        told["failures"] = [
-            {
-                "shard": 0,
-                "index": one.index,
-                "reason": {"type": "set_aside", "reason": f"{one.name}: {one.reason}"},
-            }
-            for one in damaged
-        ]
-    return told
-
-
 def patterns_of(index: str) -> list[str]:
-    """Return the patterns that an address names. Raises ApiError for another cluster's."""
-    patterns = [part for part in index.split(",") if part]
+    """Return the patterns that an address names. Raises ApiError for too many, or another cluster's."""
+    return checked_patterns([part for part in index.split(",") if part]) or ["*"]
+
+
+def checked_patterns(patterns: list[str]) -> list[str]:
+    """Return patterns of indices or fields. Raises ApiError for too many, or another cluster's."""
+    if len(patterns) > MOST_PATTERNS:
+        raise bad_request(f"an expression has at most {MOST_PATTERNS:,} names or patterns, not {len(patterns):,}")
     if any(":" in part for part in patterns):
-        raise ApiError(404, "no_such_remote_cluster_exception", f"no such remote cluster in [{index}]")
-    return patterns or ["*"]
+        reason = f"no such remote cluster in [{','.join(patterns)}]"
+        raise ApiError(404, "no_such_remote_cluster_exception", reason)
+    return patterns
 
 
 def flag(request: Request, name: str) -> bool:
@@ -60,28 +62,71 @@ def flag(request: Request, name: str) -> bool:
     return request.query_params.get(name, "false") in ("true", "")
 
 
-async def searched(request: Request, work: Callable[[EventStore, Clock], Any], timeout: Any = None) -> Any:
-    """Run a search and return its answer. Raises ApiError."""
+async def searched(request: Request, task: Task, timeout: Any = None) -> bytes:
+    """Run a search and return its answer, JSON; end it when its client goes away. Raises ApiError."""
+    return await awaited(request, started(request, task, timeout))
+
+
+def started(request: Request, task: Task, timeout: Any = None) -> Running:
+    """Start a search. Raises ApiError."""
     service = request.app.state.service
-    limit = None if timeout is None else min(seconds(timeout, "timeout"), service.config.search_timeout)
-    running = service.searches.start(request.state.actor.id, lambda clock: work(service.store, clock), limit)
+    limit = None if timeout is None else seconds(timeout, "timeout")
+    with _errors_told():
+        running: Running = service.searches.start(request.state.actor.id, task, limit)
+        return running
+
+
+async def awaited(request: Request, running: Running) -> bytes:
+    """Return what a search finds, if its client waits that long. Raises ApiError."""
+    gone = asyncio.ensure_future(_disconnected(request))
     try:
+        futures: list[asyncio.Future[Any]] = [asyncio.wrap_future(running.future), gone]
+        await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+        if not running.future.done():
+            running.cancelled.set()
         return await told_of(running)
-    except asyncio.CancelledError:  # the client went away
+    except asyncio.CancelledError:  # the service stops
         running.cancelled.set()
         raise
+    finally:
+        gone.cancel()
 
 
-async def told_of(running: Running) -> Any:
+async def _disconnected(request: Request) -> None:
+    """Return when the client has gone away."""
+    while (await request.receive())["type"] != "http.disconnect":  # `is_disconnected` sees none behind middleware
+        pass
+
+
+async def looked_up(request: Request, work: Callable[[EventReader, Clock], Any]) -> Any:
+    """Return what little work finds out about indices, in a thread. Raises ApiError."""
+    service = request.app.state.service
+    clock = Clock(time.monotonic() + service.config.search_timeout)
+    with _errors_told():
+        return await run_in_threadpool(work, service.store, clock)
+
+
+async def told_of(running: Running) -> bytes:
     """Return what a search found. Raises ApiError."""
-    try:
+    with _errors_told():
         return await asyncio.wrap_future(running.future)
+
+
+@contextmanager
+def _errors_told() -> Iterator[None]:
+    """Raise ApiError for what a search raises."""
+    try:
+        yield
     except IndexSetAsideError as error:
         raise ApiError(503, "unavailable_shards_exception", error.message) from None
     except NoSuchIndexError as error:
         raise ApiError(404, "index_not_found_exception", error.message) from None
     except SearchStoppedError as error:
-        raise ApiError(408, "timeout_exception", f"{error.message}; {error.hint}".rstrip("; ")) from None
+        raise ApiError(408, "timeout_exception", str(error)) from None
+    except TooManySearchesError as error:
+        raise ApiError(429, "es_rejected_execution_exception", str(error), {"Retry-After": "5"}) from None
+    except SearchTooLargeError as error:
+        raise ApiError(429, "circuit_breaking_exception", str(error)) from None
     except QueryError as error:
         kind = "parsing_exception" if error.place is None else "verification_exception"
         raise bad_request(_explained(error), kind) from None

@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from tocsin.api.answers import ApiError, answer, bad_request
+from tocsin.api.answers import ApiError, answer, answer_json, bad_request
 from tocsin.api.body import body_of, read_json
-from tocsin.api.elasticsearch.search_routes import search_work
+from tocsin.api.elasticsearch.search_routes import search_task
 from tocsin.api.elasticsearch.searching import searched
 from tocsin.api.security import allow
-from tocsin.query_dsl.build import Context
-from tocsin.query_dsl.parse import read_query
-from tocsin.search.selection import Clock, matching_rows
+from tocsin.search.tasks import IdsTask
 from tocsin.store.records import alerts as kept
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.alerts import AlertError
@@ -57,7 +56,7 @@ def _name(name: str) -> str:
 async def search(request: Request) -> Response:
     """Search alerts in Elasticsearch's query language."""
     body = renamed(await read_json(request))
-    return answer(request, await searched(request, search_work(request, [ALERTS_INDEX], body)))
+    return await answer_json(request, await searched(request, search_task(request, [ALERTS_INDEX], body)))
 
 
 @router.post("/status", openapi_extra=body_of("status", status="string", signal_ids="texts", query="object"))
@@ -137,9 +136,13 @@ async def _changed(
     if ids is not None and not (isinstance(ids, list) and all(isinstance(one, str) for one in ids)):
         raise bad_request(f"[{member}] is a list of the alerts' ids")
 
+    wanted = ids
+    if wanted is None:
+        task = IdsTask([ALERTS_INDEX], query=renamed(body["query"]))
+        wanted = orjson.loads(await searched(request, task))["ids"]
+
     def work() -> int:
         service = request.app.state.service
-        wanted = ids if ids is not None else _found(service.store, renamed(body["query"]))
         try:
             with service.records.transaction() as session:
                 return change(session, wanted)
@@ -152,10 +155,3 @@ async def _changed(
         "version_conflicts": 0, "noops": 0, "failures": [],
     }  # fmt: skip
     return answer(request, told)
-
-
-def _found(store: Any, query: Any) -> list[str]:
-    schema = store.schema([ALERTS_INDEX])
-    condition = read_query(query, Context(schema))
-    rows = matching_rows(store, [ALERTS_INDEX], condition, (), schema, Clock())
-    return [id_ for batch, _, some in rows for id_ in batch.ids(some.tolist())]

@@ -8,15 +8,16 @@ from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from tocsin.api.answers import answer, bad_request
+from tocsin.api.answers import answer_json, bad_request
 from tocsin.api.body import body_of, read_typed
+from tocsin.api.elasticsearch.searching import searched
 from tocsin.api.kibana.exception_objects import KINDS, Wanted, kept_item, removed, shown_item, told
 from tocsin.api.security import allow
 from tocsin.detection.exceptions import exception_condition
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
 from tocsin.query_dsl.build import Context, all_of, terms
-from tocsin.search.selection import Clock, matching_rows
+from tocsin.search.tasks import IdsTask
 from tocsin.store.records import exceptions as kept
 from tocsin.store.records.access import Actor, Scope
 from tocsin.watch.documents import ALERTS_INDEX
@@ -87,21 +88,19 @@ async def preview_item(request: Request, rule_uuid: str | None = None) -> Respon
     """Return which alerts there are that an exception would have hidden; of one rule, or of all."""
     body = await read_typed(request, **KINDS)
 
-    def work() -> dict[str, Any]:
-        service = request.app.state.service
+    service = request.app.state.service
+
+    def hidden() -> s.Expression:
         schema = service.store.schema([ALERTS_INDEX])
         context = Context(schema)
         try:
             with service.records.transaction() as session:
                 hides = exception_condition([body], context, lambda id_: kept.values_of(session, id_))
-            condition: s.Expression = hides
-            if rule_uuid is not None:
-                condition = all_of((hides, terms("kibana.alert.rule.uuid", [rule_uuid], context)))
+            if rule_uuid is None:
+                return hides
+            return all_of((hides, terms("kibana.alert.rule.uuid", [rule_uuid], context)))
         except QueryError as error:
             raise bad_request(f"[request body]: {error.message}", "invalid_exception") from None
-        ids: list[str] = []
-        for batch, _, rows in matching_rows(service.store, [ALERTS_INDEX], condition, (), schema, Clock()):
-            ids += batch.ids(rows.tolist())
-        return {"total": len(ids), "ids": sorted(ids)[:1000]}
 
-    return answer(request, await run_in_threadpool(work))
+    task = IdsTask([ALERTS_INDEX], await run_in_threadpool(hidden), most=1000)
+    return await answer_json(request, await searched(request, task))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -12,17 +11,16 @@ from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from tocsin.api.answers import answer, bad_request
+from tocsin.api.answers import answer, answer_json, bad_request
 from tocsin.api.body import body_of, read_typed, read_upload
+from tocsin.api.elasticsearch.searching import searched
 from tocsin.api.kibana.rule_objects import checked, read_rule_body, schema_for
 from tocsin.api.kibana.rule_transfer import Import, exported
 from tocsin.api.security import allow
 from tocsin.errors import RuleError
-from tocsin.moments import to_nanoseconds
-from tocsin.rules.files import read_rule
+from tocsin.search.tasks import PreviewTask
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.models import StoredRule
-from tocsin.watch.backfill import preview, ticks_of, watched_rule
 
 router = APIRouter(prefix="/api/detection_engine/rules", tags=["rules"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
@@ -92,29 +90,18 @@ async def preview_rule(request: Request, actor: Actor = Depends(allow(Scope.READ
     body.setdefault("rule_id", "preview")
     service = request.app.state.service
 
-    def work() -> dict[str, Any]:
+    count = body.get("invocationCount", 1)
+
+    def check() -> None:
         checked(body, schema_for(service.store, body))
-        count = body.get("invocationCount", 1)
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 1000:
             raise bad_request("[invocationCount] is a number from 1 to 1000")
-        try:
-            end = to_nanoseconds(body.get("timeframeEnd") or datetime.now(UTC))
-            rule = watched_rule(service.records, "preview", read_rule(body), service.store)
-            interval = rule.schedule.interval
-            ticks = [end - interval * back for back in range(count - 1, 0, -1)] + ticks_of(rule, end, end, end)
-        except (RuleError, ValueError, OverflowError) as error:
-            raise bad_request(str(error), "invalid_rule") from None
-        result, alerts, runs = preview(service.watch.watch.executor, rule, ticks)
-        logs = [
-            {
-                "errors": [run.failure] if run.failure else [], "warnings": run.messages,
-                "startedAt": run.started.isoformat(), "duration": int(sum(run.durations.values()) * 1000),
-            }
-            for run in runs
-        ]  # fmt: skip
-        return {
-            "previewId": str(uuid.uuid4()), "isAborted": False, "logs": logs, "matches": result.matches,
-            "alerts": [orjson.loads(alert.document) for alert in alerts],
-        }  # fmt: skip
 
-    return answer(request, await run_in_threadpool(work))
+    await run_in_threadpool(check)
+    records = service.config.records_url
+    try:
+        found = await searched(request, PreviewTask(body, count, body.get("timeframeEnd"), records))
+    except RuleError as error:
+        raise bad_request(str(error), "invalid_rule") from None
+    about = orjson.dumps({"previewId": str(uuid.uuid4()), "isAborted": False})
+    return await answer_json(request, about[:-1] + b"," + found[1:])

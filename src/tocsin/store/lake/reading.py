@@ -41,7 +41,7 @@ def read_file(
     groups = [g for g in range(footer.num_row_groups) if all(may(footer.row_group(g)) for may in tests)]
     if not groups:
         return
-    wanted = _physical(scan.fields, types)
+    wanted = stored_columns(scan.fields, types)
     texts = [name for name in wanted if types[name] == pa.string()]
     file = pq.ParquetFile(path, metadata=footer, read_dictionary=texts, memory_map=True)
     for start in range(0, len(groups), _GROUPS):
@@ -79,7 +79,8 @@ def _open(path: Path) -> _OpenedFile:
     return _OpenedFile(footer, types, positions, open_checksums(path, footer))
 
 
-def _physical(fields: Collection[str], there: Collection[str]) -> list[str]:
+def stored_columns(fields: Collection[str], there: Collection[str]) -> list[str]:
+    """Return the columns that hold some fields, of those that are there."""
     names = [name for field in sorted(fields) for name in (column_name(field), column_name(field) + MANY)]
     if TIMESTAMP in fields:
         names.append(NANOSECONDS)
@@ -128,7 +129,7 @@ def _has_value(at: int, values: Sequence[str]) -> _May:
 
 def read_table(index: str, table: pa.Table, fields: Collection[str]) -> StoredBatch:
     """Return a table in memory as a batch."""
-    there = {name: table.column(name) for name in _physical(fields, table.column_names)}
+    there = {name: table.column(name) for name in stored_columns(fields, table.column_names)}
 
     def sources(rows: Sequence[int]) -> list[bytes]:
         return [text.encode() for text in table.column(SOURCE).take(pa.array(rows, pa.int64())).to_pylist()]

@@ -1,0 +1,147 @@
+"""The process that searches run in, apart from the service: `python -m tocsin.search.worker`.
+
+It loads everything once and then forks: a child a search, or for a few, which can be ended whatever it is at. What
+it is told comes over a socket, one byte a request: a child on the socket that comes along, or the end of one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from tocsin.search.errors import SearchTooLargeError
+from tocsin.search.remote import DONE, Failure, RemoteReader
+from tocsin.search.selection import Clock
+from tocsin.search.tasks import Task
+from tocsin.store.events import EventReader
+
+FORK, END = b"f", b"e"
+NUMBER = struct.Struct("!q")
+_LATE = 5  # seconds after its deadline at which the system ends a search that nobody has ended
+_NICE = 5  # what comes in, and rules, go first
+_KEPT = 512 << 10  # kibibytes that a child may have needed and be used again: it does not give back what it took
+
+
+class Job(NamedTuple):
+    """A search for a child: what to do, and the seconds and the bytes that it may take."""
+
+    task: Task
+    seconds: float
+    memory: int
+
+
+# ---- the process that forks
+
+
+def main() -> None:
+    """Fork children and end them, as the service says, until it is gone."""
+    control = socket.socket(fileno=int(sys.argv[1]))
+    gc.collect()
+    gc.freeze()  # what is there is shared with children as long as nobody writes to it
+    children: set[int] = set()
+    while True:
+        told, sockets, *_ = socket.recv_fds(control, 1, 1)
+        if told == FORK:
+            pid = os.fork()
+            if pid == 0:
+                control.close()
+                _serve(Connection(sockets[0]))
+                os._exit(0)
+            children.add(pid)
+            os.close(sockets[0])
+            control.sendall(NUMBER.pack(pid))
+        elif told == END:
+            (pid,) = NUMBER.unpack(_exactly(control, NUMBER.size))
+            control.sendall(NUMBER.pack(_end(pid) if pid in children else 0))
+            children.discard(pid)
+        else:  # the service is gone
+            for pid in children:
+                _end(pid)
+            return
+
+
+def _exactly(control: socket.socket, size: int) -> bytes:
+    found = b""
+    while len(found) < size:
+        part = control.recv(size - len(found))
+        if not part:
+            raise EOFError
+        found += part
+    return found
+
+
+def _end(pid: int) -> int:
+    """End a child, and return the signal that it has ended by."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    _, status = os.waitpid(pid, 0)
+    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+# ---- its children
+
+
+def _serve(connection: Connection) -> None:
+    """Run one search after the other, until nobody has another."""
+    os.nice(_NICE)
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            job: Job = connection.recv()
+            ends = _run(connection, job)
+            if ends:
+                return
+
+
+def _run(connection: Connection, job: Job) -> bool:
+    """Run a search and tell what it found, and whether the process ends now."""
+    _limit_memory(job.memory)
+    if job.seconds < 1e6:  # should the service be gone, the system ends it
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(int(job.seconds) + _LATE)
+    found, failure = _found(job, RemoteReader(connection))
+    _limit_memory(None)
+    signal.alarm(0)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _KEPT
+    ends = grown or (failure is not None and failure.kind is SearchTooLargeError)
+    connection.send((DONE, found, failure, ends))
+    return ends
+
+
+def _found(job: Job, reader: EventReader) -> tuple[Any, Failure | None]:
+    try:
+        return job.task(reader, Clock(time.monotonic() + job.seconds)), None
+    except BaseException as error:
+        if isinstance(error, _NO_MEMORY) or "can't start new thread" in str(error):
+            error = SearchTooLargeError.of(job.memory)
+        return None, Failure.of(error)
+
+
+_NO_MEMORY = (MemoryError, pa.ArrowMemoryError)
+
+
+def _limit_memory(more: int | None) -> None:
+    """Let the process take so many bytes more than it has, or as many as it likes."""
+    if not hasattr(resource, "RLIMIT_DATA") or not os.path.exists("/proc/self/statm"):
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if more is None:
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+        return
+    with open("/proc/self/statm", encoding="ascii") as file:
+        has = int(file.read().split()[5]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_DATA, (has + more, hard))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Searches in processes of their own: they end when they have to, whatever they are at, and nobody else does."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+
+from tests.store.test_lake import SLOW, document
+from tocsin.errors import Place, QueryError
+from tocsin.search.errors import SearchStoppedError, SearchTooLargeError
+from tocsin.search.processes import SearchProcesses
+from tocsin.search.selection import Clock
+from tocsin.search.tasks import CountTask, SearchTask
+from tocsin.store.lake.lake import LakeStore
+
+MEMORY = 256 << 20
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory):
+    store = LakeStore(tmp_path_factory.mktemp("processes"), SLOW)
+    store.add([document(id_=str(number), n=number) for number in range(10)])
+    store.flush()
+    store.add([document(id_=str(number), n=number) for number in range(10, 15)])
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def processes(lake):
+    found = SearchProcesses(lake, lake, MEMORY)
+    yield found
+    found.close()
+
+
+def soon(seconds: float = 60) -> Clock:
+    return Clock(time.monotonic() + seconds)
+
+
+@dataclass(frozen=True)
+class Does:
+    """A search that does something that no search should."""
+
+    what: str
+    value: Any = None
+
+    def __call__(self, reader, clock):
+        match self.what:
+            case "sleep in C":  # one call, with the interpreter held all the while
+                ctypes.PyDLL(None).sleep(600)
+            case "take memory":
+                return bytes(self.value)
+            case "take memory in Arrow":
+                import pyarrow as pa
+
+                return pa.allocate_buffer(self.value).size
+            case "end":
+                os.kill(os.getpid(), self.value)
+            case "raise":
+                raise self.value
+        return b"{}"
+
+
+def test_events_in_files_and_in_the_journal_are_found(processes):
+    answer = orjson.loads(processes.run(SearchTask(["*"], {"size": 20, "sort": ["n"]}), soon()))
+    assert [hit["_source"]["n"] for hit in answer["hits"]["hits"]] == list(range(15))
+
+
+def test_a_search_ends_at_its_deadline_within_one_operation(processes):
+    with pytest.raises(SearchStoppedError, match="took too long"):
+        processes.run(Does("sleep in C"), soon(0.3))
+
+
+def test_a_search_ends_within_one_operation_when_nobody_waits_for_it(processes):
+    cancelled = threading.Event()
+    threading.Timer(0.3, cancelled.set).start()
+    with pytest.raises(SearchStoppedError, match="cancelled"):
+        processes.run(Does("sleep in C"), Clock(cancelled=cancelled.is_set))
+
+
+@pytest.mark.parametrize("what", ["take memory", "take memory in Arrow"])
+def test_a_search_takes_no_more_memory_than_it_may(processes, what):
+    with pytest.raises(SearchTooLargeError, match="more than the 268,435,456 bytes"):
+        processes.run(Does(what, 2 * MEMORY), soon())
+
+
+@pytest.mark.parametrize(("number", "name"), [(6, "SIGABRT"), (9, "SIGKILL"), (11, "SIGSEGV")])
+def test_a_search_whose_process_dies_is_told_of(processes, number, name):
+    with pytest.raises(SearchTooLargeError, match=name):
+        processes.run(Does("end", number), soon())
+
+
+def test_an_error_is_raised_with_its_place(processes):
+    with pytest.raises(QueryError) as found:
+        processes.run(Does("raise", QueryError("no", hint="yes", place=Place(3, 4), text="q")), soon())
+    assert (found.value.message, found.value.hint, found.value.place) == ("no", "yes", Place(3, 4))
+
+
+def test_another_error_tells_where_it_came_from(processes):
+    with pytest.raises(RuntimeError, match=r"(?s)Traceback.*ZeroDivisionError: x"):
+        processes.run(Does("raise", ZeroDivisionError("x")), soon())
+
+
+def test_many_searches_run_at_once_beside_those_that_end(processes):
+    found: list[int] = []
+
+    def search():
+        for _ in range(5):
+            found.append(orjson.loads(processes.run(CountTask(["*"], None), soon()))["count"])
+            with pytest.raises(SearchTooLargeError):
+                processes.run(Does("end", 9), soon())
+
+    threads = [threading.Thread(target=search) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [15] * 20
+
+
+def test_closing_ends_the_searches_under_way(lake):
+    processes = SearchProcesses(lake, lake, MEMORY)
+    processes.run(CountTask(["*"], None), soon())
+    told: list[BaseException] = []
+
+    def search():
+        try:
+            processes.run(Does("sleep in C"), soon(600))
+        except SearchStoppedError as error:
+            told.append(error)
+
+    thread = threading.Thread(target=search)
+    thread.start()
+    time.sleep(0.3)
+    processes.close()
+    thread.join()
+    assert "stops" in str(told[0])
