@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tocsin.cli.shown import one_line, printable, shown_time
+from tocsin.cli.shown import one_line, shown_time
+from tocsin.printable import printable
 
 MOMENTS: list[tuple[Any, str]] = [
     ("2026-11-27T09:41:07.123Z", "2026-11-27 09:41:07.123"),

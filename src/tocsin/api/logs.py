@@ -10,6 +10,7 @@ from typing import Any
 import ecs_logging
 
 from tocsin.moments import iso
+from tocsin.printable import is_terminal, printable_line
 
 _SECRETS = re.compile(
     r"(?i)((?:authorization|password|api_key|cookie|x-csrf-token)[\"']?\s*[:=]\s*[\"']?"
@@ -36,6 +37,9 @@ class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         return without_secrets(super().format(record))
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's)
+        return printable_line(super().formatMessage(record))
+
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 (logging's)
         return iso(int(record.created * 1000) * 1_000_000).replace("T", " ").removesuffix("Z")
 
@@ -43,7 +47,7 @@ class _Text(logging.Formatter):
 def set_up_logs(level: str, form: str) -> None:
     """Send every log line to standard error: as `ecs`, as `text` in UTC, or `auto`, text on a terminal alone."""
     handler = logging.StreamHandler(sys.stderr)
-    text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    text = form == "text" or (form == "auto" and is_terminal(sys.stderr))
     handler.setFormatter(_Text("%(asctime)s %(levelname)-7s %(message)s") if text else _Ecs())
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -11,10 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
-from tocsin.cli.shown import one_line, printable, shown_time
+from tocsin.cli.shown import one_line, shown_time
 from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.cli.terminal import STYLES
 from tocsin.detection.alert import as_text
+from tocsin.printable import printable
 from tocsin.sources.batch import flatten
 
 _SHOWN = (

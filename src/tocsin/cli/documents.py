@@ -10,6 +10,7 @@ import orjson
 
 from tocsin.cli.profile import profile_document
 from tocsin.detection.hunt import Report, severity_counts
+from tocsin.printable import escaped_json, printable_line
 from tocsin.sources.unseen import Reason
 
 CSV_FIELDS = (
@@ -25,6 +26,7 @@ CSV_FIELDS = (
     "event.code",
     "event.dataset",
 )
+_FORMULAS = frozenset("=+-@＝＋－＠")  # the wide ones are taken for the others in some languages
 
 
 def as_ndjson(report: Report) -> str:
@@ -50,13 +52,15 @@ def as_csv(report: Report) -> str:
     for alert in report.alerts:
         rule = alert.rule
         head = [rule.severity, rule.risk_score, rule.name, rule.rule_id, " ".join(rule.tactics)]
-        writer.writerow([*head, *(_safe(alert.value(f)) for f in CSV_FIELDS), alert.origin, alert.id])
+        cells = [*head, *map(alert.value, CSV_FIELDS), alert.origin, alert.id]
+        writer.writerow([_safe(cell) if isinstance(cell, str) else cell for cell in cells])
     return text.getvalue()
 
 
 def _safe(value: str) -> str:
-    """Keep a spreadsheet from running a value as a formula."""
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    """Keep a spreadsheet from running a value as a formula, and from hiding a part of it."""
+    shown = printable_line(value)
+    return f"'{shown}" if value.lstrip()[:1] in _FORMULAS or value[:1] in ("\t", "\r") else shown
 
 
 def summary(report: Report) -> dict[str, Any]:
@@ -85,4 +89,4 @@ def summary(report: Report) -> dict[str, Any]:
 
 
 def _dump(value: Any, option: int = 0) -> str:
-    return orjson.dumps(value, option=option, default=str).decode()
+    return escaped_json(orjson.dumps(value, option=option, default=str).decode())

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
-from tocsin.cli.shown import one_line, printable, shown_time
+from tocsin.cli.shown import one_line, shown_time
 from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.detection.schedule import span
+from tocsin.printable import printable
 from tocsin.store.records.models import Execution, Gap
 
 STATUS_STYLES = {"succeeded": "green", "warning": "yellow", "failed": "red"}

@@ -13,13 +13,14 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from tocsin import __version__
 from tocsin.cli.reading import beside
-from tocsin.cli.shown import printable, shown_time
+from tocsin.cli.shown import shown_time
 from tocsin.cli.terminal import what_happened
 from tocsin.detection.alert import Alert, as_text
 from tocsin.detection.hosts import Hosts
 from tocsin.detection.hunt import Report, severity_counts, values
 from tocsin.ecs import INDEX
 from tocsin.investigation.guide import guide_html
+from tocsin.printable import printable
 from tocsin.rules.attack import TACTICS
 from tocsin.rules.model import SEVERITIES, Rule
 

@@ -14,6 +14,7 @@ from tocsin.cli.endings import format_of
 from tocsin.cli.layout import Command, Grouping, Layout
 from tocsin.counted import counted
 from tocsin.errors import InputError, TocsinError
+from tocsin.printable import plain
 
 _SHOWN = 20  # rules of which it is told at length what is wrong
 
@@ -176,7 +177,7 @@ def _write(report: Report, chosen: Format, output: Path | None, layout: Layout) 
     writers = {Format.JSON: documents.as_json, Format.NDJSON: documents.as_ndjson, Format.CSV: documents.as_csv}
     _complain_about(report.skipped)
     if chosen is Format.TABLE:
-        _put(terminal.render(report, layout, to_file=output is not None), output)
+        _put(terminal.render(report, layout, to_file=output is not None), output, printable=True)
         return
     if chosen is Format.HTML:
         from tocsin.cli.html_report import html_report
@@ -191,9 +192,9 @@ def _write(report: Report, chosen: Format, output: Path | None, layout: Layout) 
             print(f"{counted(len(report.alerts), 'alert')} written to {output}", file=sys.stderr)
 
 
-def _put(text: str, output: Path | None) -> None:
+def _put(text: str, output: Path | None, *, printable: bool = False) -> None:
     if output is None:
-        sys.stdout.write(text)
+        (plain(sys.stdout) if printable else sys.stdout).write(text)
         return
     try:
         output.write_text(text, "utf-8")

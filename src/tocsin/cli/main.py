@@ -26,6 +26,7 @@ from tocsin.cli import (
 )
 from tocsin.errors import TocsinError
 from tocsin.faults import told
+from tocsin.printable import printable_line, protect
 
 # Objects made before cycles among them are looked for (Python: 700). Records are many small objects without any.
 COLLECT_AFTER = 100_000
@@ -84,9 +85,17 @@ def _root(
     pass
 
 
+def _asks_for_help(arguments: list[str]) -> bool:
+    """Tell whether help is all that is printed, which holds nothing that was read and keeps its colours."""
+    asks = not arguments or not {"-h", "--help"}.isdisjoint(arguments)
+    return asks and all(one == printable_line(one) for one in arguments)
+
+
 def main() -> None:
     """Run the command; an error that a person can act on is printed without a traceback, with exit code 2."""
     gc.set_threshold(COLLECT_AFTER)
+    if not _asks_for_help(sys.argv[1:]):
+        protect()
     try:
         app()
     except TocsinError as error:

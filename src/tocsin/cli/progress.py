@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from tocsin.cli.console import PrintableConsole
+from tocsin.printable import printable_line
 from tocsin.sources.batch import EventBatch
 from tocsin.sources.inputs import Input
 
@@ -17,7 +19,7 @@ Update = Callable[[Input | EventBatch], None]
 @contextmanager
 def progress_bar(inputs: Sequence[Input], *, quiet: bool, doing: str = "hunting") -> Iterator[Update | None]:
     """Show a bar on standard error while it is a terminal; yields the function to report progress with."""
-    console = Console(stderr=True)
+    console = PrintableConsole(stderr=True)
     if quiet or not console.is_terminal:
         yield None
         return
@@ -39,7 +41,7 @@ def progress_bar(inputs: Sequence[Input], *, quiet: bool, doing: str = "hunting"
                 state["done"] += state["size"]
                 state["size"] = what.size
                 name = what.name if len(what.name) <= 40 else "…" + what.name[-39:]
-                progress.update(task, description=name, completed=state["done"])
+                progress.update(task, description=escape(printable_line(name)), completed=state["done"])
                 return
             state["events"] += what.events
             elapsed = progress.tasks[0].elapsed or 1e-9

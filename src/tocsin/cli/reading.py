@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tocsin.counted import counted
+from tocsin.printable import printable_line
 
 if TYPE_CHECKING:
     from tocsin.sources.batch import Rejects
@@ -84,7 +85,7 @@ def rejects_kept(rejects: Path | None, output: Path | None = None) -> Rejects:
 def tell_what_was_missed(kept: Rejects) -> None:
     """Say on standard error which events no rule can see, what could not be read, and what was passed over."""
     for line in (*kept.unseen.lines(), *beside(kept)):
-        print(line, file=sys.stderr)
+        print(printable_line(line), file=sys.stderr)
     tell_where_kept(kept)
 
 

@@ -10,12 +10,13 @@ import orjson
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
-from tocsin.cli.shown import printable, shown_time
+from tocsin.cli.shown import shown_time
 from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.detection.alert import Alert, as_text
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP
 from tocsin.engine.pipes import Hit
 from tocsin.eql import syntax as s
+from tocsin.printable import printable
 from tocsin.sources.batch import as_document
 
 _USUAL = ("host.name", "user.name", "process.name", "process.command_line")

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from tocsin.cli.console import wide_console
 from tocsin.cli.executions_page import STATUS_STYLES
-from tocsin.cli.shown import one_line, printable, shown_time
+from tocsin.cli.shown import one_line, shown_time
 from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.cli.terminal import STYLES
 from tocsin.counted import counted
@@ -24,6 +24,7 @@ from tocsin.detection.prepare import ReadyRule, doubtful_fields, prepare
 from tocsin.detection.schedule import read_schedule, span, unread
 from tocsin.errors import RuleError
 from tocsin.investigation.guide import LiveQuery, guide_text, live_queries
+from tocsin.printable import printable
 from tocsin.rules.load import Skipped
 from tocsin.rules.model import Rule
 

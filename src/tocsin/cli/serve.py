@@ -12,7 +12,7 @@ import typer
 
 from tocsin.cli.choices import LogFormat, LogLevel
 from tocsin.cli.reading import Wide
-from tocsin.cli.shown import printable
+from tocsin.printable import printable
 
 ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="The configuration file (TOML).", metavar="FILE")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from tocsin.moments import iso, to_nanoseconds
+from tocsin.printable import printable
 
-# Control characters, and those that turn the direction of text or take no room: a value could hide behind them.
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2028\u2029\u2060-\u2069\ufeff]")
 TIME_WIDTH = 23
 
 
@@ -26,11 +24,6 @@ def shown_time(value: Any) -> str:
         return iso(nanoseconds).replace("T", " ").removesuffix("Z")
     except (ValueError, OverflowError):
         return printable(str(value))[:TIME_WIDTH]
-
-
-def printable(text: str) -> str:
-    r"""Return text with control characters and hidden marks written out, as in `\x1b`; lines and tabs stay."""
-    return _HIDDEN.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def one_line(text: str, limit: int = 400) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO, cast
 
 import typer
 
@@ -79,12 +79,13 @@ def convert(
     """Convert raw records to ECS events: every event, with every field."""
     from tocsin.cli.progress import progress_bar, reported
     from tocsin.errors import InputError
+    from tocsin.printable import EscapedJson, is_terminal
     from tocsin.sources.batch import Wanted
     from tocsin.sources.convert import whole_events, write_ndjson, write_parquet
     from tocsin.sources.read import read_inputs
 
     target = target or format_of(output, _ENDINGS, Target.NDJSON, "--to")
-    if target is Target.PARQUET and output is None and sys.stdout.isatty():
+    if target is Target.PARQUET and output is None and is_terminal(sys.stdout):
         raise InputError("Parquet is not for a terminal", hint="name a file with -o, or send it on with |")
     inputs = reading.inputs_of(events, source, date_order)
     if output is not None and any(i.path and output.exists() and i.path.samefile(output) for i in inputs):
@@ -96,7 +97,8 @@ def convert(
         found = whole_events(reported(batches, progress), with_original=keep_original, unseen=kept.unseen)
         try:
             if output is None:
-                count = write(found, sys.stdout.buffer)
+                out = sys.stdout.buffer
+                count = write(found, cast("BinaryIO", EscapedJson(out)) if target is Target.NDJSON else out)
                 sys.stdout.buffer.flush()
             else:
                 with output.open("wb") as file:

@@ -10,6 +10,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tocsin.cli.console import PrintableConsole
+
 Cell = str | Text
 _GAP = 2  # columns between two cells
 _INDENT = 4  # columns in front of what stands below a row
@@ -48,7 +50,9 @@ def print_table(
         console.print(Text(title, style="italic"))
     if wide:
         needed = sum(widths) + _GAP * len(widths)
-        own = Console(file=console.file, width=max(needed, console.width), force_terminal=console.is_terminal)
+        own = PrintableConsole(
+            file=console.file, width=max(needed, console.width), force_terminal=console.is_terminal
+        )
         _print(own, columns, texts)
         return
     least = [

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tocsin.cli.console import wide_console
+from tocsin.cli.console import PrintableConsole, wide_console
 from tocsin.cli.layout import Grouping, Layout
 from tocsin.cli.reading import beside
 from tocsin.cli.shown import TIME_WIDTH, one_line, shown_time
@@ -21,6 +21,7 @@ from tocsin.cli.suggestions import suggestions
 from tocsin.detection.alert import Alert
 from tocsin.detection.hosts import Hosts
 from tocsin.detection.hunt import Report, severity_counts, values
+from tocsin.printable import is_terminal
 from tocsin.rules.attack import TACTICS
 from tocsin.rules.model import SEVERITIES
 
@@ -37,12 +38,13 @@ _LONGEST = 10_000  # characters of what happened in wide layout
 def render(report: Report, layout: Layout, *, to_file: bool) -> str:
     """Return what `--format table` prints; plain text when it goes to a file."""
     buffer = io.StringIO()
-    colour = not to_file and sys.stdout.isatty()
+    colour = not to_file and is_terminal(sys.stdout)
     hosts = Hosts(report.alerts)
 
-    def console(least: int) -> Console:
-        width = Console().width if colour else max(least, Console().width)
-        return Console(file=buffer, width=width, force_terminal=colour, legacy_windows=False)
+    def console(least: int) -> PrintableConsole:
+        terminal = PrintableConsole()
+        width = terminal.width if colour else max(least, terminal.width)
+        return PrintableConsole(file=buffer, width=width, force_terminal=colour, legacy_windows=False)
 
     table = console(_TABLE)
     for part in _alerts(report.alerts, hosts, layout, table.width):

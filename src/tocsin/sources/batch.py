@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from tocsin.ecs import INDEX
 from tocsin.engine.table import EventTable, Row, table_from_events
+from tocsin.printable import escaped_json
 from tocsin.sources.unseen import Judge, Unseen
 
 _PASSED = 10_000  # files that were passed over whose names are held
@@ -173,7 +174,7 @@ class Rejects:
         try:
             if self._file is None:
                 self._file = self.path.open("w", encoding="utf-8")
-            self._file.write(json.dumps(vars_of(reject), ensure_ascii=False) + "\n")
+            self._file.write(escaped_json(json.dumps(vars_of(reject), ensure_ascii=False)) + "\n")
         except OSError as error:
             self.unkept = f"{self.path} cannot be written: {error.strerror}"
 

@@ -1,0 +1,130 @@
+"""The one place that everything a command prints passes: nothing of what was read may change the terminal.
+
+`protect` puts a `Terminal` before standard output and standard error, which writes out each character that a
+terminal would obey or hide. A console with colours of its own does so itself, and prints past it (`plain`).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from typing import IO, Any, BinaryIO, TextIO, cast
+
+# What a terminal obeys (control characters of ASCII and ISO 6429), what turns the direction of text, what takes no
+# room so that a value could hide behind it or in it, and halves of characters, as names of files may have.
+_OBEYED = "\x00-\x08\x0b-\x1f\x7f-\x9f"
+_UNSEEN = (
+    "\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f"
+)
+_HIDDEN = re.compile(f"[{_OBEYED}{_UNSEEN}]")
+_LINES = re.compile(f"[\t\n{_OBEYED}{_UNSEEN}]")
+
+
+def _written_out(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
+
+
+def printable(text: str) -> str:
+    r"""Return text with control characters and hidden marks written out, as in `\x1b`; lines and tabs stay."""
+    return _HIDDEN.sub(_written_out, text)
+
+
+def printable_line(text: str) -> str:
+    r"""Return text with line breaks and tabs written out as well."""
+    return _LINES.sub(_written_out, text)
+
+
+def _as_in_json(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
+def escaped_json(text: str) -> str:
+    """Return JSON with the same characters escaped; its value stays the same."""
+    return text if text.isascii() and "\x7f" not in text else _HIDDEN.sub(_as_in_json, text)
+
+
+class EscapedJson(io.RawIOBase):
+    """A stream of JSON in UTF-8 whose texts escape the same characters; each write holds whole characters."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def writable(self) -> bool:
+        """Tell that it can be written to."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write JSON."""
+        self._stream.write(escaped_json(bytes(data).decode()).encode())
+        return len(data)
+
+
+class Terminal(io.TextIOBase):
+    """A stream of text that writes out what a terminal would obey or hide.
+
+    It is written as JSON escapes it, so that JSON stays JSON. It says that it is no terminal, so that nobody
+    colours what goes through it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        self.stream.write(_HIDDEN.sub(_as_in_json, text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        self.stream.flush()
+
+    def fileno(self) -> int:
+        """Return the number of the file."""
+        return self.stream.fileno()
+
+    def writable(self) -> bool:
+        """Tell that it can be written to."""
+        return True
+
+    def isatty(self) -> bool:
+        """Tell others that it takes no colours."""
+        return False
+
+    def close(self) -> None:
+        """Close the stream."""
+        self.stream.close()
+
+    @property
+    def buffer(self) -> Any:
+        """What takes bytes, as they are."""
+        return self.stream.buffer
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The stream's encoding."""
+        return self.stream.encoding
+
+    @property
+    def errors(self) -> str | None:  # type: ignore[override]
+        """What the stream does about characters that it cannot encode."""
+        return self.stream.errors
+
+
+def protect() -> None:
+    """Put a `Terminal` before standard output and standard error."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and not isinstance(stream, Terminal):
+            setattr(sys, name, Terminal(stream))
+
+
+def plain(stream: IO[str]) -> IO[str]:
+    """Return the stream behind a `Terminal`, for who has made printable what is written."""
+    return cast("IO[str]", stream.stream) if isinstance(stream, Terminal) else stream
+
+
+def is_terminal(stream: IO[str]) -> bool:
+    """Tell whether a stream is shown on a terminal."""
+    return plain(stream).isatty()
