@@ -2,6 +2,7 @@
 
 import io
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ def ids(content: bytes, rejects: Rejects | None = None) -> list[str]:
 
 
 TWO = event(1), event(2)
+CAFE = "caf\u00e9"
 DECLARED = '<?xml version="1.0" encoding="utf-8" standalone="yes"?>\r\n'
 
 
@@ -252,7 +254,6 @@ def test_every_real_record_is_the_same_in_xml_as_in_evtx(path: Path) -> None:
         assert to_ecs(record_of(xml[xml.index("<Event") :])) == expected
 
 
-NAMESPACE = "http://schemas.microsoft.com/win/2004/08/events/event"
 PREFIXED = (
     "<{p}System><{p}Provider Name='Microsoft-Windows-Sysmon'/><{p}EventID>1</{p}EventID>"
     "<{p}TimeCreated SystemTime='2026-11-20T10:00:00Z'/>"
@@ -280,3 +281,65 @@ def test_a_namespace_may_have_a_prefix_and_a_file_declare_its_encoding(
     (batch,) = read_inputs(find_inputs([str(path)]), Wanted(frozenset(("process.name",))), rejects)
     assert rejects.total == 0, rejects.first
     assert [batch.raw(row).event()["process.name"] for row in range(2)] == ["münze.exe"] * 2
+
+
+def prefixed(number: int, prefix: str = "ns0") -> str:
+    """Return an event whose names have a prefix, as ElementTree and XSLT write them again."""
+    text = event(number).replace(f" xmlns='{NAMESPACE}'", "")
+    return re.sub(r"<(/?)(?=[A-Z])", rf"<\1{prefix}:", text)
+
+
+@pytest.mark.parametrize("prefix", ["ns0", "e", "win.evt-1"])
+@pytest.mark.parametrize(
+    "root",
+    [
+        "<{p}:Events xmlns:{p}='{n}'>{e}</{p}:Events>",
+        "<?xml version='1.0'?>\n<Events xmlns:{p}='{n}'>\n{e}\n</Events>",
+        "<{p}:Events xmlns:{p}='{n}' xmlns:xsi='http://www.w3.org/2001/XMLSchema-instance'>{x}</{p}:Events>",
+    ],
+)
+def test_names_may_have_a_prefix(root: str, prefix: str) -> None:
+    both = "".join(prefixed(number, prefix) for number in (1, 2))
+    nil = both.replace(f"<{prefix}:EventData>", f"<{prefix}:EventData xsi:type='{prefix}:Data'>")
+    rejects = Rejects()
+    rows = read(root.format(p=prefix, n=NAMESPACE, e=both, x=nil).encode(), rejects)
+    assert [row["winlog.record_id"] for row in rows] == ["1", "2"]
+    assert {row["process.name"] for row in rows} == {"MpCmdRun.exe"}
+    assert not rejects.total
+
+
+def test_a_prefix_may_be_declared_by_the_event_itself(tmp_path: Path) -> None:
+    text = prefixed(1).replace("<ns0:Event>", f"<ns0:Event xmlns:ns0='{NAMESPACE}'>")
+    (tmp_path / "e").write_text(text + "\n" + event(2))
+    (batch,) = read_inputs(find_inputs([str(tmp_path / "e")]), FIELDS, Rejects())
+    assert batch.table.raw("winlog.record_id").to_pylist() == ["1", "2"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("windows-1252", "caf\u00e9 \u201equoted\u201c"),
+        ("ISO-8859-1", "caf\u00e9"),
+        ("windows-1251", "\u043f\u0440\u0438\u0432\u0435\u0442"),
+        ("shift_jis", "\u30c6\u30b9\u30c8\u8868"),
+        ("gbk", "\u6d4b\u8bd5"),
+        ("utf-8", "caf\u00e9"),
+    ],
+)
+def test_a_declared_encoding_is_followed(encoding: str, text: str) -> None:
+    content = (
+        f"<?xml version='1.0' encoding='{encoding}' standalone='yes'?>\n<Events>{event(1, text)}{TWO[1]}</Events>"
+    )
+    rejects = Rejects()
+    first, second = read(content.encode(encoding), rejects)
+    assert (first["process.command_line"], second["winlog.record_id"]) == (text, "2")
+    assert not rejects.total
+
+
+@pytest.mark.parametrize("declared", ["utf-16", "x-unknown", "base64"])
+def test_a_declaration_that_does_not_hold_is_passed_over(declared: str) -> None:
+    content = f"<?xml version='1.0' encoding='{declared}'?>\n{event(1, CAFE)}".encode()
+    assert read(content)[0]["process.command_line"] == CAFE
+    rejects = Rejects()
+    assert not read(content.replace("\u00e9".encode(), b"\xe9"), rejects)
+    assert rejects.counts["unknown encoding"] == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -15,8 +14,9 @@ from tocsin.sources.windows.record import MalformedRecord
 from tocsin.sources.windows.xml import record_of
 
 _CHUNK = 1 << 20  # bytes
-_START = re.compile(rb"<((?:[A-Za-z_][\w.-]*:)?)Event(?=[\s>/])")
-_DECLARED = re.compile(rb"[\s\xef\xbb\xbf]*<\?xml\b[^>]*?\bencoding\s*=\s*[\"']([\w.:-]+)")
+_START = re.compile(rb"<(?:[\w.-]+:)?Event(?=[\s>/])")
+_END, _BEFORE_END, _LONGEST_PREFIX = b"Event>", re.compile(rb"</(?:[\w.-]+:)?\Z"), 64
+_DECLARED = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([\w.:-]+)["']""")
 # What may lie between events: the declaration, comments, the root, any other markup that holds none, and the lines
 # that `evtx_dump` puts before each.
 _BETWEEN = re.compile(
@@ -37,7 +37,7 @@ def _records(elements: _Elements) -> Iterator[tuple[Any, str]]:
     for line, element in elements:
         place = f"line {line}"
         try:
-            text = _decoded(element, elements.encoding)
+            text = elements.decoded(element)
             record = record_of(text)
         except UnicodeDecodeError as error:
             detail = f"byte {error.start + 1} of the event is not UTF-8; convert the file to UTF-8 or UTF-16"
@@ -51,49 +51,34 @@ def _records(elements: _Elements) -> Iterator[tuple[Any, str]]:
         raise elements.damage
 
 
-def _decoded(element: bytes, declared: str | None) -> str:
-    """Return an element in UTF-8, or else in the encoding that its file declares. Raises UnicodeDecodeError."""
-    try:
-        return element.decode("utf-8")
-    except UnicodeDecodeError:
-        if declared is None:
-            raise
-        return element.decode(declared, errors="replace")
-
-
-def _declared_encoding(head: bytes) -> str | None:
-    """Return the encoding that an XML declaration names, None without one that is known."""
-    match = _DECLARED.match(head)
-    try:
-        return codecs.lookup(match[1].decode()).name if match else None
-    except LookupError:
-        return None
-
-
 class _Elements:
     """The `Event` elements of a stream with the lines that they start at; what else there is is rejected."""
 
     def __init__(self, file: BinaryIO, name: str, rejects: Rejects) -> None:
         self._read, self.name, self.rejects = getattr(file, "read1", file.read), name, rejects
         self.damage: Exception | None = None
-        self.encoding: str | None = None
         self._line = 1
+        self._encoding = "utf-8"  # that the file declares
+
+    def decoded(self, element: bytes) -> str:
+        """Return an element's text, in UTF-8 or else as it is declared. Raises UnicodeDecodeError."""
+        try:
+            return element.decode("utf-8")
+        except UnicodeDecodeError:
+            if self._encoding == "utf-8":
+                raise
+            return element.decode(self._encoding, errors="replace")
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
-        buffer, searched, closing = b"", 0, b""
+        buffer, searched = b"", 0
         while chunk := self._next():
-            if not closing:
-                self.encoding = self.encoding or _declared_encoding(buffer + chunk)
             buffer += chunk
             taken = 0
-            if not closing and (start := _START.search(buffer)):
-                closing = b"</%bEvent>" % start[1]  # the prefix of its namespace is that of all
-            while closing and (end := buffer.find(closing, max(taken, searched))) >= 0:
-                end += len(closing)
+            while (end := _end_of_event(buffer, max(taken, searched))) is not None:
                 yield from self._split(buffer[taken:end])
                 taken = end
             buffer = buffer[taken:]
-            searched = max(0, len(buffer) - len(closing)) if closing else 0
+            searched = max(0, len(buffer) - len(_END) + 1)
             if len(buffer) > _LONGEST:
                 self._rest(buffer)
                 buffer, searched = b"", 0
@@ -121,6 +106,8 @@ class _Elements:
 
     def _rest(self, between: bytes) -> None:
         """Pass over what may lie between events; reject all else."""
+        if declared := _DECLARED.search(between):
+            self._encoding = _known_encoding(declared[1].decode("ascii"))
         position = 0
         match = _START.search(between)
         if match is None:
@@ -136,3 +123,20 @@ class _Elements:
             shown = between[position : position + 4000].decode("utf-8", "replace")
             self.rejects.add(Reject(self.name, f"line {line}", reason, detail, shown))
         self._line += between.count(b"\n")
+
+
+def _end_of_event(buffer: bytes, start: int) -> int | None:
+    """Return where the first event ends whose end lies behind `start`, whatever the prefix of its name."""
+    while (found := buffer.find(_END, start)) >= 0:
+        if _BEFORE_END.search(buffer[max(0, found - _LONGEST_PREFIX) : found]):
+            return found + len(_END)
+        start = found + 1
+    return None
+
+
+def _known_encoding(name: str) -> str:
+    """Return an encoding in which markup is written in ASCII, UTF-8 for any other: the file is not in that one."""
+    try:
+        return name if "<>".encode(name) == b"<>" else "utf-8"
+    except (LookupError, UnicodeError):
+        return "utf-8"

@@ -15,7 +15,10 @@ from tocsin.sources.windows.record import MalformedRecord
 # XML 1.0 has no place for control characters, and Windows writes them all the same, raw or as a reference.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _REFERENCE = re.compile(r"&#(?:x([0-9A-Fa-f]{1,6})|([0-9]{1,7}));")
-_PREFIX = re.compile(r"<([A-Za-z_][\w.-]*):")
+_ROOT = re.compile(r"<[\w.:-]+")
+_DECLARED = re.compile(r"\sxmlns:([\w.-]+)\s*=")
+# The prefix of an element's name, or of an attribute's.
+_PREFIX = re.compile(r"""(?:<|\s(?=[\w.:-]+\s*=\s*["']))(?!xmlns:|xml:)([A-Za-z_][\w.-]*):(?=[A-Za-z_])""")
 _NUMBERS = frozenset(("Version", "Level", "Task", "Opcode", "ProcessID", "ThreadID"))
 
 
@@ -25,14 +28,11 @@ def record_of(text: str) -> dict[str, Any]:
     The text starts at the element, so that no document type, and no entity of one, can stand before it.
     Raises MalformedRecord.
     """
-    prefix = _PREFIX.match(text)
-    if prefix and f"xmlns:{prefix[1]}=" not in text[: text.find(">")]:  # declared by the root around it
-        text = re.sub(rf"(</?){re.escape(prefix[1])}:", r"\1", text)
     try:
         event = ElementTree.fromstring(text)
     except ElementTree.ParseError:
         try:
-            event = ElementTree.fromstring(_legal(text))
+            event = ElementTree.fromstring(_legal(_declared(text)))
         except ElementTree.ParseError as error:
             raise MalformedRecord(f"malformed XML: {error}") from None
     found: dict[str, Any] = {}
@@ -47,6 +47,18 @@ def record_of(text: str) -> dict[str, Any]:
     if "System" not in found:
         raise MalformedRecord("not a Windows event: it has no System")
     return {"Event": found}
+
+
+def _declared(text: str) -> str:
+    """Declare the prefixes of names that the root around an event declares, which is not at hand."""
+    start = text.find(">")
+    declared = set(_DECLARED.findall(text[:start]))
+    prefixes = dict.fromkeys(prefix for prefix in _PREFIX.findall(text) if prefix not in declared)
+    name = _ROOT.match(text)
+    if name is None or not prefixes:
+        return text
+    added = "".join(f' xmlns:{prefix}="{prefix}"' for prefix in prefixes)
+    return f"{name[0]}{added}{text[name.end() :]}"
 
 
 def _legal(text: str) -> str:
