@@ -93,7 +93,7 @@ def _run_now(service: Service) -> None:
     now = time.time_ns()
     with service.records.transaction() as session:
         for rule in session.scalars(select(StoredRule).where(StoredRule.enabled)):
-            ask_run(session, rule, "manual", (now, now), _ACTOR.name)
+            ask_run(session, _ACTOR, rule, "manual", (now, now))
     service.watch.wake()
 
 

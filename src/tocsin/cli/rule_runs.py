@@ -18,6 +18,7 @@ from tocsin.cli.serve import ConfigFile, Data
 from tocsin.cli.shown import shown_time
 from tocsin.counted import counted
 from tocsin.errors import RuleError
+from tocsin.store.records.access import local_actor
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -78,7 +79,7 @@ def backfill(
                 gaps = select(Gap).where(Gap.rule_uuid == one.id, Gap.filled.is_(None)).order_by(Gap.first_tick)
                 for gap in session.scalars(gaps):
                     span = gap.first_tick, gap.last_tick
-                    asked[ask_run(session, one, "backfill", span, getpass.getuser()).id] = one.name
+                    asked[ask_run(session, local_actor(getpass.getuser()), one, "backfill", span).id] = one.name
         if not asked:
             print("no gaps")
             return
@@ -106,7 +107,7 @@ def _ask(session: Session, rule: StoredRule, start: str | None, end: str, kind: 
     if first > last:
         raise RuleError("--from lies behind --to", hint="swap them")
     refuse_too_many(read_schedule(read_rule(rule.document)), first, min(last, to_nanoseconds(now)))
-    return ask_run(session, rule, kind, (first, last), getpass.getuser())
+    return ask_run(session, local_actor(getpass.getuser()), rule, kind, (first, last))
 
 
 def _wait(records: Records, asked: Mapping[int, str], config: Any, data: Any) -> None:

@@ -241,7 +241,14 @@ async def data_stream(request: Request, name: str) -> Response:
 async def make_data_stream(request: Request, name: str) -> Response:
     """Make a data stream, with the mapping that templates give it."""
     _check_name(name)
-    await run_in_threadpool(request.app.state.service.ingest.indices.mapping, name)
+
+    def work() -> None:
+        service = request.app.state.service
+        service.ingest.indices.mapping(name)
+        with service.records.transaction() as session:
+            access.record(session, request.state.actor, "index.make", name)
+
+    await run_in_threadpool(work)
     return answer(request, {"acknowledged": True})
 
 

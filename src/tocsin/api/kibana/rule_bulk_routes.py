@@ -104,7 +104,7 @@ def _ask(session: Session, actor: Actor, rule: StoredRule, about: Mapping[str, A
         raise bad_request(f"[start_date] and [end_date] are moments: {error}") from None
     if first > last:
         raise bad_request("[start_date] lies behind [end_date]")
-    ask_run(session, rule, kind, (first, last), actor.name)
+    ask_run(session, actor, rule, kind, (first, last))
 
 
 def _edit(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:

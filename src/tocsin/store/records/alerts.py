@@ -18,6 +18,7 @@ from tocsin.store.records.database import chunks
 from tocsin.store.records.models import AlertChange, StoredAlert
 
 STATUSES = ("open", "acknowledged", "closed")
+_NAMED = 1000  # alerts that an entry of the audit log names
 # Kibana's reasons for closing; another text is taken too.
 REASONS = ("false_positive", "duplicate", "true_positive", "benign_positive", "automated_closure", "other")
 _STATUS, _REASON = "kibana.alert.workflow_status", "kibana.alert.workflow_reason"
@@ -46,7 +47,7 @@ def set_status(
         status = "acknowledged"
     if status not in STATUSES:
         raise AlertError(f"[status] is one of {', '.join(STATUSES)}, not `{status}`")
-    changed = 0
+    changed: list[str] = []
     for alert in find_alerts(session, ids):
         document = orjson.loads(alert.document)
         told = {_STATUS: status}
@@ -64,10 +65,10 @@ def set_status(
         if before[_REASON] != document.get(_REASON):
             _change(session, actor, alert, "reason", before[_REASON], document.get(_REASON))
         keep_document(session, alert, document)
-        changed += 1
+        changed.append(alert.id)
     if changed:
-        record(session, actor, "alerts.status", status, alerts=changed, reason=reason)
-    return changed
+        record(session, actor, "alerts.status", status, alerts=len(changed), reason=reason, ids=changed[:_NAMED])
+    return len(changed)
 
 
 def set_tags(
@@ -96,6 +97,7 @@ def add_note(session: Session, actor: Actor, id_: str, text: str) -> None:
     document[_NOTES] = [*document.get(_NOTES, []), note]
     _change(session, actor, alert, "note", None, text)
     keep_document(session, alert, document)
+    record(session, actor, "alerts.note", id_)
 
 
 def history(session: Session, id_: str) -> list[dict[str, Any]]:
@@ -116,7 +118,7 @@ def _set_names(
     add: Sequence[str],
     remove: Sequence[str],
 ) -> int:
-    changed = 0
+    changed: list[str] = []
     for alert in find_alerts(session, ids):
         document = orjson.loads(alert.document)
         before = document.get(field, [])
@@ -125,8 +127,11 @@ def _set_names(
             document[field] = after
             _change(session, actor, alert, told, before, after)
             keep_document(session, alert, document)
-            changed += 1
-    return changed
+            changed.append(alert.id)
+    if changed:
+        names = {"added": list(add), "removed": list(remove)}
+        record(session, actor, f"alerts.{told}", told, alerts=len(changed), ids=changed[:_NAMED], **names)
+    return len(changed)
 
 
 def _change(session: Session, actor: Actor, alert: StoredAlert, field: str, old: Any, new: Any) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from tocsin.errors import TocsinError
-from tocsin.moments import to_nanoseconds
+from tocsin.moments import iso, to_nanoseconds
 from tocsin.store.records.access import Actor, record
 from tocsin.store.records.models import Execution, Gap, Run, StoredRule
 
@@ -49,7 +49,7 @@ def add_rule(
     )  # fmt: skip
     session.add(found)
     session.flush()
-    record(session, actor, "rule.created", rule_id, name=found.name)
+    record(session, actor, "rule.created", rule_id, uuid=found.id, name=found.name)
     if enabled:
         set_enabled(session, actor, found, True, now)
     return found
@@ -65,7 +65,7 @@ def change_rule(
     rule.document, rule.name = dict(document), str(document.get("name"))
     rule.revision += 1
     _touch(actor, rule, now)
-    record(session, actor, "rule.changed", rule.rule_id, fields=changed)
+    record(session, actor, "rule.changed", rule.rule_id, uuid=rule.id, fields=changed)
 
 
 def set_enabled(
@@ -78,7 +78,7 @@ def set_enabled(
     rule.enabled = enabled
     rule.watched_from = to_nanoseconds(now) if enabled else None
     _touch(actor, rule, now)
-    record(session, actor, "rule.enabled" if enabled else "rule.disabled", rule.rule_id)
+    record(session, actor, "rule.enabled" if enabled else "rule.disabled", rule.rule_id, uuid=rule.id)
 
 
 def remove_rule(session: Session, actor: Actor, rule: StoredRule) -> None:
@@ -86,15 +86,17 @@ def remove_rule(session: Session, actor: Actor, rule: StoredRule) -> None:
     for table in (Execution, Gap, Run):
         session.execute(delete(table).where(table.rule_uuid == rule.id))
     session.delete(rule)
-    record(session, actor, "rule.removed", rule.rule_id, name=rule.name)
+    record(session, actor, "rule.removed", rule.rule_id, uuid=rule.id, name=rule.name)
 
 
-def ask_run(session: Session, rule: StoredRule, kind: str, span: tuple[int, int], by: str) -> Run:
+def ask_run(session: Session, actor: Actor, rule: StoredRule, kind: str, span: tuple[int, int]) -> Run:
     """Ask for a run of a rule over a span of time, in nanoseconds; the service does it at its next turn."""
     start, end = span
-    asked = Run(rule_uuid=rule.id, kind=kind, start=start, end=end, asked=datetime.now(UTC), asked_by=by)
+    asked = Run(rule_uuid=rule.id, kind=kind, start=start, end=end, asked=datetime.now(UTC), asked_by=actor.name)
     session.add(asked)
     session.flush()
+    told = {"run": asked.id, "start": iso(start), "end": iso(end)}
+    record(session, actor, "rule.run", rule.rule_id, uuid=rule.id, kind=kind, **told)
     return asked
 
 

@@ -1,0 +1,135 @@
+"""What changes state is in the audit log, by ids: each route that may is tried, or said to change nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.api.conftest import PASSWORD
+from tests.api.test_watch import HOOK, RULE, alerts, http, put_event, run_now, running, until
+from tocsin.api.app import create_app
+
+__all__ = ["http", "running"]  # fixtures
+
+ENGINE, LISTS, VALUES = "/api/detection_engine", "/api/exception_lists", "/api/lists"
+ITEM = {"name": "i", "type": "simple", "entries": [
+    {"field": "host.name", "operator": "included", "type": "match", "value": "h"}]}  # fmt: skip
+LONG = {"type": "long"}
+# Method, route, what stands in the route for its parameters, query, body, and the action that the log has then.
+CHANGES = [
+    ("POST", f"{ENGINE}/rules", {}, {}, {**RULE, "rule_id": "audited"}, "rule.created"),
+    ("PATCH", f"{ENGINE}/rules", {}, {}, {"rule_id": "audited", "name": "n"}, "rule.changed"),
+    ("PUT", f"{ENGINE}/rules", {}, {}, {**RULE, "rule_id": "audited", "risk_score": 1}, "rule.changed"),
+    ("POST", f"{ENGINE}/rules/_bulk_create", {}, {}, [{**RULE, "rule_id": "two"}], "rule.created"),
+    ("POST", f"{ENGINE}/rules/_bulk_action", {}, {}, {"action": "disable", "ids": ["UUID"]}, "rule.disabled"),
+    ("POST", f"{ENGINE}/rules/_bulk_action", {}, {}, {"action": "enable", "ids": ["UUID"]}, "rule.enabled"),
+    ("POST", f"{ENGINE}/rules/_bulk_action", {}, {}, {"action": "run", "ids": ["UUID"]}, "rule.run"),
+    ("POST", f"{ENGINE}/rules/{{id}}/exceptions", {"id": "UUID"}, {}, {"items": [ITEM]}, "exception.created"),
+    ("POST", "/api/alerting/rule/{id}/_mute_all", {"id": "UUID"}, {}, {}, "rule.snoozed"),
+    ("POST", "/api/alerting/rule/{id}/_unmute_all", {"id": "UUID"}, {}, {}, "rule.snoozed"),
+    ("POST", "/api/alerting/rule/{id}/_snooze", {"id": "UUID"}, {}, {"until": "2030-01-01"}, "rule.snoozed"),
+    ("DELETE", f"{ENGINE}/rules", {}, {"rule_id": "two"}, None, "rule.removed"),
+    ("POST", f"{ENGINE}/signals/status", {}, {}, {"signal_ids": ["ALERT"], "status": "closed"}, "alerts.status"),
+    ("POST", f"{ENGINE}/signals/tags", {}, {},
+     {"ids": ["ALERT"], "tags": {"tags_to_add": ["a"], "tags_to_remove": []}}, "alerts.tags"),
+    ("POST", f"{ENGINE}/signals/assignees", {}, {},
+     {"ids": ["ALERT"], "assignees": {"add": ["a"], "remove": []}}, "alerts.assignees"),
+    ("POST", f"{ENGINE}/signals/notes", {}, {}, {"id": "ALERT", "note": "n"}, "alerts.note"),
+    ("POST", LISTS, {}, {}, {"list_id": "l", "name": "l", "type": "detection"}, "exception_list.created"),
+    ("PUT", LISTS, {}, {}, {"list_id": "l", "name": "m", "type": "detection"}, "exception_list.changed"),
+    ("POST", f"{LISTS}/items", {}, {}, {**ITEM, "list_id": "l", "item_id": "i"}, "exception.created"),
+    ("PUT", f"{LISTS}/items", {}, {}, {**ITEM, "list_id": "l", "item_id": "i", "name": "j"}, "exception.changed"),
+    ("DELETE", f"{LISTS}/items", {}, {"item_id": "i"}, None, "exception.removed"),
+    ("POST", f"{LISTS}/_duplicate", {}, {"list_id": "l"}, None, "exception_list.created"),
+    ("DELETE", LISTS, {}, {"list_id": "l"}, None, "exception_list.removed"),
+    ("POST", "/api/exceptions/shared", {}, {}, {"name": "s"}, "exception_list.created"),
+    ("POST", "/api/endpoint_list/items", {}, {}, {**ITEM, "item_id": "e"}, "exception.created"),
+    ("PUT", "/api/endpoint_list/items", {}, {}, {**ITEM, "item_id": "e", "name": "f"}, "exception.changed"),
+    ("DELETE", "/api/endpoint_list/items", {}, {"item_id": "e"}, None, "exception.removed"),
+    ("POST", VALUES, {}, {}, {"id": "v", "name": "v", "type": "keyword", "description": ""}, "value_list.created"),
+    ("PUT", VALUES, {}, {}, {"id": "v", "name": "w", "description": "d"}, "value_list.changed"),
+    ("PATCH", VALUES, {}, {}, {"id": "v", "name": "x"}, "value_list.changed"),
+    ("POST", f"{VALUES}/items", {}, {}, {"list_id": "v", "value": "a"}, "value_list.changed"),
+    ("DELETE", f"{VALUES}/items", {}, {"list_id": "v", "value": "a"}, None, "value_list.changed"),
+    ("DELETE", VALUES, {}, {"id": "v"}, None, "value_list.removed"),
+    ("POST", "/api/actions/connector", {}, {}, HOOK, "connector.created"),
+    ("POST", "/api/actions/connector/{id}", {"id": "c"}, {}, HOOK, "connector.created"),
+    ("PUT", "/api/actions/connector/{id}", {"id": "c"}, {}, HOOK, "connector.changed"),
+    ("POST", "/api/actions/connector/{id}/_execute", {"id": "c"}, {}, {"params": {}}, "connector.tried"),
+    ("DELETE", "/api/actions/connector/{id}", {"id": "c"}, {}, None, "connector.removed"),
+    ("POST", "/api/users", {}, {}, {"name": "bob", "role": "viewer"}, "user.add"),
+    ("PATCH", "/api/users/{name}", {"name": "bob"}, {}, {"role": "analyst"}, "user.change"),
+    ("POST", "/_security/api_key", {}, {}, {"name": "k", "role_descriptors": {}}, "key.add"),
+    ("PUT", "/_security/api_key", {}, {}, {"name": "k2", "role_descriptors": {}}, "key.add"),
+    ("DELETE", "/_security/api_key", {}, {}, {"ids": ["KEY"]}, "key.revoke"),
+    ("POST", "/api/session", {}, {}, {"name": "admin", "password": PASSWORD}, "session.begin"),
+    ("PUT", "/{index}", {"index": "logs-made"}, {}, {}, "index.make"),
+    ("PUT", "/{index}/_mapping", {"index": "logs-made"}, {}, {"properties": {"a": LONG}}, "mapping.put"),
+    ("POST", "/{index}/_mapping", {"index": "logs-made"}, {}, {"properties": {"b": LONG}}, "mapping.put"),
+    ("PUT", "/_data_stream/{name}", {"name": "logs-stream"}, {}, None, "index.make"),
+]  # fmt: skip
+# Routes that read, that bring events (which are counted, not audited), or that end what only who asks has begun.
+CHANGE_NOTHING = {
+    "/_search", "/{index}/_search", "/_msearch", "/{index}/_msearch", "/_count", "/{index}/_count", "/_field_caps",
+    "/{index}/_field_caps", "/{index}/_eql/search", "/_eql/search/{id}", "/_bulk", "/{index}/_bulk",
+    "/{index}/_doc", "/{index}/_doc/{id}", "/{index}/_create/{id}", f"{ENGINE}/rules/_export",
+    f"{ENGINE}/rules/preview", f"{ENGINE}/signals/search", f"{LISTS}/_export", f"{LISTS}/items/_preview",
+    f"{VALUES}/items/_export",
+}  # fmt: skip
+# Tried where their forms are: imports, signing in and out, a person's own password, what is made where it lacks.
+TRIED_ELSEWHERE = {
+    f"{ENGINE}/rules/_import", f"{LISTS}/_import", f"{VALUES}/items/_import", "/internal/security/login",
+    "/api/session", "/_security/user/_password", f"{VALUES}/index", "/api/endpoint_list", f"{VALUES}/items",
+}  # fmt: skip
+
+# Templates, pipelines and policies, which clients set up: `client_object.put`.
+CLIENT_OBJECTS = ("/_index_template", "/_component_template", "/_template", "/_ingest", "/_ilm")
+
+
+@pytest.fixture
+def named(http):
+    """The ids of a rule, an alert and a key that are there, by what stands for them."""
+    http.post(f"{ENGINE}/rules", json={**RULE, "enabled": True}).raise_for_status()
+    put_event(http, process={"name": "bad.exe"})
+    run_now(http)
+    [alert, *_] = until(lambda: alerts(http))
+    uuid = http.get(f"{ENGINE}/rules", params={"rule_id": RULE["rule_id"]}).json()["id"]
+    key = http.post("/_security/api_key", json={"name": "old", "role_descriptors": {}}).json()["id"]
+    return {"UUID": uuid, "ALERT": alert["kibana.alert.uuid"], "KEY": key}
+
+
+def filled(value, named):
+    if isinstance(value, dict):
+        return {name: filled(one, named) for name, one in value.items()}
+    if isinstance(value, list):
+        return [filled(one, named) for one in value]
+    return named.get(value, value) if isinstance(value, str) else value
+
+
+def newest(http, count=1):
+    return http.get("/api/audit", params={"size": count}).json()["entries"]
+
+
+def test_each_change_is_in_the_audit_log(http, named):
+    for method, route, places, query, body, action in CHANGES:
+        before = newest(http)
+        address = route.format(**filled(places, named))
+        more = {} if body is None else {"json": filled(body, named)}
+        answer = http.request(method, address, params=query, **more)
+        assert answer.is_success, (method, route, answer.text)
+        after = newest(http, 20)
+        new = after[: after.index(before[0])] if before[0] in after else after
+        entries = [one for one in new if one["action"] == action]
+        assert entries, (method, route, new)
+        assert all(one["actor_id"] for one in entries)
+        if action in ("rule.run", "rule.enabled", "rule.disabled"):
+            assert entries[0]["detail"]["uuid"] == named["UUID"]
+        if action.startswith("alerts."):
+            assert named["ALERT"] in (entries[0]["target"], *entries[0]["detail"].get("ids", ()))
+
+
+def test_no_route_is_forgotten(running):
+    known = {route for _, route, *_ in CHANGES} | CHANGE_NOTHING | TRIED_ELSEWHERE
+    paths = create_app(running.service).openapi()["paths"]
+    changing = {path for path, methods in paths.items() if methods.keys() - {"get", "head", "options"}}
+    assert "/_bulk" in changing
+    assert {path for path in changing if path not in known and not path.startswith(CLIENT_OBJECTS)} == set()
