@@ -10,6 +10,7 @@ import pytest
 from elasticsearch import BadRequestError, NotFoundError, helpers
 
 from tests.api.conftest import run_service
+from tocsin.store.patterns import have_common_name
 
 TIME = "2026-11-20T10:00:00.000Z"
 FORMAT = "yyyy/MM/dd HH:mm:ss||strict_date_optional_time||epoch_second"
@@ -403,6 +404,34 @@ def test_legacy_templates(running):
     client.index(index="logs-old-one", document={"@timestamp": TIME, "v": "1.9"})
     told = client.indices.get_mapping(index="logs-old-one")["logs-old-one"]["mappings"]["properties"]
     assert told["v"] == {"type": "version"}
+
+
+def test_templates_of_one_priority_have_no_index_in_common(running):
+    """`MetadataIndexTemplateService`: which of two were taken would be chance."""
+    put = running.client().indices.put_index_template
+    put(name="office", index_patterns=["logs-*-office"], priority=7)
+    put(name="office", index_patterns=["logs-*-office", "x-office"], priority=7)  # itself may be put again
+    put(name="higher", index_patterns=["logs-a-*"], priority=8)
+    put(name="elsewhere", index_patterns=["metrics-*"], priority=7)
+    with pytest.raises(BadRequestError, match=r"that have the same priority \[7\]") as told:
+        put(name="windows", index_patterns=["logs-windows-*"], priority=7)
+    error = told.value.body["error"]
+    assert error["type"] == "illegal_argument_exception"
+    assert "existing templates [office] with patterns (office => [logs-*-office, x-office])" in error["reason"]
+    for name in ("office", "higher", "elsewhere"):
+        running.client().indices.delete_index_template(name=name)
+
+
+COMMON = {
+    ("logs-*-b", "logs-a-*"): True, ("a*", "b*"): False, ("*", "x"): True, ("a*c", "ab"): False,
+    ("a*c", "a*b*"): True, ("a", "a"): True, ("a", "ab"): False, ("*a*", "*b*"): True, ("a**", "a"): True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("patterns", COMMON)
+def test_patterns_with_a_name_in_common(patterns):
+    first, second = patterns
+    assert have_common_name(first, second) is have_common_name(second, first) is COMMON[patterns]
 
 
 @pytest.mark.parametrize(

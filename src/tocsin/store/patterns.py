@@ -50,3 +50,25 @@ def _fitting(pattern: str, names: Set[str]) -> Set[str]:
         return names & {pattern}
     fits = star_match(pattern)
     return {name for name in names if fits(name)}
+
+
+def have_common_name(first: str, second: str) -> bool:
+    """Tell whether there can be a name that two patterns with `*` both take."""
+    reached = {(0, 0)}
+    waiting = [(0, 0)]
+    while waiting:
+        a, b = waiting.pop()
+        if a == len(first) and b == len(second):
+            return True
+        mine, other = first[a : a + 1], second[b : b + 1]
+        steps = []
+        if mine == "*":  # stands for nothing, or for what the other one has here
+            steps += [(a + 1, b), *([(a, b + 1)] if other else [])]
+        if other == "*":
+            steps += [(a, b + 1), *([(a + 1, b)] if mine else [])]
+        if mine == other and mine:
+            steps.append((a + 1, b + 1))
+        new = set(steps) - reached
+        reached |= new
+        waiting += new
+    return False

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError, check_paths, merged, read_mapping
-from tocsin.store.patterns import takes
+from tocsin.store.patterns import have_common_name, takes
 
 INDEX_TEMPLATE, COMPONENT_TEMPLATE, LEGACY_TEMPLATE = "_index_template", "_component_template", "_template"
 Templates = Mapping[str, Mapping[str, Mapping[str, Any]]]  # kind -> name -> as it was given
@@ -61,7 +61,29 @@ def check_template(kind: str, name: str, body: Mapping[str, Any], known: Templat
             f"[{', '.join(missing)}] that do not exist]",
             "invalid_index_template_exception",
         )
+    _check_priority(name, body, known.get(INDEX_TEMPLATE, {}))
     _composed(name, body, known)
+
+
+def _check_priority(name: str, body: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise MappingError where an index could take this template or another one, and neither comes first."""
+    priority = _number(body.get("priority"))
+    equal = {
+        other: about
+        for other, about in others.items()
+        if other != name
+        and _number(about.get("priority")) == priority
+        and any(have_common_name(one, two) for one in _patterns(body) for two in _patterns(about))
+    }
+    if equal:
+        told = ",".join(f"{other} => [{', '.join(_patterns(about))}]" for other, about in sorted(equal.items()))
+        raise TemplateError(
+            f"index template [{name}] has index patterns [{', '.join(_patterns(body))}] matching patterns from "
+            f"existing templates [{','.join(sorted(equal))}] with patterns ({told}) that have the same priority "
+            f"[{priority}], multiple index templates may not match during index creation, please use a different "
+            "priority",
+            "illegal_argument_exception",
+        )
 
 
 def mapping_of_new(index: str, known: Templates) -> IndexMapping:
