@@ -493,3 +493,47 @@ def test_a_rule_is_checked_against_its_own_indices(running):
             rule = {**about, "index": [index], "query": f"process where process.pid == {value}"}
             told = http.post("/api/detection_engine/rules", json=rule)
             assert told.status_code == status, told.text
+
+
+# As Elasticsearch's reference on dynamic templates has them, the first that fits counts.
+DYNAMIC = [
+    {"codes": {"match_mapping_type": "long", "match": "*_code", "mapping": {"type": "keyword"}}},
+    {"addresses": {"path_match": ["net.*.ip", "ip_*"], "path_unmatch": "net.raw.*", "mapping": {"type": "ip"}}},
+    {"names": {"match_pattern": "regex", "match": "^n_\\d+$", "mapping": {"type": "version"}}},
+    {"days": {"match_mapping_type": "date", "mapping": {"type": "date", "format": "yyyy-MM-dd"}}},
+    {"same": {"match": "same_*", "mapping": {"type": "{dynamic_type}", "meta": {"of": "{name}"}}}},
+    {"texts": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 1024}}},
+]
+BECOME = {
+    "http_code": (404, "keyword"), "net.a.ip": ("10.0.0.1", "ip"), "net.raw.ip": ("10.0.0.1", "keyword"),
+    "ip_x": ("::1", "ip"), "n_12": ("1.10", "version"), "day": ("2026-01-05", "date"), "same_n": (3, "long"),
+    "note": (["a", "b"], "keyword"), "source.ip": ("10.1.1.1", "ip"), "flag": (True, "boolean"),
+}  # fmt: skip
+
+
+def test_dynamic_templates_make_the_mapping_of_new_fields(running):
+    client = running.client()
+    client.indices.create(index="logs-dynamic", mappings={"dynamic_templates": DYNAMIC})
+    document = {"@timestamp": TIME, **{name: value for name, (value, _) in BECOME.items()}}
+    client.index(index="logs-dynamic", document=document)
+    told = client.indices.get_mapping(index="logs-dynamic")["logs-dynamic"]["mappings"]
+    assert told["dynamic_templates"] == DYNAMIC
+    for name, (_, kind) in BECOME.items():
+        found = told["properties"]
+        for part in name.split(".")[:-1]:
+            found = found[part]["properties"]
+        assert found[name.rpartition(".")[2]]["type"] == kind, name
+    hits = client.search(index="logs-dynamic", query={"term": {"net.a.ip": "10.0.0.0/8"}})["hits"]["hits"]
+    assert len(hits) == 1
+    with pytest.raises(BadRequestError, match="failed to parse field"):
+        client.index(index="logs-dynamic", document={"@timestamp": TIME, "net": {"a": {"ip": "none"}}})
+
+
+def test_dynamic_templates_that_cannot_be(running):
+    for template, reason in (
+        ({"x": {"mapping": {"type": "nonsense"}}}, "No mapper found for type"),
+        ({"x": {"match": "a"}}, "must have either mapping or runtime"),
+        ({"x": {"match_pattern": "regex", "match": "(", "mapping": {}}}, "no regular expression"),
+    ):
+        with pytest.raises(BadRequestError, match=reason):
+            running.client().indices.create(index="logs-never", mappings={"dynamic_templates": [template]})

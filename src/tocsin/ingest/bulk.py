@@ -95,7 +95,7 @@ class Ingest:
 
     def __init__(self, store: EventStore, rejected: Rejected, templates: Callable[[], Templates] = dict) -> None:
         self.store, self.rejected, self.indices = store, rejected, Indices(store, templates)
-        self.intake = Intake(mapping_of=self.indices.mapping)
+        self.intake = Intake(mapping_of=self.indices.mapping_with)
 
     def store_all(self, actions: Sequence[Action]) -> list[dict[str, Any]]:
         """Store what actions bring; return what a client is told about each.

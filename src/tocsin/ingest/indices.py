@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from tocsin.sources.batch import flatten
+from tocsin.store.dynamic_templates import new_fields
 from tocsin.store.events import EventStore
-from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError
+from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError, check_seen, merged
 from tocsin.store.patterns import name_error
 from tocsin.store.templates import Templates, mapping_of_new
 
@@ -34,6 +37,28 @@ class Indices:
         if name not in self._begun and name not in self._without:
             with self._lock:
                 self._begin(name)
+        return self._store.mapping(name)
+
+    def mapping_with(self, name: str, document: Mapping[str, Any]) -> IndexMapping:
+        """Return the mapping of an index, with the fields that its dynamic templates make of a document's."""
+        mapping = self.mapping(name)
+        if not document or "dynamic_templates" not in mapping.body:
+            return mapping
+        flat = flatten(document)
+        if new_fields(flat, mapping) is None:
+            return mapping
+        with self._lock:
+            mapping = self._store.mapping(name)
+            new = new_fields(flat, mapping)
+            if new is None:
+                return mapping
+            try:
+                grown = merged(mapping, new)
+                check_seen(grown, mapping, self._store.index_fields([name]).get(name, {}))
+            except MappingError as error:
+                log.warning("%s: its dynamic templates do not fit: %s", name, error.message)
+                return mapping
+            self._store.begin(name, grown)
         return self._store.mapping(name)
 
     def _begin(self, name: str) -> None:

@@ -50,7 +50,7 @@ class Intake:
     def __init__(
         self,
         documents: Documents | None = None,
-        mapping_of: Callable[[str], IndexMapping] = lambda name: NO_MAPPING,
+        mapping_of: Callable[[str, Mapping[str, Any]], IndexMapping] = lambda name, flat: NO_MAPPING,
         now: Callable[[], int] = time_ns,
     ) -> None:
         self._documents, self._mapping_of, self._now = documents or Documents(), mapping_of, now
@@ -82,7 +82,7 @@ class Intake:
                 return self._normalised(record, index if sent_to else None, id_, source)
         except (ValueError, RecursionError) as error:
             return Refused("document_parsing_exception", f"failed to parse: {error}")
-        mapping = self._mapping_of(index)
+        mapping = self._mapping_of(index, record)
         wrong = misfit(record, mapping)
         if wrong is not None:
             return Refused(*wrong)
@@ -127,7 +127,7 @@ class Intake:
         if event.get(TIMESTAMP) is None:
             event[TIMESTAMP] = self._time_without_timestamp(flatten(record), index)
         text = orjson.dumps(unflatten(event), default=str)
-        self._mapping_of(index)  # it begins with what templates say, as any other
+        self._mapping_of(index, {})  # it begins with what templates say, as any other
         found = _document(index, id_, event.get(TIMESTAMP), text)
         if isinstance(found, Document) and lacks_values(event.get):
             self.unseen.add(Reason.NO_VALUES, index)

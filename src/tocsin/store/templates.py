@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tocsin.store.dynamic_templates import check_dynamic_templates
 from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError, check_paths, merged, read_mapping
 from tocsin.store.patterns import have_common_name, takes
 
@@ -124,7 +125,9 @@ def _overlaid(parts: Iterable[IndexMapping]) -> IndexMapping:
 
 def _part(name: str, template: Any) -> IndexMapping:
     about = template if isinstance(template, Mapping) else {}
-    return read_mapping(about.get("mappings"), about.get("settings"), complete=False)
+    found = read_mapping(about.get("mappings"), about.get("settings"), complete=False)
+    check_dynamic_templates(found)
+    return found
 
 
 def _names(given: Any) -> Sequence[str]:

@@ -17,6 +17,7 @@ from tocsin.api.security import allow
 from tocsin.api.service import Service
 from tocsin.ecs import Field, FieldType
 from tocsin.search.selection import Clock, known_patterns
+from tocsin.store.dynamic_templates import check_dynamic_templates
 from tocsin.store.events import EventReader, EventStore
 from tocsin.store.mappings import (
     IndexMapping,
@@ -61,6 +62,7 @@ def _make(request: Request, index: str, body: Mapping[str, Any]) -> None:
         raise bad_request(f"index [{index}/{index}] already exists", "resource_already_exists_exception")
     try:
         given = read_mapping(body.get("mappings"), body.get("settings"), complete=False)
+        check_dynamic_templates(given)
         mapping = merged(service.ingest.indices.planned(index), given, overlaid=True)
         check_paths(mapping)
     except MappingError as error:
@@ -112,6 +114,7 @@ def _put(request: Request, patterns: list[str], body: Mapping[str, Any]) -> None
     changed: dict[str, IndexMapping] = {}
     try:
         given = read_mapping(body, complete=False)
+        check_dynamic_templates(given)
         for name in names:
             old = store.mapping(name)
             new = merged(old, given)
