@@ -25,14 +25,14 @@ RULE = "Remote File Download via MpCmdRun"
 
 
 def tocsin(
-    *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None
+    *arguments: str | Path, stdin: bytes = b"", cwd: Path | None = None, columns: int = 160
 ) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "tocsin", *map(str, arguments)],
         input=stdin,
         capture_output=True,
         cwd=cwd,
-        env={**os.environ, "COLUMNS": "160", "PYTHONUTF8": "1"},
+        env={**os.environ, "COLUMNS": str(columns), "PYTHONUTF8": "1"},
         check=False,
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -74,16 +74,66 @@ def test_alerts_stand_together_by_host_or_by_rule(by: str, titles: list[str], tm
 def test_what_is_suggested_runs(tmp_path: Path) -> None:
     """Each command is for the events and rules at hand, quoted for a shell, and every spelling of the host."""
     shown = hunt(tmp_path, "-f", "table", events=[event("W5", 1), event("W5.corp.example", 2)])
-    inside = " ".join(line.strip("│ \n") for line in shown.splitlines())
-    for what in ("read the guide", "everything on that host", "a report to hand on"):
-        match = re.search(rf"{what}: (tocsin .*?)(?=  | more rules: | everything on| a report| ╰|$)", inside)
-        assert match is not None, inside
-        program, *arguments = shlex.split(match[1])
+    found = suggested(shown)
+    for what in ("read the guide", "the last 50 events on that host", "a report to hand on"):
+        program, *arguments = shlex.split(found[what])
         assert program == "tocsin"
         done = tocsin(*arguments, cwd=tmp_path)
-        assert done.returncode == 0, (match[1], done.stderr)
-        if what == "everything on that host":
+        assert done.returncode == 0, (found[what], done.stderr)
+        if what == "the last 50 events on that host":
             assert "2 results" in done.stderr
+
+
+def suggested(shown: str) -> dict[str, str]:
+    """Return the commands that are suggested below the summary, each on a line of its own."""
+    return dict(re.findall(r"^try next  (.+):\n  (.+)$", shown, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("named", "repeated"),
+    [
+        (["a.ndjson"], "a.ndjson"),
+        (["*.ndjson"], "'*.ndjson'"),
+        (["a.ndjson", "b.ndjson", "c.ndjson", "d.ndjson"], "'*.ndjson'"),  # as a shell makes of the pattern
+        (["a.ndjson", "b.ndjson", "c.ndjson", "x/d.ndjson"], "a.ndjson b.ndjson c.ndjson x/d.ndjson"),
+        (["-"], None),
+    ],
+)
+def test_a_suggestion_names_the_same_events(named: list[str], repeated: str | None, tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    for name in ("a", "b", "c", "d", "x/d"):
+        (tmp_path / f"{name}.ndjson").write_text(json.dumps(event("A", 1)) + "\n", "utf-8")
+    (tmp_path / "rule.toml").write_text(RULE, "utf-8")
+    stdin = json.dumps(event("A", 1)).encode() if named == ["-"] else b""
+    found = suggested(tocsin("hunt", *named, "-r", "rule.toml", cwd=tmp_path, stdin=stdin).stdout)
+    assert found["read the guide"].endswith("--rules rule.toml")
+    asked = found.get("the last 50 events on that host")
+    assert (asked and asked.partition("tail 50' ")[2]) == repeated
+
+
+@pytest.mark.parametrize("columns", [80, 99, 100, 140])
+def test_rules_and_users_keep_their_text_on_every_terminal(columns: int, tmp_path: Path) -> None:
+    logs, rules = put(tmp_path, event("A", 1, LONG, name="administrator"))
+    name = "A rule with a name of its own, as long as Elastic's are"
+    (rules / "rule.toml").write_text(RULE.replace("Certificates' utility", name), "utf-8")
+    shown = tocsin("hunt", logs, "-r", rules, "-q", *(["--wide"] if columns >= 100 else []),
+                   cwd=tmp_path, columns=columns).stdout  # fmt: skip
+    assert max(map(len, shown.splitlines())) <= columns
+    words = re.sub(r"\s+", "", shown)
+    assert "administrator" in words
+    if columns < 100:
+        assert re.sub(r"\s+", "", name) in words
+    else:
+        assert all(word in words for word in name.split())
+
+
+def test_what_is_kept_is_told_with_its_count(tmp_path: Path) -> None:
+    logs, rules = put(tmp_path, event("A", 1))
+    (logs / "LICENSE").write_text("MIT\n", "utf-8")
+    (logs / "broken.ndjson").write_text('{"half', "utf-8")
+    told = tocsin("hunt", logs, "-r", rules, cwd=tmp_path).stderr
+    assert "1 rejected and the name of 1 file passed over: kept in tocsin-rejects.ndjson" in told
+    assert len((tmp_path / "tocsin-rejects.ndjson").read_text("utf-8").splitlines()) == 2
 
 
 def test_a_host_with_a_short_and_a_full_name_is_one(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ def columns(least: int, console: Console) -> int:
     return max(least, console.width)
 
 
-def wide_console(width: int, *, stderr: bool = False, **options: Any) -> Console:
+def wide_console(width: int, *, stderr: bool = False, **options: Any) -> PrintableConsole:
     """Return the terminal, or a console of at least `width` columns where output goes to a file or a pipe."""
     console = PrintableConsole(stderr=stderr, **options)
     return PrintableConsole(stderr=stderr, width=columns(width, console), **options)

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
+from tocsin.counted import counted
 from tocsin.detection.explain import Explanation, Joining, Part, Step
 from tocsin.detection.prepare import ReadyRule
 from tocsin.sources.unseen import Unseen
@@ -26,7 +27,9 @@ def show_explanation(ready: ReadyRule, found: Explanation) -> None:
     """Print what was found."""
     console = wide_console(120)
     by_source = ", ".join(f"{name} {count:,}" for name, count in found.events.most_common())
-    console.print(Text.assemble((ready.rule.name, "bold"), f"  {found.events.total():,} events: {by_source}"))
+    console.print(
+        Text.assemble((ready.rule.name, "bold"), f"  {counted(found.events.total(), 'event')}: {by_source}")
+    )
     silent = found.silent
     for number, step in enumerate(found.steps):
         at = silent[1] if silent and silent[0] == number else None
@@ -86,15 +89,14 @@ def _verdict(found: Explanation) -> Text:
     joining = found.joining
     if joining is None:
         count = found.steps[0].events
-        noun = "event matches" if count == 1 else "events match"
-        return Text(f"{count:,} {noun}", style="bold green" if count else "bold red")
+        return Text(counted(count, "event matches", "events match"), style="bold green" if count else "bold red")
     text = Text(f"{joining.found:,} found", style="bold green" if joining.found else "bold red")
     if joining.keys:
         text.append(f", {joining.complete_keys:,} of the keys with events for every step", style="default")
     for reason, count in joining.lost.items():
         text.append(f"; {count:,} {_LOST[reason]}", style="default")
     if joining.untimed:
-        text.append(f"; {joining.untimed:,} events have no time", style="default")
+        text.append(f"; {counted(joining.untimed, 'event has', 'events have')} no time", style="default")
     return text
 
 

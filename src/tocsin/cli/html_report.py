@@ -12,9 +12,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from tocsin import __version__
+from tocsin.cli.happened import what_happened
 from tocsin.cli.reading import beside
 from tocsin.cli.shown import shown_time
-from tocsin.cli.terminal import what_happened
 from tocsin.detection.alert import Alert, as_text
 from tocsin.detection.hosts import Hosts
 from tocsin.detection.hunt import Report, severity_counts, values

@@ -168,7 +168,8 @@ def _complain_about(skipped: list[Skipped]) -> None:
     for rule in wrong[:_SHOWN]:
         print(rule.message, file=sys.stderr)
     if len(wrong) > _SHOWN:
-        print(f"{len(wrong) - _SHOWN:,} more rules are like that: --show-skipped names them", file=sys.stderr)
+        more = counted(len(wrong) - _SHOWN, "more rule is", "more rules are")
+        print(f"{more} like that: --show-skipped names them", file=sys.stderr)
 
 
 def _write(report: Report, chosen: Format, output: Path | None, layout: Layout) -> None:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import wide_console
+from tocsin.counted import counted
 from tocsin.detection.hunt import HuntProfile
 from tocsin.detection.prepare import ReadyRule
 from tocsin.engine.graph import Test
@@ -81,5 +82,5 @@ def _predicates(profile: HuntProfile) -> list[tuple[str, float, int]]:
             found.append((render(node.expression), took, profile.engine.times[number]))
     of_field = {tests.name: len(tests.tests) for tests in profile.plan.fields}
     for name, took in profile.engine.fields.items():
-        found.append((f"{name}: {of_field[name]:,} tests together", took, profile.engine.times[name]))
+        found.append((f"{name}: {counted(of_field[name], 'test')} together", took, profile.engine.times[name]))
     return sorted(found, key=lambda entry: -entry[1])[:_MOST]

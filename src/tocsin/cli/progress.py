@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tocsin.cli.console import PrintableConsole
+from tocsin.counted import counted
 from tocsin.printable import printable_line
 from tocsin.sources.batch import EventBatch
 from tocsin.sources.inputs import Input
@@ -27,13 +28,13 @@ def progress_bar(inputs: Sequence[Input], *, quiet: bool, doing: str = "hunting"
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[events]:,} events"),
+        TextColumn("{task.fields[events]}"),
         TextColumn("[cyan]{task.fields[rate]:,.0f}/s"),
         TimeElapsedColumn(),
     )
     total = sum(source.size for source in inputs)
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(doing, total=total or None, events=0, rate=0.0)
+        task = progress.add_task(doing, total=total or None, events=counted(0, "event"), rate=0.0)
         state = {"events": 0, "done": 0, "size": 0}
 
         def update(what: Input | EventBatch) -> None:
@@ -45,7 +46,7 @@ def progress_bar(inputs: Sequence[Input], *, quiet: bool, doing: str = "hunting"
                 return
             state["events"] += what.events
             elapsed = progress.tasks[0].elapsed or 1e-9
-            progress.update(task, events=state["events"], rate=state["events"] / elapsed)
+            progress.update(task, events=counted(state["events"], "event"), rate=state["events"] / elapsed)
 
         yield update
 

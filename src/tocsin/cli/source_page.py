@@ -17,7 +17,7 @@ from tocsin.sources.products.product import PRODUCTS, Product
 from tocsin.sources.values import Converter
 
 _SOURCES = (
-    Column("dataset", least=20), Column("index", least=24), Column("events", whole=True, right=True),
+    Column("dataset", whole=True), Column("index", least=48), Column("events", whole=True, right=True),
     Column("fields", whole=True, right=True),
 )  # fmt: skip
 

@@ -11,22 +11,27 @@ from tocsin.detection.hunt import Report
 from tocsin.rules.model import SEVERITIES
 
 _FEW = 5  # rules
+_CLONE = "git clone --depth 1 https://github.com/elastic/detection-rules"
 
 
 def suggestions(report: Report, hosts: Hosts, command: Command, *, skipped: bool) -> list[tuple[str, str]]:
     """Return what could be done next, each with its command; `skipped` when what was skipped is shown already."""
     found: list[tuple[str, str]] = []
-    hunt = f"tocsin hunt {command.on_events()}"
-    if report.alerts:
-        worst = max(report.alerts, key=lambda a: (SEVERITIES.index(a.rule.severity), a.rule.risk_score))
+    events = command.on_events()
+    worst = max(report.alerts, key=lambda a: (SEVERITIES.index(a.rule.severity), a.rule.risk_score), default=None)
+    if worst is not None:
         rule = shlex.quote(worst.rule.name)
         found.append(("read the guide", f"tocsin rules show {rule}{command.with_rules()}"))
+    if events is None:
+        return found
+    hunt = f"tocsin hunt {events}"
+    if worst is not None:
         if hosts.of(worst) != NO_HOST:
             query = shlex.quote(f"{_on_host(worst, hosts)} | tail 50")
-            found.append(("everything on that host", f"tocsin query {query} {command.on_events()}"))
+            found.append(("the last 50 events on that host", f"tocsin query {query} {events}"))
         found.append(("a report to hand on", f"{hunt}{command.with_rules()} -o report.html"))
     if report.total_events and len(report.rules) <= _FEW:
-        found.append(("more rules", f"{hunt} --rules path/to/detection-rules/rules/windows"))
+        found.append(("more rules", f"{_CLONE} && {hunt} --rules detection-rules/rules/windows"))
     if not skipped and (report.skipped or report.rejects.passed_over):
         what = "why rules were skipped" if report.skipped else "what was passed over"
         found.append((what, f"{hunt}{command.with_rules()} --show-skipped"))

@@ -13,11 +13,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tocsin.cli.console import PrintableConsole, wide_console
+from tocsin.cli.console import PrintableConsole, columns, wide_console
+from tocsin.cli.happened import what_happened
 from tocsin.cli.layout import Grouping, Layout
 from tocsin.cli.reading import beside
 from tocsin.cli.shown import TIME_WIDTH, one_line, shown_time
 from tocsin.cli.suggestions import suggestions
+from tocsin.counted import counted
 from tocsin.detection.alert import Alert
 from tocsin.detection.hosts import Hosts
 from tocsin.detection.hunt import Report, severity_counts, values
@@ -31,7 +33,9 @@ _HEAT = ("grey50", "black on yellow", "black on dark_orange", "bold white on red
 _NARROWEST, _TABLE = 120, 160  # columns of the summary and of the table where no terminal says how many
 _FOR_USERS = 100  # columns from which there is room for users
 _ROWS = 500
+_LINES = 2  # of what happened, below a rule on a narrow terminal
 _SEVERITY, _SHORTEST = 8, 12  # columns of a severity, and of a step at least
+_TACTIC, _FRAME = 17, 6  # columns of a tactic, and of the frame of the summary
 _LONGEST = 10_000  # characters of what happened in wide layout
 
 
@@ -42,21 +46,20 @@ def render(report: Report, layout: Layout, *, to_file: bool) -> str:
     hosts = Hosts(report.alerts)
 
     def console(least: int) -> PrintableConsole:
-        terminal = PrintableConsole()
-        width = terminal.width if colour else max(least, terminal.width)
+        width = columns(least, PrintableConsole())
         return PrintableConsole(file=buffer, width=width, force_terminal=colour, legacy_windows=False)
 
     table = console(_TABLE)
     for part in _alerts(report.alerts, hosts, layout, table.width):
         table.print(part)
     if layout.summary:
-        console(_NARROWEST).print(_summary(report, hosts, layout))
+        _print_summary(console(_NARROWEST), report, hosts, layout)
     return buffer.getvalue()
 
 
 def show_summary(report: Report, layout: Layout, *, stderr: bool) -> None:
     """Print the summary alone."""
-    wide_console(_NARROWEST, stderr=stderr).print(_summary(report, Hosts(report.alerts), layout))
+    _print_summary(wide_console(_NARROWEST, stderr=stderr), report, Hosts(report.alerts), layout)
 
 
 # ---- alerts
@@ -70,31 +73,40 @@ def _alerts(alerts: Sequence[Alert], hosts: Hosts, layout: Layout, width: int) -
     groups: dict[str, list[Alert]] = {}
     for alert in alerts:
         groups.setdefault(hosts.of(alert) if by_host else alert.rule.name, []).append(alert)
-    user = _width(alerts, layout) if width >= _FOR_USERS else 0
-    room = (width - TIME_WIDTH - _SEVERITY - user - len("    ")) * 4 // 7  # columns for what happened
+    narrow = width < _FOR_USERS
+    user = 0 if narrow else _width(alerts, layout)
+    room = width - TIME_WIDTH - _SEVERITY - user - len("    ")  # columns for what happened
+    room = _LINES * room if narrow else room * 4 // 7
     shown = 0
     for name in sorted(groups, key=lambda group: _weight(groups[group]), reverse=True):
         rows = _repeats(groups[name], hosts)[: _ROWS - shown]
         if not rows:
             continue
-        table = _table(layout, user, first=not shown)
+        table = _table(layout, user, first=not shown, narrow=narrow)
         for row in rows:
-            _add_row(table, row, hosts, layout, room)
+            _add_row(table, row, hosts, layout, room, narrow=narrow)
         shown += len(rows)
-        yield Text.assemble((one_line(name), "bold"), (f"  {_count(groups[name], 'alert')}", "dim"))
+        yield Text.assemble((one_line(name), "bold"), (f"  {counted(len(groups[name]), 'alert')}", "dim"))
         yield table
         yield ""
     if shown >= _ROWS:
         yield Text(f"… the first {_ROWS} rows; --format html, csv or ndjson has every alert", style="dim")
 
 
-def _table(layout: Layout, user: int, *, first: bool) -> Table:
-    """Return the table of a group; only the first has the columns' names, and all are equally wide."""
+def _table(layout: Layout, user: int, *, first: bool, narrow: bool) -> Table:
+    """Return the table of a group; only the first has the columns' names, and all are equally wide.
+
+    A narrow one has what happened, and to whom, below the rule.
+    """
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), show_header=first, header_style="dim")
     table.add_column("time (UTC)", no_wrap=True, width=TIME_WIDTH)
     table.add_column("severity", no_wrap=True, width=_SEVERITY)
     fold = {"overflow": "fold"} if layout.wide else {"overflow": "ellipsis", "no_wrap": True}
-    table.add_column("rule" if layout.group_by is Grouping.HOST else "host", ratio=3, **fold)
+    about = "rule" if layout.group_by is Grouping.HOST else "host"
+    if narrow:
+        table.add_column(f"{about}, user: what happened", ratio=1, overflow="fold")
+        return table
+    table.add_column(about, ratio=3, **fold)
     if user:
         table.add_column("user", width=user, **fold)
     table.add_column("what happened", ratio=4, **fold)
@@ -130,21 +142,22 @@ def _likeness(alert: Alert, hosts: Hosts) -> tuple[str, ...]:
     return (alert.rule.rule_id, hosts.of(alert), *map(alert.value, fields), what_happened(alert))
 
 
-def _add_row(table: Table, group: Sequence[Alert], hosts: Hosts, layout: Layout, room: int) -> None:
+def _add_row(
+    table: Table, group: Sequence[Alert], hosts: Hosts, layout: Layout, room: int, *, narrow: bool
+) -> None:
     alert = group[0]
     name = Text(f"{len(group)}× ", style="bold") if len(group) > 1 else Text()
     about = alert.rule.name if layout.group_by is Grouping.HOST else hosts.of(alert)
     name.append(one_line(about), style="default")
-    cells = [
-        Text(shown_time(alert.time or alert.timestamp)),
-        Text(alert.rule.severity, style=STYLES[alert.rule.severity]),
-        name,
-        Text(_user(alert, layout)),
-        Text(_told(alert, layout, room)),
-    ]
-    if len(table.columns) < len(cells):
-        del cells[3]
-    table.add_row(*cells)
+    time, severity = shown_time(alert.time or alert.timestamp), alert.rule.severity
+    user = _user(alert, layout)
+    head = [Text(time), Text(severity, style=STYLES[severity])]
+    if narrow:
+        whose = f"{user}: " if user else ""
+        name.append(f"\n{whose}{_told(alert, layout, room - len(whose))}", style="dim")
+        table.add_row(*head, name)
+    else:
+        table.add_row(*head, name, Text(user), Text(_told(alert, layout, room)))
 
 
 def _told(alert: Alert, layout: Layout, room: int) -> str:
@@ -162,41 +175,33 @@ def _stem(process: str) -> str:
     return process.lower().removesuffix(".exe")
 
 
-def what_happened(alert: Alert) -> str:
-    """Return the command line, or for events without one what the event is about; a line a step of a sequence."""
-    if alert.members:
-        steps = ("(missing)" if one is None else what_happened(one) for one in alert.members)
-        return "\n".join(f"{number} {step}" for number, step in enumerate(steps, 1))
-    for field in (
-        "process.command_line",
-        "registry.path",
-        "file.path",
-        "dns.question.name",
-        "destination.ip",
-        "powershell.file.script_block_text",
-        "winlog.event_data.ImagePath",
-        "winlog.event_data.ServiceFileName",
-        "winlog.event_data.TargetImage",
-        "event.action",
-    ):
-        if value := alert.value(field):
-            return value
-    return ""
-
-
 # ---- summary
 
 
-def _summary(report: Report, hosts: Hosts, layout: Layout) -> RenderableType:
+def _print_summary(console: PrintableConsole, report: Report, hosts: Hosts, layout: Layout) -> None:
+    """Print the summary in a box, and below it what to try next: a command a line, whole, to be copied."""
+    console.print(_summary(report, hosts, layout, console.width))
+    for what, command in suggestions(report, hosts, layout.command, skipped=layout.show_skipped):
+        console.print(Text.assemble(("try next  ", "dim"), f"{what}:"))
+        console.print(Text(f"  {one_line(command, _LONGEST)}", "bold"), soft_wrap=True)
+
+
+def _summary(report: Report, hosts: Hosts, layout: Layout, width: int) -> RenderableType:
     parts: list[RenderableType] = [_verdict(report, hosts), ""]
     if report.alerts:
-        parts += [_severity_bars(report.alerts), "", _heat_map(report.alerts), "", _tops(report.alerts, hosts), ""]
+        parts += [
+            _severity_bars(report.alerts),
+            "",
+            _heat_map(report.alerts, width - _FRAME),
+            "",
+            _tops(report.alerts, hosts),
+            "",
+        ]
     parts.append(_accounts(report))
     if layout.show_skipped and report.skipped:
         parts += ["", _skipped(report)]
     if layout.show_skipped and report.rejects.passed:
         parts += ["", _passed(report)]
-    parts += ["", _next(suggestions(report, hosts, layout.command, skipped=layout.show_skipped))]
     return Panel(Group(*parts), title="[bold]tocsin hunt[/bold]", box=box.ROUNDED, padding=(1, 2))
 
 
@@ -204,13 +209,13 @@ def _verdict(report: Report, hosts: Hosts) -> Text:
     if not report.total_events:
         return Text("No event was read.", style="bold red")
     if not report.alerts:
-        return Text.assemble(("No alerts", "bold green"), f" in {report.total_events:,} events.")
+        return Text.assemble(("No alerts", "bold green"), f" in {counted(report.total_events, 'event')}.")
     style = STYLES[max((a.rule.severity for a in report.alerts), key=_RANK.__getitem__)]
     rules = {alert.rule.rule_id for alert in report.alerts}
-    where = _count(set(hosts.counts(report.alerts)), "host")
+    where = counted(len(hosts.counts(report.alerts)), "host")
     return Text.assemble(
-        (f" {_count(report.alerts, 'alert')} ", style),
-        f" of {_count(rules, 'rule')} on {where}, in {report.total_events:,} events.",
+        (f" {counted(len(report.alerts), 'alert')} ", style),
+        f" of {counted(len(rules), 'rule')} on {where}, in {counted(report.total_events, 'event')}.",
     )
 
 
@@ -226,12 +231,13 @@ def _severity_bars(alerts: Sequence[Alert]) -> Table:
     return table
 
 
-def _heat_map(alerts: Sequence[Alert]) -> Table:
+def _heat_map(alerts: Sequence[Alert], width: int) -> Table:
     counts = Counter(tactic for alert in alerts for tactic in alert.rule.tactics)
     most = max(counts.values(), default=1)
     table = Table(box=None, padding=(0, 0), show_header=False, title="ATT&CK tactics", title_justify="left")
-    half = (len(TACTICS) + 1) // 2
-    for row in (TACTICS[:half], TACTICS[half:]):
+    a_row = min((len(TACTICS) + 1) // 2, max(1, width // _TACTIC))
+    for start in range(0, len(TACTICS), a_row):
+        row = TACTICS[start : start + a_row]
         cells = []
         for tactic in row:
             count = counts.get(tactic.id, 0)
@@ -252,6 +258,8 @@ def _tops(alerts: Sequence[Alert], hosts: Hosts) -> Table:
     columns = []
     for title, entries in names:
         column = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 1))
+        column.add_column(no_wrap=True)
+        column.add_column(overflow="fold")
         for name, count in entries:
             column.add_row(Text(f"{count:,}", justify="right", style="bold"), Text(one_line(name)))
         columns.append(column)
@@ -265,7 +273,9 @@ def _accounts(report: Report) -> Table:
     table.add_column()
     speed = report.total_events / report.seconds if report.seconds else 0
     took = f"{report.seconds:.2f} s, {speed:,.0f} events/s"
-    table.add_row("read", f"{report.total_events:,} events from {_count(range(report.files), 'file')} in {took}")
+    table.add_row(
+        "read", f"{counted(report.total_events, 'event')} from {counted(report.files, 'file')} in {took}"
+    )
     if report.events:
         by_source = ", ".join(f"{name} {count:,}" for name, count in report.events.most_common(8))
         table.add_row("", by_source)
@@ -319,17 +329,3 @@ def _passed(report: Report) -> Table:
     for reject in report.rejects.passed:
         table.add_row(Text(reject.file), Text(reject.detail))
     return table
-
-
-def _next(found: Sequence[tuple[str, str]]) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for number, (what, command) in enumerate(found):
-        table.add_row("try next" if not number else "", Text.assemble(f"{what}: ", (one_line(command), "bold")))
-    return table
-
-
-def _count(things: Sequence[object] | set[str], word: str) -> str:
-    number = len(things)
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"

@@ -11,6 +11,7 @@ from itertools import islice
 import numpy as np
 import numpy.typing as npt
 
+from tocsin.counted import counted
 from tocsin.detection.alert import Alert, event_time, sequence_alert
 from tocsin.detection.prepare import ReadyRule
 from tocsin.detection.schedule import Window
@@ -81,14 +82,14 @@ class Report:
         """Return a sentence for each reason for which rules did not see events, and on dates of doubtful order."""
         found = self.rejects.unseen.lines()
         if self.outside:
-            found.append(f"{_events(self.outside)} outside --from and --to: not looked at")
+            events = counted(self.outside, "event was", "events were")
+            found.append(f"{events} outside --from and --to: not looked at")
         undated = self.rejects.unseen.total(Reason.NO_TIME)
         if self.windowed and undated:
-            found.append(
-                f"{_events(undated)} not looked at, as without a time nothing lies within --from and --to"
-            )
+            events = counted(undated, "event was", "events were")
+            found.append(f"{events} not looked at, as without a time nothing lies within --from and --to")
         if self.untimed:
-            found.append(f"{self.untimed:,} events fit a step of a sequence but have no time")
+            found.append(f"{counted(self.untimed, 'event')} without a time would fit a step of a sequence")
         return found
 
     def capped(self) -> dict[str, int]:
@@ -221,10 +222,6 @@ class EventMatch:
     time: int
     event: Event
     origin: str
-
-
-def _events(count: int) -> str:
-    return f"{count:,} event was" if count == 1 else f"{count:,} events were"
 
 
 def severity_counts(alerts: Iterable[Alert]) -> Counter[str]:

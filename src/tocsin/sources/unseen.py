@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tocsin.counted import counted
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, default_schema
 from tocsin.moments import read_moment
 from tocsin.sources.date_order import DateOrder
@@ -104,9 +105,9 @@ class Unseen:
                 f"{file} {number:,}{'' if timed else self._unread(file)}"
                 for file, number in files.most_common(_NAMED)
             )
-            more = f" and {len(files) - _NAMED:,} more files" if len(files) > _NAMED else ""
-            events = "event has" if count == 1 else "events have"
-            found.append(f"{count:,} {events} {reason} ({named}{more}): {ADVICE[reason]}")
+            more = f" and {counted(len(files) - _NAMED, 'more file')}" if len(files) > _NAMED else ""
+            events = counted(count, "event has", "events have")
+            found.append(f"{events} {reason} ({named}{more}): {ADVICE[reason]}")
         return found + [f"{file}: {told}" for file, told in self.dates().items()]
 
     def _unread(self, file: str) -> str:

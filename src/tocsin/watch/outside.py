@@ -11,17 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from tocsin.detection.schedule import Window
-from tocsin.ecs import TIMESTAMP
-from tocsin.store.events import ARRIVED, EventStore, Scan, StoredBatch
+from tocsin.ecs import TIMESTAMP, Field, FieldType
+from tocsin.engine.candidates import whole_numbers
+from tocsin.engine.table import EventTable
+from tocsin.store.events import ARRIVED, EventStore, Scan
 from tocsin.watch.rule import WatchedRule
 
 Times = npt.NDArray[np.int64]
-_MOMENT = pa.timestamp("us", "UTC")
-_MOST = (1 << 63) // 1000 - 1  # microseconds that can be told in nanoseconds
 
 
 @dataclass
@@ -80,28 +78,22 @@ def _clocks(
         if rule.time_field == TIMESTAMP or rule.by_arrival
         else Scan(patterns, fields, arrived_to=before)
     )
+    schema = store.schema(patterns).extended([Field(ARRIVED, FieldType.DATE)])
     for batch in store.scan(bounds):
-        arrived, happened = _moments(batch, ARRIVED), _moments(batch, TIMESTAMP)
+        table = EventTable(batch.columns, batch.rows, schema)
+        arrived, happened = _moments(table, ARRIVED), _moments(table, TIMESTAMP)
         if not rule.by_arrival and rule.time_field != TIMESTAMP:
-            own = _moments(batch, rule.time_field)
+            own = _moments(table, rule.time_field)
             happened = np.where(own == 0, happened, own) if rule.falls_back else own
         there = arrived < before
         held, other = (arrived, happened) if rule.by_arrival else (happened, arrived)
         yield held[there], other[there]
 
 
-def _moments(batch: StoredBatch, name: str) -> Times:
+def _moments(table: EventTable, name: str) -> Times:
     """Return a column of moments as nanoseconds since 1970, 0 where there is none."""
-    column = batch.columns.get(name)
-    if column is None or not pa.types.is_timestamp(_plain(column.type)):
-        return np.zeros(batch.rows, np.int64)
-    numbers = pc.fill_null(column.cast(_MOMENT, safe=False).cast(pa.int64()), 0)
-    microseconds: Times = np.clip(np.asarray(numbers, np.int64), -_MOST, _MOST)
-    return microseconds * 1000
-
-
-def _plain(kind: pa.DataType) -> pa.DataType:
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
+    moments, known = whole_numbers(table.column(name, distinct=False), np.arange(table.rows))
+    return np.where(known, moments, 0)
 
 
 def _within(moments: Times, span: Window) -> npt.NDArray[np.bool_]:

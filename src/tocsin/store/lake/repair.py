@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tocsin.counted import counted
 from tocsin.ecs import TIMESTAMP
 from tocsin.moments import to_nanoseconds
 from tocsin.store.events import ARRIVED, ID, SetAside
@@ -155,7 +156,7 @@ def _rebuild(folder: Path, index: str, moved: Path, tell: Told) -> None:
     if events:
         new.path.rename(old)
     unread = f"; {lost:,} row groups could not be read" if lost else ""
-    tell(f"{index}: written anew with {events:,} events{unread}")
+    tell(f"{index}: written anew with {counted(events, 'event')}{unread}")
 
 
 def _slices(old: Path) -> Iterator[list[Path]]:

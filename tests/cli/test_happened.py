@@ -1,0 +1,91 @@
+"""What an alert's event is told as: the command line, or a sentence of what was done to what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tocsin.cli.happened import what_happened
+from tocsin.detection.alert import Alert
+from tocsin.rules.model import Rule
+
+RULE = Rule(rule_id="r", name="R", type="eql", severity="low", risk_score=1)
+
+
+def told(event: dict[str, Any]) -> str:
+    return what_happened(Alert(rule=RULE, event=event, origin=""))
+
+
+def kind(category: str, type_: str = "", action: str = "", outcome: str = "") -> dict[str, Any]:
+    names = {"category": [category] if category else None, "type": [type_], "action": action, "outcome": outcome}
+    return {f"event.{name}": value for name, value in names.items() if value}
+
+
+EVENTS: list[tuple[dict[str, Any], str]] = [
+    ({**kind("process", "start"), "process.command_line": "whoami /all"}, "whoami /all"),
+    ({"process.command_line": "whoami /all"}, "whoami /all"),
+    (
+        {**kind("process", "start"), "process.executable": "C:\\a.exe", "process.parent.executable": "C:\\b.exe"},
+        "started C:\\a.exe from C:\\b.exe",
+    ),
+    ({**kind("process", "end"), "process.name": "a.exe"}, "ended a.exe"),
+    ({**kind("process", "change", "Image loaded"), "file.path": "C:\\x.dll"}, "loaded C:\\x.dll"),
+    ({**kind("library", "start"), "dll.path": "C:\\x.dll", "process.command_line": "a"}, "loaded C:\\x.dll"),
+    (
+        {
+            **kind("process", "access", "ProcessAccess"),
+            "winlog.event_data.TargetImage": "lsass.exe",
+            "winlog.event_data.GrantedAccess": "0x1410",
+        },
+        "opened lsass.exe with access 0x1410",
+    ),
+    (
+        {**kind("registry", "change", "RegistryEvent (Value Set)"), "registry.path": "HKLM\\X",
+         "registry.data.strings": ["1", "2"]},
+        "set HKLM\\X = 1, 2",
+    ),
+    ({**kind("registry", "deletion"), "registry.path": "HKLM\\X"}, "deleted HKLM\\X"),
+    ({**kind("file", "creation"), "file.path": "C:\\a"}, "created C:\\a"),
+    (
+        {**kind("file", "change", "rename"), "file.path": "C:\\b", "file.Ext.original.path": "C:\\a"},
+        "renamed C:\\a to C:\\b",
+    ),
+    ({**kind("file", "change", "rename"), "file.path": "C:\\b"}, "renamed C:\\b"),
+    ({**kind("file", "creation", "PipeEvent (Pipe Created)"), "file.name": "\\x"}, "created the pipe \\x"),
+    (
+        {**kind("network", "start"), "destination.ip": "10.0.0.1", "destination.port": 443},
+        "connected to 10.0.0.1:443",
+    ),
+    ({**kind("network", "info"), "dns.question.name": "evil.example"}, "asked for evil.example"),
+    (
+        {**kind("authentication", "start", "logged-in", "success"), "winlog.event_data.TargetUserName": "ann",
+         "source.ip": "10.0.0.9", "winlog.logon.type": "Network"},
+        "logon of ann from 10.0.0.9 (Network)",
+    ),
+    (
+        {**kind("authentication", "start", "logon-failed", "failure"), "user.name": "ann", "source.ip": "::1"},
+        "failed logon of ann from ::1",
+    ),
+    (
+        {**kind("iam", "user", "added-member-to-group"), "group.name": "Administrators",
+         "winlog.event_data.MemberName": "CN=ann"},
+        "added-member-to-group: Administrators, CN=ann",
+    ),
+    (
+        {**kind("configuration", "change", "service-installed"), "winlog.event_data.ServiceName": "PSEXESVC",
+         "winlog.event_data.ImagePath": "C:\\p.exe"},
+        "installed the service PSEXESVC: C:\\p.exe",
+    ),
+    (kind("iam", "admin", "audit-log-cleared"), "cleared the event log"),
+    ({"powershell.file.script_block_text": "iex 1"}, "ran iex 1"),
+    ({"event.action": "odd", "event.code": "4985", "winlog.channel": "Security"}, "odd (Security 4985)"),
+    ({"event.code": "7", "winlog.channel": "Application"}, "event 7 of Application"),
+    ({"message": "only words"}, "only words"),
+    ({}, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "sentence"), EVENTS)
+def test_an_event_is_told_in_a_sentence(event: dict[str, Any], sentence: str) -> None:
+    assert told(event) == sentence
