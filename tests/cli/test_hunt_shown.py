@@ -116,8 +116,7 @@ def test_rules_and_users_keep_their_text_on_every_terminal(columns: int, tmp_pat
     logs, rules = put(tmp_path, event("A", 1, LONG, name="administrator"))
     name = "A rule with a name of its own, as long as Elastic's are"
     (rules / "rule.toml").write_text(RULE.replace("Certificates' utility", name), "utf-8")
-    shown = tocsin("hunt", logs, "-r", rules, "-q", *(["--wide"] if columns >= 100 else []),
-                   cwd=tmp_path, columns=columns).stdout  # fmt: skip
+    shown = tocsin("hunt", logs, "-r", rules, "-q", cwd=tmp_path, columns=columns).stdout
     assert max(map(len, shown.splitlines())) <= columns
     words = re.sub(r"\s+", "", shown)
     assert "administrator" in words

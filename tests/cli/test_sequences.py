@@ -60,9 +60,9 @@ def test_a_sequence_is_one_alert_with_its_events_as_building_blocks(rule: Path, 
 
 def test_the_table_and_the_page_show_every_step(rule: Path, tmp_path: Path) -> None:
     shown = tocsin("hunt", EXAMPLES, "-r", rule, cwd=tmp_path).stdout
-    assert "2 cdn.example.com" in shown
+    assert "2 asked for cdn.example.com" in shown
     shown = tocsin("hunt", EXAMPLES, "-r", rule, "--wide", cwd=tmp_path).stdout
-    assert "3 C:\\Users\\Public\\a.txt" in shown
+    assert "3 created C:\\Users\\Public\\a.txt" in shown
     assert "1 alert " in shown
     tocsin("hunt", EXAMPLES, "-r", rule, "-o", "page.html", cwd=tmp_path)
     page = (tmp_path / "page.html").read_text()

@@ -75,14 +75,15 @@ def _alerts(alerts: Sequence[Alert], hosts: Hosts, layout: Layout, width: int) -
         groups.setdefault(hosts.of(alert) if by_host else alert.rule.name, []).append(alert)
     narrow = width < _FOR_USERS
     user = 0 if narrow else _width(alerts, layout)
-    room = width - TIME_WIDTH - _SEVERITY - user - len("    ")  # columns for what happened
-    room = _LINES * room if narrow else room * 4 // 7
+    rest = width - TIME_WIDTH - _SEVERITY - user - len("    ")  # columns for the rule and what happened
+    about = 0 if narrow else min(rest // 2, _widest(alerts, hosts, layout))
+    room = _LINES * rest if narrow else rest - about - 1
     shown = 0
     for name in sorted(groups, key=lambda group: _weight(groups[group]), reverse=True):
         rows = _repeats(groups[name], hosts)[: _ROWS - shown]
         if not rows:
             continue
-        table = _table(layout, user, first=not shown, narrow=narrow)
+        table = _table(layout, user, about, first=not shown)
         for row in rows:
             _add_row(table, row, hosts, layout, room, narrow=narrow)
         shown += len(rows)
@@ -93,28 +94,35 @@ def _alerts(alerts: Sequence[Alert], hosts: Hosts, layout: Layout, width: int) -
         yield Text(f"… the first {_ROWS} rows; --format html, csv or ndjson has every alert", style="dim")
 
 
-def _table(layout: Layout, user: int, *, first: bool, narrow: bool) -> Table:
+def _table(layout: Layout, user: int, about: int, *, first: bool) -> Table:
     """Return the table of a group; only the first has the columns' names, and all are equally wide.
 
-    A narrow one has what happened, and to whom, below the rule.
+    `user` and `about` are how wide users and rules (or hosts) are; where there is no room for them (0), what
+    happened, and to whom, stands below the rule.
     """
     table = Table(box=None, expand=True, padding=(0, 1, 0, 0), show_header=first, header_style="dim")
     table.add_column("time (UTC)", no_wrap=True, width=TIME_WIDTH)
     table.add_column("severity", no_wrap=True, width=_SEVERITY)
     fold = {"overflow": "fold"} if layout.wide else {"overflow": "ellipsis", "no_wrap": True}
-    about = "rule" if layout.group_by is Grouping.HOST else "host"
-    if narrow:
-        table.add_column(f"{about}, user: what happened", ratio=1, overflow="fold")
+    name = "rule" if layout.group_by is Grouping.HOST else "host"
+    if not about:
+        table.add_column(f"{name}, user: what happened", ratio=1, overflow="fold")
         return table
-    table.add_column(about, ratio=3, **fold)
+    table.add_column(name, width=about, overflow="fold")
     if user:
         table.add_column("user", width=user, **fold)
-    table.add_column("what happened", ratio=4, **fold)
+    table.add_column("what happened", ratio=1, **fold)
     return table
 
 
 def _width(alerts: Sequence[Alert], layout: Layout) -> int:
     return min(24 if layout.wide else 16, max(4, *(len(_user(alert, layout)) for alert in alerts)))
+
+
+def _widest(alerts: Sequence[Alert], hosts: Hosts, layout: Layout) -> int:
+    """Return how wide the rules, or hosts, are with the number of alerts in front that are alike."""
+    names = (alert.rule.name if layout.group_by is Grouping.HOST else hosts.of(alert) for alert in alerts)
+    return max(len(one_line(name)) for name in names) + len("99× ")
 
 
 def _user(alert: Alert, layout: Layout) -> str:
