@@ -7,7 +7,7 @@ entries of the rule's `[transform]`. `{{field}}` is filled from the alert's even
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
@@ -16,6 +16,7 @@ from typing import Any
 import nh3
 import orjson
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from tocsin.detection.alert import as_text
 from tocsin.rules.model import Rule
@@ -85,9 +86,21 @@ def _filters(body: Mapping[str, Any], event: Mapping[str, Any]) -> str:
     return f"{query}  [{since} to {body.get('relativeTo', 'now')}]" if since else query
 
 
+_TAGS = nh3.ALLOWED_TAGS - {"img"}
+
+
 @cache
 def _markdown() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table")
+    markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table")
+    markdown.add_render_rule("image", _picture_as_link)
+    return markdown
+
+
+def _picture_as_link(renderer: Any, tokens: Sequence[Token], index: int, options: Any, env: Any) -> str:
+    """Write a picture as a link: whoever reads a guide fetches nothing that they did not ask for."""
+    token = tokens[index]
+    address = str(token.attrs.get("src", ""))
+    return f'<a href="{escape(address)}">{escape(token.content or address)}</a>'
 
 
 def guide_html(rule: Rule, event: Mapping[str, Any], locale: str = "") -> str:
@@ -103,5 +116,5 @@ def guide_html(rule: Rule, event: Mapping[str, Any], locale: str = "") -> str:
         return f"\x02{len(blocks) - 1}\x03"
 
     text = fill(_PLUGIN.sub(keep, guide_text(rule, locale)), event)
-    html = nh3.clean(_markdown().render(text), link_rel="noopener noreferrer")
+    html = nh3.clean(_markdown().render(text), tags=_TAGS, link_rel="noopener noreferrer")
     return re.sub(r"\x02(\d+)\x03", lambda match: blocks[int(match[1])], html)
