@@ -26,7 +26,7 @@ def running(tmp_path):
     (tmp_path / "events" / BAD / "_delta_log" / f"{0:020}.json").write_bytes(b"\xff")
     (tmp_path / "events" / ".DS_Store").write_bytes(b"?")
     (tmp_path / "uuid").write_bytes(b"\xff\xfe")
-    (tmp_path / "watched.json").write_bytes(b"{")
+    (tmp_path / "watched.json").write_bytes(b"[]")
     with run_service(tmp_path, watch=(tmp_path / "drop",)) as started:
         yield started
 
@@ -36,7 +36,8 @@ def test_what_is_damaged_is_named_and_the_rest_goes_on(running):
         ready = http.get("/readyz")
         assert ready.status_code == 200
         assert ready.json()["status"] == "degraded"
-        assert [one["name"] for one in ready.json()["set_aside"]] == ["events/.DS_Store", BAD]
+        names = [one["name"] for one in ready.json()["set_aside"]]
+        assert names == ["events/.DS_Store", BAD, "uuid", "watched.json"]
         assert all(one["reason"] and one["since"] for one in ready.json()["set_aside"])
         assert http.get("/_cluster/health").json()["status"] == "yellow"
         found = http.post("/logs-*/_search", json={"query": {"match_all": {}}})
@@ -53,7 +54,7 @@ def test_what_is_damaged_is_named_and_the_rest_goes_on(running):
         refused = http.post(f"/{BAD}/_doc", json={"@timestamp": "2026-11-20T12:00:00Z"})
         assert refused.status_code == 503
         assert "set aside" in refused.json()["error"]["reason"]
-        assert "tocsin_set_aside 2" in http.get("/metrics").text
+        assert "tocsin_set_aside 4" in http.get("/metrics").text
 
 
 @pytest.mark.parametrize("emptied", [True, False])
@@ -77,3 +78,5 @@ def test_rules_on_other_indices_alert(running):
         put_event(http, process={"name": "bad.exe"})
         run_now(http, query="alert.attributes.enabled: true")
         until(lambda: alerts(http))
+        told = http.get("/api/detection_engine/rules/executions", params={"rule_id": RULE["rule_id"]})
+        assert f"{BAD} is set aside" in told.text

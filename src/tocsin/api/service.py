@@ -7,6 +7,7 @@ import os
 import re
 import stat
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from tocsin.ingest.rejected import Rejected
 from tocsin.ingest.watch import WatchedFolders
 from tocsin.search.processes import SearchProcesses
 from tocsin.store.clock import ArrivalClock
+from tocsin.store.durable import write_durably
 from tocsin.store.events import EventStore
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 from tocsin.store.records.access import ensure_admin, local_actor
@@ -98,6 +100,8 @@ def open_service(config: Config) -> Service:
         config.data / "watched.json",
         config.data / "rejected",
     )
+    if watched.fault is not None:
+        events.tell_of_damage("watched.json", watched.fault)
     if config.watch:
         watched.start()
     metrics = Metrics(store, ingest, clock)
@@ -119,7 +123,7 @@ def open_service(config: Config) -> Service:
         metrics=metrics,
         searches=Searches(processes, config.search_timeout),
         first_password=password,
-        cluster_uuid=_uuid(config.data / "uuid"),
+        cluster_uuid=_uuid(config.data / "uuid", events.tell_of_damage),
     )
 
 
@@ -150,19 +154,17 @@ def _private(folder: Path) -> None:
         os.chmod(folder, mode & ~0o007)
 
 
-def _uuid(path: Path) -> str:
+def _uuid(path: Path, damaged: Callable[[str, str], None]) -> str:
     """Return the id of this installation, a new one where there is none that can be read."""
     try:
         found = path.read_text("ascii").strip()
         if re.fullmatch(r"[\w-]{22}", found):
             return found
-        log.error("%s holds no id; it gets a new one", path)
+        damaged(path.name, "it holds no id; the installation has a new one")
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
-        log.error("%s is damaged, and gets a new id: %s", path, error)
+        damaged(path.name, f"it cannot be read, and the installation has a new id: {error}")
     made = uuid.uuid4().hex[:22]
-    new = path.with_suffix(".new")
-    new.write_text(made)
-    new.replace(path)
+    write_durably(path, made.encode())
     return made

@@ -15,6 +15,7 @@ from tocsin.ingest.bulk import Action
 from tocsin.ingest.files import Send, send_files
 from tocsin.sources.batch import Rejects
 from tocsin.sources.inputs import Input
+from tocsin.store.durable import write_durably
 from tocsin.store.events import StoreFullError
 
 log = logging.getLogger(__name__)
@@ -30,7 +31,8 @@ class WatchedFolders:
         self._folders, self._send, self._state, self._rejects = folders, send, state, rejects
         self._quiet = quiet
         self._stop = threading.Event()
-        self._done = _read_state(state)
+        self.fault: str | None = None  # why it is not known which files were read
+        self._done = self._read_state()
         self._seen: dict[str, list[int]] = {}
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
@@ -88,21 +90,21 @@ class WatchedFolders:
             path, sent.created, sent.known, rejects.total, rejects.recovered.total(),
         )  # fmt: skip
         self._done[str(path)] = self._seen.pop(str(path))
-        new = self._state.with_suffix(".new")
-        new.write_bytes(orjson.dumps(self._done))
-        new.replace(self._state)
+        write_durably(self._state, orjson.dumps(self._done))
 
-
-def _read_state(path: Path) -> dict[str, list[int]]:
-    """Return which files were read; none, when that cannot be told: each event is stored once all the same."""
-    try:
-        found = orjson.loads(path.read_bytes())
-    except FileNotFoundError:
+    def _read_state(self) -> dict[str, list[int]]:
+        """Return which files were read; none, when that cannot be told: each event is stored once all the same."""
+        try:
+            found = orjson.loads(self._state.read_bytes())
+            if isinstance(found, dict):
+                return found
+            reason = f"it holds no object but a {type(found).__name__}"
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            reason = f"it cannot be read: {error}"
+        self.fault = f"{reason}; watched files are read again, and each of their events is stored once"
         return {}
-    except (OSError, ValueError) as error:
-        log.error("%s is damaged, so that watched files are read again: %s", path, error)
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _patiently(send: Send, stop: threading.Event) -> Send:

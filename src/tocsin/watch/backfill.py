@@ -84,7 +84,7 @@ def executions(
         for tick in some:
             done = executor.run(rule, memory, [tick], before, executor.store.watermark(), kind, previewed)
             done.late = 0
-            ledger.tell(done, rule, done.window, volume, executor.store.names())
+            ledger.tell(done, rule, done.window, volume, executor.store.names(), executor.store.set_aside())
             if previewed is not None:
                 previewed.add(done.alerts)
             yield done

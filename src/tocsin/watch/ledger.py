@@ -13,6 +13,8 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from tocsin.detection.schedule import Window
+from tocsin.store.events import SetAside
+from tocsin.store.patterns import takes
 from tocsin.store.records.alerts import keep_document
 from tocsin.store.records.database import chunks
 from tocsin.store.records.models import Delivery, Execution, Gap, Run, StoredAlert, StoredRule
@@ -89,14 +91,24 @@ class Done:
         return [*([self.failure] if self.failure else []), *self.messages, *self.notes]
 
 
-def tell(done: Done, rule: WatchedRule, window: Window, volume: Volume, names: Iterable[str]) -> None:
-    """Say how many events were there to be read, and which patterns fit none of the indices.
+def tell(
+    done: Done,
+    rule: WatchedRule,
+    window: Window,
+    volume: Volume,
+    names: Iterable[str],
+    set_aside: Iterable[SetAside] = (),
+) -> None:
+    """Say how many events were there to be read, what of them is set aside, and which patterns fit no index.
 
     As Kibana has it, that is a warning where no pattern of the rule fits one, so that it can see no event; most
     rules name the indices of several products, of which few are there.
     """
     patterns = rule.ready.index
     done.events = volume.count(patterns, window, by_arrival=rule.by_arrival)
+    for one in set_aside:
+        if one.index is not None and takes(patterns, one.index):
+            done.messages.append(f"{one.name} is set aside, and the events in it are not seen: {one.reason}")
     missing = fitting_none(patterns, tuple(names))
     if missing and len(missing) == sum(not pattern.startswith("-") for pattern in patterns):
         done.messages.insert(

@@ -197,7 +197,7 @@ class Watch:
         return done
 
     def _tell(self, done: Done, rule: WatchedRule, window: Window) -> None:
-        tell(done, rule, window, self.volume, self.store.names())
+        tell(done, rule, window, self.volume, self.store.names(), self.store.set_aside())
         if self.clock.problem():
             done.notes.append("the system clock was set, and is not followed yet: see /readyz")
 

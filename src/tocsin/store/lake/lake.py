@@ -97,6 +97,10 @@ class LakeStore:
         """What was found to be gone, at this start and earlier ones, and was not mended."""
         return self._state.losses
 
+    def tell_of_damage(self, name: str, reason: str) -> None:
+        """Tell, among what is set aside, of damage to something that lies beside the store's own files."""
+        self.contents.put_aside(name, reason)
+
     def kept_records(self) -> bool:
         """Tell whether a service has kept records beside this store."""
         return self._state.with_records
