@@ -17,7 +17,7 @@ from tocsin.sources.inputs import DAMAGE
 from tocsin.sources.products.record import ProductRecord
 from tocsin.sources.unseen import Judge, Reason, Unseen, first_untimed, is_timed, lacks_values, of_columns
 from tocsin.sources.windows.forms.errors import CutOffError
-from tocsin.sources.windows.record import MalformedRecord
+from tocsin.sources.windows.record import MalformedRecord, WindowsRecord
 from tocsin.sources.wrappers import UnwrappedEvent, body_of
 
 _BATCH = 4096  # records
@@ -63,7 +63,7 @@ class Rows:
             reasons = [] if is_timed(row.get(TIMESTAMP)) else [Reason.NO_TIME]
             if not judge.reads_index(row.get(INDEX)):
                 reasons.append(Reason.NO_INDEX)
-            if lacks_values(row.get):
+            if _lacks_values(row):
                 reasons.append(Reason.NO_VALUES)
         for reason in reasons:
             self.rejects.unseen.add(reason, self.name)
@@ -106,6 +106,13 @@ def _values_of(record: dict[str, Any]) -> Event:
     body = body_of(record)
     inner = body.get("properties")
     return flatten(inner if isinstance(inner, dict) else body)
+
+
+def _lacks_values(row: Row) -> bool:
+    if not isinstance(row, WindowsRecord):
+        return lacks_values(row.get)
+    field = row.dataset.kind(row.event_id).always
+    return bool(field) and row.get(field) is None
 
 
 def in_batches(

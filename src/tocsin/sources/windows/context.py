@@ -8,36 +8,60 @@ in its second. A value may go on over several lines, whatever stands in them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-_OPERATIONAL = re.compile(r"^[^\S\r\n]{8,}([A-Za-z][A-Za-z0-9 _.\-]*?)[^\S\r\n]*[:=]", re.MULTILINE)
+_BLANKS = 8  # before a name in `ContextInfo`
+_SPACED = re.compile(r"([A-Za-z][A-Za-z0-9 _.\-]*?)[^\S\r\n]*[:=]")
+_WORD = re.compile(r"\w+")
 # Collectors may take the tabulator away; names that are known stand for themselves.
-_CLASSIC = re.compile(
-    r"^(?:\t(?=\w+=)|[^\S\r\n]*(?=(?:CommandLine|CommandName|CommandPath|CommandType|DetailSequence|DetailTotal"
-    r"|EngineVersion|HostApplication|HostI[dD]|HostName|HostVersion|NewEngineState|NewProviderState|PipelineId"
-    r"|PreviousEngineState|ProviderName|RunspaceId|ScriptName|SequenceNumber|UserId)=))(\w+)=",
-    re.MULTILINE,
-)
+_CLASSIC = frozenset(
+    (
+        "CommandLine", "CommandName", "CommandPath", "CommandType", "DetailSequence", "DetailTotal",
+        "EngineVersion", "HostApplication", "HostID", "HostId", "HostName", "HostVersion",
+        "NewEngineState", "NewProviderState", "PipelineId", "PreviousEngineState", "ProviderName",
+        "RunspaceId", "ScriptName", "SequenceNumber", "UserId",
+    )
+)  # fmt: skip
 
 
 def context_values(texts: Mapping[str, str]) -> dict[str, str]:
     """Return the values in an event's context, by names without blanks, of the event's `texts` by name."""
-    found = _values(texts.get("ContextInfo", ""), _OPERATIONAL)
+    found = _values(texts.get("ContextInfo", ""), _operational)
     for name in ("param2", "param3"):
         # Only one of them is the context: beside it 800 has its details, in which anything may stand.
-        found = found or _values(texts.get(name, ""), _CLASSIC)
+        found = found or _values(texts.get(name, ""), _classic)
     return found
 
 
-def _values(text: str, start_of_value: re.Pattern[str]) -> dict[str, str]:
-    if not text:
-        return {}
-    starts: dict[str, re.Match[str]] = {}
-    for match in start_of_value.finditer(text):
-        starts.setdefault(match[1].replace(" ", ""), match)  # a second one is part of a value
-    ends = [*(match.start() for match in starts.values()), len(text)]
-    values = {
-        name: text[match.end() : end].strip().replace("\r\n", "\n")
-        for (name, match), end in zip(starts.items(), ends[1:], strict=True)
-    }
+def _operational(line: str) -> tuple[str, str] | None:
+    """Return the name and the beginning of the value that a line of `ContextInfo` starts."""
+    stripped = line.lstrip()
+    if len(line) - len(stripped) < _BLANKS:
+        return None
+    match = _SPACED.match(stripped)
+    return (match[1], stripped[match.end() :]) if match else None
+
+
+def _classic(line: str) -> tuple[str, str] | None:
+    """Return the name and the beginning of the value that a line of a classic event starts."""
+    name, equals, value = line.partition("=")
+    if not equals:
+        return None
+    stripped = name.lstrip()
+    if stripped in _CLASSIC or (name == "\t" + stripped and _WORD.fullmatch(stripped)):
+        return stripped, value
+    return None
+
+
+def _values(text: str, start_of_value: Callable[[str], tuple[str, str] | None]) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    value: list[str] = []
+    for line in text.split("\n") if text else ():
+        start = start_of_value(line) if "=" in line or ":" in line else None
+        name = start[0].replace(" ", "") if start else ""
+        if start and name not in found:  # a second one is part of a value
+            value = found[name] = [start[1]]
+        else:
+            value.append(line)
+    values = {name: "\n".join(lines).strip().replace("\r\n", "\n") for name, lines in found.items()}
     return {name: value for name, value in values.items() if value}
