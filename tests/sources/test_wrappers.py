@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -59,6 +61,15 @@ def test_files_of_wrapped_events_are_read_whole(wrapper: str, spelling: str, tmp
         str(r["Event"]["System"]["EventID"]) for r, _ in TEN.values()
     ]
     assert not rejects.total
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+def test_rules_see_wrapped_events_of_parquet_files(wrapper: str, tmp_path: Path) -> None:
+    wrapped = {name: value for name, value in WRAPPERS[wrapper](SYSMON).items() if value != {}}
+    pq.write_table(pa.Table.from_pylist([wrapped] * 2), tmp_path / "e.parquet")
+    wanted = Wanted(frozenset(("process.name", "event.category", "event.code")))
+    (batch,) = read_inputs(find_inputs([str(tmp_path / "e.parquet")]), wanted, Rejects())
+    assert batch.table.raw("process.name").to_pylist() == ["cmd.exe"] * 2  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("envelope", ENVELOPES)

@@ -91,6 +91,7 @@ _PARTS = ("Event", "System", "EventData", "UserData", "winlog", "_source")
 _DOTTED = ("data.win.system.eventID", "win.system.eventID", "body.system_time", "Body.system_time")
 _DEPTH = 5  # wrappers within one another
 _NAMES = frozenset((*(path[0] for path in WRAPPERS), *(".".join(path) for path in WRAPPERS), *_DOTTED, *_PARTS))
+OUTERMOST = _NAMES  # the columns of tables whose rows may hold another record
 _LISTS = frozenset(envelope.path[0] for envelope in ENVELOPES)
 _ELEMENT = re.compile(r"<((?:[\w.-]+:)?)Event(?=[\s>])")
 

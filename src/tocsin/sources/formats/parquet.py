@@ -26,9 +26,10 @@ from tocsin.sources.event_time import rank_of
 from tocsin.sources.formats.rows import Rows, count_unseen
 from tocsin.sources.json_columns import at
 from tocsin.sources.products.product import telltales
-from tocsin.sources.unseen import Reason, of_kinds, rows_without_values
+from tocsin.sources.unseen import Reason, of_kinds, rows_without_values, tells
 from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
 from tocsin.sources.windows.recognise import MARKS
+from tocsin.sources.wrappers import OUTERMOST
 
 _ROWS, _AT_ONCE = 1 << 16, 4096
 
@@ -47,6 +48,9 @@ def read_parquet(
         fields |= of_kinds()
     paths = {field: path for field in fields if (path := _find(arrow_schema, field)) is not None}
     telling = _Telling.of(arrow_schema)
+    saying = [path for field, path in paths.items() if tells(field) and not field.startswith("event.")]
+    saying += [paths[CATEGORY]] if CATEGORY in paths else []
+    may_wrap = not OUTERMOST.isdisjoint(arrow_schema.names)
     columns = sorted({".".join(path) for path in (*paths.values(), *telling.strange, *telling.logged)})
 
     @lru_cache(maxsize=1)
@@ -63,6 +67,8 @@ def read_parquet(
             part = table.slice(start, _ROWS)
             length = min(_ROWS, rows - start)
             others = telling.others(part, length, paths.get(CATEGORY))
+            if may_wrap:  # a row that says nothing of what happened may hold another record
+                others |= ~_any_valid(part, saying, length)
             if telling.times and TIMESTAMP in wanted.fields:
                 others |= _untimed(part, paths.get(TIMESTAMP), documents, length)
             if others.any():

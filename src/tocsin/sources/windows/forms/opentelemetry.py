@@ -81,6 +81,6 @@ def _data(found: Any) -> dict[str, Any]:
     listed = found.get("data")
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         return dict(found)
-    data = {name: value for one in listed for name, value in one.items() if name}
+    data = {name: value for one in listed for name, value in one.items() if name and value is not None}
     unnamed = [one[""] for one in listed if "" in one]
     return data | ({"Data": {"#text": unnamed}} if unnamed else {})
