@@ -11,7 +11,10 @@ import logging
 import time
 from typing import Any
 
+import orjson
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tocsin.api.answers import bad_request
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Begin; where there are too many, close the oldest of a stranger, or one that nothing is asked over."""
         super().connection_made(transport)
         self._since = time.monotonic()
+        self._reading = False  # a request's body is not whole yet
         self._head: int | None = 0  # bytes of a head so far, None between a head and the end of its answer
         self._late = self.loop.call_later(HEAD_TIME, self._give_up, "no request within the time for one")
         if len(self.connections) > MOST_CONNECTIONS:
@@ -61,14 +65,29 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Note that a head is whole."""
         self._late.cancel()
-        self._head = None
+        self._head, self._reading = None, True
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        """Note that a request's body is whole; what comes behind it is the next head."""
+        super().on_message_complete()
+        self._reading = False
+        if self.cycle.response_complete:
+            self._head = 0
+
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
-        self._head = 0
+        """Wait for the next request: behind the rest of this one, where it was answered before it was whole."""
+        if not self._reading:
+            self._head = 0
         self._since = time.monotonic()
         super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request of HTTP, in the form of all errors, and close."""
+        body = orjson.dumps(bad_request(msg).document())
+        head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
+        self.transport.write(head + b"content-length: %d\r\n\r\n" % len(body) + body)
+        self.transport.close()
 
     @property
     def is_strangers(self) -> bool:

@@ -276,7 +276,7 @@ def _property(about: Mapping[str, Any], path: str, depth: int) -> dict[str, Any]
         kind = "object"
     if kind is None:
         raise MappingError(f"Failed to parse mapping: No type specified for field [{path.rpartition('.')[2]}]")
-    if kind not in FAMILIES and kind not in OBJECTS and kind != "alias":
+    if not isinstance(kind, str) or (kind not in FAMILIES and kind not in OBJECTS and kind != "alias"):
         leaf = path.rpartition(".")[2]
         raise MappingError(
             f"Failed to parse mapping: The mapper type [{kind}] declared on field [{leaf}] does not exist. "
@@ -304,7 +304,7 @@ def _property(about: Mapping[str, Any], path: str, depth: int) -> dict[str, Any]
             raise MappingError(f"Failed to parse mapping: {error}") from None
     several = about.get("fields")
     if several is not None:
-        if not isinstance(several, Mapping):
+        if not isinstance(several, Mapping) or not all(isinstance(one, Mapping) for one in several.values()):
             raise MappingError(f"Failed to parse mapping: expected map for property [fields] on field [{path}]")
         made["fields"] = {str(n): _property(one, f"{path}.{n}", depth + 1) for n, one in several.items()}
     return made

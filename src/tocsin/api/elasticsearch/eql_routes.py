@@ -69,8 +69,7 @@ def _keep_alive(text: Any) -> float:
 async def _still_runs(running: Running, limit: float) -> bool:
     waiting = asyncio.wrap_future(running.future)
     done, _ = await asyncio.wait([waiting], timeout=limit)
-    if done:
-        waiting.exception()  # told later
+    waiting.add_done_callback(lambda one: one.cancelled() or one.exception())  # it is told by whoever asks for it
     return not done
 
 

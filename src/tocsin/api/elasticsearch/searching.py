@@ -78,13 +78,15 @@ def started(request: Request, task: Task, timeout: Any = None) -> Running:
 
 async def awaited(request: Request, running: Running) -> bytes:
     """Return what a search finds, if its client waits that long. Raises ApiError."""
-    gone = asyncio.ensure_future(_disconnected(request))
+    gone: asyncio.Future[Any] = asyncio.ensure_future(_disconnected(request))
     try:
-        futures: list[asyncio.Future[Any]] = [asyncio.wrap_future(running.future), gone]
-        await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
-        if not running.future.done():
+        found: asyncio.Future[bytes] = asyncio.wrap_future(running.future)
+        either: list[asyncio.Future[Any]] = [found, gone]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not found.done():
             running.cancelled.set()
-        return await told_of(running)
+        with _errors_told():
+            return await found
     except asyncio.CancelledError:  # the service stops
         running.cancelled.set()
         raise
