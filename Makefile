@@ -38,9 +38,12 @@ bench-store: $(READY)
 bench-watch: $(READY)
 	$(BIN)/python -m benchmarks.watch
 
-# Kill the service at random moments, and look whether an event is missing or there twice.
+# Kill the service, damage files between kill and start, and set its clock; look whether an event or an alert is missing,
+# or there twice.
 torture: $(READY)
-	$(BIN)/python -m tests.torture --kills 50
+	sh scripts/postgresql.sh
+	$(BIN)/python -m tests.torture --kills 80
+	$(BIN)/python -m tests.torture --kills 20 --postgresql --tls
 
 # Send 20,000 hostile requests to every route: none may be answered with 5xx. SEED and FIRST repeat some.
 SEED := 1

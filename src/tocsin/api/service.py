@@ -26,6 +26,7 @@ from tocsin.store.lake.lake import LakeSettings, LakeStore
 from tocsin.store.records.access import ensure_admin, local_actor
 from tocsin.store.records.database import Records
 from tocsin.store.records.exceptions import endpoint_list
+from tocsin.store.records.salvage import salvage
 from tocsin.store.records.templates import templates_in
 from tocsin.store.templates import Templates
 from tocsin.watch.actions.delivery import Deliverer, DeliveryThread
@@ -36,6 +37,7 @@ from tocsin.watch.thread import WatchThread, set_forward
 from tocsin.watch.watch import Watch
 
 log = logging.getLogger(__name__)
+_LOST_RECORDS = "users, rules and alerts that were kept beside these events are gone; there are new, empty records"
 
 
 @dataclass
@@ -74,10 +76,11 @@ def open_service(config: Config) -> Service:
     clock = ArrivalClock()
     events = LakeStore(config.data, lake_settings(config), clock)
     try:
+        damaged = salvage(config.records_url, config.data / "damaged")
         records = Records(config.records_url)
         lost = records.is_empty() and events.kept_records()
         records.upgrade()
-        events.keep_records(lost=lost)
+        events.keep_records(lost=damaged or (_LOST_RECORDS if lost else None))
         with records.transaction() as session:
             password = ensure_admin(session)
             endpoint_list(session, local_actor("tocsin"))

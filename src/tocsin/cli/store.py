@@ -14,10 +14,19 @@ app = typer.Typer(name="store", help="The event store, while no service runs.", 
 @app.command("check")
 def check(config: ConfigFile = None, data: Data = None) -> None:
     """Read every file of the store, and list what is damaged. Exits with 1 when something is."""
+    from tocsin.config import load_config
+    from tocsin.store.events import SetAside
     from tocsin.store.lake import repair as mending
+    from tocsin.store.records.salvage import damage_of, file_of
 
     folder = _folder(config, data)
     damaged = mending.check(folder)
+    file = file_of(load_config(config, {"data": data}).records_url)
+    wrong = None if file is None else damage_of(file)
+    if wrong and file is not None:
+        damaged.append(
+            SetAside("records", f"{file.name}: {wrong}; the next `tocsin serve` saves what can be read", 0)
+        )
     for one in damaged:
         print(f"{one.name}: {one.reason}")
     if damaged:

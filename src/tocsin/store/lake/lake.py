@@ -105,15 +105,12 @@ class LakeStore:
         """Tell whether a service has kept records beside this store."""
         return self._state.with_records
 
-    def keep_records(self, *, lost: bool) -> None:
-        """Write down that records are kept beside the store; that they are `lost` is told until it is repaired."""
+    def keep_records(self, *, lost: str | None) -> None:
+        """Write down that records are kept beside the store; what was `lost` of them is told until a repair."""
         self._state.with_records = True
         if lost:
-            told = (
-                "users, rules and alerts that were kept beside these events are gone; there are new, empty records"
-            )
-            self._state.losses.append(Loss(name="records", reason=told))
-            self.contents.put_aside("records", told)
+            self._state.losses.append(Loss(name="records", reason=lost))
+            self.contents.put_aside("records", lost)
         write_stop(self._folder, self._state)
 
     def _compare_with_last_stop(self) -> CleanStop:

@@ -163,6 +163,11 @@ def _reachable(name: str) -> Iterator[None]:
                 f"the database of records {name} does not answer: {_reason(error)}",
                 hint="is it running, and is the URL right?",
             ) from error
+        if type(error.orig).__name__ == "DatabaseError":  # of SQLite, and no other kind of it
+            raise RecordsError(
+                f"the database of records {name} is damaged: {_reason(error)}",
+                hint="start `tocsin serve`, which saves what can be read of it",
+            ) from error
         raise
 
 

@@ -1,32 +1,38 @@
-"""`kill -9` at random moments while events come in and rules run: `python -m tests.torture --kills 50`.
+"""`kill -9` while events come in and rules run, files damaged between kill and start, and a clock that is set.
 
-Every acknowledged event has to be there once, none twice, and the store has to open each time without help. Every
-event that is stored and fits a rule has to have its alert, once, and every tick of a rule its execution.
+Kills fall at random moments, at the ticks of rules, and while slices of tables are put together. Every
+acknowledged event has to be there once, none twice, and the store has to open each time without help. Every event
+that is stored and fits a rule has to have its alert, once, and every tick of a rule its execution.
 """
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import fcntl
 import http.client
 import itertools
 import os
 import random
 import re
+import shutil
 import signal
-import sqlite3
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 from benchmarks.fleet import Fleet
+from sqlalchemy import create_engine, text
 
+from tests.torture.damage import HOW, KINDS, check_damage
+from tests.torture.look import look
 from tocsin.store.events import Scan
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 
@@ -56,17 +62,21 @@ RULES: list[dict[str, Any]] = [
 class Service:
     """A `tocsin serve` that is killed and started again."""
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
+    def __init__(self, data: Path, database: str = "", *, tls: bool = False) -> None:
+        data.mkdir(parents=True, exist_ok=True)
+        self.data, self.offset = data, data.with_name("offset")
+        self.context = _certificate(data.parent) if tls else None
+        self.set_clock(0)
         self.environment = {
             **os.environ,
             "TOCSIN_DATA": str(data),
+            **({"TOCSIN_DATABASE_URL": database} if database else {}),
             "TOCSIN_FLUSH_AFTER": "0.3",  # so that commits are under way at most moments
             "TOCSIN_LOG_LEVEL": "warning",
         }
         made = self._run("keys", "add", "torture", "--scope", "ingest", "--scope", "read")
         self.key = made.split("encoded: ")[1].strip()
-        rules = data / "rules.ndjson"
+        rules = data.with_name("rules.ndjson")
         lines = ({"rule_id": f"r{n}", "name": f"r{n}", **rule} for n, rule in enumerate(RULES))
         rules.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
         self._run("rules", "import", str(rules))
@@ -77,15 +87,41 @@ class Service:
         command = [sys.executable, "-m", "tocsin", *arguments]
         return subprocess.run(command, env=self.environment, check=True, capture_output=True, text=True).stdout
 
+    def set_clock(self, seconds: int) -> None:
+        """Let the system clock be off by so much."""
+        new = self.offset.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.replace(self.offset)
+
+    def connection(self) -> http.client.HTTPConnection:
+        """Return a connection to it."""
+        if self.context is None:
+            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=self.context)
+
+    def is_ordering(self) -> bool:
+        """Tell whether a slice of a table is being put together."""
+        try:
+            with (self.data / "ordering.lock").open() as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return False
+
     def start(self) -> None:
         """Start it; it has to get ready by itself."""
-        command = [sys.executable, "-m", "tocsin", "serve", "--port", "0"]
+        command = [sys.executable, "-m", "tests.torture.stepped", str(self.offset), "serve", "--port", "0"]
+        if self.context is not None:
+            folder = self.data.parent
+            command += ["--tls-certificate", f"{folder}/certificate.pem", "--tls-key", f"{folder}/key.pem"]
         self.process = subprocess.Popen(command, env=self.environment, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
         told = []
         for line in self.process.stderr:
             told.append(line)
-            found = re.search(r"on http://127\.0\.0\.1:(\d+)", line)
+            found = re.search(r"on https?://127\.0\.0\.1:(\d+)", line)
             if found:
                 self.port = int(found[1])
                 threading.Thread(target=self.process.stderr.read, daemon=True).start()
@@ -98,6 +134,17 @@ class Service:
         self.port = 0
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+
+
+def _certificate(folder: Path) -> ssl.SSLContext:
+    """Make a certificate of this machine, and return what trusts it."""
+    certificate, private = folder / "certificate.pem", folder / "key.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", private, "-out", certificate,
+         "-days", "2", "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return ssl.create_default_context(cafile=str(certificate))
 
 
 def planted(name: str) -> list[tuple[str, dict[str, Any]]]:
@@ -146,7 +193,7 @@ class Sender(threading.Thread):
     def _sent(self, body: bytes) -> bool:
         headers = {"Authorization": f"ApiKey {self.service.key}", "Content-Type": "application/x-ndjson"}
         try:
-            connection = http.client.HTTPConnection("127.0.0.1", self.service.port, timeout=20)
+            connection = self.service.connection()
             connection.request("POST", "/_bulk", body, headers)
             answer = connection.getresponse()
             text = answer.read()
@@ -161,71 +208,134 @@ class Sender(threading.Thread):
         return True
 
 
-def torture(data: Path, kills: int, seed: int = 1) -> tuple[int, int]:
-    """Kill a service many times; return how many events were acknowledged, and how many are stored.
+@dataclass
+class Tortured:
+    """What came of it: events acknowledged and stored, how often the clock was set, what damages have come to."""
 
-    Raises AssertionError when one is missing, or there twice.
+    acknowledged: int = 0
+    stored: int = 0
+    steps: int = 0
+    damages: list[str] = field(default_factory=list)
+
+
+_STEPS = (-7200, -60, 0, 60, 3600)  # seconds that the clock may be off
+_DAMAGE_EVERY, _STEP_EVERY = 2, 2  # kills
+
+
+def torture(data: Path, kills: int, seed: int = 1, database: str = "", *, tls: bool = False) -> Tortured:
+    """Kill a service many times, set its clock, and damage copies of its folder.
+
+    Raises AssertionError when an event or an alert is missing or there twice, or when damage is not named.
     """
-    rng = random.Random(seed)
-    service = Service(data)
+    rng, done, offset, furthest = random.Random(seed), Tortured(), 0, 0
+    service = Service(data, database, tls=tls)
     service.start()
     senders = [Sender(service, number) for number in range(1, _SENDERS + 1)]
     for sender in senders:
         sender.start()
-    for _ in range(kills):
-        time.sleep(rng.uniform(0.1, 2.5))
+    kinds = [(kind, how) for kind in KINDS for how in HOW]
+    rng.shuffle(kinds)
+    for number in range(kills):
+        until_a_moment(service, rng, offset)
         service.kill()
+        if number % _DAMAGE_EVERY and not database:
+            done.damages.append(damage_a_copy(data, *kinds[number // _DAMAGE_EVERY % len(kinds)], rng))
+        if number % _STEP_EVERY == 0:
+            offset = rng.choice([step for step in _STEPS if step != offset])
+            furthest = max(furthest, offset)
+            service.set_clock(offset)
+            done.steps += 1
         service.start()
     time.sleep(1)
     for sender in senders:
         sender.stopped = True
     for sender in senders:
         sender.join()
-    until_all_is_run(data)
+    url = database or f"sqlite:///{data}/records.db"
+    until_all_is_run(url, time.time_ns() + furthest * 10**9)
     service.kill()
     acknowledged = set().union(*(sender.acknowledged for sender in senders))
+    found = check_events(data, acknowledged)
+    check_alerts(url, found)
+    done.acknowledged, done.stored = len(acknowledged), len(found)
+    return done
+
+
+def until_a_moment(service: Service, rng: random.Random, offset: int) -> None:
+    """Wait for a moment to kill at: any, one in which rules run, or one in which a table is put in order."""
+    what = rng.choice(["any", "rules", "ordering"])
+    time.sleep(rng.uniform(0.1, 2.5))
+    if what == "rules":
+        past = (time.time_ns() + offset * 10**9) % _INTERVAL
+        time.sleep((_INTERVAL - past) / 1e9 + rng.uniform(0, 0.5))
+    elif what == "ordering":
+        end = time.monotonic() + 5
+        while time.monotonic() < end and not service.is_ordering():
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.05))
+
+
+def damage_a_copy(data: Path, kind: str, how: str, rng: random.Random) -> str:
+    """Damage a file of a kind in a copy of the folder of a service that was killed; return what is told of it."""
+    with tempfile.TemporaryDirectory() as made:
+        whole = Path(made) / "data"
+        shutil.copytree(data, whole)
+        before = look(whole)
+    assert not before.set_aside, f"what nobody damaged is set aside: {before.set_aside}"
+    return check_damage(data, before, kind, how, rng)
+
+
+def check_events(data: Path, acknowledged: set[str]) -> set[str]:
+    """Return the ids of what is stored. Raises AssertionError when one is missing, or there twice."""
     lake = LakeStore(data, LakeSettings(maintain_every=1e9, quiet=0))
+    found: Counter[str] = Counter()
     for settled in (False, True):
         if settled:
             lake.flush()
             lake.maintain(clean=True)
-        found: Counter[str] = Counter()
+        found = Counter()
         for batch in lake.scan(Scan(["*"])):
             found.update(batch.ids(range(batch.rows)))
         missing = acknowledged - found.keys()
         assert not missing, f"{len(missing)} acknowledged events are missing, {min(missing)} for one"
         twice = [id_ for id_, count in found.items() if count > 1]
         assert not twice, f"{len(twice)} events are there twice, {twice[0]} for one"
+    assert not lake.set_aside()
     lake.close()
-    check_alerts(data, set(found))
-    return len(acknowledged), len(found)
+    return set(found)
 
 
-def until_all_is_run(data: Path, seconds: float = 60.0) -> None:
-    """Wait until every rule has been run for everything that has come in."""
-    now, end = time.time_ns(), time.monotonic() + seconds
+def until_all_is_run(url: str, moment: int, seconds: float = 240.0) -> None:
+    """Wait until every rule has been run for everything that had come in by a moment."""
+    end, engine = time.monotonic() + seconds, create_engine(_driver(url))
     while time.monotonic() < end:
-        with contextlib.closing(sqlite3.connect(data / "records.db", timeout=30)) as connection:
-            [(done,)] = connection.execute("SELECT min(done_to) FROM rules")
-        if done > now:
+        with engine.connect() as connection:
+            done = connection.execute(text("SELECT min(done_to) FROM rules")).scalar() or 0
+        if done > moment:
+            engine.dispose()
             return
         time.sleep(0.5)
     raise AssertionError("the rules were not run to the end")
 
 
-def check_alerts(data: Path, stored: set[str]) -> None:
+def _driver(url: str) -> str:
+    return url.replace("postgresql:", "postgresql+psycopg:")
+
+
+def check_alerts(url: str, stored: set[str]) -> None:
     """Compare the alerts with what is stored, and the executions with the clock. Raises AssertionError."""
     pairs = {id_[:-2] for id_ in stored if id_.endswith("-a")}
-    with contextlib.closing(sqlite3.connect(data / "records.db", timeout=30)) as connection:
+    engine = create_engine(_driver(url))
+    with contextlib.closing(engine.connect()) as connection:
         asked = "SELECT r.rule_id, a.document FROM alerts a JOIN rules r ON r.id = a.rule_uuid"
         asked += " WHERE NOT a.building_block"
         found: dict[str, Counter[str]] = {f"r{number}": Counter() for number in range(len(RULES))}
-        for rule, text in connection.execute(asked):
-            document = orjson.loads(text)
+        for rule, source in connection.execute(text(asked)):
+            document = orjson.loads(source)
             found[rule][str(document["user"]["name"])] += 1
         ticks: dict[str, list[tuple[int, int, int]]] = {}
         for rule, *run in connection.execute(
-            "SELECT rule_uuid, first_tick, last_tick, ticks FROM executions ORDER BY id"
+            text("SELECT rule_uuid, first_tick, last_tick, ticks FROM executions ORDER BY id")
         ):
             ticks.setdefault(rule, []).append((run[0], run[1], run[2]))
     for rule, names in found.items():
@@ -236,16 +346,3 @@ def check_alerts(data: Path, stored: set[str]) -> None:
         for before, after in itertools.pairwise(runs):
             assert after[0] == before[1] + _INTERVAL, f"{rule}: between two executions ticks are missing, or twice"
         assert all(count == (last - first) // _INTERVAL + 1 for first, last, count in runs), rule
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as made:
-        sent, stored = torture(Path(made), given.kills, given.seed)
-    print(
-        f"killed {given.kills} times: {sent:,} events acknowledged, {stored:,} stored, none missing, none twice;"
-    )
-    print("every event that fits a rule has its alert once, and every tick its execution")

@@ -1,0 +1,139 @@
+"""Records in an SQLite file that is damaged: found out at a start, and saved row by row into a new file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import struct
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from tocsin.store.records.database import Records
+from tocsin.store.records.models import Base
+
+_PATIENCE = 10.0  # seconds that the file is looked through; a large one is believed beyond that
+_STEPS = 100_000  # of SQLite's machine, between looks at the time
+_FILES = ("", "-wal", "-shm")
+_AT_ONCE = 1000  # rows
+_HEAD = struct.Struct(">16sH10sI")  # of an SQLite file: a mark, the size of pages, others, how many there are
+_LARGEST = 1 << 40  # bytes, that a head which is damaged may ask for
+
+
+def file_of(url: str) -> Path | None:
+    """Return the SQLite file that a database is, None when it is none."""
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite" or address.database in (None, "", ":memory:"):
+        return None
+    return Path(str(address.database))
+
+
+def damage_of(path: Path) -> str | None:
+    """Return what is wrong within an SQLite file, None when nothing is found or there is none."""
+    if not path.exists() or not path.stat().st_size:
+        return None
+    until = time.monotonic() + _PATIENCE
+    try:
+        with closing(sqlite3.connect(path, timeout=15)) as connection:
+            connection.set_progress_handler(lambda: int(time.monotonic() > until), _STEPS)
+            told = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:  # it is locked, or large
+        return None if "interrupted" in str(error) or "locked" in str(error) else str(error)
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return None if told == "ok" else " ".join(str(told).split())
+
+
+def salvage(url: str, damaged: Path) -> str | None:
+    """Save what can be read of records that are damaged; return what to tell, None when they are sound.
+
+    The damaged files go into a folder beneath `damaged`. No service may use them.
+    """
+    path = file_of(url)
+    reason = None if path is None else damage_of(path)
+    if path is None or reason is None:
+        return None
+    moved = damaged / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    moved.mkdir(parents=True)
+    for suffix in _FILES:
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            shutil.move(beside, moved / beside.name)
+    records = Records(url)
+    try:
+        records.upgrade()
+    finally:
+        records.close()
+    with _made_whole(moved) as whole:
+        saved = _copy(whole / path.name, path)
+    told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in saved.items() if count)
+    return f"{path.name} was damaged ({reason}): {told or 'nothing'} could be read; the damaged file is in {moved}"
+
+
+@contextmanager
+def _made_whole(moved: Path) -> Iterator[Path]:
+    """Give a folder with a copy of the files, as long as it says: SQLite reads nothing of one that was cut."""
+    with tempfile.TemporaryDirectory(dir=moved) as made:
+        for path in moved.iterdir():
+            if path.is_file():
+                shutil.copy(path, made)
+                if "-" not in path.name:
+                    with path.open("rb") as file:
+                        head = file.read(_HEAD.size)
+                    _, size, _, pages = _HEAD.unpack(head.ljust(_HEAD.size, b"\0"))
+                    size = 65_536 if size == 1 else size
+                    os.truncate(Path(made) / path.name, max(path.stat().st_size, min(size * pages, _LARGEST)))
+        yield Path(made)
+
+
+def _copy(source: Path, target: Path) -> dict[str, int]:
+    """Copy the rows that can be read; return how many of each table are there."""
+    saved: dict[str, int] = {}
+    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+        old.text_factory = bytes
+        for table in Base.metadata.sorted_tables:
+            known = {column.name for column in table.columns}
+            for order in ("ASC", "DESC"):  # from both ends up to what cannot be read
+                for names, rows in _rows(old, table.name, order):
+                    chosen = [n for n, name in enumerate(names) if name in known]
+                    columns = ", ".join(f'"{names[n]}"' for n in chosen)
+                    marks = ", ".join("?" for _ in chosen)
+                    sound = (row for row in ([_text(row[n]) for n in chosen] for row in rows))
+                    with new:
+                        kept = f'INSERT OR IGNORE INTO "{table.name}" ({columns}) VALUES ({marks})'
+                        new.executemany(kept, sound)
+            saved[table.name] = new.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()[0]
+    return saved
+
+
+_Rows = list[tuple[object, ...]]
+
+
+def _rows(connection: sqlite3.Connection, table: str, order: str) -> Iterator[tuple[list[str], _Rows]]:
+    """Yield the names of columns with some rows, until there are no more or the next cannot be read."""
+    try:
+        cursor = connection.execute(f'SELECT * FROM "{table}" NOT INDEXED ORDER BY rowid {order}')
+        names = [column[0] for column in cursor.description]
+    except sqlite3.DatabaseError:
+        return
+    going_on = True
+    while going_on:
+        rows: _Rows = []
+        try:
+            while len(rows) < _AT_ONCE and (row := cursor.fetchone()) is not None:
+                rows.append(row)
+            going_on = len(rows) == _AT_ONCE
+        except sqlite3.DatabaseError:
+            going_on = False
+        yield names, rows
+
+
+def _text(value: object) -> object:
+    """Return a text that was read as bytes; what is no UTF-8 has its bytes replaced."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
