@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pyarrow as pa
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
@@ -12,12 +13,13 @@ from prometheus_client.process_collector import ProcessCollector
 from tocsin.ingest.bulk import Ingest
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
+from tocsin.watch.watch import Watch
 
 
 class Metrics:
     """Counts requests, and asks the store about itself when it is asked."""
 
-    def __init__(self, store: EventStore, ingest: Ingest, clock: ArrivalClock) -> None:
+    def __init__(self, store: EventStore, ingest: Ingest, clock: ArrivalClock, watch: Watch) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -35,6 +37,7 @@ class Metrics:
         )
         self.bytes = Counter("tocsin_ingested_bytes", "Bytes of bulk requests, unpacked.", registry=self.registry)
         self.registry.register(_Store(store, ingest, clock))
+        self.registry.register(_Memory(store, watch))
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""
@@ -81,6 +84,25 @@ class _Store:
         for (reason, index), count in list(self._intake.unseen.counts.items()):
             unseen.add_metric([reason.value, index], count)
         yield unseen
+
+    def describe(self) -> list[Metric]:
+        return []
+
+
+class _Memory:
+    """What holds the service's memory; the process' own gauges tell how much there is in all."""
+
+    def __init__(self, store: EventStore, watch: Watch) -> None:
+        self._store, self._watch = store, watch
+
+    def collect(self) -> Iterator[Metric]:
+        held = GaugeMetricFamily("tocsin_memory_bytes", "Bytes that are held, by what for.", labels=["part"])
+        parts = {
+            "waiting_events": self._store.waiting(), **self._watch.memory(), "arrow": pa.total_allocated_bytes(),
+        }  # fmt: skip
+        for name, size in parts.items():
+            held.add_metric([name], size)
+        yield held
 
     def describe(self) -> list[Metric]:
         return []

@@ -107,7 +107,7 @@ def open_service(config: Config) -> Service:
         events.tell_of_damage("watched.json", watched.fault)
     if config.watch:
         watched.start()
-    metrics = Metrics(store, ingest, clock)
+    metrics = Metrics(store, ingest, clock, watch.watch)
     egress = EgressPolicy(networks_of(config.connector_networks))
     deliveries = DeliveryThread(Deliverer(records, clock, egress))
     watch.start()

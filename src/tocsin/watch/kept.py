@@ -13,17 +13,17 @@ class _Shelf:
     """Documents by their place: as many as a number of bytes holds, the newest."""
 
     def __init__(self, size: int) -> None:
-        self._size, self._used = size, 0
+        self._size, self.used = size, 0
         self.sources: OrderedDict[Place, bytes] = OrderedDict()
 
     def add(self, place: Place, source: bytes) -> None:
         if place in self.sources:
             return
         self.sources[place] = source
-        self._used += len(source)
-        while self._used > self._size:
+        self.used += len(source)
+        while self.used > self._size:
             _, gone = self.sources.popitem(last=False)
-            self._used -= len(gone)
+            self.used -= len(gone)
 
 
 class KeptEvents:
@@ -39,3 +39,8 @@ class KeptEvents:
     def get(self, place: Place) -> bytes | None:
         """Return an event's document, None where it is not kept: then the store has it."""
         return self._sure.sources.get(place) or self._likely.sources.get(place)
+
+    @property
+    def size(self) -> int:
+        """How many bytes the documents have."""
+        return self._sure.used + self._likely.used

@@ -92,6 +92,11 @@ class Memory:
         """How many rows there are."""
         return sum(part.rows.num_rows for part in self.parts)
 
+    @property
+    def size(self) -> int:
+        """How many bytes the rows take."""
+        return sum(part.rows.nbytes for part in list(self.parts))
+
     def add(self, rows: pa.Table) -> None:
         """Remember rows."""
         if not rows.num_rows:

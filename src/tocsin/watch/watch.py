@@ -72,6 +72,11 @@ class Watch:
         """Where each rule stands, by its uuid."""
         return self.roster.states
 
+    def memory(self) -> dict[str, int]:
+        """Return how many bytes are held, by what for: whole events for alerts, rows for windows."""
+        memories = [state.memory for state in list(self.states.values()) if state.memory is not None]
+        return {"kept_events": self.executor.kept.size, "rule_windows": sum(one.size for one in memories)}
+
     def restart(self) -> None:
         """Forget everything, and take it up from records and the store again: a turn has ended halfway."""
         self.__post_init__()
