@@ -24,6 +24,7 @@ Run = Callable[[str], tuple[int, str, str]]
 def call(monkeypatch: pytest.MonkeyPatch, line: str) -> int:
     """Run a command line in this process, and return its exit code."""
     monkeypatch.setattr(sys, "argv", ["tocsin", *shlex.split(line)])
+    monkeypatch.setattr(main, "protect", lambda: None)  # the streams are those of the tests, and stay
     try:
         main.main()
     except SystemExit as end:

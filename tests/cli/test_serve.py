@@ -229,3 +229,21 @@ def test_killing_the_service_loses_nothing(tmp_path):
     done = torture(tmp_path / "data", kills=4)
     assert 0 < done.acknowledged <= done.stored
     assert (len(done.damages), done.steps) == (2, 2)
+
+
+def test_following_a_pattern_waits_for_a_file_and_says_so(tmp_path):
+    data, folder = tmp_path / "data", tmp_path / "drop"
+    folder.mkdir()
+    follow = subprocess.Popen(
+        [sys.executable, "-m", "tocsin", "ingest", f"{folder}/*.ndjson", "--follow"],
+        env={**os.environ, "TOCSIN_DATA": str(data)}, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert follow.stderr is not None
+    assert "waiting for" in follow.stderr.readline()
+    (folder / "one.ndjson").write_text('{"@timestamp":"2026-11-20T12:00:00Z","n":1}\n')
+    assert "following" in follow.stderr.readline()
+    (folder / "one.ndjson").unlink()
+    assert "waiting for" in follow.stderr.readline()
+    follow.send_signal(signal.SIGINT)
+    _, told = follow.communicate(timeout=20)
+    assert "stored" in told
