@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+# A line's end that a value brings along: a message's own further lines stand in by two blanks.
+_FORGED = re.compile(r"\n(?!  )")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class TocsinError(Exception):
 
     def explain(self) -> str:
         """Return the message over several lines: where, what, the source line with a caret, the hint."""
-        lines = [f"{self.file}: {self.message}" if self.file else self.message]
+        lines = [_FORGED.sub(r"\\n", f"{self.file}: {self.message}" if self.file else self.message)]
         if self.place is not None:
             source = self.text.splitlines()
             if 0 < self.place.line <= len(source):
@@ -57,7 +61,7 @@ class TocsinError(Exception):
             else:
                 lines.append(f"  at line {self.place.line}, column {self.place.column}")
         if self.hint:
-            lines.append(f"  hint: {self.hint}")
+            lines.append(_FORGED.sub(r"\\n", f"  hint: {self.hint}"))
         return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from tocsin.cli.console import wide_console
 from tocsin.counted import counted
 from tocsin.detection.explain import Explanation, Joining, Part, Step
 from tocsin.detection.prepare import ReadyRule
+from tocsin.printable import printable_line
 from tocsin.sources.unseen import Unseen
 
 _LOST = {
@@ -28,7 +29,9 @@ def show_explanation(ready: ReadyRule, found: Explanation) -> None:
     console = wide_console(120)
     by_source = ", ".join(f"{name} {count:,}" for name, count in found.events.most_common())
     console.print(
-        Text.assemble((ready.rule.name, "bold"), f"  {counted(found.events.total(), 'event')}: {by_source}")
+        Text.assemble(
+            (printable_line(ready.rule.name), "bold"), f"  {counted(found.events.total(), 'event')}: {by_source}"
+        )
     )
     silent = found.silent
     for number, step in enumerate(found.steps):
