@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -280,9 +280,19 @@ def damage_a_copy(data: Path, kind: str, how: str, rng: random.Random) -> str:
     with tempfile.TemporaryDirectory() as made:
         whole = Path(made) / "data"
         shutil.copytree(data, whole)
-        before = look(whole)
+        alerts = alerts_in(f"sqlite:///{whole}/records.db")  # before rules are run for what came in last
+        before = replace(look(whole), alerts=alerts)
     assert not before.set_aside, f"what nobody damaged is set aside: {before.set_aside}"
     return check_damage(data, before, kind, how, rng)
+
+
+def alerts_in(url: str) -> list[str]:
+    """Return the ids of the alerts in records."""
+    engine = create_engine(_driver(url))
+    with engine.connect() as connection:
+        found = list(connection.execute(text("SELECT id FROM alerts")).scalars())
+    engine.dispose()
+    return found
 
 
 def check_events(data: Path, acknowledged: set[str]) -> set[str]:
