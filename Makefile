@@ -14,6 +14,7 @@ run: $(READY)
 # Run every test.
 test: $(READY)
 	sh scripts/postgresql.sh
+	sh scripts/chromium.sh
 	$(BIN)/pytest -n auto
 
 lint: $(READY)
@@ -42,6 +43,7 @@ bench-watch: $(READY)
 # or there twice.
 torture: $(READY)
 	sh scripts/postgresql.sh
+	sh scripts/chromium.sh
 	$(BIN)/python -m tests.torture --kills 80
 	$(BIN)/python -m tests.torture --kills 20 --postgresql --tls
 

@@ -51,6 +51,13 @@ class Config(BaseSettings):
         (),
         description="Addresses and networks of proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
     )
+    encryption_key: SecretStr | None = Field(
+        None,
+        description="What connectors are encrypted with, 32 characters at least; a key in `data` otherwise.",
+    )
+    decryption_only_keys: tuple[SecretStr, ...] = Field(
+        (), description="Former keys, with which secrets of connectors may still be encrypted."
+    )
     watch: Annotated[tuple[Path, ...], NoDecode] = Field(
         (), description="Folders whose files are stored as they come."
     )

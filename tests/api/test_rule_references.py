@@ -98,7 +98,7 @@ def test_the_command_takes_a_rule_without_lists_that_are_not_there(tmp_path):
     for name in ("known", "gone"):
         assert f"changed: {REMOVED.format('r', name)}" in told.replace("\n", " ")
     assert "endpoint_list" not in told
-    assert "1 rules taken in" in told
+    assert "1 rule taken in" in told
 
 
 def test_a_list_that_is_removed_is_taken_off_with_the_next_change(http):

@@ -13,6 +13,7 @@ from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import Document, EventStore
 from tocsin.store.records.access import local_actor
 from tocsin.store.records.database import Records
+from tocsin.store.records.encryption import Cipher
 from tocsin.store.records.models import Execution, Gap, StoredAlert, StoredRule
 from tocsin.store.records.rules import add_rule
 from tocsin.watch.settings import WatchSettings
@@ -33,6 +34,9 @@ def rule(rule_id="r", query='process where process.name == "bad.exe"', **more):
     }  # fmt: skip
 
 
+CIPHER = Cipher(["a key of tests, which is long enough"])
+
+
 class Office:
     """A store and records that stay, and a service over them that may be stopped and started."""
 
@@ -42,7 +46,7 @@ class Office:
         self.stopped = False
         self.store = MemoryStore(self.clock)
         self.seen: EventStore = self.store  # what the watch reads
-        self.records = Records(url or f"sqlite:///{folder}/records.db")
+        self.records = Records(url or f"sqlite:///{folder}/records.db", CIPHER)
         self.records.upgrade()
         self.settings = settings or WatchSettings(patience=60 * MINUTE, loading=60 * MINUTE)
         self.watch: Watch | None = None

@@ -25,6 +25,7 @@ from tocsin.store.events import EventStore
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 from tocsin.store.records.access import ensure_admin, local_actor
 from tocsin.store.records.database import Records
+from tocsin.store.records.encryption import cipher_of
 from tocsin.store.records.exceptions import endpoint_list
 from tocsin.store.records.salvage import salvage
 from tocsin.store.records.templates import templates_in
@@ -38,6 +39,8 @@ from tocsin.watch.watch import Watch
 
 log = logging.getLogger(__name__)
 _LOST_RECORDS = "users, rules and alerts that were kept beside these events are gone; there are new, empty records"
+
+_UNDECRYPTABLE = "no key decrypts these; give the former one as decryption_only_keys, or their settings anew"
 
 
 @dataclass
@@ -77,7 +80,7 @@ def open_service(config: Config) -> Service:
     events = LakeStore(config.data, lake_settings(config), clock)
     try:
         damaged = salvage(config.records_url, config.data / "damaged")
-        records = Records(config.records_url)
+        records = Records(config.records_url, cipher_of(config))
         lost = records.is_empty() and events.kept_records()
         records.upgrade()
         events.keep_records(lost=damaged or (_LOST_RECORDS if lost else None))
@@ -85,6 +88,8 @@ def open_service(config: Config) -> Service:
             password = ensure_admin(session)
             endpoint_list(session, local_actor("tocsin"))
         set_forward(clock, records)
+        if undecryptable := records.encrypt_connectors():
+            events.tell_of_damage("connectors", f"{_UNDECRYPTABLE}: {', '.join(undecryptable)}")
     except BaseException:
         events.close()
         raise

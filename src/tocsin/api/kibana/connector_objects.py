@@ -20,7 +20,7 @@ _LACKS: Mapping[str, Callable[[Connector], bool]] = {
 def misses_secrets(connector: Connector) -> bool:
     """Tell whether a connector cannot deliver before it is given its secrets, which exports do not hold."""
     lacks = _LACKS.get(connector.type)
-    return is_masked(connector.config) or (lacks is not None and lacks(connector))
+    return connector.is_undecryptable or is_masked(connector.config) or (lacks is not None and lacks(connector))
 
 
 def shown(connector: Connector) -> dict[str, Any]:

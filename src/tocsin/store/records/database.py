@@ -14,12 +14,25 @@ from alembic.config import Config
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import (
+    JSON,
+    Column,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    make_url,
+    select,
+    text,
+    type_coerce,
+)
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm.attributes import flag_modified
 
 from tocsin.errors import TocsinError
-from tocsin.store.records.models import Base
+from tocsin.store.records.encryption import Cipher, use_cipher
+from tocsin.store.records.models import Base, Connector
 
 _T = TypeVar("_T")
 _AT_ONCE = 500
@@ -31,9 +44,12 @@ class RecordsError(TocsinError):
 
 
 class Records:
-    """Records in a database: SQLite in a file by default, PostgreSQL by URL."""
+    """Records in a database: SQLite in a file by default, PostgreSQL by URL.
 
-    def __init__(self, url: str) -> None:
+    Without a `cipher` connectors can be neither read nor written.
+    """
+
+    def __init__(self, url: str, cipher: Cipher | None = None) -> None:
         try:
             address = make_url(url)
             if address.drivername == "postgresql":
@@ -48,6 +64,9 @@ class Records:
             raise RecordsError(
                 f"PostgreSQL needs the package {error.name}", hint="pip install 'tocsin[postgresql]'"
             ) from None
+        if cipher is not None:
+            use_cipher(self.engine, cipher)
+        self._cipher = cipher
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     def is_empty(self) -> bool:
@@ -70,6 +89,32 @@ class Records:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
             _complete(connection, self.name)
+
+    def encrypt_connectors(self) -> list[str]:
+        """Encrypt what the first key has not encrypted yet; return the connectors that no key decrypts.
+
+        What was there before does not stay in an SQLite file. Raises RecordsError.
+        """
+        cipher = self._cipher
+        assert cipher is not None
+        undecryptable, changed = [], False
+        with self.transaction() as session:
+            if self.engine.dialect.name == "sqlite":
+                session.execute(text("PRAGMA secure_delete=ON"))
+            config, secrets = (type_coerce(column, JSON) for column in (Connector.config, Connector.secrets))
+            kept = session.execute(select(Connector.id, config, secrets)).all()
+            for id_, *objects in kept:
+                connector = session.get_one(Connector, id_)
+                if connector.is_undecryptable:
+                    undecryptable.append(id_)
+                elif not all(map(cipher.is_current, objects)):
+                    changed = True
+                    for name in ("config", "secrets"):
+                        flag_modified(connector, name)
+        if changed and self.engine.dialect.name == "sqlite":
+            with self.engine.connect() as connection:
+                connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
+        return undecryptable
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:

@@ -20,6 +20,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from tocsin.store.records.encryption import EncryptedJSON, Undecryptable
+
 
 class Moment(TypeDecorator[datetime]):
     """A moment in UTC; SQLite keeps no zones."""
@@ -318,10 +320,15 @@ class Connector(Base):
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(255))
     type: Mapped[str] = mapped_column(String(64))  # as Kibana names it, `.webhook` say
-    config: Mapped[dict[str, Any]]
-    secrets: Mapped[dict[str, Any]]
+    config: Mapped[dict[str, Any]] = mapped_column(EncryptedJSON)  # an address or a header may hold a secret, too
+    secrets: Mapped[dict[str, Any]] = mapped_column(EncryptedJSON)
     created: Mapped[datetime]
     created_by: Mapped[str] = mapped_column(String(160))
+
+    @property
+    def is_undecryptable(self) -> bool:
+        """Whether its settings were encrypted with a key that is not there."""
+        return isinstance(self.config, Undecryptable) or isinstance(self.secrets, Undecryptable)
 
 
 class Delivery(Base):

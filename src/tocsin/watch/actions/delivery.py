@@ -108,6 +108,9 @@ def send(connector: Connector, message: Message, egress: EgressPolicy) -> None:
     sender = SENDERS.get(connector.type)
     if sender is None:
         raise DeliveryError(f"connectors of the type {connector.type} cannot deliver", lasting=True)
+    if connector.is_undecryptable:
+        told = "no key decrypts the connector's settings: give the former key, or the settings anew"
+        raise DeliveryError(told, lasting=True)
     if is_masked(connector.config):
         raise DeliveryError("the connector lacks what exports hide: give it its address and headers", lasting=True)
     try:
