@@ -88,11 +88,41 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
         sysmon(7, Image=EXE, ImageLoaded="C:\\Temp\\x.y.dll", Hashes=HASHES, Signed="true", Signature="Acme",
                SignatureStatus="Valid", OriginalFileName="x.dll"),
         {
-            "event.category": ["process"], "event.action": "Image loaded", "file.path": "C:\\Temp\\x.y.dll",
+            "event.category": ["process", "library"], "event.type": ["change"], "event.action": ["Image loaded", "load"],
+            "dll.path": "C:\\Temp\\x.y.dll", "dll.name": "x.y.dll", "dll.hash.md5": "b" * 32, "dll.pe.original_file_name": "x.dll",
+            "dll.code_signature.subject_name": "Acme", "dll.code_signature.status": "Valid",
+            "dll.code_signature.trusted": True, "dll.code_signature.exists": True, "file.code_signature.trusted": True,
+            "file.path": "C:\\Temp\\x.y.dll",
             "file.name": "x.y.dll", "file.extension": "dll", "file.directory": "C:\\Temp", "file.hash.md5": "b" * 32,
             "file.pe.original_file_name": "x.dll", "file.code_signature.subject_name": "Acme",
             "file.code_signature.valid": True, "process.pe.original_file_name": None, "process.hash.md5": None,
         },
+    ),
+    (
+        # Values of elastic/integrations' test of an image whose signature cannot be checked.
+        "Sysmon 7, of a signature that fails",
+        sysmon(7, Image=EXE, ImageLoaded="C:\\Windows\\System32\\IDStore.dll", Signed="failed: Invalid hash", Signature="-",
+               SignatureStatus="-", OriginalFileName="IdStore.dll"),
+        {
+            "dll.code_signature.status": "failed: Invalid hash", "file.code_signature.trusted": False, "dll.name": "IDStore.dll",
+            "dll.pe.original_file_name": "IdStore.dll", "dll.code_signature.exists": None, "file.code_signature.status": None,
+            "dll.code_signature.trusted": False, "dll.code_signature.subject_name": None,
+        },
+    ),
+    (
+        "Sysmon 7, unsigned",
+        sysmon(7, ImageLoaded="C:\\x.dll", Signed="false", SignatureStatus="Unavailable"),
+        {"dll.code_signature.exists": False, "dll.code_signature.trusted": False, "dll.code_signature.status": "Unavailable"},
+    ),
+    (
+        "Sysmon 7, revoked",
+        sysmon(7, ImageLoaded="C:\\x.dll", Signed="true", SignatureStatus="Revoked"),
+        {"dll.code_signature.exists": True, "dll.code_signature.trusted": False, "file.code_signature.trusted": False},
+    ),
+    (
+        "Sysmon 6",
+        sysmon(6, ImageLoaded="C:\\x.sys", Signed="true", SignatureStatus="Valid"),
+        {"event.category": ["driver"], "file.path": "C:\\x.sys", "file.code_signature.trusted": True, "dll.path": None},
     ),
     (
         "Sysmon 10",

@@ -29,7 +29,7 @@ def _cells(dataset: Dataset, key: Key, sources: list[str]) -> Iterator[str]:
     yield "any other" if key == _OTHER else str(key)
     yield ", ".join(kind.category)
     yield ", ".join(kind.type)
-    yield kind.action or "the task's name"
+    yield ", ".join(kind.actions) or "the task's name"
     yield _values_of(dataset, key, ("user.name",))
     yield _values_of(dataset, key, ("process.executable", "process.pid"))
     yield "" if key == _OTHER else _note(kind, sources)

@@ -50,8 +50,8 @@ def print_source(name: str) -> None:
         _print_shapes(console, PRODUCTS[found])
     kinds = _table("event", "category", "type", "action", "outcome")
     for key, kind in sorted(dataset.kinds.items()):
-        meaning = (", ".join(kind.category), ", ".join(kind.type), Text(kind.action or ""), kind.outcome or "")
-        kinds.add_row(str(key), *meaning)
+        meaning = (", ".join(words) for words in (kind.category, kind.type, kind.actions))
+        kinds.add_row(str(key), *map(Text, meaning), kind.outcome or "")
     if dataset.kinds:
         console.print(kinds)
     fields, groups = _table("value", "field", "how", "events"), _Groups()

@@ -27,10 +27,15 @@ class Kind:
 
     category: tuple[str, ...]
     type: tuple[str, ...]
-    action: str | None = None
+    action: str | tuple[str, ...] | None = None
     outcome: str | None = None
     source: str = ""
     always: str = ""
+
+    @property
+    def actions(self) -> tuple[str, ...]:
+        """The actions, of which few kinds have more than one."""
+        return (self.action,) if isinstance(self.action, str) else self.action or ()
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def constants_of(dataset: Dataset, key: Key) -> dict[str, Any]:
         CATEGORY: list(kind.category),
         "data_stream.dataset": dataset.name,
         "ecs.version": ECS_VERSION,
-        "event.action": kind.action,
+        "event.action": list(kind.action) if isinstance(kind.action, tuple) else kind.action,
         "event.outcome": kind.outcome,
         "event.dataset": dataset.name,
         "event.kind": "event",

@@ -2,10 +2,13 @@
 
 from tocsin.sources import targets as t
 from tocsin.sources import values as v
-from tocsin.sources.mapping import Dataset, Kind, register, rows
+from tocsin.sources.mapping import Dataset, Derived, Kind, register, rows
 from tocsin.sources.windows import dns
 
 _REGISTRY = ("configuration", "registry")
+_LIBRARIES = (
+    "elastic/integrations, pull request 16442 and its tests (read November 2026), but for the type `start`"
+)
 
 KINDS = {
     1: Kind(("process",), ("start",), "Process creation", always="process.executable"),
@@ -14,7 +17,7 @@ KINDS = {
     4: Kind(("process",), ("change",), "Sysmon service state changed"),
     5: Kind(("process",), ("end",), "Process terminated", always="process.executable"),
     6: Kind(("driver",), ("start",), "Driver loaded", always="file.path"),
-    7: Kind(("process",), ("change",), "Image loaded", always="file.path"),
+    7: Kind(("process", "library"), ("change",), ("Image loaded", "load"), source=_LIBRARIES, always="file.path"),
     8: Kind(("process",), ("change",), "CreateRemoteThread", always="process.executable"),
     9: Kind(("process",), ("access",), "RawAccessRead", always="process.executable"),
     10: Kind(("process",), ("access",), "ProcessAccess", always="winlog.event_data.GrantedAccess"),
@@ -47,7 +50,7 @@ _FILE_HASHES = (6, 7, 15, 26, 27, 29)
 _DIGESTS = ("md5", "sha1", "sha256")
 
 
-def _hashes(source: str, parent: str, events: tuple[int, ...]) -> tuple[tuple[str, v.Converter], ...]:
+def _hashes(parent: str) -> tuple[tuple[str, v.Converter], ...]:
     digests = tuple((f"{parent}.hash.{kind}", v.hash_of(kind)) for kind in _DIGESTS)
     return (*digests, (f"{parent}.pe.imphash", v.hash_of("imphash")))
 
@@ -70,7 +73,7 @@ ROWS = (
     *rows("Description", "process.pe.description", events=_ALL_BUT_IMAGE_LOAD),
     *rows("FileVersion", "process.pe.file_version", events=_ALL_BUT_IMAGE_LOAD),
     *rows("Product", "process.pe.product", events=_ALL_BUT_IMAGE_LOAD),
-    *rows("Hashes", *_hashes("Hashes", "process", _PROCESS_HASHES), events=_PROCESS_HASHES),
+    *rows("Hashes", *_hashes("process"), events=_PROCESS_HASHES),
     # ---- its parent
     *rows("ParentProcessGuid", ("process.parent.entity_id", v.guid)),
     *rows("ParentProcessId", ("process.parent.pid", v.number)),
@@ -86,20 +89,20 @@ ROWS = (
         )
     ),
     *rows("PipeName", "file.name"),
-    *(
-        row
-        for source in ("Hash", "Hashes")
-        for row in rows(source, *_hashes(source, "file", _FILE_HASHES), events=_FILE_HASHES)
-    ),
+    *(row for source in ("Hash", "Hashes") for row in rows(source, *_hashes("file"), events=_FILE_HASHES)),
     *rows("Signature", "file.code_signature.subject_name"),
     *rows("SignatureStatus", "file.code_signature.status"),
     *rows("SignatureStatus", ("file.code_signature.valid", v.lookup({"Valid": True}))),
     *rows("Signed", ("file.code_signature.signed", v.lookup({"true": True}))),
-    *rows("OriginalFileName", "file.pe.original_file_name", events=(7,)),
+    *rows("OriginalFileName", "file.pe.original_file_name", "dll.pe.original_file_name", events=(7,)),
     *rows("Company", "file.pe.company", events=(7,)),
     *rows("Description", "file.pe.description", events=(7,)),
     *rows("FileVersion", "file.pe.file_version", events=(7,)),
     *rows("Product", "file.pe.product", events=(7,)),
+    *rows("ImageLoaded", "dll.path", ("dll.name", v.base_name), events=(7,)),
+    *rows("Hashes", *_hashes("dll"), events=(7,)),
+    *rows("Signature", "dll.code_signature.subject_name", events=(7,)),
+    *rows("Signed", ("dll.code_signature.exists", v.lookup({"true": True, "false": False})), events=(7,)),
     *rows("Archived", ("sysmon.file.archived", v.lookup({"true": True, "false": False}))),
     *rows("IsExecutable", ("sysmon.file.is_executable", v.lookup({"true": True, "false": False}))),
     # ---- network and DNS
@@ -169,6 +172,25 @@ ROWS = (
     *rows("Type", "message", events=(25,)),
 )
 
+
+def _is_trusted(signed: str | None, status: str | None) -> bool | None:
+    """Tell whether Windows trusts a signature: one that is expired or revoked is there and is not trusted."""
+    return signed == "true" and status in (None, "Valid") if signed else None
+
+
+def _signature_status(signed: str | None, status: str | None) -> str | None:
+    """Return what Sysmon says of a signature, which it writes in place of `Signed` where it could not check it."""
+    return status or (signed if signed not in ("true", "false") else None)
+
+
+_SIGNATURE = ("Signed", "SignatureStatus")
+
+DERIVED = (
+    Derived("file.code_signature.trusted", _SIGNATURE, _is_trusted, frozenset((6, 7))),
+    Derived("dll.code_signature.trusted", _SIGNATURE, _is_trusted, frozenset((7,))),
+    Derived("dll.code_signature.status", _SIGNATURE, _signature_status, frozenset((7,))),
+)
+
 SYSMON = register(
     Dataset(
         "windows.sysmon_operational",
@@ -176,6 +198,7 @@ SYSMON = register(
         "logs-windows.sysmon_operational-default",
         KINDS,
         ROWS,
+        derived=DERIVED,
         source="elastic/integrations, packages/windows, sysmon_operational.yml (read November 2026)",
         provider="Microsoft-Windows-Sysmon",
     )
