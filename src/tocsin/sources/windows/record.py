@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -36,6 +36,8 @@ from tocsin.sources.windows.head import (
 )
 from tocsin.sources.windows.manifest import has_known_name, with_names
 from tocsin.sources.windows.rendered_message import OF_LOGS, values_told
+from tocsin.sources.windows.security.descriptors import EVENTS as DESCRIPTOR_EVENTS
+from tocsin.sources.windows.security.descriptors import with_descriptors
 
 Record = Mapping[str, Any]
 Event = dict[str, Any]
@@ -156,7 +158,8 @@ class WindowsRecord:
         """The event data or user data by name."""
         if self._data is None:
             data = self._named()
-            self._data = with_context(data) if _has_context(self.dataset, self.event_id) else data
+            more = _more_data(self.dataset, self.event_id)
+            self._data = more(data) if more else data
         return self._data
 
     def _named(self) -> Mapping[str, Any]:
@@ -179,7 +182,7 @@ class WindowsRecord:
             return self._data.get(name)
         if self._record is None:
             if self._peek is None:
-                self._peek = NO_PEEK if _has_context(self.dataset, self.event_id) else Peek.into(self._text)
+                self._peek = NO_PEEK if _more_data(self.dataset, self.event_id) else Peek.into(self._text)
             found = self._peek.find(name)
             if found is not TOO_DEEP:
                 return found
@@ -220,8 +223,11 @@ def _what_is_wrong(record: Record) -> str:
     return f"its EventID is {str(found)[:40]!r}, and no number"
 
 
-def _has_context(dataset: Dataset, event_id: int) -> bool:
-    return dataset is powershell.CLASSIC or (dataset is powershell.OPERATIONAL and event_id == 4103)
+def _more_data(dataset: Dataset, event_id: int) -> Callable[[Mapping[str, Any]], Mapping[str, Any]] | None:
+    """Return what adds to the event data of a kind of event the values that stand within one of its values."""
+    if dataset is powershell.CLASSIC or (dataset is powershell.OPERATIONAL and event_id == 4103):
+        return with_context
+    return with_descriptors if dataset is security.SECURITY and event_id in DESCRIPTOR_EVENTS else None
 
 
 def to_ecs(record: Record, *, forwarded: bool = False) -> Event:

@@ -7,7 +7,14 @@ import re
 from tocsin.sources import targets as t
 from tocsin.sources import values as v
 from tocsin.sources.mapping import Derived, rows
-from tocsin.sources.windows.security import audit_policy, codes, messages, scheduled_task
+from tocsin.sources.windows.security import (
+    audit_policy,
+    codes,
+    descriptors,
+    identifiers,
+    messages,
+    scheduled_task,
+)
 from tocsin.sources.windows.security.kinds import KINDS
 
 _COMMA = re.compile(r"(?<!\\),")  # one that is not part of a name
@@ -81,8 +88,8 @@ _ACCOUNTS = (
     *rows("TargetDomainName", "user.target.domain", events=(*_ON_USER, *_ON_LOGONS)),
     *rows("OldTargetUserName", "user.target.name", "related.user"),
     *rows("NewTargetUserName", "user.changes.name", "related.user"),
-    *rows("SubjectLogonId", "winlog.logon.id"),
     *rows("TargetLogonId", "winlog.logon.id", events=(4634, 4647, 4964)),
+    *rows("SubjectLogonId", "winlog.logon.id"),
     *rows("LogonID", "winlog.logon.id", events=_SESSION),
     *rows("LogonType", ("winlog.logon.type", v.lookup(codes.LOGON_TYPES))),
 )
@@ -134,6 +141,14 @@ _DESCRIPTIONS = (
     *rows(
         "TicketEncryptionType",
         ("winlog.event_data.TicketEncryptionTypeDescription", codes.in_any_case(codes.ENCRYPTION_TYPES)),
+    ),
+    *rows("SidList", ("winlog.event_data.SidListDesc", identifiers.names), events=(4908,)),
+    *rows("RemoteMachineID", ("winlog.event_data.RemoteMachineDescription", identifiers.well_known)),
+    *rows("RemoteUserID", ("winlog.event_data.RemoteUserDescription", identifiers.well_known)),
+    *(
+        row
+        for value in descriptors.VALUES
+        for row in rows(value, ("related.user", descriptors.accounts), events=descriptors.EVENTS)
     ),
     *rows("TdoType", ("winlog.trustType", v.lookup(codes.TRUST_TYPES))),
     *rows("TdoDirection", ("winlog.trustDirection", v.lookup(codes.TRUST_DIRECTIONS))),
