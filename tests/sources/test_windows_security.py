@@ -243,6 +243,44 @@ CASES: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {
          "winlog.logon.failure.sub_status": "User logon with misspelled or bad user account", DATA + "StatusDescription": None},
     ),
     "4776": (4776, {"TargetUserName": "jo", "Status": "0xc000006a"}, {"winlog.logon.failure.status": "User logon with misspelled or bad password"}),
+    # 4868 to 4892: values of the integration's tests `adcs-actor-normalization` and `adcs-disposition-name`.
+    "4873": (
+        4873,
+        {**SUBJECT, "RequestId": "11", "ExtensionName": "1.3.6.1.4.1.311.99.1"},
+        {**means("certificate-request-extension-changed", ["iam"], "change"), **USER, "winlog.adcs.request.id": 11,
+         "winlog.adcs.request.extension.name": "1.3.6.1.4.1.311.99.1", "winlog.adcs.request.extension.oid": "1.3.6.1.4.1.311.99.1"},
+    ),
+    "4870": (4870, {**SUBJECT, "RevocationReason": "0"}, {**means("certificate-revoked", ["iam"], "change"), **USER}),
+    "4876": (4876, {**SUBJECT, "BackupType": "1"}, {**means("certificate-services-backup-started", ["session"], "start"), DATA + "BackupTypeDescription": "full backup"}),
+    "4887, with names that the requester gave": (
+        4887,
+        {"RequestId": "12", "Disposition": "3", "Requester": "CORP\\PC01$",
+         "Attributes": "CertificateTemplate: User \r\nSAN:upn=admin@corp.example&dns=dc.corp.example&URL=tag:microsoft.com,2022-09-14:SID:S-1-5-21-1-2-3-500\n"
+         "Request-Client Info: x\r\ncdc:DC01.corp.example\nother:y\nrmd:"},
+        {**means("certificate-issued", ["iam"], "creation"), "user.name": "PC01$", "user.domain": "CORP", "related.user": ["PC01$"],
+         "winlog.adcs.request.requester.name": "PC01$", "winlog.adcs.request.requester.domain": "CORP", "winlog.adcs.request.id": 12,
+         "winlog.adcs.request.disposition.code": 3, "winlog.adcs.request.disposition.name": "CR_DISP_ISSUED",
+         "winlog.adcs.request.attributes.certificate_template": ["User"], "winlog.adcs.request.attributes.cdc": ["DC01.corp.example"],
+         "winlog.adcs.request.attributes.request_client_info": ["x"], "winlog.adcs.request.attributes.rmd": None,
+         "winlog.adcs.request.subject_alt_name.upn": ["admin@corp.example"], "winlog.adcs.request.subject_alt_name.dns": ["dc.corp.example"],
+         "winlog.adcs.request.subject_alt_name.uri": ["tag:microsoft.com,2022-09-14:SID:S-1-5-21-1-2-3-500"],
+         "winlog.adcs.request.subject_alt_name.sid": ["S-1-5-21-1-2-3-500"]},
+    ),
+    "4887, which names a subject": (4887, {**SUBJECT, "Requester": "CORP\\jo"}, {**USER, "related.user": ["jo", "SERVER2$"]}),
+    "4886, by nobody known": (4886, {"Requester": "jo"}, {"user.name": None, "winlog.adcs.request.requester.name": None}),
+    **{
+        f"4888, {disposition}": (
+            4888,
+            {"Disposition": disposition},
+            {**means("certificate-request-denied", ["iam"], "info"), "winlog.adcs.request.disposition.code": code, "winlog.adcs.request.disposition.name": name},
+        )
+        for disposition, code, name in (
+            ("-2146875392", -2146875392, "CERTSRV_E_UNSUPPORTED_CERT_TYPE"), ("2148091904", 2148091904, "CERTSRV_E_UNSUPPORTED_CERT_TYPE"),
+            ("-2146875359", -2146875359, "CERTSRV_E_SEC_EXT_DIRECTORY_SID_REQUIRED"), ("-2146828289", -2146828289, None),
+            ("6443059200", 6443059200, None), ("-6441842688", -6441842688, None), ("0x80094800", None, None), ("-2146875392.0", None, None),
+        )
+    },
+    "4889": (4889, {"Disposition": "5"}, {**means("certificate-request-pending", ["iam"], "info"), "winlog.adcs.request.disposition.name": "CR_DISP_UNDER_SUBMISSION"}),
     "5136 of a user": (
         5136,
         {**SUBJECT, "ObjectDN": "CN=Doe\\, Jo,CN=Users,DC=x", "ObjectClass": "user", "OperationType": "%%14674"},

@@ -8,6 +8,10 @@ from tocsin.sources.mapping import Kind
 
 TESTS = "elastic/integrations, packages/system, published tests (read November 2026)"
 
+CERTIFICATES = (
+    "elastic/integrations, packages/windows, published tests of Certificate Services (read November 2026)"
+)
+
 _AUTHENTICATION, _IAM, _CONFIGURATION = ("authentication",), ("iam",), ("configuration",)
 _SUBJECT = "winlog.event_data.SubjectUserSid"
 _IAM_CONFIGURATION = ("iam", "configuration")
@@ -137,6 +141,28 @@ KINDS = {
     4798: Kind(_IAM, ("user", "info"), "group-membership-enumerated", always=_SUBJECT),
     4799: Kind(_IAM, ("group", "info"), "user-member-enumerated", always=_SUBJECT),
     4817: Kind(_IAM_CONFIGURATION, ("admin", "change"), "object-audit-changed"),
+    4868: Kind(
+        _CONFIGURATION, ("change",), "certificate-manager-denied-pending-certificate-request", source=CERTIFICATES
+    ),
+    4869: Kind(
+        _CONFIGURATION,
+        ("info",),
+        "certificate-services-received-resubmitted-certificate-request",
+        source=CERTIFICATES,
+    ),
+    4870: Kind(_IAM, ("change",), "certificate-revoked", source=CERTIFICATES),
+    4871: Kind(_IAM, ("info",), "certificate-revocation-list-publication-requested", source=CERTIFICATES),
+    4873: Kind(_IAM, ("change",), "certificate-request-extension-changed", source=CERTIFICATES),
+    4874: Kind(_IAM, ("change",), "certificate-request-attributes-changed", source=CERTIFICATES),
+    4875: Kind(_CONFIGURATION, ("info",), "certificate-services-shutdown-requested", source=CERTIFICATES),
+    4876: Kind(("session",), ("start",), "certificate-services-backup-started", source=CERTIFICATES),
+    4887: Kind(_IAM, ("creation",), "certificate-issued", source=CERTIFICATES),
+    4888: Kind(_IAM, ("info",), "certificate-request-denied", source=CERTIFICATES),
+    4889: Kind(_IAM, ("info",), "certificate-request-pending", source=CERTIFICATES),
+    4891: Kind(
+        _CONFIGURATION, ("change",), "certificate-services-configuration-entry-changed", source=CERTIFICATES
+    ),
+    4892: Kind(_CONFIGURATION, ("change",), "certificate-services-property-changed", source=CERTIFICATES),
     4902: Kind(_IAM_CONFIGURATION, ("admin", "creation"), "user-audit-policy-created"),
     4904: Kind(_IAM_CONFIGURATION, ("admin", "change"), "security-event-source-added"),
     4905: Kind(_IAM_CONFIGURATION, ("admin", "deletion"), "security-event-source-removed"),

@@ -9,6 +9,7 @@ from tocsin.sources import values as v
 from tocsin.sources.mapping import Derived, rows
 from tocsin.sources.windows.security import (
     audit_policy,
+    certificates,
     codes,
     descriptors,
     identifiers,
@@ -200,7 +201,16 @@ _OBJECTS = (
     ),
 )
 
-ROWS = (*_ACCOUNTS, *_GROUPS_AND_COMPUTERS, *_DESCRIPTIONS, *_PROCESSES, *_NETWORK, *_OBJECTS)
+ROWS = (
+    *certificates.REQUESTERS,
+    *_ACCOUNTS,
+    *_GROUPS_AND_COMPUTERS,
+    *_DESCRIPTIONS,
+    *_PROCESSES,
+    *_NETWORK,
+    *_OBJECTS,
+    *certificates.ROWS,
+)
 
 
 # ---- fields that take several values
