@@ -55,7 +55,7 @@ class Config(BaseSettings):
         None,
         description="What connectors are encrypted with, 32 characters at least; a key in `data` otherwise.",
     )
-    decryption_only_keys: tuple[SecretStr, ...] = Field(
+    decryption_only_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Former keys, with which secrets of connectors may still be encrypted."
     )
     watch: Annotated[tuple[Path, ...], NoDecode] = Field(
@@ -85,7 +85,7 @@ class Config(BaseSettings):
         "auto", description="Log lines as ECS JSON or as text; auto is text on a terminal and ECS JSON elsewhere."
     )
 
-    @field_validator("watch", "trusted_proxies", "connector_networks", mode="before")
+    @field_validator("decryption_only_keys", "watch", "trusted_proxies", "connector_networks", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         """Let the environment name several, separated by commas."""

@@ -49,6 +49,12 @@ def test_a_proxy_is_named_by_its_address_or_network(wrong):
         load_config(flags={"trusted_proxies": (wrong,)})
 
 
+def test_the_environment_names_several_keys(monkeypatch):
+    monkeypatch.setenv("TOCSIN_DECRYPTION_ONLY_KEYS", "one key of theirs,another key")
+    keys = load_config().decryption_only_keys
+    assert [key.get_secret_value() for key in keys] == ["one key of theirs", "another key"]
+
+
 def test_the_environment_names_several_proxies(monkeypatch):
     monkeypatch.setenv("TOCSIN_TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8")
     assert load_config().trusted_proxies == ("127.0.0.1", "10.0.0.0/8")
