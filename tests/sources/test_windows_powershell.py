@@ -208,6 +208,7 @@ def test_the_account_that_a_collector_found_is_who_runs_powershell() -> None:
     wanted = {
         "user.id": "S-1-5-21-9",
         "user.name": "pgustavo",
+        "related.hosts": ["THESHIRE"],
         "user.domain": "THESHIRE",
         "related.user": ["pgustavo"],
         "winlog.user.name": "pgustavo",

@@ -208,6 +208,8 @@ CASES: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {
         {**SUBJECT, "TargetUserName": "jo", "ProcessName": "C:\\x\\svchost.exe", "ProcessId": "0x10"},
         {"event.category": None, "user.name": "SERVER2$", "related.user": ["SERVER2$", "jo"], "process.name": "svchost.exe", "process.pid": 16},
     ),
+    "4778, at the machine itself": (4778, {"AccountName": "jo", "ClientName": "WS", "ClientAddress": "LOCAL"}, {"source.ip": "127.0.0.1", "related.ip": ["127.0.0.1"], "source.domain": "WS", "user.name": "jo"}),
+    "4779, from nowhere known": (4779, {"AccountName": "jo", "ClientAddress": "Unknown"}, {"source.ip": None, "related.ip": None}),
     "4794, which no table names": (4794, {**SUBJECT, "Workstation": "WS"}, USER),
     "4800, a workstation locked": (4800, {"TargetUserSid": "S-1-1", "TargetUserName": "jo", "TargetDomainName": "CORP"}, {"user.id": "S-1-1", "user.name": "jo", "user.domain": "CORP"}),
     "4719": (

@@ -246,5 +246,6 @@ OF_DATASET: dict[str, dict[str, Reader]] = {
         "user.domain": HEAD["winlog.user.domain"],
         "user.name": HEAD["winlog.user.name"],
         "related.user": HEAD["winlog.user.name"],
+        "related.hosts": HEAD["winlog.user.domain"],
     },
 }

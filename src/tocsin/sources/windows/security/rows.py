@@ -45,6 +45,11 @@ def _group_domain(value: str) -> str:
     return _without_class(value, "DC")
 
 
+def _client(value: str) -> str | None:
+    """Return the address of a session's client, which is called LOCAL at the machine itself."""
+    return "127.0.0.1" if value == "LOCAL" else v.address(value)
+
+
 def _service_outcome(value: str) -> str | None:
     return "Success" if value == "0x0" else None
 
@@ -170,7 +175,7 @@ _NETWORK = (
     *rows("IpAddress", ("source.ip", v.address), ("related.ip", v.address)),
     *rows("IpPort", ("source.port", v.number)),
     *rows("WorkstationName", "source.domain"),
-    *rows("ClientAddress", ("source.ip", v.address), ("related.ip", v.address), events=_SESSION),
+    *rows("ClientAddress", ("source.ip", _client), ("related.ip", _client), events=_SESSION),
     *rows("ClientName", "source.domain", events=_SESSION),
     *rows("SourceAddress", ("source.ip", v.address), ("related.ip", v.address), events=_FIREWALL),
     *rows("SourcePort", ("source.port", v.number), events=_FIREWALL),
