@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import closing
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.api.conftest import run_service
 from tests.api.test_watch import RULE, alerts, put_event, run_now, until
 from tests.store.test_lake import SLOW, document
 from tocsin.api.service import open_service
+from tocsin.cli.main import app
 from tocsin.config import load_config
 from tocsin.store.lake.lake import LakeStore
 from tocsin.store.lake.repair import repair
@@ -68,6 +71,39 @@ def test_records_that_are_gone_are_told_until_the_store_is_repaired(tmp_path, em
             assert [one.name for one in service.store.set_aside()] == ["records"]
     repair(tmp_path, print)
     with closing(open_service(load_config(None, {"data": tmp_path}))) as service:
+        assert service.store.set_aside() == []
+
+
+@pytest.mark.parametrize("lost", ["log", "mark", "byte"])
+def test_records_that_have_gone_back_are_told_until_the_store_is_repaired(tmp_path, lost):
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    with run_service(data) as running:
+        running.add_key("admin")
+        shutil.copytree(data, copy)  # as a kill leaves it
+    if lost == "log":
+        (copy / "records.db-wal").unlink()
+    elif lost == "mark":
+        (copy / "records.json").unlink()
+    else:
+        shutil.rmtree(copy)
+        shutil.copytree(data, copy)
+        content = (copy / "records.db").read_bytes()
+        (copy / "records.db").write_bytes(content.replace(b"admin", b"adnin"))
+
+    def check() -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["store", "check", "--data", str(copy)])
+        return done.exit_code, done.output
+
+    if lost != "mark":
+        code, told = check()
+        assert (code, "records: " in told) == (1, True)
+    for _ in range(2):
+        with closing(open_service(load_config(None, {"data": copy}))) as service:
+            assert [one.name for one in service.store.set_aside()] == ["records"]
+    assert check()[0] == 1
+    assert CliRunner().invoke(app, ["store", "repair", "--data", str(copy)]).exit_code == 0
+    assert check()[0] == 0
+    with closing(open_service(load_config(None, {"data": copy}))) as service:
         assert service.store.set_aside() == []
 
 

@@ -27,6 +27,7 @@ from tocsin.store.records.access import ensure_admin, local_actor
 from tocsin.store.records.database import Records
 from tocsin.store.records.encryption import cipher_of
 from tocsin.store.records.exceptions import endpoint_list
+from tocsin.store.records.high_water import HIGH_WATER
 from tocsin.store.records.salvage import salvage
 from tocsin.store.records.templates import templates_in
 from tocsin.store.templates import Templates
@@ -80,10 +81,11 @@ def open_service(config: Config) -> Service:
     events = LakeStore(config.data, lake_settings(config), clock)
     try:
         damaged = salvage(config.records_url, config.data / "damaged")
-        records = Records(config.records_url, cipher_of(config))
-        lost = records.is_empty() and events.kept_records()
+        records = Records(config.records_url, cipher_of(config), config.data / HIGH_WATER)
+        lost = _LOST_RECORDS if records.is_empty() and events.kept_records() else None
         records.upgrade()
-        events.keep_records(lost=damaged or (_LOST_RECORDS if lost else None))
+        events.keep_records(lost=damaged or lost or records.behind(expected=events.noted_records()))
+        records.accept()
         with records.transaction() as session:
             password = ensure_admin(session)
             endpoint_list(session, local_actor("tocsin"))

@@ -30,13 +30,14 @@ def open_records(config: Any, data: Any, *, new: bool = False) -> Iterator[Recor
     from tocsin.config import load_config
     from tocsin.store.records.database import Records
     from tocsin.store.records.encryption import cipher_of
+    from tocsin.store.records.high_water import HIGH_WATER
 
     loaded = load_config(config, {"data": data})
     if new:
         loaded.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     else:
         _refuse_missing(loaded)
-    records = Records(loaded.records_url, cipher_of(loaded))
+    records = Records(loaded.records_url, cipher_of(loaded), loaded.data / HIGH_WATER)
     try:
         if not new and records.is_empty():
             raise TocsinError(f"{records.name} holds no records of a service", hint=_HINT)

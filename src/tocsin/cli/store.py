@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from tocsin.cli.serve import ConfigFile, Data
+
+if TYPE_CHECKING:
+    from tocsin.config import Config
 
 app = typer.Typer(name="store", help="The event store, while no service runs.", no_args_is_help=True)
 
@@ -17,16 +21,12 @@ def check(config: ConfigFile = None, data: Data = None) -> None:
     from tocsin.config import load_config
     from tocsin.store.events import SetAside
     from tocsin.store.lake import repair as mending
-    from tocsin.store.records.salvage import damage_of, file_of
 
     folder = _folder(config, data)
     damaged = mending.check(folder)
-    file = file_of(load_config(config, {"data": data}).records_url)
-    wrong = None if file is None else damage_of(file)
-    if wrong and file is not None:
-        damaged.append(
-            SetAside("records", f"{file.name}: {wrong}; the next `tocsin serve` saves what can be read", 0)
-        )
+    wrong = _wrong_with_records(load_config(config, {"data": data}), accept=False)
+    if wrong:
+        damaged.append(SetAside("records", wrong, 0))
     for one in damaged:
         print(f"{one.name}: {one.reason}")
     if damaged:
@@ -38,15 +38,52 @@ def check(config: ConfigFile = None, data: Data = None) -> None:
 @app.command("repair")
 def repair(config: ConfigFile = None, data: Data = None) -> None:
     """Mend what can be mended. Nothing is deleted: what is replaced goes to `damaged/` in the data folder."""
+    from tocsin.config import load_config
     from tocsin.store.lake import repair as mending
 
     folder = _folder(config, data)
     left = mending.repair(folder, print)
+    wrong = _wrong_with_records(load_config(config, {"data": data}), accept=True)
+    if wrong:
+        print(f"records: noted, and not told again: {wrong}")
     for one in left:
         print(f"{one.name}: cannot be mended: {one.reason}")
     if left:
         raise typer.Exit(1)
     print(f"{folder}: nothing is damaged any more")
+
+
+def _wrong_with_records(loaded: Config, *, accept: bool) -> str | None:
+    """Return what is wrong with the records beside a store.
+
+    That they have gone back is not told again if `accept`.
+    """
+    from tocsin.errors import TocsinError
+    from tocsin.store.records.database import Records, file_of
+    from tocsin.store.records.high_water import HIGH_WATER
+    from tocsin.store.records.salvage import damage_of
+
+    file = file_of(loaded.records_url)
+    gone = (
+        "the records that were kept beside these events are gone" if (loaded.data / HIGH_WATER).exists() else None
+    )
+    if file is not None and not file.exists():
+        return gone
+    damage = None if file is None else damage_of(file, thorough=True)
+    if file is not None and damage:
+        return f"{file.name}: {damage}; the next `tocsin serve` saves what can be read"
+    records = Records(loaded.records_url, high_water=loaded.data / HIGH_WATER)
+    try:
+        if records.is_empty():
+            return gone
+        behind = records.behind()
+        if behind and accept:
+            records.accept()
+        return behind
+    except TocsinError as error:
+        return str(error)
+    finally:
+        records.close()
 
 
 def _folder(config: Path | None, data: Path | None) -> Path:

@@ -40,10 +40,11 @@ class CleanStop(BaseModel):
     """The store at a stop, and the losses that nobody has mended.
 
     `segments` are those of the journal, None once the store has run again. `with_records` says that a service has
-    kept records beside it.
+    kept records beside it, `records_noted` that it noted how far they are (`tocsin.store.records.high_water`).
     """
 
     with_records: bool = False
+    records_noted: bool = False
     indices: dict[str, IndexAtStop] = {}
     segments: list[int] | None = None
     losses: list[Loss] = []

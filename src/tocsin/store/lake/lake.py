@@ -105,9 +105,13 @@ class LakeStore:
         """Tell whether a service has kept records beside this store."""
         return self._state.with_records
 
+    def noted_records(self) -> bool:
+        """Tell whether a service has noted how far the records beside this store are."""
+        return self._state.records_noted
+
     def keep_records(self, *, lost: str | None) -> None:
         """Write down that records are kept beside the store; what was `lost` of them is told until a repair."""
-        self._state.with_records = True
+        self._state.with_records = self._state.records_noted = True
         if lost:
             self._state.losses.append(Loss(name="records", reason=lost))
             self.contents.put_aside("records", lost)

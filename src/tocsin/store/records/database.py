@@ -32,10 +32,12 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from tocsin.errors import TocsinError
 from tocsin.store.records.encryption import Cipher, use_cipher
-from tocsin.store.records.models import Base, Connector
+from tocsin.store.records.high_water import HighWaterMark
+from tocsin.store.records.models import AuditEntry, Base, Connector
 
 _T = TypeVar("_T")
 _AT_ONCE = 500
+_AUDITED = "audited"  # in what a session carries: it has made an entry of the audit log
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -46,10 +48,11 @@ class RecordsError(TocsinError):
 class Records:
     """Records in a database: SQLite in a file by default, PostgreSQL by URL.
 
-    Without a `cipher` connectors can be neither read nor written.
+    Without a `cipher` connectors can be neither read nor written. How far records have come is noted in the file
+    `high_water`; whoever changes records names it.
     """
 
-    def __init__(self, url: str, cipher: Cipher | None = None) -> None:
+    def __init__(self, url: str, cipher: Cipher | None = None, high_water: Path | None = None) -> None:
         try:
             address = make_url(url)
             if address.drivername == "postgresql":
@@ -68,6 +71,10 @@ class Records:
             use_cipher(self.engine, cipher)
         self._cipher = cipher
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        self._mark = None if high_water is None else HighWaterMark(high_water, file_of(url))
+        if self._mark is not None:
+            event.listen(self._sessions, "after_flush", _see_audit)
+            self._mark.open()
 
     def is_empty(self) -> bool:
         """Tell whether the database has none of the tables of records. Raises RecordsError."""
@@ -121,6 +128,25 @@ class Records:
         """Give a session whose changes are committed at the end, or none of them. Raises RecordsError."""
         with _reachable(self.name), self._sessions.begin() as session:
             yield session
+        if self._mark is not None and (session.info.pop(_AUDITED, False) or self._mark.is_due()):
+            with _reachable(self.name), self._sessions() as session:
+                self._mark.note(session)
+
+    def behind(self, *, expected: bool = False) -> str | None:
+        """Return what is missing of what was noted of records, None when nothing is.
+
+        That nothing was noted is a fault where it is `expected`. Raises RecordsError.
+        """
+        if self._mark is None:
+            return None
+        with _reachable(self.name), self._sessions() as session:
+            return self._mark.behind(session, expected=expected)
+
+    def accept(self) -> None:
+        """Note records as they are, after what was missing of them has been told. Raises RecordsError."""
+        if self._mark is not None:
+            with _reachable(self.name), self._sessions() as session:
+                self._mark.reset(session)
 
     def check(self) -> str | None:
         """Return why the database does not answer, None when it does."""
@@ -133,7 +159,25 @@ class Records:
 
     def close(self) -> None:
         """Give all connections back."""
-        self.engine.dispose()
+        if self._mark is None:
+            self.engine.dispose()
+            return
+        with self._mark.closing():
+            self.engine.dispose()
+            self._mark.closed()
+
+
+def file_of(url: str) -> Path | None:
+    """Return the SQLite file that a database is, None when it is none."""
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite" or address.database in (None, "", ":memory:"):
+        return None
+    return Path(str(address.database))
+
+
+def _see_audit(session: Session, _context: object) -> None:
+    if any(isinstance(one, AuditEntry) for one in session.new):
+        session.info[_AUDITED] = True
 
 
 def alembic_config() -> Config:

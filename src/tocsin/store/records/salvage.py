@@ -13,9 +13,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import make_url
-
-from tocsin.store.records.database import Records
+from tocsin.store.records.database import Records, file_of
 from tocsin.store.records.models import Base
 
 _PATIENCE = 10.0  # seconds that the file is looked through; a large one is believed beyond that
@@ -26,23 +24,21 @@ _HEAD = struct.Struct(">16sH10sI")  # of an SQLite file: a mark, the size of pag
 _LARGEST = 1 << 40  # bytes, that a head which is damaged may ask for
 
 
-def file_of(url: str) -> Path | None:
-    """Return the SQLite file that a database is, None when it is none."""
-    address = make_url(url)
-    if address.get_backend_name() != "sqlite" or address.database in (None, "", ":memory:"):
-        return None
-    return Path(str(address.database))
+def damage_of(path: Path, *, thorough: bool = False) -> str | None:
+    """Return what is wrong within an SQLite file, None when nothing is found or there is none.
 
-
-def damage_of(path: Path) -> str | None:
-    """Return what is wrong within an SQLite file, None when nothing is found or there is none."""
+    A `thorough` look takes as long as it takes, and compares indices with their tables too.
+    """
     if not path.exists() or not path.stat().st_size:
         return None
     until = time.monotonic() + _PATIENCE
     try:
         with closing(sqlite3.connect(path, timeout=15)) as connection:
-            connection.set_progress_handler(lambda: int(time.monotonic() > until), _STEPS)
-            told = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if not thorough:
+                connection.set_progress_handler(lambda: int(time.monotonic() > until), _STEPS)
+            told = connection.execute(f"PRAGMA {'integrity_check' if thorough else 'quick_check'}(1)").fetchone()[
+                0
+            ]
     except sqlite3.OperationalError as error:  # it is locked, or large
         return None if "interrupted" in str(error) or "locked" in str(error) else str(error)
     except sqlite3.DatabaseError as error:
