@@ -135,6 +135,9 @@ class MemoryStore:
     def waiting(self) -> int:
         return 0
 
+    def memory(self) -> dict[str, int]:
+        return {}
+
     def flush(self) -> None:
         pass
 

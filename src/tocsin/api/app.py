@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin import __version__
 from tocsin.api import access_routes, docs, operations
@@ -70,51 +71,77 @@ def create_app(service: Service) -> FastAPI:
     for room in _ROOMS:
         app.include_router(room.router)
     _add_errors(app)
-    app.middleware("http")(_around)
+    app.add_middleware(_Around, service=service)
     app.add_middleware(space_routes.DefaultSpace)
     return app
 
 
-async def _around(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    """Time, count and log a request, and give its answer the headers that all have."""
-    service: Service = request.app.state.service
-    started = time.perf_counter()
-    request_id = request.headers.get("x-opaque-id", "")[:128] or uuid.uuid4().hex
-    try:
-        response = await call_next(request)
-    except Exception:
-        log.exception("request failed", extra={"http.request.id": request_id, "url.path": request.url.path})
-        reason = f"an error of tocsin's own; its log has it under {request_id}"
-        response = refused(request, ApiError(500, "exception", reason))
-    seconds = time.perf_counter() - started
-    route = getattr(request.scope.get("route"), "path", "unmatched")
-    service.metrics.requests.labels(request.method, route, response.status_code).inc()
-    service.metrics.seconds.labels(route).observe(seconds)
+class _Around:
+    """Times, counts and logs each request, gives every answer the headers that all have, and answers what failed.
+
+    Not one of Starlette's `BaseHTTPMiddleware`: those run a request in tasks whose cancelled ends refer to one
+    another, and what a request held, its body too, was there until the next full garbage collection.
+    """
+
+    def __init__(self, app: ASGIApp, service: Service) -> None:
+        self._app, self._service = app, service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request, started = Request(scope, receive), time.perf_counter()
+        request_id = request.headers.get("x-opaque-id", "")[:128] or uuid.uuid4().hex
+        begun = False
+
+        async def tell(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                _add_headers(request, MutableHeaders(scope=message))
+                self._note(request, message["status"], time.perf_counter() - started, request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, tell)
+        except Exception:
+            log.exception("request failed", extra={"http.request.id": request_id, "url.path": request.url.path})
+            if begun:
+                raise  # the server ends the connection: the rest of the answer is not there
+            reason = f"an error of tocsin's own; its log has it under {request_id}"
+            await refused(request, ApiError(500, "exception", reason))(scope, receive, tell)
+
+    def _note(self, request: Request, status: int, seconds: float, request_id: str) -> None:
+        """Count and log an answer that begins."""
+        route = getattr(request.scope.get("route"), "path", "unmatched")
+        metrics = self._service.metrics
+        metrics.requests.labels(request.method, route, status).inc()
+        metrics.seconds.labels(route).observe(seconds)
+        log.log(
+            logging.WARNING if status >= 500 else logging.DEBUG,
+            "%s %s %d",
+            request.method,
+            request.url.path,
+            status,
+            extra={
+                "http.request.method": request.method,
+                "url.path": request.url.path,
+                "http.response.status_code": status,
+                "event.duration": int(seconds * 1e9),
+                "http.request.id": request_id,
+                "source.ip": request.client.host if request.client else None,
+            },
+        )
+
+
+def _add_headers(request: Request, headers: MutableHeaders) -> None:
     for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    is_docs = request.url.path == "/docs"
-    response.headers["Content-Security-Policy"] = docs.POLICY if is_docs else _POLICY
+        headers.setdefault(name, value)
+    headers["Content-Security-Policy"] = docs.POLICY if request.url.path == "/docs" else _POLICY
     if is_encrypted(request):
-        response.headers["Strict-Transport-Security"] = _STRICT_TRANSPORT
+        headers["Strict-Transport-Security"] = _STRICT_TRANSPORT
     if opaque := request.headers.get("x-opaque-id"):
-        response.headers["X-Opaque-Id"] = opaque[:128]
-    level = logging.WARNING if response.status_code >= 500 else logging.DEBUG
-    log.log(
-        level,
-        "%s %s %d",
-        request.method,
-        request.url.path,
-        response.status_code,
-        extra={
-            "http.request.method": request.method,
-            "url.path": request.url.path,
-            "http.response.status_code": response.status_code,
-            "event.duration": int(seconds * 1e9),
-            "http.request.id": request_id,
-            "source.ip": request.client.host if request.client else None,
-        },
-    )
-    return response
+        headers["X-Opaque-Id"] = opaque[:128]
 
 
 def _add_errors(app: FastAPI) -> None:

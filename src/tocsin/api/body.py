@@ -56,29 +56,33 @@ async def _read(request: Request, most: int, patience: float) -> bytes:
     unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
     parts: list[bytes] = []
     size = 0
-    stream = request.stream().__aiter__()
-    while True:
-        try:
-            part = await asyncio.wait_for(anext(stream), patience)
-        except StopAsyncIteration:
-            break
-        except TimeoutError:
-            reason = f"no byte of the request's body in {patience:g} s"
-            raise ApiError(408, "timeout_exception", reason, {"Connection": "close"}) from None
-        except ClientDisconnect:
-            raise bad_request("the client went away") from None
-        if unpack is not None and part:
-            try:
-                part = unpack.decompress(part, most - size + 1)
-            except zlib.error as error:
-                raise bad_request(f"the body is no gzip: {error}", "not_x_content_exception") from None
-        size += len(part)
-        if size > most or (unpack is not None and unpack.unconsumed_tail):
-            raise _too_large(most)
-        parts.append(part)
+    now = asyncio.get_running_loop().time
+    try:
+        # Not a task for each part: a task that fails is part of a cycle, which would hold the parts for minutes.
+        async with asyncio.timeout(patience) as limit:
+            async for part in request.stream():
+                limit.reschedule(now() + patience)
+                if unpack is not None and part:
+                    part = _unpacked(unpack, part, most - size + 1)
+                size += len(part)
+                if size > most or (unpack is not None and unpack.unconsumed_tail):
+                    raise _too_large(most)
+                parts.append(part)
+    except TimeoutError:
+        reason = f"no byte of the request's body in {patience:g} s"
+        raise ApiError(408, "timeout_exception", reason, {"Connection": "close"}) from None
+    except ClientDisconnect:
+        raise bad_request("the client went away") from None
     if unpack is not None and size and not unpack.eof:
         raise bad_request("the gzip body ends too early", "not_x_content_exception")
     return b"".join(parts)
+
+
+def _unpacked(unpack: zlib._Decompress, part: bytes, most: int) -> bytes:
+    try:
+        return unpack.decompress(part, most)
+    except zlib.error as error:
+        raise bad_request(f"the body is no gzip: {error}", "not_x_content_exception") from None
 
 
 def _too_large(limit: int) -> ApiError:

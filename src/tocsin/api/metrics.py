@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import pyarrow as pa
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from tocsin.allocators import allocated
 from tocsin.ingest.bulk import Ingest
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
@@ -97,9 +97,7 @@ class _Memory:
 
     def collect(self) -> Iterator[Metric]:
         held = GaugeMetricFamily("tocsin_memory_bytes", "Bytes that are held, by what for.", labels=["part"])
-        parts = {
-            "waiting_events": self._store.waiting(), **self._watch.memory(), "arrow": pa.total_allocated_bytes(),
-        }  # fmt: skip
+        parts = {**self._store.memory(), **self._watch.memory(), **allocated()}
         for name, size in parts.items():
             held.add_metric([name], size)
         yield held

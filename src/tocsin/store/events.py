@@ -210,6 +210,9 @@ class EventStore(EventReader, Protocol):
     def waiting(self) -> int:
         """Return how many bytes of documents are safe, and wait to be brought to where they stay."""
 
+    def memory(self) -> dict[str, int]:
+        """Return how many bytes the store holds in memory, by what for."""
+
     def flush(self) -> None:
         """Bring what the journal holds into the tables. Nothing but speed depends on it."""
 

@@ -70,6 +70,11 @@ class AlertIndex:
         index.tables(index.rows)
         return self._fields
 
+    @property
+    def size(self) -> int:
+        """How many bytes the alerts take that were looked at, as documents and as columns."""
+        return sum(len(entry.source) for entry in list(self._entries.values())) + self._index.columns_size
+
 
 class StoreWithAlerts:
     """An event store in which the alerts are one more index, taken by patterns such as `.alerts-*`."""
@@ -156,6 +161,10 @@ class StoreWithAlerts:
     def waiting(self) -> int:
         """Return how many bytes wait to be brought into tables; see EventStore."""
         return self.events.waiting()
+
+    def memory(self) -> dict[str, int]:
+        """Return how many bytes the store holds in memory; see EventStore."""
+        return {**self.events.memory(), "alerts": self.alerts.size}
 
     def flush(self) -> None:
         """Bring what waits into tables; see EventStore."""

@@ -153,6 +153,12 @@ class Contents:
         with self.lock:
             return self.current.size + sum(old.size for old in self.old)
 
+    def memory(self) -> tuple[int, int]:
+        """Return how many bytes what is in the journal alone takes as documents, and as columns."""
+        with self.lock:
+            fresh = [one for each in (*self.old, self.current) for one in each.indices.values()]
+        return sum(one.documents_size for one in fresh), sum(one.columns_size for one in fresh)
+
     def snapshot(self, scan: Scan) -> list[IndexSnapshot]:
         """Return what there is to read of each index, as of one moment."""
         with self.lock:

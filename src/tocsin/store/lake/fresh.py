@@ -12,42 +12,71 @@ from tocsin.store.lake.documents import to_table
 from tocsin.store.lake.fields import IndexFields
 from tocsin.store.lake.journal import Entry
 
+_NEVER = 1 << 63  # later than any time
+
 
 class FreshIndex:
-    """The events of one index in one segment of the journal; they become columns when someone looks for them."""
+    """The events of one index in one segment of the journal.
+
+    They become columns when someone looks for them, and are held as columns alone from then on.
+    """
 
     def __init__(self, fields: IndexFields) -> None:
-        self._fields, self._entries = fields, list[Entry]()
+        self._fields, self._entries = fields, list[Entry]()  # those that are in no table yet
         self._tables: list[pa.Table] = []
-        self._done = 0  # entries that are in tables
-        self._lock = threading.Lock()
+        self._done = 0  # events that are in tables
+        self._rows, self._first, self._last = 0, _NEVER, -_NEVER
+        self._converting = threading.Lock()
+        self._lock = threading.Lock()  # of what is above; held for a moment only
 
     def add(self, entries: Sequence[Entry]) -> None:
         """Add events. Only one thread may."""
-        self._entries.extend(entries)
+        if not entries:
+            return
+        times = [entry.time for entry in entries]
+        with self._lock:
+            self._entries.extend(entries)
+            self._rows += len(entries)
+            self._first, self._last = min(self._first, *times), max(self._last, *times)
 
     def tables(self, upto: int) -> list[pa.Table]:
         """Return the first events, so many, as tables, and perhaps some more that came since."""
-        with self._lock:
+        with self._converting:
             if self._done < upto:
-                entries = self._entries[self._done :]
-                self._tables.append(to_table(entries, self._fields))
-                self._done += len(entries)
+                with self._lock:
+                    entries = list(self._entries)
+                table = to_table(entries, self._fields)
+                with self._lock:
+                    self._tables.append(table)
+                    self._done += len(entries)
+                    del self._entries[: len(entries)]
             return list(self._tables)
 
     def whole(self) -> pa.Table:
         """Return all events as one table."""
-        return pa.concat_tables(self.tables(len(self._entries)), promote_options="default")
+        return pa.concat_tables(self.tables(self._rows), promote_options="default")
 
     @property
     def rows(self) -> int:
         """How many events there are."""
-        return len(self._entries)
+        return self._rows
+
+    @property
+    def documents_size(self) -> int:
+        """How many bytes the documents have that are no columns yet."""
+        with self._lock:
+            return sum(len(entry.source) for entry in self._entries)
+
+    @property
+    def columns_size(self) -> int:
+        """How many bytes the columns take."""
+        with self._lock:
+            return sum(table.nbytes for table in self._tables)
 
     def span(self) -> tuple[int, int]:
         """Return the first and the last time of the events."""
-        times = [entry.time for entry in list(self._entries)]
-        return min(times), max(times)
+        with self._lock:
+            return self._first, self._last
 
 
 @dataclass

@@ -190,6 +190,11 @@ class LakeStore:
         """Return how many bytes of documents wait for the journal or for tables; see EventStore."""
         return self._committer.queued + self.contents.size
 
+    def memory(self) -> dict[str, int]:
+        """Return how many bytes are held of documents that are in no table, as they came and as columns."""
+        documents, columns = self.contents.memory()
+        return {"waiting_documents": self._committer.queued + documents, "waiting_columns": columns}
+
     def flush(self) -> None:
         """Bring what the journal holds into the tables; see EventStore. Raises StoreError when that fails."""
         contents = self.contents

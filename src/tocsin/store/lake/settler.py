@@ -6,12 +6,14 @@ import contextlib
 import logging
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pyarrow as pa
 
+from tocsin.allocators import give_back
 from tocsin.store.lake import journal
 from tocsin.store.lake.contents import Contents, LakeSettings
 from tocsin.store.lake.fresh import Generation
@@ -20,6 +22,7 @@ from tocsin.store.lake.ids import ChosenIds
 log = logging.getLogger(__name__)
 _WRITERS = 3  # indices that are written at once: one waits for the disk while another packs
 _LONGEST_PAUSE = 60.0  # seconds between tries while it fails
+_GIVE_BACK_EVERY = 10.0  # seconds
 _TRIES = 3  # of an index that fails while the disk is well, before it is set aside
 
 
@@ -38,6 +41,7 @@ class Settler:
         self._contents, self._ids, self._folder, self._settings = contents, ids, folder, settings
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="store-write")
         self._failures: dict[str, int] = {}  # in a row, by index
+        self._given_back = 0.0  # when free memory was last given back, on the monotonic clock
         self.done = threading.Condition()
 
     def tell(self) -> None:
@@ -98,8 +102,14 @@ class Settler:
                 self._contents.old.remove(generation)
             if not generation.held:
                 journal.path_of(self._folder, generation.segment).unlink(missing_ok=True)
-        pa.default_memory_pool().release_unused()
         self.tell()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """Give the system what writing took: small pieces that live on keep most of it from going by itself."""
+        if time.monotonic() >= self._given_back + _GIVE_BACK_EVERY:
+            give_back()
+            self._given_back = time.monotonic()
 
     def _judge(self, error: _IndexError) -> None:
         """Set aside indices that fail again and again while the disk is well. The journal keeps their events."""
