@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (lists of values)
 """Hostile requests to every route, made from a seed: none may be answered with 5xx. `make fuzz` sends 20,000."""
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from urllib.parse import quote
 import httpx
 import orjson
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 
 from tests.api.conftest import Running, run_service
 from tocsin.api.app import create_app
@@ -29,42 +29,65 @@ Random = random.Random
 Route = tuple[str, tuple[str, ...]]  # the address, the methods
 _STARS = "*a" * 40 + "*b"
 TEXTS = (
-    "", " ", "*", "_all", "-*", "a" * 5000, _STARS, "..", "../../etc/passwd", "%2e%2e%2fx", "%", "%%30", "\x00", "\u202e", "é", "\ud83d\ude00",
-    "logs-fuzz-default", "logs-*", ".alerts-security.alerts-default", "remote:logs", "process.name", "@timestamp", "event.category",
-    "(a+)+b", "((a{0,500}){0,500}){0,500}b", "<0-10000>" * 20, "[", "(", "\\", "/(/", "a~99999", "now+1y" * 300, "now-99999999999y",
-    "2026-13-45T99:99:99Z", "0001-01-01", "9999-12-31T23:59:59.999999999Z", "1e400", "NaN", "Infinity", "-0", "0x10", "true", "null",
-    "any where true", "process where process.name : \"*\"", "sequence [any where true] [any where true]", "any where " + "(" * 400,
+    "", " ", "*", "_all", "-*", "a" * 5000, _STARS, "..", "../../etc/passwd", "%2e%2e%2fx", "%", "%%30", "\x00",
+    "\u202e", "é", "\ud83d\ude00",
+    "logs-fuzz-default", "logs-*", ".alerts-security.alerts-default", "remote:logs", "process.name", "@timestamp",
+    "event.category",
+    "(a+)+b", "((a{0,500}){0,500}){0,500}b", "<0-10000>" * 20, "[", "(", "\\", "/(/", "a~99999", "now+1y" * 300,
+    "now-99999999999y",
+    "2026-13-45T99:99:99Z", "0001-01-01", "9999-12-31T23:59:59.999999999Z", "1e400", "NaN", "Infinity", "-0",
+    "0x10", "true", "null",
+    "any where true", "process where process.name : \"*\"", "sequence [any where true] [any where true]",
+    "any where " + "(" * 400,
     "from logs-* | stats count(*) by process.name", "from logs-* metadata _id | grok process.name \"%{WORD:a}\"",
-    "process.name: x or (y", "5m", "-1", "1d", "99999999999999999999d", "0s", "eql", "kuery", "open", "closed", "list", "ip", "ip_range",
-    "::1", "10.0.0.0/33", "http://127.0.0.1:1/", "{{#a}}{{/b}}", "{{{", "<script>", "'; drop table users; --", "a,b,c" * 100,
+    "process.name: x or (y", "5m", "-1", "1d", "99999999999999999999d", "0s", "eql", "kuery", "open", "closed",
+    "list", "ip", "ip_range",
+    "::1", "10.0.0.0/33", "http://127.0.0.1:1/", "{{#a}}{{/b}}", "{{{", "<script>", "'; drop table users; --",
+    "a,b,c" * 100,
     "00000000-0000-0000-0000-000000000000", "Basic !!!", "ApiKey e", "application/json; charset=utf-99",
 )  # fmt: skip
 NUMBERS = (
-    0, -1, 1, 2, 10, 10_001, 65_537, 2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**30, 0.5, -0.0, 1e308, 5e-324,
+    0, -1, 1, 2, 10, 10_001, 65_537, 2**31, 2**32, 2**53 + 1, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**30, 0.5,
+    -0.0, 1e308, 5e-324,
 )  # fmt: skip
 WORDS = (
-    "query", "filter", "size", "from", "sort", "aggs", "fields", "_source", "search_after", "bool", "must", "should", "must_not", "term",
-    "terms", "range", "gte", "lt", "format", "wildcard", "regexp", "exists", "field", "match", "match_phrase", "query_string", "ids",
-    "values", "prefix", "date_histogram", "fixed_interval", "calendar_interval", "time_zone", "top_hits", "cardinality", "include",
-    "order", "min_doc_count", "name", "type", "rule_id", "id", "ids", "list_id", "item_id", "entries", "operator", "value", "action",
-    "edit", "actions", "config", "secrets", "connector_type_id", "params", "status", "signal_ids", "tags", "note", "username",
-    "password", "role", "scopes", "mappings", "properties", "settings", "index_patterns", "template", "version", "interval",
-    "threshold", "threat_mapping", "alert_suppression", "exceptions_list", "severity", "risk_score", "enabled", "objects", "_index",
-    "@timestamp", "event", "category", "process", "host", "timeframeEnd", "invocationCount", "until", "expire_time", "namespace_type",
+    "query", "filter", "size", "from", "sort", "aggs", "fields", "_source", "search_after", "bool", "must",
+    "should", "must_not", "term",
+    "terms", "range", "gte", "lt", "format", "wildcard", "regexp", "exists", "field", "match", "match_phrase",
+    "query_string", "ids",
+    "values", "prefix", "date_histogram", "fixed_interval", "calendar_interval", "time_zone", "top_hits",
+    "cardinality", "include",
+    "order", "min_doc_count", "name", "type", "rule_id", "id", "ids", "list_id", "item_id", "entries", "operator",
+    "value", "action",
+    "edit", "actions", "config", "secrets", "connector_type_id", "params", "status", "signal_ids", "tags", "note",
+    "username",
+    "password", "role", "scopes", "mappings", "properties", "settings", "index_patterns", "template", "version",
+    "interval",
+    "threshold", "threat_mapping", "alert_suppression", "exceptions_list", "severity", "risk_score", "enabled",
+    "objects", "_index",
+    "@timestamp", "event", "category", "process", "host", "timeframeEnd", "invocationCount", "until",
+    "expire_time", "namespace_type",
 )  # fmt: skip
 PARAMETERS = (
-    "page", "per_page", "size", "from", "sort", "sort_field", "sort_order", "filter", "filter_path", "pretty", "q", "df", "timeout",
-    "ignore_unavailable", "id", "rule_id", "list_id", "item_id", "namespace_type", "search", "keep_alive", "fields", "value", "type",
-    "wait_for_completion_timeout", "keep_on_completion", "overwrite", "limit", "format", "_source", "_source_includes", "name",
-    "track_total_hits", "rest_total_hits_as_int", "search_after", "cursor", "dry_run", "refresh", "op_type", "rule_uuid", "h", "s",
+    "page", "per_page", "size", "from", "sort", "sort_field", "sort_order", "filter", "filter_path", "pretty", "q",
+    "df", "timeout",
+    "ignore_unavailable", "id", "rule_id", "list_id", "item_id", "namespace_type", "search", "keep_alive",
+    "fields", "value", "type",
+    "wait_for_completion_timeout", "keep_on_completion", "overwrite", "limit", "format", "_source",
+    "_source_includes", "name",
+    "track_total_hits", "rest_total_hits_as_int", "search_after", "cursor", "dry_run", "refresh", "op_type",
+    "rule_uuid", "h", "s",
 )  # fmt: skip
 _RULE = {
-    "name": "x", "description": "x", "type": "eql", "language": "eql", "query": "any where true", "severity": "low", "risk_score": 1,
+    "name": "x", "description": "x", "type": "eql", "language": "eql", "query": "any where true",
+    "severity": "low", "risk_score": 1,
     "index": ["logs-*"], "interval": "5m", "from": "now-6m", "enabled": False,
 }  # fmt: skip
 _SEARCH = {
-    "query": {"bool": {"must": [{"term": {"process.name": "x"}}], "filter": [{"range": {"@timestamp": {"gte": "now-1d"}}}]}},
-    "size": 5, "sort": [{"@timestamp": {"order": "desc"}}], "fields": ["process.*"], "_source": {"includes": ["process.*"]},
+    "query": {"bool": {"must": [{"term": {"process.name": "x"}}],
+    "filter": [{"range": {"@timestamp": {"gte": "now-1d"}}}]}},
+    "size": 5, "sort": [{"@timestamp": {"order": "desc"}}], "fields": ["process.*"],
+    "_source": {"includes": ["process.*"]},
     "aggs": {"a": {"terms": {"field": "process.name", "size": 5}, "aggs": {"b": {"date_histogram": {
         "field": "@timestamp", "fixed_interval": "1h"}}}}},
 }  # fmt: skip
@@ -73,7 +96,8 @@ _ITEM = {
     "entries": [{"field": "process.name", "operator": "included", "type": "match", "value": "x"}],
 }  # fmt: skip
 _CONNECTOR = {
-    "name": "x", "connector_type_id": ".webhook", "config": {"url": "http://127.0.0.1:1/", "method": "post", "headers": {"a": "b"}},
+    "name": "x", "connector_type_id": ".webhook", "config": {"url": "http://127.0.0.1:1/", "method": "post",
+    "headers": {"a": "b"}},
     "secrets": {"user": "a", "password": "b"},
 }  # fmt: skip
 _MAPPING = {
@@ -87,16 +111,23 @@ _EVENT = {
 }
 # A body that a route takes, by a part of its path: the first that fits is what is changed.
 BODIES: tuple[tuple[str, Any], ...] = (
-    ("_eql/search", {"query": "process where process.name : \"x*\"", "size": 5, "filter": {"term": {"process.name": "x"}}}),
-    ("_field_caps", {"fields": ["process.*"]}), ("_bulk_create", [_RULE]), ("preview", {**_RULE, "invocationCount": 2}),
+    ("_eql/search", {"query": "process where process.name : \"x*\"", "size": 5,
+    "filter": {"term": {"process.name": "x"}}}),
+    ("_field_caps", {"fields": ["process.*"]}), ("_bulk_create", [_RULE]), ("preview", {**_RULE,
+    "invocationCount": 2}),
     ("_bulk_action", {"action": "enable", "query": "", "edit": [{"type": "add_tags", "value": ["a"]}]}),
     ("signals/search", _SEARCH), ("signals/status", {"status": "closed", "query": {"match_all": {}}}),
     ("signals/tags", {"ids": ["a"], "tags": {"tags_to_add": ["a"], "tags_to_remove": []}}),
-    ("signals/assignees", {"ids": ["a"], "assignees": {"add": ["a"], "remove": []}}), ("_search", _SEARCH), ("_count", {"query": _SEARCH["query"]}),
-    ("items", _ITEM), ("exception_lists", {"list_id": "fuzz", "name": "x", "description": "x", "type": "detection"}),
-    ("connector", _CONNECTOR), ("rules", _RULE), ("api_key", {"name": "x", "scopes": ["read"], "expiration": "1d"}),
-    ("_template", {"index_patterns": ["logs-none-*"], "template": _MAPPING, "priority": 1}), ("_mapping", _MAPPING["mappings"]),
-    ("/lists", {"id": "fuzz", "name": "x", "description": "x", "type": "keyword", "value": "x", "list_id": "fuzz"}),
+    ("signals/assignees", {"ids": ["a"], "assignees": {"add": ["a"], "remove": []}}), ("_search", _SEARCH),
+    ("_count", {"query": _SEARCH["query"]}),
+    ("items", _ITEM), ("exception_lists", {"list_id": "fuzz", "name": "x", "description": "x",
+    "type": "detection"}),
+    ("connector", _CONNECTOR), ("rules", _RULE), ("api_key", {"name": "x", "scopes": ["read"],
+    "expiration": "1d"}),
+    ("_template", {"index_patterns": ["logs-none-*"], "template": _MAPPING, "priority": 1}), ("_mapping",
+    _MAPPING["mappings"]),
+    ("/lists", {"id": "fuzz", "name": "x", "description": "x", "type": "keyword", "value": "x",
+    "list_id": "fuzz"}),
     ("users", {"name": "x", "role": "viewer"}), ("_doc", _EVENT), ("_create", _EVENT), ("{index}", _MAPPING),
 )  # fmt: skip
 
@@ -262,15 +293,18 @@ def made(draw: Random, routes: Sequence[Route]) -> Made:
 
 
 def routes_of(app: FastAPI) -> list[Route]:
-    """Return every address with its methods."""
-    told = {path: tuple(sorted(map(str.upper, about))) for path, about in app.openapi()["paths"].items()}
-    return list({**told, **_UNTOLD}.items())
+    """Return every address of the application's own table with its methods, Kibana's in the default space too."""
+    found: dict[str, set[str]] = {}
+    for route in iter_route_contexts(app.routes):
+        assert route.path is not None, f"{route} has no address"
+        path = route.path if route.methods else f"{route.path}/{{rest:path}}"  # a folder of files
+        for spelling in (path, f"/s/default{path}"):
+            if spelling == path or spelling.startswith(_IN_SPACES):
+                found.setdefault(spelling, set()).update(route.methods or ("GET",))
+    return [(path, tuple(sorted(methods))) for path, methods in found.items()]
 
 
-_UNTOLD = {
-    "/internal/security/login": ("POST",), "/logout": ("GET",), "/api/security/logout": ("GET",), "/docs": ("GET",),
-    "/s/{space_id}/api/{rest}": ("GET", "POST", "PUT", "PATCH", "DELETE"), "/openapi.json": ("GET",),
-}  # fmt: skip
+_IN_SPACES = ("/s/default/api/", "/s/default/internal/", "/s/default/logout")
 
 
 @dataclass

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
+import socket
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from typing import Any
 
 import orjson
@@ -18,6 +23,7 @@ from tocsin.search.errors import SearchStoppedError, SearchTooLargeError
 from tocsin.search.processes import SearchProcesses
 from tocsin.search.selection import Clock
 from tocsin.search.tasks import CountTask, SearchTask
+from tocsin.search.worker import FORK, NUMBER, Job
 from tocsin.store.lake.lake import LakeStore
 
 MEMORY = 256 << 20
@@ -61,6 +67,8 @@ class Does:
                 import pyarrow as pa
 
                 return pa.allocate_buffer(self.value).size
+            case "take memory in C++":
+                ctypes.CDLL("libstdc++.so.6")["_Znwm"](ctypes.c_size_t(self.value))
             case "end":
                 os.kill(os.getpid(), self.value)
             case "raise":
@@ -91,10 +99,46 @@ def test_a_search_takes_no_more_memory_than_it_may(processes, what):
         processes.run(Does(what, 2 * MEMORY), soon())
 
 
-@pytest.mark.parametrize(("number", "name"), [(6, "SIGABRT"), (9, "SIGKILL"), (11, "SIGSEGV")])
-def test_a_search_whose_process_dies_is_told_of(processes, number, name):
-    with pytest.raises(SearchTooLargeError, match=name):
-        processes.run(Does("end", number), soon())
+@pytest.mark.parametrize(
+    ("what", "number", "error", "told"),
+    [
+        ("end", signal.SIGKILL, SearchTooLargeError, "SIGKILL"),  # as the system does that has no memory left
+        ("take memory in C++", 1 << 60, SearchTooLargeError, "SIGABRT"),
+        ("end", signal.SIGALRM, SearchStoppedError, "took too long"),
+        ("end", signal.SIGABRT, RuntimeError, "SIGABRT"),
+        ("end", signal.SIGSEGV, RuntimeError, "SIGSEGV"),
+        ("end", signal.SIGILL, RuntimeError, "SIGILL"),
+    ],
+)
+def test_a_search_whose_process_dies_is_told_of_by_what_it_died_of(processes, what, number, error, told):
+    with pytest.raises(error, match=told):
+        processes.run(Does(what, number), soon())
+
+
+@pytest.mark.parametrize("killed", ["the service", "the service and the process that forks"])
+def test_a_search_ends_by_itself_when_the_service_was_killed(killed):
+    control, theirs = socket.socketpair()
+    with theirs:
+        program = [sys.executable, "-m", "tocsin.search.worker", str(theirs.fileno())]
+        forking = subprocess.Popen(program, pass_fds=[theirs.fileno()], start_new_session=True)
+    ours, childs = socket.socketpair()
+    with childs:
+        socket.send_fds(control, [FORK], [childs.fileno()])
+    (pid,) = NUMBER.unpack(control.recv(NUMBER.size, socket.MSG_WAITALL))
+    connection = Connection(ours.detach())
+    try:
+        connection.send(Job(Does("sleep in C"), 0.5, MEMORY))
+        if killed != "the service":
+            forking.kill()  # nobody is left who could end the search
+        control.close()
+        forking.wait(60)
+        if not connection.poll(60):
+            os.kill(pid, signal.SIGKILL)
+            pytest.fail("the search goes on")
+        with pytest.raises((EOFError, ConnectionError)):
+            connection.recv()
+    finally:
+        connection.close()
 
 
 def test_an_error_is_raised_with_its_place(processes):

@@ -5,15 +5,16 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from tocsin.api.turns import Turns
 from tocsin.search.errors import TooManySearchesError
 from tocsin.search.processes import SearchProcesses
 from tocsin.search.selection import Clock
 from tocsin.search.tasks import Task
 
-_MOST_WAITING = 200  # searches that wait for others to end; more are refused
+_MOST_WAITING, _MOST_OF_ONE = 200, 100  # searches that wait, of all owners and of one; more are refused
 
 
 @dataclass
@@ -34,12 +35,11 @@ class Running:
 
 
 class Searches:
-    """Runs searches, each in a process that is ended when it has to be."""
+    """Runs searches, each in a process that is ended when it has to be. One owner has half of the places."""
 
     def __init__(self, processes: SearchProcesses, timeout: float, at_once: int = 4) -> None:
         self._processes, self._timeout = processes, timeout
-        self._waiting = 0
-        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix="search")
+        self._turns = Turns(at_once, max(1, at_once // 2), "search")
         self._kept: dict[str, Running] = {}
         self._lock = threading.Lock()
 
@@ -47,21 +47,18 @@ class Searches:
         """Start a search, whose answer is JSON. Raises TooManySearchesError."""
         cancelled = threading.Event()
         limit = self._timeout if timeout is None else min(timeout, self._timeout)
-        with self._lock:
-            if self._waiting >= _MOST_WAITING:
-                told = f"{self._waiting} searches wait for others to end"
+        for waiting, most in ((self._turns.waiting(owner), _MOST_OF_ONE), (self._turns.waiting(), _MOST_WAITING)):
+            if waiting >= most:
+                told = f"{waiting} searches wait for others to end"
                 raise TooManySearchesError(told, hint="try again later")
-            self._waiting += 1
 
-        def run() -> bytes:  # the time of those that wait for a thread does not count
-            with self._lock:
-                self._waiting -= 1
+        def run() -> bytes:  # the time of those that wait for their turn does not count
             clock = Clock(time.monotonic() + limit, cancelled.is_set)
             clock.check()
             found: bytes = self._processes.run(task, clock)
             return found
 
-        return Running(owner, self._pool.submit(run), time.time(), cancelled)
+        return Running(owner, self._turns.submit(owner, run), time.time(), cancelled)
 
     def keep(self, search: Running, seconds: float) -> str:
         """Keep a search and its answer for some time; return the id by which it is asked for."""
@@ -98,4 +95,4 @@ class Searches:
             for one in self._kept.values():
                 one.cancelled.set()
         self._processes.close()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._turns.close()

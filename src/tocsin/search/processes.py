@@ -20,7 +20,7 @@ from tocsin.search.errors import SearchStoppedError, SearchTooLargeError
 from tocsin.search.remote import ASKED, Answers, Failure
 from tocsin.search.selection import Clock
 from tocsin.search.tasks import Task
-from tocsin.search.worker import END, FORK, NUMBER, Job
+from tocsin.search.worker import END, FORK, NO_MEMORY, NUMBER, Job
 from tocsin.store.events import EventReader
 from tocsin.store.lake.index_scans import EventScans
 
@@ -51,7 +51,7 @@ class SearchProcesses:
         """Return what a search finds.
 
         Raises what it raises, SearchStoppedError where it has to end, SearchTooLargeError where it needs more
-        memory than it may.
+        memory than it may, RuntimeError where its process dies of something else.
         """
         child = self._child()
         try:
@@ -60,7 +60,7 @@ class SearchProcesses:
             number = self._end(child)
             if self._closed:
                 raise SearchStoppedError("the service stops") from None
-            raise SearchTooLargeError.of(self._memory, f": its process was ended by {_named(number)}") from None
+            raise self._reason(number) from None
         except BaseException:
             self._end(child)
             raise
@@ -69,6 +69,15 @@ class SearchProcesses:
         if failure is not None:
             raise failure.error()
         return found
+
+    def _reason(self, number: int) -> Exception:
+        """Return why a process has ended that still had a search, by what it has ended by."""
+        ended, told = number % NO_MEMORY, f"its process was ended by {_named(number % NO_MEMORY)}"
+        if ended == signal.SIGKILL or number & NO_MEMORY:  # the system does so where it has no memory left
+            return SearchTooLargeError.of(self._memory, f": {told}")
+        if ended == signal.SIGALRM:
+            return SearchStoppedError("the search took too long", hint="search a shorter span of time")
+        return RuntimeError(f"a search failed: {told}")
 
     def _follow(self, child: _Child, task: Task, clock: Clock) -> tuple[bytes, Failure | None, bool]:
         """Answer what a search asks until it tells what it has found, or failed at, and if its process ends."""
@@ -129,7 +138,7 @@ class SearchProcesses:
             return True
 
     def _end(self, child: _Child) -> int:
-        """End a process; return the number of the signal that it had ended by."""
+        """End a process; return the signal that it had ended by, with NO_MEMORY where that was why."""
         child.connection.close()
         with self._lock, contextlib.suppress(OSError):
             return self._told(lambda: self._control.sendall(END + NUMBER.pack(child.pid)))

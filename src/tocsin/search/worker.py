@@ -14,9 +14,10 @@ import signal
 import socket
 import struct
 import sys
+import tempfile
 import time
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import pyarrow as pa
 
@@ -28,6 +29,10 @@ from tocsin.store.events import EventReader
 
 FORK, END = b"f", b"e"
 NUMBER = struct.Struct("!q")
+NO_MEMORY = 1 << 8  # beside the signal that a child has ended by: libraries had no memory, and ended it
+# What C++, Rust and threads say when they end a process that gets no more memory.
+_TOLD_OF_MEMORY = (b"std::bad_alloc", b"memory allocation of", b"Resource temporarily unavailable")
+_MOST_WRITTEN = 64 << 10  # bytes of a child's standard error that are looked at, the last
 _LATE = 5  # seconds after its deadline at which the system ends a search that nobody has ended
 _NICE = 5  # what comes in, and rules, go first
 _KEPT = 512 << 10  # kibibytes that a child may have needed and be used again: it does not give back what it took
@@ -49,22 +54,23 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     gc.collect()
     gc.freeze()  # what is there is shared with children as long as nobody writes to it
-    children: set[int] = set()
+    children: dict[int, IO[bytes]] = {}  # with what each writes to standard error
     while True:
         told, sockets, *_ = socket.recv_fds(control, 1, 1)
         if told == FORK:
+            written: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (it is there until the child has ended)
             pid = os.fork()
             if pid == 0:
                 control.close()
+                os.dup2(written.fileno(), sys.stderr.fileno())
                 _serve(Connection(sockets[0]))
                 os._exit(0)
-            children.add(pid)
+            children[pid] = written
             os.close(sockets[0])
             control.sendall(NUMBER.pack(pid))
         elif told == END:
             (pid,) = NUMBER.unpack(_exactly(control, NUMBER.size))
-            control.sendall(NUMBER.pack(_end(pid) if pid in children else 0))
-            children.discard(pid)
+            control.sendall(NUMBER.pack(_end(pid) | _passed_on(children.pop(pid)) if pid in children else 0))
         else:  # the service is gone
             for pid in children:
                 _end(pid)
@@ -87,6 +93,16 @@ def _end(pid: int) -> int:
         os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+def _passed_on(written: IO[bytes]) -> int:
+    """Pass on what a child has written to standard error; return NO_MEMORY where it says that it had no memory."""
+    with written:
+        written.seek(max(0, written.seek(0, os.SEEK_END) - _MOST_WRITTEN))
+        told = written.read()
+    sys.stderr.buffer.write(told)
+    sys.stderr.flush()
+    return NO_MEMORY if any(words in told for words in _TOLD_OF_MEMORY) else 0
 
 
 # ---- its children
