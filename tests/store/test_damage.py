@@ -15,6 +15,8 @@ from tocsin.store.events import Result
 from tocsin.store.lake import journal
 from tocsin.store.lake.folders import folder_of, index_in, label, safe_name
 from tocsin.store.lake.lake import LakeStore
+from tocsin.store.lake.repair import repair
+from tocsin.store.mappings import read_mapping
 from tocsin.store.patterns import name_error
 
 BAD, GOOD = "logs-bad-default", "logs-good-default"
@@ -54,6 +56,20 @@ def flip(path):
     path.write_bytes(content)
 
 
+def flip_last(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def blank_end(path):
+    content = path.read_bytes()
+    path.write_bytes(content[:128].ljust(len(content), b"\0"))
+
+
+def change_a_word(path):
+    path.write_bytes(path.read_bytes().replace(b"keyword", b"boolean"))
+
+
 TABLE = f"events/{BAD}"
 # What is done, to which file, the name that it is set aside by, and the events of the index that are still found.
 DAMAGES = [
@@ -68,6 +84,10 @@ DAMAGES = [
     (cut, "ids/*.npy", "ids/", {1, 2, 3}),
     (empty, "ids/*.npy", "ids/", {1, 2, 3}),
     (flip, "ids/*.npy", "ids/", {1, 2, 3}),
+    (flip_last, "ids/*.npy", "ids/", {1, 2, 3}),
+    (blank_end, "ids/*.npy", "ids/", {1, 2, 3}),
+    (Path.unlink, "ids/*.npy", "ids/", {1, 2, 3}),
+    (shutil.rmtree, "ids", "ids/", {1, 2, 3}),
 ]
 
 
@@ -137,6 +157,86 @@ def test_an_index_is_known_by_its_folder_where_the_label_is_damaged(tmp_path, da
     assert (numbers(lake, "logs-test"), numbers(lake, "a$b")) == ([1], [1])
     assert lake.set_aside() == []
     lake.close()
+
+
+@pytest.mark.parametrize("damage", [cut, empty, flip, Path.unlink])
+def test_ids_are_known_without_their_list(folder, damage):
+    damage(folder / "ids.json")
+    lake = LakeStore(folder, SLOW)
+    assert [one.name for one in lake.set_aside()] == ["ids.json"] * (damage is not Path.unlink)
+    assert lake.add([document(BAD, id_=f"{BAD}-1", n=1)])[0].result is Result.SAME
+    lake.close()
+    lake = LakeStore(folder, SLOW)
+    assert lake.set_aside() == []
+    lake.close()
+
+
+def test_ids_that_a_crash_left_beside_their_list(folder):
+    listed = (folder / "ids.json").read_bytes()
+    [old] = folder.glob("ids/*.npy")
+    kept = old.read_bytes()
+    lake = LakeStore(folder, SLOW)
+    lake.add([document(BAD, id_=f"{BAD}-9", n=9)])
+    lake.flush()
+    lake.close()
+    (folder / "ids.json").write_bytes(listed)  # before it was written anew, and what was merged removed
+    old.write_bytes(kept)
+    lake = LakeStore(folder, SLOW)
+    assert lake.set_aside() == []
+    assert lake.add([document(BAD, id_=f"{BAD}-1", n=1)])[0].result is Result.SAME
+    lake.close()
+
+
+def test_ids_that_an_earlier_version_has_merged_since_they_were_listed(folder):
+    listed = (folder / "ids.json").read_bytes()
+    lake = LakeStore(folder, SLOW)
+    lake.add([document(BAD, id_=f"{BAD}-9", n=9)])
+    lake.flush()
+    lake.close()
+    (folder / "ids.json").write_bytes(listed)
+    lake = LakeStore(folder, SLOW)
+    assert lake.set_aside() == []
+    for number in (1, 9):
+        assert lake.add([document(BAD, id_=f"{BAD}-{number}", n=number)])[0].result is Result.SAME
+    lake.close()
+
+
+NUMBERS_AS_WORDS = read_mapping({"properties": {"n": {"type": "keyword"}}}, {})
+
+
+@pytest.mark.parametrize("damage", [cut, empty, flip, Path.unlink, change_a_word])
+def test_a_mapping_that_is_damaged_or_gone_sets_its_index_aside_until_it_is_repaired(tmp_path, damage):
+    lake = LakeStore(tmp_path, SLOW)
+    for index in (BAD, GOOD):
+        lake.begin(index, NUMBERS_AS_WORDS)
+        lake.add([document(index, n=1)])
+    lake.close()
+    damage(tmp_path / "mappings" / f"{BAD}.json")
+    for _ in range(2):
+        lake = LakeStore(tmp_path, SLOW)
+        assert [one.name for one in lake.set_aside()] == [BAD]
+        assert f"mappings/{BAD}.json" in lake.set_aside()[0].reason
+        assert numbers(lake, GOOD) == [1]
+        lake.close()
+    assert repair(tmp_path, print) == []
+    lake = LakeStore(tmp_path, SLOW)
+    assert (numbers(lake, BAD), numbers(lake, GOOD)) == ([1], [1])
+    lake.begin(BAD, NUMBERS_AS_WORDS)
+    lake.close()
+
+
+@pytest.mark.parametrize("damage", [cut, empty, flip, Path.unlink])
+def test_mappings_are_known_without_their_list(tmp_path, damage):
+    lake = LakeStore(tmp_path, SLOW)
+    lake.begin(BAD, NUMBERS_AS_WORDS)
+    lake.begin(GOOD, NUMBERS_AS_WORDS)
+    lake.close()
+    damage(tmp_path / "mappings.json")
+    lake = LakeStore(tmp_path, SLOW)
+    assert lake.mapping(BAD) == NUMBERS_AS_WORDS
+    assert [one.name for one in lake.set_aside()] == ["mappings.json"] * (damage is not Path.unlink)
+    lake.close()
+    assert repair(tmp_path, print) == []
 
 
 def test_a_folder_that_is_gone_since_the_last_stop(folder):

@@ -19,7 +19,19 @@ ARRIVED = "_arrived"  # when the store got an event by its own clock, whatever t
 
 
 # What else lies in a data folder, of which something may be set aside.
-NO_INDICES = ("events", "ids", "journal", "mappings", "records", "stopped.json", "uuid", "watched.json")
+NO_INDICES = (
+    "connectors",
+    "events",
+    "ids",
+    "ids.json",
+    "journal",
+    "mappings",
+    "mappings.json",
+    "records",
+    "stopped.json",
+    "uuid",
+    "watched.json",
+)
 
 
 class StoreError(TocsinError):

@@ -14,7 +14,7 @@ from tocsin.store.events import Scan, SetAside
 from tocsin.store.lake.checksums import checksums_of
 from tocsin.store.lake.folders import UnknownFolderError, folder_of, index_in, named
 from tocsin.store.lake.fresh import FreshIndex, Generation
-from tocsin.store.lake.index_mappings import IndexMappings
+from tocsin.store.lake.index_mappings import LIST, IndexMappings
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.table import IndexTable, StoredFile
 from tocsin.store.patterns import matching
@@ -68,8 +68,10 @@ class Contents:
         self.set_aside: dict[str, SetAside] = {}  # by index, or by the path of what is no whole index
         for path in sorted(folder.iterdir()):
             self._open(path)
+        if mappings.list_fault is not None:
+            self.put_aside(LIST, mappings.list_fault)
         for path, reason in mappings.damaged.items():
-            self.put_aside(_index_of(path), f"its mapping {path.name} cannot be read: {reason}")
+            self.put_aside(_index_of(path), f"its mapping mappings/{path.name} cannot be read: {reason}")
         for name in mappings.names():
             if name not in self.set_aside:
                 self.table(name)

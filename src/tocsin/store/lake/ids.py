@@ -1,6 +1,8 @@
 """Which ids senders chose: sorted runs of hashes on disk, looked up before an event is stored.
 
 An id that the store made needs no look-up: it holds the event's time and a number that is never used again.
+Beside the runs lies a list of them, each with its checksum: a run that is gone or damaged is told of until the ids
+are made anew, and stays where it is.
 """
 
 from __future__ import annotations
@@ -10,14 +12,18 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 
-from tocsin.store.durable import durable_file
+from tocsin.store.durable import durable_file, write_durably
 
+LIST = "ids.json"
 _NAME = re.compile(r"ids-(\d{12})-(\d{12})\.npy")
 _RATIO = 4  # a run is merged with the one before it unless that is this many times as long
 _BIAS = 1 << 63  # makes a time before 1970 a positive number
@@ -28,6 +34,24 @@ _MASK = (1 << 64) - 1
 Run = npt.NDArray[np.uint64]
 Key = tuple[int, int]
 Known = tuple[int, int]  # content, time
+
+
+class StoredRun(NamedTuple):
+    """A run on disk: the first and last segment whose ids it has, its entries and their checksum."""
+
+    first: int
+    last: int
+    entries: Run
+    crc: int
+
+    @property
+    def name(self) -> str:
+        """The name of its file."""
+        return _name(self.first, self.last)
+
+    def overlaps(self, first: int, last: int) -> bool:
+        """Tell whether it has ids of some of the segments from one to another."""
+        return self.first <= last and first <= self.last
 
 
 def key_of(index: str, id_: str) -> Key:
@@ -66,28 +90,59 @@ def time_in(id_: str) -> int | None:
 class ChosenIds:
     """The ids that senders chose, of events in tables (`runs`) and in the journal (`recent`)."""
 
-    def __init__(self, folder: Path, put_aside: Callable[[str, BaseException], None]) -> None:
+    def __init__(self, folder: Path, put_aside: Callable[[str, BaseException | str], None]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._put_aside = folder, put_aside
-        self._runs: list[tuple[int, int, Run]] = []  # first and last segment, entries
+        self._runs: list[StoredRun] = []
+        self._lost: dict[str, int] = {}  # files that are gone or damaged, with the checksums that they had
         self._lock = threading.Lock()
         self._recent: dict[int, dict[Key, Known]] = {}  # by segment: key -> content, time
         self._open()
 
     def _open(self) -> None:
+        listed = self._listed()
         spans = sorted(
             (int(match[1]), -int(match[2]), path)
             for path in self._folder.iterdir()
             if (match := _NAME.fullmatch(path.name))
         )
-        for first, negative, path in spans:
-            if self._runs and -negative <= self._runs[-1][1]:
-                path.unlink()  # it was merged into the one before
+        for first, negative, path in sorted(spans, key=lambda span: span[2].name not in listed):
+            if path.name not in listed and any(run.overlaps(first, -negative) for run in self._runs):
+                path.unlink()  # merged into another, or written but not listed: the journal has what it holds
                 continue
             try:
-                self._runs.append((first, -negative, _load(path)))
+                entries = _load(path)
+                run = StoredRun(first, -negative, entries, _sum(entries))
+                if listed.get(path.name, run.crc) != run.crc:
+                    raise ValueError("its checksum is wrong")
+                self._runs.append(run)
             except (OSError, EOFError, ValueError) as error:
-                self._put_aside(f"ids/{path.name}", error)
+                self._lose(path.name, error, listed.get(path.name, 0))
+        self._runs.sort(key=lambda run: run.first)
+        there = {path.name for _, _, path in spans}
+        for name, crc in listed.items():
+            match = _NAME.fullmatch(name)
+            covered = match and any(run.first <= int(match[1]) and int(match[2]) <= run.last for run in self._runs)
+            if name not in there and not covered:  # an earlier version does not list what it merges
+                self._lose(name, "this file is gone", crc)
+        _write_list(self._folder, self._runs, self._lost)
+
+    def _listed(self) -> dict[str, int]:
+        """Return the checksum of each file that is listed; none where there is no list that can be read."""
+        path = _list_of(self._folder)
+        try:
+            return {str(name): int(crc) for name, crc in orjson.loads(path.read_bytes()).items()}
+        except FileNotFoundError:  # an earlier version had none
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            told = "the files of ids are taken as they are"
+            self._put_aside(LIST, f"it cannot be read, and {told}: {type(error).__name__}: {error}")
+            return {}
+
+    def _lose(self, name: str, reason: BaseException | str, crc: int) -> None:
+        self._lost[name] = crc
+        told = reason if isinstance(reason, str) else f"{type(reason).__name__}: {reason}"
+        self._put_aside(f"ids/{name}", f"{told}; an event that is sent again under an id of it is stored twice")
 
     def find(self, keys: Sequence[Key]) -> dict[Key, Known]:
         """Return the content's hash and the time of each event that has one of the keys."""
@@ -97,7 +152,8 @@ class ChosenIds:
                 found.update((key, recent[key]) for key in keys if key in recent)
             runs = self._runs
         wanted = np.array([key[0] for key in keys], np.uint64)
-        for _, _, run in runs:
+        for stored in runs:
+            run = stored.entries
             starts = np.searchsorted(run[0], wanted)
             for number in np.flatnonzero(run[0][np.minimum(starts, run.shape[1] - 1)] == wanted).tolist():
                 at = int(starts[number])
@@ -122,27 +178,29 @@ class ChosenIds:
         """Write a segment's ids to disk, before its events get into tables. Again is the same as once."""
         with self._lock:
             recent = self._recent.get(segment)
-        if not recent or any(first <= segment <= last for first, last, _ in self._runs):
+        if not recent or any(run.first <= segment <= run.last for run in self._runs):
             with self._lock:
                 self._recent.pop(segment, None)
             return
         entries = np.array([[*key, content, time & _MASK] for key, (content, time) in recent.items()], np.uint64)
-        merged: list[tuple[int, int, Run]] = []
-        for run in (*self._runs, (segment, segment, _sorted(entries.T))):
-            while merged and merged[-1][2].shape[1] < _RATIO * run[2].shape[1]:
-                first, _, before = merged.pop()
-                run = (first, run[1], _sorted(np.concatenate((before, run[2]), axis=1)))
+        merged: list[StoredRun] = []
+        for run in (*self._runs, _run(segment, segment, _sorted(entries.T))):
+            while merged and merged[-1].entries.shape[1] < _RATIO * run.entries.shape[1]:
+                before = merged.pop()
+                both = _sorted(np.concatenate((before.entries, run.entries), axis=1))
+                run = _run(min(before.first, run.first), max(before.last, run.last), both)
             merged.append(run)
-        known = {(first, last) for first, last, _ in self._runs}
-        for first, last, entries in merged:
-            if (first, last) not in known:
-                _write(self._folder, first, last, entries)
-        opened = [(first, last, _load(_path(self._folder, first, last))) for first, last, _ in merged]
+        known = {run.name for run in self._runs}
+        for run in merged:
+            if run.name not in known:
+                _write(self._folder, run)
+        opened = [run._replace(entries=_load(self._folder / run.name)) for run in merged]
+        _write_list(self._folder, merged, self._lost)
         with self._lock:
             self._runs = opened
             del self._recent[segment]
-        for first, last in known - {(first, last) for first, last, _ in merged}:
-            _path(self._folder, first, last).unlink()
+        for name in known - {run.name for run in merged}:
+            (self._folder / name).unlink()
 
     def times(self, index: str, ids: Sequence[str]) -> dict[str, int | None]:
         """Return the time of each event that an id names; None where an id is neither chosen nor made here."""
@@ -164,18 +222,39 @@ def _load(path: Path) -> Run:
 def write_run(folder: Path, last: int, entries: Sequence[tuple[int, int, int, int]]) -> None:
     """Write ids of all segments up to the last: key in two halves, content, time of each."""
     folder.mkdir(exist_ok=True)
+    runs = []
     if entries:
         rows = np.array([[*key, content, time & _MASK] for *key, content, time in entries], np.uint64)
-        _write(folder, 0, last, _sorted(rows.T))
+        runs.append(_run(0, last, _sorted(rows.T)))
+        _write(folder, runs[0])
+    _write_list(folder, runs, {})
 
 
-def _path(folder: Path, first: int, last: int) -> Path:
-    return folder / f"ids-{first:012}-{last:012}.npy"
+def _run(first: int, last: int, entries: Run) -> StoredRun:
+    return StoredRun(first, last, entries, _sum(entries))
 
 
-def _write(folder: Path, first: int, last: int, run: Run) -> None:
-    with durable_file(_path(folder, first, last)) as file:
-        np.save(file, run)
+def _sum(entries: Run) -> int:
+    """Return the checksum of entries, row by row."""
+    return zlib.crc32(np.ascontiguousarray(entries).data)
+
+
+def _name(first: int, last: int) -> str:
+    return f"ids-{first:012}-{last:012}.npy"
+
+
+def _write(folder: Path, run: StoredRun) -> None:
+    with durable_file(folder / run.name) as file:
+        np.save(file, run.entries)
+
+
+def _list_of(folder: Path) -> Path:
+    """Return where the list of a folder's runs is: beside it, so that a folder that is gone is noticed."""
+    return folder.with_name(LIST)
+
+
+def _write_list(folder: Path, runs: Iterable[StoredRun], lost: Mapping[str, int]) -> None:
+    write_durably(_list_of(folder), orjson.dumps({run.name: run.crc for run in runs} | {**lost}))
 
 
 def _sorted(run: Run) -> Run:

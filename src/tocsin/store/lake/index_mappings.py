@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,53 @@ from tocsin.store.durable import write_durably
 from tocsin.store.lake.folders import safe_name
 from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError, read_mapping
 
+LIST = "mappings.json"  # beside the folder, so that one that is gone is noticed
+
 
 class IndexMappings:
-    """Mappings by index, in a folder. `damaged` names files that cannot be read, each with the reason."""
+    """Mappings by index, in a folder. `damaged` names files that cannot be read or are gone, each with the reason.
+
+    `list_fault` says what is wrong with the list of the files.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._lock = folder, threading.Lock()
         self._found: dict[str, IndexMapping] = {}
         self.damaged: dict[Path, str] = {}
-        if not folder.exists():
-            return
+        self.list_fault: str | None = None
+        self._list = folder.with_name(LIST)
+        self._listed = self._read_list()
         for path in sorted(folder.glob("*.json")):
             try:
                 kept = orjson.loads(path.read_bytes())
                 index, body, settings = kept["index"], kept["mappings"], kept["settings"]
+                if kept.get("sum", kept_sum := _sum(index, body, settings)) != kept_sum:
+                    raise ValueError("its checksum is wrong")
                 self._found[str(index)] = read_mapping(body, settings)
             except (OSError, ValueError, KeyError, TypeError, MappingError) as error:
                 self.damaged[path] = f"{type(error).__name__}: {error}"
+            self._listed.add(path.name)  # an earlier version listed none
+        for name in sorted(self._listed):
+            if not (folder / name).exists():
+                self.damaged[folder / name] = "this file is gone"
+
+    def _read_list(self) -> set[str]:
+        try:
+            return set(map(str, orjson.loads(self._list.read_bytes())))
+        except FileNotFoundError:
+            return set()
+        except (OSError, ValueError, TypeError) as error:
+            self.list_fault = f"it cannot be read, and mappings are taken as they are: {error}"
+            return set()
+
+    def forget(self, path: Path) -> None:
+        """Expect a file no longer, after what happened to it has been told."""
+        self._listed.discard(path.name)
+        self.write_list()
+
+    def write_list(self) -> None:
+        """List the files that there are."""
+        write_durably(self._list, orjson.dumps(sorted(self._listed)))
 
     def find(self, index: str) -> IndexMapping:
         """Return the mapping of an index, an empty one of an index that has none."""
@@ -46,5 +77,13 @@ class IndexMappings:
             self._folder.mkdir(exist_ok=True, mode=0o700)
             path = self._folder / f"{safe_name(index)}.json"
             document: dict[str, Any] = {"index": index, "mappings": mapping.body, "settings": mapping.settings}
+            document["sum"] = _sum(index, mapping.body, mapping.settings)
             write_durably(path, orjson.dumps(document))
+            self._listed.add(path.name)
+            self.write_list()
             self._found[index] = mapping
+
+
+def _sum(index: object, body: object, settings: object) -> int:
+    """Return the checksum of a mapping, whichever way its file is spaced."""
+    return zlib.crc32(orjson.dumps([index, body, settings], option=orjson.OPT_SORT_KEYS))

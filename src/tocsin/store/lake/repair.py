@@ -27,7 +27,8 @@ from tocsin.store.lake.clean_stop import CleanStop, write_stop
 from tocsin.store.lake.documents import to_table
 from tocsin.store.lake.fields import NANOSECONDS, SOURCE, IndexFields
 from tocsin.store.lake.folders import UnknownFolderError, index_in
-from tocsin.store.lake.ids import content_of, key_of, time_in, write_run
+from tocsin.store.lake.ids import LIST, content_of, key_of, time_in, write_run
+from tocsin.store.lake.index_mappings import LIST as LIST_OF_MAPPINGS
 from tocsin.store.lake.index_mappings import IndexMappings
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 from tocsin.store.lake.lifted import restore
@@ -78,11 +79,12 @@ def repair(folder: Path, tell: Told) -> list[SetAside]:
     finally:
         lake.close()
     moved = folder / _MOVED / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    _let_go_of_mappings(folder, moved, tell)
     there = {index for index, _ in _folders(folder)}
     indices = {one.index for one in damaged} | {loss.index for loss in losses if loss.files}
     for index in sorted(name for name in indices if name in there):
         _rebuild(folder, index, moved, tell)
-    if any(one.name.startswith("ids/") for one in damaged):
+    if any(one.name == LIST or one.name.startswith("ids/") for one in damaged):
         _move(folder / "ids", moved, tell)
         _rebuild_ids(folder, tell)
     for one in damaged:
@@ -115,6 +117,20 @@ def _settle_and_move(folder: Path, one: SetAside, moved: Path, tell: Told) -> No
         lake.flush()
         lake.close()
     _move(folder / one.name, moved, tell)
+
+
+def _let_go_of_mappings(folder: Path, moved: Path, tell: Told) -> None:
+    """Move mappings away that cannot be read, and expect those no longer that are gone."""
+    mappings = IndexMappings(folder / "mappings")
+    for path, reason in mappings.damaged.items():
+        if path.exists():
+            _move(path, moved / "mappings", tell)
+        mappings.forget(path)
+        told = "the fields of its index have the types of their values until it is given again"
+        tell(f"mappings/{path.name}: {reason}; {told}")
+    if mappings.list_fault is not None:
+        mappings.write_list()
+        tell(f"{LIST_OF_MAPPINGS}: written anew")
 
 
 # ---- an index, from its files and the journal
