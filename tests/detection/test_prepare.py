@@ -125,3 +125,43 @@ def test_a_field_that_nobody_knows_is_told_of(what):
     told = doubtful_fields(ready)
     assert len(told) == bool(said)
     assert all(part in told[0] for part in said)
+
+
+# Each names a field that no schema knows, and has a fault besides: the fault is told, which no event mends.
+FAULTY = {
+    "ES|QL with a command that is not run": (
+        rule_of('from logs-* | where none.field == "x" | completion a = none.field', "esql", "esql"),
+        "`COMPLETION` is not supported",
+    ),
+    "ES|QL with a wrong argument": (
+        rule_of('from logs-* | where none.field == "x" and match(process.name, process.args)', "esql", "esql"),
+        "match takes a column and a text",
+    ),
+    "ES|QL with a column that `stats` has left out": (
+        rule_of("from logs-* | stats c = count(none.field) by host.id | where process.pid > 1", "esql", "esql"),
+        "there is no column `process.pid` here",
+    ),
+    "EQL": (
+        rule_of('any where none.field == "x" and cidrMatch(source.ip, "10.0.0.0/99")', "eql", "eql"),
+        "10.0.0.0/99",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", FAULTY)
+def test_a_fault_is_not_hidden_by_an_unknown_field(what):
+    rule, told = FAULTY[what]
+    ready, skipped = prepare([rule], types={"eql", "esql"})
+    assert ready == []
+    assert [one.reason for one in skipped] == ["invalid query"]
+    assert told.lower() in skipped[0].message.lower()
+
+
+def test_a_query_with_nothing_wrong_but_an_unknown_field_waits_for_the_field():
+    query = (
+        'from logs-* | mv_expand none.a | where match(none.b::string, "x") and cidr_match(none.c, "10.0.0.0/8") '
+        '| grok none.d "%{WORD:made.@w}" | eval made.e = date_trunc(1 hour, none.e), made.f = none.f::double / 2 '
+        "| stats made.g = first(none.g, none.e), made.h = weighted_avg(none.h, none.i) by none.j, made.e"
+    )
+    _, skipped = prepare([rule_of(query, "esql", "esql")], types={"esql"})
+    assert [one.reason for one in skipped] == ["unknown field"]

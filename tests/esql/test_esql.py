@@ -471,12 +471,23 @@ SEARCHES = {
     'where qstr("10.0.0.1")': [2],
     'where match_phrase(k, "abc") or term(k, "abd")': [0, 1],
     'sort n | where kql("k: abc")': [0],
+    # A cast before a search changes nothing: it is the field that is searched.
+    'where match(k::string, "abc")': [0],
+    'where match_phrase(k::keyword, "abd") or term(k::string, "abc")': [0, 1],
+    'where multi_match("abc", k::string, many)': [0],
+    'where k::string : "mimikatz"': [2],
 }
 
 
 @pytest.mark.parametrize("commands", SEARCHES)
 def test_a_search_in_another_language_asks_events(commands):
     assert both(commands, SEARCHED) == SEARCHES[commands]
+
+
+def test_each_part_of_a_name_may_begin_with_an_at_sign():
+    assert run("eval made.@time = at, `a b`.@c = 1 | keep made.@time, `a b`.@c", [{"at": NOON}]) == [
+        {"made.@time": "2026-01-05T12:00:00.000Z", "a b.@c": 1}
+    ]
 
 
 def test_each_value_becomes_a_row():

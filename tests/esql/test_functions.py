@@ -1,4 +1,7 @@
-"""ES|QL's functions and commands: what each gives, with values of Elastic's reference and its csv-spec files.
+"""ES|QL's functions and commands: what each gives.
+
+Values are those of Elastic's reference, or follow its csv-spec files (bucket, limit, stats and stats_first_last
+of ES|QL's test fixtures): the same cases over small tables of our own.
 
 The table of docs/esql.md lists what the code has; what Elasticsearch has and the code has not is refused by name.
 """
@@ -30,6 +33,9 @@ VALUES = {
     'bucket(to_datetime("2026-01-05T12:34:56Z"), 60, now() - 1 hour, now())': "2026-01-05T12:34:00.000Z",
     'bucket(to_datetime("2026-01-05T12:34:56Z"), "5 minutes")': "2026-01-05T12:30:00.000Z",
     "bucket(27234, 20, 25324, 74999)": 25000.0,
+    "bucket(100, 99.)": 99.0,
+    "bucket(99., 100.)": 0.0,
+    "bucket(100, 49.5)": 99.0,
     "bucket(7.5, 5)": 5.0,
     "bucket(-1, 5.)": -5.0,
     "round_to(65, 0, 10, 100)": 10,
@@ -106,11 +112,23 @@ GROUPS = {
     "stats v = first(k, n)": [{"v": "alpha"}],  # null comes last, whatever the order is by
     "stats v = last(k, n)": [{"v": "charlie"}],
     'stats v = last(n, @timestamp) where k == "alpha"': [{"v": 4}],
+    "stats v = first(@timestamp, n), w = last(@timestamp, n)": [
+        {"v": "2026-01-05T12:00:00.000Z", "w": "2026-01-05T12:00:05.000Z"},
+    ],
+    "stats v = first(n, null)": [{"v": 1}],
     "where n < 5 | stats v = weighted_avg(n, n)": [{"v": 3.0}],
+    # A constant weighs each value, a column only what stands in rows of one value and one weight.
+    'where k == "charlie" | stats v = weighted_avg(n, 2)': [{"v": 7.0}],
+    'where k == "charlie" | stats v = weighted_avg(n, 1 + 1)': [{"v": 7.0}],
+    'where k == "charlie" | stats v = weighted_avg(n, n)': [{}],
+    "eval w = 0 | stats v = weighted_avg(n, w)": [{}],
     'where k == "alpha" | stats v = weighted_avg(n, 2)': [{"v": pytest.approx(7 / 3)}],
     "stats v = top(n, 2)": [{"v": [1, 2]}],
     "stats c = count(*) by b = tbucket(5 seconds) | sort b | keep c": [{"c": 5}, {"c": 2}],
     "stats c = count(*) by b = bucket(n, 4) | where b == 4 | keep c": [{"c": 2}],
+    "limit 1 by n | eval c = n | keep c": [{"c": 1}, {"c": 2}, {}, {"c": 4}, {"c": 5}, {"c": [6, 7, 8]}],
+    "limit 0 by k": [],
+    "limit 2 by 5 * 42 | eval c = n | keep c": [{"c": 1}, {"c": 2}],
     "limit 1 by k | keep k, n | eval c = n": [{"c": 1}, {}, {"c": [6, 7, 8]}, {}],
     "sort n desc nulls last | limit 2 by k | eval c = n | keep c": [
         {"c": [6, 7, 8]}, {"c": 5}, {"c": 4}, {"c": 2}, {}, {},
@@ -226,8 +244,10 @@ REFUSED = {
     "from logs-* | stats c = first(n)": ("first takes a column, and one that rows are ordered by", (1, 25)),
     "from logs-* | stats c = first(n, k)": ("rows are ordered by a date or a number", (1, 25)),
     "from logs-* metadata _ignored | where _ignored is not null": (
-        "`_ignored` can be kept, and nothing can be made of it", (1, 39),
+        "`_ignored` names no field for its length here", (1, 39),
     ),
+    "from logs-* | stats v = weighted_avg(n, 0)": ("the weight of weighted_avg is a number other than 0", (1, 25)),
+    "from logs-* | stats v = weighted_avg(n, null)": ("is a number other than 0, not null", (1, 25)),
     "from logs-* | highlight k": ("`highlight` is not supported", (1, 15)),
     "from logs-* | ip_location p = a": ("no database of places here", (1, 15)),
     "from a-*, (from b-* | limit 1)": ("queries in the place of an index are not run", (1, 11)),

@@ -158,6 +158,18 @@ def read_open(
             schema = schema.extended([Field(error.field, FieldType.OBJECT)])
 
 
+def _fault_behind(text: str, schema: Schema, reader: _Read) -> QueryError | None:
+    """Return what is wrong with a query beside the fields that no schema knows: events cannot mend that."""
+    try:
+        if reader is read_esql:
+            read_esql(text, schema, unmapped="nullify")
+        else:
+            read_open(text, schema, reader)
+    except QueryError as error:
+        return error
+    return None
+
+
 def _prepare(rule: Rule, schema: Schema, types: Collection[str], open_fields: bool) -> ReadyRule | Skipped:
     readers = _TYPES.get(rule.type, {}) if rule.type in types else {}
     language = rule.language or next(iter(readers), "")
@@ -175,7 +187,10 @@ def _prepare(rule: Rule, schema: Schema, types: Collection[str], open_fields: bo
         else:
             found = reader(rule.query, schema)
     except UnknownFieldError as error:
-        return Skipped(rule.name, UNKNOWN_FIELD, explain_query_error(rule, error), invalid=True)
+        fault = _fault_behind(rule.query, schema, reader)
+        if fault is None:
+            return Skipped(rule.name, UNKNOWN_FIELD, explain_query_error(rule, error), invalid=True)
+        return Skipped(rule.name, "invalid query", explain_query_error(rule, fault), invalid=True)
     except QueryError as error:
         return Skipped(rule.name, "invalid query", explain_query_error(rule, error), invalid=True)
     pipeline = found if isinstance(found, Pipeline) else None

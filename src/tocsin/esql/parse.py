@@ -17,7 +17,7 @@ from lark.visitors import v_args
 from tocsin.errors import Place, QueryError
 from tocsin.esql import syntax as q
 from tocsin.esql.dates import span
-from tocsin.esql.surrogates import MisusedError, cast_to_span, replaced
+from tocsin.esql.surrogates import MisusedError, cast_to_span, replaced, searched
 
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", '"': '"', "\\": "\\"}
 # Commands that are refused, with the reason.
@@ -316,9 +316,10 @@ class _Builder(Transformer[Token, Any]):
         return q.Not(q.IsNull(value, self._place(meta)), self._place(meta))
 
     def match(self, meta: Meta, value: q.Expression, text: q.Literal) -> q.Match:
-        if not isinstance(value, q.Column):
+        column = searched(value)
+        if not isinstance(column, q.Column):
             raise self._refuse("what stands before `:` is a column", meta)
-        return q.Match(value, text.value, self._place(meta))
+        return q.Match(column, text.value, self._place(meta))
 
     def negative(self, meta: Meta, sign: Token, operand: q.Expression) -> q.Expression:
         return q.Negative(operand, self._place(meta))

@@ -80,13 +80,16 @@ class Pipeline:
         return {name: value for name, value in found.items() if value is not None}
 
 
-def read_esql(text: str, schema: Schema) -> Pipeline:
-    """Return a query ready to run. Raises QueryError with line, column and hint."""
+def read_esql(text: str, schema: Schema, *, unmapped: str | None = None) -> Pipeline:
+    """Return a query ready to run. Raises QueryError with line, column and hint.
+
+    `unmapped` says what a field is that no index has, in the place of what the query's own setting says.
+    """
     query = parse(text)
     for name in query.metadata:
         if name not in METADATA:
             raise QueryError(f"there is no metadata `{name}`", hint=f"there is {', '.join(METADATA)}", text=text)
-    scope = Scope(schema, text, query.metadata, unmapped=query.unmapped)
+    scope = Scope(schema, text, query.metadata, unmapped=unmapped or query.unmapped)
     steps: list[Step] = []
     aggregating = False
     for command in query.commands:

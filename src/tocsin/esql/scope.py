@@ -18,6 +18,11 @@ METADATA: Mapping[str, FieldType] = {
     "_id": FieldType.KEYWORD, "_index": FieldType.KEYWORD, "_version": FieldType.LONG, "_score": FieldType.DOUBLE,
     "_ignored": FieldType.OBJECT, "_index_mode": FieldType.KEYWORD, "_source": FieldType.OBJECT,
 }  # fmt: skip
+# What can be kept and not computed with, and why.
+_KEPT_ONLY: Mapping[str, str] = {
+    "_ignored": "names no field for its length here, where values of any length are searched: ask for the field",
+    "_source": "can be kept, and nothing can be made of it: name the fields that you ask for",
+}
 # What every event has alike.
 SAME_METADATA: Mapping[str, Any] = {"_version": 1, "_score": 1.0, "_index_mode": "standard"}
 
@@ -53,7 +58,8 @@ class Scope:
         """Return a column's type. Raises UnknownFieldError."""
         kind = self.check(column)
         if kind is FieldType.OBJECT:
-            raise self.refuse(f"`{column.name}` can be kept, and nothing can be made of it", column.place)
+            told = _KEPT_ONLY.get(column.name, "can be kept, and nothing can be made of it")
+            raise self.refuse(f"`{column.name}` {told}", column.place)
         if column.name not in self.made and column.name not in self.nulls:
             self.read[column.name] = None
         return kind

@@ -105,10 +105,30 @@ def _weighted_avg(call: q.Call) -> q.Expression:
     if len(call.arguments) != 2:
         raise MisusedError(f"weighted_avg takes 2 arguments, and has {len(call.arguments)}")
     number, weight = call.arguments
+    if _is_constant(weight):
+        if isinstance(weight, q.Literal) and weight.value in (None, 0):
+            given = "null" if weight.value is None else weight.value
+            raise MisusedError(f"the weight of weighted_avg is a number other than 0, not {given}")
+        return replace(call, name="avg", arguments=(number,))  # of each value, where rows have several
     product = q.Binary("*", number, weight, call.place)
     total = q.Call("sum", (product,), place=call.place)
     weights = q.Call("to_double", (q.Call("sum", (weight,), place=call.place),), place=call.place)
     return q.Binary("/", total, weights, call.place)
+
+
+def _is_constant(node: q.Expression) -> bool:
+    return not q.columns_of(node)
+
+
+def searched(value: q.Expression) -> q.Expression:
+    """Return the column that a search looks at, of one that is cast: what is searched is the field itself."""
+    while isinstance(value, q.Cast):
+        value = value.value
+    return value
+
+
+def _searched(call: q.Call) -> q.Expression:
+    return replace(call, arguments=(searched(call.arguments[0]), *call.arguments[1:])) if call.arguments else call
 
 
 def _multi_match(call: q.Call) -> q.Expression:
@@ -122,15 +142,18 @@ def _multi_match(call: q.Call) -> q.Expression:
         raise MisusedError(f"multi_match of type {kind} is not supported: types are {', '.join(_MULTI_MATCHES)}")
     asked = tuple((name, value) for name, value in options.items() if name not in _WITHOUT_MEANING)
     name = _MULTI_MATCHES[kind]
-    calls = tuple(q.Call(name, (field, text), asked, place=call.place) for field in fields)
+    calls = tuple(q.Call(name, (searched(field), text), asked, place=call.place) for field in fields)
     return calls[0] if len(calls) == 1 else q.Or(calls, call.place)
 
 
 _SURROGATES: Mapping[str, Callable[[q.Call], q.Expression]] = {
     "earliest": _by_time("first"),
     "latest": _by_time("last"),
+    "match": _searched,
+    "match_phrase": _searched,
     "multi_match": _multi_match,
     "tbucket": _tbucket,
+    "term": _searched,
     "to_dateperiod": _spanned,
     "to_timeduration": _spanned,
     "trange": _trange,
