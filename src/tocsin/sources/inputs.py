@@ -6,7 +6,6 @@ A format is recognised from content, never from a name, and compression and arch
 from __future__ import annotations
 
 import glob
-import gzip
 import io
 import os
 import re
@@ -17,13 +16,17 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
-from typing import Any, BinaryIO, cast
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO, cast
 
 import zstandard
 
 from tocsin.errors import InputError, NoTelemetryError
+from tocsin.sources.containers.archives import Unread, is_hidden, is_tar, tar_members, zip_members
+from tocsin.sources.containers.blocks import DamagedError
+from tocsin.sources.containers.compression import COMPRESSIONS, decompressed
+from tocsin.sources.foreign_formats import foreign_format
 from tocsin.text_encoding import encoding_of
 
 _EVTX_HEADER, _EVTX_CHUNK = 4096, b"ElfChnk\x00"  # bytes of a file's header, the beginning of each chunk behind it
@@ -32,6 +35,8 @@ _MAGIC = (
     (_EVTX_CHUNK, "evtx"),
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ\x00", "xz"),
     (b"PK\x03\x04", "zip"),
     (b"PAR1", "parquet"),
 )
@@ -55,6 +60,8 @@ _RECORD = re.compile(rb"\ARecord \d+\s+")  # what `evtx_dump` writes before each
 _TEMPLATE = (b"{{", b"{%")  # of pages, not JSON
 # Files whose names promise telemetry, so that one whose content is in no format is damaged.
 _PROMISING = (".evtx", ".json", ".jsonl", ".ndjson", ".parquet")
+_ARCHIVES = {"zip": zip_members, "tar": tar_members}
+_DEEPEST = 8  # archives and compressed files within one another
 # What reading raises when compressed data, an archive or the disk is damaged.
 DAMAGE = (OSError, EOFError, zstandard.ZstdError, zlib.error, zipfile.BadZipFile)
 
@@ -83,19 +90,15 @@ class Input:
 
 @dataclass(frozen=True)
 class Stream:
-    """A recognised stream: its format, and the name of the input or archive member."""
+    """A recognised stream: its format, and the name of the input or archive member.
+
+    Once it has been read, `stopped` says where data that it was packed in was cut or damaged.
+    """
 
     name: str
     format: str
     file: BinaryIO
-
-
-@dataclass(frozen=True)
-class Unread:
-    """A member of an archive that is no telemetry or cannot be read; the members behind it still can."""
-
-    name: str
-    error: Exception
+    stopped: list[str] = field(default_factory=list)
 
 
 def find_inputs(names: Sequence[str], source: str | None = None) -> list[Input]:
@@ -119,7 +122,7 @@ def _expand(name: str) -> Iterator[Input]:
         files = sorted(p for p in path.rglob("*") if p.is_file())
         if not files:
             raise InputError(f"the folder {name} holds no files", hint="name a folder with event logs")
-        yield from (Input(str(p), p, named=False, hidden=_is_hidden(p.relative_to(path))) for p in files)
+        yield from (Input(str(p), p, named=False, hidden=is_hidden(p.relative_to(path))) for p in files)
     elif path.exists():
         yield Input(name, path)
     else:
@@ -129,11 +132,6 @@ def _expand(name: str) -> Iterator[Input]:
             what = "matches no file" if glob.has_magic(name) else "does not exist"
             raise InputError(f"{name} {what}", hint="check the path")
         yield from (Input(str(p), p) for p in files)
-
-
-def _is_hidden(path: PurePath) -> bool:
-    """Tell by a path inside a folder or an archive; macOS puts its own files beside those of an archive."""
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 _EVENT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?Event")  # or `Events`, the root
@@ -146,6 +144,8 @@ def recognise(head: bytes) -> str | None:
             return name
     if head.startswith(_EVTX_CHUNK, _EVTX_HEADER):
         return "evtx"  # with a header that is damaged
+    if is_tar(head):
+        return "tar"
     if encoding_of(head)[0] != "utf-8":
         return "unicode" if _is_text(head) else None
     text = _RECORD.sub(b"", head[:_TEXT].removeprefix(_BOM).lstrip(), count=1)
@@ -172,57 +172,86 @@ def open_streams(source: Input) -> Iterator[Iterator[Stream | Unread]]:
     """Open an input as one stream, or one for each member of an archive. Raises InputError."""
     if source.path is None:
         raw = cast("BinaryIO", sys.stdin.buffer)
-        yield _streams(source.name, raw, seekable=False)
+        yield _streams(source.name, raw, _Place(), seekable=False)
         return
     try:
         raw = source.path.open("rb")
     except OSError as error:
         raise InputError(f"{source.name} cannot be opened: {error.strerror}") from None
     with raw:
-        yield _streams(source.name, raw, seekable=True, named=source.named)
+        yield _streams(source.name, raw, _Place(), seekable=True, named=source.named)
 
 
-def _streams(name: str, raw: BinaryIO, *, seekable: bool, named: bool = False) -> Iterator[Stream | Unread]:
+@dataclass(frozen=True)
+class _Place:
+    """Where a file lies: within how many others, and where the data of these stopped."""
+
+    depth: int = 0
+    stopped: list[str] = field(default_factory=list)
+
+    def within(self, stopped: list[str] | None = None) -> _Place:
+        return _Place(self.depth + 1, self.stopped if stopped is None else stopped)
+
+
+def _streams(
+    name: str, raw: BinaryIO, place: _Place, *, seekable: bool, named: bool = False
+) -> Iterator[Stream | Unread]:
     buffered = cast("BinaryIO", raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw))
     head = _peek(buffered)
     if not head:
+        if place.stopped:
+            raise DamagedError(place.stopped.pop())
         raise NoTelemetryError(f"{name} is empty", hint="nothing to read")
+    if place.depth > _DEEPEST:
+        raise InputError(f"{name} is packed more than {_DEEPEST} times over", hint="unpack it first")
     kind = recognise(head)
-    if kind in ("gzip", "zstd"):
-        inner = gzip.GzipFile(fileobj=buffered) if kind == "gzip" else io.BufferedReader(_Zstd(buffered))
-        yield from _streams(name, cast("BinaryIO", inner), seekable=False)
+    if kind in COMPRESSIONS:
+        inner = decompressed(COMPRESSIONS[kind], buffered, place.stopped)
+        yield from _streams(name, inner, place.within(), seekable=False)
     elif kind == "unicode":
         encoding, mark = encoding_of(head)
         decoded = buffered.read()[mark:].decode(encoding, errors="replace").encode(errors="replace")
-        yield from _streams(name, cast("BinaryIO", io.BytesIO(decoded)), seekable=True)
-    elif kind == "zip":
-        with _on_disk(buffered, seekable) as file, zipfile.ZipFile(file) as archive:
-            for member in archive.infolist():
-                if _is_hidden(PurePath(member.filename)):
-                    yield Unread(f"{name}!{member.filename}", NoTelemetryError("hidden"))
-                elif not member.is_dir():
-                    with archive.open(member) as opened:
-                        inside = f"{name}!{member.filename}"
-                        try:
-                            yield from _streams(inside, cast("BinaryIO", opened), seekable=False)
-                        except (InputError, *DAMAGE) as error:
-                            yield Unread(inside, error)
+        yield from _streams(name, cast("BinaryIO", io.BytesIO(decoded)), place.within(), seekable=True)
+    elif kind in _ARCHIVES:
+        with _on_disk(buffered, seekable or kind == "tar") as file:
+            yield from _members(kind, name, file, place)
     elif kind in ("evtx", "parquet"):
         with _on_disk(buffered, seekable) as file:
-            yield Stream(name, kind, file)
+            yield Stream(name, kind, file, place.stopped)
     elif kind in ("csv", "json", "xml"):
-        yield Stream(name, kind, buffered)
+        yield Stream(name, kind, buffered, place.stopped)
     elif seekable and (named or name.lower().endswith(".evtx")) and _holds_chunks(buffered):
-        yield Stream(name, "evtx", buffered)
+        yield Stream(name, "evtx", buffered, place.stopped)
     elif head.startswith(b"\0") and _passes_zeros(buffered):  # of a log that was cut while it was written
-        yield from _streams(name, buffered, seekable=False)
+        yield from _streams(name, buffered, place, seekable=False)
     else:
-        kind_of_error = InputError if name.lower().endswith(_PROMISING) else NoTelemetryError
-        shown = " ".join(f"{byte:02x}" for byte in head[:8])
-        raise kind_of_error(
-            f"{name} is in no format that tocsin reads (it starts with {shown})",
-            hint="EVTX, NDJSON, JSON, CSV, Windows event XML and Parquet are read, also inside gzip, zstd and zip",
-        )
+        raise _no_format(name, head)
+
+
+def _members(kind: str, name: str, file: BinaryIO, place: _Place) -> Iterator[Stream | Unread]:
+    for member in _ARCHIVES[kind](name, file):
+        if isinstance(member, Unread):
+            yield member
+            continue
+        try:
+            yield from _streams(member.name, member.file, place.within(member.stopped), seekable=False)
+        except Exception as error:  # of one file, which does not end the others
+            yield Unread(member.name, error)
+    if place.stopped:  # of an archive that is compressed
+        yield Unread(name, DamagedError(place.stopped.pop()))
+
+
+def _no_format(name: str, head: bytes) -> InputError:
+    if (known := foreign_format(head)) is not None:
+        kind_of_error = InputError if known.may_hold_events else NoTelemetryError
+        return kind_of_error(f"{name} is {known.what}, which is not read", hint=known.instead)
+    kind_of_error = InputError if name.lower().endswith(_PROMISING) else NoTelemetryError
+    shown = " ".join(f"{byte:02x}" for byte in head[:8])
+    return kind_of_error(
+        f"{name} is in no format that tocsin reads (it starts with {shown})",
+        hint="EVTX, NDJSON, JSON, CSV, Windows event XML and Parquet are read, "
+        "also inside gzip, bzip2, xz, zstd, zip and tar",
+    )
 
 
 def _passes_zeros(buffered: BinaryIO) -> bool:
@@ -251,42 +280,8 @@ def _holds_chunks(file: BinaryIO) -> bool:
 def _peek(buffered: BinaryIO) -> bytes:
     try:
         return cast("io.BufferedReader", buffered).peek(_SNIFF)[:_SNIFF]
-    except (OSError, EOFError, zstandard.ZstdError) as error:
-        raise InputError(f"the compressed data is damaged: {error}") from None
-
-
-class _Zstd(io.RawIOBase):
-    """Zstandard frames, one behind the other. Unlike the library's reader it notices a frame cut short."""
-
-    def __init__(self, compressed: BinaryIO) -> None:
-        self._compressed = compressed
-        self._frame: zstandard.ZstdDecompressionObj | None = None
-        self._pending = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not self._pending:
-            chunk = self._compressed.read(1 << 17)
-            if not chunk:
-                if self._frame is not None:
-                    raise EOFError("the last Zstandard frame ends too early")
-                return 0
-            self._decompress(chunk)
-        count = min(len(buffer), len(self._pending))
-        buffer[:count] = self._pending[:count]
-        self._pending = self._pending[count:]
-        return count
-
-    def _decompress(self, chunk: bytes) -> None:
-        out: list[bytes] = []
-        while chunk:
-            frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
-            out.append(frame.decompress(chunk))
-            chunk = frame.unused_data if frame.eof else b""
-            self._frame = None if frame.eof else frame
-        self._pending = b"".join(out)
+    except OSError as error:
+        raise InputError(f"it cannot be read: {error.strerror or error}") from None
 
 
 @contextmanager

@@ -12,6 +12,9 @@ from typing import BinaryIO, cast
 
 from tocsin.errors import InputError, NoTelemetryError
 from tocsin.sources.batch import EventBatch, Reject, Rejects, RowBatch, Wanted, gather
+from tocsin.sources.containers.archives import Unread
+from tocsin.sources.containers.blocks import DamagedError
+from tocsin.sources.containers.compression import COMPRESSIONS
 from tocsin.sources.date_order import DateOrder, Text, shows_dates
 from tocsin.sources.document import Documents
 from tocsin.sources.formats.csv_events import read_csv
@@ -19,7 +22,7 @@ from tocsin.sources.formats.event_xml import read_xml
 from tocsin.sources.formats.evtx import read_evtx
 from tocsin.sources.formats.json_events import read_json
 from tocsin.sources.formats.parquet import read_parquet
-from tocsin.sources.inputs import DAMAGE, Input, Stream, Unread, open_streams, recognise
+from tocsin.sources.inputs import DAMAGE, Input, Stream, open_streams, recognise
 from tocsin.sources.products.product import Metadata
 
 Reader = Callable[[BinaryIO, str, Wanted, Rejects, Documents], Iterator[EventBatch | RowBatch]]
@@ -70,16 +73,16 @@ def _teaches(source: Input) -> bool:
         return False
     try:
         with source.path.open("rb") as file:
-            if recognise(file.read(_HEAD)) not in ("json", "gzip", "zstd"):
+            if recognise(file.read(_HEAD)) not in ("json", *COMPRESSIONS):
                 return False
         with open_streams(source) as streams:
-            stream = next(streams)
-            if isinstance(stream, Unread) or stream.format != "json":
+            stream = next(streams, None)
+            if stream is None or isinstance(stream, Unread) or stream.format != "json":
                 return False
             first = cast("io.BufferedReader", stream.file).peek().split(b"\n", 1)[0]
-    except (InputError, *DAMAGE):  # which reading it will tell
+            return Documents(source.source).teaches(first)
+    except Exception:  # which reading it will tell
         return False
-    return Documents(source.source).teaches(first)
 
 
 @contextmanager
@@ -120,7 +123,7 @@ def _again(source: Input, name: str) -> Text:
                     if not isinstance(stream, Unread) and stream.name == name:
                         while block := stream.file.read(_BLOCK):
                             yield block
-        except (InputError, *DAMAGE):  # which reading it tells
+        except Exception:  # which reading it tells
             return
 
     return blocks
@@ -129,7 +132,7 @@ def _again(source: Input, name: str) -> Text:
 def read_input(
     source: Input, wanted: Wanted, rejects: Rejects, documents: Documents
 ) -> Iterator[EventBatch | RowBatch]:
-    """Yield the events of one input. What cannot be read is rejected; nothing is raised for bad content.
+    """Yield the events of one input. What cannot be read is rejected; nothing is raised, whatever a file holds.
 
     A file that lies in a folder or an archive unasked and is no telemetry is passed over, an archive of such files
     as one; what the user named should have been read.
@@ -159,10 +162,14 @@ def read_input(
                     if source.path is not None and stream.name == source.name:
                         raise
                     strangers.append(Unread(stream.name, error))
-                except (InputError, *DAMAGE) as error:
+                except Exception as error:  # of one file, which does not end the others
                     rejects.add(_unread(stream.name, error))
                     read = True
-    except (InputError, *DAMAGE) as error:
+                for why in stream.stopped:
+                    rejects.add(Reject(stream.name, "", "damaged file", why))
+                    read = True
+                stream.stopped.clear()
+    except Exception as error:
         if isinstance(error, NoTelemetryError) and not source.named:
             rejects.pass_over(source.name, _why(source.name, error))
         else:
@@ -178,9 +185,17 @@ def read_input(
 
 
 def _unread(name: str, error: Exception) -> Reject:
-    if not isinstance(error, InputError):
+    if isinstance(error, InputError):
+        damaged = isinstance(error, DamagedError)
+        return Reject(name, "", "damaged file" if damaged else "unreadable file", _told(error))
+    if isinstance(error, OSError) and error.strerror:
+        return Reject(name, "", "damaged file", f"reading stopped: {error.strerror}")
+    if isinstance(error, DAMAGE):
         return Reject(name, "", "damaged file", f"reading stopped: {error}")
-    return Reject(name, "", "unreadable file", _told(error))
+    what = f"{type(error).__name__}: {error}"
+    return Reject(
+        name, "", "unreadable file", f"reading stopped at what tocsin did not expect; report it ({what})"
+    )
 
 
 def _told(error: Exception) -> str:

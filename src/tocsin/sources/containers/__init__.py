@@ -1,0 +1,1 @@
+"""What files of telemetry come packed in: compression, and archives."""
