@@ -20,8 +20,8 @@ from tocsin.sources.event_time import other_time, readable
 from tocsin.sources.markers import package_of_index
 from tocsin.sources.products.product import dig
 from tocsin.sources.unseen import Reason, Unseen, known_objects, lacks_values
-from tocsin.sources.windows.forms.shipped import is_shipped
 from tocsin.sources.windows.recognise import PACKAGES, form_of
+from tocsin.sources.windows.unfinished import is_unfinished
 from tocsin.sources.wrappers import body_of, unwrapped
 from tocsin.store.events import Document
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
@@ -74,7 +74,7 @@ class Intake:
         if not isinstance(record, dict):
             return Refused("document_parsing_exception", "failed to parse: a document is a JSON object")
         try:
-            if is_shipped(record):
+            if is_unfinished(record):
                 return self._normalised(record, index, id_)
             packages = self._packages_of(record)
             sent_to = package_of_index(index)
@@ -111,7 +111,7 @@ class Intake:
         """Return the packages whose raw record this is or holds, none for a document that stays as it is."""
         if (within := unwrapped(record)) is not None:
             return self._packages_of(body_of(within.record))
-        if form_of(record) is not None or is_shipped(record):
+        if form_of(record) is not None or is_unfinished(record):
             return PACKAGES
         found = self._documents.product_of(record)
         return found[0].packages if found else ()

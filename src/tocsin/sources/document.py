@@ -23,10 +23,11 @@ from tocsin.sources.mapping import DATASETS
 from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, completed, kind_of, recognised
 from tocsin.sources.products.record import ProductRecord
 from tocsin.sources.values import moment
-from tocsin.sources.windows.forms.shipped import flat_document, is_shipped
+from tocsin.sources.windows.forms.shipped import flat_document
 from tocsin.sources.windows.recognise import FORMS, form_of, rendered
 from tocsin.sources.windows.record import MalformedRecord, WindowsRecord
 from tocsin.sources.windows.shipped import ShippedEvent
+from tocsin.sources.windows.unfinished import is_unfinished
 from tocsin.sources.wrappers import UnwrappedEvent, body_of, records_of, unwrapped, with_beside
 
 DATASET_FIELDS = (
@@ -87,7 +88,7 @@ class Documents:
 
     def _windows(self, record: Mapping[str, Any], body: Mapping[str, Any]) -> WindowsRecord | ShippedEvent | None:
         dataset = DATASETS.get(self.source or "")
-        if is_shipped(body):
+        if is_unfinished(body):
             event = flat_document(body)
             place = event | {name: record[name] for name in (INDEX,) if name in record}
             if self.source is None:
@@ -229,7 +230,7 @@ def taken_for(record: Mapping[str, Any], source: str) -> tuple[Product, Shape, s
 def is_windows(record: Mapping[str, Any]) -> bool:
     """Tell a Windows event that a table is to read: in any form, or shipped for a pipeline, also in a hit."""
     body = body_of(record)
-    return is_shipped(body) or form_of(body) is not None
+    return is_unfinished(body) or form_of(body) is not None
 
 
 def holds_record(record: Mapping[str, Any]) -> bool:

@@ -21,10 +21,10 @@ from tocsin.sources.batch import flatten, unflatten
 from tocsin.sources.markers import is_categorised
 from tocsin.sources.otlp import log_records
 from tocsin.sources.products.product import Path, dig, recognised, telltales
-from tocsin.sources.windows.forms.shipped import is_shipped
 from tocsin.sources.windows.recognise import MARKS, form_of
 from tocsin.sources.windows.record import MalformedRecord
 from tocsin.sources.windows.shipped import ShippedKind, kind_of_shipped
+from tocsin.sources.windows.unfinished import is_unfinished
 from tocsin.sources.windows.xml import record_of
 
 Record = Mapping[str, Any]
@@ -123,7 +123,7 @@ def is_known(record: Any) -> bool:
     if not isinstance(record, dict):
         return False
     body = body_of(record)
-    return is_shipped(body) or form_of(body) is not None or is_categorised(body) or _is_of_a_product(body)
+    return is_unfinished(body) or form_of(body) is not None or is_categorised(body) or _is_of_a_product(body)
 
 
 def _is_of_a_product(record: Record) -> bool:
@@ -153,7 +153,7 @@ def unwrapped(record: Record) -> Unwrapped | None:
     """
     if record.keys().isdisjoint(_NAMES) or _has_category(record):
         return None
-    if is_shipped(record) or form_of(record) is not None or _is_of_a_product(record):
+    if is_unfinished(record) or form_of(record) is not None or _is_of_a_product(record):
         return None
     found = _within(record, _DEPTH)
     if found is None:

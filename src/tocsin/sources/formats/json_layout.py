@@ -19,20 +19,23 @@ from tocsin.sources.products.product import dig, telltales
 from tocsin.sources.unseen import fields_of_kinds, rows_without_values, tells
 from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
 from tocsin.sources.windows.recognise import MARKS
+from tocsin.sources.windows.unfinished import fields_of_a_log
+from tocsin.sources.windows.unfinished_columns import may_be_unfinished
 from tocsin.sources.wrappers import may_hold_record
 
 # Members that a Windows event in some form of JSON has, and hardly any ECS document.
 _OF_WINDOWS = tuple((mark,) for mark in MARKS)
 # What a document of Windows' logs has, in which no category shows that it was made ECS of: nested, and with dots.
 _OF_A_LOG = ("winlog", *SHIPPED_MARKS)
+_CHANNEL = "winlog.channel"
 
 
 class DocumentLayout:
     """Where the wanted fields lie in an ECS document and of which Arrow types they are.
 
     `strange` are the paths of members that show a line to be something else, `logged` those that show a document
-    of Windows' logs. `times` are those of members that hold the time of an event without `@timestamp`, the first
-    before the others.
+    of Windows' logs; `knows_logs` says that `paths` has what shows which of these are finished. `times` are those
+    of members that hold the time of an event without `@timestamp`, the first before the others.
     """
 
     def __init__(
@@ -41,12 +44,13 @@ class DocumentLayout:
         paths: dict[str, tuple[str, ...]],
         strange: Sequence[tuple[str, ...]],
         logged: Sequence[tuple[str, ...]],
+        knows_logs: bool,
         times: Sequence[tuple[str, ...]],
         wanted: frozenset[str],
         documents: Documents,
     ) -> None:
         self.schema, self.paths, self.strange, self.logged = schema_of(tree), paths, strange, logged
-        self.times, self.wanted, self.documents = times, wanted, documents
+        self.knows_logs, self.times, self.wanted, self.documents = knows_logs, times, wanted, documents
         # What says what happened: a document that holds another record has none of it.
         self.telling = [path for name, path in paths.items() if tells(name) and not name.startswith("event.")]
 
@@ -94,15 +98,21 @@ class DocumentLayout:
         return valid
 
     def _unfinished(self, table: pa.Table) -> npt.NDArray[np.bool_]:
-        """Tell which documents of Windows' logs no pipeline has made ECS of."""
+        """Tell which documents of Windows' logs may lack what a pipeline makes of them."""
         found = np.zeros(table.num_rows, bool)
+        unlike = ~found if self.logged and not self.knows_logs else np.zeros(table.num_rows, bool)
+        dotted = self.paths.get(_CHANNEL, ())[-1:] == (_CHANNEL,)
         for path in self.logged:
             column = at(table, path)
             if column.null_count < table.num_rows:
-                found |= column.is_valid().to_numpy()
-        if found.any():
-            found &= at(table, self.paths[CATEGORY]).is_null().to_numpy()
-        return found
+                valid = column.is_valid().to_numpy()
+                found |= valid
+                if (path[-1] == "winlog") is dotted:  # written otherwise than the sample, so that no path fits
+                    unlike |= valid
+        if not found.any():
+            return found
+        columns = {name: at(table, self.paths[name]) for name in fields_of_a_log() if name in self.paths}
+        return (found & unlike) | may_be_unfinished(columns, found & ~unlike)
 
     def _wrapped(self, table: pa.Table, block: bytes) -> npt.NDArray[np.bool_]:
         """Tell which lines may hold another record: some that say nothing of what happened themselves."""
@@ -134,7 +144,8 @@ def document_layout(
     """Return the layout of ECS documents like these; None when Arrow cannot read them."""
     root: tuple[str, ...] = ("_source",) if all(isinstance(r.get("_source"), dict) for r in sample) else ()
     bodies = [r["_source"] if root else r for r in sample]
-    of_kinds = fields_of_kinds(flatten(body) for body in bodies if not body.keys().isdisjoint(_OF_A_LOG))
+    logs = [body for body in bodies if not body.keys().isdisjoint(_OF_A_LOG)]
+    of_kinds = fields_of_kinds(map(flatten, logs)) | (fields_of_a_log() if logs else frozenset())
     fields = sorted({*wanted, *DATASET_FIELDS, CATEGORY, *of_kinds} - {INDEX})
     tree: Tree = {}
     paths: dict[str, tuple[str, ...]] = {}
@@ -167,7 +178,7 @@ def document_layout(
         for path in (*_OF_WINDOWS, *telltales())
         if plant(tree, (*above, *path), pa.string())
     ]
-    return DocumentLayout(tree, paths, strange, _logged(tree, root), spare, wanted, documents)
+    return DocumentLayout(tree, paths, strange, _logged(tree, root), bool(logs), spare, wanted, documents)
 
 
 def _times(bodies: list[dict[str, Any]]) -> list[str] | None:

@@ -7,7 +7,7 @@ are read one by one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
@@ -29,6 +29,8 @@ from tocsin.sources.products.product import telltales
 from tocsin.sources.unseen import Reason, of_kinds, rows_without_values, tells
 from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
 from tocsin.sources.windows.recognise import MARKS
+from tocsin.sources.windows.unfinished import fields_of_a_log
+from tocsin.sources.windows.unfinished_columns import may_be_unfinished
 from tocsin.sources.wrappers import OUTERMOST
 
 _ROWS, _AT_ONCE = 1 << 16, 4096
@@ -46,8 +48,10 @@ def read_parquet(
     fields = {*wanted.fields, *DATASET_FIELDS, INDEX, CATEGORY}
     if wanted.judge is not None:
         fields |= of_kinds()
-    paths = {field: path for field in fields if (path := _find(arrow_schema, field)) is not None}
     telling = _Telling.of(arrow_schema)
+    of_a_log = fields_of_a_log() if telling.logged else frozenset()
+    found = {field: _find(arrow_schema, field) for field in fields | of_a_log}
+    paths = {field: path for field, path in found.items() if path is not None}
     saying = [path for field, path in paths.items() if tells(field) and not field.startswith("event.")]
     saying += [paths[CATEGORY]] if CATEGORY in paths else []
     may_wrap = not OUTERMOST.isdisjoint(arrow_schema.names)
@@ -66,7 +70,7 @@ def read_parquet(
         for start in range(0, rows, _ROWS):
             part = table.slice(start, _ROWS)
             length = min(_ROWS, rows - start)
-            others = telling.others(part, length, paths.get(CATEGORY))
+            others = telling.others(part, length, {name: paths[name] for name in of_a_log & paths.keys()})
             if may_wrap:  # a row that says nothing of what happened may hold another record
                 others |= ~_any_valid(part, saying, length)
             if telling.times and TIMESTAMP in wanted.fields:
@@ -91,7 +95,7 @@ def read_parquet(
 class _Telling(NamedTuple):
     """Where a file has what shows that a row is no ECS event.
 
-    `strange` lies in a raw record alone, `logged` in documents of Windows' logs, which a category shows to be ECS.
+    `strange` lies in a raw record alone, `logged` in documents of Windows' logs, which may not be ECS yet.
     `times` says whether any field may hold the time of an event without `@timestamp`.
     """
 
@@ -107,12 +111,11 @@ class _Telling(NamedTuple):
         there, of_a_log = ([path for one in some if (path := _leaf(schema, one))] for some in (strange, logged))
         return cls(there, of_a_log, any(rank_of(name) is not None for name in _names(schema)))
 
-    def others(self, part: pa.Table, rows: int, category: tuple[str, ...] | None) -> npt.NDArray[np.bool_]:
-        """Tell which rows are to be read one by one."""
-        found = _any_valid(part, self.logged, rows)
-        if category is not None:
-            found &= at(part, category).is_null().to_numpy()
-        return found | _any_valid(part, self.strange, rows)
+    def others(self, part: pa.Table, rows: int, of_a_log: Mapping[str, tuple[str, ...]]) -> npt.NDArray[np.bool_]:
+        """Tell which rows are to be read one by one; `of_a_log` is where fields of a log's documents lie."""
+        logged = _any_valid(part, self.logged, rows)
+        columns = {name: at(part, path) for name, path in of_a_log.items()} if logged.any() else {}
+        return may_be_unfinished(columns, logged) | _any_valid(part, self.strange, rows)
 
 
 def _untimed(

@@ -27,6 +27,11 @@ def task_name(provider: str, number: int) -> str | None:
     return _tasks().get((provider, number))
 
 
+def is_task_name(text: str) -> bool:
+    """Tell a text that is the name of a task, whichever provider's."""
+    return text in _names()
+
+
 def opcode_name(number: int) -> str | None:
     """Return the name of an opcode that all providers share, None for one of a provider's own."""
     return _OPCODES[number] if 0 <= number < len(_OPCODES) else None
@@ -35,6 +40,11 @@ def opcode_name(number: int) -> str | None:
 def keyword_names(bits: int) -> list[str] | None:
     """Return the names of the keywords that all providers share."""
     return [name for bit, name in _KEYWORDS.items() if bits & bit] or None
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(_tasks().values())
 
 
 @cache

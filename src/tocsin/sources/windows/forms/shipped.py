@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-from tocsin.ecs import CATEGORY, TIMESTAMP, default_schema
+from tocsin.ecs import TIMESTAMP, default_schema
 from tocsin.sources.batch import flatten
 from tocsin.sources.windows.forms.elements import MESSAGE, assembled, attributes, level, whole
 from tocsin.sources.windows.record import MalformedRecord
@@ -31,16 +31,6 @@ _BEYOND_THE_SCHEMA = ("winlog.user.identifier", "winlog.user.name", "winlog.user
 # Where shippers keep the event's XML (`include_xml`), also without reading it.
 _XML = ("event.original", "winlog.xml", "xml", "message")
 _OUTCOMES = {"success": hex(AUDIT_SUCCESS), "failure": hex(AUDIT_FAILURE)}
-
-
-def is_shipped(document: Document) -> bool:
-    """Tell a document that a pipeline has yet to make ECS of: one of Windows' logs, and of no category."""
-    found = winlog_of(document)
-    if found is None:
-        return False
-    event = document.get("event")
-    # An empty list is no field, as Elasticsearch has it.
-    return not document.get(CATEGORY) and (not isinstance(event, dict) or not event.get("category"))
 
 
 def winlog_of(document: Document) -> bool | None:

@@ -1,0 +1,135 @@
+"""Which rows of columns may be documents of Windows' logs that lack fields of their kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.ecs import CATEGORY
+from tocsin.sources.windows.forms.shipped import EVENT_DATA
+from tocsin.sources.windows.unfinished import CATEGORIES, CHANNEL, CODE, PROVIDER, MainFields, main_fields_of
+
+Mask = npt.NDArray[np.bool_]
+
+
+def may_be_unfinished(columns: Mapping[str, pa.Array | pa.ChunkedArray], logged: Mask) -> Mask:
+    """Tell which of the rows that are `logged`, documents of Windows' logs, may lack fields of their kind.
+
+    `columns` are those of `fields_of_a_log` that there are. A row that is told so is read by itself, which finds
+    out; no other row lacks any.
+    """
+    found: Mask = np.zeros(len(logged), bool)
+    if not logged.any():
+        return found
+    masks = _Masks(columns, len(logged))
+    found |= logged & masks.missing(CATEGORY)
+    rows = np.flatnonzero(logged & ~found)
+    if not len(rows):
+        return found
+    uncategorised = ~_of_a_category(columns[CATEGORY])
+    for (provider, channel, code), of_kind in _kinds(columns, rows):
+        main = main_fields_of(provider, channel, code)
+        if main is not None:
+            found[of_kind] = _may_lack(masks, main, of_kind, uncategorised)
+    return found
+
+
+def _may_lack(masks: _Masks, main: MainFields, rows: npt.NDArray[np.intp], uncategorised: Mask) -> Mask:
+    lacks: Mask = uncategorised[rows] if main.categorised else np.zeros(len(rows), bool)
+    for name in (*main.constants, *([main.always] if main.always else ())):
+        lacks = lacks | masks.missing(name)[rows]
+    all_missing = np.full(len(rows), bool(main.sources))
+    for field, sources in main.sources.items():
+        missing = masks.missing(field)[rows]
+        all_missing &= missing
+        for source in sources if missing.any() else ():
+            lacks = lacks | (missing & ~masks.missing(EVENT_DATA + source)[rows])
+    found: Mask = lacks | all_missing
+    return found
+
+
+class _Masks:
+    """Which rows have no value in a field, worked out once for each."""
+
+    def __init__(self, columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: int) -> None:
+        self._columns, self._rows = columns, rows
+        self._known: dict[str, Mask] = {}
+
+    def missing(self, field: str) -> Mask:
+        """Return where a field has no value; an empty list is none."""
+        if field not in self._known:
+            column = self._columns.get(field)
+            self._known[field] = np.ones(self._rows, bool) if column is None else _missing(column)
+        return self._known[field]
+
+
+def _missing(column: pa.Array | pa.ChunkedArray) -> Mask:
+    missing: Mask = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else _none(len(column))
+    if pa.types.is_list(column.type):
+        missing = missing | pc.equal(pc.list_value_length(column), 0).fill_null(True).to_numpy(
+            zero_copy_only=False
+        )
+    elif pa.types.is_string(column.type) and column.null_count < len(column):
+        missing = missing | pc.equal(column, "").fill_null(True).to_numpy(zero_copy_only=False)
+    return missing
+
+
+def _none(rows: int) -> Mask:
+    return np.zeros(rows, bool)
+
+
+def _of_a_category(column: pa.Array | pa.ChunkedArray) -> Mask:
+    """Tell which rows have a category of ECS."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    known = pa.array(sorted(CATEGORIES))
+    if not pa.types.is_list(array.type):
+        return _mask(pc.is_in(array.cast(pa.string()), known))
+    found = _none(len(array))
+    inside = _mask(pc.is_in(pc.list_flatten(array).cast(pa.string()), known))
+    found[pc.list_parent_indices(array).to_numpy(zero_copy_only=False)[inside]] = True
+    return found
+
+
+def _mask(values: pa.Array) -> Mask:
+    mask: Mask = values.to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _kinds(
+    columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: npt.NDArray[np.intp]
+) -> Iterable[tuple[tuple[Any, ...], npt.NDArray[np.intp]]]:
+    """Yield the provider, channel and code of each kind of event among some rows, and its rows."""
+    told = [_encoded(columns, names, rows) for names in (PROVIDER, CHANNEL, CODE)]
+    combined = np.zeros(len(rows), np.int64)
+    for codes, values in told:
+        combined = combined * (len(values) + 1) + codes + 1
+    _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+    order = np.argsort(inverse.reshape(-1), kind="stable")
+    ends = np.cumsum(np.bincount(inverse.reshape(-1)))
+    for one, some in zip(first, np.split(order, ends[:-1]), strict=True):
+        yield tuple(values[codes[one]] if codes[one] >= 0 else None for codes, values in told), rows[some]
+
+
+def _encoded(
+    columns: Mapping[str, pa.Array | pa.ChunkedArray], names: Sequence[str], rows: npt.NDArray[np.intp]
+) -> tuple[npt.NDArray[np.int64], list[Any]]:
+    """Return the codes of the first value that each row has under some names, -1 for none, and the values."""
+    there = [_scalars(columns[name]) for name in names if name in columns]
+    if not there:
+        return np.full(len(rows), -1, np.int64), []
+    texts = [column.cast(pa.string()) for column in there]
+    encoded = (pc.coalesce(*texts) if len(texts) > 1 else texts[0]).take(pa.array(rows)).dictionary_encode()
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return codes, encoded.dictionary.to_pylist()
+
+
+def _scalars(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return pc.list_element(array, 0) if pa.types.is_list(array.type) else array
