@@ -15,6 +15,7 @@ from tocsin.store.events import Result
 from tocsin.store.lake import journal
 from tocsin.store.lake.folders import folder_of, index_in, label, safe_name
 from tocsin.store.lake.lake import LakeStore
+from tocsin.store.lake.reasons import sentence
 from tocsin.store.lake.repair import repair
 from tocsin.store.mappings import read_mapping
 from tocsin.store.patterns import name_error
@@ -199,6 +200,55 @@ def test_ids_that_an_earlier_version_has_merged_since_they_were_listed(folder):
     for number in (1, 9):
         assert lake.add([document(BAD, id_=f"{BAD}-{number}", n=number)])[0].result is Result.SAME
     lake.close()
+
+
+@pytest.fixture(scope="module")
+def checkpointed(tmp_path_factory):
+    """A stopped store with a checkpoint among the commits of an index."""
+    folder = tmp_path_factory.mktemp("checkpointed")
+    lake = LakeStore(folder, SLOW)
+    lake.add([document(GOOD, n=1)])
+    for number in range(53):
+        lake.add([document(BAD, n=number)])
+        lake.flush()
+    lake.close()
+    return folder
+
+
+@pytest.mark.parametrize("pattern", ["*.checkpoint.parquet", "_last_checkpoint"])
+@pytest.mark.parametrize("damage", [cut, empty, flip, Path.unlink])
+def test_an_index_is_read_without_its_checkpoint(checkpointed, tmp_path, damage, pattern):
+    folder = shutil.copytree(checkpointed, tmp_path / "data")
+    damage(next((folder / TABLE / "_delta_log").glob(pattern)))
+    for more in ([], [99]):
+        lake = LakeStore(folder, SLOW)
+        assert numbers(lake, BAD) == [*range(53), *more]
+        named = [one.name for one in lake.set_aside()]
+        assert all(name.startswith(f"{BAD}/_delta_log/") and "checkpoint" in name for name in named)
+        assert bool(named) == (pattern != "_last_checkpoint")  # without which nothing is lost but time
+        assert lake.add([document(BAD, id_="99", n=99)])[0].result is not Result.SET_ASIDE
+        lake.flush()
+        lake.close()
+    assert repair(folder, print) == []
+    lake = LakeStore(folder, SLOW)
+    assert numbers(lake, BAD) == [*range(53), 99]
+    assert lake.set_aside() == []
+    lake.close()
+
+
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ("Kernel error: it is no\nStack backtrace:\n   0: <unknown>\n   1: <unknown>", "Kernel error: it is no"),
+        ("Generic error: gone\n\n   0: <unknown>\n   1: __libc_start_main", "Generic error: gone"),
+        ("two\nlines", "two lines"),
+        ("at 10: 20 bytes", "at 10: 20 bytes"),
+        ("x" * 400, "x" * 299 + "…"),
+    ],
+)
+def test_a_reason_is_a_sentence_without_a_backtrace(told, left):
+    assert sentence(told) == left
+    assert sentence(ValueError(told)).startswith("ValueError: ")
 
 
 NUMBERS_AS_WORDS = read_mapping({"properties": {"n": {"type": "keyword"}}}, {})

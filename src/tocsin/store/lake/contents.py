@@ -16,6 +16,7 @@ from tocsin.store.lake.folders import UnknownFolderError, folder_of, index_in, n
 from tocsin.store.lake.fresh import FreshIndex, Generation
 from tocsin.store.lake.index_mappings import LIST, IndexMappings
 from tocsin.store.lake.journal import Entry
+from tocsin.store.lake.reasons import sentence
 from tocsin.store.lake.table import IndexTable, StoredFile
 from tocsin.store.patterns import matching
 
@@ -93,11 +94,14 @@ class Contents:
             self.put_aside(name, error)
 
     def _opened(self, index: str, path: Path) -> IndexTable:
-        return IndexTable(index, path, partial(self.mappings.find, index))
+        table = IndexTable(index, path, partial(self.mappings.find, index))
+        for name in table.broken:
+            self.put_aside(name, "this checkpoint is damaged, or gone; the commits beside it are read instead")
+        return table
 
     def put_aside(self, name: str, error: BaseException | str) -> None:
         """Leave an index, a file of one or something else out from now on, and say so once."""
-        reason = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+        reason = sentence(error)
         with self.lock:
             self.tables.pop(name, None)
             if name in self.set_aside:

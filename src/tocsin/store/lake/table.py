@@ -25,6 +25,7 @@ from tocsin.store.events import ARRIVED, ID, Scan
 from tocsin.store.lake.checksums import FAULTS, remove_unused, without_checksums, write_checksums
 from tocsin.store.lake.fields import DAY, HOST, SLICE, SOURCE, USER, IndexFields, day_of
 from tocsin.store.lake.folders import label
+from tocsin.store.lake.reasons import sentence
 from tocsin.store.lake.slices import QUICK, Slice
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
 
@@ -33,6 +34,7 @@ SLICE_ROWS = 1 << 18  # events in a full slice
 FULL_OF_FILES = 48  # files of a slice that is not full yet, at which they become one all the same
 _JOURNAL = "journal"  # the application whose transactions say up to which segment a table has its events
 _TRIES = 4
+_BROKEN = ".broken"  # behind the name of a file of the log that nobody reads any more
 _FIRST = (ID, TIMESTAMP, ARRIVED, USER, HOST)
 _CONFIGURATION = {
     "delta.dataSkippingStatsColumns": f"`{TIMESTAMP}`,`{ARRIVED}`",
@@ -86,9 +88,14 @@ class IndexTable:
         self._unsummed: list[str] = []  # files that have no checksums yet
         self._published = -1
         self._delta: DeltaTable | None = None  # as the thread that appends last saw it
+        self.broken: list[str] = []  # checkpoints, damaged or gone, that it does without
         if DeltaTable.is_deltatable(str(path)):
             _mend(path)
-            table = self._open()
+            table = self._open_without_damaged_checkpoints()
+            self.broken = sorted(
+                f"{name}/_delta_log/{one.name.removesuffix(_BROKEN)}"
+                for one in (path / "_delta_log").glob(f"*checkpoint*{_BROKEN}")
+            )
             self.fields.learn(pa.schema(table.schema().to_arrow()))
             self.publish(Version(table.version(), _files(table)))
             self.segment = _segment(table)
@@ -97,6 +104,32 @@ class IndexTable:
 
     def _open(self) -> DeltaTable:
         return DeltaTable(str(self.path))
+
+    def _open_without_damaged_checkpoints(self) -> DeltaTable:
+        """Open the table, without checkpoints that are damaged or gone where the commits beside them suffice.
+
+        Raises what opening it raised when they do not; then everything lies where it lay.
+        """
+        try:
+            return self._open()
+        except Exception as error:
+            folder = self.path / "_delta_log"
+            moved: list[tuple[Path, Path]] = []
+            for path in (folder / "_last_checkpoint", *sorted(folder.glob("*.checkpoint*.parquet"), reverse=True)):
+                if not path.exists():
+                    continue
+                aside = path.with_name(f"{path.name}{_BROKEN}")
+                path.rename(aside)
+                moved.append((path, aside))
+                try:
+                    table = self._open()
+                except Exception:
+                    continue
+                log.error("%s: its checkpoint is not read any more: %s", self.name, sentence(error))
+                return table
+            for path, aside in moved:
+                aside.rename(path)
+            raise
 
     @property
     def version(self) -> int:
@@ -285,7 +318,7 @@ def _mend(path: Path) -> None:
     log = path / "_delta_log"
     commits = sorted(log.glob("[0-9]*.json"))
     if len(commits) > 1 and not commits[-1].read_bytes().strip().endswith(b"}"):
-        commits[-1].rename(commits[-1].with_suffix(".broken"))
+        commits[-1].rename(commits[-1].with_suffix(_BROKEN))
 
 
 def rows_of(files: Iterable[StoredFile]) -> int:
