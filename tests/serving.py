@@ -10,7 +10,8 @@ import threading
 
 
 def tocsin(*arguments, data, **options):
-    environment = {**os.environ, "TOCSIN_DATA": str(data), **options.pop("env", {})}
+    # A width of its own: workers of tests that run side by side have that of the terminal they were started from.
+    environment = {**os.environ, "COLUMNS": "160", "TOCSIN_DATA": str(data), **options.pop("env", {})}
     return subprocess.run(
         [sys.executable, "-m", "tocsin", *map(str, arguments)],
         env=environment, capture_output=True, text=True, check=False, **options,

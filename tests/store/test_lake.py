@@ -295,7 +295,8 @@ def test_the_end_of_the_process_at_any_moment_loses_nothing(tmp_path):
             env={**os.environ, "PYTHONPATH": os.getcwd()},
         )
         assert feed.stdout is not None
-        threading.Timer(2.5 + rng.random() * 2, feed.kill).start()
+        acknowledged.add(feed.stdout.readline().strip())
+        threading.Timer(rng.random() * 2, feed.kill).start()
         acknowledged |= {line.strip() for line in feed.stdout if line.endswith("\n")}
         feed.wait()
         lake = LakeStore(tmp_path, SLOW)
