@@ -147,3 +147,26 @@ def test_finished_documents_stay_as_they_are_and_are_read_as_columns() -> None:
 def test_a_category_alone_does_not_make_a_document_of_another_log_a_windows_event() -> None:
     event = {"@timestamp": "2026-11-20T10:00:00Z", "event": {"category": ["process"], "code": "1"}}
     assert not is_unfinished(event)
+
+
+def test_a_time_before_any_sysmon_is_none() -> None:
+    sent = document({"winlog.event_data.UtcTime": "1601-01-01 00:00:00.000"})
+    assert Documents().normalise(sent)["@timestamp"] == sent["@timestamp"]
+
+
+def test_version_3_of_a_logon_has_its_names() -> None:
+    """The order is that of real events of Windows 11 24H2: RemoteCredentialGuard follows RestrictedAdminMode."""
+    record = {
+        "TimeCreated": "2026-11-20 10:00:00 +0000", "ProviderName": "Microsoft-Windows-Security-Auditing",
+        "EventID": 4624, "Version": 3, "Channel": "Security", "Computer": "w",
+        "StringInserts": [
+            "S-1-0-0", "-", "-", "0x0", "S-1-5-21-1-2-3-1002", "bob", "LAB", "0x99", "3", "NtLmSsp ", "NTLM", "X",
+            "{12345678-1234-1234-1234-123456789012}", "-", "NTLM V2", "128", "0x0", "-", "198.51.100.7", "5000",
+            "%%1833", "-", "%%1842", "-", "-", "%%1843", "0x0", "%%1842",
+        ],
+    }  # fmt: skip
+    event = Documents().normalise(record)
+    assert event["user.name"] == "bob"
+    assert event["source.ip"] == "198.51.100.7"
+    assert event["winlog.event_data.RemoteCredentialGuard"] == "%%1842"
+    assert event["winlog.event_data.ElevatedToken"] == "%%1842"

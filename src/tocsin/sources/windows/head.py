@@ -105,11 +105,14 @@ def attribute(head: Mapping[str, Any], element: str, name: str) -> Any:
     return attributes.get(name) if attributes else None
 
 
+_BEFORE_SYSMON = "1990"
+
+
 def _timestamp(record: Headed) -> str | None:
     """Sysmon says when a thing happened; the record's own time is when it was written."""
     if record.dataset is sysmon.SYSMON:
         happened = record.value("UtcTime")
-        if isinstance(happened, str) and len(happened) == 23:
+        if isinstance(happened, str) and len(happened) == 23 and happened >= _BEFORE_SYSMON:  # 1601 is none
             return f"{happened[:10]}T{happened[11:]}Z"
     return _created(record)
 
