@@ -55,6 +55,11 @@ WRAPPERS: dict[Path, str] = {
     ("Event",): "tables with the event's XML",
     ("EventXml",): "tables with the event's XML",
     ("xml",): "tables with the event's XML",
+    ("Xml",): "tables with the event's XML, made with PowerShell",
+    ("xml_string",): "plaso's `json_line`",
+    ("json",): "Filebeat's and Logstash's decoders of JSON",
+    ("winlogbeat",): "Logstash, decoders with this target",
+    ("content", "attributes"): "Datadog",
 }
 # Those that hold a record as text alone: as an object the document itself is one.
 _TEXTS = frozenset((("Event",),))
@@ -247,9 +252,11 @@ def _object_in(text: str) -> dict[str, Any] | None:
 def records_of(found: Any, depth: int = _DEPTH) -> list[Any]:
     """Return the records that a value of JSON holds: those of a list or of an envelope, else itself.
 
-    A list without an object is one thing that is no event.
+    A list without an object is one thing that is no event, unless it holds texts of events in XML.
     """
     if isinstance(found, list):
+        if found and all(isinstance(one, str) and _ELEMENT.search(one) for one in found):
+            return [{"xml": one} for one in found]
         if found and not any(isinstance(one, (dict, list)) for one in found):
             return [found]
         return [record for one in found for record in records_of(one, depth - 1)] if depth else [found]

@@ -82,20 +82,26 @@ def check_head(head: Mapping[str, Any]) -> None:
     for name, types in _PLAIN.items():
         value = head.get(name)
         if value is not None and not isinstance(value, types):
-            raise TypeError(f"{name} is a {type(value).__name__}")
+            raise TypeError(f"{name} is {_kind(value)}")
     for name in _WITH_ATTRIBUTES:
         value = head.get(name)
         attributes = value.get("#attributes") if isinstance(value, dict) else None
         if attributes is None:
             continue
         if not isinstance(attributes, dict):
-            raise TypeError(f"the attributes of {name} are a {type(attributes).__name__}")
+            raise TypeError(f"the attributes of {name} are {_kind(attributes)}")
         for key, found in attributes.items():
             if found is not None and not isinstance(found, (str, int)):
-                raise TypeError(f"{key} of {name} is a {type(found).__name__}")
+                raise TypeError(f"{key} of {name} is {_kind(found)}")
     named = attribute(head, "Provider", "Name")
     if named is not None and not isinstance(named, str):
-        raise TypeError(f"the provider's name is a {type(named).__name__}")
+        raise TypeError(f"the provider's name is {_kind(named)}")
+
+
+def _kind(value: Any) -> str:
+    """Name the type of a value as JSON has it."""
+    kinds = ((bool, "true or false"), ((int, float), "a number"), (str, "a text"), (list, "a list"))
+    return next((name for kind, name in kinds if isinstance(value, kind)), "an object")
 
 
 def attribute(head: Mapping[str, Any], element: str, name: str) -> Any:

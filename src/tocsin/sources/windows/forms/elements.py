@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from xml.etree import ElementTree
 
 import orjson
 
@@ -23,8 +25,12 @@ _WITH_ATTRIBUTES = {
     "Security": "UserID",
 }
 _NUMBERS = frozenset(("EventID", "EventRecordID", "Opcode", "Task", "Version"))
-_TEXT = ("#text", "Value", "value", "$t", "_")
-_ATTRIBUTES = ("#attributes", "$", "@attributes", "attributes")
+_TOLD = frozenset(("Channel", "Computer"))  # elements without attributes, which rules ask for
+# What converters of XML call an element's text, and what they put its attributes in (`$` may be either).
+_TEXT = frozenset(
+    ("#text", "$", "$t", "$text", "@Value", "@value", "Value", "_", "_text", "_value", "content", "text", "value")
+)
+_ATTRIBUTES = frozenset(("#attributes", "$", "@attributes", "_attributes", "attributes"))
 _SEPARATE = "_attributes"  # `evtx_dump --separate-json-attributes`, Chainsaw: `Provider_attributes`
 _LEVELS = {
     "logalways": 0, "critical": 1, "error": 2, "warning": 3, "information": 4, "informational": 4, "info": 4,
@@ -40,6 +46,9 @@ _HEXADECIMAL = frozenset(
 _OF_TYPE_GUID = frozenset(("AppCorrelationID", "OpCorrelationID", "TransactionId"))  # written as any text
 _BOOLEANS = frozenset(("Archived", "DestinationIsIpv6", "Initiated", "IsExecutable", "Signed", "SourceIsIpv6"))
 _FIREWALL = range(5150, 5160)  # whose process ids are decimal
+_DATA_ELEMENT = re.compile(r"<Data[\s>]")
+_MARKUP = re.compile(r"</?(?!Data[\s>/])[A-Za-z][\w.:-]*(?:\s[^<>]*)?>")  # of the elements round `Data`
+_LISTED = re.compile(r"(?:\A|; )([A-Z][A-Za-z0-9]*): ")
 MESSAGE = "Message"  # what Windows rendered of an event, beside its data
 SECURITY_PROVIDER = "Microsoft-Windows-Security-Auditing"
 
@@ -83,8 +92,20 @@ def head_of(system: Record) -> dict[str, Any]:
         elif name == "Keywords":
             head[name] = keywords(text)
         else:
-            head[name] = whole(text) if name in _NUMBERS else text
+            if text is None and name in _TOLD:
+                text = system.get(name)  # which is told as what it is
+            head[name] = whole(scalar(text)) if name in _NUMBERS else scalar(text)
     return head
+
+
+def scalar(value: Any) -> Any:
+    """Return the one value that an object or a list of one holds, however that names it; others as they are."""
+    if isinstance(value, list) and len(value) == 1:
+        return scalar(value[0])
+    if isinstance(value, dict):
+        text, _ = _element(value, None)
+        return value if text is None else scalar(text)
+    return value
 
 
 def _element(value: Any, separate: Any) -> tuple[Any, dict[str, Any]]:
@@ -95,7 +116,7 @@ def _element(value: Any, separate: Any) -> tuple[Any, dict[str, Any]]:
     text = None
     for name, inner in value.items():
         if name in _ATTRIBUTES and isinstance(inner, dict):
-            found.update(inner)
+            found.update((key.removeprefix("@"), one) for key, one in inner.items())
         elif name in _TEXT:
             text = inner
         else:
@@ -104,8 +125,19 @@ def _element(value: Any, separate: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def whole(value: Any) -> Any:
-    """Return a whole number that is written as a text as a number."""
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else value
+    """Return a whole number that is written as a text, in hexadecimal or with a fraction of zero as a number."""
+    if isinstance(value, str) and value.isascii():
+        text = value.strip()
+        if text.isdecimal():
+            return int(text)
+        if text[:2].lower() == "0x" and len(text) < 11:
+            try:
+                return int(text, 16)
+            except ValueError:
+                return value
+        if text.endswith(".0") and text[:-2].isdecimal():
+            return int(text[:-2])
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 53 else value
 
 
 def level(value: Any) -> Any:
@@ -146,9 +178,10 @@ def data_of(found: Any) -> Any:
     """Return event data by name, and values without a name below `Data`, as the `evtx` parser renders them."""
     if isinstance(found, str):
         parsed = parsed_object(found)
-        return found if parsed is None else data_of(parsed)
+        return _in_text(found) if parsed is None else data_of(parsed)
     if isinstance(found, list):
-        found = {"Data": found}
+        pairs = [one for one in found if isinstance(one, list) and len(one) == 2 and isinstance(one[0], str)]
+        found = dict(pairs) if pairs and len(pairs) == len(found) else {"Data": found}
     if not isinstance(found, dict):
         return found
     data = {name: value for name, value in found.items() if name != "Data" and not _is_attribute(name)}
@@ -158,6 +191,23 @@ def data_of(found: Any) -> Any:
         if unnamed:
             data["Data"] = {"#text": unnamed}
     return data
+
+
+def _in_text(text: str) -> Any:
+    """Return the data that a text holds as XML or as `Name: value; …`; any other text as it is."""
+    start = _DATA_ELEMENT.search(text)
+    if start is not None:
+        try:
+            root = ElementTree.fromstring(f"<_>{_MARKUP.sub('', text[start.start() :])}</_>")
+        except ElementTree.ParseError:
+            return text
+        values = [{"Name": one.get("Name"), "#text": one.text or ""} for one in root.iter("Data")]
+        return data_of({"Data": values})
+    names = list(_LISTED.finditer(text))
+    if len(names) < 3 or names[0].start():
+        return text
+    ends = [*(match.start() for match in names[1:]), len(text)]
+    return {match[1]: text[match.end() : end] for match, end in zip(names, ends, strict=True)}
 
 
 def user_data_of(found: Any) -> Any:
@@ -186,7 +236,7 @@ def _listed(values: Any) -> tuple[dict[str, Any], list[Any]]:
             unnamed.append(one)
             continue
         text, found = _element(one, None)
-        name = found.pop("Name", None)
+        name = found.pop("Name", found.pop("name", None))
         if isinstance(name, str):
             named[name] = text
         elif text is not None:

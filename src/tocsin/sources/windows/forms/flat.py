@@ -19,10 +19,12 @@ from tocsin.sources.windows.forms.elements import (
     assembled,
     attributes,
     data_of,
+    head_of,
     keywords,
     level,
     moment,
     parsed_object,
+    scalar,
     user_data_of,
     whole,
 )
@@ -104,7 +106,7 @@ _SEVERITIES = {"CRITICAL": 1, "ERROR": 2, "WARNING": 3, "INFO": 4, "DEBUG": 5}
 
 def is_flat(record: Flat) -> bool:
     """Tell a flat Windows event: it names its channel, its event id, and some more of a head."""
-    event_id = record.get("EventID")
+    event_id = scalar(record.get("EventID"))
     if "Channel" not in record or not isinstance(whole(event_id), int) or isinstance(event_id, bool):
         return record.keys() >= _OF_OLD_BEATS or record.keys() >= _OF_OLD_FLUENTD
     told = _layout(tuple(record)).told
@@ -118,13 +120,15 @@ def _is_of_windows(record: Flat) -> bool:
 
 def record_of(record: Flat) -> dict[str, Any]:
     """Return the record as the `evtx` parser would render it: `Event` with `System` and `EventData`."""
+    if isinstance(record.get("Provider"), dict):
+        return _with_system(record)
     layout = _layout(tuple(record))
 
     def named(element: str) -> Any:
         for name in layout.head[element]:
             value = record[name]
             if value is not None and value != "":
-                return value
+                return value if isinstance(value, (str, int)) else scalar(value)
         return None
 
     provider, event_id = named("provider"), whole(named("event_id"))
@@ -154,6 +158,25 @@ def record_of(record: Flat) -> dict[str, Any]:
     data, of_user = _data(record, layout)
     if isinstance(data, dict) and not of_user:
         data = as_logged(data, provider, event_id)
+    return assembled(head, data, of_user=of_user, message=_message(record))
+
+
+# The elements of `System`, which Sumo Logic's collector has at the root as the XML has them.
+_SYSTEM = (
+    "Provider", "EventID", "Version", "Level", "Task", "Opcode", "Keywords", "TimeCreated", "EventRecordID",
+    "Correlation", "Execution", "Channel", "Computer", "Security",
+)  # fmt: skip
+
+
+def _with_system(record: Flat) -> dict[str, Any]:
+    head = head_of({name: record[name] for name in _SYSTEM if name in record})
+    for name in ("Task", "Opcode"):
+        if isinstance(head.get(name), str):  # as Windows renders it
+            head[f"{name}DisplayName"] = head.pop(name)
+    data, of_user = _data(record, _layout(tuple(record)))
+    if isinstance(data, dict) and not of_user:
+        provider = (head.get("Provider") or {}).get("#attributes", {}).get("Name")
+        data = as_logged(data, provider, head.get("EventID"))
     return assembled(head, data, of_user=of_user, message=_message(record))
 
 

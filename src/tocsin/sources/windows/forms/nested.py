@@ -55,6 +55,13 @@ def _is_rendered(system: Record, event: Record) -> bool:
     provider = system.get("Provider")
     if not isinstance(provider, dict) or "#attributes" not in provider:
         return False
+    if not (isinstance(system.get("Channel"), str) and isinstance(system.get("Computer"), str)):
+        return False
+    event_id = system.get("EventID")
+    if not isinstance(event_id, int) and not (isinstance(event_id, dict) and "#text" in event_id):
+        return False
     data = event.get("EventData")
+    if isinstance(data, (str, list)):
+        return False
     data = data.get("Data") if isinstance(data, dict) else None
     return not isinstance(data, list) and not (isinstance(data, dict) and "#text" not in data)

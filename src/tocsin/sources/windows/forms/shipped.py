@@ -30,6 +30,8 @@ MARKS = (_DOTTED[0], *_UNDERSCORED)
 _BEYOND_THE_SCHEMA = ("winlog.user.identifier", "winlog.user.name", "winlog.user.domain", "winlog.user.type")
 # Where shippers keep the event's XML (`include_xml`), also without reading it.
 _XML = ("event.original", "winlog.xml", "xml", "message")
+# Some make an object of the number, as .NET's provider of events does.
+_EVENT_IDS = ("winlog.event_id", "event.code", "winlog.event_id.value", "winlog.event_id.Value")
 _OUTCOMES = {"success": hex(AUDIT_SUCCESS), "failure": hex(AUDIT_FAILURE)}
 
 
@@ -84,7 +86,7 @@ def record_of(flat: Document) -> dict[str, Any]:
         "Provider": attributes(
             Name=first("winlog.provider_name", "event.provider"), Guid=first("winlog.provider_guid")
         ),
-        "EventID": whole(first("winlog.event_id", "event.code")),
+        "EventID": whole(first(*_EVENT_IDS)),
         "Version": whole(first("winlog.version")),
         "Level": level(first("log.level", "winlog.level")),
         "TaskDisplayName": first("winlog.task", "event.action"),
