@@ -68,6 +68,8 @@ KINDS: Mapping[str, Kind] = {
     "checksums": Kind("events/*/_checksums/*", "index"),
     "label": Kind("events/*/_index.json"),
     "ids": Kind("ids/*.npy"),
+    "list of ids": Kind("ids.json"),
+    "list of mappings": Kind("mappings.json"),
     "journal": Kind("journal/*.journal", "any"),
     "stopped.json": Kind("stopped.json"),
     "uuid": Kind("uuid"),
@@ -75,6 +77,7 @@ KINDS: Mapping[str, Kind] = {
     "watched.json": Kind("watched.json"),
     "records": Kind("records.db", alerts=True),
     "records' log": Kind("records.db-wal", alerts=True),
+    "records' mark": Kind("records.json"),
     "records' shared memory": Kind("records.db-shm"),
 }
 

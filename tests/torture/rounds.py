@@ -37,6 +37,7 @@ from tocsin.store.events import Scan
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 
 _SENDERS, _EVENTS = 3, 40  # events a request, beside those that are planted
+_INDICES = 5
 _INTERVAL = 5 * 10**9  # nanoseconds
 _RULE = {
     "description": "d", "severity": "low", "risk_score": 1, "index": ["logs-*"], "interval": "5s",
@@ -76,6 +77,10 @@ class Service:
         }
         made = self._run("keys", "add", "torture", "--scope", "ingest", "--scope", "read")
         self.key = made.split("encoded: ")[1].strip()
+        drop = data / "drop"  # where `look` watches too
+        drop.mkdir()
+        (drop / "dropped.ndjson").write_text('{"@timestamp":"2026-01-01T00:00:00Z","message":"dropped"}\n')
+        self.environment["TOCSIN_WATCH"] = str(drop)
         rules = data.with_name("rules.ndjson")
         lines = ({"rule_id": f"r{n}", "name": f"r{n}", **rule} for n, rule in enumerate(RULES))
         rules.write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
@@ -98,6 +103,16 @@ class Service:
         if self.context is None:
             return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=20, context=self.context)
+
+    def map_indices(self) -> None:
+        """Give each index a mapping, so that there are files of them."""
+        headers = {"Authorization": f"ApiKey {self.key}", "Content-Type": "application/json"}
+        body = orjson.dumps({"mappings": {"properties": {"user": {"properties": {"name": {"type": "keyword"}}}}}})
+        for number in range(_INDICES):
+            connection = self.connection()
+            connection.request("PUT", f"/logs-{number}-default", body, headers)
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
 
     def is_ordering(self) -> bool:
         """Tell whether a slice of a table is being put together."""
@@ -181,7 +196,7 @@ class Sender(threading.Thread):
             events = [(f"{self.number}-{turn}-{n}", event) for n, event in enumerate(fleet.events(_EVENTS))]
             events += planted(f"{self.number}-{turn}")
             body = b"".join(
-                orjson.dumps({"create": {"_index": f"logs-{len(id_) % 5}-default", "_id": id_}})
+                orjson.dumps({"create": {"_index": f"logs-{len(id_) % _INDICES}-default", "_id": id_}})
                 + b"\n"
                 + orjson.dumps({name: value for name, value in event.items() if name != "_index"})
                 + b"\n"
@@ -230,6 +245,7 @@ def torture(data: Path, kills: int, seed: int = 1, database: str = "", *, tls: b
     rng, done, offset, furthest = random.Random(seed), Tortured(), 0, 0
     service = Service(data, database, tls=tls)
     service.start()
+    service.map_indices()
     senders = [Sender(service, number) for number in range(1, _SENDERS + 1)]
     for sender in senders:
         sender.start()
