@@ -334,11 +334,11 @@ def test_damaged_input_is_counted_and_kept(tmp_path: Path) -> None:
     (tmp_path / "in" / "cut.evtx").write_bytes(content[: len(content) // 2])
     (tmp_path / "in" / "half.ndjson").write_bytes(b'{"process": {"name": "a"}}\n{"process": {"na')
     (tmp_path / "in" / "what.bin").write_bytes(b"\x00\x01\x02")
-    done = tocsin("hunt", "in", cwd=tmp_path)
+    done = tocsin("hunt", "in", "--rejects", "kept.ndjson", cwd=tmp_path)
     assert done.returncode == 0
     for shown in ("truncated EVTX", "malformed JSON", "line 2", "no telemetry"):
         assert shown in done.stdout
-    kept = [json.loads(line) for line in (tmp_path / "tocsin-rejects.ndjson").read_text("utf-8").splitlines()]
+    kept = [json.loads(line) for line in (tmp_path / "kept.ndjson").read_text("utf-8").splitlines()]
     assert {k["reason"] for k in kept} >= {"truncated EVTX", "malformed JSON", "no telemetry"}
 
 

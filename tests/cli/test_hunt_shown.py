@@ -126,15 +126,6 @@ def test_rules_and_users_keep_their_text_on_every_terminal(columns: int, tmp_pat
         assert all(word in words for word in name.split())
 
 
-def test_what_is_kept_is_told_with_its_count(tmp_path: Path) -> None:
-    logs, rules = put(tmp_path, event("A", 1))
-    (logs / "LICENSE").write_text("MIT\n", "utf-8")
-    (logs / "broken.ndjson").write_text('{"half', "utf-8")
-    told = tocsin("hunt", logs, "-r", rules, cwd=tmp_path).stderr
-    assert "1 rejected and the name of 1 file passed over: kept in tocsin-rejects.ndjson" in told
-    assert len((tmp_path / "tocsin-rejects.ndjson").read_text("utf-8").splitlines()) == 2
-
-
 def test_a_host_with_a_short_and_a_full_name_is_one(tmp_path: Path) -> None:
     shown = hunt(tmp_path, events=[event("W5", 1), event("W5.corp.example", 2), event("X", 3)])
     assert "on 2 hosts" in shown
@@ -151,21 +142,6 @@ def test_no_value_reaches_the_terminal_with_its_control_characters(tmp_path: Pat
     asked = tocsin("query", "process where true", logs, cwd=tmp_path).stdout
     assert "\x1b" not in asked
     assert "2026-11-27 09:01:07.123" in asked
-
-
-def test_rejects_lie_beside_the_output_and_old_ones_go(tmp_path: Path) -> None:
-    logs, rules = put(tmp_path, event("A", 1))
-    broken = logs / "broken.ndjson"
-    broken.write_text('{"half', "utf-8")
-    out = tmp_path / "out"
-    out.mkdir()
-    kept = out / "tocsin-rejects.ndjson"
-    tocsin("hunt", logs, "-r", rules, "-o", out / "alerts.json", cwd=tmp_path)
-    assert json.loads(kept.read_text())["file"] == str(broken)
-    assert not (tmp_path / kept.name).exists()
-    broken.unlink()
-    tocsin("hunt", logs, "-r", rules, "-o", out / "alerts.json", cwd=tmp_path)
-    assert not kept.exists()
 
 
 def test_an_output_that_cannot_be_is_refused_before_the_hunt(tmp_path: Path) -> None:

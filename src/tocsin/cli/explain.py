@@ -54,7 +54,7 @@ def explain(
 
     ready = _ready(rule, rules)
     inputs = reading.inputs_of(events, source, date_order)
-    kept = reading.rejects_kept(rejects)
+    kept = reading.rejects_kept(rejects, inputs)
     with progress_bar(inputs, quiet=quiet) as progress:
         found = run(ready, inputs, kept, progress, any_index=all_indices)
     kept.close()

@@ -101,13 +101,14 @@ def hunt(
     if output is not None and not output.parent.is_dir():
         raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
     inputs = reading.inputs_of(events, source, date_order)
+    reading.refuse_reading_what_is_written(inputs, output)
     ruleset = read_ruleset(rules, any_index=all_indices)
     if not ruleset.ready:
         _complain_about(ruleset.skipped)
         raise TocsinError(
             "no rule can run", hint="name rules with --rules; --show-skipped tells why each was skipped"
         )
-    kept = reading.rejects_kept(rejects, output)
+    kept = reading.rejects_kept(rejects, inputs, output)
     hunting = Hunt(
         ruleset.ready, window, any_index=all_indices, max_alerts=max_alerts, plan=ruleset.plan, profile=profile
     )

@@ -49,12 +49,12 @@ def ingest(
     from tocsin.cli.progress import progress_bar
     from tocsin.ingest.files import Sent, send_files
 
-    kept = reading.rejects_kept(rejects)
+    inputs = [] if follow else reading.inputs_of(events, source, date_order)
+    kept = reading.rejects_kept(rejects, inputs)
     with _sender(url, api_key, config, data) as send:
         if follow:
             sent = _follow(events, source, send, kept, reading.is_day_first(date_order), quiet=quiet)
         else:
-            inputs = reading.inputs_of(events, source, date_order)
             with progress_bar(inputs, quiet=quiet) as progress:
                 sent = send_files(inputs, send, kept, progress)
     kept.close()

@@ -52,7 +52,7 @@ def query(
 
     statement, unknown = read_open(text, default_schema(), read)
     inputs = reading.inputs_of(events, source, date_order)
-    kept = reading.rejects_kept(rejects)
+    kept = reading.rejects_kept(rejects, inputs)
     with progress_bar(inputs, quiet=quiet) as progress:
         found = search(statement, unknown, inputs, kept, parse_window(start, end), progress)
     kept.close()

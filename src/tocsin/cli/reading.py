@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from tocsin.sources.batch import Rejects
     from tocsin.sources.inputs import Input
 
-_REJECTS = "tocsin-rejects.ndjson"
+_REJECTS = ".rejects.ndjson"  # in place of an output's ending
+_NAME_ANOTHER = "name another file after --rejects"
 Events = Annotated[
     list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="EVENTS...")
 ]
@@ -46,14 +47,18 @@ DatesOrdered = Annotated[
         show_default=False,
     ),
 ]
-_KEPT = "Where to keep what could not be read."
+_KEPT = "Keep what could not be read in this file."
 RejectsFile = Annotated[
     Path | None,
-    typer.Option("--rejects", help=f"{_KEPT} Default: {_REJECTS} in this folder.", show_default=False),
+    typer.Option("--rejects", help=f"{_KEPT} Default: it is only counted.", show_default=False),
 ]
 RejectsBeside = Annotated[
     Path | None,
-    typer.Option("--rejects", help=f"{_KEPT} Default: {_REJECTS}, beside what -o names.", show_default=False),
+    typer.Option(
+        "--rejects",
+        help=f"{_KEPT} Default: NAME{_REJECTS} beside what -o names; without -o it is only counted.",
+        show_default=False,
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")]
 Wide = Annotated[
@@ -75,11 +80,37 @@ def is_day_first(date_order: DateOrder | None) -> bool | None:
     return None if date_order is None else date_order is DateOrder.DAY
 
 
-def rejects_kept(rejects: Path | None, output: Path | None = None) -> Rejects:
-    """Return what counts and keeps rejects: in the file that is named, or beside the output."""
-    from tocsin.sources.batch import Rejects
+def rejects_kept(rejects: Path | None, inputs: list[Input], output: Path | None = None) -> Rejects:
+    """Return what counts rejects, and keeps them in the file that is named, or in one named after the output.
 
-    return Rejects(rejects or (output.parent if output else Path()) / _REJECTS)
+    Raises InputError for a named file that holds anything but rejects, or is read or written besides.
+    """
+    from tocsin.errors import InputError
+    from tocsin.sources.batch import Rejects, may_keep_rejects
+
+    if rejects is None:
+        is_file = output is not None and (output.is_file() or not output.exists())
+        beside_output = output.with_suffix(_REJECTS) if output is not None and is_file else None
+        return Rejects(None if beside_output is None or _is_input(beside_output, inputs) else beside_output)
+    if _is_input(rejects, inputs):
+        raise InputError(f"{rejects} is read, so rejects cannot go there", hint=_NAME_ANOTHER)
+    if output is not None and rejects.resolve() == output.resolve():
+        raise InputError(f"{rejects} is named by both -o and --rejects", hint=_NAME_ANOTHER)
+    if not may_keep_rejects(rejects):
+        raise InputError(f"{rejects} is there and holds something else than rejects", hint=_NAME_ANOTHER)
+    return Rejects(rejects)
+
+
+def refuse_reading_what_is_written(inputs: list[Input], output: Path | None) -> None:
+    """Raise InputError where the output is one of the inputs."""
+    from tocsin.errors import InputError
+
+    if output is not None and _is_input(output, inputs):
+        raise InputError(f"{output} is read and written", hint="name another file after -o")
+
+
+def _is_input(path: Path, inputs: list[Input]) -> bool:
+    return path.exists() and any(one.path is not None and one.path.samefile(path) for one in inputs)
 
 
 def tell_what_was_missed(kept: Rejects) -> None:
@@ -98,10 +129,15 @@ def tell_where_kept(kept: Rejects) -> None:
         names = "name" if kept.passed_over == 1 else "names"
         what.append(f"the {names} of {counted(kept.passed_over, 'file')} passed over")
     if what:
-        print(
-            f"{' and '.join(what)}: {f'not kept: {kept.unkept}' if kept.unkept else f'kept in {kept.path}'}",
-            file=sys.stderr,
-        )
+        print(f"{' and '.join(what)}: {_where_kept(kept)}", file=sys.stderr)
+    elif kept.path is not None and kept.path.is_file() and kept.path.stat().st_size:
+        print(f"nothing rejected; {kept.path} is of an earlier run", file=sys.stderr)
+
+
+def _where_kept(kept: Rejects) -> str:
+    if kept.unkept:
+        return f"not kept: {kept.unkept}; --rejects names another file"
+    return f"kept in {kept.path}" if kept.path else "not kept; --rejects FILE keeps them"
 
 
 def beside(kept: Rejects) -> list[str]:

@@ -88,9 +88,8 @@ def convert(
     if target is Target.PARQUET and output is None and is_terminal(sys.stdout):
         raise InputError("Parquet is not for a terminal", hint="name a file with -o, or send it on with |")
     inputs = reading.inputs_of(events, source, date_order)
-    if output is not None and any(i.path and output.exists() and i.path.samefile(output) for i in inputs):
-        raise InputError(f"{output} is read and written", hint="name another file after -o")
-    kept = reading.rejects_kept(rejects, output)
+    reading.refuse_reading_what_is_written(inputs, output)
+    kept = reading.rejects_kept(rejects, inputs, output)
     write = write_parquet if target is Target.PARQUET else write_ndjson
     with progress_bar(inputs, quiet=quiet, doing="converting") as progress:
         batches = read_inputs(inputs, Wanted(frozenset()), kept, progress)

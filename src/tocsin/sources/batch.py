@@ -135,6 +135,7 @@ class Reject:
 class Rejects:
     """Counts what could not be read, by reason, and keeps it in a file that is created on the first one.
 
+    A file of that name is replaced where it holds rejects, and left alone where it holds anything else.
     Files of a folder or an archive that are no telemetry are counted apart, and stand in the same file.
     `unseen` counts what was read and cannot be seen by rules.
     """
@@ -173,6 +174,9 @@ class Rejects:
             return
         try:
             if self._file is None:
+                if not may_keep_rejects(self.path):
+                    self.unkept = f"{self.path} is there and holds something else"
+                    return
                 self._file = self.path.open("w", encoding="utf-8")
             self._file.write(escaped_json(json.dumps(vars_of(reject), ensure_ascii=False)) + "\n")
         except OSError as error:
@@ -189,23 +193,24 @@ class Rejects:
         return bool(self.total or self.passed_over)
 
     def close(self) -> None:
-        """Finish the file. One that an earlier run left is removed when there was nothing to keep."""
+        """Finish the file. One that an earlier run left stays when there was nothing to keep."""
         if self._file is not None:
             self._file.close()
             self._file = None
-        elif self.path is not None and not self.unkept and _is_rejects_file(self.path):
-            self.path.unlink(missing_ok=True)
 
 
-def _is_rejects_file(path: Path) -> bool:
-    """Tell whether a file is one that this class wrote."""
+def may_keep_rejects(path: Path) -> bool:
+    """Tell whether rejects may be written to a file: there is none, an empty one, a device, or one of rejects."""
     if not path.is_file():
-        return False
+        return True
     try:
         with path.open("rb") as file:
-            line = json.loads(file.readline(_LONGEST_LINE))
+            first = file.readline(_LONGEST_LINE)
+            line = json.loads(first) if first else None
     except (OSError, ValueError):
         return False
+    if not first:
+        return True
     return isinstance(line, dict) and line.keys() == vars_of(Reject("", "", "")).keys()
 
 
