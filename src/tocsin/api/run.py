@@ -63,9 +63,10 @@ def _serve(service: Service, listening: socket.socket, *, demo: Demo | None, say
     if demo is not None:
         demo.start(service, address, say)
     log.info("tocsin %s listens on %s, data in %s", __version__, address, config.data)
-    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn sends itself again what stopped it
-        signal.signal(number, lambda *_: None)
-    uvicorn.Server(server_settings(service)).run(sockets=[listening])
+    server = uvicorn.Server(server_settings(service))
+    for number in (signal.SIGTERM, signal.SIGINT):  # before uvicorn listens to them, and when it sends them again
+        signal.signal(number, lambda *_: setattr(server, "should_exit", True))
+    server.run(sockets=[listening])
     service.stopping = True
 
 
@@ -104,9 +105,15 @@ def _welcome(service: Service, address: str, say: Callable[[str], None]) -> None
     say(f"tocsin {__version__} on {address}, data in {service.config.data}")
     if service.first_password:
         say(
-            "This first start has made the user `admin`. Its password is good once, to set another with:\n"
+            "No user had the role admin: this start has made `admin`. Its password is good once, to set another "
+            "with:\n"
             f"  one-time password: {service.first_password}\n"
             f"  tocsin users password admin --data '{service.config.data}'"
+        )
+    if service.without_admin:
+        say(
+            "warning: no user who may sign in has the role admin, and the name `admin` is taken; make one with:\n"
+            f"  tocsin users change NAME --role admin --enable --data '{service.config.data}'"
         )
     if service.config.host not in ("127.0.0.1", "localhost", "::1") and not service.config.tls:
         say(

@@ -23,7 +23,7 @@ from tocsin.store.clock import ArrivalClock
 from tocsin.store.durable import write_durably
 from tocsin.store.events import EventStore
 from tocsin.store.lake.lake import LakeSettings, LakeStore
-from tocsin.store.records.access import ensure_admin, local_actor
+from tocsin.store.records.access import ensure_admin, has_admin, local_actor
 from tocsin.store.records.database import Records
 from tocsin.store.records.encryption import cipher_of
 from tocsin.store.records.exceptions import endpoint_list
@@ -60,6 +60,7 @@ class Service:
     metrics: Metrics
     searches: Searches
     first_password: str | None = None  # of the admin that this start made
+    without_admin: bool = False  # no user who may sign in is an admin
     cluster_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     stopping: bool = False
 
@@ -87,7 +88,7 @@ def open_service(config: Config) -> Service:
         events.keep_records(lost=damaged or lost or records.behind(expected=events.noted_records()))
         records.accept()
         with records.transaction() as session:
-            password = ensure_admin(session)
+            password, without_admin = ensure_admin(session), not has_admin(session)
             endpoint_list(session, local_actor("tocsin"))
         set_forward(clock, records)
         if undecryptable := records.encrypt_connectors():
@@ -133,6 +134,7 @@ def open_service(config: Config) -> Service:
         metrics=metrics,
         searches=Searches(processes, config.search_timeout),
         first_password=password,
+        without_admin=without_admin,
         cluster_uuid=_uuid(config.data / "uuid", events.tell_of_damage),
     )
 

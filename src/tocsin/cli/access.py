@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from datetime import timedelta
 from typing import Annotated
@@ -58,10 +59,13 @@ def add(
 @users_app.command("password")
 def password(name: str, config: ConfigFile = None, data: Data = None) -> None:
     """Set a user's password: asked for, or read from standard input."""
-    from tocsin.store.records.access import find_user, set_password
+    from tocsin.store.records.access import AccessError, find_user, has_admin, set_password
 
     with in_records(config, data) as (session, _):
-        find_user(session, name)
+        try:
+            find_user(session, name)
+        except AccessError as error:
+            raise AccessError(error.message, hint=_hint(name, has_admin(session))) from None
     if sys.stdin.isatty():
         given = typer.prompt("new password", hide_input=True, confirmation_prompt=True)
     else:
@@ -69,6 +73,12 @@ def password(name: str, config: ConfigFile = None, data: Data = None) -> None:
     with in_records(config, data) as (session, actor):
         set_password(session, actor, name, given)
     print(f"{name} has a new password; the service takes it within half a minute")
+
+
+def _hint(name: str, has_admin: bool) -> str:
+    if has_admin:
+        return "`tocsin users list` names them, `tocsin users add` adds one"
+    return f"no user has the role admin: `tocsin users add {shlex.quote(name)} --role admin` adds one"
 
 
 @users_app.command("change")
@@ -80,10 +90,15 @@ def change(
     data: Data = None,
 ) -> None:
     """Give a user another role, or let them in or not."""
-    from tocsin.store.records.access import change_user
+    from tocsin.store.records.access import AccessError, change_user, find_user
 
     with in_records(config, data) as (session, actor):
+        if role is None and enabled is None:
+            raise AccessError("nothing to change", hint="give --role, --enable or --disable")
         change_user(session, actor, name, role, enabled)
+        user = find_user(session, name)
+        lets = "may sign in" if user.enabled else "may not sign in"
+        print(f"{one_line(user.name)} has the role {user.role} and {lets}")
 
 
 @keys_app.command("add")

@@ -202,9 +202,17 @@ def _as_actor(user: User, address: str) -> Actor:
     return Actor(user.name, ROLES.get(user.role, frozenset()), address, user.role, user.one_time, user.id)
 
 
+def has_admin(session: Session) -> bool:
+    """Tell whether a user who may sign in has the role admin."""
+    return session.scalar(select(User.id).where(User.role == "admin", User.enabled).limit(1)) is not None
+
+
 def ensure_admin(session: Session) -> str | None:
-    """Add the user `admin` where there is no user at all; return the one-time password, None otherwise."""
-    if session.scalar(select(User.id).limit(1)) is not None:
+    """Add the user `admin` where no user who may sign in is an admin; return the one-time password.
+
+    Returns None where there is one, or where a user of that name is there, who is given nothing.
+    """
+    if has_admin(session) or session.scalar(select(User.id).where(User.name == "admin")) is not None:
         return None
     return add_user(session, local_actor("tocsin"), "admin", "admin")
 
