@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,7 +63,7 @@ def hunt(
     ] = False,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Exit with 2 when a rule is invalid, or names a field that no event has."),
+        typer.Option("--strict", help="Exit with 2 when a rule did not load, or names a field that no event has."),
     ] = False,
     all_indices: Annotated[
         bool,
@@ -129,9 +130,15 @@ def hunt(
 
 def _exit_code(report: Report, fail_on_alert: bool, strict: bool) -> int:
     from tocsin.detection.hunt import NO_EVENT_HAS
+    from tocsin.rules.load import REPEATED
 
     nothing_read = not report.total_events and report.rejects.anything
-    wrong = any(rule.invalid or rule.reason == NO_EVENT_HAS for rule in report.skipped)
+    wrong = Counter(
+        rule.reason for rule in report.skipped if rule.invalid or rule.reason in (NO_EVENT_HAS, REPEATED)
+    )
+    if strict and wrong:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in wrong.most_common())
+        print(f"--strict: {reasons}; --show-skipped names them", file=sys.stderr)
     if nothing_read or (strict and wrong):
         return 2
     return 1 if fail_on_alert and report.alerts else 0

@@ -23,18 +23,23 @@ _TOML_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
 
 def read_toml(text: str, file: str = "") -> Rule:
     """Read a rule from Elastic's TOML. Raises RuleError with the place of the fault."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        found = _TOML_PLACE.search(str(error))
-        place = Place(int(found[1]), int(found[2])) if found else None
-        message = f"not valid TOML: {_TOML_PLACE.sub('', str(error)).strip()}"
-        raise RuleError(message, place=place, text=text, file=file) from None
+    document = check_toml(text, file)
     body = document.get("rule")
     if not isinstance(body, dict):
         raise RuleError("no rule in this file", hint="a rule is a table named [rule]", file=file)
     extra = {"metadata": document.get("metadata", {}), "transform": document.get("transform", {})}
     return read_rule({**body, **extra}, file, text=text)
+
+
+def check_toml(text: str, file: str = "") -> dict[str, Any]:
+    """Return what TOML holds. Raises RuleError with the place of the fault."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = _TOML_PLACE.search(str(error))
+        place = Place(int(found[1]), int(found[2])) if found else None
+        message = f"not valid TOML: {_TOML_PLACE.sub('', str(error)).strip()}"
+        raise RuleError(message, place=place, text=text, file=file) from None
 
 
 def read_ndjson(data: bytes, file: str = "") -> Iterator[Rule | RuleError]:

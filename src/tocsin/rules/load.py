@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from tocsin.errors import RuleError
-from tocsin.rules.files import read_ndjson, read_toml
+from tocsin.rules.files import check_toml, read_ndjson, read_toml
 from tocsin.rules.model import Rule
 from tocsin.text_encoding import as_utf8, decode_text
 
 RULE_FILES = frozenset((".toml", ".ndjson", ".json"))
 INVALID = "invalid rule"
 NO_RULE_FILE = "not a rule file"
+REPEATED = "repeated rule_id"
 _RULE_TABLE = re.compile(r"^\s*\[+\s*\"?rule\b", re.MULTILINE)
 
 
@@ -51,8 +52,13 @@ RuleFile = tuple[Path, bool]  # and whether it was named by itself
 
 
 def rule_files(paths: Iterable[str]) -> list[RuleFile]:
-    """Return the rule files that paths name. Raises RuleError for one that does not exist or holds none."""
-    return [file for path in paths for file in _files(Path(path))]
+    """Return the rule files that paths name, each once. Raises RuleError for one that holds none."""
+    found: dict[Path, RuleFile] = {}
+    for path in paths:
+        for file, named in _files(Path(path)):
+            known = found.get(file.absolute())
+            found[file.absolute()] = (file, named or (known is not None and known[1]))
+    return list(found.values())
 
 
 def load_files(files: Iterable[RuleFile]) -> RuleSet:
@@ -112,7 +118,10 @@ def _rules_of(file: Path, *, named: bool) -> Iterable[Rule | RuleError]:
     if file.suffix == ".toml":
         text = decode_text(data)
         # Elastic's repository keeps hunting queries, configurations and version locks beside its rules.
-        return [read_toml(text, str(file))] if named or _RULE_TABLE.search(text) else []
+        if named or _RULE_TABLE.search(text):
+            return [read_toml(text, str(file))]
+        check_toml(text, str(file))
+        return []
     if file.suffix == ".json" and not named and b"rule_id" not in as_utf8(data):
         return []
     return read_ndjson(data, str(file))
@@ -158,5 +167,5 @@ def without_repeated(rules: Iterable[_AnyRule]) -> tuple[list[_AnyRule], list[Sk
         first = seen.setdefault(rule.rule_id, rule)
         if first is not rule:
             message = f"{rule.file}: rule_id {rule.rule_id} is also that of {first.file or first.name}"
-            skipped.append(Skipped(rule.name, "repeated rule_id", message))
+            skipped.append(Skipped(rule.name, REPEATED, message))
     return list(seen.values()), skipped
