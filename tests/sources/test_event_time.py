@@ -122,6 +122,7 @@ UNREADABLE: dict[str, tuple[dict[str, Any], str]] = {
     "another name": ({"ts": "gestern"}, "where `ts` is 'gestern'"),
     "the first of several": ({"time": "10:00:00", "EventTime": "now"}, "where `EventTime` is 'now'"),
     "`@timestamp`": ({"@timestamp": "2026-02-30T00:00:00Z"}, "where `@timestamp` is '2026-02-30T00:00:00Z'"),
+    "the parts of a date": ({"@timestamp": [2026, 11, 20, 10, 0, 0]}, "where `@timestamp` is 2026"),
     "a number": ({"time": 12.5}, "where `time` is 12.5"),
     "what would change a terminal": ({"time": "\x1b[31m"}, r"where `time` is '\x1b[31m'"),
     "a long text": ({"time": "x" * 5000}, f"where `time` is '{'x' * 59}): "),

@@ -76,6 +76,7 @@ _OF_BEATS = {
     "user.name": _LOOKED_UP,
     "user.domain": _LOOKED_UP,
     "related.user": _LOOKED_UP,
+    "related.hosts": _LOOKED_UP,
 }
 _WITHOUT_A_TASK = {
     "event.action": "the task is not written, whose name this is where the table has none",
@@ -112,7 +113,7 @@ DIFFERENCES: dict[str, dict[str, str]] = {
     "Get-WinEvent": {},
     "nxlog": {"@timestamp": "Logstash keeps milliseconds", "event.created": "Logstash keeps milliseconds",
               "user.domain": _LOOKED_UP, "user.name": _LOOKED_UP, "related.user": _LOOKED_UP,
-              "winlog.user.*": _LOOKED_UP},
+              "related.hosts": _LOOKED_UP, "winlog.user.*": _LOOKED_UP},
 }  # fmt: skip
 
 

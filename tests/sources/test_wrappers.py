@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,23 @@ def test_wrapped_events_among_events_in_ecs_are_seen(wrapper: str, tmp_path: Pat
     fields = frozenset(("process.name", "process.pid", "event.category", "host.name"))
     (event,) = (event for event in read(tmp_path / "e.ndjson", fields) if event.get("event.code") == "1")
     assert event["process.name"] == "cmd.exe"
+
+
+# Those that are records themselves, whose `event` is one, or which have fields of ECS that say what happened.
+MORE_THAN_WRAPPERS = re.compile("alone|Splunk's collector|Wazuh|parts as JSON")
+
+
+@pytest.mark.parametrize("wrapper", [name for name in WRAPPERS if not MORE_THAN_WRAPPERS.search(name)])
+@pytest.mark.parametrize("category", ["windows", ["process"]])
+def test_a_category_alone_does_not_close_a_wrapper(wrapper: str, category: Any, tmp_path: Path) -> None:
+    wrapped = WRAPPERS[wrapper](SYSMON)
+    record = {**wrapped, "event": {**wrapped.get("event", {}), "category": category}}
+    (tmp_path / "e.ndjson").write_text("\n".join([json.dumps(record)] * 300))
+    events = read(tmp_path / "e.ndjson", frozenset(("process.name", "event.category", "host.name")))
+    assert [event["process.executable"] for event in events] == [EXPECTED["process.executable"]] * 300
+    found = Intake().take("logs-generic-default", None, json.dumps(record).encode())
+    assert isinstance(found, Document)
+    assert json.loads(found.source)["process"]["executable"] == EXPECTED["process.executable"]
 
 
 @pytest.mark.parametrize("wrapper", [name for name in WRAPPERS if name != "Wazuh in a search"])

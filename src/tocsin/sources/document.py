@@ -208,7 +208,10 @@ def _is_usual(value: Any) -> bool:
 
 
 def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, list) and value else value
+    """Return the first of several times; none of the parts of a date, as Java's libraries write it."""
+    if not isinstance(value, list) or not value:
+        return value
+    return None if len(value) > 1 and isinstance(value[0], int) else value[0]
 
 
 def taken_for(record: Mapping[str, Any], source: str) -> tuple[Product, Shape, str] | None:
@@ -296,7 +299,12 @@ def index_and_counts(columns: Mapping[str, pa.ChunkedArray], rows: int) -> tuple
 
 
 def moments(column: pa.ChunkedArray, read: Callable[[Any], str | None]) -> pa.ChunkedArray:
-    """Return times as moments, null where `read` says that one cannot be read; a column of lists as it is."""
+    """Return times as moments, null where `read` says that one cannot be read; a column of lists as it is.
+
+    Lists of numbers are the parts of dates, and none.
+    """
+    if pa.types.is_list(column.type) and pa.types.is_integer(column.type.value_type):
+        return pa.chunked_array([pa.nulls(len(column), _MOMENT)])
     if pa.types.is_timestamp(column.type) or pa.types.is_list(column.type):
         return column
     if pa.types.is_string(column.type):

@@ -274,6 +274,8 @@ def is_timed(value: Any) -> bool:
     """Tell whether an event's time can be read."""
     if isinstance(value, str) and _PLAINLY_TIMED.fullmatch(value):
         return True
+    if isinstance(value, list) and len(value) > 1 and isinstance(value[0], int):
+        return False  # the parts of a date
     try:
         read_moment(value[0] if isinstance(value, list) else value)
     except (ValueError, IndexError):

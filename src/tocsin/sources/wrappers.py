@@ -21,6 +21,7 @@ from tocsin.sources.batch import flatten, unflatten
 from tocsin.sources.markers import is_categorised
 from tocsin.sources.otlp import log_records
 from tocsin.sources.products.product import Path, dig, recognised, telltales
+from tocsin.sources.unseen import known_objects
 from tocsin.sources.windows.recognise import MARKS, form_of
 from tocsin.sources.windows.record import MalformedRecord
 from tocsin.sources.windows.shipped import ShippedKind, kind_of_shipped
@@ -138,9 +139,15 @@ def _is_of_a_product(record: Record) -> bool:
         return True
 
 
-def may_hold_record(line: bytes) -> bool:
-    """Tell whether a line of JSON may hold a record within another; most that do not are told so."""
-    return any(sign in line for sign in _signs())
+def may_hold_record(line: bytes, *, categorised: bool = False) -> bool:
+    """Tell whether a line of JSON may hold a record within another; most that do not are told so.
+
+    Where a line is `categorised`, the name of that field is no sign of another record.
+    """
+    return any(sign in line for sign in _signs() if not (categorised and sign == _CATEGORY_SIGN))
+
+
+_CATEGORY_SIGN = b'"category"'
 
 
 @cache
@@ -154,9 +161,11 @@ def _signs() -> tuple[bytes, ...]:
 def unwrapped(record: Record) -> Unwrapped | None:
     """Return the known record that a document holds; None where it holds none, or is itself one in ECS.
 
+    A category alone, which a pipeline or a shipper's settings may add, does not make it one.
+
     Raises MalformedRecord for a document of a Windows event whose XML cannot be read.
     """
-    if record.keys().isdisjoint(_NAMES) or _has_category(record):
+    if record.keys().isdisjoint(_NAMES) or _says_what_happened(record):
         return None
     if is_unfinished(record) or form_of(record) is not None or _is_of_a_product(record):
         return None
@@ -169,6 +178,15 @@ def unwrapped(record: Record) -> Unwrapped | None:
 def _has_category(record: Record) -> bool:
     event = record.get("event")
     return bool(record.get("event.category")) or (isinstance(event, dict) and bool(event.get("category")))
+
+
+def _says_what_happened(record: Record) -> bool:
+    """Tell a document with a category and another field of ECS that says what happened."""
+    if not _has_category(record):
+        return False
+    objects, find = known_objects() - {"event"}, default_schema().find
+    told = {name: value for name, value in record.items() if name.partition(".")[0] in objects}
+    return any(value not in (None, "", []) and find(name) is not None for name, value in flatten(told).items())
 
 
 def _within(record: Record, depth: int) -> dict[str, Any] | None:

@@ -117,7 +117,7 @@ class DocumentLayout:
     def _wrapped(self, table: pa.Table, block: bytes) -> npt.NDArray[np.bool_]:
         """Tell which lines may hold another record: some that say nothing of what happened themselves."""
         found = np.zeros(table.num_rows, bool)
-        columns = [at(table, path) for path in (self.paths[CATEGORY], *self.telling)]
+        columns = [at(table, path) for path in self.telling]
         suspects = ~found
         for column in sorted(columns, key=lambda one: one.null_count):
             if not column.null_count:
@@ -126,8 +126,9 @@ class DocumentLayout:
             if not suspects.any():
                 return found
         lines = [line for line in block.split(b"\n") if line.strip()]
+        categorised = at(table, self.paths[CATEGORY]).is_valid().to_numpy()
         for number in np.flatnonzero(suspects):
-            found[number] = may_hold_record(lines[number])
+            found[number] = may_hold_record(lines[number], categorised=bool(categorised[number]))
         return found
 
 

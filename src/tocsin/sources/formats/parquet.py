@@ -53,7 +53,6 @@ def read_parquet(
     found = {field: _find(arrow_schema, field) for field in fields | of_a_log}
     paths = {field: path for field, path in found.items() if path is not None}
     saying = [path for field, path in paths.items() if tells(field) and not field.startswith("event.")]
-    saying += [paths[CATEGORY]] if CATEGORY in paths else []
     may_wrap = not OUTERMOST.isdisjoint(arrow_schema.names)
     columns = sorted({".".join(path) for path in (*paths.values(), *telling.strange, *telling.logged)})
 
