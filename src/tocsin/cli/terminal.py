@@ -217,13 +217,13 @@ def _verdict(report: Report, hosts: Hosts) -> Text:
     if not report.total_events:
         return Text("No event was read.", style="bold red")
     if not report.alerts:
-        return Text.assemble(("No alerts", "bold green"), f" in {counted(report.total_events, 'event')}.")
+        return Text.assemble(("No alerts", "bold green"), f" in {report.looked_at}.")
     style = STYLES[max((a.rule.severity for a in report.alerts), key=_RANK.__getitem__)]
     rules = {alert.rule.rule_id for alert in report.alerts}
     where = counted(len(hosts.counts(report.alerts)), "host")
     return Text.assemble(
         (f" {counted(len(report.alerts), 'alert')} ", style),
-        f" of {counted(len(rules), 'rule')} on {where}, in {counted(report.total_events, 'event')}.",
+        f" of {counted(len(rules), 'rule')} on {where}, in {report.looked_at}.",
     )
 
 

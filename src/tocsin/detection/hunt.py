@@ -71,6 +71,15 @@ class Report:
         """Events read."""
         return self.events.total()
 
+    @property
+    def looked_at(self) -> str:
+        """How many events were read, and how many of those that rules could read lie outside the window."""
+        undated = self.rejects.unseen.total(Reason.NO_TIME) if self.windowed else 0
+        passed = self.outside + undated
+        return counted(self.total_events, "event") + (
+            f", {passed:,} of which were not looked at" if passed else ""
+        )
+
     def leave_out(self, rule: ReadyRule) -> None:
         """Note that a rule could not match, for it names fields that no schema knows and no event had."""
         self.matches.pop(rule.rule.rule_id, None)
