@@ -194,7 +194,7 @@ def test_the_report_shows_every_host_and_filters_by_host_and_severity(tmp_path: 
     assert "and 22 more" in text
     alerts = page.of("details", **{"class": "alert"})
     assert {one["data-severity"] for one in alerts} == {"high"}
-    assert {one["data-host"] for one in alerts} == {one["value"] for one in page.of("option") if one["value"]}
+    assert {one["data-hosts"] for one in alerts} == {one["value"] for one in page.of("option") if one["value"]}
     assert [one["value"] for one in page.of("input", name="severity")] == ["high"]
     assert "2026-11-27 09:00:07.123 to 2026-11-27 09:29:07.123; every time is UTC" in text
 

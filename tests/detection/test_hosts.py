@@ -42,3 +42,12 @@ def test_a_sequence_over_two_names_of_a_host_is_on_one_host() -> None:
     members = alerts(["W5", "W5.corp.example"])
     sequence = Alert(RULE, {}, "file", tuple(members))
     assert Hosts([sequence]).of(sequence) == "W5.corp.example"
+
+
+def test_a_sequence_over_several_hosts_is_on_each_of_them() -> None:
+    members = alerts(["W5", "DC1"])
+    found = [Alert(RULE, {}, "file", tuple(members)), *alerts(["W5"])]
+    hosts = Hosts(found)
+    assert hosts.each(found[0]) == ("W5", "DC1")
+    assert hosts.of(found[0]) == "W5, DC1"
+    assert hosts.counts(found) == {"W5": 2, "DC1": 1}

@@ -73,7 +73,8 @@ def html_report(report: Report) -> str:
     """Return the page."""
     numbered = list(enumerate(report.alerts))
     hosts = Hosts(report.alerts)
-    counted = [(printable(host), n) for host, n in Counter(map(hosts.of, report.alerts)).most_common()]
+    by_host = Counter(host for alert in report.alerts for host in hosts.each(alert))
+    counted = [(printable(host), n) for host, n in by_host.most_common()]
     lanes = [host for host, _ in counted]
     marks = _timeline(numbered, lanes, hosts)
     style = _inline("report.css", places=sorted({mark.x for mark in marks}))
@@ -96,6 +97,7 @@ def html_report(report: Report) -> str:
             ],
             every_host=[(host, count, rank) for rank, (host, count) in enumerate(counted)],
             host=lambda alert: printable(hosts.of(alert)),
+            lanes_of=lambda alert: " ".join(str(lanes.index(printable(host))) for host in hosts.each(alert)),
             marks=marks,
             marks_by_lane=_by_lane(marks),
             span=_span(report.alerts),
@@ -166,9 +168,10 @@ def _timeline(numbered: Sequence[tuple[int, Alert]], lanes: Sequence[str], hosts
     for number, alert in timed:
         label = f"{shown_time(alert.time)}  {alert.rule.name}"
         x = 1 + 98 * position[alert.time] / at if at else 50.0
-        marks.append(
-            Mark(round(10 * x), lane[printable(hosts.of(alert))], alert.rule.severity, label, f"a{number}")
-        )
+        marks += [
+            Mark(round(10 * x), lane[printable(host)], alert.rule.severity, label, f"a{number}")
+            for host in hosts.each(alert)
+        ]
     return marks
 
 

@@ -31,10 +31,14 @@ class Hosts:
         self._known = {name: full[name][0] if len(full.get(name, ())) == 1 else name for name in spellings}
         self._shown = {name: spelled.most_common(1)[0][0] for name, spelled in spellings.items()}
 
+    def each(self, alert: Alert) -> tuple[str, ...]:
+        """Return the names of an alert's hosts, several of a sequence; NO_HOST where it has none."""
+        found = dict.fromkeys(self._shown[self._known[name.lower()]] for name in _names(alert))
+        return tuple(found) or (NO_HOST,)
+
     def of(self, alert: Alert) -> str:
         """Return the name of an alert's host, several joined; NO_HOST where it has none."""
-        found = dict.fromkeys(self._shown[self._known[name.lower()]] for name in _names(alert))
-        return ", ".join(found) or NO_HOST
+        return ", ".join(self.each(alert))
 
     def spellings(self, alert: Alert) -> list[str]:
         """Return how the hosts of an alert are spelled in all alerts."""
@@ -42,8 +46,8 @@ class Hosts:
         return sorted({s for name, known in self._known.items() if known in wanted for s in self._spellings[name]})
 
     def counts(self, alerts: Iterable[Alert]) -> Counter[str]:
-        """Count alerts by host, without those that have none."""
-        counted = Counter(self.of(alert) for alert in alerts)
+        """Count alerts by host, one of several hosts with each, without those that have none."""
+        counted = Counter(host for alert in alerts for host in self.each(alert))
         counted.pop(NO_HOST, None)
         return counted
 

@@ -7,7 +7,7 @@ if (tools) {
     const wanted = find.value.toLowerCase(), shown = new Set(severities.filter(s => s.checked).map(s => s.value));
     for (const alert of alerts) {
       const text = alert.parentElement.querySelector("h3").textContent + " " + alert.querySelector("summary").textContent;
-      alert.hidden = !shown.has(alert.dataset.severity) || (host.value !== "" && host.value !== alert.dataset.host)
+      alert.hidden = !shown.has(alert.dataset.severity) || (host.value !== "" && !alert.dataset.hosts.split(" ").includes(host.value))
         || !text.toLowerCase().includes(wanted);
     }
     for (const group of document.querySelectorAll(".rule, .tactic"))
