@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import re
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -54,11 +54,12 @@ _WORDS = st.text(st.characters(categories=["L", "N"], max_codepoint=0x24F), max_
 
 @given(st.lists(st.tuples(*[_WORDS] * 5), min_size=1, max_size=4), st.integers(20, 200))
 def test_no_text_is_lost_at_any_width(rows: list[tuple[str, ...]], width: int) -> None:
-    found = re.sub(r"\s+", "", shown(width, *rows))
+    found = Counter(shown(width, *rows))  # single characters: what is folded lies between other columns
     for row in rows:
         for column, cell in zip(COLUMNS, row, strict=True):
             if not column.whole or len(cell) <= width - 6:
-                assert all(part in found for part in re.findall(r".{1,6}", cell))
+                found.subtract(cell)
+    assert all(count >= 0 for count in found.values())
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
