@@ -36,9 +36,9 @@ def test_from_the_rule_to_the_closed_alert(tmp_path):
         assert "329 events of that span arrived outside it" in late
         assert "windows go by arrival" in late
         assert "tocsin rules run 'Remote File Download via MpCmdRun' --from 20" in late
-        assert "329 events lie behind the last window" in run(
-            tmp_path, "rules", "run", "mpcmdrun", "--from", "now-1h"
-        )
+        told = run(tmp_path, "rules", "run", "mpcmdrun", "--from", "now-1h")
+        # A tick may have come meanwhile, whose window holds them.
+        assert "329 events lie behind the last window" in told or "3 matches, 0 new alerts" in told
         kept = run(tmp_path, "rules", "list", "--saved")
         assert re.search(r"MpCmdRun +enabled +medium +every \S+ from \S+ +20\S+ \S+ +succeeded +3 ", kept)
         assert "1 rule, 1 enabled" in kept

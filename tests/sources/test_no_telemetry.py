@@ -108,7 +108,7 @@ def test_what_was_passed_over_stands_in_the_rejects_file(tmp_path: Path) -> None
     assert json.loads(line)["file"].endswith("LICENSE")
 
 
-def test_an_old_rejects_file_goes_when_there_is_nothing_to_keep(tmp_path: Path) -> None:
+def test_an_old_rejects_file_stays_when_there_is_nothing_to_keep(tmp_path: Path) -> None:
     ours, foreign = put(tmp_path, "logs/LICENSE", b"MIT\n"), put(tmp_path, "notes.ndjson", b'{"my": "notes"}\n')
     path = tmp_path / "rejects.ndjson"
     kept = Rejects(path)
@@ -116,7 +116,7 @@ def test_an_old_rejects_file_goes_when_there_is_nothing_to_keep(tmp_path: Path) 
     kept.close()
     assert path.exists()
     Rejects(path).close()
-    assert not path.exists()
+    assert path.exists()
     Rejects(foreign).close()
     assert foreign.exists()
 

@@ -126,7 +126,10 @@ def _may_lack(document: Document, main: MainFields, given: Iterable[Any]) -> boo
 
 
 def _lacks(flat: Document, given: Iterable[Any]) -> bool:
-    """Tell whether the tables give a flat document a field of its kind that it has not."""
+    """Tell whether the tables give a flat document a field of its kind that it has not.
+
+    One without event data, which a pipeline removes once it has used it, lacks none that is the same for its kind.
+    """
     try:
         record = WindowsRecord(record_of(flat))
     except (MalformedRecord, TypeError, ValueError, KeyError, AttributeError):
@@ -134,7 +137,8 @@ def _lacks(flat: Document, given: Iterable[Any]) -> bool:
     main = main_fields_of(record.provider, record.channel, record.event_id)
     if main is None:
         return False
-    fields = (*main.sources, *main.constants, *([main.always] if main.always else ()))
+    constants = main.constants if any(name.startswith(EVENT_DATA) for name in flat) else ()
+    fields = (*main.sources, *constants, *([main.always] if main.always else ()))
     return any(flat.get(field) in (None, "", []) and record.get(field) is not None for field in fields) or (
         main.categorised and not names_category(given)
     )
