@@ -116,3 +116,14 @@ def test_rules_on_other_indices_alert(running):
         until(lambda: alerts(http))
         told = http.get("/api/detection_engine/rules/executions", params={"rule_id": RULE["rule_id"]})
         assert f"{BAD} is set aside" in told.text
+
+
+def test_a_stray_file_whose_name_is_no_utf8_is_named(tmp_path):
+    with run_service(tmp_path):
+        pass
+    with open(bytes(tmp_path / "events") + b"/b\xffd", "wb"):
+        pass
+    with run_service(tmp_path) as running, running.http("") as http:
+        told = http.get("/readyz")
+    assert told.status_code == 200
+    assert [one["name"] for one in told.json()["set_aside"]] == ["events/b\\udcffd"]

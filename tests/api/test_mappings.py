@@ -537,3 +537,10 @@ def test_dynamic_templates_that_cannot_be(running):
     ):
         with pytest.raises(BadRequestError, match=reason):
             running.client().indices.create(index="logs-never", mappings={"dynamic_templates": [template]})
+
+
+def test_the_mapping_of_alerts_stays(running):
+    with running.http() as http:
+        given = {"properties": {"process.name": {"type": "long"}}}
+        answer = http.put("/.alerts-security.alerts-default/_mapping", json=given)
+    assert (answer.status_code, "is that of alerts" in answer.text) == (403, True)

@@ -66,9 +66,11 @@ LARGE = b'{"name":"admin","password":"' + b"x" * (70 << 10) + b'"}'
         (iter([LARGE]), {}),  # in chunks, without a length
     ],
 )
-def test_a_strangers_body_is_small(running, body, headers):
+@pytest.mark.parametrize("url", ["/api/session", "/internal/security/login", "/s/default/internal/security/login"])
+def test_a_strangers_body_is_small(running, body, headers, url):
     with running.http("") as http:
-        answer = http.post("/api/session", content=body, headers=headers)
+        content = iter([LARGE]) if not isinstance(body, bytes) else body
+        answer = http.post(url, content=content, headers={"kbn-xsrf": "x", **headers})
         assert answer.status_code == 413
         assert "65,536" in answer.text
 

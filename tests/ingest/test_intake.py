@@ -100,3 +100,23 @@ def test_a_document_that_no_rule_could_see_is_stored_and_counted(document: dict[
     found = intake.take("logs-x-default", None, orjson.dumps({"@timestamp": "2026-11-20T10:00:00Z", **document}))
     assert isinstance(found, Document)
     assert intake.unseen.document() == ({Reason.UNKNOWN.value: {"logs-x-default": 1}} if unseen else {})
+
+
+@pytest.mark.parametrize(
+    "name", ["_id", "_index", "_source", "_day", "_slice", "_nanoseconds", "_id.x", "_arrived"]
+)
+def test_a_name_of_metadata_or_of_the_stores_own_columns_is_refused(name: str) -> None:
+    document = {"@timestamp": "2026-11-20T10:00:00Z", "event": {"category": "process"}, name: 3}
+    found = Intake().take("logs-test-default", None, orjson.dumps(document))
+    assert isinstance(found, Refused)
+    assert f"Field [{name}] is a metadata field" in found.reason
+
+
+def test_a_raw_record_loses_such_a_name_and_is_read() -> None:
+    head = {"channel": "Security", "provider_name": "Microsoft-Windows-Security-Auditing", "event_id": "4688"}
+    data = {"NewProcessName": "C:\\a.exe", "CommandLine": "a.exe"}
+    document = {"@timestamp": "2026-11-20T10:00:00Z", "_id": "of Graylog", "winlog": {**head, "event_data": data}}
+    found = Intake().take("winlogbeat-graylog", None, orjson.dumps(document))
+    assert isinstance(found, Document)
+    stored = orjson.loads(found.source)
+    assert (stored["process"]["name"], "_id" in stored) == ("a.exe", False)

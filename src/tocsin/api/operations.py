@@ -34,7 +34,8 @@ async def ready(request: Request) -> JSONResponse:
     }
     wrong = {name: problem for name, problem in checks.items() if problem}
     damaged = [
-        {"name": one.name, "reason": one.reason, "since": iso(one.since)} for one in service.store.set_aside()
+        {"name": _utf8(one.name), "reason": _utf8(one.reason), "since": iso(one.since)}
+        for one in service.store.set_aside()
     ]
     trouble, clock = service.watch.problem, service.clock.problem()
     state = "not ready" if wrong else "degraded" if damaged or trouble or clock else "ready"
@@ -45,6 +46,11 @@ async def ready(request: Request) -> JSONResponse:
     return JSONResponse(
         {"status": state, "problems": wrong, "set_aside": damaged}, 503 if state == "not ready" else 200
     )
+
+
+def _utf8(text: str) -> str:
+    """Return a text that names a file, whose name may have any bytes, as one that JSON can hold."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @router.get("/metrics", dependencies=[Depends(allow(Scope.READ))])

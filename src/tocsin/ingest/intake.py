@@ -23,7 +23,7 @@ from tocsin.sources.unseen import Reason, Unseen, known_objects, lacks_values
 from tocsin.sources.windows.recognise import PACKAGES, form_of
 from tocsin.sources.windows.unfinished import is_unfinished
 from tocsin.sources.wrappers import body_of, unwrapped
-from tocsin.store.events import Document
+from tocsin.store.events import RESERVED, Document
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
 from tocsin.store.patterns import name_error
 
@@ -82,6 +82,10 @@ class Intake:
                 return self._normalised(record, index if sent_to else None, id_, source)
         except (ValueError, RecursionError) as error:
             return Refused("document_parsing_exception", f"failed to parse: {error}")
+        reserved = next((name for name in record if name.partition(".")[0] in RESERVED), None)
+        if reserved is not None:
+            reason = f"Field [{reserved}] is a metadata field and cannot be added inside a document"
+            return Refused("document_parsing_exception", f"{reason}; rename it before it is sent")
         mapping = self._mapping_of(index, record)
         wrong = misfit(record, mapping)
         if wrong is not None:
@@ -121,7 +125,7 @@ class Intake:
     ) -> Document | Refused:
         event = self._documents.normalise(record)
         index = index or index_of(event)
-        event.pop(INDEX, None)
+        event = {name: value for name, value in event.items() if name.partition(".")[0] not in RESERVED}
         if original is not None:
             event.setdefault("event.original", original.decode())
         if event.get(TIMESTAMP) is None:

@@ -106,7 +106,10 @@ async def put_mapping(request: Request, index: str) -> Response:
 
 def _put(request: Request, patterns: list[str], body: Mapping[str, Any]) -> None:
     store: EventStore = request.app.state.service.store
-    names = matching(patterns, store.names())
+    of_alerts = next((pattern for pattern in patterns if pattern.startswith(".alerts")), None)
+    if of_alerts is not None:
+        raise ApiError(403, "security_exception", f"the mapping of [{of_alerts}] is that of alerts, and stays")
+    names = [name for name in matching(patterns, store.names()) if not name.startswith(".alerts")]
     missing = [p for p in patterns if "*" not in p and p != "_all" and p not in names]
     if missing or not names:
         name = (missing or patterns)[0]

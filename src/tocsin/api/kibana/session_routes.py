@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.body import read_json
+from tocsin.api.body import read_strangers_json
 from tocsin.api.security import KIBANA_COOKIE, address_of, allow, is_encrypted
 from tocsin.store.records import access
 from tocsin.store.records.access import Actor
@@ -26,7 +26,7 @@ _HTTP = {"type": "http", "name": "__http__"}
 @router.post("/internal/security/login", include_in_schema=False)
 async def sign_in(request: Request) -> Response:
     """Begin a session: of `params` (or, as before Kibana 7.10, of the body itself) `username` and `password`."""
-    body = await read_json(request)
+    body = await read_strangers_json(request)
     given: Any = body.get("params", body)
     name, password = (given.get("username"), given.get("password")) if isinstance(given, dict) else (None, None)
     if not isinstance(name, str) or not isinstance(password, str):
