@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 from tocsin.api.answers import answer
 from tocsin.api.security import allow
 from tocsin.moments import iso
+from tocsin.printable import printable
 from tocsin.store.records.access import Scope
 from tocsin.store.records.models import AuditEntry
 
@@ -34,7 +35,7 @@ async def ready(request: Request) -> JSONResponse:
     }
     wrong = {name: problem for name, problem in checks.items() if problem}
     damaged = [
-        {"name": _utf8(one.name), "reason": _utf8(one.reason), "since": iso(one.since)}
+        {"name": printable(one.name), "reason": printable(one.reason), "since": iso(one.since)}
         for one in service.store.set_aside()
     ]
     trouble, clock = service.watch.problem, service.clock.problem()
@@ -46,11 +47,6 @@ async def ready(request: Request) -> JSONResponse:
     return JSONResponse(
         {"status": state, "problems": wrong, "set_aside": damaged}, 503 if state == "not ready" else 200
     )
-
-
-def _utf8(text: str) -> str:
-    """Return a text that names a file, whose name may have any bytes, as one that JSON can hold."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @router.get("/metrics", dependencies=[Depends(allow(Scope.READ))])

@@ -25,10 +25,9 @@ from tocsin.sources.windows.unfinished import is_unfinished
 from tocsin.sources.wrappers import body_of, unwrapped
 from tocsin.store.events import RESERVED, Document
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
-from tocsin.store.patterns import name_error
+from tocsin.store.patterns import ALERTS, name_error
 
 LARGEST = 16 << 20  # bytes of one document
-_ALERTS = (".alerts-", ".internal.alerts-")  # what is in there, rules have raised
 OTHER = "logs-generic-default"  # the index of events that do not tell theirs
 
 
@@ -153,7 +152,7 @@ def index_of(event: Mapping[str, Any]) -> str:
 def _document(
     index: str, id_: str | None, timestamp: Any, source: bytes, format: str | None = None
 ) -> Document | Refused:
-    wrong = name_error(index) or ("it is that of alerts" if index.startswith(_ALERTS) else None)
+    wrong = name_error(index) or ("it is that of alerts" if index.startswith(ALERTS) else None)
     if wrong:
         return Refused("invalid_index_name_exception", f"Invalid index name [{index}], {wrong}")
     if id_ is not None and not 0 < len(id_.encode("utf-8", "replace")) <= 512:

@@ -9,6 +9,7 @@ from tocsin.linear_regex import star_match
 
 _FORBIDDEN = set('\\/*?"<>| ,#:')
 _LONGEST = 255  # bytes
+ALERTS = (".alerts-", ".internal.alerts-")  # what names of indices begin with in which rules' alerts are
 
 
 @lru_cache(maxsize=4096)

@@ -28,7 +28,7 @@ from tocsin.store.mappings import (
     name_of_type,
     read_mapping,
 )
-from tocsin.store.patterns import matching, name_error
+from tocsin.store.patterns import ALERTS, matching, name_error
 from tocsin.store.records import access
 from tocsin.store.records.access import Scope
 
@@ -106,10 +106,10 @@ async def put_mapping(request: Request, index: str) -> Response:
 
 def _put(request: Request, patterns: list[str], body: Mapping[str, Any]) -> None:
     store: EventStore = request.app.state.service.store
-    of_alerts = next((pattern for pattern in patterns if pattern.startswith(".alerts")), None)
+    of_alerts = next((pattern for pattern in patterns if pattern.startswith(ALERTS)), None)
     if of_alerts is not None:
         raise ApiError(403, "security_exception", f"the mapping of [{of_alerts}] is that of alerts, and stays")
-    names = [name for name in matching(patterns, store.names()) if not name.startswith(".alerts")]
+    names = [name for name in matching(patterns, store.names()) if not name.startswith(ALERTS)]
     missing = [p for p in patterns if "*" not in p and p != "_all" and p not in names]
     if missing or not names:
         name = (missing or patterns)[0]
