@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.watch.virtual import MINUTE, SECOND, START, Office, rule
-from tocsin.watch.alert_index import StoreWithAlerts
+from tocsin.store.alerts.alert_index import StoreWithAlerts
 
 HOUR = 60 * MINUTE
 

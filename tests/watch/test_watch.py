@@ -10,11 +10,11 @@ import pytest
 from sqlalchemy import select
 
 from tests.watch.virtual import BAD, MINUTE, ROOT, SECOND, START, Office, rule
+from tocsin.store.alerts.alert_index import StoreWithAlerts
 from tocsin.store.records.exceptions import add_item, add_list
 from tocsin.store.records.models import StoredRule
 from tocsin.store.records.rules import change_rule, remove_rule
 from tocsin.watch import execution, loading, watch
-from tocsin.watch.alert_index import StoreWithAlerts
 from tocsin.watch.findings import of_events
 from tocsin.watch.patience import patiently
 from tocsin.watch.roster import Roster

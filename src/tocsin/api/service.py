@@ -19,6 +19,7 @@ from tocsin.ingest.bulk import Ingest
 from tocsin.ingest.rejected import Rejected
 from tocsin.ingest.watch import WatchedFolders
 from tocsin.search.processes import SearchProcesses
+from tocsin.store.alerts.alert_index import ScansWithAlerts, StoreWithAlerts
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.durable import write_durably
 from tocsin.store.events import EventStore
@@ -33,7 +34,6 @@ from tocsin.store.records.templates import templates_in
 from tocsin.store.templates import Templates
 from tocsin.watch.actions.delivery import Deliverer, DeliveryThread
 from tocsin.watch.actions.egress import EgressPolicy, networks_of
-from tocsin.watch.alert_index import ScansWithAlerts, StoreWithAlerts
 from tocsin.watch.settings import WatchSettings
 from tocsin.watch.thread import WatchThread, set_forward
 from tocsin.watch.watch import Watch

@@ -14,11 +14,11 @@ from tocsin.detection.overrides import overridden
 from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.moments import iso
 from tocsin.sources.batch import flatten, unflatten
+from tocsin.store.alerts.names import ALERTS_INDEX
 from tocsin.store.records.models import StoredAlert
 from tocsin.watch.findings import Finding, Place, key_of_group
 from tocsin.watch.rule import WatchedRule
 
-ALERTS_INDEX = ".alerts-security.alerts-default"
 ANCESTORS = "kibana.alert.ancestors"
 # Elastic's names of rule types: the type's id, and what an alert calls its category.
 _TYPES = {

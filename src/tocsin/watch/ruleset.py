@@ -18,9 +18,9 @@ from tocsin.moments import to_nanoseconds
 from tocsin.query_dsl.build import Context, any_of, term
 from tocsin.rules.files import read_rule
 from tocsin.rules.model import Rule
+from tocsin.store.alerts.names import takes_alerts
 from tocsin.store.records.exceptions import items_of, values_of
 from tocsin.store.records.models import StoredRule
-from tocsin.watch.alert_index import wants_alerts
 from tocsin.watch.documents import ANCESTORS
 from tocsin.watch.rule import WatchedRule, watched
 
@@ -93,7 +93,7 @@ def ready_rule(session: Session, rule: Rule, uuid: str, schema: Schema, now: int
         kind = UnknownColumnError if skipped[0].reason == UNKNOWN_FIELD else RuleError
         raise kind(skipped[0].message)
     found, taken_out = ready[0], list[s.Expression]()
-    if wants_alerts(found.index):
+    if takes_alerts(found.index):
         taken_out.append(any_of(term(name, uuid, Context(schema)) for name in _ITS_RULES))
     items = [
         (item, None if item.expires is None else to_nanoseconds(item.expires))

@@ -16,10 +16,10 @@ from tocsin.api.elasticsearch.search_routes import search_task
 from tocsin.api.elasticsearch.searching import searched
 from tocsin.api.security import allow
 from tocsin.search.tasks import IdsTask
+from tocsin.store.alerts.names import ALERTS_INDEX
 from tocsin.store.records import alerts as kept
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.alerts import AlertError
-from tocsin.watch.documents import ALERTS_INDEX
 
 router = APIRouter(prefix="/api/detection_engine/signals", tags=["alerts"])
 _READ, _RESPOND = Depends(allow(Scope.READ)), Depends(allow(Scope.RESPOND))

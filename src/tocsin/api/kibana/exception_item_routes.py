@@ -18,9 +18,9 @@ from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
 from tocsin.query_dsl.build import Context, all_of, terms
 from tocsin.search.tasks import IdsTask
+from tocsin.store.alerts.names import ALERTS_INDEX
 from tocsin.store.records import exceptions as kept
 from tocsin.store.records.access import Actor, Scope
-from tocsin.watch.documents import ALERTS_INDEX
 
 router = APIRouter(prefix="/api/exception_lists/items", tags=["exceptions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))

@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from tocsin.ecs import Field, FieldType, Schema
+from tocsin.store.alerts.names import ALERTS_INDEX, ALERTS_NAMES, takes_alerts
 from tocsin.store.events import ID, Document, EventStore, IndexInfo, Outcome, Scan, SetAside, StoredBatch
 from tocsin.store.lake.fields import IndexFields
 from tocsin.store.lake.fresh import FreshIndex
@@ -17,14 +18,10 @@ from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.reading import read_table
 from tocsin.store.lake.table import StoredFile
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
-from tocsin.store.patterns import takes
 from tocsin.store.records.alerts import find_alerts
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
-from tocsin.watch.documents import ALERTS_INDEX
 
-# Kibana's name of the index behind the alias.
-_NAMES = (ALERTS_INDEX, ".internal.alerts-security.alerts-default-000001")
 _OVERLAP = 60_000_000_000  # nanoseconds: a change that was stamped earlier may be committed later
 
 
@@ -89,7 +86,7 @@ class StoreWithAlerts:
     def scan(self, scan: Scan) -> Iterator[StoredBatch]:
         """Yield events and alerts; see EventStore."""
         yield from self.events.scan(scan)
-        if wants_alerts(scan.patterns):
+        if takes_alerts(scan.patterns):
             index = self.alerts.current()
             for table in index.tables(index.rows):
                 yield read_table(ALERTS_INDEX, table, scan.fields)
@@ -97,7 +94,7 @@ class StoreWithAlerts:
     def find(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[StoredBatch]:
         """Yield batches that hold every event with one of the ids; see EventStore."""
         yield from self.events.find(patterns, ids)
-        if wants_alerts(patterns):
+        if takes_alerts(patterns):
             index = self.alerts.current()
             for table in index.tables(index.rows):
                 yield read_table(ALERTS_INDEX, table, {ID})
@@ -109,7 +106,7 @@ class StoreWithAlerts:
     def indices(self, patterns: Sequence[str] = ("*",)) -> list[IndexInfo]:
         """Return the indices that the patterns take; see EventStore."""
         found = self.events.indices(patterns)
-        if wants_alerts(patterns):
+        if takes_alerts(patterns):
             index = self.alerts.current()
             first, last = index.span() if index.rows else (None, None)
             found.append(IndexInfo(ALERTS_INDEX, index.rows, 0, first, last))
@@ -117,19 +114,19 @@ class StoreWithAlerts:
 
     def names(self) -> list[str]:
         """Return the names of all indices, the alerts' too; see EventStore."""
-        return [*_NAMES, *self.events.names()]
+        return [*ALERTS_NAMES, *self.events.names()]
 
     def schema(self, patterns: Sequence[str] = ("*",)) -> Schema:
         """Return the fields that are known or that events brought along; see EventStore."""
         schema = self.events.schema(patterns)
-        if not wants_alerts(patterns):
+        if not takes_alerts(patterns):
             return schema
         return schema.extended(Field(name, kind) for name, kind in self.alerts.fields.dynamic.items())
 
     def fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[FieldType, list[str]]]:
         """Return the fields that events have; see EventStore."""
         found = {name: dict(kinds) for name, kinds in self.events.fields(patterns).items()}
-        if wants_alerts(patterns):
+        if takes_alerts(patterns):
             fields = self.alerts.fields
             for name, known in fields.all().items():
                 found.setdefault(name, {}).setdefault(known.type, []).append(ALERTS_INDEX)
@@ -138,7 +135,7 @@ class StoreWithAlerts:
     def index_fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[str, Field]]:
         """Return the fields of each index; see EventStore."""
         found = dict(self.events.index_fields(patterns))
-        if wants_alerts(patterns):
+        if takes_alerts(patterns):
             found[ALERTS_INDEX] = self.alerts.fields.all()
         return found
 
@@ -183,13 +180,13 @@ class ScansWithAlerts:
 
     def index_scans(self, scan: Scan) -> list[IndexScan]:
         """Return what a scan reads of each index, and of the alerts; see EventScans."""
-        alerts = self._scans_of_alerts() if wants_alerts(scan.patterns) else []
+        alerts = self._scans_of_alerts() if takes_alerts(scan.patterns) else []
         return [*self._events.index_scans(scan), *alerts]
 
     def index_scans_for(self, patterns: Sequence[str], ids: Collection[str]) -> list[tuple[Scan, IndexScan]]:
         """Return what `find` reads, as of this moment; see EventScans."""
         found = self._events.index_scans_for(patterns, ids)
-        if wants_alerts(patterns):
+        if takes_alerts(patterns):
             found += [(Scan(patterns, {ID}), one) for one in self._scans_of_alerts()]
         return found
 
@@ -204,9 +201,3 @@ class ScansWithAlerts:
     def put_checksums_aside(self, index: str, file: StoredFile, reason: str) -> None:
         """Say that a file's checksums are damaged; see EventScans."""
         self._events.put_checksums_aside(index, file, reason)
-
-
-def wants_alerts(patterns: Sequence[str]) -> bool:
-    """Tell whether patterns take the alerts, a hidden index: only patterns that begin with a dot can."""
-    hidden = [p for p in patterns if p.lstrip("-").startswith(".")]
-    return any(takes(hidden, name) for name in _NAMES) if hidden else False
