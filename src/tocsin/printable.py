@@ -11,18 +11,35 @@ import re
 import sys
 from typing import IO, Any, BinaryIO, TextIO, cast
 
-# What a terminal obeys (control characters of ASCII and ISO 6429), what turns the direction of text, what takes no
-# room so that a value could hide behind it or in it, and halves of characters, as names of files may have.
+# What a terminal obeys (control characters of ASCII and ISO 6429), what ends lines or turns the direction of text,
+# what takes no room so that a value could hide behind it or in it (Unicode's Default_Ignorable_Code_Point, of
+# DerivedCoreProperties 16, and annotations), and halves of characters, as names of files may have.
 _OBEYED = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 _UNSEEN = (
-    "\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f"
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"
 )
 _HIDDEN = re.compile(f"[{_OBEYED}{_UNSEEN}]")
 _LINES = re.compile(f"[\t\n{_OBEYED}{_UNSEEN}]")
+# Joiners and the two choices between text and picture belong to words of some scripts and to pictures: behind
+# these they stay. Behind all else, as in `cm<joiner>d.exe`, they only hide.
+_BELONG = frozenset("\u200c\u200d\ufe0e\ufe0f")
+_JOINED = re.compile(
+    "[\u0600-\u08ff\u0900-\u0dff\u1000-\u109f\u1780-\u17b3\u1820-\u18aa\u2190-\u2bff\U0001f000-\U0001faff]"
+)
+
+
+def _stays(match: re.Match[str]) -> bool:
+    before = match.string[match.start() - 1 : match.start()] if match[0] in _BELONG else ""
+    # A joiner may follow the choice of a picture, where that stays itself.
+    if before == "\ufe0f" and match[0] == "\u200d":
+        before = match.string[match.start() - 2 : match.start() - 1] if match.start() > 1 else ""
+    return bool(before and _JOINED.match(before))
 
 
 def _written_out(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode()
+    return match[0] if _stays(match) else match[0].encode("unicode_escape").decode()
 
 
 def printable(text: str) -> str:
@@ -36,6 +53,8 @@ def printable_line(text: str) -> str:
 
 
 def _as_in_json(match: re.Match[str]) -> str:
+    if _stays(match):
+        return match[0]
     units = match[0].encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 

@@ -19,16 +19,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cli.test_commands import tocsin
+from tocsin.cli.console import PrintableConsole
+from tocsin.cli.shown import one_line, shown_time
+from tocsin.cli.tables import Column, print_table
 from tocsin.printable import escaped_json, printable, printable_line
 
-# A title, a colour, the eight-bit introducer of a sequence, a turned direction, hidden marks, a line break.
+# A title, a colour, the eight-bit introducer of a sequence, a turned direction, hidden marks, all breaks of lines.
+BREAKS = ("\n", "\r\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
 HOSTILE = (
-    "a\x1b]0;owned\x07\x1b[8mb\x9b31mc\u202egpj.exe\u2066\u200b\u2028\x7f\x85\u061c\U000e0041\r\nforged: line"
+    "a\x1b]0;owned\x07\x1b[8mb\x9b31mc\u202egpj.exe\u2066\u200b\x7f\u061c\U000e0041\u00ad\u034f\u3164\u200dz"
+    + "".join(f"{end}forged: line" for end in BREAKS)
 )
-# What a terminal obeys or hides; the newline is the tool's own.
+# What a terminal obeys or hides (C0, C1, Default_Ignorable_Code_Point of Unicode's DerivedCoreProperties, lines'
+# breaks); the newline is the tool's own.
 BAD = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+FORGED = re.compile(r"^[\W_]*forged", re.MULTILINE)  # first of a line, also behind a frame or an indent
 RULE = {
     "id": "1", "rule_id": "hostile", "name": f"rule {HOSTILE}", "description": HOSTILE, "type": "eql",
     "language": "eql", "query": 'process where process.name != null', "severity": "high", "risk_score": 70,
@@ -113,11 +121,12 @@ COMMANDS: dict[str, list[str]] = {
 
 @pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS)
 def test_no_command_prints_what_changes_a_terminal(arguments: list[str], folder: Path) -> None:
-    done = tocsin(*arguments, cwd=folder)
+    done = tocsin(*arguments, cwd=folder, columns=20_000)  # nothing is folded
     for text in (done.stdout, done.stderr):
         assert BAD.findall(text) == []
-        own_lines = "html" in arguments or arguments[:3] == ["rules", "show", "hostile"]  # as a guide has them
-        assert own_lines or not any(line.startswith("forged") for line in text.splitlines())
+        guide = "html" in arguments or arguments[:3] == ["rules", "show", "hostile"]  # which has lines of its own
+        folded = "--wide" in arguments  # which has users over several lines of their own column
+        assert guide or folded or not FORGED.search(text)
     assert "Traceback" not in done.stderr
     assert done.stdout or done.stderr
 
@@ -188,3 +197,49 @@ def test_a_name_of_a_file_that_is_no_text_is_printed(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.ndjson")
     done: Any = tocsin("hunt", name, cwd=tmp_path)
     assert "caf\\udce9.ndjson" in done.stderr
+
+
+TEXTS = st.text() | st.lists(st.sampled_from([*BREAKS, "\t", "a", "forged", "[red]", "\u00ad", "\u200d"])).map(
+    "".join
+)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=5), TEXTS)
+def test_no_cell_of_a_table_adds_a_line(rows: list[tuple[str, str, str]], name: str) -> None:
+    shown = io.StringIO()
+    console = PrintableConsole(file=shown, width=10_000)
+    columns = [
+        Column("id", whole=True),
+        Column(f"name {printable_line(name)}"),
+        Column("count", whole=True, right=True),
+    ]
+    print_table(console, columns, [("1", *row[:2]) for row in rows])
+    assert len(shown.getvalue().splitlines()) == len(rows) + 1
+
+
+@given(TEXTS)
+def test_what_stands_on_one_line_stays_on_it(text: str) -> None:
+    for shown in (printable_line(text), one_line(text), shown_time(text), shown_time([text])):
+        assert len(shown.splitlines()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("cm\u200dd.exe", "cm\\u200dd.exe", id="a joiner in Latin letters hides"),
+        pytest.param("pass\u00adword", "pass\\xadword", id="a soft hyphen"),
+        pytest.param("می\u200cخواهم", "می\u200cخواهم", id="a non-joiner in Persian is part of the word"),
+        pytest.param("क\u094d\u200dष", "क\u094d\u200dष", id="a joiner in Hindi is part of the word"),
+        pytest.param(
+            "\U0001f469\U0001f3fd\u200d\U0001f4bb",
+            "\U0001f469\U0001f3fd\u200d\U0001f4bb",
+            id="a picture of several",
+        ),
+        pytest.param("\u26a0\ufe0f", "\u26a0\ufe0f", id="a sign shown as a picture"),
+        pytest.param("a\ufe0f", "a\\ufe0f", id="a letter is no picture"),
+        pytest.param("\u26a0\ufe0f\ufe0f", "\u26a0\ufe0f\\ufe0f", id="one choice is enough"),
+    ],
+)
+def test_joiners_stay_where_a_script_or_a_picture_needs_them(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert json.loads(escaped_json(json.dumps(text, ensure_ascii=False))) == text

@@ -53,7 +53,7 @@ def add(
     from tocsin.store.records.access import add_user
 
     with in_records(config, data, new=True) as (session, actor):
-        print(f"one-time password of {name}: {add_user(session, actor, name, role)}")
+        print(f"one-time password of {one_line(name)}: {add_user(session, actor, name, role)}")
 
 
 @users_app.command("password")
@@ -72,7 +72,7 @@ def password(name: str, config: ConfigFile = None, data: Data = None) -> None:
         given = sys.stdin.readline().rstrip("\r\n")
     with in_records(config, data) as (session, actor):
         set_password(session, actor, name, given)
-    print(f"{name} has a new password; the service takes it within half a minute")
+    print(f"{one_line(name)} has a new password; the service takes it within half a minute")
 
 
 def _hint(name: str, has_admin: bool) -> str:

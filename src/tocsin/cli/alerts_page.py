@@ -15,7 +15,7 @@ from tocsin.cli.shown import one_line, shown_time
 from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.cli.terminal import STYLES
 from tocsin.detection.alert import as_text
-from tocsin.printable import printable
+from tocsin.printable import printable_line
 from tocsin.sources.batch import flatten
 
 _SHOWN = (
@@ -71,9 +71,9 @@ def alert_panel(document: Mapping[str, Any]) -> Panel:
     }
     for name, value in told.items():
         if value not in (None, [], ""):
-            table.add_row(name, Text(printable(as_text(value))))
+            table.add_row(name, Text(printable_line(as_text(value))))
     title = Text.assemble(
-        (str(event["kibana.alert.rule.name"]), "bold"), "  ", (f" {severity} ", STYLES[severity]),
+        (one_line(str(event["kibana.alert.rule.name"])), "bold"), "  ", (f" {severity} ", STYLES[severity]),
         f" risk {event['kibana.alert.risk_score']}",
     )  # fmt: skip
     return Panel(table, title=title, title_align="left", box=box.ROUNDED)
@@ -85,6 +85,8 @@ def print_alert(document: Mapping[str, Any], history: Sequence[Mapping[str, Any]
     console.print(alert_panel(document))
     for change in history:
         text = f"{shown_time(change['time'])}  {change['actor']}: {change['field']} "
-        console.print(Text(printable(f"{text}{as_text(change['old'])} → {as_text(change['new'])}")))
+        console.print(Text(printable_line(f"{text}{as_text(change['old'])} → {as_text(change['new'])}")))
     for note in document.get("tocsin.notes", []):
-        console.print(Text(printable(f"{shown_time(note['created_at'])}  {note['created_by']}: {note['text']}")))
+        console.print(
+            Text(printable_line(f"{shown_time(note['created_at'])}  {note['created_by']}: {note['text']}"))
+        )

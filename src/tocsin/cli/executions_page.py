@@ -10,7 +10,6 @@ from tocsin.cli.console import wide_console
 from tocsin.cli.shown import one_line, shown_time
 from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.detection.schedule import span
-from tocsin.printable import printable
 from tocsin.store.records.models import Execution, Gap
 
 STATUS_STYLES = {"succeeded": "green", "warning": "yellow", "failed": "red"}
@@ -41,7 +40,7 @@ def print_executions(runs: Sequence[Execution], names: Mapping[str, str], *, wid
             one_line(names.get(run.rule_uuid, "removed")), f"{shown_time(run.last_tick)}{late}",
             Text(run.status, STATUS_STYLES.get(run.status, "")), f"{run.ticks:,}", f"{run.events:,}",
             f"{run.matches:,}", f"{run.written:,}", f"{seconds:.2f} s" if seconds else "",
-            printable("; ".join(run.messages)),
+            "; ".join(run.messages),
         ))  # fmt: skip
     print_table(wide_console(170), _EXECUTIONS, rows, wide=wide)
 

@@ -27,7 +27,7 @@ _LOST = {
 def show_explanation(ready: ReadyRule, found: Explanation) -> None:
     """Print what was found."""
     console = wide_console(120)
-    by_source = ", ".join(f"{name} {count:,}" for name, count in found.events.most_common())
+    by_source = ", ".join(f"{printable_line(name)} {count:,}" for name, count in found.events.most_common())
     console.print(
         Text.assemble(
             (printable_line(ready.rule.name), "bold"), f"  {counted(found.events.total(), 'event')}: {by_source}"
@@ -41,11 +41,13 @@ def show_explanation(ready: ReadyRule, found: Explanation) -> None:
         console.print(_joining(found.joining, found.steps))
     console.print(_verdict(found))
     if found.absent:
-        console.print(Text.assemble(("no event has ", "yellow"), ", ".join(found.absent)))
+        console.print(Text.assemble(("no event has ", "yellow"), printable_line(", ".join(found.absent))))
 
 
 def _table(step: Step, silent: Part | None, absent: set[str]) -> Table:
-    title = Text.assemble((step.title, "bold"), ("  should be missing" if step.missing else "", "dim"))
+    title = Text.assemble(
+        (printable_line(step.title), "bold"), ("  should be missing" if step.missing else "", "dim")
+    )
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 0, 0))
     table.add_column("predicate", ratio=1, overflow="fold")
     table.add_column("alone", justify="right", no_wrap=True)
@@ -68,23 +70,30 @@ def _note(part: Part, silent: Part | None, absent: set[str]) -> Text:
         note.append("◀ silent from here  ", style="bold red")
     gone = [name for name in part.fields if name in absent]
     if gone:
-        note.append(f"no event has {', '.join(gone)}", style="yellow")
+        note.append(printable_line(f"no event has {', '.join(gone)}"), style="yellow")
     return note
 
 
 def _shortened(text: str, limit: int = 400) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return printable_line(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
 def _joining(joining: Joining, steps: list[Step]) -> Table:
     by = f"joined by {', '.join(joining.keys)}" if joining.keys else "in one stream"
-    table = Table(title=Text(by, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0))
+    table = Table(
+        title=Text(printable_line(by), style="bold"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 2, 0, 0),
+    )
     table.add_column("step")
     for name in ("events", "with every key", "different keys", "sequences got as far"):
         table.add_column(name, justify="right")
     for step, joined in zip(steps, joining.steps, strict=True):
         reached = "" if step.missing else f"{joined.reached:,}"
-        table.add_row(Text(step.title), f"{step.events:,}", f"{joined.events:,}", f"{joined.keys:,}", reached)
+        table.add_row(
+            Text(printable_line(step.title)), f"{step.events:,}", f"{joined.events:,}", f"{joined.keys:,}", reached
+        )
     return table
 
 

@@ -15,7 +15,7 @@ from tocsin.cli.endings import format_of
 from tocsin.cli.layout import Command, Grouping, Layout
 from tocsin.counted import counted
 from tocsin.errors import InputError, TocsinError
-from tocsin.printable import plain
+from tocsin.printable import plain, printable_line
 
 _SHOWN = 20  # rules of which it is told at length what is wrong
 
@@ -198,7 +198,9 @@ def _write(report: Report, chosen: Format, output: Path | None, layout: Layout) 
         # The summary goes where it cannot mix with what was asked for.
         terminal.show_summary(report, layout, stderr=output is None)
         if output is not None:
-            print(f"{counted(len(report.alerts), 'alert')} written to {output}", file=sys.stderr)
+            print(
+                f"{counted(len(report.alerts), 'alert')} written to {printable_line(str(output))}", file=sys.stderr
+            )
 
 
 def _put(text: str, output: Path | None, *, printable: bool = False) -> None:

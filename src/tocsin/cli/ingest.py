@@ -13,6 +13,7 @@ import typer
 from tocsin.cli import reading
 from tocsin.cli.serve import ConfigFile, Data
 from tocsin.counted import counted
+from tocsin.printable import printable_line
 
 if TYPE_CHECKING:
     from tocsin.config import Config
@@ -124,14 +125,14 @@ def _follow(
 
     def tell_of_waiting(path: object) -> None:
         if not quiet:
-            print(f"waiting for {path}; Ctrl-C ends it", file=sys.stderr, flush=True)
+            print(f"waiting for {printable_line(str(path))}; Ctrl-C ends it", file=sys.stderr, flush=True)
 
     sent = Sent()
     try:
         path = _followed(events, tell_of_waiting)
         kept.unseen.orders[str(path)] = DateOrder(given=day_first)  # what is to come, no file shows
         if not quiet:
-            print(f"following {path}; Ctrl-C ends it", file=sys.stderr, flush=True)
+            print(f"following {printable_line(str(path))}; Ctrl-C ends it", file=sys.stderr, flush=True)
         for lines in follow(path, lambda: False, gone=lambda: tell_of_waiting(path)):
             send_lines(lines, send, kept, sent, taken_for, str(path))
     except KeyboardInterrupt:

@@ -15,6 +15,7 @@ from tocsin.detection.hunt import HuntProfile
 from tocsin.detection.prepare import ReadyRule
 from tocsin.engine.graph import Test
 from tocsin.eql.render import render
+from tocsin.printable import printable_line
 
 _MOST = 10
 
@@ -44,12 +45,12 @@ def show_profile(profile: HuntProfile, rules: Sequence[ReadyRule]) -> None:
     console.print(stages)
     costly = _table("costliest rules", "rule")
     for _, name, seconds in _rules(profile, rules):
-        costly.add_row(Text(name), f"{seconds:.3f} s", f"{seconds / total:.1%}")
+        costly.add_row(Text(printable_line(name)), f"{seconds:.3f} s", f"{seconds / total:.1%}")
     console.print(costly)
     tests = _table("costliest predicates", "predicate")
     for text, seconds, _ in _predicates(profile):
         shown = text if len(text) <= 200 else text[:199] + "…"
-        tests.add_row(Text(shown), f"{seconds:.3f} s", f"{seconds / total:.1%}")
+        tests.add_row(Text(printable_line(shown)), f"{seconds:.3f} s", f"{seconds / total:.1%}")
     console.print(tests)
 
 

@@ -129,9 +129,9 @@ def tell_where_kept(kept: Rejects) -> None:
         names = "name" if kept.passed_over == 1 else "names"
         what.append(f"the {names} of {counted(kept.passed_over, 'file')} passed over")
     if what:
-        print(f"{' and '.join(what)}: {_where_kept(kept)}", file=sys.stderr)
+        print(printable_line(f"{' and '.join(what)}: {_where_kept(kept)}"), file=sys.stderr)
     elif kept.path is not None and kept.path.is_file() and kept.path.stat().st_size:
-        print(f"nothing rejected; {kept.path} is of an earlier run", file=sys.stderr)
+        print(f"nothing rejected; {printable_line(str(kept.path))} is of an earlier run", file=sys.stderr)
 
 
 def _where_kept(kept: Rejects) -> str:

@@ -16,7 +16,7 @@ from tocsin.detection.alert import Alert, as_text
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP
 from tocsin.engine.pipes import Hit
 from tocsin.eql import syntax as s
-from tocsin.printable import printable
+from tocsin.printable import printable_line
 from tocsin.sources.batch import as_document
 
 _USUAL = ("host.name", "user.name", "process.name", "process.command_line")
@@ -49,7 +49,7 @@ def _sequence_table(found: Sequence[Alert], columns: Sequence[str], *, wide: boo
             if member is None:
                 row += [Text("(missing, as asked)", style="dim"), *("" for _ in columns)]
             else:
-                row += [shown_time(member.timestamp), *(printable(member.value(name)) for name in columns)]
+                row += [shown_time(member.timestamp), *(member.value(name) for name in columns)]
             rows.append(row)
     print_table(wide_console(160), [*heads, *_folding(columns)], rows, wide=wide)
 
@@ -82,7 +82,7 @@ def _tell_of_absent(columns: Sequence[str], events: Sequence[Mapping[str, Any]])
     """Say on standard error which columns are asked for that no result has."""
     absent = [name for name in columns if all(event.get(name) is None for event in events)]
     if absent and events:
-        print(f"no result has {', '.join(map(printable, absent))}", file=sys.stderr)
+        print(f"no result has {', '.join(map(printable_line, absent))}", file=sys.stderr)
 
 
 def _columns(statement: s.Statement, events: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -104,11 +104,11 @@ def _table(hits: Sequence[Hit], columns: Sequence[str], *, wide: bool) -> None:
         heads += [Column("time (UTC)", whole=True), *_folding(columns)]
     rows: list[list[Cell]] = []
     for hit in hits:
-        cells = [_counted(name, hit) for name in counts]
+        cells: list[Cell] = [_counted(name, hit) for name in counts]
         if with_events:
             cells.append(shown_time(hit.values.get(TIMESTAMP)))
             cells += [as_text(hit.values.get(name)) for name in columns]
-        rows.append([*map(printable, cells)])
+        rows.append(cells)
     print_table(console, heads, rows, wide=wide)
 
 

@@ -24,7 +24,7 @@ from tocsin.detection.prepare import ReadyRule, doubtful_fields, prepare
 from tocsin.detection.schedule import read_schedule, span, unread
 from tocsin.errors import RuleError
 from tocsin.investigation.guide import LiveQuery, guide_text, live_queries
-from tocsin.printable import printable
+from tocsin.printable import printable_line
 from tocsin.rules.load import Skipped
 from tocsin.rules.model import Rule
 
@@ -33,7 +33,10 @@ def print_rule(rule: Rule, locale: str) -> None:
     """Print every element of a rule."""
     console = wide_console(110)
     head = Text.assemble(
-        (rule.name, "bold"), "  ", (f" {rule.severity} ", STYLES[rule.severity]), f" risk {rule.risk_score}"
+        (one_line(rule.name), "bold"),
+        "  ",
+        (f" {rule.severity} ", STYLES[rule.severity]),
+        f" risk {rule.risk_score}",
     )
     console.print(Panel(Text(" ".join(rule.description.split())), title=head, title_align="left", box=box.ROUNDED))
     console.print(_facts(rule))
@@ -68,17 +71,19 @@ def _facts(rule: Rule) -> Table:
         ("indices", ", ".join(rule.index)),
         ("ATT&CK", threat),
         ("tags", ", ".join(rule.tags)),
-        ("references", "\n".join(rule.references)),
-        ("false positives", "\n".join(rule.false_positives)),
+        *(("references", reference) for reference in rule.references),
+        *(("false positives", told) for told in rule.false_positives),
         ("author", ", ".join(rule.author)),
         ("license", rule.license),
         ("time field", rule.timestamp_override or "@timestamp"),
         ("guide in", ", ".join(["en", *rule.notes]) if rule.note else ""),
         ("file", rule.file),
     )
+    before = ""
     for name, value in facts:
         if value:
-            table.add_row(name, Text(str(value)))
+            table.add_row("" if name == before else name, Text(printable_line(str(value).strip())))
+            before = name
     table.add_row("", "")
     return table
 
@@ -149,7 +154,7 @@ def print_saved(rules: Sequence[SavedRule], *, wide: bool) -> None:
     for rule in sorted(rules, key=lambda one: (not one.enabled, one.name.lower())):
         state = Text("enabled", "green") if rule.enabled else Text("disabled", "dim")
         outcome = Text(rule.outcome, STATUS_STYLES.get(rule.outcome, ""))
-        severity = Text(printable(rule.severity), STYLES.get(rule.severity, ""))
+        severity = Text(rule.severity, STYLES.get(rule.severity, ""))
         last = shown_time(rule.last) or "never"
         rows.append((
             one_line(rule.name), state, severity, one_line(rule.schedule), last, outcome, f"{rule.alerts:,}",
@@ -176,7 +181,7 @@ def print_rules(rules: Sequence[ListedRule], unread: Sequence[Skipped], *, wide:
     console.print(f"{counted(len(rules), 'rule')}, {running:,} {runs}")
     for one in unread:
         if one.invalid:
-            console.print(Text(f"not read: {one.message}", style="yellow"), soft_wrap=True)
+            console.print(Text(f"not read: {printable_line(one.message)}", style="yellow"), soft_wrap=True)
     others = Counter(one.reason for one in unread if not one.invalid)
     if others:
         told = ", ".join(f"{count:,} {reason}" for reason, count in others.most_common())

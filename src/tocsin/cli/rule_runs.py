@@ -18,6 +18,7 @@ from tocsin.cli.serve import ConfigFile, Data
 from tocsin.cli.shown import shown_time
 from tocsin.counted import counted
 from tocsin.errors import RuleError
+from tocsin.printable import printable_line
 from tocsin.store.records.access import local_actor
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _wait(records: Records, asked: Mapping[int, str], config: Any, data: Any) ->
             waiting.remove(run.id)
             news = time.monotonic()
             if result.get("failure"):
-                print(f"failed: {asked[run.id]}: {result['failure']}")
+                print(printable_line(f"failed: {asked[run.id]}: {result['failure']}"))
             for id_ in result.get("alerts", [])[:20]:
                 print(f"alert {id_}")
         if not done:
@@ -141,7 +142,7 @@ def _wait(records: Records, asked: Mapping[int, str], config: Any, data: Any) ->
         _sum_up(results, data)
     if waiting:
         wait = "1 run waits" if len(waiting) == 1 else f"{len(waiting):,} runs wait"
-        print(f"{wait}: {absent or 'the service has not come to it yet'}", file=sys.stderr)
+        print(printable_line(f"{wait}: {absent or 'the service has not come to it yet'}"), file=sys.stderr)
         print("`tocsin rules executions` shows what came of it", file=sys.stderr)
     if waiting or any(result.get("failure") for _, result in results):
         raise typer.Exit(1)
@@ -177,7 +178,7 @@ def _sum_up(results: Sequence[tuple[str, Mapping[str, Any]]], data: Any) -> None
     missed = [(name, seen) for name, result in results if (seen := result.get("outside"))]
     told = [line for name, seen in missed for line in _missed(name, seen, data)]
     for line in told[:_TOLD]:
-        print(line)
+        print(printable_line(line))
     if len(told) > _TOLD:
         print(f"… and {counted(len(told) - _TOLD, 'line')} like these, about other rules")
 

@@ -10,8 +10,10 @@ import typer
 from tocsin.cli.records import in_records
 from tocsin.cli.rules import called
 from tocsin.cli.serve import ConfigFile, Data
+from tocsin.cli.shown import one_line
 from tocsin.counted import counted
 from tocsin.errors import RuleError
+from tocsin.printable import printable_line
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -95,9 +97,9 @@ def import_rules(
         if error not in there:
             refused.append(f"{error['rule_id']}: {error['error']['message']}")
     for message in refused:
-        print(f"not taken: {message}")
+        print(f"not taken: {printable_line(message)}")
     for note in taken.notes:
-        print(f"changed: {note['error']['message']}")
+        print(f"changed: {printable_line(note['error']['message'])}")
     print(f"{counted(told['success_count'], 'rule')} taken in" + (f", {len(refused):,} not" if refused else ""))
     if there:
         stays = (
@@ -166,7 +168,9 @@ def _set_enabled(name: str | None, every: bool, enabled: bool, config: Any, data
         for rule in found:
             set_enabled(session, actor, rule, enabled)
         word = "enabled" if enabled else "disabled"
-        print(f"{word}: {found[0].name}" if len(found) == 1 else f"{word}: {counted(len(found), 'rule')}")
+        print(
+            f"{word}: {one_line(found[0].name)}" if len(found) == 1 else f"{word}: {counted(len(found), 'rule')}"
+        )
 
 
 def add_to(app: typer.Typer) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tocsin.moments import iso, to_nanoseconds
-from tocsin.printable import printable
+from tocsin.printable import printable_line
 
 TIME_WIDTH = 23
 
@@ -23,11 +23,11 @@ def shown_time(value: Any) -> str:
         nanoseconds = value if type(value) is int else to_nanoseconds(value)
         return iso(nanoseconds).replace("T", " ").removesuffix("Z")
     except (ValueError, OverflowError):
-        return printable(str(value))[:TIME_WIDTH]
+        return printable_line(str(value))[:TIME_WIDTH]
 
 
 def one_line(text: str, limit: int = 400) -> str:
     """Return text on one line, printable, its end left out when it is longer than `limit` characters."""
     if len(text) > limit:
         text = text[: limit - 1] + "…"
-    return printable(" ".join(text.split()))
+    return printable_line(" ".join(text.split()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from tocsin.cli.serve import ConfigFile, Data
+from tocsin.printable import printable_line
 
 if TYPE_CHECKING:
     from tocsin.config import Config
@@ -28,7 +29,7 @@ def check(config: ConfigFile = None, data: Data = None) -> None:
     if wrong:
         damaged.append(SetAside("records", wrong, 0))
     for one in damaged:
-        print(f"{one.name}: {one.reason}")
+        print(printable_line(f"{one.name}: {one.reason}"))
     if damaged:
         print(f"{len(damaged):,} damaged; `tocsin store repair` mends what can be mended, and deletes nothing")
         raise typer.Exit(1)
@@ -42,12 +43,12 @@ def repair(config: ConfigFile = None, data: Data = None) -> None:
     from tocsin.store.lake import repair as mending
 
     folder = _folder(config, data)
-    left = mending.repair(folder, print)
+    left = mending.repair(folder, lambda line: print(printable_line(line)))
     wrong = _wrong_with_records(load_config(config, {"data": data}), accept=True)
     if wrong:
-        print(f"records: noted, and not told again: {wrong}")
+        print(printable_line(f"records: noted, and not told again: {wrong}"))
     for one in left:
-        print(f"{one.name}: cannot be mended: {one.reason}")
+        print(printable_line(f"{one.name}: cannot be mended: {one.reason}"))
     if left:
         raise typer.Exit(1)
     print(f"{folder}: nothing is damaged any more")

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import PrintableConsole
+from tocsin.printable import printable_line
 
 Cell = str | Text
 _GAP = 2  # columns between two cells
@@ -40,9 +41,10 @@ def print_table(
 ) -> None:
     """Print rows as a table where their columns fit; otherwise a row is a line of what is whole, the rest below.
 
-    Columns that are empty in every row are left out. `wide` has one table and one line a row, however wide it is.
+    No cell adds a line of its own: line breaks in it are written out. Columns that are empty in every row are left
+    out. `wide` has one table and one line a row, however wide it is.
     """
-    texts = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    texts = [[_on_one_line(cell) for cell in row] for row in rows]
     shown = [n for n in range(len(columns)) if not texts or any(row[n].plain for row in texts)]
     columns, texts = [columns[n] for n in shown], [[row[n] for n in shown] for row in texts]
     widths = [_width(column, [row[n] for row in texts]) for n, column in enumerate(columns)]
@@ -64,8 +66,13 @@ def print_table(
         _print_stacked(console, columns, texts)
 
 
+def _on_one_line(cell: Cell) -> Text:
+    style = cell.style if isinstance(cell, Text) else ""
+    return Text(printable_line(str(cell)), style)
+
+
 def _width(column: Column, cells: Sequence[Text]) -> int:
-    return max(len(column.name), *(line.cell_len for cell in cells for line in cell.split() or [cell]), 0)
+    return max(len(column.name), *(cell.cell_len for cell in cells), 0)
 
 
 def _table(columns: Sequence[Column]) -> Table:

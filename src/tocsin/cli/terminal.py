@@ -23,7 +23,7 @@ from tocsin.counted import counted
 from tocsin.detection.alert import Alert
 from tocsin.detection.hosts import Hosts
 from tocsin.detection.hunt import Report, severity_counts, values
-from tocsin.printable import is_terminal
+from tocsin.printable import is_terminal, printable_line
 from tocsin.rules.attack import TACTICS
 from tocsin.rules.model import SEVERITIES
 
@@ -285,23 +285,23 @@ def _accounts(report: Report) -> Table:
         "read", f"{counted(report.total_events, 'event')} from {counted(report.files, 'file')} in {took}"
     )
     if report.events:
-        by_source = ", ".join(f"{name} {count:,}" for name, count in report.events.most_common(8))
-        table.add_row("", by_source)
+        by_source = ", ".join(f"{printable_line(name)} {count:,}" for name, count in report.events.most_common(8))
+        table.add_row("", Text(by_source))
     table.add_row("rejected", _rejected(report))
     for line in beside(report.rejects):
-        table.add_row("", line)
+        table.add_row("", Text(printable_line(line)))
     for number, line in enumerate(report.unseen_lines()):
-        table.add_row("" if number else "notes", Text(line, style="yellow"))
+        table.add_row("" if number else "notes", Text(printable_line(line), style="yellow"))
     skipped = Counter(rule.reason for rule in report.skipped)
     rules = f"{len(report.rules):,} run"
     if skipped:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in skipped.most_common())
         rules += f", {sum(skipped.values()):,} skipped: {reasons}"
-    table.add_row("rules", rules)
+    table.add_row("rules", Text(rules))
     for rule_id, count in report.capped().items():
         name = next(r.rule.name for r in report.rules if r.rule.rule_id == rule_id)
         kept = sum(alert.rule.rule_id == rule_id for alert in report.alerts)
-        table.add_row("", Text(f"max alerts reached: {kept:,} of {count:,} for {name}", style="yellow"))
+        table.add_row("", Text(f"max alerts reached: {kept:,} of {count:,} for {one_line(name)}", style="yellow"))
     return table
 
 
@@ -311,7 +311,7 @@ def _rejected(report: Report) -> Text:
     text = Text()
     for reason, count in report.rejects.counts.most_common():
         first = report.rejects.first[reason]
-        place = f"{first.file} {first.position}".strip()
+        place = printable_line(f"{first.file} {first.position}".strip())
         text.append(f"{count:,} {reason}", style="yellow")
         text.append(f", first in {place}: {one_line(first.detail, 160)}\n")
     text.rstrip()
@@ -325,7 +325,9 @@ def _skipped(report: Report) -> Table:
     table.add_column("why", overflow="fold")
     for rule in sorted(report.skipped, key=lambda r: (r.reason, r.name)):
         table.add_row(
-            Text(rule.name), Text(rule.reason), Text(rule.message.splitlines()[0] if rule.message else "")
+            Text(one_line(rule.name)),
+            Text(rule.reason),
+            Text(printable_line((rule.message.splitlines() or [""])[0])),
         )
     return table
 
@@ -335,5 +337,5 @@ def _passed(report: Report) -> Table:
     table.add_column("file", overflow="fold")
     table.add_column("why", overflow="fold")
     for reject in report.rejects.passed:
-        table.add_row(Text(reject.file), Text(reject.detail))
+        table.add_row(Text(printable_line(reject.file)), Text(one_line(reject.detail)))
     return table
