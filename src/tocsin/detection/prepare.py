@@ -19,6 +19,7 @@ from tocsin.kql.read import read_kql
 from tocsin.query_dsl.build import Context, all_of
 from tocsin.query_dsl.parse import read_query
 from tocsin.query_dsl.query_string import Reading, read_query_string
+from tocsin.query_size import MOST_UNKNOWN
 from tocsin.rules.files import query_place
 from tocsin.rules.load import Skipped
 from tocsin.rules.model import Rule
@@ -154,6 +155,8 @@ def read_open(
         except UnknownFieldError as error:
             if error.field in unknown:
                 raise
+            if len(unknown) >= MOST_UNKNOWN:
+                raise QueryError(f"the query names more than {MOST_UNKNOWN} fields that are not known") from None
             unknown[error.field] = error
             schema = schema.extended([Field(error.field, FieldType.OBJECT)])
 
@@ -260,10 +263,11 @@ def doubtful_fields(ready: ReadyRule, schema: Schema | None = None) -> list[str]
 
 def _unknown_to(schema: Schema, statement: s.Statement) -> dict[str, str]:
     """Return the fields of a statement that a schema does not know, with what to tell about each."""
-    told = {}
+    told: dict[str, str] = {}
     for name in s.statement_fields(statement):
         if schema.find(name) is None and field_pattern(name) is None:
-            near = " or ".join(f"`{known}`" for known in schema.nearest(name)[:2])
+            some = schema.nearest(name)[:2] if len(told) < MOST_UNKNOWN else ()  # it takes its time
+            near = " or ".join(f"`{known}`" for known in some)
             told[name] = f"`{name}` is no field that is known" + (f"; did you mean {near}?" if near else "")
     return told
 

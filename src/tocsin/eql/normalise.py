@@ -225,8 +225,12 @@ def _memberships(node: s.Expression, schema: Schema) -> s.Expression:
     """Split off the items of `in` that are not constants, or that are address blocks, as equalities."""
     if not isinstance(node, s.Membership):
         return node
-    plain = tuple(i for i in node.items if isinstance(i, s.Literal) and not _is_block(node.value, i.value, schema))
-    others = [i for i in node.items if i not in plain]
+
+    def is_plain(item: s.Expression) -> bool:
+        return isinstance(item, s.Literal) and not _is_block(node.value, item.value, schema)
+
+    plain = tuple(item for item in node.items if is_plain(item))
+    others = [item for item in node.items if not is_plain(item)]
     if not others:
         return node
     tests: list[s.Expression] = [replace(node, items=plain)] if plain else []
@@ -258,7 +262,7 @@ def _addresses(node: s.Expression, schema: Schema) -> s.Expression:
         return s.Call("cidrMatch", (node.left, s.Literal(range_text((low, high)))), False, node.place)
     if isinstance(node, s.PatternMatch) and node.kind == "wildcard" and _is_address(node.value, schema):
         blocks = tuple(p for p in node.patterns if isinstance(p, str) and "/" in p)
-        others = tuple(one_spelling(str(p)) for p in node.patterns if p not in blocks)
+        others = tuple(one_spelling(str(p)) for p in node.patterns if not (isinstance(p, str) and "/" in p))
         inside = s.Call("cidrMatch", (node.value, *map(s.Literal, blocks)), False, node.place)
         if not blocks:
             return replace(node, patterns=others)

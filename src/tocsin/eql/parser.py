@@ -16,6 +16,7 @@ from lark.visitors import v_args
 from tocsin.eql import syntax as s
 from tocsin.eql.strings import unescape
 from tocsin.errors import Place, QueryError
+from tocsin.query_size import check_size
 
 KEYWORDS = frozenset(
     (
@@ -329,6 +330,7 @@ def _unexpected(error: UnexpectedInput, text: str) -> QueryError:
 
 
 def _parse(start: str, text: str) -> Any:
+    check_size(text)
     try:
         return _parser(start)(text)
     except UnexpectedInput as error:

@@ -18,6 +18,7 @@ from tocsin.errors import Place, QueryError
 from tocsin.esql import syntax as q
 from tocsin.esql.dates import span
 from tocsin.esql.surrogates import MisusedError, cast_to_span, replaced, searched
+from tocsin.query_size import check_size
 
 _ESCAPES = {"t": "\t", "n": "\n", "r": "\r", '"': '"', "\\": "\\"}
 # Commands that are refused, with the reason.
@@ -76,6 +77,7 @@ _READABLE = {
 
 def parse(text: str) -> q.Query:
     """Return the query that a text states. Raises QueryError with line, column and hint."""
+    check_size(text)
     try:
         tree = _parser().parse(text)
         query: q.Query = _Builder(text).transform(tree)

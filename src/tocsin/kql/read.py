@@ -30,6 +30,7 @@ from tocsin.query_dsl.build import (
     on_fields,
     words,
 )
+from tocsin.query_size import check_size
 
 _BLANKS = {"t": "\t", "r": "\r", "n": "\n"}
 _IN_WORD = re.compile(r"\\(u[0-9a-f]{4}|and|or|not|.)|(\*)|([^\\*]+)", re.IGNORECASE | re.DOTALL)
@@ -53,6 +54,7 @@ def read_kql(text: str, context: Context) -> s.Expression:
     """
     if not text.strip():
         return s.Literal(True)
+    check_size(text)
     try:
         tree = _parser().parse(text)
         return _Reader(text, context).condition(tree, "")

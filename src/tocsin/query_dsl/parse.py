@@ -33,6 +33,7 @@ from tocsin.query_dsl.simple_query_string import read_simple_query_string
 
 _DEEPEST = 50
 _MOST = 4_096  # clauses of one query
+_MOST_TERMS = 65_536  # as Elasticsearch has it in `index.max_terms_count`
 _BOUNDS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
@@ -124,6 +125,9 @@ class _Reader:
         name, values = _one({k: v for k, v in about.items() if k not in ("boost", "_name")}, "terms")
         if not isinstance(values, list):
             raise QueryError("[terms] query takes a list of values")
+        if len(values) > _MOST_TERMS:
+            told = f"[terms] query on [{name}] has {len(values):,} values, and one has at most {_MOST_TERMS:,}"
+            raise QueryError(told)
         return terms(name, values, self.context)
 
     def match(self, about: Any, depth: int) -> s.Expression:

@@ -28,6 +28,7 @@ from tocsin.query_dsl.build import (
     on_fields,
     words,
 )
+from tocsin.query_size import check_size
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
@@ -77,6 +78,7 @@ class _Clause:
 
 def read_query_string(text: str, reading: Reading) -> s.Expression:
     """Return the condition that a query string states. Raises QueryError with the place of a fault."""
+    check_size(text)
     return _Parser(text, reading).read()
 
 

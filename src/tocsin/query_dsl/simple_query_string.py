@@ -8,11 +8,13 @@ operator is text. A clause names no field.
 from __future__ import annotations
 
 import re
+from collections import deque
 
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
 from tocsin.query_dsl.build import PATTERNED, SEARCHED, all_of, any_of, on_fields, words
 from tocsin.query_dsl.query_string import Reading
+from tocsin.query_size import check_size
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+) | (?P<open>\() | (?P<close>\)) | (?P<and>\+) | (?P<or>\|) | (?P<not>-)
@@ -29,50 +31,60 @@ _DEEPEST = 100  # groups inside one another
 
 def read_simple_query_string(text: str, reading: Reading) -> s.Expression:
     """Return the condition that a simple query string states; one without a word holds for nothing."""
+    check_size(text)
     tokens = [(found.lastgroup or "", found[found.lastgroup or 0]) for found in _TOKEN.finditer(text)]
     reader = _Reader([token for token in tokens if token[0] not in ("space", "other")], reading)
     conditions = []
     while reader.tokens:  # what closes a group that was never opened ends one all the same
         conditions += [found for found in [reader.clauses(0)] if found is not None]
-        reader.tokens = reader.tokens[1:]
+        reader.skip()
     return any_of(conditions)
 
 
 class _Reader:
     def __init__(self, tokens: list[tuple[str, str]], reading: Reading) -> None:
-        self.tokens, self.reading = tokens, reading
+        self.tokens, self.reading = deque(tokens), reading
+
+    def skip(self) -> None:
+        """Leave out what closes a group, if the text has it."""
+        if self.tokens:
+            self.tokens.popleft()
 
     def clauses(self, depth: int) -> s.Expression | None:
         """Return what the clauses up to the end of a group state together, None where there are none."""
         if depth > _DEEPEST:
             raise QueryError("too many groups inside one another")
-        found: s.Expression | None = None
+        found: list[s.Expression] = []  # which hold together, or of which one does: all so far by one operator
+        joined = any_of
         operator = ""
         while self.tokens and self.tokens[0][0] != "close":
             kind, _ = self.tokens[0]
             if kind in ("and", "or"):
                 operator = kind
-                self.tokens = self.tokens[1:]
+                self.tokens.popleft()
                 continue
             clause = self._clause(depth)
             if clause is None:
                 continue
-            both = operator == "and" or (not operator and self.reading.every)
-            found = clause if found is None else (all_of if both else any_of)((found, clause))
+            join = all_of if operator == "and" or (not operator and self.reading.every) else any_of
+            if join is not joined and len(found) > 1:
+                found = [joined(found)]
+            joined = join
+            found.append(clause)
             operator = ""
-        return found
+        return joined(found) if found else None
 
     def _clause(self, depth: int) -> s.Expression | None:
         forbidden = False
         while self.tokens and self.tokens[0][0] == "not":
             forbidden = not forbidden
-            self.tokens = self.tokens[1:]
+            self.tokens.popleft()
         if not self.tokens or self.tokens[0][0] in ("and", "or", "close"):
             return None
-        (kind, text), self.tokens = self.tokens[0], self.tokens[1:]
+        kind, text = self.tokens.popleft()
         if kind == "open":
             found = self.clauses(depth + 1)
-            self.tokens = self.tokens[1:]
+            self.skip()
         else:
             found = any_of(self._on(name, kind, text) for name in self.reading.fields)
         return s.Not(found) if forbidden and found is not None else found
