@@ -53,11 +53,13 @@ FIRST := 0
 fuzz: $(READY)
 	$(BIN)/python -m tests.fuzz --requests 20000 --seed $(SEED) --first $(FIRST)
 
-# Pin the newest versions that pyproject.toml allows.
+# Pin the newest versions that pyproject.toml allows: for work on tocsin, for an image of the service, for `make bench`.
 lock: $(READY)
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-emit-index-url --upgrade --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra postgresql --constraint requirements.lock --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet -o requirements-serve.lock
 	$(BIN)/uv pip compile pyproject.toml --extra bench --constraint requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet -o requirements-bench.lock
 

@@ -101,6 +101,19 @@ def test_metrics(tmp_path):
     assert re.search(r'tocsin_requests_total\{method="POST",route="/_bulk",status="200"\} \d', text)
 
 
+def healthy(url):
+    """Tell what the health check of the image says about a service."""
+    environment = {**os.environ, "TOCSIN_PORT": url.rpartition(":")[2]}
+    script = Path(__file__).parents[2] / "scripts" / "healthcheck.py"
+    return subprocess.run([sys.executable, script], env=environment, check=False).returncode == 0
+
+
+def test_the_health_check_of_the_image_follows_the_service(tmp_path):
+    with Serve(tmp_path) as service:
+        assert healthy(service.url)
+    assert not healthy(service.url)
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_tls(tmp_path):
     certificate, private = tmp_path / "cert.pem", tmp_path / "key.pem"
@@ -116,6 +129,7 @@ def test_tls(tmp_path):
         answer = httpx.get(f"{service.url}/healthz", verify=trusted, trust_env=False)
         assert answer.json() == {"status": "alive"}
         assert "max-age" in answer.headers["Strict-Transport-Security"]
+        assert healthy(service.url)
     wrong = tocsin("serve", "--tls-certificate", private, "--tls-key", private, data=data)
     assert (wrong.returncode, "is no certificate" in wrong.stderr) == (2, True)
     half = tocsin("serve", "--tls-certificate", certificate, data=data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -10,7 +11,9 @@ from tocsin.cli.console import wide_console
 from tocsin.cli.shown import one_line, shown_time
 from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.detection.schedule import span
-from tocsin.store.records.models import Execution, Gap
+
+if TYPE_CHECKING:
+    from tocsin.store.records.models import Execution, Gap
 
 STATUS_STYLES = {"succeeded": "green", "warning": "yellow", "failed": "red"}
 

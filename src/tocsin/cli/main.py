@@ -24,6 +24,7 @@ from tocsin.cli import (
     sources,
     store,
 )
+from tocsin.cli.extras import missing_extra
 from tocsin.errors import TocsinError
 from tocsin.faults import told
 from tocsin.printable import printable_line, protect
@@ -50,7 +51,6 @@ app = typer.Typer(
     cls=_Commands,
     help="Run detection rules in Elastic's open format over Windows telemetry, without a cluster.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -100,6 +100,12 @@ def main() -> None:
         app()
     except TocsinError as error:
         print(f"error: {error.explain()}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        lacking = missing_extra(error)
+        if lacking is None:
+            raise
+        print(f"error: {lacking.explain()}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()

@@ -19,7 +19,6 @@ from tocsin.cli.shown import shown_time
 from tocsin.counted import counted
 from tocsin.errors import RuleError
 from tocsin.printable import printable_line
-from tocsin.store.records.access import local_actor
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -67,6 +66,7 @@ def backfill(
     """
     from sqlalchemy import select
 
+    from tocsin.store.records.access import local_actor
     from tocsin.store.records.models import Gap
     from tocsin.store.records.rules import ask_run
 
@@ -92,6 +92,7 @@ def _ask(session: Session, rule: StoredRule, start: str | None, end: str, kind: 
     from tocsin.detection.schedule import read_schedule
     from tocsin.moments import to_nanoseconds
     from tocsin.rules.files import read_rule
+    from tocsin.store.records.access import local_actor
     from tocsin.store.records.rules import ask_run
     from tocsin.watch.backfill import refuse_too_many
 
