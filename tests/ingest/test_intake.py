@@ -112,11 +112,15 @@ def test_a_name_of_metadata_or_of_the_stores_own_columns_is_refused(name: str) -
     assert f"Field [{name}] is a metadata field" in found.reason
 
 
-def test_a_raw_record_loses_such_a_name_and_is_read() -> None:
+@pytest.mark.parametrize("name", ["_id", "_type", "_day", "_source.ip"])
+def test_a_raw_record_loses_such_a_name_and_is_read(name: str) -> None:
     head = {"channel": "Security", "provider_name": "Microsoft-Windows-Security-Auditing", "event_id": "4688"}
     data = {"NewProcessName": "C:\\a.exe", "CommandLine": "a.exe"}
-    document = {"@timestamp": "2026-11-20T10:00:00Z", "_id": "of Graylog", "winlog": {**head, "event_data": data}}
-    found = Intake().take("winlogbeat-graylog", None, orjson.dumps(document))
+    document = {"@timestamp": "2026-11-20T10:00:00Z", name: "of Graylog", "winlog": {**head, "event_data": data}}
+    intake = Intake()
+    found = intake.take("winlogbeat-graylog", None, orjson.dumps(document))
     assert isinstance(found, Document)
     stored = orjson.loads(found.source)
-    assert (stored["process"]["name"], "_id" in stored) == ("a.exe", False)
+    assert (stored["process"]["name"], name in stored) == ("a.exe", False)
+    assert orjson.loads(stored["event"]["original"]) == document
+    assert intake.unseen.document() == {Reason.RESERVED.value: {"winlogbeat-graylog": 1}}

@@ -23,7 +23,7 @@ from tocsin.sources.unseen import Reason, Unseen, known_objects, lacks_values
 from tocsin.sources.windows.recognise import PACKAGES, form_of
 from tocsin.sources.windows.unfinished import is_unfinished
 from tocsin.sources.wrappers import body_of, unwrapped
-from tocsin.store.events import RESERVED, Document
+from tocsin.store.events import ID, RESERVED, Document
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
 from tocsin.store.patterns import ALERTS, name_error
 
@@ -74,7 +74,7 @@ class Intake:
             return Refused("document_parsing_exception", "failed to parse: a document is a JSON object")
         try:
             if is_unfinished(record):
-                return self._normalised(record, index, id_)
+                return self._normalised(record, index, id_, source, keeps=False)
             packages = self._packages_of(record)
             sent_to = package_of_index(index)
             if packages and (sent_to is None or sent_to in packages):
@@ -120,12 +120,18 @@ class Intake:
         return found[0].packages if found else ()
 
     def _normalised(
-        self, record: Mapping[str, Any], index: str | None, id_: str | None, original: bytes | None = None
+        self, record: Mapping[str, Any], index: str | None, id_: str | None, original: bytes, *, keeps: bool = True
     ) -> Document | Refused:
+        """Return the document of a raw record, which it `keeps`; so it does if a member has no place in it."""
         event = self._documents.normalise(record)
         index = index or index_of(event)
-        event = {name: value for name, value in event.items() if name.partition(".")[0] not in RESERVED}
-        if original is not None:
+        left_out = {name for name in event if name.partition(".")[0] in RESERVED}
+        event = {name: value for name, value in event.items() if name not in left_out}
+        # The index is where it goes to; so is the id of a hit.
+        lost = left_out - ({INDEX, ID} if record.keys() & {"_source", "fields"} else {INDEX} - record.keys())
+        if lost:
+            self.unseen.add(Reason.RESERVED, index)
+        if keeps or lost:
             event.setdefault("event.original", original.decode())
         if event.get(TIMESTAMP) is None:
             event[TIMESTAMP] = self._time_without_timestamp(flatten(record), index)

@@ -18,8 +18,7 @@ import pyarrow as pa
 
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.errors import TocsinError
-from tocsin.store.events import ID, EventReader, IndexInfo, Scan, SetAside, StoredBatch
-from tocsin.store.lake.fields import SOURCE
+from tocsin.store.events import ID, SOURCE, EventReader, IndexInfo, Scan, SetAside, StoredBatch
 from tocsin.store.lake.index_scans import EventScans, IndexScan, read_index_scans
 from tocsin.store.lake.reading import read_table, stored_columns
 from tocsin.store.lake.table import StoredFile

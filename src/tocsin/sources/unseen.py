@@ -34,6 +34,7 @@ class Reason(StrEnum):
     UNTOLD = "no column that tells what happened"
     NO_VALUES = "none of the values of their kind"
     UNKNOWN = "no field that a rule could read"
+    RESERVED = "members with names of metadata, such as `_type`, which were left out"
 
 
 # What to do about it.
@@ -45,6 +46,7 @@ ADVICE = {
     Reason.UNTOLD: "export `ActionType` too",
     Reason.NO_VALUES: "their writer left out the names of event data, or the data; export the log itself",
     Reason.UNKNOWN: "of an unknown source? name it with `--source`; `tocsin sources list` has the names",
+    Reason.RESERVED: "`event.original` has them",
 }
 
 

@@ -17,14 +17,16 @@ from tocsin.store.mappings import IndexMapping
 ID = "_id"
 ARRIVED = "_arrived"  # when the store got an event by its own clock, whatever the event says; null in old tables
 
-# Names that no document may have: Elasticsearch's metadata, and columns of the store's own.
-RESERVED = frozenset(
-    (
-        ID, ARRIVED, "_day", "_doc_count", "_feature", "_field_names", "_host", "_ignored", "_ignored_source",
-        "_index", "_index_mode", "_nanoseconds", "_nested_path", "_primary_term", "_routing", "_score", "_seq_no",
-        "_slice", "_source", "_tier", "_type", "_user", "_version",
-    )
-)  # fmt: skip
+# Columns of the store's own that are no fields: the document, where it lies, what tables are ordered by, and what
+# `@timestamp` has beyond its microseconds.
+SOURCE, DAY, SLICE, USER, HOST, NANOSECONDS = "_source", "_day", "_slice", "_user", "_host", "_nanoseconds"
+OWN = frozenset((ID, ARRIVED, SOURCE, DAY, SLICE, USER, HOST, NANOSECONDS))
+
+# Names that no document may have: those columns, and Elasticsearch's metadata.
+RESERVED = OWN | {
+    "_doc_count", "_feature", "_field_names", "_ignored", "_ignored_source", "_index", "_index_mode",
+    "_nested_path", "_primary_term", "_routing", "_score", "_seq_no", "_tier", "_type", "_version",
+}  # fmt: skip
 
 
 # What else lies in a data folder, of which something may be set aside.

@@ -61,8 +61,9 @@ class Committer:
             for entry in entries:
                 if entry.named:
                     self._ids.add(number, key_of(entry.index, entry.id), content_of(entry.source), entry.time)
-            for name in [name for name in generation.indices if contents.table(name).segment >= number]:
-                del generation.indices[name]  # committed before the end
+            for name in list(generation.indices):
+                if contents.tables[name].segment >= number:
+                    del generation.indices[name]  # committed before the end
             contents.old.append(generation)
         last = max([*numbers, *(table.segment for table in contents.tables.values()), 0])
         contents.current = Generation(last + 1)
@@ -173,19 +174,19 @@ class Committer:
     def _refusal(self, index: str) -> Result | None:
         """Return why an index takes no events, None when it does."""
         contents = self._contents
-        if index in contents.set_aside:
-            return Result.SET_ASIDE
-        there = index in contents.tables or len(contents.tables) < self._settings.max_indices
-        return None if there else Result.NO_ROOM
+        if index not in contents.tables and len(contents.tables) >= self._settings.max_indices:
+            return Result.SET_ASIDE if index in contents.set_aside else Result.NO_ROOM
+        if index not in contents.set_aside:
+            with contents.apart(index):
+                contents.table(index)
+        return Result.SET_ASIDE if index in contents.set_aside else None
 
     def _judge(self, request: Request, claimed: list[Key]) -> list[Outcome]:
         """Decide what becomes of each document, and claim the ids of those that will be stored."""
-        contents = self._contents
         outcomes = [Outcome(entry.id, Result.CREATED) for entry in request.entries]
         for name in dict.fromkeys(entry.index for entry in request.entries):
             refusal = self._refusal(name)
             if refusal is None:
-                contents.table(name)
                 continue
             for row, entry in enumerate(request.entries):
                 if entry.index == name:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -67,6 +68,9 @@ class Contents:
         self.folder, self.lock, self.mappings = folder, threading.RLock(), mappings
         self.tables: dict[str, IndexTable] = {}
         self.set_aside: dict[str, SetAside] = {}  # by index, or by the path of what is no whole index
+        self.old: list[Generation] = []  # on their way into tables, the oldest first
+        self.current = Generation(0)  # which the journal is written for
+        self.problem: str | None = None  # why events do not get into tables
         for path in sorted(folder.iterdir()):
             self._open(path)
         if mappings.list_fault is not None:
@@ -76,9 +80,6 @@ class Contents:
         for name in mappings.names():
             if name not in self.set_aside:
                 self.table(name)
-        self.old: list[Generation] = []  # on their way into tables, the oldest first
-        self.current = Generation(0)  # which the journal is written for
-        self.problem: str | None = None  # why events do not get into tables
 
     def _open(self, path: Path) -> None:
         name = f"events/{path.name}"
@@ -100,10 +101,16 @@ class Contents:
         return table
 
     def put_aside(self, name: str, error: BaseException | str) -> None:
-        """Leave an index, a file of one or something else out from now on, and say so once."""
+        """Leave an index, a file of one or something else out from now on, and say so once.
+
+        The journal keeps the events of an index that are in no table yet.
+        """
         reason = sentence(error)
         with self.lock:
             self.tables.pop(name, None)
+            for generation in (*self.old, self.current):
+                if generation.indices.pop(name, None) is not None:
+                    generation.held = True
             if name in self.set_aside:
                 return
             self.set_aside[name] = SetAside(name, reason, time.time_ns())
@@ -146,7 +153,22 @@ class Contents:
             by_index.setdefault(entry.index, []).append(entry)
             generation.size += len(entry.source)
         for name, some in by_index.items():
-            generation.indices.setdefault(name, FreshIndex(self.table(name).fields)).add(some)
+            with self.apart(name):
+                generation.indices.setdefault(name, FreshIndex(self.table(name).fields)).add(some)
+            generation.held |= name in self.set_aside
+
+    @contextmanager
+    def apart(self, name: str) -> Iterator[None]:
+        """Set an index aside that fails within, whatever it is that fails: no other index has to do with it.
+
+        What the system lacks, memory or a disk that can be written to, is no fault of an index and is raised.
+        """
+        try:
+            yield
+        except (*NO_DAMAGE, MemoryError, OSError):
+            raise
+        except BaseException as error:  # delta-rs panics, and its panics are no Exceptions
+            self.put_aside(name, error)
 
     def newest_arrival(self) -> int:
         """Return the last moment at which an event of the tables arrived; 0 when none is known."""

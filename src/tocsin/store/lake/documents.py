@@ -12,21 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP, Field, FieldType
-from tocsin.store.events import ARRIVED, ID
-from tocsin.store.lake.fields import (
-    HOST,
-    IGNORED,
-    INGESTED,
-    NANOSECONDS,
-    NOT_INDEXED,
-    SOURCE,
-    USER,
-    IndexFields,
-    column_name,
-)
+from tocsin.store.events import ARRIVED, HOST, ID, NANOSECONDS, SOURCE, USER
+from tocsin.store.lake.fields import IGNORED, INGESTED, MANY, NOT_INDEXED, IndexFields, column_name
 from tocsin.store.lake.journal import Entry
-from tocsin.store.lake.layout import MOMENT, fitted
-from tocsin.store.lake.values import columns_of
+from tocsin.store.lake.layout import MOMENT, fitted, wrapped
+from tocsin.store.lake.values import columns_of, physical_of
 from tocsin.store.mappings import mapped_values
 
 _CHUNK = 2048  # documents that are read one by one when one of them is laid out like no other
@@ -134,9 +124,10 @@ class _Table:
         columns, rows = self.columns, self.rows
         arrived = _moments([entry.ingested for entry in self.entries])
         columns[ARRIVED] = arrived
-        columns[INGESTED] = pc.coalesce(columns[INGESTED], arrived) if INGESTED in columns else arrived
+        self._say_when_ingested(arrived)
         for own, name in ((USER, "user.name"), (HOST, "host.name")):
-            columns[own] = columns.get(name, pa.nulls(rows, pa.string()))
+            column = columns.get(name)  # of the type that the index's mapping gives it
+            columns[own] = pa.nulls(rows, pa.string()) if column is None else _as_text(column)
         if self.ignored:
             named = [self.ignored.get(row) for row in range(rows)]
             columns[IGNORED] = pa.array(named, pa.list_(pa.string()))
@@ -145,6 +136,30 @@ class _Table:
             columns[NANOSECONDS] = pa.array(beyond.astype(np.int16))
         columns[SOURCE] = _texts([entry.source for entry in self.entries])
         return pa.table(columns)
+
+    def _say_when_ingested(self, arrived: pa.Array) -> None:
+        """Let events that do not say when they were ingested have the time of their arrival.
+
+        Where the index's mapping has the field as something else than a moment, it is left to what events say.
+        """
+        known = self.fields.known(INGESTED)
+        if known is None or self.fields.is_unsearched(INGESTED) or known.type is not FieldType.DATE:
+            return
+        kind = physical_of(known)
+        times = arrived if kind == MOMENT else pc.multiply(arrived.cast(pa.int64()), 1000)
+        said = self.columns.get(INGESTED)
+        if known.many:
+            lists = wrapped(times)
+            self.columns[INGESTED] = lists if said is None else pc.if_else(said.is_valid(), said, lists)
+            return
+        several = self.columns.get(INGESTED + MANY)
+        if several is not None:
+            times = pc.if_else(several.is_valid(), pa.scalar(None, kind), times)
+        self.columns[INGESTED] = times if said is None else pc.coalesce(said, times)
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    return pa.nulls(len(column), pa.string()) if pa.types.is_list(column.type) else column.cast(pa.string())
 
 
 def _first_of(array: pa.Array) -> Any:

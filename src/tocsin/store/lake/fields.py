@@ -12,15 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
-from tocsin.store.events import ARRIVED, ID
+from tocsin.store.events import OWN
 from tocsin.store.lake.layout import MOMENT, Layout
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
 
-SOURCE, IGNORED, DAY, SLICE = "_source", "_ignored", "_day", "_slice"
-USER, HOST = "_user", "_host"  # what tables are ordered by; delta-rs cannot order by a name with a dot
-NANOSECONDS = "_nanoseconds"  # of `@timestamp` beyond its microseconds, which are the most that Delta has
+IGNORED = "_ignored"
 INGESTED = "event.ingested"  # when the store got an event, unless the event says
-OWN = (ID, ARRIVED, SOURCE, DAY, SLICE, USER, HOST, NANOSECONDS)  # columns that are no fields
 MANY = "#many"
 FIELD_LIMIT = 2_000  # of an index; what comes beyond is kept in the documents and cannot be searched for
 _LONGEST_NAME = 512
@@ -75,6 +72,8 @@ class IndexFields:
         if self.is_unsearched(name):
             return None
         kind = known.type if known else self.dynamic.get(name)
+        if kind is FieldType.OBJECT:
+            return None
         if name not in self.seen:
             usable = (
                 len(self.seen) < FIELD_LIMIT
@@ -82,7 +81,6 @@ class IndexFields:
                 and name.count(".") < _DEEPEST
                 and self._cases.setdefault(name.lower(), name) == name
                 and name not in NOT_INDEXED
-                and kind is not FieldType.OBJECT
             )
             if kind is None:
                 kind = _dynamic_type(first())

@@ -200,7 +200,7 @@ class ChosenIds:
             self._runs = opened
             del self._recent[segment]
         for name in known - {run.name for run in merged}:
-            (self._folder / name).unlink()
+            (self._folder / name).unlink(missing_ok=True)
 
     def times(self, index: str, ids: Sequence[str]) -> dict[str, int | None]:
         """Return the time of each event that an id names; None where an id is neither chosen nor made here."""

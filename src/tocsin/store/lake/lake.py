@@ -283,13 +283,16 @@ class LakeStore:
     def _fields(self, patterns: Sequence[str]) -> Iterator[tuple[str, IndexFields]]:
         """Yield the fields of each index, those of its newest events included."""
         for found in self.contents.snapshot(Scan(patterns)):
-            for events, rows in found.fresh:
-                events.tables(rows)
-            yield found.table.name, found.table.fields
+            with self.contents.apart(found.table.name):
+                for events, rows in found.fresh:
+                    events.tables(rows)
+            if found.table.name not in self.contents.set_aside:
+                yield found.table.name, found.table.fields
 
     def index_scans(self, scan: Scan) -> list[IndexScan]:
         """Return what a scan reads of each index, as of this moment; see EventScans."""
-        return [self._index_scan(found, scan) for found in self.contents.snapshot(scan)]
+        found = (self._index_scan(snapshot, scan) for snapshot in self.contents.snapshot(scan))
+        return [one for one in found if one is not None]
 
     def index_scans_for(self, patterns: Sequence[str], ids: Collection[str]) -> list[tuple[Scan, IndexScan]]:
         """Return what `find` reads, as of this moment; see EventScans."""
@@ -309,17 +312,21 @@ class LakeStore:
         if table is not None:
             self.contents.put_checksums_aside(table, file, reason)
 
-    def _index_scan(self, found: IndexSnapshot, scan: Scan) -> IndexScan:
+    def _index_scan(self, found: IndexSnapshot, scan: Scan) -> IndexScan | None:
+        """Return what a scan reads of an index, None when its fresh events turn out to make no table."""
         fresh = []
-        for events, rows in found.fresh:
-            left = rows
-            for part in events.tables(rows):
-                if left > 0:  # what came since the snapshot is left out
-                    wanted = arrived_within(part.slice(0, left), scan)
-                    if wanted.num_rows:
-                        fresh.append(wanted)
-                left -= part.num_rows
         table = found.table
+        with self.contents.apart(table.name):
+            for events, rows in found.fresh:
+                left = rows
+                for part in events.tables(rows):
+                    if left > 0:  # what came since the snapshot is left out
+                        wanted = arrived_within(part.slice(0, left), scan)
+                        if wanted.num_rows:
+                            fresh.append(wanted)
+                    left -= part.num_rows
+        if table.name in self.contents.set_aside:
+            return None
         return IndexScan(table.name, table.path, table.fields.mapping_of(), tuple(found.files), tuple(fresh))
 
     # ---- closing

@@ -16,7 +16,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.store.lake.fields import OWN, SOURCE
+from tocsin.store.events import OWN, SOURCE
 
 _SAMPLE = 1024  # rows that tell which columns are rich
 _WORTH = 5.0  # bytes of distinct values a row, below which a column costs next to nothing in the document

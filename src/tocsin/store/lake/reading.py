@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from tocsin.ecs import TIMESTAMP
 from tocsin.moments import to_nanoseconds
-from tocsin.store.events import ARRIVED, ID, Scan, StoredBatch
+from tocsin.store.events import ARRIVED, ID, NANOSECONDS, SOURCE, Scan, StoredBatch
 from tocsin.store.lake.checksums import Checksums, open_checksums
-from tocsin.store.lake.fields import MANY, NANOSECONDS, SOURCE, column_name
+from tocsin.store.lake.fields import MANY, column_name
 from tocsin.store.lake.layout import wrapped
 from tocsin.store.lake.lifted import restore
 

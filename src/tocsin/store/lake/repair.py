@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,25 +19,28 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tocsin.counted import counted
-from tocsin.ecs import TIMESTAMP
+from tocsin.ecs import TIMESTAMP, FieldType
 from tocsin.moments import to_nanoseconds
-from tocsin.store.events import ARRIVED, ID, SetAside
+from tocsin.store.events import ARRIVED, HOST, ID, NANOSECONDS, SOURCE, USER, SetAside, StoreError
 from tocsin.store.lake import journal
 from tocsin.store.lake.checksums import FAULTS, Checksums, LostChecksumsError, open_checksums, verify
 from tocsin.store.lake.clean_stop import CleanStop, write_stop
 from tocsin.store.lake.documents import to_table
-from tocsin.store.lake.fields import NANOSECONDS, SOURCE, IndexFields
-from tocsin.store.lake.folders import UnknownFolderError, index_in
+from tocsin.store.lake.fields import IndexFields, field_of
+from tocsin.store.lake.folders import UnknownFolderError, folder_of, index_in, safe_name
 from tocsin.store.lake.ids import LIST, content_of, key_of, time_in, write_run
 from tocsin.store.lake.index_mappings import LIST as LIST_OF_MAPPINGS
 from tocsin.store.lake.index_mappings import IndexMappings
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 from tocsin.store.lake.lifted import restore
 from tocsin.store.lake.table import IndexTable
+from tocsin.store.lake.values import physical_of
 
 _QUIET = LakeSettings(flush_after=1e9, maintain_every=1e9)  # nothing happens by itself
 _PLACE = re.compile(r"_day=(\d{4}-\d\d-\d\d)/_slice=(\d+)/[^/]+\.parquet")
 _MOVED = "damaged"  # the folder that what is replaced goes to
+_TEXTS = (ID, SOURCE, USER, HOST)
+_TRIES, _PAUSE = 60, 0.2  # seconds
 
 Told = Callable[[str], None]
 
@@ -53,6 +57,7 @@ def check(folder: Path) -> list[SetAside]:
 
 def _read_everything(lake: LakeStore) -> None:
     contents = lake.contents
+    _settle(lake)
     for table in list(contents.tables.values()):
         for file in table.files:
             try:
@@ -64,6 +69,16 @@ def _read_everything(lake: LakeStore) -> None:
                 contents.put_checksums_aside(table, file, str(error))
             except FAULTS as error:
                 contents.put_file_aside(table, file, error)
+
+
+def _settle(lake: LakeStore) -> None:
+    """Bring what the journal holds into tables; an index that cannot take its events is set aside by that."""
+    for _ in range(_TRIES):
+        try:
+            lake.flush()
+            return
+        except StoreError:  # it is tried again, a moment later
+            time.sleep(_PAUSE)
 
 
 def repair(folder: Path, tell: Told) -> list[SetAside]:
@@ -80,7 +95,7 @@ def repair(folder: Path, tell: Told) -> list[SetAside]:
         lake.close()
     moved = folder / _MOVED / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     _let_go_of_mappings(folder, moved, tell)
-    there = {index for index, _ in _folders(folder)}
+    there = {index for index, _ in _folders(folder)} | {entry.index for entry in _journalled(folder)}
     indices = {one.index for one in damaged} | {loss.index for loss in losses if loss.files}
     for index in sorted(name for name in indices if name in there):
         _rebuild(folder, index, moved, tell)
@@ -145,7 +160,7 @@ class _Salvaged:
 
 
 def _rebuild(folder: Path, index: str, moved: Path, tell: Told) -> None:
-    old = next(path for found, path in _folders(folder) if found == index)
+    old = next((path for found, path in _folders(folder) if found == index), None)
     waiting = [entry for entry in _journalled(folder) if entry.index == index]
     segment = max(journal.segments(folder / "journal"), default=0)
     mapping = IndexMappings(folder / "mappings").find(index)
@@ -153,7 +168,7 @@ def _rebuild(folder: Path, index: str, moved: Path, tell: Told) -> None:
     shutil.rmtree(new.path, ignore_errors=True)
     missing = {entry.id: entry for entry in waiting}
     events = lost = 0
-    for paths in _slices(old):
+    for paths in _slices(old) if old else ():
         parts = [_salvage(path, new.fields) for path in paths]
         lost += sum(part.lost for part in parts)
         tables = [part.table for part in parts if part.table is not None and part.table.num_rows]
@@ -164,15 +179,39 @@ def _rebuild(folder: Path, index: str, moved: Path, tell: Told) -> None:
             missing.pop(id_, None)
         new.commit(rows, segment)
         events += rows.num_rows
-    if missing:
-        new.commit(to_table(list(missing.values()), new.fields), segment)
-        events += len(missing)
+    unfit: list[journal.Entry] = []
+    for table in _tables(list(missing.values()), new.fields, unfit):
+        new.commit(table, segment)
+        events += table.num_rows
     os.sync()
-    _move(old, moved, tell)
+    if old is not None:
+        _move(old, moved, tell)
     if events:
-        new.path.rename(old)
+        new.path.rename(old or folder_of(folder / "events", index))
     unread = f"; {lost:,} row groups could not be read" if lost else ""
     tell(f"{index}: written anew with {counted(events, 'event')}{unread}")
+    if unfit:
+        kept = moved / f"{safe_name(index)}.ndjson"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_bytes(b"".join(entry.source + b"\n" for entry in unfit))
+        tell(f"{index}: {counted(len(unfit), 'event')} of the journal could not be stored; {kept} has them")
+
+
+def _tables(entries: list[journal.Entry], fields: IndexFields, unfit: list[journal.Entry]) -> Iterator[pa.Table]:
+    """Yield documents as tables; those of which none can be made are added to `unfit`."""
+    if not entries:
+        return
+    try:
+        yield to_table(entries, fields)
+    except (MemoryError, OSError):
+        raise
+    except Exception:  # whatever a document does to it
+        if len(entries) == 1:
+            unfit.extend(entries)
+            return
+        half = len(entries) // 2
+        yield from _tables(entries[:half], fields, unfit)
+        yield from _tables(entries[half:], fields, unfit)
 
 
 def _slices(old: Path) -> Iterator[list[Path]]:
@@ -195,18 +234,33 @@ def _salvage(path: Path, fields: IndexFields) -> _Salvaged:
     parts = []
     groups = file.metadata.num_row_groups
     for group in range(groups):
-        for read in (_whole_group, partial(_group_of_documents, fields=fields)):
+        for read in (_whole_group, _group_of_documents):
             try:
-                parts.append(read(file, checksums, group))
+                parts.append(read(file, checksums, group, fields))
                 break
             except FAULTS:
                 continue
     return _Salvaged(pa.concat_tables(parts, promote_options="default") if parts else None, groups - len(parts))
 
 
-def _whole_group(file: pq.ParquetFile, checksums: Checksums, group: int) -> pa.Table:
+def _whole_group(file: pq.ParquetFile, checksums: Checksums, group: int, fields: IndexFields) -> pa.Table:
+    """Return a row group as it is. Raises ValueError where its columns are not as the index has its fields now."""
+    for column in file.schema_arrow:
+        kind = column.type.value_type if pa.types.is_list(column.type) else column.type
+        expected = _expected(column.name, fields)
+        if expected not in (None, kind):
+            raise ValueError(f"{column.name} is of {kind}, and has to be of {expected}")
     checksums.compare([group])
     return file.read_row_group(group)
+
+
+def _expected(column: str, fields: IndexFields) -> pa.DataType | None:
+    """Return the type of the values of a column, None where the values themselves decide."""
+    if column in _TEXTS:
+        return pa.string()
+    name = field_of(column)
+    known = None if name is None else fields.known(name)
+    return None if known is None or known.type is FieldType.OBJECT else physical_of(known)
 
 
 def _group_of_documents(file: pq.ParquetFile, checksums: Checksums, group: int, fields: IndexFields) -> pa.Table:
@@ -260,8 +314,8 @@ def _rebuild_ids(folder: Path, tell: Told) -> None:
                 continue
             sources = restore(chosen.column(SOURCE).to_pylist(), partial(_columns, chosen))
             times = pc.cast(chosen.column("@timestamp"), pa.timestamp("ns", "UTC")).cast(pa.int64()).to_pylist()
-            for id_, source, time in zip(chosen.column(ID).to_pylist(), sources, times, strict=True):
-                rows.append((*key_of(index, id_), content_of(source), time))
+            for id_, source, moment in zip(chosen.column(ID).to_pylist(), sources, times, strict=True):
+                rows.append((*key_of(index, id_), content_of(source), moment))
     committed = max((IndexTable(index, path).segment for index, path in _folders(folder)), default=0)
     last = min(journal.segments(folder / "journal"), default=committed + 1) - 1
     write_run(folder / "ids", last, rows)

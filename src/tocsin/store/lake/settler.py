@@ -18,6 +18,7 @@ from tocsin.store.lake import journal
 from tocsin.store.lake.contents import Contents, LakeSettings
 from tocsin.store.lake.fresh import Generation
 from tocsin.store.lake.ids import ChosenIds
+from tocsin.store.lake.reasons import sentence
 
 log = logging.getLogger(__name__)
 _WRITERS = 3  # indices that are written at once: one waits for the disk while another packs
@@ -30,7 +31,7 @@ class _IndexError(Exception):
     """Indices into whose tables events cannot be brought, and why."""
 
     def __init__(self, failed: Mapping[str, BaseException]) -> None:
-        super().__init__("; ".join(f"{name}: {error}" for name, error in failed.items()))
+        super().__init__("; ".join(f"{name}: {sentence(error)}" for name, error in failed.items()))
         self.failed = failed
 
 
@@ -66,9 +67,13 @@ class Settler:
                 contents.problem, pause = None, 1.0
             except Exception as error:
                 contents.problem = f"events cannot be brought into their tables: {error}"
-                log.exception("bringing segment %d into tables failed", contents.old[0].segment)
                 if isinstance(error, _IndexError):
-                    self._judge(error)
+                    log.error("bringing segment %d into tables failed: %s", contents.old[0].segment, error)
+                    if self._judge(error):
+                        pause = 1.0
+                        continue
+                else:
+                    log.exception("bringing segment %d into tables failed", contents.old[0].segment)
                 stop.wait(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
 
@@ -86,7 +91,7 @@ class Settler:
     def _settle(self, generations: Sequence[Generation]) -> None:
         for generation in generations:
             self._ids.settle(generation.segment)
-        names = dict.fromkeys(name for generation in generations for name in generation.indices)
+        names = dict.fromkeys(name for generation in generations for name in list(generation.indices))
         commits = {name: self._writers.submit(self._settle_index, name, generations) for name in names}
         failed: dict[str, BaseException] = {}
         for name, commit in commits.items():
@@ -111,20 +116,22 @@ class Settler:
             give_back()
             self._given_back = time.monotonic()
 
-    def _judge(self, error: _IndexError) -> None:
-        """Set aside indices that fail again and again while the disk is well. The journal keeps their events."""
+    def _judge(self, error: _IndexError) -> bool:
+        """Set aside indices that fail again and again while the disk is well; tell whether these were all.
+
+        The journal keeps their events.
+        """
         if not self._disk_is_well():
-            return
-        contents = self._contents
-        for name, reason in error.failed.items():
+            return False
+        for name in error.failed:
             self._failures[name] = self._failures.get(name, 0) + 1
-            if self._failures[name] < _TRIES:
-                continue
-            with contents.lock:
-                contents.put_aside(name, reason)
-                for generation in (*contents.old, contents.current):
-                    if generation.indices.pop(name, None) is not None:
-                        generation.held = True
+        given_up = [name for name in error.failed if self._failures[name] >= _TRIES]
+        all_of_them = len(given_up) == len(error.failed)
+        if all_of_them:
+            self._contents.problem = None
+        for name in given_up:
+            self._contents.put_aside(name, error.failed[name])
+        return all_of_them
 
     def _disk_is_well(self) -> bool:
         """Tell whether a file can be written beside the journal."""
@@ -142,14 +149,22 @@ class Settler:
         return True
 
     def _settle_index(self, name: str, generations: Sequence[Generation]) -> None:
-        table = self._contents.table(name)
-        mine = [generation for generation in generations if name in generation.indices]
-        # What an earlier try has committed, before it failed, is in the table already.
-        new = [generation.indices[name].whole() for generation in mine if generation.segment > table.segment]
-        if new:
-            table.commit(pa.concat_tables(new, promote_options="default"), generations[-1].segment)
+        contents = self._contents
+        with contents.lock:
+            if name in contents.set_aside:  # by whoever has read it meanwhile
+                return
+            table = contents.table(name)
+            mine = [generation for generation in generations if name in generation.indices]
+            # What an earlier try has committed, before it failed, is in the table already.
+            fresh = [generation.indices[name] for generation in mine if generation.segment > table.segment]
+        with contents.apart(name):  # trying again makes no table of documents that made none
+            whole = pa.concat_tables([one.whole() for one in fresh], promote_options="default") if fresh else None
+        if name in contents.set_aside:
+            return
+        if whole is not None:
+            table.commit(whole, generations[-1].segment)
         version = table.current()
-        with self._contents.lock:  # readers see the events in one place or the other, never in both
+        with contents.lock:  # readers see the events in one place or the other, never in both
             table.publish(version)
             for generation in mine:
-                del generation.indices[name]
+                generation.indices.pop(name, None)

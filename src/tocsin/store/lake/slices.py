@@ -12,8 +12,7 @@ import pyarrow as pa
 from deltalake import ColumnProperties, DeltaTable, WriterProperties, write_deltalake
 
 from tocsin.ecs import TIMESTAMP
-from tocsin.store.events import ID
-from tocsin.store.lake.fields import DAY, HOST, SLICE, SOURCE, USER
+from tocsin.store.events import DAY, HOST, ID, SLICE, SOURCE, USER
 from tocsin.store.lake.lifted import lift
 
 GROUP_ROWS = 1 << 14  # events in a row group: what is read at once

@@ -21,9 +21,9 @@ from deltalake.exceptions import CommitFailedError
 
 from tocsin.ecs import TIMESTAMP
 from tocsin.store.durable import sync
-from tocsin.store.events import ARRIVED, ID, Scan
+from tocsin.store.events import ARRIVED, DAY, HOST, ID, SLICE, SOURCE, USER, Scan
 from tocsin.store.lake.checksums import FAULTS, remove_unused, without_checksums, write_checksums
-from tocsin.store.lake.fields import DAY, HOST, SLICE, SOURCE, USER, IndexFields, day_of
+from tocsin.store.lake.fields import IndexFields, day_of
 from tocsin.store.lake.folders import label
 from tocsin.store.lake.reasons import sentence
 from tocsin.store.lake.slices import QUICK, Slice
