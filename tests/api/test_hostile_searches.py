@@ -21,6 +21,7 @@ import httpx
 import orjson
 import pytest
 
+from tests.api.hostile_changes import CHANGES
 from tests.api.hostile_searches import SEARCHES, Hostile
 from tests.conftest import PRINTED
 from tests.serving import Serve, key
@@ -145,7 +146,7 @@ def test_no_request_holds_the_service(tmp_path, record_property):
         assert client.post("/api/detection_engine/rules", json=RULE, headers={"kbn-xsrf": "1"}).status_code == 200
         with Beside(client) as beside:
             assert until(lambda: beside.alerts() > 0)
-            for hostile in SEARCHES:
+            for hostile in (*SEARCHES, *CHANGES):
                 stored, longest = beside.stored, len(beside.waits)
                 status, seconds = fired(client, hostile)
                 wait = max(beside.waits[longest:], default=0.0)

@@ -44,9 +44,14 @@ def bad_request(reason: str, kind: str = "illegal_argument_exception") -> ApiErr
     return ApiError(400, kind, reason)
 
 
+def is_of_kibana(request: Request) -> bool:
+    """Tell whether a request is to an address of Kibana's."""
+    return _OF_KIBANA.match(request.url.path) is not None
+
+
 def refused(request: Request, error: ApiError) -> Response:
     """Return the answer to a request that cannot be answered as asked, as clients of its address know errors."""
-    document = error.of_kibana() if _OF_KIBANA.match(request.url.path) else error.document()
+    document = error.of_kibana() if is_of_kibana(request) else error.document()
     try:
         return answer(request, document, error.status, error.headers)
     except ApiError:  # what part of it is wanted cannot be read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 import uuid
@@ -34,6 +35,7 @@ from tocsin.api.kibana import (
 )
 from tocsin.api.security import is_encrypted
 from tocsin.api.service import Service
+from tocsin.api.working import stops
 from tocsin.errors import TocsinError
 from tocsin.store.events import StoreError
 from tocsin.store.records.database import RecordsError
@@ -104,6 +106,10 @@ class _Around:
 
         try:
             await self._app(scope, receive, tell)
+        except asyncio.CancelledError:  # the service stops, and has waited for it
+            if begun:
+                raise
+            await refused(request, stops())(scope, receive, tell)
         except Exception:
             log.exception("request failed", extra={"http.request.id": request_id, "url.path": request.url.path})
             if begun:

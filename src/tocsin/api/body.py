@@ -12,11 +12,16 @@ from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
-from tocsin.api.answers import ApiError, bad_request
+from tocsin.api.answers import ApiError, bad_request, is_of_kibana
 from tocsin.text_encoding import as_utf8
 
 _STRANGERS_SIZE = 64 << 10  # bytes
 _STRANGERS_TIME = 10.0  # seconds
+# What Kibana takes where nobody has changed it: `server.maxPayload`, `maxRuleImportPayloadBytes` of its detection
+# engine, and for the values of a list `xpack.lists.maxImportPayloadBytes`.
+KIBANA_SIZE, IMPORT_SIZE, VALUES_SIZE = 1 << 20, 10 << 20, 9_000_000
+JSON_SIZE = 8 << 20  # of another document that is no event: JSON is read in one go, while everything else waits
+_MOST_VALUES = 500_000  # in a document of more than KIBANA_SIZE
 _TEXTS = {"type": "array", "items": {"type": "string"}}
 
 
@@ -92,7 +97,17 @@ def _too_large(limit: int) -> ApiError:
 
 async def read_json(request: Request) -> dict[str, Any]:
     """Return the body as a JSON object, an empty one when there is no body. Raises ApiError."""
-    return _as_object(await read_body(request))
+    return _as_object(await read_document(request))
+
+
+async def read_document(request: Request) -> bytes:
+    """Return a body that is JSON and no event, of no more bytes and values than are read in a moment."""
+    limits = request.app.state.service.config
+    most = min(KIBANA_SIZE if is_of_kibana(request) else JSON_SIZE, limits.request_size)
+    body = await _read(request, most, limits.body_timeout)
+    if len(body) > KIBANA_SIZE and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        raise ApiError(413, "content_too_long_exception", f"the request has more than {_MOST_VALUES:,} values")
+    return body
 
 
 def _as_object(body: bytes) -> dict[str, Any]:
@@ -110,7 +125,7 @@ def _as_object(body: bytes) -> dict[str, Any]:
 async def read_objects(request: Request) -> list[dict[str, Any]]:
     """Return the body as a JSON list of objects. Raises ApiError."""
     try:
-        found = orjson.loads(await read_body(request))
+        found = orjson.loads(await read_document(request))
     except orjson.JSONDecodeError as error:
         raise bad_request(f"the body is no JSON: {error}", "json_parse_exception") from None
     if not _FITS["objects"](found):
@@ -125,9 +140,9 @@ class Upload(NamedTuple):
     data: bytes
 
 
-async def read_upload(request: Request, what: str) -> Upload:
-    """Return the file of a form; `what` says what it should be. Raises ApiError when there is none."""
-    bounded = Request(request.scope, _bounded(request))
+async def read_upload(request: Request, what: str, most: int) -> Upload:
+    """Return the file of a form of at most so many bytes; `what` says what it should be. Raises ApiError."""
+    bounded = Request(request.scope, _bounded(request, most))
     async with bounded.form(max_files=1, max_fields=8) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
@@ -135,9 +150,9 @@ async def read_upload(request: Request, what: str) -> Upload:
         return Upload(file.filename or "", as_utf8(await file.read()))
 
 
-def _bounded(request: Request) -> Receive:
-    """Return what receives a request, and raises ApiError where it gets larger than a request may be."""
-    most = request.app.state.service.config.request_size
+def _bounded(request: Request, most: int) -> Receive:
+    """Return what receives a request, and raises ApiError where it gets larger than it may be."""
+    most = min(most, request.app.state.service.config.request_size)
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > most:
         raise _too_large(most)

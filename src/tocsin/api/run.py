@@ -9,6 +9,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
+from types import FrameType
 
 import uvicorn
 
@@ -21,7 +22,7 @@ from tocsin.api.service import Service, open_service
 from tocsin.config import Config, ConfigError
 
 log = logging.getLogger(__name__)
-_GRACE = 20  # seconds that requests have to end when the service stops
+_GRACE = 3  # seconds that requests have to end when the service stops
 # Seconds for which a thread may keep the interpreter: the watch lets go of it hundreds of times a second, and
 # should not wait five milliseconds each time while events pour in.
 _SWITCH = 0.0005
@@ -63,11 +64,24 @@ def _serve(service: Service, listening: socket.socket, *, demo: Demo | None, say
     if demo is not None:
         demo.start(service, address, say)
     log.info("tocsin %s listens on %s, data in %s", __version__, address, config.data)
-    server = uvicorn.Server(server_settings(service))
+    server = _Server(service)
     for number in (signal.SIGTERM, signal.SIGINT):  # before uvicorn listens to them, and when it sends them again
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     server.run(sockets=[listening])
     service.stopping = True
+
+
+class _Server(uvicorn.Server):
+    """Lets what requests wait for end as soon as a signal says so, not when each has had its time."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(server_settings(service))
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        self._service.stop()
+        super().handle_exit(sig, frame)
 
 
 def server_settings(service: Service) -> uvicorn.Config:

@@ -9,12 +9,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from tocsin.api.turns import Turns
-from tocsin.search.errors import TooManySearchesError
+from tocsin.search.errors import SearchStoppedError, ServiceStopsError, TooManySearchesError
 from tocsin.search.processes import SearchProcesses
 from tocsin.search.selection import Clock
 from tocsin.search.tasks import Task
 
-_MOST_WAITING, _MOST_OF_ONE = 200, 100  # searches that wait, of all owners and of one; more are refused
+_STOPS = "the service stops"
 
 
 @dataclass
@@ -42,20 +42,26 @@ class Searches:
         self._turns = Turns(at_once, max(1, at_once // 2), "search")
         self._kept: dict[str, Running] = {}
         self._lock = threading.Lock()
+        self._stopping = False
 
     def start(self, owner: str, task: Task, timeout: float | None = None) -> Running:
         """Start a search, whose answer is JSON. Raises TooManySearchesError."""
         cancelled = threading.Event()
         limit = self._timeout if timeout is None else min(timeout, self._timeout)
-        for waiting, most in ((self._turns.waiting(owner), _MOST_OF_ONE), (self._turns.waiting(), _MOST_WAITING)):
-            if waiting >= most:
-                told = f"{waiting} searches wait for others to end"
-                raise TooManySearchesError(told, hint="try again later")
+        if self._stopping:
+            raise ServiceStopsError(_STOPS)
+        if waiting := self._turns.crowd(owner):
+            raise TooManySearchesError(f"{waiting} searches wait for others to end", hint="try again later")
 
         def run() -> bytes:  # the time of those that wait for their turn does not count
-            clock = Clock(time.monotonic() + limit, cancelled.is_set)
-            clock.check()
-            found: bytes = self._processes.run(task, clock)
+            clock = Clock(time.monotonic() + limit, lambda: cancelled.is_set() or self._stopping)
+            try:
+                clock.check()
+                found: bytes = self._processes.run(task, clock)
+            except SearchStoppedError:
+                if self._stopping:
+                    raise ServiceStopsError(_STOPS) from None
+                raise
             return found
 
         return Running(owner, self._turns.submit(owner, run), time.time(), cancelled)
@@ -89,8 +95,13 @@ class Searches:
             self._kept.pop(id_, None)
         return True
 
+    def stop(self) -> None:
+        """Let every search end soon, and take no more. May be called by a handler of signals."""
+        self._stopping = True
+
     def close(self) -> None:
         """End every search."""
+        self.stop()
         with self._lock:
             for one in self._kept.values():
                 one.cancelled.set()

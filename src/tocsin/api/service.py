@@ -14,6 +14,7 @@ from pathlib import Path
 from tocsin.api.metrics import Metrics
 from tocsin.api.running import Searches
 from tocsin.api.security import Gate
+from tocsin.api.working import Work
 from tocsin.config import Config
 from tocsin.ingest.bulk import Ingest
 from tocsin.ingest.rejected import Rejected
@@ -59,18 +60,26 @@ class Service:
     watched: WatchedFolders
     metrics: Metrics
     searches: Searches
+    work: Work
     first_password: str | None = None  # of the admin that this start made
     without_admin: bool = False  # no user who may sign in is an admin
     cluster_uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
     stopping: bool = False
 
+    def stop(self) -> None:
+        """Let what requests wait for end soon. May be called by a handler of signals."""
+        self.stopping = True
+        self.searches.stop()
+        self.work.stop()
+
     def close(self) -> None:
         """Stop taking anything, and leave everything on disk."""
-        self.stopping = True
+        self.stop()
         self.watched.close()
         self.watch.close()
         self.deliveries.close()
         self.searches.close()
+        self.work.close()
         self.store.close()
         self.records.close()
 
@@ -133,6 +142,7 @@ def open_service(config: Config) -> Service:
         watched=watched,
         metrics=metrics,
         searches=Searches(processes, config.search_timeout),
+        work=Work(config.search_timeout),
         first_password=password,
         without_admin=without_admin,
         cluster_uuid=_uuid(config.data / "uuid", events.tell_of_damage),

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 _Run = Callable[[], None]
+_MOST_WAITING, _MOST_OF_ONE = 200, 100  # of all owners and of one; whoever asks for more is told to come later
 
 
 class Turns:
@@ -25,6 +26,13 @@ class Turns:
         self._waiting: OrderedDict[str, deque[tuple[Future[object], _Run]]] = OrderedDict()
         self._running = Counter[str]()
         self._closed = False
+
+    def crowd(self, owner: str) -> int:
+        """Return how much waits where that is too much for more of an owner, of their own or of all; else 0."""
+        for waiting, most in ((self.waiting(owner), _MOST_OF_ONE), (self.waiting(), _MOST_WAITING)):
+            if waiting >= most:
+                return waiting
+        return 0
 
     def waiting(self, owner: str | None = None) -> int:
         """Return how much waits, of one owner or of all."""

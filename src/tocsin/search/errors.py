@@ -21,6 +21,10 @@ class SearchStoppedError(SearchError):
     """A search that took too long, or was cancelled."""
 
 
+class ServiceStopsError(SearchStoppedError):
+    """A search that is not answered because the service stops."""
+
+
 class TooManySearchesError(SearchError):
     """A search that is refused because many others wait already."""
 

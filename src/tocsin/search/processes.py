@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from tocsin.search.errors import SearchStoppedError, SearchTooLargeError
+from tocsin.search.errors import SearchStoppedError, SearchTooLargeError, ServiceStopsError
 from tocsin.search.remote import ASKED, Answers, Failure
 from tocsin.search.selection import Clock
 from tocsin.search.tasks import Task
@@ -59,7 +59,7 @@ class SearchProcesses:
         except (EOFError, ConnectionError):
             number = self._end(child)
             if self._closed:
-                raise SearchStoppedError("the service stops") from None
+                raise ServiceStopsError("the service stops") from None
             raise self._reason(number) from None
         except BaseException:
             self._end(child)
@@ -126,7 +126,7 @@ class SearchProcesses:
                     pid = self._told(lambda: socket.send_fds(self._control, [FORK], [theirs.fileno()]))
                 except OSError:
                     ours.close()
-                    raise SearchStoppedError("the service stops") from None
+                    raise ServiceStopsError("the service stops") from None
             return _Child(pid, Connection(ours.detach()))
 
     def _keeps(self, child: _Child) -> bool:

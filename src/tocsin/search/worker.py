@@ -19,13 +19,13 @@ import time
 from multiprocessing.connection import Connection
 from typing import IO, Any, NamedTuple
 
-import pyarrow as pa
-
+from tocsin.errors import TocsinError
 from tocsin.search.errors import SearchTooLargeError
 from tocsin.search.remote import DONE, Failure, RemoteReader
 from tocsin.search.selection import Clock
 from tocsin.search.tasks import Task
-from tocsin.store.events import EventReader
+from tocsin.store.events import EventReader, StoreError
+from tocsin.store.resources import is_lack_of_memory, is_lack_of_resources
 
 FORK, END = b"f", b"e"
 NUMBER = struct.Struct("!q")
@@ -138,12 +138,11 @@ def _found(job: Job, reader: EventReader) -> tuple[Any, Failure | None]:
     try:
         return job.task(reader, Clock(time.monotonic() + job.seconds)), None
     except BaseException as error:
-        if isinstance(error, _NO_MEMORY) or "can't start new thread" in str(error):
+        if is_lack_of_memory(error):
             error = SearchTooLargeError.of(job.memory)
+        elif not isinstance(error, TocsinError) and is_lack_of_resources(error):
+            error = StoreError(f"the search cannot run now: {error}", hint="ask again later")
         return None, Failure.of(error)
-
-
-_NO_MEMORY = (MemoryError, pa.ArrowMemoryError)
 
 
 def _limit_memory(more: int | None) -> None:

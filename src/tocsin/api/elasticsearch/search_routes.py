@@ -11,13 +11,14 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer_json, bad_request
-from tocsin.api.body import body_of, read_body, read_json
+from tocsin.api.body import body_of, read_document, read_json
 from tocsin.api.elasticsearch.searching import flag, patterns_of, searched, seconds
 from tocsin.api.security import allow
-from tocsin.search.tasks import CountTask, SearchTask
+from tocsin.search.tasks import MOST_ANSWER, CountTask, SearchTask
 from tocsin.store.records.access import Scope
 
 router = APIRouter(tags=["search"], dependencies=[Depends(allow(Scope.READ))])
+_MOST_SEARCHES = 1_000  # in one request
 _LINES = {"requestBody": {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
 _SEARCH = body_of(query="object", size="integer", sort="array", aggs="object", _source="boolean")
 
@@ -80,10 +81,11 @@ def _from_parameters(given: Mapping[str, str]) -> dict[str, Any]:
 @router.post("/{index}/_msearch", openapi_extra=_LINES)
 async def many_searches(request: Request, index: str = "*") -> Response:
     """Run several searches, one behind the other."""
-    lines = [line for line in (await read_body(request)).split(b"\n") if line.strip()]
+    lines = await _lines(request)
     if not lines or len(lines) % 2:
         raise bad_request("a header and a body for each search are needed", "parse_exception")
     answers: list[bytes] = []
+    size = 0
     until = time.monotonic() + request.app.state.service.config.search_timeout  # of all together
     for head, body in zip(lines[::2], lines[1::2], strict=True):
         try:
@@ -96,11 +98,23 @@ async def many_searches(request: Request, index: str = "*") -> Response:
         try:
             patterns = patterns_of(",".join(map(str, named)) if isinstance(named, list) else str(named))
             task = search_task(request, patterns, asked)
+            if size > MOST_ANSWER:
+                reason = f"Data too large: the answers so far have {size:,} bytes, and all at most {MOST_ANSWER:,}"
+                raise ApiError(429, "circuit_breaking_exception", reason)
             found = await searched(request, task, _sooner(asked.get("timeout"), until))
+            size += len(found)
             answers.append(found[:-1] + b',"status":200}')
         except ApiError as error:
             answers.append(orjson.dumps(error.document()))
     return await answer_json(request, b'{"took":0,"responses":[' + b",".join(answers) + b"]}")
+
+
+async def _lines(request: Request) -> list[bytes]:
+    """Return the lines of a request of many searches that hold something. Raises ApiError."""
+    body = await read_document(request)
+    if body.count(b"\n") > 3 * _MOST_SEARCHES:
+        raise bad_request(f"at most {_MOST_SEARCHES:,} searches are asked for at once")
+    return [line for line in body.split(b"\n") if line.strip()]
 
 
 def _sooner(timeout: Any, until: float) -> str:

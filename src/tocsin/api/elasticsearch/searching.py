@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from tocsin.api.answers import ApiError, bad_request
 from tocsin.api.running import Running
+from tocsin.api.working import stops, while_wanted
 from tocsin.errors import QueryError
 from tocsin.search.errors import (
     IndexSetAsideError,
@@ -21,6 +22,7 @@ from tocsin.search.errors import (
     SearchError,
     SearchStoppedError,
     SearchTooLargeError,
+    ServiceStopsError,
     TooManySearchesError,
 )
 from tocsin.search.selection import Clock
@@ -78,26 +80,8 @@ def started(request: Request, task: Task, timeout: Any = None) -> Running:
 
 async def awaited(request: Request, running: Running) -> bytes:
     """Return what a search finds, if its client waits that long. Raises ApiError."""
-    gone: asyncio.Future[Any] = asyncio.ensure_future(_disconnected(request))
-    try:
-        found: asyncio.Future[bytes] = asyncio.wrap_future(running.future)
-        either: list[asyncio.Future[Any]] = [found, gone]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not found.done():
-            running.cancelled.set()
-        with _errors_told():
-            return await found
-    except asyncio.CancelledError:  # the service stops
-        running.cancelled.set()
-        raise
-    finally:
-        gone.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    """Return when the client has gone away."""
-    while (await request.receive())["type"] != "http.disconnect":  # `is_disconnected` sees none behind middleware
-        pass
+    with _errors_told():
+        return await while_wanted(request, running.future, running.cancelled.set)
 
 
 async def looked_up(request: Request, work: Callable[[EventReader, Clock], Any]) -> Any:
@@ -123,6 +107,8 @@ def _errors_told() -> Iterator[None]:
         raise ApiError(503, "unavailable_shards_exception", error.message) from None
     except NoSuchIndexError as error:
         raise ApiError(404, "index_not_found_exception", error.message) from None
+    except ServiceStopsError:
+        raise stops() from None
     except SearchStoppedError as error:
         raise ApiError(408, "timeout_exception", str(error)) from None
     except TooManySearchesError as error:

@@ -8,7 +8,16 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from tocsin.api.body import body_of, read_typed
-from tocsin.api.kibana.exception_objects import KINDS, Wanted, kept_item, removed, shown_item, shown_list, told
+from tocsin.api.kibana.exception_objects import (
+    KINDS,
+    Wanted,
+    item_changed,
+    item_made,
+    item_removed,
+    shown_item,
+    shown_list,
+    told,
+)
 from tocsin.api.security import allow
 from tocsin.store.records import exceptions as kept
 from tocsin.store.records.access import Actor, Scope
@@ -44,13 +53,7 @@ def _item(session: Any, id_: str | None, item_id: str | None) -> ExceptionItem:
 async def create_item(request: Request, actor: Actor = _WRITE) -> Response:
     """Make an exception of the list, which is made with the first."""
     body = {**await read_typed(request, **KINDS), **_OF_LIST}
-    document, expires = kept_item(body, actor, request.app.state.service.store.schema())
-
-    def work(session: Any) -> Any:
-        kept.endpoint_list(session, actor)
-        return shown_item(kept.add_item(session, actor, document, expires))
-
-    return await told(request, work)
+    return await item_made(request, actor, body, lambda session: kept.endpoint_list(session, actor))
 
 
 @router.get("/items", dependencies=[_READ])
@@ -63,15 +66,8 @@ async def read_item(request: Request, id: str | None = None, item_id: str | None
 async def change_item(request: Request, actor: Actor = _WRITE) -> Response:
     """Give an exception of the list another body."""
     body = {**await read_typed(request, **KINDS), **_OF_LIST}
-    schema = request.app.state.service.store.schema()
-
-    def work(session: Any) -> Any:
-        found = _item(session, body.get("id"), body.get("item_id"))
-        document, expires = kept_item(body, actor, schema, found.document)
-        kept.change_item(session, actor, found, document, expires)
-        return shown_item(found)
-
-    return await told(request, work)
+    named = body.get("id"), body.get("item_id")
+    return await item_changed(request, actor, body, lambda session: _item(session, *named))
 
 
 @router.delete("/items")
@@ -79,11 +75,7 @@ async def delete_item(
     request: Request, id: str | None = None, item_id: str | None = None, actor: Actor = _WRITE
 ) -> Response:
     """Remove an exception of the list."""
-
-    def work(session: Any) -> Any:
-        return removed(session, actor, _item(session, id, item_id), shown_item, kept.remove_item)
-
-    return await told(request, work)
+    return await item_removed(request, actor, lambda session: _item(session, id, item_id))
 
 
 @router.get("/items/_find", dependencies=[_READ])

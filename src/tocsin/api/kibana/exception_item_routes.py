@@ -5,14 +5,22 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import answer_json, bad_request
 from tocsin.api.body import body_of, read_typed
 from tocsin.api.elasticsearch.searching import searched
-from tocsin.api.kibana.exception_objects import KINDS, Wanted, kept_item, removed, shown_item, told
+from tocsin.api.kibana.exception_objects import (
+    KINDS,
+    Wanted,
+    item_changed,
+    item_made,
+    item_removed,
+    shown_item,
+    told,
+)
 from tocsin.api.security import allow
+from tocsin.api.working import Pace, worked
 from tocsin.detection.exceptions import exception_condition
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
@@ -30,9 +38,7 @@ _ITEM = body_of("list_id", "name", list_id="string", name="string", entries="arr
 @router.post("", openapi_extra=_ITEM)
 async def create_item(request: Request, actor: Actor = _WRITE) -> Response:
     """Make an exception."""
-    body = await read_typed(request, **KINDS)
-    document, expires = kept_item(body, actor, request.app.state.service.store.schema())
-    return await told(request, lambda session: shown_item(kept.add_item(session, actor, document, expires)))
+    return await item_made(request, actor, await read_typed(request, **KINDS))
 
 
 @router.get("", dependencies=[_READ])
@@ -45,15 +51,8 @@ async def read_item(request: Request, id: str | None = None, item_id: str | None
 async def change_item(request: Request, actor: Actor = _WRITE) -> Response:
     """Give an exception another body."""
     body = await read_typed(request, **KINDS)
-    schema = request.app.state.service.store.schema()
-
-    def work(session: Any) -> Any:
-        found = kept.get_item(session, id_=body.get("id"), item_id=body.get("item_id"))
-        document, expires = kept_item(body, actor, schema, found.document)
-        kept.change_item(session, actor, found, document, expires)
-        return shown_item(found)
-
-    return await told(request, work)
+    named = {"id_": body.get("id"), "item_id": body.get("item_id")}
+    return await item_changed(request, actor, body, lambda session: kept.get_item(session, **named))
 
 
 @router.delete("")
@@ -61,12 +60,7 @@ async def delete_item(
     request: Request, id: str | None = None, item_id: str | None = None, actor: Actor = _WRITE
 ) -> Response:
     """Remove an exception."""
-
-    def work(session: Any) -> Any:
-        found = kept.get_item(session, id_=id, item_id=item_id)
-        return removed(session, actor, found, shown_item, kept.remove_item)
-
-    return await told(request, work)
+    return await item_removed(request, actor, lambda session: kept.get_item(session, id_=id, item_id=item_id))
 
 
 @router.get("/_find", dependencies=[_READ])
@@ -90,7 +84,7 @@ async def preview_item(request: Request, rule_uuid: str | None = None) -> Respon
 
     service = request.app.state.service
 
-    def hidden() -> s.Expression:
+    def hidden(pace: Pace) -> s.Expression:
         schema = service.store.schema([ALERTS_INDEX])
         context = Context(schema)
         try:
@@ -102,5 +96,5 @@ async def preview_item(request: Request, rule_uuid: str | None = None) -> Respon
         except QueryError as error:
             raise bad_request(f"[request body]: {error.message}", "invalid_exception") from None
 
-    task = IdsTask([ALERTS_INDEX], await run_in_threadpool(hidden), most=1000)
+    task = IdsTask([ALERTS_INDEX], await worked(request, hidden), most=1000)
     return await answer_json(request, await searched(request, task))

@@ -8,18 +8,18 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.kibana.filters import Filter
+from tocsin.api.working import worked
 from tocsin.detection.exceptions import exception_condition
 from tocsin.ecs import Schema
 from tocsin.errors import QueryError
 from tocsin.moments import to_nanoseconds
 from tocsin.query_dsl.build import Context
 from tocsin.store.records.access import Actor
-from tocsin.store.records.exceptions import ExceptionListError
+from tocsin.store.records.exceptions import ExceptionListError, add_item, change_item, remove_item
 from tocsin.store.records.models import ExceptionItem, ExceptionList, ValueList
 
 _Remove = Callable[[Session, Actor, Any], None]
@@ -80,7 +80,44 @@ def changing(request: Request, work: Callable[[Any], Any]) -> Any:
 
 async def told(request: Request, work: Callable[[Any], Any]) -> Response:
     """Do something in a transaction, and answer with what it returns. Raises ApiError."""
-    return answer(request, await run_in_threadpool(changing, request, work))
+    return await worked(request, lambda pace: answer(request, changing(request, work)))
+
+
+def _schema(request: Request) -> Schema:
+    found: Schema = request.app.state.service.store.schema()
+    return found
+
+
+async def item_made(
+    request: Request, actor: Actor, body: Mapping[str, Any], before: Callable[[Session], object] = lambda _: None
+) -> Response:
+    """Make an exception, having done something `before`. Raises ApiError."""
+
+    def work(session: Session) -> Any:
+        document, expires = kept_item(body, actor, _schema(request))
+        before(session)
+        return shown_item(add_item(session, actor, document, expires))
+
+    return await told(request, work)
+
+
+async def item_changed(
+    request: Request, actor: Actor, body: Mapping[str, Any], find: Callable[[Session], ExceptionItem]
+) -> Response:
+    """Give the exception that `find` returns another body. Raises ApiError."""
+
+    def work(session: Session) -> Any:
+        found = find(session)
+        document, expires = kept_item(body, actor, _schema(request), found.document)
+        change_item(session, actor, found, document, expires)
+        return shown_item(found)
+
+    return await told(request, work)
+
+
+async def item_removed(request: Request, actor: Actor, find: Callable[[Session], ExceptionItem]) -> Response:
+    """Remove the exception that `find` returns. Raises ApiError."""
+    return await told(request, lambda session: removed(session, actor, find(session), shown_item, remove_item))
 
 
 def removed(session: Session, actor: Actor, found: Any, shown: Callable[[Any], Any], remove: _Remove) -> Any:

@@ -10,8 +10,8 @@ from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from tocsin.api.answers import bad_request
-from tocsin.api.body import body_of, read_typed, read_upload
+from tocsin.api.answers import answer, bad_request
+from tocsin.api.body import IMPORT_SIZE, body_of, read_typed, read_upload
 from tocsin.api.kibana.exception_objects import (
     KINDS,
     Wanted,
@@ -26,6 +26,7 @@ from tocsin.api.kibana.exception_objects import (
 from tocsin.api.kibana.rule_objects import named_rule
 from tocsin.api.kibana.rule_transfer import Import, exported_lists
 from tocsin.api.security import allow
+from tocsin.api.working import Pace, worked
 from tocsin.store.records import exceptions as kept
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.models import ExceptionList, StoredRule
@@ -100,15 +101,19 @@ async def export_list(request: Request, id: str | None = None, list_id: str | No
 @router.post("/exception_lists/_import")
 async def import_lists(request: Request, overwrite: bool = False, actor: Actor = _WRITE) -> Response:
     """Take in an export of exception lists. An item that is refused stops no other."""
-    lines = (await read_upload(request, "an export, one object a line")).data.splitlines()
-    schema = request.app.state.service.store.schema()
+    data = (await read_upload(request, "an export, one object a line", IMPORT_SIZE)).data
+    service = request.app.state.service
 
-    def work(session: Any) -> Any:
-        taken = Import(session, actor, schema, overwrite_exceptions=overwrite, overwrite=overwrite)
-        taken.take(lines)
-        return taken.told_of_lists()
+    def work(pace: Pace) -> Response:
+        def take(session: Any) -> Any:
+            schema = service.store.schema()
+            taken = Import(session, actor, schema, overwrite_exceptions=overwrite, overwrite=overwrite)
+            taken.take(data.splitlines(), pace.check)
+            return taken.told_of_lists()
 
-    return await told(request, work)
+        return answer(request, changing(request, take))
+
+    return await worked(request, work)
 
 
 @router.post("/exception_lists/_duplicate")
@@ -149,13 +154,14 @@ async def create_shared_list(request: Request, actor: Actor = _WRITE) -> Respons
 async def add_to_rule(request: Request, id: str, actor: Actor = _WRITE) -> Response:
     """Make exceptions of one rule, in a list of its own, which it gets with the first of them."""
     body = await read_typed(request, items="objects")
-    schema = request.app.state.service.store.schema()
-    ready = [kept_item({"name": "", **item}, actor, schema) for item in body.get("items") or ()]
-    if not ready:
+    items = body.get("items") or ()
+    if not items:
         raise bad_request("[request body]: items: Required")
 
     def work(session: Any) -> Any:
         rule = named_rule(session, id, None)
+        schema = request.app.state.service.store.schema()
+        ready = [kept_item({"name": "", **item}, actor, schema) for item in items]
         list_id = _own_list(session, actor, rule)
         return [
             shown_item(kept.add_item(session, actor, {**document, "list_id": list_id}, expires))

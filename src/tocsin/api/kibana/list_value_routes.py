@@ -5,23 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from sqlalchemy import select
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from tocsin.api.answers import bad_request
-from tocsin.api.body import body_of, read_typed, read_upload
-from tocsin.api.kibana.exception_objects import changing, page_of, told
+from tocsin.api.answers import answer, bad_request
+from tocsin.api.body import VALUES_SIZE, body_of, read_typed, read_upload
+from tocsin.api.kibana.exception_objects import changing, told
 from tocsin.api.kibana.list_objects import TYPES, checked_value, required_text, shown, shown_value
 from tocsin.api.security import allow
+from tocsin.api.working import Pace, worked
 from tocsin.store.records import exceptions as kept
 from tocsin.store.records.access import Actor, Scope
-from tocsin.store.records.models import ListedValue
 
 router = APIRouter(prefix="/api/lists/items", tags=["exceptions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
 _ITEM = body_of("list_id", "value", list_id="string", value="string")
 _MOST = 1_000_000  # values that are imported at once
+_MOST_SHOWN = 10_000  # values that are told in one answer
 
 
 @router.post("", openapi_extra=_ITEM)
@@ -32,10 +31,10 @@ async def add_value(request: Request, actor: Actor = _WRITE) -> Response:
     def work(session: Any) -> Any:
         found = kept.get_values(session, required_text(body, "list_id"))
         value = checked_value(found.type, body.get("value"))
-        added = kept.add_values(session, actor, found, [value])
-        if not added:
+        if not kept.add_values(session, actor, found, [value]):
             raise kept.ExceptionListError(f'list item value: "{value}" already exists', 409)
-        return shown_value(added[0], found.type)
+        added = kept.find_value(session, found.id, value)
+        return added and shown_value(added, found.type)
 
     return await told(request, work)
 
@@ -51,10 +50,15 @@ async def read_values(
             one = kept.get_value(session, id)
             return shown_value(one, kept.get_values(session, one.list_id).type)
         found = kept.get_values(session, list_id or "")
-        asked = select(ListedValue).where(ListedValue.list_id == found.id)
         if value is not None:
-            asked = asked.where(ListedValue.value == value)
-        return [shown_value(one, found.type) for one in session.scalars(asked.order_by(ListedValue.value))]
+            there = kept.find_value(session, found.id, value)
+            return [] if there is None else [shown_value(there, found.type)]
+        some, total = kept.page_of_values(session, found.id, 0, _MOST_SHOWN)
+        if total > _MOST_SHOWN:
+            raise bad_request(
+                f"the list has {total:,} values: ask for one, for pages (_find), or for a file (_export)"
+            )
+        return [shown_value(one, found.type) for one in some]
 
     return await told(request, work)
 
@@ -85,9 +89,9 @@ async def find_values(
 
     def work(session: Any) -> Any:
         found = kept.get_values(session, list_id)
-        asked = select(ListedValue).where(ListedValue.list_id == list_id).order_by(ListedValue.value)
-        every = [shown_value(one, found.type) for one in session.scalars(asked)]
-        return {**page_of(every, page, per_page), "cursor": ""}
+        some, total = kept.page_of_values(session, found.id, (page - 1) * per_page, per_page)
+        data = [shown_value(one, found.type) for one in some]
+        return {"data": data, "page": page, "per_page": per_page, "total": total, "cursor": ""}
 
     return await told(request, work)
 
@@ -119,12 +123,15 @@ async def import_values(
     request: Request, list_id: str | None = None, type: str = "keyword", actor: Actor = _WRITE
 ) -> Response:
     """Add the lines of a file to a list; without its name to a new one, named like the file."""
-    name, data = await read_upload(request, "a file with one value a line")
-    lines = [line for line in map(str.strip, data.decode("utf-8", "replace").splitlines()) if line]
-    if len(lines) > _MOST:
-        raise bad_request(f"the file has more than {_MOST:,} lines")
+    name, data = await read_upload(request, "a file with one value a line", VALUES_SIZE)
 
-    def work(session: Any) -> Any:
+    def work(pace: Pace) -> Response:
+        lines = [line for line in map(str.strip, data.decode("utf-8", "replace").splitlines()) if line]
+        if len(lines) > _MOST:
+            raise bad_request(f"the file has more than {_MOST:,} lines")
+        return answer(request, changing(request, lambda session: take(session, lines, pace)))
+
+    def take(session: Any, lines: list[str], pace: Pace) -> Any:
         if list_id is not None:
             found = kept.get_values(session, list_id)
         else:
@@ -132,10 +139,10 @@ async def import_values(
                 raise bad_request(f"[type] is one of {', '.join(TYPES)}")
             about = {"id": name or "values", "name": name or "values", "type": type}
             found = kept.add_values_list(session, actor, about)
-        kept.add_values(session, actor, found, (checked_value(found.type, line) for line in lines))
+        kept.add_values(session, actor, found, (checked_value(found.type, line) for line in lines), pace.check)
         return shown(found)
 
-    return await told(request, work)
+    return await worked(request, work)
 
 
 @router.post("/_export", dependencies=[_READ])
@@ -144,6 +151,6 @@ async def export_values(request: Request, list_id: str) -> Response:
 
     def work(session: Any) -> bytes:
         kept.get_values(session, list_id)
-        return "".join(f"{value}\n" for value in sorted(kept.values_of(session, list_id))).encode()
+        return "".join(f"{value}\n" for value in kept.values_of(session, list_id)).encode()
 
-    return Response(await run_in_threadpool(changing, request, work), media_type="application/ndjson")
+    return Response(await worked(request, lambda pace: changing(request, work)), media_type="application/ndjson")

@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
@@ -30,6 +29,7 @@ from tocsin.api.kibana.rule_objects import (
 from tocsin.api.kibana.rule_references import check_connectors, connectors_of
 from tocsin.api.kibana.rule_transfer import exported
 from tocsin.api.security import allow
+from tocsin.api.working import Pace, worked
 from tocsin.ecs import default_schema
 from tocsin.errors import TocsinError
 from tocsin.moments import to_nanoseconds
@@ -51,6 +51,7 @@ _RULES = {
     "requestBody": {"content": {"application/json": {"schema": {"type": "array", "items": {"type": "object"}}}}}
 }
 
+_MOST_NAMED = 10_000  # as many as Kibana changes at once
 _Act = Callable[[Session, Actor, StoredRule, Mapping[str, Any]], StoredRule | None]  # the one that it has made
 
 
@@ -140,11 +141,15 @@ async def bulk_create(request: Request, actor: Actor = _WRITE) -> Response:
             message = error.reason if isinstance(error, ApiError) else error.message
             return {"rule_id": body["rule_id"], "error": {"status_code": status, "message": message}}
 
-    def work() -> list[dict[str, Any]]:
+    def work(pace: Pace) -> list[dict[str, Any]]:
+        answers = []
         with service.records.transaction() as session:
-            return [made(session, body) for body in bodies]
+            for body in bodies:
+                pace.check()
+                answers.append(made(session, body))
+        return answers
 
-    answers = await run_in_threadpool(work)
+    answers = await worked(request, work)
     service.watch.wake()
     return answer(request, answers)
 
@@ -165,27 +170,29 @@ async def bulk_action(request: Request, dry_run: bool = False, actor: Actor = _W
         raise bad_request(f"[action] is one of {', '.join((*_ACTIONS, 'export'))}")
     if body.get("ids") == [] or body.get("rule_ids") == []:
         raise bad_request("[ids] names no rule")
+    named = len(body.get("ids") or ()) + len(body.get("rule_ids") or ())
+    if named > _MOST_NAMED:
+        raise bad_request(f"[ids] names {named:,} rules, and a request at most {_MOST_NAMED:,}")
     service = request.app.state.service
 
-    def work() -> bytes | _Outcome:
+    def work(pace: Pace) -> bytes | Response:
         with service.records.transaction() as session:
             outcome = _Outcome(name)
             chosen = _chosen(session, body, outcome)
             if name == "export":
                 return exported(session, chosen)
             for rule in chosen:
+                pace.check()
                 try:
                     with session.begin_nested():
                         outcome.add(rule, None if dry_run else _ACTIONS[name](session, actor, rule, body))
                 except (ApiError, TocsinError) as error:
                     outcome.fail(error, rule.id, rule.name)
-            return outcome
+            return answer(request, outcome.told(), 500 if outcome.errors else 200)
 
-    found = await run_in_threadpool(work)
+    found = await worked(request, work)
     service.watch.wake()
-    if isinstance(found, bytes):
-        return Response(found, media_type="application/ndjson")
-    return answer(request, found.told(), 500 if found.errors else 200)
+    return Response(found, media_type="application/ndjson") if isinstance(found, bytes) else found
 
 
 def _chosen(session: Session, body: Mapping[str, Any], outcome: _Outcome) -> list[StoredRule]:

@@ -12,11 +12,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import answer, answer_json, bad_request
-from tocsin.api.body import body_of, read_typed, read_upload
+from tocsin.api.body import IMPORT_SIZE, body_of, read_typed, read_upload
 from tocsin.api.elasticsearch.searching import searched
 from tocsin.api.kibana.rule_objects import checked, read_rule_body, schema_for
 from tocsin.api.kibana.rule_transfer import Import, exported
 from tocsin.api.security import allow
+from tocsin.api.working import Pace, worked
 from tocsin.errors import RuleError
 from tocsin.search.tasks import PreviewTask
 from tocsin.store.records.access import Actor, Scope
@@ -39,10 +40,10 @@ async def import_rules(
     actor: Actor = _WRITE,
 ) -> Response:
     """Take in an export: rules, and what they name. One that is refused stops no other."""
-    data = (await read_upload(request, "an export, one object a line")).data
+    data = (await read_upload(request, "an export, one object a line", IMPORT_SIZE)).data
     service = request.app.state.service
 
-    def work() -> dict[str, Any]:
+    def work(pace: Pace) -> dict[str, Any]:
         with service.records.transaction() as session:
             taken = Import(
                 session,
@@ -52,10 +53,10 @@ async def import_rules(
                 overwrite_exceptions,
                 overwrite_action_connectors,
             )
-            taken.take(data.splitlines())
+            taken.take(data.splitlines(), pace.check)
             return taken.told()
 
-    told = await run_in_threadpool(work)
+    told = await worked(request, work)
     service.watch.wake()
     return answer(request, told)
 
@@ -92,12 +93,12 @@ async def preview_rule(request: Request, actor: Actor = Depends(allow(Scope.READ
 
     count = body.get("invocationCount", 1)
 
-    def check() -> None:
+    def check(pace: Pace) -> None:
         checked(body, schema_for(service.store, body))
         if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= 1000:
             raise bad_request("[invocationCount] is a number from 1 to 1000")
 
-    await run_in_threadpool(check)
+    await worked(request, check)
     records = service.config.records_url
     try:
         found = await searched(request, PreviewTask(body, count, body.get("timeframeEnd"), records))

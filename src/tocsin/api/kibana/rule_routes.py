@@ -26,6 +26,7 @@ from tocsin.api.kibana.rule_objects import (
 )
 from tocsin.api.kibana.rule_references import connectors_of
 from tocsin.api.security import allow
+from tocsin.api.working import Pace, worked
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.models import Execution, Gap, StoredRule
 from tocsin.store.records.rules import RuleExistsError, remove_rule
@@ -42,7 +43,7 @@ async def create(request: Request, actor: Actor = _WRITE) -> Response:
     body = await read_rule_body(request)
     body.setdefault("rule_id", str(uuid.uuid4()))
 
-    def work() -> dict[str, Any]:
+    def work(pace: Pace) -> dict[str, Any]:
         service = request.app.state.service
         with service.records.transaction() as session:
             rule, told = settled(session, actor, body, schema_for(service.store, body))
@@ -51,7 +52,7 @@ async def create(request: Request, actor: Actor = _WRITE) -> Response:
             except RuleExistsError as error:
                 raise ApiError(409, "version_conflict_engine_exception", error.message) from None
 
-    made = await run_in_threadpool(work)
+    made = await worked(request, work)
     request.app.state.service.watch.wake()
     return answer(request, made)
 
@@ -81,7 +82,7 @@ async def patch(request: Request, actor: Actor = _WRITE) -> Response:
 
 
 async def _changed(request: Request, actor: Actor, body: dict[str, Any], *, merged: bool) -> Response:
-    def work() -> dict[str, Any]:
+    def work(pace: Pace) -> dict[str, Any]:
         service = request.app.state.service
         with service.records.transaction() as session:
             stored = named_rule(session, body.get("id"), body.get("rule_id"))
@@ -92,7 +93,7 @@ async def _changed(request: Request, actor: Actor, body: dict[str, Any], *, merg
             save_changed(session, actor, stored, whole)
             return with_warnings(shown(stored), told)
 
-    changed = await run_in_threadpool(work)
+    changed = await worked(request, work)
     request.app.state.service.watch.wake()
     return answer(request, changed)
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tocsin.api.answers import ApiError
+from tocsin.api.answers import ApiError, bad_request
 from tocsin.api.kibana.connector_objects import (
     exported_connector,
     imported_connector,
@@ -30,6 +30,8 @@ from tocsin.errors import TocsinError
 from tocsin.store.records import exceptions as lists
 from tocsin.store.records.access import Actor, record
 from tocsin.store.records.models import Connector, ExceptionItem, ExceptionList, StoredRule
+
+MOST_OBJECTS = 10_000  # of a file, as Kibana has it in `xpack.securitySolution.maxRuleImportExportSize`
 
 
 class Import:
@@ -54,13 +56,19 @@ class Import:
         self.connectors: list[Connector] = []
         self.connector_errors: list[dict[str, Any]] = []
 
-    def take(self, lines: Iterable[bytes]) -> None:
-        """Take the objects of an export, its lists and connectors first: rules name them."""
+    def take(self, lines: Sequence[bytes], go_on: Callable[[], None] = lambda: None) -> None:
+        """Take the objects of an export, its lists and connectors first: rules name them.
+
+        Raises ApiError for too many, and what `go_on` raises, which is asked before each.
+        """
+        if len(lines) > MOST_OBJECTS and sum(map(bool, map(bytes.strip, lines))) > MOST_OBJECTS:
+            raise bad_request(f"the file has more than {MOST_OBJECTS:,} objects")
         rules: list[dict[str, Any]] = []
         items: list[dict[str, Any]] = []
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
+            go_on()
             try:
                 found = orjson.loads(line)
             except orjson.JSONDecodeError as error:
@@ -82,8 +90,10 @@ class Import:
                 told = f"line {number} is no rule, exception list, exception or connector"
                 self._refuse(f"(line {number})", 400, told)
         for item in items:
+            go_on()
             self._item(item)
         for rule in rules:
+            go_on()
             self._rule(rule)
 
     def _refuse(self, rule_id: str, status: int, message: str) -> None:

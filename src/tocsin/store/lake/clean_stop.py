@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from tocsin.store.durable import write_durably
 from tocsin.store.lake import journal
 from tocsin.store.lake.table import IndexTable, rows_of
+from tocsin.store.resources import raise_if_lacking
 
 STOPPED = "stopped.json"
 
@@ -57,6 +58,7 @@ def read_stop(folder: Path) -> CleanStop:
     except FileNotFoundError:
         return CleanStop()
     except (OSError, ValidationError) as error:
+        raise_if_lacking(STOPPED, error)
         first = str(error).splitlines()[0]
         told = f"it cannot be read, so that nothing could be compared with the last stop: {first}"
         return CleanStop(losses=[Loss(name=STOPPED, reason=told)])

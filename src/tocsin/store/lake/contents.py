@@ -20,6 +20,7 @@ from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.reasons import sentence
 from tocsin.store.lake.table import IndexTable, StoredFile
 from tocsin.store.patterns import matching
+from tocsin.store.resources import raise_if_lacking
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ class Contents:
         except NO_DAMAGE:
             raise
         except BaseException as error:  # delta-rs panics, and its panics are no Exceptions
+            raise_if_lacking(name, error)
             self.put_aside(name, error)
 
     def _opened(self, index: str, path: Path) -> IndexTable:

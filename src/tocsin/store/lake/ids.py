@@ -22,6 +22,7 @@ import numpy.typing as npt
 import orjson
 
 from tocsin.store.durable import durable_file, write_durably
+from tocsin.store.resources import raise_if_lacking
 
 LIST = "ids.json"
 _NAME = re.compile(r"ids-(\d{12})-(\d{12})\.npy")
@@ -117,6 +118,7 @@ class ChosenIds:
                     raise ValueError("its checksum is wrong")
                 self._runs.append(run)
             except (OSError, EOFError, ValueError) as error:
+                raise_if_lacking(f"ids/{path.name}", error)
                 self._lose(path.name, error, listed.get(path.name, 0))
         self._runs.sort(key=lambda run: run.first)
         there = {path.name for _, _, path in spans}
@@ -135,6 +137,7 @@ class ChosenIds:
         except FileNotFoundError:  # an earlier version had none
             return {}
         except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise_if_lacking(LIST, error)
             told = "the files of ids are taken as they are"
             self._put_aside(LIST, f"it cannot be read, and {told}: {type(error).__name__}: {error}")
             return {}

@@ -12,6 +12,7 @@ import orjson
 from tocsin.store.durable import write_durably
 from tocsin.store.lake.folders import safe_name
 from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError, read_mapping
+from tocsin.store.resources import raise_if_lacking
 
 LIST = "mappings.json"  # beside the folder, so that one that is gone is noticed
 
@@ -37,6 +38,7 @@ class IndexMappings:
                     raise ValueError("its checksum is wrong")
                 self._found[str(index)] = read_mapping(body, settings)
             except (OSError, ValueError, KeyError, TypeError, MappingError) as error:
+                raise_if_lacking(f"mappings/{path.name}", error)
                 self.damaged[path] = f"{type(error).__name__}: {error}"
             self._listed.add(path.name)  # an earlier version listed none
         for name in sorted(self._listed):
@@ -49,6 +51,7 @@ class IndexMappings:
         except FileNotFoundError:
             return set()
         except (OSError, ValueError, TypeError) as error:
+            raise_if_lacking(LIST, error)
             self.list_fault = f"it cannot be read, and mappings are taken as they are: {error}"
             return set()
 

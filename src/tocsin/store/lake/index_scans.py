@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from errno import ENOMEM
 from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -20,6 +19,7 @@ from tocsin.store.lake.reading import read_file, read_table
 from tocsin.store.lake.table import StoredFile
 from tocsin.store.lake.views import physical, shown
 from tocsin.store.mappings import IndexMapping
+from tocsin.store.resources import is_lack_of_resources
 
 _Value = TypeVar("_Value")
 _READERS = 3  # files of a scan that are read ahead
@@ -80,7 +80,7 @@ def _read_file(one: IndexScan, file: StoredFile, scan: Scan, faults: Faults) -> 
         for batch in read_file(one.index, one.path / file.path, physical(scan, one.mapping), told):
             yield shown(_guarded(batch, file, faults), scan, one.mapping)
     except FAULTS as error:
-        if _is_lack_of_memory(error) or not faults.put_file_aside(one.index, file, _told(error)):
+        if is_lack_of_resources(error) or not faults.put_file_aside(one.index, file, _told(error)):
             raise
 
 
@@ -92,7 +92,7 @@ def _guarded(batch: StoredBatch, file: StoredFile, faults: Faults) -> StoredBatc
             try:
                 return read(rows)
             except FAULTS as error:
-                if _is_lack_of_memory(error):
+                if is_lack_of_resources(error):
                     raise
                 faults.put_file_aside(batch.index, file, _told(error))
                 told = f"{batch.index}/{file.path} cannot be read while it is asked for: {error}"
@@ -105,11 +105,6 @@ def _guarded(batch: StoredBatch, file: StoredFile, faults: Faults) -> StoredBatc
 
 def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _is_lack_of_memory(error: BaseException) -> bool:
-    """Tell whether nothing is wrong with a file, and there was no memory to read it."""
-    return isinstance(error, MemoryError) or getattr(error, "errno", None) == ENOMEM or "bad_alloc" in str(error)
 
 
 def _read_ahead(

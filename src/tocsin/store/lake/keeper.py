@@ -15,6 +15,7 @@ from tocsin.store.lake.checksums import FAULTS, LostChecksumsError, verify
 from tocsin.store.lake.contents import NO_DAMAGE, Contents, LakeSettings
 from tocsin.store.lake.slices import Slice, order_slice
 from tocsin.store.lake.table import IndexTable, Order
+from tocsin.store.resources import is_lack_of_resources
 
 log = logging.getLogger(__name__)
 _CLEAN_EVERY = 60  # rounds
@@ -131,6 +132,8 @@ class Keeper:
             except LostChecksumsError as error:
                 self._contents.put_checksums_aside(table, file, str(error))
             except FAULTS as error:
+                if is_lack_of_resources(error):
+                    raise
                 self._contents.put_file_aside(table, file, error)
         return self._may(table, one)
 

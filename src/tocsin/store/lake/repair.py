@@ -35,6 +35,7 @@ from tocsin.store.lake.lake import LakeSettings, LakeStore
 from tocsin.store.lake.lifted import restore
 from tocsin.store.lake.table import IndexTable
 from tocsin.store.lake.values import physical_of
+from tocsin.store.resources import raise_if_lacking
 
 _QUIET = LakeSettings(flush_after=1e9, maintain_every=1e9)  # nothing happens by itself
 _PLACE = re.compile(r"_day=(\d{4}-\d\d-\d\d)/_slice=(\d+)/[^/]+\.parquet")
@@ -68,6 +69,7 @@ def _read_everything(lake: LakeStore) -> None:
             except LostChecksumsError as error:
                 contents.put_checksums_aside(table, file, str(error))
             except FAULTS as error:
+                raise_if_lacking(f"{table.name}/{file.path}", error)
                 contents.put_file_aside(table, file, error)
 
 

@@ -19,6 +19,7 @@ from tocsin.store.lake.contents import Contents, LakeSettings
 from tocsin.store.lake.fresh import Generation
 from tocsin.store.lake.ids import ChosenIds
 from tocsin.store.lake.reasons import sentence
+from tocsin.store.resources import is_lack_of_resources
 
 log = logging.getLogger(__name__)
 _WRITERS = 3  # indices that are written at once: one waits for the disk while another packs
@@ -123,9 +124,11 @@ class Settler:
         """
         if not self._disk_is_well():
             return False
-        for name in error.failed:
+        for name, reason in error.failed.items():
+            if is_lack_of_resources(reason):
+                continue
             self._failures[name] = self._failures.get(name, 0) + 1
-        given_up = [name for name in error.failed if self._failures[name] >= _TRIES]
+        given_up = [name for name in error.failed if self._failures.get(name, 0) >= _TRIES]
         all_of_them = len(given_up) == len(error.failed)
         if all_of_them:
             self._contents.problem = None

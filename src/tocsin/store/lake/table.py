@@ -28,6 +28,7 @@ from tocsin.store.lake.folders import label
 from tocsin.store.lake.reasons import sentence
 from tocsin.store.lake.slices import QUICK, Slice
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
+from tocsin.store.resources import is_lack_of_resources
 
 log = logging.getLogger(__name__)
 SLICE_ROWS = 1 << 18  # events in a full slice
@@ -113,6 +114,8 @@ class IndexTable:
         try:
             return self._open()
         except Exception as error:
+            if is_lack_of_resources(error):
+                raise
             folder = self.path / "_delta_log"
             moved: list[tuple[Path, Path]] = []
             for path in (folder / "_last_checkpoint", *sorted(folder.glob("*.checkpoint*.parquet"), reverse=True)):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from tocsin.errors import TocsinError
@@ -15,6 +16,7 @@ from tocsin.store.records.access import Actor, record
 from tocsin.store.records.models import ExceptionItem, ExceptionList, ListedValue, StoredRule, ValueList
 
 ENDPOINT_LIST = "endpoint_list"  # of Elastic Endpoint, which Elastic's rules name
+_AT_ONCE = 5_000  # values that are read or written in one go
 _Kept = TypeVar("_Kept", ExceptionList, ExceptionItem)
 
 
@@ -183,8 +185,22 @@ def get_value(session: Session, id_: str) -> ListedValue:
 
 
 def values_of(session: Session, id_: str) -> list[str]:
-    """Return the values of a list; none for one that there is not."""
-    return list(session.scalars(select(ListedValue.value).where(ListedValue.list_id == id_)))
+    """Return the values of a list in their order; none for one that there is not."""
+    asked = select(ListedValue.value).where(ListedValue.list_id == id_).order_by(ListedValue.value)
+    return list(session.scalars(asked.execution_options(yield_per=_AT_ONCE)))
+
+
+def page_of_values(session: Session, id_: str, first: int, most: int) -> tuple[list[ListedValue], int]:
+    """Return some values of a list, in their order, and how many it has."""
+    inside = ListedValue.list_id == id_
+    asked = select(ListedValue).where(inside).order_by(ListedValue.value).offset(first).limit(most)
+    total = session.scalar(select(func.count()).select_from(ListedValue).where(inside))
+    return list(session.scalars(asked)), total or 0
+
+
+def find_value(session: Session, id_: str, value: str) -> ListedValue | None:
+    """Return a value of a list, None where the list has it not."""
+    return session.scalar(select(ListedValue).where(ListedValue.list_id == id_, ListedValue.value == value))
 
 
 def add_values_list(session: Session, actor: Actor, document: Mapping[str, Any]) -> ValueList:
@@ -210,29 +226,36 @@ def change_values_list(session: Session, actor: Actor, found: ValueList, about: 
     record(session, actor, "value_list.changed", found.id)
 
 
-def add_values(session: Session, actor: Actor, found: ValueList, values: Iterable[str]) -> list[ListedValue]:
-    """Add values to a list, each once; return those that it did not have."""
+def add_values(
+    session: Session,
+    actor: Actor,
+    found: ValueList,
+    values: Iterable[str],
+    go_on: Callable[[], None] = lambda: None,
+) -> int:
+    """Add values to a list, each once; return how many it did not have. `go_on` is asked now and then."""
     known = set(values_of(session, found.id))
-    now = datetime.now(UTC)
-    added = []
-    for value in dict.fromkeys(values):
-        if value and value not in known:
-            one = ListedValue(
-                id=str(uuid.uuid4()), list_id=found.id, value=value, created=now, created_by=actor.name
+    before = len(known)
+    about = {"list_id": found.id, "created": datetime.now(UTC), "created_by": actor.name}
+    waiting = iter(values)
+    while some := list(islice(waiting, _AT_ONCE)):
+        go_on()
+        new = [value for value in dict.fromkeys(some) if value and value not in known]
+        known.update(new)
+        if new:  # not as objects: a million of them hold up everything else when they are collected
+            session.execute(
+                insert(ListedValue), [{"id": str(uuid.uuid4()), "value": value, **about} for value in new]
             )
-            session.add(one)
-            added.append(one)
-    if added:
-        session.flush()
+    if len(known) > before:
         values_changed(session, actor, found)
-    return added
+    return len(known) - before
 
 
 def change_value(session: Session, actor: Actor, found: ValueList, one: ListedValue, value: str) -> None:
     """Put another value in the place of one. Raises ExceptionListError when the list has it already."""
     if one.value == value:
         return
-    if value in values_of(session, found.id):
+    if find_value(session, found.id, value) is not None:
         raise ExceptionListError(f'list item value: "{value}" already exists', 409)
     one.value = value
     session.flush()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tocsin.store.records.database import Records, file_of
 from tocsin.store.records.models import Base
+from tocsin.store.resources import is_lack_of_resources
 
 _PATIENCE = 10.0  # seconds that the file is looked through; a large one is believed beyond that
 _STEPS = 100_000  # of SQLite's machine, between looks at the time
@@ -39,8 +40,9 @@ def damage_of(path: Path, *, thorough: bool = False) -> str | None:
             told = connection.execute(f"PRAGMA {'integrity_check' if thorough else 'quick_check'}(1)").fetchone()[
                 0
             ]
-    except sqlite3.OperationalError as error:  # it is locked, or large
-        return None if "interrupted" in str(error) or "locked" in str(error) else str(error)
+    except sqlite3.OperationalError as error:  # it is locked, or large; or it could not even be opened
+        sound = "interrupted" in str(error) or "locked" in str(error) or is_lack_of_resources(error)
+        return None if sound else str(error)
     except sqlite3.DatabaseError as error:
         return str(error)
     return None if told == "ok" else " ".join(str(told).split())
