@@ -1,6 +1,5 @@
 """Tests answered together, values remembered from table to table, guards: all give what single tests give."""
 
-import pickle
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from tocsin.engine import values as values_module
 from tocsin.engine.column import encode
 from tocsin.engine.evaluate import Evaluator, Plan, plan
 from tocsin.engine.field_tests import FieldTests
-from tocsin.engine.graph import EventRule, compile_rules
+from tocsin.engine.graph import Constant, EventRule, Gate, Node, Target, compile_rules, program_of
 from tocsin.engine.kernels import truth_of_values
 from tocsin.engine.literals import Literals
 from tocsin.engine.profile import Profile, profiled
@@ -41,20 +40,18 @@ def plan_of(conditions: list[str]) -> Plan:
     st.lists(TEXT.filter(bool), min_size=1, max_size=5, unique=True),
     st.lists(TEXT, max_size=12),
     st.integers(0, 3),
+    st.sampled_from([0, 4, 1_000]),
 )
 def test_every_text_is_found_in_the_values_that_hold_it_and_in_no_other(
-    texts: list[str], values: list[str], cut: int
+    texts: list[str], values: list[str], cut: int, before_compiling: int
 ) -> None:
     array = pa.array(values, pa.string())[cut:]
-    found = Literals(texts).find(array)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(literals_module, "BEFORE_COMPILING", before_compiling)
+        found = Literals(texts).find(array)
     assert found is not None
     expected = {(v, t) for v, value in enumerate(values[cut:]) for t, text in enumerate(texts) if text in value}
     assert set(zip(*(column.tolist() for column in found), strict=True)) == expected
-
-
-def test_texts_survive_being_stored() -> None:
-    stored = pickle.loads(pickle.dumps(Literals(["b", "ab"])))
-    assert [column.tolist() for column in stored.find(pa.array(["ab", "c"]))] == [[0, 0], [0, 1]]
 
 
 # ---- the tests of a field together
@@ -93,9 +90,9 @@ def test_together_gives_what_each_test_gives_alone(conditions: list[str], values
         return
     column = encode(pa.array(values, pa.string()), None)
     assert column is not None
-    fragments = sorted(FieldTests.of("s1", tests).literals.texts)
+    fragments = sorted(FieldTests("s1", tests).literals.texts)
     without = frozenset(data.draw(st.sets(st.sampled_from(fragments)))) if fragments else frozenset()
-    together = FieldTests.of("s1", tests, without)
+    together = FieldTests("s1", tests, without)
     found = together.find(column)
     assert found is not None
     pairs = set(zip(found[0].tolist(), found[1].tolist(), strict=True))
@@ -125,13 +122,15 @@ def test_a_text_that_stands_in_many_values_is_given_up_for_another_of_its_patter
     st.lists(CONDITIONS, min_size=1, max_size=5),
     st.lists(EVENTS, min_size=1, max_size=4),
     st.sampled_from([0, 3, 8_192]),
+    st.sampled_from([0, 50, 1 << 14]),
     st.booleans(),
 )
 def test_what_was_learnt_of_one_table_changes_nothing_in_the_next(
-    conditions: list[str], tables: list[list[dict[str, Any]]], remembered: int, fast: bool
+    conditions: list[str], tables: list[list[dict[str, Any]]], remembered: int, before: int, fast: bool
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(values_module, "REMEMBERED", remembered)
+        patch.setattr(literals_module, "BEFORE_COMPILING", before)
         if not fast:
             patch.setattr(literals_module, "hyperscan", None)
         made = plan_of(conditions)
@@ -149,12 +148,29 @@ def test_what_was_learnt_of_one_table_changes_nothing_in_the_next(
                 assert found == expected
 
 
-def test_a_plan_survives_being_stored() -> None:
+def test_a_plan_of_the_nodes_of_a_program_is_the_same_plan() -> None:
     made = plan_of(['s1 : ("*abc*", "x")', 's1 == "y" and n1 > 3'])
     events: list[dict[str, Any]] = [{"s1": "zABCz"}, {"s1": "X"}, {"s1": "y", "n1": 4}, {"s1": "y", "n1": 3}]
     table = table_from_events(events, made.program.fields, SCHEMA)
-    found = Evaluator(pickle.loads(pickle.dumps(made))).matches(table)
+    found = Evaluator(plan(program_of(made.program.nodes, made.program.roots))).matches(table)
     assert {target: rows.tolist() for target, rows in found.items()} == {("0", 0): [0, 1], ("1", 0): [2]}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "roots"),
+    [
+        ([Gate("and", (0,))], []),
+        ([Gate("or", (1,)), Constant(True)], []),
+        ([Constant(True), Gate("not", (-1,))], []),
+        ([Constant(True), Gate("and", ())], []),
+        ([Constant(True), Gate("nor", (0,))], []),
+        ([Constant(True)], [(("rule", 0), 1)]),
+        ([Constant(True)], [(("rule", 0), -1)]),
+    ],
+)
+def test_nodes_that_are_no_graph_are_refused(nodes: list[Node], roots: list[tuple[Target, int]]) -> None:
+    with pytest.raises(ValueError, match=r"operands|`nor`|stands on no node"):
+        program_of(nodes, roots)
 
 
 def test_rules_whose_guard_no_row_meets_are_not_looked_at() -> None:

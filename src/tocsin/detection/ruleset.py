@@ -1,31 +1,39 @@
-"""Rule files -> rules ready to run and their plan, kept from run to run by the content of the files.
+"""Rule files -> rules ready to run and their plan, cached from run to run by the content of the files.
 
 Reading, checking and compiling 500 rules takes over a second, which a hunt over one small file should not wait
-for. What is kept is named by a hash of everything that it was made from: the rule files, tocsin's own sources
-and tables, and the libraries whose data it holds, so that nothing can be out of date.
+for. A cached rule set is named by a hash of everything that it was made from: the rule files, tocsin's own sources
+and tables, and the libraries whose data it holds, so that nothing can be out of date. Its file holds values as
+JSON and no code (docs/decisions/036-cached-rules-as-json.md).
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import tocsin
+from tocsin.dataclass_json import DataclassJson, EncodingError, Form
 from tocsin.detection.prepare import ReadyRule, prepare
 from tocsin.engine.evaluate import Plan, plan
-from tocsin.engine.graph import compile_rules
+from tocsin.engine.graph import Node, Target, compile_rules, program_of
+from tocsin.eql import syntax as s
+from tocsin.errors import Place
 from tocsin.rules.load import RULE_FILES, Skipped, bundled_folder, load_rules
+from tocsin.rules.model import Rule
 
 ENVIRONMENT = "TOCSIN_CACHE"  # a folder; empty keeps nothing
-_KEPT = 8  # rule sets
-_LIBRARIES = ("hyperscan", "numpy", "pyarrow", "pydantic")
+CACHED = 8  # rule sets
+_LIBRARIES = ("orjson", "pydantic")
+_SOURCES = (".py", ".lark", ".tsv")
+_LARGEST = 1 << 28  # bytes of a file that is read
+_DIGEST = 32  # bytes in front, of what comes behind: bytes that a disk has changed are noticed
 
 
 @dataclass(frozen=True)
@@ -45,9 +53,9 @@ def read_ruleset(paths: Sequence[str] | None, *, any_index: bool = False) -> Rul
     names = list(paths) if paths else [str(bundled_folder())]
     folder = cache_folder()
     file = folder / f"{_name(names, any_index)}.rules" if folder else None
-    kept = _read(file) if file else None
-    if kept is not None:
-        return kept
+    cached = _read(file) if file else None
+    if cached is not None:
+        return cached
     loaded = load_rules(names)
     ready, skipped = prepare(loaded.rules, open_fields=True)
     program = compile_rules(rule.event_rule(any_index=any_index) for rule in ready)
@@ -79,8 +87,9 @@ def _name(paths: Sequence[str], any_index: bool) -> str:
 
 def _own_files() -> Iterator[Path]:
     package = Path(tocsin.__file__).parent
-    for room in ("eql", "query_dsl", "kql", "engine", "rules", "detection", ""):
-        yield from sorted(p for p in (package / room).iterdir() if p.suffix in (".py", ".lark", ".tsv"))
+    for room in ("eql", "query_dsl", "kql", "esql", "engine", "rules", "detection"):
+        yield from sorted(p for p in (package / room).rglob("*") if p.suffix in _SOURCES)
+    yield from sorted(p for p in package.iterdir() if p.suffix in _SOURCES)
 
 
 def _rule_files(paths: Sequence[str]) -> Iterator[Path]:
@@ -93,33 +102,86 @@ def _rule_files(paths: Sequence[str]) -> Iterator[Path]:
             yield from sorted(path.parent.glob(f"{path.stem}.*.md"))
 
 
+@dataclass(frozen=True)
+class _CachedRule:
+    """A rule with its query in normal form, and the fields that no schema knows.
+
+    Without a statement the query is read again: a piped one is compiled into functions, which are not written.
+    """
+
+    rule: Rule
+    statement: s.Statement | None
+    unknown: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _CachedRules:
+    """What a file holds: the rest of a plan follows from its nodes."""
+
+    rules: list[_CachedRule]
+    skipped: list[Skipped]
+    nodes: tuple[Node, ...]
+    roots: tuple[tuple[Target, int], ...]
+
+
+def _write_rule(rule: Rule) -> dict[str, Any]:
+    beside = {name: getattr(rule, name) for name in _NOT_IN_DOCUMENTS if name in rule.model_fields_set}
+    return rule.document() | beside
+
+
+# Fields that a rule's document leaves out.
+_NOT_IN_DOCUMENTS = tuple(name for name, field in Rule.model_fields.items() if field.exclude)
+_FORMAT = DataclassJson(
+    _CachedRules,
+    {
+        Rule: Form(_write_rule, Rule.model_validate),
+        # Nobody looks for the place of a test in a query that is compiled.
+        Place: Form(lambda place: None, lambda _: s.NOWHERE),
+    },
+)
+
+
 def _read(file: Path) -> RuleSet | None:
     try:
-        with file.open("rb") as stream:
-            found = pickle.load(stream)
-        os.utime(file)  # the ones used last are kept
-    except (
-        OSError,
-        EOFError,
-        pickle.UnpicklingError,
-        AttributeError,
-        ImportError,
-        IndexError,
-        TypeError,
-        ValueError,
-    ):
+        if file.stat().st_size > _LARGEST:
+            return None
+        content = file.read_bytes()
+        os.utime(file)  # the ones used last stay
+    except OSError:
         return None
-    return found if isinstance(found, RuleSet) else None
+    digest, encoded = content[:_DIGEST], content[_DIGEST:]
+    if hashlib.sha256(encoded).digest() != digest:
+        return None
+    try:
+        cached = _FORMAT.decode(encoded)
+        ready = [_ready(one) for one in cached.rules]
+        return RuleSet(ready, cached.skipped, plan(program_of(cached.nodes, cached.roots)))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _ready(cached: _CachedRule) -> ReadyRule:
+    if cached.statement is not None:
+        return ReadyRule(cached.rule, cached.statement, None, cached.unknown)
+    ready, skipped = prepare([cached.rule], types={cached.rule.type}, open_fields=True)
+    if skipped:
+        raise EncodingError(skipped[0].message)
+    return ready[0]
 
 
 def _write(file: Path, ruleset: RuleSet) -> None:
-    """Keep a rule set; where that cannot be done, the next run takes a second longer."""
+    """Cache a rule set; where that cannot be done, the next run takes a second longer."""
+    rules = [
+        _CachedRule(ready.rule, None if ready.pipeline else ready.statement, ready.unknown)
+        for ready in ruleset.ready
+    ]
+    program = ruleset.plan.program
     part = file.with_suffix(f".{os.getpid()}")
-    with suppress(OSError):
+    with suppress(OSError, EncodingError):
+        encoded = _FORMAT.encode(_CachedRules(rules, ruleset.skipped, program.nodes, program.roots))
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with part.open("wb") as stream:
-            pickle.dump(ruleset, stream, pickle.HIGHEST_PROTOCOL)
+        part.write_bytes(hashlib.sha256(encoded).digest() + encoded)
         part.replace(file)
         by_age = sorted(file.parent.glob("*.rules"), key=lambda p: p.stat().st_mtime, reverse=True)
-        for old in by_age[_KEPT:]:
+        for old in by_age[CACHED:]:
             old.unlink(missing_ok=True)

@@ -47,7 +47,7 @@ def plan(program: Program) -> Plan:
     for number, node in enumerate(program.nodes):
         if isinstance(node, Test) and len(node.fields) == 1 and field_pattern(node.fields[0]) is None:
             of_field.setdefault(node.fields[0], {})[number] = node
-    return Plan(program, guards, tuple(FieldTests.of(name, tests) for name, tests in of_field.items()))
+    return Plan(program, guards, tuple(FieldTests(name, tests) for name, tests in of_field.items()))
 
 
 def evaluate(program: Program, table: EventTable) -> dict[Target, Rows]:

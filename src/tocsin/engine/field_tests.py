@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -69,41 +70,67 @@ def expand(owners: Codes, starts: Codes, entries: Codes, items: Codes) -> tuple[
     return np.repeat(owners, counts), items[ranges(begins, counts)]
 
 
-@dataclass
+@dataclass(eq=False)
 class FieldTests:
-    """The tests of field `name`, by their numbers in the program."""
+    """The tests of field `name`, by their numbers in the program; `without` are texts not worth looking for.
+
+    They are made ready when the field is first read: most hunts read few of the fields that rules name.
+    """
 
     name: str
     tests: dict[int, Test]
-    exact: Lookup
-    folded: Lookup
-    literals: Literals
-    of_literal: list[list[int]]  # text number -> tests
-    together: frozenset[int]  # the tests that `find` answers
-    without: frozenset[str] = frozenset()  # texts that are not worth looking for
+    without: frozenset[str] = frozenset()
     seen: int = 0
-    hits: Codes = field(default_factory=lambda: np.empty(0, np.int64))
 
-    @classmethod
-    def of(cls, name: str, tests: dict[int, Test], without: frozenset[str] = frozenset()) -> FieldTests:
-        """Make the tests of one field ready; `without` are texts that are not worth looking for."""
-        shapes = {number: _shape(test.expression, without) for number, test in tests.items() if not test.when_null}
-        kept = {number: shape for number, shape in shapes.items() if shape is not None}
+    @cached_property
+    def _shapes(self) -> dict[int, _Shape]:
+        shapes = (
+            (n, _shape(test.expression, self.without)) for n, test in self.tests.items() if not test.when_null
+        )
+        return {number: shape for number, shape in shapes if shape is not None}
+
+    @cached_property
+    def together(self) -> frozenset[int]:
+        """The tests that `find` answers."""
+        return frozenset(self._shapes)
+
+    @cached_property
+    def together_in_order(self) -> Codes:
+        """The tests that `find` answers, ascending."""
+        return np.array(sorted(self._shapes), np.int64)
+
+    @cached_property
+    def exact(self) -> Lookup:
+        """Whole texts as they are written, with their tests."""
+        return Lookup.of((text, number) for number, shape in self._shapes.items() for text in shape.exact)
+
+    @cached_property
+    def folded(self) -> Lookup:
+        """Whole texts in lower case, with their tests."""
+        return Lookup.of((text, number) for number, shape in self._shapes.items() for text in shape.folded)
+
+    @cached_property
+    def of_literal(self) -> list[list[int]]:
+        """The tests of each text that is looked for within values, by its number."""
+        return list(self._fragments.values())
+
+    @cached_property
+    def literals(self) -> Literals:
+        """The texts that are looked for within values."""
+        return Literals(list(self._fragments))
+
+    @cached_property
+    def hits(self) -> Codes:
+        """In how many values each of `literals` stood."""
+        return np.zeros(len(self._fragments), np.int64)
+
+    @cached_property
+    def _fragments(self) -> dict[str, list[int]]:
         by_text: dict[str, list[int]] = {}
-        for number, shape in kept.items():
+        for number, shape in self._shapes.items():
             for text in dict.fromkeys(shape.fragments):
                 by_text.setdefault(text, []).append(number)
-        return cls(
-            name,
-            tests,
-            Lookup.of((text, number) for number, shape in kept.items() for text in shape.exact),
-            Lookup.of((text, number) for number, shape in kept.items() for text in shape.folded),
-            Literals(list(by_text)),
-            list(by_text.values()),
-            frozenset(kept),
-            without,
-            hits=np.zeros(len(by_text), np.int64),
-        )
+        return by_text
 
     def find(self, column: Column) -> tuple[Codes, Codes] | None:
         """Return which distinct value meets which of the tests in `together`, as two columns (value, test).
@@ -154,7 +181,7 @@ class FieldTests:
         if not often.any():
             return None
         texts = frozenset(text for text, too_often in zip(self.literals.texts, often, strict=True) if too_often)
-        return FieldTests.of(self.name, self.tests, self.without | texts)
+        return FieldTests(self.name, self.tests, self.without | texts)
 
 
 def _shape(expression: s.Expression, without: frozenset[str]) -> _Shape | None:

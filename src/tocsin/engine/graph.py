@@ -85,6 +85,24 @@ def compile_conditions(conditions: Iterable[tuple[Target, s.Expression]]) -> Pro
     return Program(tuple(builder.nodes), _reads(builder.nodes), tuple(roots))
 
 
+def program_of(nodes: Sequence[Node], roots: Sequence[tuple[Target, int]]) -> Program:
+    """Return the program of nodes that were compiled before. Raises ValueError where they are no graph.
+
+    Operands have lower numbers than what they are operands of, so that no node is its own.
+    """
+    for number, node in enumerate(nodes):
+        if isinstance(node, Gate) and not (
+            node.operands and all(0 <= operand < number for operand in node.operands)
+        ):
+            raise ValueError(f"node {number} has operands that are no nodes")
+        if isinstance(node, Gate) and node.kind not in ("and", "or", "not"):
+            raise ValueError(f"node {number} is `{node.kind}`")
+    for target, number in roots:
+        if not 0 <= number < len(nodes):
+            raise ValueError(f"{target} stands on no node")
+    return Program(tuple(nodes), _reads(nodes), tuple(roots))
+
+
 def _reads(nodes: Sequence[Node]) -> tuple[frozenset[str], ...]:
     """Return the fields below each node; operands have lower numbers than what they are operands of."""
     reads: list[frozenset[str]] = []

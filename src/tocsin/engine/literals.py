@@ -2,7 +2,8 @@
 
 An Arrow array of strings lies in memory as one run of bytes with offsets, so that a column is scanned in a single
 call, however many values it has. Where Hyperscan is not installed nothing is found to be absent (`find` returns
-None), and callers test value by value.
+None), and callers test value by value. Making a database takes some 50 µs a text, so that the first values are
+looked through without one: a hunt over a small file, or for a kind of event that is rare, needs none.
 """
 
 from __future__ import annotations
@@ -23,21 +24,17 @@ except ImportError:  # pragma: no cover (no build for this platform)
     hyperscan = None
 
 
+BEFORE_COMPILING = 1 << 14  # bytes of values
+
+
 class Literals:
-    """Texts to look for, by number. Built on first use, or restored from what `__getstate__` gave."""
+    """Texts to look for, by number. Their database is made when `BEFORE_COMPILING` bytes were looked through."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.texts = tuple(texts)
         self._lengths = np.array([len(text.encode()) for text in texts], np.int64)
         self._database: Any = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        serialized = None if hyperscan is None or not self.texts else hyperscan.dumpb(self._compiled())
-        return {"texts": self.texts, "lengths": self._lengths, "database": serialized}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.texts, self._lengths = state["texts"], state["lengths"]
-        self._database = state["database"]  # bytes until it is used
+        self._looked_through = 0
 
     def find(self, values: pa.Array) -> tuple[Codes, Codes] | None:
         """Return which value holds which text, as two columns (value, text); a text is given once for a value.
@@ -49,6 +46,9 @@ class Literals:
         if not self.texts or not len(values):
             return np.empty(0, np.int64), np.empty(0, np.int64)
         offsets, data = _bytes(values)
+        if self._database is None and self._looked_through + len(data) <= BEFORE_COMPILING:
+            self._looked_through += len(data)
+            return self._one_by_one(values)
         ends: list[tuple[int, int]] = []
 
         def found(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
@@ -63,11 +63,19 @@ class Literals:
         pairs = np.unique(value[whole] * len(self.texts) + numbers[whole])
         return pairs // len(self.texts), pairs % len(self.texts)
 
+    def _one_by_one(self, values: pa.Array) -> tuple[Codes, Codes]:
+        held = [
+            (value, number)
+            for value, text in enumerate(values.to_pylist())
+            if text
+            for number, part in enumerate(self.texts)
+            if part in text
+        ]
+        found = np.array(held, np.int64).reshape(-1, 2)
+        return found[:, 0], found[:, 1]
+
     def _compiled(self) -> Any:
-        if isinstance(self._database, bytes):
-            self._database = hyperscan.loadb(self._database, hyperscan.HS_MODE_BLOCK)
-            self._database.scratch = hyperscan.Scratch(self._database)
-        elif self._database is None:
+        if self._database is None:
             self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
             expressions = ["".join(f"\\x{byte:02x}" for byte in text.encode()).encode() for text in self.texts]
             flags = [hyperscan.HS_FLAG_DOTALL] * len(expressions)

@@ -32,7 +32,6 @@ class FieldValues:
     def __init__(self, tests: FieldTests) -> None:
         self._tests = tests
         self.every = np.array(sorted(tests.tests), np.int64)
-        self._together = np.array(sorted(tests.together), np.int64)
         self._numbers: dict[Any, int] | None = {}  # value -> number; None once they are too many
         self._found: list[tuple[Codes, Codes]] = []
         self._starts, self._met = np.zeros(1, np.int64), np.empty(0, np.int64)
@@ -54,12 +53,12 @@ class FieldValues:
             self._numbers = None
             present = int(np.count_nonzero(column.codes >= 0))
             self.distinct = len(column.values) < present * _MOSTLY_DISTINCT
-        if not len(self._together):
+        if not len(self._tests.together_in_order):
             return None
         found = self._tests.find(column)
         if found is None:
             return None
-        return Hits(*found, self._together)
+        return Hits(*found, self._tests.together_in_order)
 
     def adapt(self) -> bool:
         """Give up texts that turned out to stand in too many values; tell whether there were any."""
@@ -67,7 +66,6 @@ class FieldValues:
         if adapted is None:
             return False
         self._tests = adapted
-        self._together = np.array(sorted(adapted.together), np.int64)
         return True
 
     def _learn(self, column: Column, known: dict[Any, int]) -> Codes | None:
