@@ -92,6 +92,6 @@ def _folder(config: Path | None, data: Path | None) -> Path:
     from tocsin.store.events import StoreError
 
     folder = load_config(config, {"data": data}).data
-    if not (folder / "events").is_dir():
+    if not (folder / "events").is_dir() and not (folder / "stopped.json").exists():
         raise StoreError(f"{folder} holds no event store", hint="name the service's folder with --data")
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections import Counter
 from collections.abc import Mapping
@@ -42,6 +43,8 @@ class Rejected:
         try:
             with self._lock:
                 self._folder.mkdir(parents=True, exist_ok=True)
+                if os.path.lexists(path) and not path.is_file():
+                    raise OSError(f"{path} is no file")
                 if path.exists() and path.stat().st_size > _LARGEST:
                     return
                 with path.open("ab") as file:

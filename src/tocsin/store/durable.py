@@ -1,12 +1,45 @@
-"""Files that are there, whole, after a power cut: written beside, forced to disk, and put in place."""
+"""Files that are there, whole, after a power cut: written beside, forced to disk, and put in place.
+
+What is read is a file: whatever else has its name is told, and never waited for.
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+UNFINISHED = ".new"  # behind the name of a file that is being written
+_KINDS = (
+    (stat.S_ISREG, "a file"), (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"),
+)  # fmt: skip
+
+
+def kind_of(path: Path) -> str:
+    """Return what lies at a path, in words."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return "a link to nothing"
+    except OSError as error:
+        return f"something unreadable ({error.strerror})"
+    return next((told for holds, told in _KINDS if holds(mode)), "a device")
+
+
+def regular(path: Path) -> Path:
+    """Return the path of a file. Raises OSError for a folder, a pipe and whatever else is none."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise OSError(f"{path.name} is {kind_of(path)}, and no file")
+    return path
+
+
+def read_file(path: Path) -> bytes:
+    """Return what a file holds. Raises OSError, also for what is no file."""
+    return regular(path).read_bytes()
 
 
 def sync(path: Path) -> None:
@@ -30,7 +63,9 @@ def durable_file(path: Path) -> Iterator[BinaryIO]:
 
     When writing fails, the file stays as it was.
     """
-    new = path.with_name(f"{path.name}.new")
+    new = path.with_name(f"{path.name}{UNFINISHED}")
+    if os.path.lexists(new) and not new.is_file():
+        new = path.with_name(f"{path.name}.{secrets.token_hex(4)}{UNFINISHED}")
     with new.open("wb") as file:
         yield file
         file.flush()

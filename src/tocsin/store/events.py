@@ -31,6 +31,7 @@ RESERVED = OWN | {
 
 # What else lies in a data folder, of which something may be set aside.
 NO_INDICES = (
+    ".",
     "connectors",
     "events",
     "ids",

@@ -18,7 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tocsin.store.durable import write_durably
+from tocsin.store.durable import read_file, regular, write_durably
+from tocsin.store.lake.reasons import sentence
 
 FOLDER = "_checksums"  # Delta takes what begins with `_` for none of its files
 _SUFFIX = ".crc"
@@ -47,7 +48,7 @@ def checksums_of(table: Path, file: str) -> Path:
 def write_checksums(table: Path, file: str) -> None:
     """Write the checksums of a file, as it lies there, for good. Raises one of FAULTS when it cannot be read."""
     path = table / file
-    spans = list(_spans(pq.read_metadata(path), path.stat().st_size))
+    spans = list(_spans(pq.read_metadata(regular(path)), path.stat().st_size))
     handle = os.open(path, os.O_RDONLY)
     try:
         sums = np.array([(start, end, _sum(handle, start, end)) for start, end in spans], _SUM)
@@ -62,21 +63,21 @@ def write_checksums(table: Path, file: str) -> None:
 def without_checksums(table: Path, files: Collection[str]) -> list[str]:
     """Return the files of a table that have no checksums."""
     folder = table / FOLDER
-    known = set(os.listdir(folder)) if folder.exists() else set()
+    known = set(os.listdir(folder)) if folder.is_dir() else set()
     return [file for file in files if checksums_of(table, file).name not in known]
 
 
 def remove_unused(table: Path, files: Collection[str]) -> None:
     """Remove checksums of files that do not lie in a table's folder any more; `files` are those that it names."""
     folder = table / FOLDER
-    if not folder.exists():
+    if not folder.is_dir():
         return
     wanted = {checksums_of(table, file).name for file in files}
     unknown = [path for path in folder.iterdir() if path.name not in wanted]
     if unknown:
         there = {checksums_of(table, path.name).name for path in table.rglob("*.parquet")}
         for path in unknown:
-            if path.name not in there:
+            if path.name not in there and path.is_file():
                 path.unlink()
 
 
@@ -132,9 +133,11 @@ def open_checksums(path: Path, footer: pq.FileMetaData) -> Checksums:
     """
     kept = checksums_of(path.parent.parent.parent, path.name)
     try:
-        raw = kept.read_bytes()
+        raw = read_file(kept)
     except FileNotFoundError:
         return Checksums(path, footer, None)
+    except OSError as error:
+        return Checksums(path, footer, None, f"{sentence(error)}; its file is read without checksums")
     content, own = raw[:-4], raw[-4:]
     if len(raw) <= 4 or len(content) % _SUM.itemsize or zlib.crc32(content) != int.from_bytes(own, "little"):
         return Checksums(path, footer, None, "these checksums are damaged; their file is read without them")
@@ -146,7 +149,7 @@ def verify(path: Path) -> None:
 
     Raises one of FAULTS when it is damaged, LostChecksumsError when its checksums are.
     """
-    footer = pq.read_metadata(path)
+    footer = pq.read_metadata(regular(path))
     checksums = open_checksums(path, footer)
     if checksums.fault:
         raise LostChecksumsError(checksums.fault)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tocsin.store.durable import write_durably
+from tocsin.store.durable import read_file, write_durably
 from tocsin.store.lake import journal
 from tocsin.store.lake.table import IndexTable, rows_of
 from tocsin.store.resources import raise_if_lacking
@@ -54,7 +54,7 @@ class CleanStop(BaseModel):
 def read_stop(folder: Path) -> CleanStop:
     """Return what was written at the last stop; that it cannot be read is a loss itself."""
     try:
-        return CleanStop.model_validate_json((folder / STOPPED).read_bytes())
+        return CleanStop.model_validate_json(read_file(folder / STOPPED))
     except FileNotFoundError:
         return CleanStop()
     except (OSError, ValidationError) as error:
@@ -97,7 +97,7 @@ def losses_since(
         path = journal.path_of(folder, number)
         if not path.exists():
             yield Loss(name=f"journal/{path.name}", reason="this segment is gone, and events that only it held")
-        elif cut_off := journal.read(path).cut_off:  # as only a crash leaves it
+        elif path.is_file() and (cut_off := journal.read(path).cut_off):  # as only a crash leaves it
             told = f"{cut_off:,} bytes are damaged, and their events lost"
             yield Loss(name=f"journal/{path.name}", reason=told)
 

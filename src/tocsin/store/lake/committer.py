@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 import time
@@ -17,6 +18,7 @@ from tocsin.store.lake.contents import Contents, LakeSettings
 from tocsin.store.lake.fresh import Generation
 from tocsin.store.lake.ids import ChosenIds, Key, content_of, key_of
 from tocsin.store.lake.journal import Entry, Segment
+from tocsin.store.resources import raise_if_lacking
 
 log = logging.getLogger(__name__)
 _LOOK = 0.2  # seconds after which the thread looks at the clock
@@ -49,7 +51,12 @@ class Committer:
         numbers = journal.segments(self._folder)
         for number in numbers:
             path = journal.path_of(self._folder, number)
-            entries, damaged, cut_off = journal.read(path)
+            try:
+                entries, damaged, cut_off = journal.read(path)
+            except OSError as error:
+                raise_if_lacking(f"journal/{path.name}", error)
+                contents.put_aside(f"journal/{path.name}", error)
+                continue
             if cut_off:
                 log.warning("journal segment %d: %d bytes behind its last whole frame", number, cut_off)
             generation = Generation(number, born=time.monotonic())
@@ -65,7 +72,7 @@ class Committer:
                 if contents.tables[name].segment >= number:
                     del generation.indices[name]  # committed before the end
             contents.old.append(generation)
-        last = max([*numbers, *(table.segment for table in contents.tables.values()), 0])
+        last = max([*journal.numbers(self._folder), *(table.segment for table in contents.tables.values()), 0])
         contents.current = Generation(last + 1)
         return Segment(self._folder, last + 1)
 
@@ -130,7 +137,10 @@ class Committer:
     def _turn(self) -> None:
         contents = self._contents
         try:
-            segment = Segment(self._folder, self._segment.number + 1)
+            number = self._segment.number + 1
+            while os.path.lexists(journal.path_of(self._folder, number)):  # nothing of ours
+                number += 1
+            segment = Segment(self._folder, number)
         except OSError as error:
             contents.problem = f"no new journal segment: {error}"
             return

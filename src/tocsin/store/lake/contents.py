@@ -20,7 +20,7 @@ from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.reasons import sentence
 from tocsin.store.lake.table import IndexTable, StoredFile
 from tocsin.store.patterns import matching
-from tocsin.store.resources import raise_if_lacking
+from tocsin.store.resources import is_lack_of_resources, raise_if_lacking
 
 log = logging.getLogger(__name__)
 
@@ -167,9 +167,11 @@ class Contents:
         """
         try:
             yield
-        except (*NO_DAMAGE, MemoryError, OSError):
+        except (*NO_DAMAGE, OSError):
             raise
         except BaseException as error:  # delta-rs panics, and its panics are no Exceptions
+            if is_lack_of_resources(error):
+                raise
             self.put_aside(name, error)
 
     def newest_arrival(self) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from tocsin.store.durable import sync, write_durably
+from tocsin.store.durable import read_file, sync, write_durably
 from tocsin.store.patterns import name_error
 
 LABEL = "_index.json"  # Delta takes what begins with `_` for none of its files
@@ -93,8 +93,8 @@ def index_in(folder: Path) -> str:
 def _labelled(path: Path) -> str | None:
     """Return the index that a label names, None when it cannot be read."""
     try:
-        index = orjson.loads(path.read_bytes())["index"]
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        index = orjson.loads(read_file(path))["index"]
+    except (OSError, ValueError, LookupError, TypeError):
         return None
     return index if isinstance(index, str) else None
 

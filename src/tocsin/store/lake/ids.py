@@ -21,11 +21,12 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from tocsin.store.durable import durable_file, write_durably
+from tocsin.store.durable import durable_file, read_file, regular, write_durably
+from tocsin.store.lake.journal import NUMBER
 from tocsin.store.resources import raise_if_lacking
 
 LIST = "ids.json"
-_NAME = re.compile(r"ids-(\d{12})-(\d{12})\.npy")
+_NAME = re.compile(rf"ids-({NUMBER})-({NUMBER})\.npy")
 _RATIO = 4  # a run is merged with the one before it unless that is this many times as long
 _BIAS = 1 << 63  # makes a time before 1970 a positive number
 _MASK = (1 << 64) - 1
@@ -105,7 +106,7 @@ class ChosenIds:
         spans = sorted(
             (int(match[1]), -int(match[2]), path)
             for path in self._folder.iterdir()
-            if (match := _NAME.fullmatch(path.name))
+            if (match := _NAME.fullmatch(path.name)) and (path.name in listed or path.is_file())
         )
         for first, negative, path in sorted(spans, key=lambda span: span[2].name not in listed):
             if path.name not in listed and any(run.overlaps(first, -negative) for run in self._runs):
@@ -133,7 +134,7 @@ class ChosenIds:
         """Return the checksum of each file that is listed; none where there is no list that can be read."""
         path = _list_of(self._folder)
         try:
-            return {str(name): int(crc) for name, crc in orjson.loads(path.read_bytes()).items()}
+            return {str(name): int(crc) for name, crc in orjson.loads(read_file(path)).items()}
         except FileNotFoundError:  # an earlier version had none
             return {}
         except (OSError, ValueError, TypeError, AttributeError) as error:
@@ -146,6 +147,10 @@ class ChosenIds:
         self._lost[name] = crc
         told = reason if isinstance(reason, str) else f"{type(reason).__name__}: {reason}"
         self._put_aside(f"ids/{name}", f"{told}; an event that is sent again under an id of it is stored twice")
+
+    def names(self) -> frozenset[str]:
+        """Return the names of its files, those included that are damaged."""
+        return frozenset({run.name for run in self._runs} | self._lost.keys())
 
     def find(self, keys: Sequence[Key]) -> dict[Key, Known]:
         """Return the content's hash and the time of each event that has one of the keys."""
@@ -216,7 +221,7 @@ class ChosenIds:
 
 def _load(path: Path) -> Run:
     """Return a run as it lies on disk. Raises OSError or ValueError for a file that holds none."""
-    run: Run = np.load(path, mmap_mode="r")
+    run: Run = np.load(regular(path), mmap_mode="r")
     if run.dtype != np.uint64 or run.ndim != 2 or run.shape[0] != 4:
         raise ValueError(f"an array of {run.shape} {run.dtype} is no run of ids")
     return run

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from tocsin.store.durable import write_durably
+from tocsin.store.durable import read_file, write_durably
 from tocsin.store.lake.folders import safe_name
 from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError, read_mapping
 from tocsin.store.resources import raise_if_lacking
@@ -30,14 +30,21 @@ class IndexMappings:
         self.list_fault: str | None = None
         self._list = folder.with_name(LIST)
         self._listed = self._read_list()
-        for path in sorted(folder.glob("*.json")):
+        self.strays: list[Path] = []  # what lies among mappings, and is none
+        for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+            if path.suffix != ".json" or (path.name not in self._listed and not path.is_file()):
+                self.strays.append(path)
+                continue
             try:
-                kept = orjson.loads(path.read_bytes())
+                kept = orjson.loads(read_file(path))
                 index, body, settings = kept["index"], kept["mappings"], kept["settings"]
+                if path.name not in (f"{safe_name(index)}.json", f"{index}.json"):  # somebody's copy
+                    self.strays.append(path)
+                    continue
                 if kept.get("sum", kept_sum := _sum(index, body, settings)) != kept_sum:
                     raise ValueError("its checksum is wrong")
                 self._found[str(index)] = read_mapping(body, settings)
-            except (OSError, ValueError, KeyError, TypeError, MappingError) as error:
+            except (OSError, ValueError, LookupError, TypeError, AttributeError, MappingError) as error:
                 raise_if_lacking(f"mappings/{path.name}", error)
                 self.damaged[path] = f"{type(error).__name__}: {error}"
             self._listed.add(path.name)  # an earlier version listed none
@@ -47,7 +54,7 @@ class IndexMappings:
 
     def _read_list(self) -> set[str]:
         try:
-            return set(map(str, orjson.loads(self._list.read_bytes())))
+            return set(map(str, orjson.loads(read_file(self._list))))
         except FileNotFoundError:
             return set()
         except (OSError, ValueError, TypeError) as error:

@@ -18,11 +18,12 @@ from typing import NamedTuple
 import orjson
 import zstandard
 
-from tocsin.store.durable import sync
+from tocsin.store.durable import read_file, sync
 
 _LEVEL = -3  # of zstd: it has to be quick, and stays for seconds
 _HEAD = struct.Struct("<II")
-_NAME = re.compile(r"(\d{12})\.journal")
+NUMBER = r"\d{12}|[1-9]\d{12,16}"  # of a segment, as names of files have it
+_NAME = re.compile(rf"({NUMBER})\.journal")
 
 
 class Entry(NamedTuple):
@@ -98,8 +99,13 @@ def path_of(folder: Path, number: int) -> Path:
 
 def segments(folder: Path) -> list[int]:
     """Return the numbers of the segments in a folder, ascending."""
+    return sorted(number for number in numbers(folder) if path_of(folder, number).is_file())
+
+
+def numbers(folder: Path) -> list[int]:
+    """Return the numbers that are taken in a folder, by whatever has the name of a segment."""
     found = (_NAME.fullmatch(path.name) for path in folder.iterdir())
-    return sorted(int(match[1]) for match in found if match)
+    return [int(match[1]) for match in found if match]
 
 
 class SegmentContent(NamedTuple):
@@ -111,8 +117,8 @@ class SegmentContent(NamedTuple):
 
 
 def read(path: Path) -> SegmentContent:
-    """Return what a segment holds, but for damaged frames."""
-    data = path.read_bytes()
+    """Return what a segment holds, but for damaged frames. Raises OSError for what cannot be read."""
+    data = read_file(path)
     unpack = zstandard.ZstdDecompressor().decompress
     entries: list[Entry] = []
     at = damaged = 0
@@ -125,7 +131,10 @@ def read(path: Path) -> SegmentContent:
             damaged += following - at
             at = following
             continue
-        entries.extend(decode(unpack(packed)))
+        try:
+            entries.extend(list(decode(unpack(packed))))
+        except (zstandard.ZstdError, ValueError, LookupError, TypeError):  # its sum is right, and it is no frame
+            damaged += _HEAD.size + len(packed)
         at += _HEAD.size + len(packed)
     left = len(data) - at
     if left >= _HEAD.size and at + _HEAD.size + _HEAD.unpack_from(data, at)[0] <= len(data):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -11,6 +12,7 @@ from filelock import Timeout
 
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.store.clock import ArrivalClock
+from tocsin.store.durable import UNFINISHED, kind_of
 from tocsin.store.events import (
     ID,
     Document,
@@ -30,16 +32,19 @@ from tocsin.store.lake.guard import guard_of
 from tocsin.store.lake.ids import ChosenIds, Key, Maker, content_of, key_of
 from tocsin.store.lake.index_mappings import IndexMappings
 from tocsin.store.lake.index_scans import IndexScan, arrived_within, read_index_scans
-from tocsin.store.lake.journal import Entry
+from tocsin.store.lake.journal import Entry, path_of
+from tocsin.store.lake.journal import segments as segments_in
 from tocsin.store.lake.keeper import Keeper
 from tocsin.store.lake.ordering import OrderingProcess
-from tocsin.store.lake.settler import Settler
+from tocsin.store.lake.settler import PROBE, Settler
+from tocsin.store.lake.strays import make_room, strays_of, unknown
 from tocsin.store.lake.table import StoredFile, rows_of
 from tocsin.store.mappings import IndexMapping
 from tocsin.store.patterns import matching
 from tocsin.store.schemas import common_schema, fields_by_type
 
 __all__ = ["LakeSettings", "LakeStore"]
+log = logging.getLogger(__name__)
 _SCHEMAS = 64  # of patterns, that are kept
 _A_LOOK = 0.5  # seconds; a command that looks whether the folder is in use has its lock for a moment
 
@@ -60,9 +65,8 @@ class LakeStore:
         self.clock = clock or ArrivalClock()
         self._arriving: list[int] = []  # the stamps of what is on its way into the journal
         self._arrivals = threading.Lock()
-        events, journal = folder / "events", folder / "journal"
-        for made in (folder, events, journal):
-            made.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        strays = make_room(folder, ("lock",))
         self._folder = folder
         self._guard = guard_of(folder)
         try:
@@ -71,12 +75,19 @@ class LakeStore:
             raise StoreError(
                 f"{folder} is in use by another tocsin", hint="stop that one, or give this one its own --data"
             ) from None
+        strays += make_room(folder)
+        for name in unknown(folder):
+            log.warning("%s in the data folder is nothing of tocsin's, and is left alone", name)
+        events, journal = folder / "events", folder / "journal"
+        for made in (events, journal):
+            made.mkdir(exist_ok=True, mode=0o700)
         self._mappings = IndexMappings(folder / "mappings")
         self._schemas: dict[tuple[str, ...], tuple[object, Schema]] = {}
         self.contents = Contents(events, self._mappings)
         self._ids, self._maker = ChosenIds(folder / "ids", self.contents.put_aside), Maker()
         self._journal = journal
-        self._state = self._compare_with_last_stop()
+        self._state = self._compare_with_last_stop([Loss(name=name, reason=reason) for name, reason in strays])
+        self._name_strays(folder)
         self._committer = Committer(self.contents, self._ids, journal, self.settings)
         self.clock.never_before(max(self._committer.newest, self.contents.newest_arrival()))
         self._settler = Settler(self.contents, self._ids, journal, self.settings)
@@ -117,12 +128,24 @@ class LakeStore:
             self.contents.put_aside("records", lost)
         write_stop(self._folder, self._state)
 
-    def _compare_with_last_stop(self) -> CleanStop:
-        """Say what has gone since the last stop, and what was found to be gone before."""
+    def _name_strays(self, folder: Path) -> None:
+        """Name what lies in folders of the store's and is nothing of its own."""
+        segments = frozenset(path_of(self._journal, number).name for number in segments_in(self._journal))
+        for stray in (
+            *strays_of(self._journal, segments | {PROBE}),
+            *strays_of(folder / "ids", self._ids.names()),
+        ):
+            self.contents.put_aside(*stray)
+        for path in self._mappings.strays:
+            if not path.name.endswith(UNFINISHED):
+                self.contents.put_aside(f"mappings/{path.name}", f"{kind_of(path)} that is no mapping")
+
+    def _compare_with_last_stop(self, moved: Sequence[Loss]) -> CleanStop:
+        """Say what has gone since the last stop, what was `moved` now, and what was found to be gone before."""
         contents = self.contents
         stop = read_stop(self._folder)
         new = losses_since(stop, contents.tables, list(contents.set_aside), self._journal)
-        losses = list({loss.name: loss for loss in (*stop.losses, *new)}.values())
+        losses = list({loss.name: loss for loss in (*stop.losses, *moved, *new)}.values())
         for loss in losses:
             contents.put_aside(loss.name, loss.reason)
         # From now on segments come and go.

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from tocsin.ecs import TIMESTAMP
 from tocsin.moments import to_nanoseconds
+from tocsin.store.durable import regular
 from tocsin.store.events import ARRIVED, ID, NANOSECONDS, SOURCE, Scan, StoredBatch
 from tocsin.store.lake.checksums import Checksums, open_checksums
 from tocsin.store.lake.fields import MANY, column_name
@@ -72,7 +73,7 @@ class _OpenedFile:
 
 @lru_cache(_FOOTERS)
 def _open(path: Path) -> _OpenedFile:
-    footer = pq.read_metadata(path)
+    footer = pq.read_metadata(regular(path))
     types = {column.name: column.type for column in footer.schema.to_arrow_schema()}
     places = {footer.schema.column(place).path: place for place in range(footer.num_columns)}
     positions = {name: place for name, place in places.items() if name in types}

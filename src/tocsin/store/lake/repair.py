@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 from tocsin.counted import counted
 from tocsin.ecs import TIMESTAMP, FieldType
 from tocsin.moments import to_nanoseconds
+from tocsin.store.durable import regular
 from tocsin.store.events import ARRIVED, HOST, ID, NANOSECONDS, SOURCE, USER, SetAside, StoreError
 from tocsin.store.lake import journal
 from tocsin.store.lake.checksums import FAULTS, Checksums, LostChecksumsError, open_checksums, verify
@@ -39,6 +41,7 @@ from tocsin.store.resources import raise_if_lacking
 
 _QUIET = LakeSettings(flush_after=1e9, maintain_every=1e9)  # nothing happens by itself
 _PLACE = re.compile(r"_day=(\d{4}-\d\d-\d\d)/_slice=(\d+)/[^/]+\.parquet")
+_BESIDE = re.compile(r"(?:journal|events|mappings)/[^/]+")  # what lies there and is read by nobody
 _MOVED = "damaged"  # the folder that what is replaced goes to
 _TEXTS = (ID, SOURCE, USER, HOST)
 _TRIES, _PAUSE = 60, 0.2  # seconds
@@ -105,7 +108,7 @@ def repair(folder: Path, tell: Told) -> list[SetAside]:
         _move(folder / "ids", moved, tell)
         _rebuild_ids(folder, tell)
     for one in damaged:
-        if re.fullmatch(r"journal/.*|events/[^/]+", one.name) and (folder / one.name).exists():
+        if _BESIDE.fullmatch(one.name) and os.path.lexists(folder / one.name):
             _settle_and_move(folder, one, moved, tell)
     for loss in losses:
         tell(f"{loss.name}: noted, and not told again: {loss.reason}")
@@ -122,8 +125,11 @@ def _folders(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _move(path: Path, moved: Path, tell: Told) -> None:
-    target = moved / path.name
+    target, number = moved / path.name, 1
     target.parent.mkdir(parents=True, exist_ok=True)
+    while os.path.lexists(target):
+        number += 1
+        target = moved / f"{path.name}.{number}"
     shutil.move(path, target)
     tell(f"{path.name}: moved to {target}")
 
@@ -131,7 +137,7 @@ def _move(path: Path, moved: Path, tell: Told) -> None:
 def _settle_and_move(folder: Path, one: SetAside, moved: Path, tell: Told) -> None:
     if one.name.startswith("journal/"):  # what can be read of it goes into tables first
         lake = LakeStore(folder, _QUIET)
-        lake.flush()
+        _settle(lake)
         lake.close()
     _move(folder / one.name, moved, tell)
 
@@ -140,7 +146,7 @@ def _let_go_of_mappings(folder: Path, moved: Path, tell: Told) -> None:
     """Move mappings away that cannot be read, and expect those no longer that are gone."""
     mappings = IndexMappings(folder / "mappings")
     for path, reason in mappings.damaged.items():
-        if path.exists():
+        if os.path.lexists(path):
             _move(path, moved / "mappings", tell)
         mappings.forget(path)
         told = "the fields of its index have the types of their values until it is given again"
@@ -205,9 +211,8 @@ def _tables(entries: list[journal.Entry], fields: IndexFields, unfit: list[journ
         return
     try:
         yield to_table(entries, fields)
-    except (MemoryError, OSError):
-        raise
-    except Exception:  # whatever a document does to it
+    except Exception as error:  # whatever a document does to it
+        raise_if_lacking("a document of the journal", error)
         if len(entries) == 1:
             unfit.extend(entries)
             return
@@ -229,7 +234,7 @@ def _slices(old: Path) -> Iterator[list[Path]]:
 def _salvage(path: Path, fields: IndexFields) -> _Salvaged:
     """Return the row groups of a file that can be read, or be made anew from their documents."""
     try:
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(regular(path))
         checksums = open_checksums(path, file.metadata)
     except FAULTS:
         return _Salvaged(None, 1)
@@ -296,7 +301,8 @@ def _each_once(table: pa.Table) -> pa.Table:
 
 def _journalled(folder: Path) -> Iterator[journal.Entry]:
     for number in journal.segments(folder / "journal"):
-        yield from journal.read(journal.path_of(folder / "journal", number)).entries
+        with suppress(OSError):  # a check names it
+            yield from journal.read(journal.path_of(folder / "journal", number)).entries
 
 
 # ---- ids

@@ -22,6 +22,7 @@ from tocsin.store.lake.reasons import sentence
 from tocsin.store.resources import is_lack_of_resources
 
 log = logging.getLogger(__name__)
+PROBE = "probe"  # beside the journal, for a moment
 _WRITERS = 3  # indices that are written at once: one waits for the disk while another packs
 _LONGEST_PAUSE = 60.0  # seconds between tries while it fails
 _GIVE_BACK_EVERY = 10.0  # seconds
@@ -138,7 +139,7 @@ class Settler:
 
     def _disk_is_well(self) -> bool:
         """Tell whether a file can be written beside the journal."""
-        probe = self._folder / "probe"
+        probe = self._folder / PROBE
         try:
             with probe.open("wb") as file:
                 file.write(bytes(1 << 20))

@@ -7,8 +7,9 @@ as one, ordered by user and host in z-order. Before, they are put together when 
 from __future__ import annotations
 
 import logging
+import os
+import re
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -20,7 +21,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from tocsin.ecs import TIMESTAMP
-from tocsin.store.durable import sync
+from tocsin.store.durable import kind_of, regular, sync
 from tocsin.store.events import ARRIVED, DAY, HOST, ID, SLICE, SOURCE, USER, Scan
 from tocsin.store.lake.checksums import FAULTS, remove_unused, without_checksums, write_checksums
 from tocsin.store.lake.fields import IndexFields, day_of
@@ -90,6 +91,7 @@ class IndexTable:
         self._published = -1
         self._delta: DeltaTable | None = None  # as the thread that appends last saw it
         self.broken: list[str] = []  # checkpoints, damaged or gone, that it does without
+        _check_log(path / "_delta_log")
         if DeltaTable.is_deltatable(str(path)):
             _mend(path)
             table = self._open_without_damaged_checkpoints()
@@ -199,7 +201,7 @@ class IndexTable:
         files = _files(table)
         new = [file.path for file in files if file.path not in self._synced]
         for path in (*new, f"_delta_log/{table.version():020}.json"):
-            with suppress(FileNotFoundError):  # an older one that is gone: reading says so
+            if (self.path / path).is_file():  # an older one that is gone, or no file: reading says so
                 sync(self.path / path)
         for folder in {(self.path / path).parent for path in new} | {self.path, self.path / "_delta_log"}:
             sync(folder)
@@ -316,10 +318,27 @@ def _nanoseconds(moment: datetime) -> int:
     return ((delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds) * 1000
 
 
+_LOGGED = re.compile(r"\d{20}\.json|\d{20}\.checkpoint.*\.parquet|_last_checkpoint")
+
+
+def _check_log(log: Path) -> None:
+    """Raise OSError for a log that is no folder, or has something else in the place of a file.
+
+    Something in the place of a checkpoint is put aside: it is there to save time.
+    """
+    if os.path.lexists(log) and not log.is_dir():
+        raise OSError(f"{log.name} is {kind_of(log)}, and no folder")
+    for path in log.iterdir() if log.is_dir() else ():
+        if _LOGGED.fullmatch(path.name) and not path.is_file():
+            if "checkpoint" not in path.name:
+                regular(path)
+            path.rename(path.with_name(f"{path.name}{_BROKEN}"))
+
+
 def _mend(path: Path) -> None:
     """Put aside a last commit that a power cut left incomplete; the journal has what it held."""
     log = path / "_delta_log"
-    commits = sorted(log.glob("[0-9]*.json"))
+    commits = sorted(path for path in log.glob("[0-9]*.json") if _LOGGED.fullmatch(path.name))
     if len(commits) > 1 and not commits[-1].read_bytes().strip().endswith(b"}"):
         commits[-1].rename(commits[-1].with_suffix(_BROKEN))
 

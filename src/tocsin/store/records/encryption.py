@@ -26,7 +26,7 @@ from sqlalchemy.types import TypeDecorator
 
 from tocsin.config import Config
 from tocsin.errors import TocsinError
-from tocsin.store.durable import sync
+from tocsin.store.durable import read_file, sync
 
 log = logging.getLogger(__name__)
 KEY_FILE = "encryption.key"
@@ -103,7 +103,7 @@ def cipher_of(config: Config) -> Cipher:
 def _key_of(path: Path) -> str:
     """Return the key in a file; one that cannot be is put aside, and the file gets a new one."""
     try:
-        found = path.read_text("ascii").strip()
+        found = read_file(path).decode("ascii").strip()
         if len(found) >= SHORTEST_KEY:
             if stat.S_IMODE(path.stat().st_mode) & 0o077:
                 log.warning("%s could be read by others; now its owner alone may", path)

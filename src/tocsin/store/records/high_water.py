@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tocsin.store.durable import write_durably
+from tocsin.store.durable import read_file, write_durably
 from tocsin.store.records.models import AuditEntry, StoredRule
 
 log = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class HighWaterMark:
     def _read(self) -> HighWater | None:
         """Return what was noted, the least where nothing was; None, and a fault, for what cannot be read."""
         try:
-            return HighWater.model_validate_json(self._path.read_bytes())
+            return HighWater.model_validate_json(read_file(self._path))
         except FileNotFoundError:
             return HighWater()
         except (OSError, ValidationError):

@@ -1,0 +1,67 @@
+"""What lies in a data folder where something else belongs. It is named; nothing ends by it, or waits for it.
+
+A pipe that is opened waits for whoever writes into it, and a link to nothing looks like a file that is not there.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from tocsin.store.durable import UNFINISHED, kind_of
+
+_FOLDERS = ("damaged", "events", "ids", "journal", "mappings", "rebuilding", "rejected")
+_FILES = (
+    "encryption.key", "ids.json", "lock", "mappings.json", "ordering.lock", "records.db", "records.db-journal",
+    "records.db-shm", "records.db-wal", "records.json", "records.lock", "stopped.json", "uuid", "watched.json",
+)  # fmt: skip
+_LEFT = ("lost+found", "damaged", "encryption.key.")  # what names in a data folder may begin with besides
+
+
+class Stray(NamedTuple):
+    """Something by its name among what is set aside, and why it is."""
+
+    name: str
+    reason: str
+
+
+def make_room(folder: Path, names: tuple[str, ...] = (*_FOLDERS, *_FILES)) -> list[Stray]:
+    """Move what lies where a file or a folder of the store belongs, and is something else, to `damaged`."""
+    moved = []
+    target = folder / "damaged" / f"{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}"
+    for name in names:
+        path = folder / name
+        is_right = path.is_dir() if name in _FOLDERS else path.is_file()
+        if is_right or not os.path.lexists(path):
+            continue
+        kind = kind_of(path)
+        if name == "damaged":
+            to = folder / f"{name}.{target.name}"
+        else:
+            target.mkdir(parents=True, exist_ok=True)
+            to = target / name
+        path.rename(to)
+        moved.append(Stray(f"./{name}", f"{kind} lay in its place, and is {to.relative_to(folder)} now"))
+    return moved
+
+
+def unknown(folder: Path) -> list[str]:
+    """Return the names in a data folder that are none of the store's."""
+    known = {*_FOLDERS, *_FILES}
+    names = sorted(os.listdir(folder))
+    return [n for n in names if n not in known and not n.startswith(_LEFT) and not n.endswith(UNFINISHED)]
+
+
+def strays_of(folder: Path, known: frozenset[str]) -> Iterator[Stray]:
+    """Yield what lies in a folder of files: all but files with `known` names, and what a crash left unfinished."""
+    for path in sorted(folder.iterdir()):
+        if path.name in known and path.is_file():
+            continue
+        if path.name.endswith(UNFINISHED) and path.is_file():
+            continue
+        kind = kind_of(path)
+        told = "no file of the store's" if kind == "a file" else f"{kind}, where files of the store's lie"
+        yield Stray(f"{folder.name}/{path.name}", f"this is {told}; it is left alone")
