@@ -62,6 +62,7 @@ class Config(BaseSettings):
         (), description="Folders whose files are stored as they come."
     )
     request_size: int = Field(100 << 20, ge=1 << 10, description="Bytes of a request, unpacked, at most.")
+    bulk_actions: int = Field(100_000, ge=1, description="Actions of a bulk request, at most.")
     body_timeout: float = Field(
         30, gt=0, description="Seconds without a byte of a request's body until it is given up."
     )

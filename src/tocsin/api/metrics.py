@@ -36,6 +36,12 @@ class Metrics:
             registry=self.registry,
         )
         self.bytes = Counter("tocsin_ingested_bytes", "Bytes of bulk requests, unpacked.", registry=self.registry)
+        self.actions = Histogram(
+            "tocsin_bulk_actions",
+            "Actions of bulk requests.",
+            buckets=(1, 10, 100, 1_000, 10_000, 100_000),
+            registry=self.registry,
+        )
         self.registry.register(_Store(store, ingest, clock))
         self.registry.register(_Memory(store, watch))
 
@@ -46,7 +52,7 @@ class Metrics:
 
 class _Store:
     def __init__(self, store: EventStore, ingest: Ingest, clock: ArrivalClock) -> None:
-        self._clock = clock
+        self._clock, self._ingest = clock, ingest
         self._store, self._rejected, self._intake = store, ingest.rejected, ingest.intake
 
     def collect(self) -> Iterator[Metric]:
@@ -70,6 +76,9 @@ class _Store:
         )
         lead.add_metric([], self._clock.lead / 1e9)
         yield from (steps, lead)
+        under_way = GaugeMetricFamily("tocsin_bulk_actions_under_way", "Actions of bulk requests being stored.")
+        under_way.add_metric([], self._ingest.actions)
+        yield under_way
         rejected = CounterMetricFamily(
             "tocsin_rejected_documents", "Documents that were refused.", labels=["reason"]
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,6 +16,7 @@ from tocsin.ingest.rejected import Rejected
 from tocsin.store.events import Document, EventStore, Outcome, Result
 from tocsin.store.templates import Templates
 
+_PIECE = 1 << 20  # bytes
 ACTIONS = ("index", "create", "update", "delete")
 _SHARDS = {"total": 1, "successful": 1, "failed": 0}
 
@@ -39,19 +42,27 @@ class Action(NamedTuple):
     source: bytes | None
 
 
-def parse(body: bytes, index: str | None) -> list[Action]:
-    """Return the actions of a request's body. Raises BulkError, with the number of the line."""
+class BulkTooLargeError(BulkError):
+    """A bulk request of more actions than one may have: none of it was stored."""
+
+
+def parse(body: bytes, index: str | None, most: int = 1 << 62) -> list[Action]:
+    """Return the actions of a request's body, `most` at most.
+
+    Raises BulkError, with the number of the line; BulkTooLargeError for more actions, or twice as many lines.
+    """
     if not body.strip():
         raise BulkError("request body is required")
     if not body.endswith(b"\n"):
         raise BulkError("The bulk request must be terminated by a newline [\\n]")
-    lines = body.split(b"\n")
     actions: list[Action] = []
     known: dict[bytes, Action] = {}  # an action line without an id is mostly the same as the last one
+    lines = _lines(body)
     number = 0
-    while number < len(lines):
-        line = lines[number]
+    for line in lines:
         number += 1
+        if len(actions) == most or number > 2 * most:
+            raise BulkTooLargeError(f"a bulk request has at most {most:,} actions: send the rest in others")
         if not line.strip():
             continue
         action = known.get(line)
@@ -62,11 +73,24 @@ def parse(body: bytes, index: str | None) -> list[Action]:
         if action.kind == "delete":
             actions.append(action)
             continue
-        if number >= len(lines) or not lines[number].strip():
+        source = next(lines, b"").strip()
+        if not source:
             raise BulkError(f"line {number + 1}: the document of the action in line {number} is missing")
-        actions.append(Action(action.kind, action.index, action.id, lines[number].strip()))
+        actions.append(Action(action.kind, action.index, action.id, source))
         number += 1
     return actions
+
+
+def _lines(body: bytes) -> Iterator[bytes]:
+    """Yield the lines of a body, taken apart piece by piece: nothing else runs while one is."""
+    at = 0
+    while at < len(body):
+        end = body.rfind(b"\n", at, at + _PIECE) + 1 or body.find(b"\n", at) + 1 or len(body)
+        lines = body[at:end].split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        yield from lines
+        at = end
 
 
 def _action(line: bytes, number: int, index: str | None) -> Action:
@@ -96,6 +120,19 @@ class Ingest:
     def __init__(self, store: EventStore, rejected: Rejected, templates: Callable[[], Templates] = dict) -> None:
         self.store, self.rejected, self.indices = store, rejected, Indices(store, templates)
         self.intake = Intake(mapping_of=self.indices.mapping_with)
+        self.actions, self._lock = 0, threading.Lock()  # of bulk requests, which are being stored
+
+    @contextmanager
+    def under_way(self, actions: int, most: int) -> Iterator[bool]:
+        """Count actions while they are stored; tell whether these may be: beside others at most so many."""
+        with self._lock:
+            begun = not self.actions or self.actions + actions <= most
+            self.actions += actions if begun else 0
+        try:
+            yield begun
+        finally:
+            with self._lock:
+                self.actions -= actions if begun else 0
 
     def store_all(self, actions: Sequence[Action]) -> list[dict[str, Any]]:
         """Store what actions bring; return what a client is told about each.

@@ -13,11 +13,12 @@ from starlette.responses import Response
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import read_body
 from tocsin.api.security import allow
-from tocsin.ingest.bulk import Action, BulkError, parse
+from tocsin.ingest.bulk import Action, BulkError, BulkTooLargeError, parse
 from tocsin.store.events import StoreFullError
 from tocsin.store.records.access import Scope
 
 router = APIRouter(tags=["ingest"], dependencies=[Depends(allow(Scope.INGEST))])
+_AT_ONCE = 3  # how many of the largest bulk requests may be under way
 _BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
 }
@@ -55,10 +56,16 @@ async def _bulk(request: Request, index: str | None) -> Response:
 def _store(request: Request, body: bytes, index: str | None) -> list[dict[str, Any]]:
     service = request.app.state.service
     try:
-        actions = parse(body, index)
+        actions = parse(body, index, service.config.bulk_actions)
+    except BulkTooLargeError as error:
+        raise ApiError(413, "content_too_long_exception", error.message) from None
     except BulkError as error:
         raise bad_request(error.message) from None
-    answers = _stored(request, actions)
+    service.metrics.actions.observe(len(actions))
+    with service.ingest.under_way(len(actions), _AT_ONCE * service.config.bulk_actions) as begun:
+        if not begun:
+            raise _busy("too many actions of bulk requests are under way")
+        answers = _stored(request, actions)
     service.metrics.bytes.inc(len(body))
     return [{action.kind: told} for action, told in zip(actions, answers, strict=True)]
 
