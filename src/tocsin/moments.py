@@ -63,6 +63,30 @@ def _datetime_nanoseconds(moment: datetime) -> int:
 # ---- moments as products write them
 
 
+def time_of(value: Any) -> Any:
+    """Return what of an event's time is to be read: the first of several, or a date that its parts make.
+
+    Java's libraries write a date as whole numbers: Jackson's `LocalDateTime` is `[year, month, day, hour, minute,
+    second, nanosecond]`, from the end on without what is 0. A value that is no list is returned.
+    """
+    if not isinstance(value, list):
+        return value
+    if len(value) > 1 and all(type(part) is int for part in value) and value[0] in _YEARS:
+        return _written_in_parts(value)
+    return value[0] if value else None
+
+
+_YEARS = range(1678, 2262)
+_LEAST_PARTS = 3  # of a date
+
+
+def _written_in_parts(parts: list[int]) -> str | None:
+    if not _LEAST_PARTS <= len(parts) <= _LEAST_PARTS + 4:
+        return None
+    year, month, day, hour, minute, second, nanosecond = parts + [0] * (_LEAST_PARTS + 4 - len(parts))
+    return f"{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanosecond:09}Z"
+
+
 def read_moment(value: Any) -> int:
     """Return a moment that a product wrote, in nanoseconds since 1970 (UTC). Raises ValueError.
 

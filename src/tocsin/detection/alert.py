@@ -12,7 +12,7 @@ import orjson
 
 from tocsin.detection.sequences import Match
 from tocsin.ecs import INDEX, TIMESTAMP
-from tocsin.moments import read_moment
+from tocsin.moments import read_moment, time_of
 from tocsin.rules.model import Rule
 from tocsin.sources.batch import as_document
 
@@ -161,9 +161,7 @@ def as_text(value: Any) -> str:
 
 def event_time(event: Event) -> int | None:
     """Return an event's time in nanoseconds since 1970, or None when it has none that can be read."""
-    value = event.get(TIMESTAMP)
-    if isinstance(value, list) and value:
-        value = value[0]
+    value = time_of(event.get(TIMESTAMP))
     try:
         return None if value is None else read_moment(value)
     except (ValueError, OverflowError):

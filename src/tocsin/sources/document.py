@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.engine.table import Row
-from tocsin.moments import to_nanoseconds, written_moment
+from tocsin.moments import time_of, to_nanoseconds, written_moment
 from tocsin.sources.batch import Event, flatten
 from tocsin.sources.catalogue import index_of_source
 from tocsin.sources.date_order import DateOrder
@@ -160,9 +160,11 @@ class Documents:
         else:
             event[INDEX] = index
         if TIMESTAMP not in event or not _is_usual(event[TIMESTAMP]):
-            found = self.moment(_first(event.get(TIMESTAMP))) or other_time(event, self.moment)
+            found = self.moment(time_of(event.get(TIMESTAMP))) or other_time(event, self.moment)
             if found is not None:
                 event[TIMESTAMP] = found
+            elif isinstance(event.get(TIMESTAMP), list):  # of which nothing else is to take a part for a time
+                event[TIMESTAMP] = orjson.dumps(event[TIMESTAMP], default=str).decode()
         return event
 
     def normalise(self, record: Any) -> Event:
@@ -205,13 +207,6 @@ def _is_usual(value: Any) -> bool:
             return False
         return not value.strip().isdigit()
     return isinstance(value, int) and not isinstance(value, bool) and 10**11 <= value < 10**14
-
-
-def _first(value: Any) -> Any:
-    """Return the first of several times; none of the parts of a date, as Java's libraries write it."""
-    if not isinstance(value, list) or not value:
-        return value
-    return None if len(value) > 1 and isinstance(value[0], int) else value[0]
 
 
 def taken_for(record: Mapping[str, Any], source: str) -> tuple[Product, Shape, str] | None:
@@ -299,14 +294,16 @@ def index_and_counts(columns: Mapping[str, pa.ChunkedArray], rows: int) -> tuple
 
 
 def moments(column: pa.ChunkedArray, read: Callable[[Any], str | None]) -> pa.ChunkedArray:
-    """Return times as moments, null where `read` says that one cannot be read; a column of lists as it is.
-
-    Lists of numbers are the parts of dates, and none.
-    """
-    if pa.types.is_list(column.type) and pa.types.is_integer(column.type.value_type):
-        return pa.chunked_array([pa.nulls(len(column), _MOMENT)])
-    if pa.types.is_timestamp(column.type) or pa.types.is_list(column.type):
+    """Return times as moments, null where `read` says that one cannot be read."""
+    if pa.types.is_list(column.type):
+        times = [time_of(value) for value in column.to_pylist()]
+        if pa.types.is_integer(column.type.value_type):  # parts of dates, or numbers
+            times = [None if value is None else read(value) for value in times]
+        column = pa.chunked_array([pa.array(times)])
+    if pa.types.is_timestamp(column.type):
         return column
+    if pa.types.is_null(column.type):
+        return pa.chunked_array([pa.nulls(len(column), _MOMENT)])
     if pa.types.is_string(column.type):
         try:
             return column.cast(_MOMENT)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from tocsin.ecs import TIMESTAMP
-from tocsin.moments import written_moment
+from tocsin.moments import time_of, written_moment
 
 # Names of an event's time, the first before the others. Capitals, `_`, `-`, blanks and what stands in brackets
 # make no difference. When it happened comes before when it was written, and that before when it was received.
@@ -46,7 +46,6 @@ _BESIDE_LETTERS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|[^a-z0-9.]")
 _TIME_OF_DAY = re.compile(
     r"\d{1,2}[:.]\d\d(?:[:.]\d\d(?:[.,]\d{1,9})?)?(?: ?[AaPp][Mm])?(?: ?(?:Z|[+-]\d\d:?\d\d))?"
 )
-_DAY = re.compile(r"\d{1,2}[:.]\d\d(?:[:.]\d\d(?:[.,]\d{1,9})?)?(?: ?[AaPp][Mm])?(?: ?(?:Z|[+-]\d\d:?\d\d))?")
 _DAY = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d\d)|\d{8}")
 _COMPACT_DAY = re.compile(r"((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])")
 # What a block of JSON has somewhere if an event in it has such a field.
@@ -75,7 +74,7 @@ def rank_of(name: str) -> int | None:
 def named_times(event: Mapping[str, Any]) -> list[Named]:
     """Return what a flat event holds under the names of its time, the first before the others."""
     found = [(rank, name) for name in event if name != TIMESTAMP and (rank := rank_of(name)) is not None]
-    return [Named(name, _first(event[name])) for _, name in sorted(found)]
+    return [Named(name, time_of(event[name])) for _, name in sorted(found)]
 
 
 def has_time_of_day(names: Iterable[str]) -> bool:
@@ -125,7 +124,12 @@ def _joined(day: Any, of_day: Any) -> Any:
 
 def unreadable_time(event: Mapping[str, Any]) -> Named | None:
     """Return the field of a flat event that names its time and whose value cannot be read, None without one."""
-    names = [Named(TIMESTAMP, _first(event[TIMESTAMP]))] if event.get(TIMESTAMP) not in (None, "", []) else []
+    value = event.get(TIMESTAMP)
+    names = (
+        [Named(TIMESTAMP, value if time_of(value) is None else time_of(value))]
+        if value not in (None, "", [])
+        else []
+    )
     return next((one for one in (*names, *named_times(event)) if one.value not in (None, "")), None)
 
 
@@ -135,7 +139,3 @@ def readable(value: Any) -> str | None:
         return written_moment(value)
     except ValueError:
         return None
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, list) and value else value

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from tocsin.counted import counted
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, default_schema
-from tocsin.moments import read_moment
+from tocsin.moments import read_moment, time_of
 from tocsin.sources.date_order import DateOrder
 from tocsin.sources.event_time import Named, unreadable_time
 from tocsin.sources.mapping import ALWAYS
@@ -276,11 +276,9 @@ def is_timed(value: Any) -> bool:
     """Tell whether an event's time can be read."""
     if isinstance(value, str) and _PLAINLY_TIMED.fullmatch(value):
         return True
-    if isinstance(value, list) and len(value) > 1 and isinstance(value[0], int):
-        return False  # the parts of a date
     try:
-        read_moment(value[0] if isinstance(value, list) else value)
-    except (ValueError, IndexError):
+        read_moment(time_of(value))
+    except ValueError:
         return False
     return True
 
