@@ -71,12 +71,28 @@ def test_a_name_alone_does_not_make_a_document_a_products(title: str, index: str
     assert (found.index, orjson.loads(found.source)) == (index, document)
 
 
+# Records of Windows show themselves by channel, provider and id: ECS below `event` alone does not take that away.
+OF_WINDOWS = frozenset(("evtx", "nxlog", "Get-WinEvent", "EvtxECmd", "Velociraptor"))
+
+
+@pytest.mark.parametrize("title", sorted(RAW.keys() - OF_WINDOWS))
+@pytest.mark.parametrize(
+    "said",
+    [{"event": {"kind": "event", "category": ["process"]}}, {"event": {"action": "opened"}}],
+    ids=json.dumps,
+)
+def test_a_document_with_ecs_below_event_stays_as_it_is(title: str, said: Record) -> None:
+    document = {"@timestamp": TIME, **RAW[title][0], **said}
+    found = taken(document, "logs-generic-default")
+    assert (found.index, orjson.loads(found.source)) == ("logs-generic-default", document)
+
+
 @pytest.mark.parametrize("title", RAW)
 @pytest.mark.parametrize(
     "said",
     [
-        {"event": {"kind": "event", "category": ["process"]}},
-        {"event": {"action": "opened"}},
+        {"event": {"kind": "event", "category": ["process"]}, "process": {"name": "a.exe"}},
+        {"event": {"action": "opened"}, "file": {"path": "C:\\a"}},
         {"event": {"dataset": "acme.events"}},
         {"event": {"module": "acme"}},
         {"data_stream": {"type": "logs", "dataset": "acme.events", "namespace": "default"}},

@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from tocsin.ecs import INDEX, TIMESTAMP
+from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, default_schema
 from tocsin.engine.table import Row
 from tocsin.moments import time_of, to_nanoseconds, written_moment
 from tocsin.sources.batch import Event, flatten
@@ -20,8 +20,10 @@ from tocsin.sources.catalogue import index_of_source
 from tocsin.sources.date_order import DateOrder
 from tocsin.sources.event_time import other_time, read_other
 from tocsin.sources.mapping import DATASETS
+from tocsin.sources.markers import is_categorised
 from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, completed, kind_of, recognised
 from tocsin.sources.products.record import ProductRecord
+from tocsin.sources.unseen import tells
 from tocsin.sources.values import moment
 from tocsin.sources.windows.forms.shipped import flat_document
 from tocsin.sources.windows.recognise import FORMS, form_of, rendered
@@ -73,7 +75,7 @@ class Documents:
         record = self._dated(record)
         body = body_of(record)
         if self.source not in PRODUCTS and (row := self._windows(record, body)) is not None:
-            return row
+            return with_beside(row, _of_event(body)) if is_categorised(body) else row
         within = unwrapped(body)
         if within is not None:
             beside = dict(within.beside)
@@ -84,7 +86,14 @@ class Documents:
         found = self.product_of(body)
         if found is not None:
             return ProductRecord(body, *found, self.metadata)
-        return self._ecs(record)
+        event = self._ecs(record)
+        if self.source is not None and not is_in_ecs(event):
+            head = ", nor a Windows event's channel, provider and id" if self.source in WINDOWS else ""
+            raise ValueError(
+                f"not a record of {self.source}: it has no field of ECS that says what happened{head}; was it "
+                "exported whole?"
+            )
+        return event
 
     def _windows(self, record: Mapping[str, Any], body: Mapping[str, Any]) -> WindowsRecord | ShippedEvent | None:
         dataset = DATASETS.get(self.source or "")
@@ -175,6 +184,21 @@ class Documents:
     def read(self, content: bytes) -> Event:
         """Return the event that JSON text holds. Raises ValueError."""
         return self.normalise(orjson.loads(content))
+
+
+def _of_event(body: Mapping[str, Any]) -> Event:
+    """Return what a document says below `event`, which counts where the table of its record says nothing."""
+    told = flatten({"event": body["event"]})
+    return {name: value for name, value in told.items() if name != "event.original" and _is_known(name)}
+
+
+def is_in_ecs(record: Mapping[str, Any]) -> bool:
+    """Tell a document with a category, or another field of ECS that says what happened."""
+    return any(name == CATEGORY or (tells(name) and _is_known(name)) for name in flatten(body_of(record)))
+
+
+def _is_known(name: str) -> bool:
+    return default_schema().find(name) is not None
 
 
 # Values of records that are dates, and the members of records that have them.

@@ -27,6 +27,7 @@ from tocsin.sources.containers.archives import Unread, is_hidden, is_tar, tar_me
 from tocsin.sources.containers.blocks import DamagedError
 from tocsin.sources.containers.compression import COMPRESSIONS, decompressed
 from tocsin.sources.foreign_formats import foreign_format
+from tocsin.sources.line_headers import json_behind_header
 from tocsin.text_encoding import encoding_of
 
 _EVTX_HEADER, _EVTX_CHUNK = 4096, b"ElfChnk\x00"  # bytes of a file's header, the beginning of each chunk behind it
@@ -149,6 +150,8 @@ def recognise(head: bytes) -> str | None:
     if encoding_of(head)[0] != "utf-8":
         return "unicode" if _is_text(head) else None
     text = _RECORD.sub(b"", head[:_TEXT].removeprefix(_BOM).lstrip(), count=1)
+    if json_behind_header(text) is not None:
+        return "json"
     if text[:1] == b"<":
         return "xml" if _EVENT.search(text) else None
     if text[:1] == b"{" and not text.startswith(_TEMPLATE):

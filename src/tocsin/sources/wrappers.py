@@ -21,8 +21,8 @@ from tocsin.sources.batch import flatten, unflatten
 from tocsin.sources.markers import is_categorised
 from tocsin.sources.otlp import log_records
 from tocsin.sources.products.product import Path, dig, recognised, telltales
-from tocsin.sources.unseen import known_objects
-from tocsin.sources.windows.recognise import MARKS, form_of
+from tocsin.sources.row_lists import MEMBERS, rows_in
+from tocsin.sources.windows.recognise import MARKS, form_of, says_what_happened
 from tocsin.sources.windows.record import MalformedRecord
 from tocsin.sources.windows.shipped import ShippedKind, kind_of_shipped
 from tocsin.sources.windows.unfinished import is_unfinished
@@ -98,7 +98,7 @@ _DOTTED = ("data.win.system.eventID", "win.system.eventID", "body.system_time", 
 _DEPTH = 5  # wrappers within one another
 _NAMES = frozenset((*(path[0] for path in WRAPPERS), *(".".join(path) for path in WRAPPERS), *_DOTTED, *_PARTS))
 OUTERMOST = _NAMES  # the columns of tables whose rows may hold another record
-_LISTS = frozenset(envelope.path[0] for envelope in ENVELOPES)
+_LISTS = frozenset(envelope.path[0] for envelope in ENVELOPES) | MEMBERS
 _ELEMENT = re.compile(r"<((?:[\w.-]+:)?)Event(?=[\s>])")
 
 # What is kept of a document round a record: objects of ECS that say where it came from, and their other names.
@@ -165,7 +165,7 @@ def unwrapped(record: Record) -> Unwrapped | None:
 
     Raises MalformedRecord for a document of a Windows event whose XML cannot be read.
     """
-    if record.keys().isdisjoint(_NAMES) or _says_what_happened(record):
+    if record.keys().isdisjoint(_NAMES) or (_has_category(record) and says_what_happened(record)):
         return None
     if is_unfinished(record) or form_of(record) is not None or _is_of_a_product(record):
         return None
@@ -178,15 +178,6 @@ def unwrapped(record: Record) -> Unwrapped | None:
 def _has_category(record: Record) -> bool:
     event = record.get("event")
     return bool(record.get("event.category")) or (isinstance(event, dict) and bool(event.get("category")))
-
-
-def _says_what_happened(record: Record) -> bool:
-    """Tell a document with a category and another field of ECS that says what happened."""
-    if not _has_category(record):
-        return False
-    objects, find = known_objects() - {"event"}, default_schema().find
-    told = {name: value for name, value in record.items() if name.partition(".")[0] in objects}
-    return any(value not in (None, "", []) and find(name) is not None for name, value in flatten(told).items())
 
 
 def _within(record: Record, depth: int) -> dict[str, Any] | None:
@@ -282,6 +273,8 @@ def records_of(found: Any, depth: int = _DEPTH) -> list[Any]:
         return [found]
     if is_known(found) or _has_category(found):
         return [found]
+    if not found.keys().isdisjoint(MEMBERS) and (rows := rows_in(found)) is not None:
+        return rows
     for envelope in ENVELOPES:
         held = _list_at(found, envelope.path)
         if held is None:

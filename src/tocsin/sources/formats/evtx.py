@@ -14,8 +14,9 @@ from typing import BinaryIO
 
 import orjson
 
+from tocsin.errors import InputError
 from tocsin.sources.batch import Event, RawEvent, Reject, Rejects, RowBatch, Wanted
-from tocsin.sources.document import Documents
+from tocsin.sources.document import WINDOWS, Documents
 from tocsin.sources.formats.evtx_chunks import CHUNK, EMPTY, HEADER, is_sound, promise_of
 from tocsin.sources.formats.evtx_recovery import DamagedFile, FileHeader, ParsedRecord, parser_of, read_at
 from tocsin.sources.mapping import DATASETS, Dataset
@@ -37,8 +38,10 @@ def read_evtx(
 ) -> Iterator[RowBatch]:
     """Yield the events of an EVTX file, those of damaged chunks too as far as their records are whole.
 
-    Raises InputError when the file holds no chunk.
+    Raises InputError when the file holds no chunk, or is taken for what it is not.
     """
+    if documents.source is not None and documents.source not in WINDOWS:
+        raise InputError(f"{name} is a log of Windows, and holds no records of {documents.source}")
     forwarded = PurePath(name).name.lower().startswith("forwardedevents")
     dataset = DATASETS.get(documents.source or "")
     decode = partial(_read, forwarded=forwarded, dataset=dataset)

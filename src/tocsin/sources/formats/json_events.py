@@ -13,12 +13,13 @@ import orjson
 
 from tocsin.engine.table import EventTable
 from tocsin.sources.batch import EventBatch, RawEvent, Reject, Rejects, RowBatch, Wanted, whole_events
-from tocsin.sources.document import Documents, holds_record, is_windows
+from tocsin.sources.document import Documents, holds_record, is_in_ecs, is_windows
 from tocsin.sources.formats.json_layout import DocumentLayout, document_layout
 from tocsin.sources.formats.json_text import Damage, JsonText, Value
 from tocsin.sources.formats.rows import Rows, count_unseen, in_batches
 from tocsin.sources.inputs import DAMAGE
 from tocsin.sources.json_columns import Columns, sample_of
+from tocsin.sources.line_headers import json_behind_header
 from tocsin.sources.products.columns import ProductLayout, product_layout
 from tocsin.sources.products.product import completed
 from tocsin.sources.unseen import Reason
@@ -87,7 +88,8 @@ def _is_one_object_a_line(block: bytes) -> bool:
     lines = [line.strip() for line in block.split(b"\n", 16)[:16]]
     first, *others = [line for line in lines if line.strip(b"\0")] or [b"{}"]
     if not first.startswith(b"{"):
-        return first.startswith((b"\0", b"Record "))  # what `evtx_dump` puts before each
+        # What `evtx_dump` puts before each record, and daemons before each line.
+        return first.startswith((b"\0", b"Record ")) or json_behind_header(first) is not None
     try:
         orjson.loads(first)
     except orjson.JSONDecodeError:
@@ -230,6 +232,8 @@ def layout_of(
     if len(shapes) > 1:
         return None
     if found[0] is None:
+        if documents.source is not None and not all(map(is_in_ecs, records)):  # some are no records of it
+            return None
         return document_layout(records, fields, documents)
     product, shape, kind = found[0]
     if any(join.taught_by == kind for join in product.joins):  # each teaches something

@@ -1,8 +1,9 @@
 """The values that a text of JSON holds, however its writer parted them.
 
-A value a line is the rule. Files in use have also lines that end in commas, objects over several lines one behind
-the other with nothing in between, several values on a line (as Firehose writes them), byte order marks and zero
-bytes where files were joined or cut, and the lines `Record 1` that `evtx_dump` puts before each record.
+A value a line is the rule. Files in use have also headers of syslog daemons and containers before it, lines that
+end in commas, objects over several lines one behind the other with nothing in between, several values on a line
+(as Firehose writes them), byte order marks and zero bytes where files were joined or cut, and the lines `Record 1`
+that `evtx_dump` puts before each record.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+
+from tocsin.sources.line_headers import json_behind_header
 
 _BOM = b"\xef\xbb\xbf"
 _BLANK = b" \t\r\n\0"
@@ -114,8 +117,9 @@ def _bare(line: bytes) -> bytes:
 
 
 def _value(text: bytes, line: int) -> Value | None:
-    """Return the value that a text is, commas at its ends aside; None for one that is no value."""
-    for tried in (text, text.strip(b", \t\r")):
+    """Return the value that a text is, commas at its ends and a daemon's header aside; None for no value."""
+    behind = json_behind_header(text)
+    for tried in (text, text.strip(b", \t\r")) if behind is None else (behind,):
         try:
             return Value(orjson.loads(tried), tried, line)
         except orjson.JSONDecodeError:

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tocsin.ecs import default_schema
+from tocsin.sources.batch import flatten
 from tocsin.sources.markers import is_categorised, lies_elsewhere
+from tocsin.sources.unseen import known_objects
 from tocsin.sources.windows.forms import evtxecmd, exported, flat, nested, opentelemetry, wazuh
 from tocsin.sources.windows.record import MalformedRecord
 
@@ -31,6 +34,8 @@ FORMS = (
     Form(("Event", "System", "Event.System.Channel", "System.Channel"), nested.is_nested, nested.record_of),
     Form(("Channel",), evtxecmd.is_evtxecmd, evtxecmd.record_of),
     Form(("Channel", "log_name", "string_inserts"), flat.is_flat, flat.record_of),
+    Form(("_Channel",), flat.is_in_gelf, flat.record_of_gelf),
+    Form(("EventLog",), flat.is_azures, flat.record_of_azures),
     Form(("LogName",), exported.is_exported, exported.record_of),
     Form(("EntryType",), exported.is_entry, exported.record_of_entry),
     Form((opentelemetry.MARK,), opentelemetry.is_body, opentelemetry.record_of),
@@ -50,10 +55,22 @@ def rendered(record: Record, form: Form) -> Record:
 
 
 def form_of(record: Record) -> Form | None:
-    """Return the form of a Windows event; None for a document of another kind, or one that says to be in ECS."""
+    """Return the form of a Windows event; None for a document of another kind, or one that is in ECS.
+
+    What a shipper's settings or a pipeline put below `event`, a category for instance, does not make a record ECS:
+    a document in ECS has what happened in other fields of it.
+    """
     if record.keys().isdisjoint(MARKS):
         return None
     for form in FORMS:
         if form.recognises(record):
-            return None if is_categorised(record) or lies_elsewhere(record, PACKAGES) else form
+            in_ecs = is_categorised(record) and says_what_happened(record)
+            return None if in_ecs or lies_elsewhere(record, PACKAGES) else form
     return None
+
+
+def says_what_happened(record: Record) -> bool:
+    """Tell a document with a field of ECS that says what happened, beside those of the object `event`."""
+    objects, find = known_objects() - {"event"}, default_schema().find
+    told = {name: value for name, value in record.items() if name.partition(".")[0] in objects}
+    return any(value not in (None, "", []) and find(name) is not None for name, value in flatten(told).items())

@@ -2,7 +2,8 @@
 
 nxlog's `im_msvistalog` names the head (`EventTime`, `Hostname`, `SourceName`, `ExecutionProcessID`, …) and leaves
 the event data's names as they are, also when Graylog or Logstash had it in between; exports made with PowerShell
-name it alike, with `TimeCreated` for the time, and so does the table `SecurityEvent` of Azure Monitor. Rows of
+name it alike, with `TimeCreated` for the time, and so does the table `SecurityEvent` of Azure Monitor; its table
+`Event`, which the older agents fill, has names of its own. Rows of
 Velociraptor's artifacts (`Windows.EventLogs.Evtx`, `EvtxHunter`), Azure Monitor's `WindowsEvent` and documents of
 Winlogbeat 6 and older keep the data in a member (`EventData`, `event_data`). Fluent Bit (`in_winevtlog`,
 `in_winlog`) and Fluentd (`windows_eventlog`) write the values without names, as `StringInserts` or `EventData`.
@@ -111,6 +112,39 @@ def is_flat(record: Flat) -> bool:
         return record.keys() >= _OF_OLD_BEATS or record.keys() >= _OF_OLD_FLUENTD
     told = _layout(tuple(record)).told
     return told > 1 or (told == 1 and _is_of_windows(record))
+
+
+def is_in_gelf(record: Flat) -> bool:
+    """Tell a flat event as GELF has it, in which names of a sender's own begin with `_` (nxlog's `xm_gelf`)."""
+    return "short_message" in record and "_EventID" in record and is_flat(_out_of_gelf(record))
+
+
+def record_of_gelf(record: Flat) -> dict[str, Any]:
+    """Return a record in GELF as the `evtx` parser would render it."""
+    return record_of(_out_of_gelf(record))
+
+
+def _out_of_gelf(record: Flat) -> Flat:
+    own = {name.removeprefix("_"): value for name, value in record.items() if name.startswith("_")}
+    message, times = (
+        record.get("full_message") or record.get("short_message"),
+        {"timestamp": record.get("timestamp")},
+    )
+    return {"Hostname": record.get("host"), "Message": message, **times, **own}
+
+
+def is_azures(record: Flat) -> bool:
+    """Tell a row of Azure Monitor's table `Event`: its channel is called `EventLog`, its provider `Source`."""
+    return "EventLog" in record and "Source" in record and isinstance(whole(scalar(record.get("EventID"))), int)
+
+
+def record_of_azures(record: Flat) -> dict[str, Any]:
+    """Return a row of that table as the `evtx` parser would render it; its `EventData` is XML in a text."""
+    taken = ("EventLog", "Source", "EventData", "ParameterXml", "EventCategory", "EventLevelName", "MG", "Role")
+    rest = {name: value for name, value in record.items() if name not in taken}
+    data = data_of(record.get("EventData"))
+    found = {"EventData": data} if isinstance(data, dict) else {}
+    return record_of({"Channel": record["EventLog"], "SourceName": record["Source"], **found, **rest})
 
 
 def _is_of_windows(record: Flat) -> bool:
