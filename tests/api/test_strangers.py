@@ -55,6 +55,29 @@ def test_a_head_is_bounded(running):
     assert running.http("").get("/healthz").status_code == 200
 
 
+def test_a_head_that_comes_at_once_is_bounded(running):
+    with running.http("") as http:
+        answer = http.get("/healthz", headers={"X-Filler": "x" * 120_000})
+        assert answer.status_code == 400
+        assert "head has at most" in answer.json()["error"]["reason"]
+        assert http.get("/healthz", headers={"X-Filler": "x" * 60_000}).status_code == 200
+
+
+def test_slow_bodies_of_somebody_known_do_not_keep_others_out(running):
+    head = (
+        f"POST /logs-slow-default/_doc HTTP/1.1\r\nHost: x\r\nAuthorization: ApiKey {running.key}\r\n"
+        "Content-Type: application/json\r\nContent-Length: 60000\r\n\r\n{"
+    )
+    with ExitStack() as held, running.http("") as http:
+        for _ in range(MOST_CONNECTIONS + 50):
+            connection = held.enter_context(socket.create_connection(address(running), timeout=10))
+            connection.sendall(head.encode())
+        for _ in range(20):
+            assert http.get("/healthz").status_code == 200
+        with running.http(running.add_key("read")) as other:
+            assert other.get("/_search").status_code == 200
+
+
 LARGE = b'{"name":"admin","password":"' + b"x" * (70 << 10) + b'"}'
 
 

@@ -23,6 +23,14 @@ _NEW_KEY = body_of("name", name="string", expiration="string", scopes="texts")
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
+def _only(body: dict[str, Any], *known: str) -> dict[str, Any]:
+    """Return a body that has no other members than these: one that nobody reads changes nothing."""
+    unknown = sorted(set(body) - set(known))
+    if unknown:
+        raise bad_request(f"no member [{unknown[0]}]: there are {', '.join(known)}")
+    return body
+
+
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not isinstance(value, str):
@@ -71,7 +79,7 @@ async def users(request: Request, actor: Actor = Depends(allow(Scope.ADMIN))) ->
 @router.post("/api/users", openapi_extra=body_of("name", "role", name="string", role="string"))
 async def add_user(request: Request, actor: Actor = Depends(allow(Scope.ADMIN))) -> Response:  # noqa: B008
     """Add a user; the answer holds a one-time password."""
-    body = await read_json(request)
+    body = _only(await read_json(request), "name", "role")
     name, role = _text(body, "name"), _text(body, "role")
     password = await run_in_threadpool(_change, request, lambda s: access.add_user(s, actor, name, role))
     return answer(request, {"name": name, "role": role, "one_time_password": password}, 201)
@@ -80,7 +88,9 @@ async def add_user(request: Request, actor: Actor = Depends(allow(Scope.ADMIN)))
 @router.patch("/api/users/{name}", openapi_extra=body_of(role="string", enabled="boolean"))
 async def change_user(request: Request, name: str, actor: Actor = Depends(allow(Scope.ADMIN))) -> Response:  # noqa: B008
     """Give a user another role, or let them in or not."""
-    body = await read_json(request)
+    body = _only(await read_json(request), "role", "enabled")
+    if not body:
+        raise bad_request("[role] or [enabled] says what changes")
     role = _text(body, "role") if "role" in body else None
     enabled = body.get("enabled")
     if enabled is not None and not isinstance(enabled, bool):

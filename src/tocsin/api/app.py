@@ -105,7 +105,11 @@ class _Around:
             await send(message)
 
         try:
+            if "\ufffd" in scope["path"] and b"%ef%bf%bd" not in scope.get("raw_path", b"").lower():
+                raise ApiError(400, "illegal_argument_exception", "the address is not written in UTF-8")
             await self._app(scope, receive, tell)
+        except ApiError as error:
+            await refused(request, error)(scope, receive, tell)
         except asyncio.CancelledError:  # the service stops, and has waited for it
             if begun:
                 raise

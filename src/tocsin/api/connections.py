@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -21,12 +22,13 @@ log = logging.getLogger(__name__)
 MOST_CONNECTIONS = 512
 HEAD_SIZE = 64 << 10  # bytes of a request's line and headers
 HEAD_TIME = 20.0  # seconds until a head has to be there
+_MOST_UNSENT = 128  # connections of one owner with bodies that are not whole, when there are too many of all
 _KNOWN = "tocsin.known"
 
 
-def mark_known(scope: Any) -> None:
-    """Note that whoever sent a request has shown who they are."""
-    scope[_KNOWN] = True
+def mark_known(scope: Any, owner: str) -> None:
+    """Note who sent a request, which they have shown."""
+    scope[_KNOWN] = owner
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -50,10 +52,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what came, unless a head gets too large."""
         if self._head is not None:
-            self._head += len(data)
+            end = data.find(b"\r\n\r\n")  # what lies behind it is no head
+            self._head += len(data) if end < 0 else end
+            if self._head > HEAD_SIZE and not self.transport.is_closing():
+                self.send_400_response(f"a request's head has at most {HEAD_SIZE} bytes")
+                return
         super().data_received(data)
-        if self._head is not None and self._head > HEAD_SIZE and not self.transport.is_closing():
-            self.send_400_response(f"a request's head has at most {HEAD_SIZE} bytes")
 
     def on_message_begin(self) -> None:
         """Note that a head begins."""
@@ -92,11 +96,24 @@ class GuardedProtocol(HttpToolsProtocol):
     @property
     def is_strangers(self) -> bool:
         """Whether nobody who is known is being answered over it."""
-        answering = self.cycle is not None and not self.cycle.response_complete
-        return not (answering and self.cycle.scope.get(_KNOWN))
+        return self._owner is None
+
+    @property
+    def _owner(self) -> str | None:
+        """Who is known and being answered over it."""
+        if self.cycle is None or self.cycle.response_complete:
+            return None
+        found: Any = self.cycle.scope.get(_KNOWN)
+        return None if found is None else str(found)
 
     def _make_room(self) -> None:
         others = [one for one in self.connections if isinstance(one, GuardedProtocol) and one is not self]
+        unsent = Counter(one._owner for one in others if one._reading and one._owner is not None)
+        [(owner, most)] = unsent.most_common(1) or [("", 0)]
+        if most > _MOST_UNSENT:
+            others = [one for one in others if one._reading and one._owner == owner]
+            min(others, key=lambda one: one._since)._give_up("too many connections whose bodies are not whole")
+            return
         victim = min((one for one in others if one.is_strangers), key=lambda one: one._since, default=self)
         victim._give_up("too many connections: it made room for another")
 

@@ -198,7 +198,7 @@ def allow(scope: Scope | None) -> Callable[[Request], Awaitable[Actor]]:
                 reason = f"{actor.name} may not do this: it needs the scope [{scope.value}]"
             raise ApiError(403, "security_exception", reason)
         request.state.actor = actor
-        mark_known(request.scope)
+        mark_known(request.scope, actor.id)
         return actor
 
     return check

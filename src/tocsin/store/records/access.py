@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -117,6 +118,7 @@ def add_user(session: Session, actor: Actor, name: str, role: str, password: str
     """Add a user; without a password it gets a one-time password, which is returned. Raises AccessError."""
     if not name or len(name) > 128 or ":" in name or not name.isprintable():
         raise AccessError("a user's name has 1 to 128 printable characters and no colon")
+    _refuse_disguise("a user's name", name)
     if role not in ROLES:
         raise AccessError(f"no role called `{role}`", hint=f"one of {', '.join(ROLES)}")
     if session.scalar(select(User).where(User.name == name)):
@@ -133,6 +135,19 @@ def add_user(session: Session, actor: Actor, name: str, role: str, password: str
     session.add(user)
     record(session, actor, "user.add", name, role=role)
     return made
+
+
+# Scripts with letters that look like those of another.
+_LOOK_ALIKE = frozenset({"LATIN", "CYRILLIC", "GREEK", "COPTIC", "ARMENIAN", "CHEROKEE", "LISU"})
+
+
+def _refuse_disguise(what: str, name: str) -> None:
+    """Raise AccessError for a name that can look like another one."""
+    if name != name.strip() or name != unicodedata.normalize("NFKC", name):
+        raise AccessError(f"{what} neither begins nor ends with a blank, and has the usual form of its characters")
+    scripts = {unicodedata.name(one, "").partition(" ")[0] for one in name if one.isalpha()} & _LOOK_ALIKE
+    if len(scripts) > 1:
+        raise AccessError(f"{what} mixes letters of {' and '.join(sorted(map(str.title, scripts)))}")
 
 
 def _hash(password: str) -> str:
@@ -242,6 +257,7 @@ def add_key(
     """
     if not name or len(name) > 128 or not name.isprintable():
         raise AccessError("a key's name has 1 to 128 printable characters")
+    _refuse_disguise("a key's name", name)
     now = datetime.now(UTC)
     same = select(ApiKey).where(
         ApiKey.name == name, ApiKey.owner_id.is_not_distinct_from(actor.user_id), ApiKey.revoked.is_(None)
