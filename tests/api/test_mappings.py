@@ -408,7 +408,7 @@ def test_legacy_templates(running):
 
 def test_templates_of_one_priority_have_no_index_in_common(running):
     """`MetadataIndexTemplateService`: which of two were taken would be chance."""
-    put = running.client().indices.put_index_template
+    put = running.client(api_key=running.add_key("ingest", "write_rules")).indices.put_index_template
     put(name="office", index_patterns=["logs-*-office"], priority=7)
     put(name="office", index_patterns=["logs-*-office", "x-office"], priority=7)  # itself may be put again
     put(name="higher", index_patterns=["logs-a-*"], priority=8)
@@ -419,7 +419,7 @@ def test_templates_of_one_priority_have_no_index_in_common(running):
     assert error["type"] == "illegal_argument_exception"
     assert "existing templates [office] with patterns (office => [logs-*-office, x-office])" in error["reason"]
     for name in ("office", "higher", "elsewhere"):
-        running.client().indices.delete_index_template(name=name)
+        running.client(api_key=running.add_key("ingest", "write_rules")).indices.delete_index_template(name=name)
 
 
 COMMON = {
@@ -455,6 +455,42 @@ def test_templates_that_cannot_be(running, body, kind, reason):
     assert told.value.body["error"]["type"] == kind
 
 
+@pytest.mark.parametrize(
+    ("pattern", "status"),
+    [
+        ("*", 403), ("l*", 403), ("logs*", 403), ("logs-*", 403), ("logs-*-*", 403), ("logs-s*", 403), ("-*", 403),
+        ("winlogbeat-8.19.4", 200), ("winlogbeat-*", 200), ("ecs-logstash-*", 200), ("x-*", 200),
+        ("logs-system.security-*", 200), ("logs-s-*", 200), ("logs-mine*", 200),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["_index_template", "_template"])
+def test_a_key_that_sends_events_makes_templates_for_its_own_indices(running, kind, pattern, status):
+    """Shippers load templates of their names; Elasticsearch asks for `manage_index_templates` for any."""
+    with running.http(running.add_key("ingest")) as http:
+        told = http.put(f"/{kind}/one", json={"index_patterns": ["own-*", pattern], "priority": 77})
+    assert told.status_code == status, told.text
+    if status == 403:
+        assert told.json()["error"]["type"] == "security_exception"
+        assert f"[{pattern}]" in told.json()["error"]["reason"]
+    with running.http(running.add_key("write_rules", "ingest")) as http:
+        assert http.put(f"/{kind}/one", json={"index_patterns": [pattern], "priority": 77}).status_code == 200
+        http.delete(f"/{kind}/one").raise_for_status()
+
+
+def test_what_binds_all_indices_is_changed_by_no_key_that_only_sends_events(running):
+    with running.http(running.add_key("write_rules", "ingest")) as http:
+        http.put("/_component_template/part", json={"template": {}}).raise_for_status()
+        body = {"index_patterns": ["logs-*"], "composed_of": ["part"], "priority": 78}
+        http.put("/_index_template/all", json=body).raise_for_status()
+    with running.http(running.add_key("ingest")) as http:
+        assert http.put("/_component_template/part", json={"template": {}}).status_code == 403
+        assert http.put("/_index_template/all", json={"index_patterns": ["own-*"]}).status_code == 403
+        assert http.delete("/_index_template/all").status_code == 403
+        assert http.put("/_component_template/own", json={"template": {}}).status_code == 200
+    with running.http(running.add_key("write_rules", "ingest")) as http:
+        http.delete("/_index_template/all").raise_for_status()
+
+
 def test_an_earlier_folder_and_a_restart(tmp_path):
     mappings = {"properties": {"v": {"type": "version"}, "s": {"type": "keyword", "null_value": "N"}}}
     with run_service(tmp_path) as service:
@@ -464,7 +500,7 @@ def test_an_earlier_folder_and_a_restart(tmp_path):
         client.indices.create(index="logs-empty", mappings=mappings)
         client.index(index="logs-kept", document={"@timestamp": TIME, "v": "1.9", "s": None})
     with run_service(tmp_path) as service:
-        client = service.client()
+        client = service.client(api_key=service.add_key("read", "ingest", "write_rules"))
         client.indices.put_index_template(name="all", index_patterns=["logs-*"], template={"mappings": mappings})
         client.index(index="logs-kept", document={"@timestamp": TIME, "v": "1.10"})
         client.index(index="logs-before", document={"@timestamp": TIME, "v": "1.10"})

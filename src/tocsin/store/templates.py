@@ -87,6 +87,31 @@ def _check_priority(name: str, body: Mapping[str, Any], others: Mapping[str, Map
         )
 
 
+# What names of data streams begin with, whatever sends them (Elastic's data stream naming scheme).
+_SHARED = ("logs", "metrics", "synthetics", "traces", "profiling")
+_SHORTEST = 4  # characters that tell whose indices a pattern takes
+
+
+def broad_patterns(kind: str, name: str, known: Templates, body: Mapping[str, Any] | None = None) -> list[str]:
+    """Return the patterns of a template, and of those composed of it, that take indices of any source.
+
+    Such a pattern says too little before its first `*`: nothing, or no more than the type of data streams.
+    """
+    bodies = [known.get(kind, {}).get(name, {}), body or {}]
+    if kind == COMPONENT_TEMPLATE:
+        bodies += [one for one in known.get(INDEX_TEMPLATE, {}).values() if name in _names(one.get("composed_of"))]
+    return sorted({pattern for one in bodies for pattern in _patterns(one) if _is_broad(pattern)})
+
+
+def _is_broad(pattern: str) -> bool:
+    said, star, _ = pattern.partition("*")
+    kind, _, rest = said.partition("-")
+    told = rest if kind in _SHARED else said
+    name = told.strip("-_.")
+    is_whole = bool(name) and told.endswith("-")  # a part of a name that is short, and ends
+    return bool(star) and not is_whole and len(name) < _SHORTEST
+
+
 def mapping_of_new(index: str, known: Templates) -> IndexMapping:
     """Return the mapping that an index begins with, an empty one where no template fits it."""
     fitting = [

@@ -22,7 +22,7 @@ from tocsin.store.records import access
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.models import ClientObject
 from tocsin.store.records.templates import KINDS, templates_in
-from tocsin.store.templates import check_template
+from tocsin.store.templates import broad_patterns, check_template
 
 # The release whose interface this is. Shippers refuse to send to one that is older than themselves.
 VERSION = "9.4.0"
@@ -197,10 +197,12 @@ def _put(request: Request, kind: str, name: str, body: dict[str, Any]) -> None:
     service = request.app.state.service
     with service.records.transaction() as session:
         if kind in KINDS:
+            known_templates = templates_in(session)
             try:
-                check_template(kind, name, body, templates_in(session))
+                check_template(kind, name, body, known_templates)
             except MappingError as error:
                 raise bad_request(error.message, error.kind) from None
+            _refuse_broad(actor, kind, name, broad_patterns(kind, name, known_templates, body))
         known = session.get(ClientObject, (kind, name[:256]))
         if known is None:
             session.add(ClientObject(kind=kind, name=name[:256], body=body))
@@ -210,11 +212,25 @@ def _put(request: Request, kind: str, name: str, body: dict[str, Any]) -> None:
     service.ingest.indices.changed()
 
 
+def _refuse_broad(actor: Actor, kind: str, name: str, patterns: list[str]) -> None:
+    """Refuse a change that binds indices of every source to whoever may send events and nothing more.
+
+    Elasticsearch asks for `manage_index_templates`, a privilege on the cluster, for any template ("Security
+    privileges" in its reference); here shippers may still load their own.
+    """
+    if patterns and not actor.may(Scope.WRITE_RULES):
+        told = f"{kind.strip('_')} [{name}] takes indices of any source with [{', '.join(patterns)}]"
+        reason = f"{told}, which takes more than [ingest]: name your own indices, or use a key with [write_rules]"
+        raise ApiError(403, "security_exception", reason)
+
+
 def _remove(request: Request, kind: str, name: str) -> None:
     with request.app.state.service.records.transaction() as session:
         known = session.get(ClientObject, (kind, name))
         if known is None:
             raise ApiError(404, "resource_not_found_exception", f"{kind.strip('_')} [{name}] is missing")
+        if kind in KINDS:
+            _refuse_broad(request.state.actor, kind, name, broad_patterns(kind, name, templates_in(session)))
         session.delete(known)
         access.record(session, request.state.actor, "client_object.remove", f"{kind}/{name}")
     request.app.state.service.ingest.indices.changed()
