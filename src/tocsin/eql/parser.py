@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any, NoReturn, cast
 
@@ -329,6 +329,7 @@ def _unexpected(error: UnexpectedInput, text: str) -> QueryError:
     return QueryError(found, hint=hint, place=place, text=text)
 
 
+@lru_cache(maxsize=1)  # the same text is read again for each field that no schema knows
 def _parse(start: str, text: str) -> Any:
     check_size(text)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -75,6 +75,7 @@ _READABLE = {
 }
 
 
+@lru_cache(maxsize=1)  # the same text is read again for each field that no schema knows
 def parse(text: str) -> q.Query:
     """Return the query that a text states. Raises QueryError with line, column and hint."""
     check_size(text)

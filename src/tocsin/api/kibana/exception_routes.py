@@ -24,7 +24,7 @@ from tocsin.api.kibana.exception_objects import (
     told,
 )
 from tocsin.api.kibana.rule_objects import named_rule
-from tocsin.api.kibana.rule_transfer import Import, exported_lists
+from tocsin.api.kibana.rule_transfer import Import, exported_lists, lines_of
 from tocsin.api.security import allow
 from tocsin.api.working import Pace, worked
 from tocsin.store.records import exceptions as kept
@@ -108,7 +108,7 @@ async def import_lists(request: Request, overwrite: bool = False, actor: Actor =
         def take(session: Any) -> Any:
             schema = service.store.schema()
             taken = Import(session, actor, schema, overwrite_exceptions=overwrite, overwrite=overwrite)
-            taken.take(data.splitlines(), pace.check)
+            taken.take(lines_of(data), pace.check)
             return taken.told_of_lists()
 
         return answer(request, changing(request, take))

@@ -15,7 +15,7 @@ from tocsin.api.answers import answer, answer_json, bad_request
 from tocsin.api.body import IMPORT_SIZE, body_of, read_typed, read_upload
 from tocsin.api.elasticsearch.searching import searched
 from tocsin.api.kibana.rule_objects import checked, read_rule_body, schema_for
-from tocsin.api.kibana.rule_transfer import Import, exported
+from tocsin.api.kibana.rule_transfer import Import, exported, lines_of
 from tocsin.api.security import allow
 from tocsin.api.working import Pace, worked
 from tocsin.errors import RuleError
@@ -53,7 +53,7 @@ async def import_rules(
                 overwrite_exceptions,
                 overwrite_action_connectors,
             )
-            taken.take(data.splitlines(), pace.check)
+            taken.take(lines_of(data), pace.check)
             return taken.told()
 
     told = await worked(request, work)

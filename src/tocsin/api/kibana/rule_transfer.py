@@ -34,6 +34,17 @@ from tocsin.store.records.models import Connector, ExceptionItem, ExceptionList,
 MOST_OBJECTS = 10_000  # of a file, as Kibana has it in `xpack.securitySolution.maxRuleImportExportSize`
 
 
+def lines_of(data: bytes) -> list[bytes]:
+    """Return the lines of a file. Raises ApiError for far more lines than objects may be."""
+    if data.count(b"\n") > 10 * MOST_OBJECTS:
+        raise _too_many()
+    return data.splitlines()
+
+
+def _too_many() -> ApiError:
+    return bad_request(f"the file has more than {MOST_OBJECTS:,} objects")
+
+
 class Import:
     """An export on its way in."""
 
@@ -62,7 +73,7 @@ class Import:
         Raises ApiError for too many, and what `go_on` raises, which is asked before each.
         """
         if len(lines) > MOST_OBJECTS and sum(map(bool, map(bytes.strip, lines))) > MOST_OBJECTS:
-            raise bad_request(f"the file has more than {MOST_OBJECTS:,} objects")
+            raise _too_many()
         rules: list[dict[str, Any]] = []
         items: list[dict[str, Any]] = []
         for number, line in enumerate(lines, 1):
