@@ -32,6 +32,7 @@ from tocsin.store.records.exceptions import endpoint_list
 from tocsin.store.records.high_water import HIGH_WATER
 from tocsin.store.records.salvage import salvage
 from tocsin.store.records.templates import templates_in
+from tocsin.store.resources import raise_if_lacking
 from tocsin.store.templates import Templates
 from tocsin.watch.actions.delivery import Deliverer, DeliveryThread
 from tocsin.watch.actions.egress import EgressPolicy, networks_of
@@ -186,6 +187,7 @@ def _uuid(path: Path, damaged: Callable[[str, str], None]) -> str:
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:
+        raise_if_lacking(path.name, error)
         damaged(path.name, f"it cannot be read, and the installation has a new id: {error}")
     made = uuid.uuid4().hex[:22]
     write_durably(path, made.encode())

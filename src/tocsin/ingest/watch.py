@@ -17,6 +17,7 @@ from tocsin.sources.batch import Rejects
 from tocsin.sources.inputs import Input
 from tocsin.store.durable import write_durably
 from tocsin.store.events import StoreFullError
+from tocsin.store.resources import raise_if_lacking
 
 log = logging.getLogger(__name__)
 _QUIET = 2.0  # seconds without a change that make a file complete
@@ -102,6 +103,7 @@ class WatchedFolders:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
+            raise_if_lacking(self._state.name, error)
             reason = f"it cannot be read: {error}"
         self.fault = f"{reason}; watched files are read again, and each of their events is stored once"
         return {}

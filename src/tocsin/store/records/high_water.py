@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from tocsin.store.durable import read_file, write_durably
 from tocsin.store.records.models import AuditEntry, StoredRule
+from tocsin.store.resources import raise_if_lacking
 
 log = logging.getLogger(__name__)
 HIGH_WATER = "records.json"
@@ -131,7 +132,8 @@ class HighWaterMark:
             return HighWater.model_validate_json(read_file(self._path))
         except FileNotFoundError:
             return HighWater()
-        except (OSError, ValidationError):
+        except (OSError, ValidationError) as error:
+            raise_if_lacking(self._path.name, error)
             self.fault = f"{self._path.name} cannot be read, so that nobody knows whether records have gone back"
             return None
 
