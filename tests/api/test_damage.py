@@ -107,6 +107,21 @@ def test_records_that_have_gone_back_are_told_until_the_store_is_repaired(tmp_pa
         assert service.store.set_aside() == []
 
 
+def test_a_repair_saves_what_can_be_read_of_damaged_records(tmp_path):
+    with run_service(tmp_path) as running:
+        running.add_key("admin")
+    path = tmp_path / "records.db"
+    path.write_bytes(path.read_bytes()[:-8192])
+    assert CliRunner().invoke(app, ["store", "check", "--data", str(tmp_path)]).exit_code == 1
+    done = CliRunner().invoke(app, ["store", "repair", "--data", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "records: records.db was damaged" in done.output
+    assert list(tmp_path.glob("damaged/*/records.db"))
+    assert CliRunner().invoke(app, ["store", "check", "--data", str(tmp_path)]).exit_code == 0
+    with closing(open_service(load_config(None, {"data": tmp_path}))) as service:
+        assert service.store.set_aside() == []
+
+
 def test_rules_on_other_indices_alert(running):
     with running.http(running.add_key("admin")) as http:
         rule = {**RULE, "index": ["logs-*"], "enabled": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from contextlib import closing, contextmanager
 
 import pytest
@@ -127,3 +128,33 @@ def test_records_in_use_by_several_processes_at_once(folder):
         change(service, "dan")
         assert service.behind() is None
     assert told(folder) is None
+
+
+def test_a_dump_of_postgresql_that_was_put_back(postgresql, tmp_path):
+    """`pg_dump` and `psql` themselves, on a cluster of its own."""
+    url = postgresql.create("put_back")
+    dump = tmp_path / "dump.sql"
+
+    def run(program, *arguments):
+        subprocess.run([postgresql.programs / program, *arguments], check=True, stdout=subprocess.DEVNULL)
+
+    def behind(*, accept=False):
+        with closing(Records(url, high_water=tmp_path / HIGH_WATER)) as records:
+            told = records.behind(expected=True)
+            if accept:
+                records.accept()
+            return told
+
+    with closing(Records(url, high_water=tmp_path / HIGH_WATER)) as records:
+        records.upgrade()
+        change(records, "ann")
+        run("pg_dump", "--clean", "--file", dump, url)
+        change(records, "bob")
+    assert behind() is None
+    run("psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--file", dump, url)
+    for _ in range(2):  # it is told until it is accepted
+        assert "they have gone back" in (behind() or "")
+    with closing(Records(url, high_water=tmp_path / HIGH_WATER)) as records:
+        change(records, "eve")  # the same number in the audit log, made at another moment
+    assert "they have gone back" in (behind(accept=True) or "")
+    assert behind() is None

@@ -41,10 +41,15 @@ def repair(config: ConfigFile = None, data: Data = None) -> None:
     """Mend what can be mended. Nothing is deleted: what is replaced goes to `damaged/` in the data folder."""
     from tocsin.config import load_config
     from tocsin.store.lake import repair as mending
+    from tocsin.store.records.salvage import salvage
 
     folder = _folder(config, data)
     left = mending.repair(folder, lambda line: print(printable_line(line)))
-    wrong = _wrong_with_records(load_config(config, {"data": data}), accept=True)
+    loaded = load_config(config, {"data": data})
+    saved = salvage(loaded.records_url, loaded.data / "damaged")
+    if saved:
+        print(printable_line(f"records: {saved}"))
+    wrong = _wrong_with_records(loaded, accept=True)
     if wrong:
         print(printable_line(f"records: noted, and not told again: {wrong}"))
     for one in left:
@@ -72,7 +77,7 @@ def _wrong_with_records(loaded: Config, *, accept: bool) -> str | None:
         return gone
     damage = None if file is None else damage_of(file, thorough=True)
     if file is not None and damage:
-        return f"{file.name}: {damage}; the next `tocsin serve` saves what can be read"
+        return f"{file.name}: {damage}; `tocsin store repair` and the next `tocsin serve` save what can be read"
     records = Records(loaded.records_url, high_water=loaded.data / HIGH_WATER)
     try:
         if records.is_empty():
