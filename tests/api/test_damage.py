@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from tests.api.conftest import run_service
 from tests.api.test_watch import RULE, alerts, put_event, run_now, until
 from tests.store.test_lake import SLOW, document
+from tests.store.test_strays import NO_FILES
 from tocsin.api.service import open_service
 from tocsin.cli.main import app
 from tocsin.config import load_config
@@ -131,6 +132,27 @@ def test_rules_on_other_indices_alert(running):
         until(lambda: alerts(http))
         told = http.get("/api/detection_engine/rules/executions", params={"rule_id": RULE["rule_id"]})
         assert f"{BAD} is set aside" in told.text
+
+
+@pytest.mark.parametrize("make", NO_FILES, ids=lambda make: make.__name__)
+def test_strays_in_all_folders_keep_no_rule_from_alerting(tmp_path, make):
+    with run_service(tmp_path):
+        pass
+    (tmp_path / "mappings").mkdir(exist_ok=True)
+    (tmp_path / "uuid").unlink()
+    places = ["journal/x", "journal/000000000099.journal", "mappings/x.json", "ids/x", "events/x", "uuid", "x",
+              "watched.json", "watched.json.new", "records.db-journal"]  # fmt: skip
+    for place in places:
+        make(tmp_path / place)
+    with run_service(tmp_path) as running, running.http(running.add_key("admin")) as http:
+        names = [one["name"] for one in http.get("/readyz").json()["set_aside"]]
+        assert names == ["./records.db-journal", "./uuid", "./watched.json", "events/x", "ids/x",
+                         "journal/000000000099.journal", "journal/x", "mappings/x.json"]  # fmt: skip
+        rule = {**RULE, "index": ["logs-*"], "enabled": True}
+        http.post("/api/detection_engine/rules", json=rule).raise_for_status()
+        put_event(http, process={"name": "bad.exe"})
+        run_now(http, query="alert.attributes.enabled: true")
+        until(lambda: alerts(http))
 
 
 def test_a_stray_file_whose_name_is_no_utf8_is_named(tmp_path):
