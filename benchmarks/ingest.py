@@ -32,8 +32,9 @@ def serve(data: Path, *options: str) -> tuple[subprocess.Popen[str], str, str]:
     """Start the service; return it, its port and a key."""
     environment = {**os.environ, "TOCSIN_DATA": str(data), "TOCSIN_LOG_LEVEL": "warning"}
     program = [sys.executable, "-m", "tocsin"]
+    scopes = ["--scope", "ingest", "--scope", "read", "--scope", "respond"]
     made = subprocess.run(
-        [*program, "keys", "add", "bench", "--scope", "ingest", "--scope", "read"],
+        [*program, "keys", "add", f"bench {time.time_ns()}", *scopes],
         env=environment, check=True, capture_output=True, text=True,
     )  # fmt: skip
     key = made.stdout.split("encoded: ")[1].strip()
@@ -163,9 +164,9 @@ def sizes(requests: Path, folder: Path) -> None:
 
     from tocsin.ingest.bulk import parse
     from tocsin.ingest.intake import Intake
+    from tocsin.store.columns.documents import to_table
+    from tocsin.store.columns.fields import IndexFields
     from tocsin.store.events import Document
-    from tocsin.store.lake.documents import to_table
-    from tocsin.store.lake.fields import IndexFields
     from tocsin.store.lake.journal import Entry
     from tocsin.store.lake.lake import LakeSettings, LakeStore
 

@@ -28,10 +28,10 @@ from tocsin.moments import to_nanoseconds
 from tocsin.search.eql import read_eql, run_eql
 from tocsin.search.hits import context_of, read_search, run_search
 from tocsin.search.selection import Clock
-from tocsin.store.lake.documents import to_table
+from tocsin.store.columns.documents import to_table
+from tocsin.store.columns.layout import MOMENT
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.lake import LakeSettings, LakeStore
-from tocsin.store.lake.layout import MOMENT
 from tocsin.store.lake.slices import order_slice
 from tocsin.store.lake.table import IndexTable
 

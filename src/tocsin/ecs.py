@@ -7,11 +7,12 @@ telemetry and its rules use. Types are Elasticsearch's, reduced to the families 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, cached_property
 from importlib import resources
+from typing import Any
 
 ECS_VERSION = "9.4.0"
 
@@ -97,6 +98,14 @@ class Schema:
         """Return this schema with `fields` added; theirs wins over a field of the same name."""
         return Schema({**self.fields, **{f.name: f for f in fields}}, self.prefixes)
 
+    def __reduce__(self) -> tuple[Callable[..., Schema], tuple[Any, ...]]:
+        """Go to another process as what it has beyond the fields that are known there as well."""
+        known = default_schema().fields
+        if not known.keys() <= self.fields.keys():
+            return Schema, (dict(self.fields), dict(self.prefixes))
+        more = {name: own for name, own in self.fields.items() if own is not known.get(name)}
+        return _extended, (more, dict(self.prefixes))
+
     @cached_property
     def with_path(self) -> tuple[Field, ...]:
         """The fields that have the values of another one: aliases, and those of several on one value."""
@@ -110,6 +119,11 @@ class Schema:
     @cached_property
     def _by_lower(self) -> dict[str, str]:
         return {name.lower(): name for name in self.fields}
+
+
+def _extended(more: Mapping[str, Field], prefixes: Mapping[str, Field]) -> Schema:
+    """Return the known fields with others, and with prefixes in place of their own."""
+    return Schema({**default_schema().fields, **more}, prefixes)
 
 
 def _read_table(text: str) -> Iterable[Field]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from tocsin.store.lake.fields import IndexFields
+from tocsin.store.columns.fields import IndexFields
 from tocsin.store.lake.fresh import FreshIndex
 from tocsin.store.lake.journal import Entry
 

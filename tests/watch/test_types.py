@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.watch.virtual import MINUTE, SECOND, START, Office, rule
-from tocsin.store.alerts.alert_index import StoreWithAlerts
+from tocsin.store.alerts.alert_index import AlertIndex
+from tocsin.store.composite import CompositeStore
 
 HOUR = 60 * MINUTE
 
@@ -241,7 +242,7 @@ def on_alerts(name, query, **more):
 
 def office_of_alerts(folder, rules):
     office = Office(folder, rules)
-    office.seen = StoreWithAlerts(office.store, office.records)
+    office.seen = CompositeStore(office.store, [AlertIndex(office.records)])
     office.turn()
     return office
 

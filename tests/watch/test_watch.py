@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import select
 
 from tests.watch.virtual import BAD, MINUTE, ROOT, SECOND, START, Office, rule
-from tocsin.store.alerts.alert_index import StoreWithAlerts
+from tocsin.store.alerts.alert_index import AlertIndex
+from tocsin.store.composite import CompositeStore
 from tocsin.store.records.exceptions import add_item, add_list
 from tocsin.store.records.models import StoredRule
 from tocsin.store.records.rules import change_rule, remove_rule
@@ -185,7 +186,7 @@ def test_a_rule_that_takes_long_holds_up_no_other(tmp_path, monkeypatch):
         interval="1m",
     )  # fmt: skip
     office = Office(tmp_path, [rule("slow"), rule("quick"), on_alerts], WatchSettings(patience=SECOND // 5))
-    office.seen = StoreWithAlerts(office.store, office.records)
+    office.seen = CompositeStore(office.store, [AlertIndex(office.records)])
     office.turn()
     office.until(START + 2 * MINUTE)
     office.event(**BAD)

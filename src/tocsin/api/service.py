@@ -20,8 +20,9 @@ from tocsin.ingest.bulk import Ingest
 from tocsin.ingest.rejected import Rejected
 from tocsin.ingest.watch import WatchedFolders
 from tocsin.search.processes import SearchProcesses
-from tocsin.store.alerts.alert_index import ScansWithAlerts, StoreWithAlerts
+from tocsin.store.alerts.alert_index import AlertIndex
 from tocsin.store.clock import ArrivalClock
+from tocsin.store.composite import CompositeScans, CompositeStore
 from tocsin.store.durable import write_durably
 from tocsin.store.events import EventStore
 from tocsin.store.lake.lake import LakeSettings, LakeStore
@@ -106,7 +107,8 @@ def open_service(config: Config) -> Service:
     except BaseException:
         events.close()
         raise
-    store = StoreWithAlerts(events, records)
+    alerts = AlertIndex(records)
+    store = CompositeStore(events, [alerts])
     watch = WatchThread(Watch(store, records, watch_settings(config), clock=clock))
     rejected = Rejected(config.data / "rejected")
 
@@ -130,7 +132,7 @@ def open_service(config: Config) -> Service:
     deliveries = DeliveryThread(Deliverer(records, clock, egress))
     watch.start()
     deliveries.start()
-    processes = SearchProcesses(store, ScansWithAlerts(events, store.alerts), config.search_memory)
+    processes = SearchProcesses(store, CompositeScans(events, [alerts]), config.search_memory)
     return Service(
         config=config,
         store=store,

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from tocsin.addresses import number_of
 from tocsin.ecs import TIMESTAMP, Field, FieldType
 from tocsin.sources.batch import flatten
-from tocsin.store.lake.values import converter
+from tocsin.store.columns.values import converter
 from tocsin.store.mappings import IndexMapping
 
 _CHECKED = frozenset({FieldType.DATE, FieldType.LONG, FieldType.DOUBLE, FieldType.BOOLEAN, FieldType.IP})

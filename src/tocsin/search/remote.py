@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
@@ -18,13 +18,12 @@ import pyarrow as pa
 
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.errors import TocsinError
-from tocsin.store.events import ID, SOURCE, EventReader, IndexInfo, Scan, SetAside, StoredBatch
-from tocsin.store.lake.index_scans import EventScans, IndexScan, read_index_scans
-from tocsin.store.lake.reading import read_table, stored_columns
+from tocsin.store.events import EventReader, IndexInfo, Scan, SetAside, StoredBatch
+from tocsin.store.lake.index_scans import DividedScan, EventScans, IndexScan, read_files
 from tocsin.store.lake.table import StoredFile
-from tocsin.store.lake.views import physical, shown
 from tocsin.store.mappings import IndexMapping
 
+_OfRows = Callable[[Sequence[int]], Sequence[Any]]
 ASKED, DONE = "asked", "done"  # what a message of the search's process is
 
 
@@ -56,19 +55,22 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class _Fresh:
-    """Events that are in no file yet: the columns that are asked for, as an Arrow stream."""
+class _Divided:
+    """A scan as it is told to the other process: what it reads itself, and the number of what it asks for."""
 
-    number: int  # by which their documents are asked for
-    stream: bytes
+    scan: Scan
+    files: tuple[IndexScan, ...]
+    number: int
 
 
 @dataclass(frozen=True)
-class _Told:
-    """What a scan reads of an index, as it is told to the other process."""
+class _Batch:
+    """A batch that only the store's process has: its columns as an Arrow stream, and its number."""
 
-    files: IndexScan
-    fresh: tuple[_Fresh, ...]
+    index: str
+    rows: int
+    stream: bytes
+    number: int
 
 
 class RemoteReader:
@@ -87,22 +89,23 @@ class RemoteReader:
 
     def scan(self, scan: Scan) -> Iterator[StoredBatch]:
         """Yield the events asked for; see EventReader."""
-        return self._read(self._ask("index_scans", scan), scan)
+        return self._read(self._ask("divided_scan", scan))
 
     def find(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[StoredBatch]:
         """Yield batches with the events that have one of the ids; see EventReader."""
-        for scan, told in self._ask("index_scans_for", patterns, ids):
-            yield from self._read([told], scan)
+        for divided in self._ask("divided_find", patterns, ids):
+            yield from self._read(divided)
 
-    def _read(self, every: Sequence[_Told], scan: Scan) -> Iterator[StoredBatch]:
-        yield from read_index_scans([told.files for told in every], scan, self)
-        for told in every:
-            index, mapping = told.files.index, told.files.mapping
-            asked = physical(scan, mapping)
-            for fresh in told.fresh:
-                table = pa.ipc.open_stream(fresh.stream).read_all()
-                batch = read_table(index, table, asked.fields)
-                yield shown(replace(batch, sources=partial(self._documents, fresh.number)), scan, mapping)
+    def _read(self, divided: _Divided) -> Iterator[StoredBatch]:
+        yield from read_files(divided.files, divided.scan, self)
+        while True:
+            found: _Batch | None = self._ask("next_batch", divided.number)
+            if found is None:
+                return
+            table = pa.ipc.open_stream(found.stream).read_all()
+            columns = {name: table.column(name) for name in table.column_names}
+            sources, ids = (partial(self._ask_rows, name, found.number) for name in ("sources", "ids"))
+            yield StoredBatch(found.index, found.rows, columns, sources, ids)
 
     def put_file_aside(self, index: str, file: StoredFile, reason: str) -> bool:
         """Leave a file out from now on that cannot be read; see Faults."""
@@ -112,8 +115,8 @@ class RemoteReader:
         """Say that a file's checksums are damaged; see Faults."""
         self._ask("put_checksums_aside", index, file, reason)
 
-    def _documents(self, number: int, rows: Sequence[int]) -> list[bytes]:
-        found: list[bytes] = self._ask("documents", number, list(map(int, rows)))
+    def _ask_rows(self, name: str, number: int, rows: Sequence[int]) -> list[Any]:
+        found: list[Any] = self._ask(name, number, list(map(int, rows)))
         return found
 
     def watermark(self) -> int:
@@ -165,7 +168,8 @@ class Answers:
 
     reader: EventReader
     scans: EventScans
-    _fresh: list[pa.Table] = field(default_factory=list)
+    _scans: list[Iterator[StoredBatch]] = field(default_factory=list)
+    _batches: list[tuple[_OfRows, _OfRows]] = field(default_factory=list)  # what gives their documents and ids
 
     def answer(self, name: str, arguments: Sequence[Any]) -> tuple[Any, Failure | None]:
         """Return the answer to a question, or what kept it from being answered."""
@@ -176,33 +180,34 @@ class Answers:
 
     def _answer(self, name: str, arguments: Sequence[Any]) -> Any:
         own: Mapping[str, Callable[..., Any]] = {
-            "index_scans": self._index_scans,
-            "index_scans_for": self._index_scans_for,
+            "divided_scan": self._divided_scan,
+            "divided_find": self._divided_find,
+            "next_batch": self._next_batch,
             "put_file_aside": self.scans.put_file_aside,
             "put_checksums_aside": self.scans.put_checksums_aside,
-            "documents": self._documents,
+            "sources": lambda number, rows: self._batches[number][0](rows),
+            "ids": lambda number, rows: self._batches[number][1](rows),
         }
         if name in _READS:
             return getattr(self.reader, name)(*arguments)
         return own[name](*arguments)
 
-    def _index_scans(self, scan: Scan) -> list[_Told]:
-        return [self._told(one, scan) for one in self.scans.index_scans(scan)]
+    def _divided_scan(self, scan: Scan) -> _Divided:
+        return self._told(self.scans.divided_scan(scan))
 
-    def _index_scans_for(self, patterns: Sequence[str], ids: Collection[str]) -> list[tuple[Scan, _Told]]:
-        return [(scan, self._told(one, scan)) for scan, one in self.scans.index_scans_for(patterns, ids)]
+    def _divided_find(self, patterns: Sequence[str], ids: Collection[str]) -> list[_Divided]:
+        return [self._told(divided) for divided in self.scans.divided_find(patterns, ids)]
 
-    def _told(self, one: IndexScan, scan: Scan) -> _Told:
-        asked = physical(scan, one.mapping).fields
-        fresh = []
-        for table in one.fresh:
-            columns = stored_columns([*asked, ID], table.column_names)
-            fresh.append(_Fresh(len(self._fresh), _stream(table.select(list(dict.fromkeys(columns))))))
-            self._fresh.append(table.select([SOURCE]))
-        return _Told(replace(one, fresh=()), tuple(fresh))
+    def _told(self, divided: DividedScan) -> _Divided:
+        self._scans.append(divided.batches)
+        return _Divided(divided.scan, divided.files, len(self._scans) - 1)
 
-    def _documents(self, number: int, rows: Sequence[int]) -> list[bytes]:
-        return read_table("", self._fresh[number], ()).sources(rows)
+    def _next_batch(self, number: int) -> _Batch | None:
+        batch = next(self._scans[number], None)
+        if batch is None:
+            return None
+        self._batches.append((batch.sources, batch.ids))
+        return _Batch(batch.index, batch.rows, _stream(pa.table(dict(batch.columns))), len(self._batches) - 1)
 
 
 def _stream(table: pa.Table) -> bytes:

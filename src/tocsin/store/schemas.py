@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from tocsin.ecs import Field, FieldType, Schema, default_schema
@@ -52,6 +52,27 @@ def common_schema(indices: Iterable[tuple[str, _Fields]]) -> Schema:
             some.append(default)
     schema = ecs.extended(_common(name, some) for name, some in found.items())
     return Schema(schema.fields, {**schema.prefixes, **prefixes}) if prefixes else schema
+
+
+def joined_schemas(stores: Sequence[tuple[Schema, Mapping[str, Mapping[str, Field]]]]) -> Schema:
+    """Return the schema of several stores: of their schemas, each with the fields of the store's indices.
+
+    Where they disagree about a field, it has the type that `common_schema` would find.
+    """
+    ecs = default_schema()
+    found: dict[str, list[Field]] = {}
+    prefixes: dict[str, Field] = {}
+    for schema, _ in stores:
+        prefixes.update(schema.prefixes)
+        for name, known in schema.fields.items():
+            if known is not ecs.fields.get(name):
+                found.setdefault(name, []).append(known)
+    for name, some in found.items():
+        default = ecs.find(name)
+        if default is not None and any(of.get(name) is default for _, all_ in stores for of in all_.values()):
+            some.append(default)
+    schema = ecs.extended(_common(name, some) for name, some in found.items())
+    return Schema(schema.fields, prefixes) if prefixes else schema
 
 
 def fields_by_type(indices: Mapping[str, Mapping[str, Field]]) -> dict[str, dict[FieldType, list[str]]]:

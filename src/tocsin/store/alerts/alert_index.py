@@ -1,203 +1,237 @@
-"""The alerts as an index beside the events: searched like these, and read by rules that look at alerts."""
+"""The alerts of records as an event store to read: a small row of each in memory, documents where they lie.
+
+Alerts are written by rules, in one transaction with their executions, and changed by people (`store.records`). Who
+does so, in whatever process, is seen by the next question.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 
-from sqlalchemy import select
+import numpy as np
+import orjson
+import pyarrow as pa
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from tocsin.ecs import Field, FieldType, Schema
+from tocsin.ecs import TIMESTAMP, Field, FieldType, Schema, default_schema
+from tocsin.store.alerts.arrays import Positions
+from tocsin.store.alerts.documents import AlertDocument, AlertDocuments
+from tocsin.store.alerts.field_columns import CachedColumns, Columns
+from tocsin.store.alerts.members import ColumnBuilder, FieldNames
 from tocsin.store.alerts.names import ALERTS_INDEX, ALERTS_NAMES, takes_alerts
-from tocsin.store.events import ID, Document, EventStore, IndexInfo, Outcome, Scan, SetAside, StoredBatch
-from tocsin.store.lake.fields import IndexFields
-from tocsin.store.lake.fresh import FreshIndex
-from tocsin.store.lake.index_scans import EventScans, IndexScan
-from tocsin.store.lake.journal import Entry
-from tocsin.store.lake.reading import read_table
-from tocsin.store.lake.table import StoredFile
+from tocsin.store.alerts.rows import ROW_FIELDS, AlertRows
+from tocsin.store.columns.fields import IGNORED, MANY, IndexFields, column_name
+from tocsin.store.columns.layout import MOMENT
+from tocsin.store.columns.tables import logical_columns
+from tocsin.store.events import ARRIVED, ID, IndexInfo, Scan, SetAside, StoredBatch
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
-from tocsin.store.records.alerts import find_alerts
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
+from tocsin.store.schemas import common_schema, fields_by_type
 
 _OVERLAP = 60_000_000_000  # nanoseconds: a change that was stamped earlier may be committed later
+_WRAP = 1 << 40  # of moments, that a database can sum up those of many alerts; far more than the overlap
+_BATCH = 1 << 16  # rows
+_EXACT = pa.timestamp("ns", "UTC")
 
 
 class AlertIndex:
-    """The alerts of records as a table in memory, brought up to date whenever somebody looks."""
+    """An EventReader of alerts: the index ALERTS_INDEX, which only patterns that begin with a dot take."""
 
     def __init__(self, records: Records) -> None:
         self._records, self._lock = records, threading.Lock()
-        self._known: dict[str, int] = {}  # alert -> when it was changed last
-        self._entries: dict[str, Entry] = {}
-        self._upto = 0
-        self._fields = IndexFields()
-        self._index = FreshIndex(self._fields)
+        self._rows, self._fields = AlertRows(), IndexFields()
+        self._names = FieldNames(self._fields)
+        self._documents = AlertDocuments(records)
+        self._columns = CachedColumns(self._documents, self._fields)
+        self._schema: tuple[int, Schema] | None = None
 
-    def current(self) -> FreshIndex:
-        """Return the alerts as they are now."""
+    # ---- keeping up
+
+    def _current(self) -> AlertRows:
+        """Return the rows of all alerts as they are now."""
         with self._lock:
             with self._records.transaction() as session:
-                asked = select(StoredAlert.id, StoredAlert.changed).where(
-                    StoredAlert.changed >= self._upto - _OVERLAP
-                )
-                new = [row.id for row in session.execute(asked) if self._known.get(row.id) != row.changed]
-                found = list(find_alerts(session, new))
-            again = any(alert.id in self._known for alert in found)
-            added = []
-            for alert in found:
-                self._known[alert.id] = alert.changed
-                self._upto = max(self._upto, alert.changed)
-                # An alert's own time is that of its making, as its `@timestamp` has it.
-                entry = Entry(ALERTS_INDEX, alert.id, True, alert.created, alert.created, alert.document.encode())
-                self._entries[alert.id] = entry
-                added.append(entry)
-            if again:
-                self._index = FreshIndex(self._fields)
-                added = list(self._entries.values())
-            self._index.add(added)
-            return self._index
+                listed = self._listed(session)
+            if listed is not None:
+                ids, moments, is_whole = listed
+                self._rows = self._updated(ids, moments, is_whole=is_whole)
+            return self._rows
 
-    @property
-    def fields(self) -> IndexFields:
-        """The fields that alerts have."""
-        index = self.current()
-        index.tables(index.rows)
-        return self._fields
+    def _listed(self, session: Session) -> tuple[list[str], list[int], bool] | None:
+        """Return the ids of alerts and when they were changed: of those changed lately, or, if need be, of all.
 
-    @property
-    def size(self) -> int:
-        """How many bytes the alerts take that were looked at, as documents and as columns."""
-        return sum(len(entry.source) for entry in list(self._entries.values())) + self._index.columns_size
+        None is returned when nothing has changed. What is in memory is compared with the database by numbers:
+        how many alerts there are, how many were changed lately, and the sum of the moments at which.
+        """
+        rows = self._rows
+        since = rows.newest - _OVERLAP
+        total = select(func.count()).select_from(StoredAlert).scalar_subquery()
+        lately = StoredAlert.changed >= since
+        asked = select(total, func.count(), func.coalesce(func.sum(StoredAlert.changed % _WRAP), 0)).where(lately)
+        count, recent, sum_ = (int(number) for number in session.execute(asked).one())
+        mine = rows.changed[rows.changed >= since]
+        if (count, recent, sum_) == (len(rows), len(mine), int((mine % _WRAP).sum())):
+            return None
+        listing = select(StoredAlert.id, StoredAlert.changed)
+        if len(rows):
+            found = session.execute(listing.where(lately)).all()
+            ids = [row.id for row in found]
+            at, _ = rows.places(ids)
+            if len(rows) + len(ids) - len(at) == count:
+                return ids, [row.changed for row in found], False
+        found = session.execute(listing.order_by(StoredAlert.created, StoredAlert.id)).all()
+        return [row.id for row in found], [row.changed for row in found], True
 
+    def _updated(self, ids: list[str], moments: list[int], *, is_whole: bool) -> AlertRows:
+        """Return the rows as alerts are now that were listed; those not listed are gone when the list is whole."""
+        rows = self._rows.without(pa.array(ids, pa.string())) if is_whole else self._rows
+        at, which = rows.places(ids)
+        known = np.zeros(len(ids), np.bool_)
+        known[which] = rows.changed[at] == np.array(moments, np.int64)[which]
+        wanted = [ids[place] for place in np.flatnonzero(~known).tolist()]
+        builder, read = ColumnBuilder(ROW_FIELDS, self._fields), list[AlertDocument]()
+        for document in self._documents.read(wanted):
+            parsed = orjson.loads(document.text)
+            self._names.learn(parsed)
+            builder.add(document, parsed)
+            read.append(document._replace(text=""))
+        return rows.with_documents(read, builder.columns())
 
-class StoreWithAlerts:
-    """An event store in which the alerts are one more index, taken by patterns such as `.alerts-*`."""
-
-    def __init__(self, store: EventStore, records: Records) -> None:
-        self.events, self.alerts = store, AlertIndex(records)
-
-    def add(self, documents: Sequence[Document]) -> list[Outcome]:
-        """Store events; see EventStore."""
-        return self.events.add(documents)
+    # ---- reading
 
     def scan(self, scan: Scan) -> Iterator[StoredBatch]:
-        """Yield events and alerts; see EventStore."""
-        yield from self.events.scan(scan)
-        if takes_alerts(scan.patterns):
-            index = self.alerts.current()
-            for table in index.tables(index.rows):
-                yield read_table(ALERTS_INDEX, table, scan.fields)
+        """Yield the alerts asked for, each as it is in the moment when it is read; see EventReader."""
+        if not takes_alerts(scan.patterns):
+            return iter(())
+        return self._read(self._current(), scan)
+
+    def _read(self, rows: AlertRows, scan: Scan) -> Iterator[StoredBatch]:
+        columns = _of_rows(rows)
+        others = [
+            name for name in scan.fields
+            if (name in self._fields.seen or name == IGNORED) and name not in (*ROW_FIELDS, TIMESTAMP)
+        ]  # fmt: skip
+        cached = self._columns.find(rows, others)
+        for some in cached.values():
+            columns.update(some)
+        places, missing = _narrowed(rows, scan, columns), [name for name in others if name not in cached]
+        if not missing:
+            for start in range(0, len(places), _BATCH):
+                yield self._batch(rows, places[start : start + _BATCH], scan.fields, columns, {})
+        elif len(places):
+            # What is asked for of most alerts is made for all: whoever asks next finds it.
+            read = np.arange(len(rows)) if len(places) > len(rows) // 8 else places
+            for some_places, made in self._columns.read(rows, missing, read):
+                at = np.flatnonzero(np.isin(some_places, places))
+                if len(at):
+                    taken = {name: array.take(pa.array(at)) for name, array in made.items()}
+                    yield self._batch(rows, some_places[at], scan.fields, columns, taken)
+
+    def _batch(
+        self, rows: AlertRows, places: Positions, fields: Collection[str], columns: Columns, taken: Columns
+    ) -> StoredBatch:
+        """Return some rows as a batch: of `columns` those in their places, `taken` as they are."""
+        names = [name for field in fields for name in (column_name(field), column_name(field) + MANY)]
+        whole = len(places) == len(rows)
+        at = pa.array(places)
+        there = {name: columns[name] if whole else columns[name].take(at) for name in names if name in columns}
+        there.update(taken)
+        chunked = {name: pa.chunked_array([array]) for name, array in there.items()}
+
+        def ids(wanted: Sequence[int]) -> list[str]:
+            found: list[str] = rows.ids.take(pa.array(places[np.asarray(wanted, np.int64)])).to_pylist()
+            return found
+
+        def sources(wanted: Sequence[int]) -> list[bytes]:
+            return self._documents.sources(
+                ids(wanted), rows.changed[places[np.asarray(wanted, np.int64)]].tolist()
+            )
+
+        return StoredBatch(ALERTS_INDEX, len(places), logical_columns(fields, chunked), sources, ids)
 
     def find(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[StoredBatch]:
-        """Yield batches that hold every event with one of the ids; see EventStore."""
-        yield from self.events.find(patterns, ids)
-        if takes_alerts(patterns):
-            index = self.alerts.current()
-            for table in index.tables(index.rows):
-                yield read_table(ALERTS_INDEX, table, {ID})
+        """Yield the alerts with one of the ids; see EventReader."""
+        if not takes_alerts(patterns):
+            return iter(())
+        rows = self._current()
+        places, _ = rows.places(list(dict.fromkeys(ids)))
+        return iter([self._batch(rows, places, {ID}, _of_rows(rows), {})] if len(places) else [])
 
     def watermark(self) -> int:
-        """Return the moment up to which arrivals are complete; see EventStore."""
-        return self.events.watermark()
+        """Return the moment up to which arrivals are complete: that of the newest alert; see EventReader."""
+        return int(self._current().created.max(initial=0))
 
     def indices(self, patterns: Sequence[str] = ("*",)) -> list[IndexInfo]:
-        """Return the indices that the patterns take; see EventStore."""
-        found = self.events.indices(patterns)
-        if takes_alerts(patterns):
-            index = self.alerts.current()
-            first, last = index.span() if index.rows else (None, None)
-            found.append(IndexInfo(ALERTS_INDEX, index.rows, 0, first, last))
-        return found
+        """Return the index of alerts, if the patterns take it; see EventReader."""
+        if not takes_alerts(patterns):
+            return []
+        rows = self._current()
+        first, last = (int(rows.created.min()), int(rows.created.max())) if len(rows) else (None, None)
+        return [IndexInfo(ALERTS_INDEX, len(rows), 0, first, last)]
 
     def names(self) -> list[str]:
-        """Return the names of all indices, the alerts' too; see EventStore."""
-        return [*ALERTS_NAMES, *self.events.names()]
+        """Return the names of the index; see EventReader."""
+        return list(ALERTS_NAMES)
 
     def schema(self, patterns: Sequence[str] = ("*",)) -> Schema:
-        """Return the fields that are known or that events brought along; see EventStore."""
-        schema = self.events.schema(patterns)
+        """Return the known fields with those that alerts brought along; see EventReader."""
         if not takes_alerts(patterns):
-            return schema
-        return schema.extended(Field(name, kind) for name, kind in self.alerts.fields.dynamic.items())
+            return default_schema()
+        self._current()
+        state = len(self._fields.seen)
+        if self._schema is None or self._schema[0] != state:
+            self._schema = state, common_schema([(ALERTS_INDEX, self._fields)])
+        return self._schema[1]
 
     def fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[FieldType, list[str]]]:
-        """Return the fields that events have; see EventStore."""
-        found = {name: dict(kinds) for name, kinds in self.events.fields(patterns).items()}
-        if takes_alerts(patterns):
-            fields = self.alerts.fields
-            for name, known in fields.all().items():
-                found.setdefault(name, {}).setdefault(known.type, []).append(ALERTS_INDEX)
-        return found
+        """Return the fields that alerts have; see EventReader."""
+        return fields_by_type(self.index_fields(patterns))
 
     def index_fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[str, Field]]:
-        """Return the fields of each index; see EventStore."""
-        found = dict(self.events.index_fields(patterns))
-        if takes_alerts(patterns):
-            found[ALERTS_INDEX] = self.alerts.fields.all()
-        return found
-
-    def mapping(self, index: str) -> IndexMapping:
-        """Return the mapping of an index; see EventStore."""
-        return self.events.mapping(index)
-
-    def begin(self, index: str, mapping: IndexMapping) -> None:
-        """Let an index have a mapping from now on; see EventStore."""
-        self.events.begin(index, mapping)
+        """Return the fields of the index; see EventReader."""
+        if not takes_alerts(patterns):
+            return {}
+        self._current()
+        return {ALERTS_INDEX: self._fields.all()}
 
     def set_aside(self) -> list[SetAside]:
-        """Return what is damaged and left out; see EventStore."""
-        return self.events.set_aside()
+        """Return nothing: what is damaged of records, records say; see EventReader."""
+        return []
 
-    def check(self, size: int = 0) -> str | None:
-        """Return why documents cannot be stored; see EventStore."""
-        return self.events.check(size)
-
-    def waiting(self) -> int:
-        """Return how many bytes wait to be brought into tables; see EventStore."""
-        return self.events.waiting()
+    def mapping(self, index: str) -> IndexMapping:
+        """Return an empty mapping; see EventReader."""
+        return NO_MAPPING
 
     def memory(self) -> dict[str, int]:
-        """Return how many bytes the store holds in memory; see EventStore."""
-        return {**self.events.memory(), "alerts": self.alerts.size}
-
-    def flush(self) -> None:
-        """Bring what waits into tables; see EventStore."""
-        self.events.flush()
-
-    def close(self) -> None:
-        """Stop; see EventStore."""
-        self.events.close()
+        """Return how many bytes are held of alerts, by what for; see EventStore."""
+        return {"alerts": self._rows.size + self._columns.size + self._documents.size}
 
 
-class ScansWithAlerts:
-    """What scans read of events and of the alerts; see EventScans."""
+def _of_rows(rows: AlertRows) -> dict[str, pa.Array]:
+    """Return the columns that rows have."""
+    made = pa.array(rows.created).cast(_EXACT)
+    arrived = pa.array(rows.created // 1000).cast(MOMENT)
+    return {**rows.columns, ID: rows.ids, TIMESTAMP: made, ARRIVED: arrived}
 
-    def __init__(self, events: EventScans, alerts: AlertIndex) -> None:
-        self._events, self._alerts = events, alerts
 
-    def index_scans(self, scan: Scan) -> list[IndexScan]:
-        """Return what a scan reads of each index, and of the alerts; see EventScans."""
-        alerts = self._scans_of_alerts() if takes_alerts(scan.patterns) else []
-        return [*self._events.index_scans(scan), *alerts]
-
-    def index_scans_for(self, patterns: Sequence[str], ids: Collection[str]) -> list[tuple[Scan, IndexScan]]:
-        """Return what `find` reads, as of this moment; see EventScans."""
-        found = self._events.index_scans_for(patterns, ids)
-        if takes_alerts(patterns):
-            found += [(Scan(patterns, {ID}), one) for one in self._scans_of_alerts()]
-        return found
-
-    def _scans_of_alerts(self) -> list[IndexScan]:
-        index = self._alerts.current()
-        return [IndexScan(ALERTS_INDEX, Path(), NO_MAPPING, (), tuple(index.tables(index.rows)))]
-
-    def put_file_aside(self, index: str, file: StoredFile, reason: str) -> bool:
-        """Leave a file out from now on that cannot be read; see EventScans."""
-        return self._events.put_file_aside(index, file, reason)
-
-    def put_checksums_aside(self, index: str, file: StoredFile, reason: str) -> None:
-        """Say that a file's checksums are damaged; see EventScans."""
-        self._events.put_checksums_aside(index, file, reason)
+def _narrowed(rows: AlertRows, scan: Scan, columns: Columns) -> Positions:
+    """Return the places of the rows that a scan may want, by their times and by values that they must have."""
+    created, inside = rows.created, np.ones(len(rows), np.bool_)
+    for start, end in ((scan.start, scan.end), (scan.arrived_from, scan.arrived_to)):
+        if start is not None:
+            inside &= created >= start
+        if end is not None:
+            inside &= created < end
+    if scan.times is not None:
+        inside &= np.isin(created, np.array(scan.times, np.int64))
+    for name, values in scan.equal.items():
+        column = columns.get(column_name(name))
+        if column is None or column_name(name) + MANY in columns or not pa.types.is_dictionary(column.type):
+            continue
+        fits = np.isin(column.dictionary.to_numpy(zero_copy_only=False), list(values))
+        codes = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        inside &= np.append(fits, False)[codes]
+    return np.flatnonzero(inside)

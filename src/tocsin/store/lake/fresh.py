@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from tocsin.store.lake.documents import to_table
-from tocsin.store.lake.fields import IndexFields
+from tocsin.store.columns.documents import to_table
+from tocsin.store.columns.fields import IndexFields
 from tocsin.store.lake.journal import Entry
 
 _NEVER = 1 << 63  # later than any time

@@ -1,4 +1,4 @@
-"""What a scan reads of each index, as of one moment: told to another process, it reads the same there."""
+"""What a scan reads, as of one moment: files, which another process can read as well, and batches."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tocsin.store.columns.tables import read_table
 from tocsin.store.events import ARRIVED, Scan, StoredBatch, StoreError
 from tocsin.store.lake.checksums import FAULTS
-from tocsin.store.lake.reading import read_file, read_table
+from tocsin.store.lake.reading import read_file
 from tocsin.store.lake.table import StoredFile
 from tocsin.store.lake.views import physical, shown
 from tocsin.store.mappings import IndexMapping
@@ -27,13 +28,24 @@ _READERS = 3  # files of a scan that are read ahead
 
 @dataclass(frozen=True)
 class IndexScan:
-    """What a scan reads of one index: files below `path`, and tables of events that are in no file yet."""
+    """What a scan reads of the files of one index, which lie below `path`."""
 
     index: str
     path: Path
     mapping: IndexMapping
     files: tuple[StoredFile, ...]
-    fresh: tuple[pa.Table, ...]
+
+
+@dataclass(frozen=True)
+class DividedScan:
+    """A scan in two parts: files, which any process can read, and batches of what only the store's process has.
+
+    Both are as of one moment. A batch may be made when it is asked for, and each is asked for once.
+    """
+
+    scan: Scan
+    files: tuple[IndexScan, ...]
+    batches: Iterator[StoredBatch]
 
 
 class Faults(Protocol):
@@ -49,28 +61,36 @@ class Faults(Protocol):
 class EventScans(Faults, Protocol):
     """Tells what scans of an event store read, so that another process can read it."""
 
-    def index_scans(self, scan: Scan) -> list[IndexScan]:
+    def divided_scan(self, scan: Scan) -> DividedScan:
         """Return what `scan` reads, as of this moment."""
 
-    def index_scans_for(self, patterns: Sequence[str], ids: Collection[str]) -> list[tuple[Scan, IndexScan]]:
+    def divided_find(self, patterns: Sequence[str], ids: Collection[str]) -> list[DividedScan]:
         """Return what `find` reads, as of this moment."""
 
 
-def read_index_scans(found: Sequence[IndexScan], scan: Scan, faults: Faults) -> Iterator[StoredBatch]:
-    """Yield the events that a scan reads; `faults` is told of files that cannot be read.
+def read_divided(divided: DividedScan, faults: Faults) -> Iterator[StoredBatch]:
+    """Yield the events that a scan reads; see `read_files`."""
+    yield from read_files(divided.files, divided.scan, faults)
+    yield from divided.batches
+
+
+def read_files(indices: Sequence[IndexScan], scan: Scan, faults: Faults) -> Iterator[StoredBatch]:
+    """Yield the events that a scan reads in files; `faults` is told of those that cannot be read.
 
     Where that says that the index has not this file any more, the fault is raised: it was removed meanwhile.
     """
-    files = [(one, file) for one in found for file in sorted(one.files, key=lambda f: f.first)]
+    files = [(one, file) for one in indices for file in sorted(one.files, key=lambda f: f.first)]
     if len(files) > 1:
         yield from _read_ahead(files, scan, faults)
     else:
         for one, file in files:
             yield from _read_file(one, file, scan, faults)
-    for one in found:
-        asked = physical(scan, one.mapping)
-        for table in one.fresh:
-            yield shown(read_table(one.index, table, asked.fields), scan, one.mapping)
+
+
+def read_tables(index: str, mapping: IndexMapping, tables: Sequence[pa.Table], scan: Scan) -> list[StoredBatch]:
+    """Return events of an index that are in memory as batches."""
+    asked = physical(scan, mapping)
+    return [shown(read_table(index, table, asked.fields), scan, mapping) for table in tables]
 
 
 def _read_file(one: IndexScan, file: StoredFile, scan: Scan, faults: Faults) -> Iterator[StoredBatch]:

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import pyarrow as pa
 from filelock import Timeout
 
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.store.clock import ArrivalClock
+from tocsin.store.columns.fields import IndexFields
 from tocsin.store.durable import UNFINISHED, kind_of
 from tocsin.store.events import (
     ID,
@@ -27,11 +29,10 @@ from tocsin.store.events import (
 from tocsin.store.lake.clean_stop import CleanStop, Loss, losses_since, read_stop, stop_of, write_stop
 from tocsin.store.lake.committer import Committer, Request
 from tocsin.store.lake.contents import Contents, IndexSnapshot, LakeSettings
-from tocsin.store.lake.fields import IndexFields
 from tocsin.store.lake.guard import guard_of
 from tocsin.store.lake.ids import ChosenIds, Key, Maker, content_of, key_of
 from tocsin.store.lake.index_mappings import IndexMappings
-from tocsin.store.lake.index_scans import IndexScan, arrived_within, read_index_scans
+from tocsin.store.lake.index_scans import DividedScan, IndexScan, arrived_within, read_divided, read_tables
 from tocsin.store.lake.journal import Entry, path_of
 from tocsin.store.lake.journal import segments as segments_in
 from tocsin.store.lake.keeper import Keeper
@@ -243,7 +244,7 @@ class LakeStore:
 
     def scan(self, scan: Scan) -> Iterator[StoredBatch]:
         """Yield the events asked for; see EventStore."""
-        return read_index_scans(self.index_scans(scan), scan, self)
+        return read_divided(self.divided_scan(scan), self)
 
     def find(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[StoredBatch]:
         """Yield batches with the events that have one of the ids; see EventStore."""
@@ -312,14 +313,22 @@ class LakeStore:
             if found.table.name not in self.contents.set_aside:
                 yield found.table.name, found.table.fields
 
-    def index_scans(self, scan: Scan) -> list[IndexScan]:
+    def divided_scan(self, scan: Scan) -> DividedScan:
         """Return what a scan reads of each index, as of this moment; see EventScans."""
-        found = (self._index_scan(snapshot, scan) for snapshot in self.contents.snapshot(scan))
-        return [one for one in found if one is not None]
+        files, batches = [], list[StoredBatch]()
+        for found in self.contents.snapshot(scan):
+            table, mapping = found.table, found.table.fields.mapping_of()
+            fresh = list[StoredBatch]()
+            with self.contents.apart(table.name):
+                fresh = read_tables(table.name, mapping, _fresh_tables(found, scan), scan)
+            if table.name not in self.contents.set_aside:  # its fresh events may turn out to make no table
+                files.append(IndexScan(table.name, table.path, mapping, tuple(found.files)))
+                batches += fresh
+        return DividedScan(scan, tuple(files), iter(batches))
 
-    def index_scans_for(self, patterns: Sequence[str], ids: Collection[str]) -> list[tuple[Scan, IndexScan]]:
+    def divided_find(self, patterns: Sequence[str], ids: Collection[str]) -> list[DividedScan]:
         """Return what `find` reads, as of this moment; see EventScans."""
-        return [(scan, one) for scan in self._scans_for(patterns, ids) for one in self.index_scans(scan)]
+        return [self.divided_scan(scan) for scan in self._scans_for(patterns, ids)]
 
     def put_file_aside(self, index: str, file: StoredFile, reason: str) -> bool:
         """Leave a file out from now on that cannot be read; see EventScans."""
@@ -334,23 +343,6 @@ class LakeStore:
         table = self.contents.tables.get(index)
         if table is not None:
             self.contents.put_checksums_aside(table, file, reason)
-
-    def _index_scan(self, found: IndexSnapshot, scan: Scan) -> IndexScan | None:
-        """Return what a scan reads of an index, None when its fresh events turn out to make no table."""
-        fresh = []
-        table = found.table
-        with self.contents.apart(table.name):
-            for events, rows in found.fresh:
-                left = rows
-                for part in events.tables(rows):
-                    if left > 0:  # what came since the snapshot is left out
-                        wanted = arrived_within(part.slice(0, left), scan)
-                        if wanted.num_rows:
-                            fresh.append(wanted)
-                    left -= part.num_rows
-        if table.name in self.contents.set_aside:
-            return None
-        return IndexScan(table.name, table.path, table.fields.mapping_of(), tuple(found.files), tuple(fresh))
 
     # ---- closing
 
@@ -369,3 +361,17 @@ class LakeStore:
         self._committer.close()
         write_stop(self._folder, stop_of(self.contents.tables, self._state, self._journal))
         self._guard.release()
+
+
+def _fresh_tables(found: IndexSnapshot, scan: Scan) -> list[pa.Table]:
+    """Return the events of an index that are in no file yet."""
+    tables = []
+    for events, rows in found.fresh:
+        left = rows
+        for part in events.tables(rows):
+            if left > 0:  # what came since the snapshot is left out
+                wanted = arrived_within(part.slice(0, left), scan)
+                if wanted.num_rows:
+                    tables.append(wanted)
+            left -= part.num_rows
+    return tables

@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tocsin.ecs import TIMESTAMP
 from tocsin.moments import to_nanoseconds
+from tocsin.store.columns.fields import MANY, column_name
+from tocsin.store.columns.tables import logical_columns, stored_columns
 from tocsin.store.durable import regular
-from tocsin.store.events import ARRIVED, ID, NANOSECONDS, SOURCE, Scan, StoredBatch
+from tocsin.store.events import ARRIVED, ID, SOURCE, Scan, StoredBatch
 from tocsin.store.lake.checksums import Checksums, open_checksums
-from tocsin.store.lake.fields import MANY, column_name
-from tocsin.store.lake.layout import wrapped
 from tocsin.store.lake.lifted import restore
 
 _GROUPS = 8  # row groups that are read together
@@ -50,7 +49,7 @@ def read_file(
         opened.compare(some, wanted)
         table = file.read_row_groups(some, columns=wanted)
         rows = sum(footer.row_group(group).num_rows for group in some)
-        columns = _columns(scan.fields, {name: table.column(name) for name in table.column_names})
+        columns = logical_columns(scan.fields, {name: table.column(name) for name in table.column_names})
         found = _Rows(path, opened, some)
         yield StoredBatch(index, rows, columns, found.sources, found.ids)
 
@@ -78,14 +77,6 @@ def _open(path: Path) -> _OpenedFile:
     places = {footer.schema.column(place).path: place for place in range(footer.num_columns)}
     positions = {name: place for name, place in places.items() if name in types}
     return _OpenedFile(footer, types, positions, open_checksums(path, footer))
-
-
-def stored_columns(fields: Collection[str], there: Collection[str]) -> list[str]:
-    """Return the columns that hold some fields, of those that are there."""
-    names = [name for field in sorted(fields) for name in (column_name(field), column_name(field) + MANY)]
-    if TIMESTAMP in fields:
-        names.append(NANOSECONDS)
-    return [name for name in names if name in there]
 
 
 _May = Callable[[Any], bool]
@@ -128,20 +119,6 @@ def _has_value(at: int, values: Sequence[str]) -> _May:
     return may
 
 
-def read_table(index: str, table: pa.Table, fields: Collection[str]) -> StoredBatch:
-    """Return a table in memory as a batch."""
-    there = {name: table.column(name) for name in stored_columns(fields, table.column_names)}
-
-    def sources(rows: Sequence[int]) -> list[bytes]:
-        return [text.encode() for text in table.column(SOURCE).take(pa.array(rows, pa.int64())).to_pylist()]
-
-    def ids(rows: Sequence[int]) -> list[str]:
-        found: list[str] = table.column(ID).take(pa.array(rows, pa.int64())).to_pylist()
-        return found
-
-    return StoredBatch(index, table.num_rows, _columns(fields, there), sources, ids)
-
-
 class _Rows:
     """Some rows of row groups, read when they are asked for."""
 
@@ -172,33 +149,3 @@ class _Rows:
 
     def ids(self, rows: Sequence[int]) -> list[str]:
         return self._read(rows, {ID})[ID] if len(rows) else []
-
-
-def _columns(fields: Collection[str], there: Mapping[str, pa.ChunkedArray]) -> dict[str, pa.ChunkedArray]:
-    columns: dict[str, pa.ChunkedArray] = {}
-    for field in fields:
-        name = column_name(field)
-        one, many = there.get(name), there.get(name + MANY)
-        if many is not None and many.null_count < len(many):
-            columns[field] = many if one is None else _joined(one, many)
-        elif one is not None and one.null_count < len(one):
-            columns[field] = one
-    if TIMESTAMP in columns and NANOSECONDS in there:
-        columns[TIMESTAMP] = _with_nanoseconds(columns[TIMESTAMP], there[NANOSECONDS])
-    return columns
-
-
-def _with_nanoseconds(times: pa.ChunkedArray, beyond: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return moments in microseconds with the nanoseconds that lie beyond them."""
-    if beyond.null_count == len(beyond):
-        return times
-    whole = pc.multiply(times.cast(pa.int64()), 1000)
-    return pc.add(whole, beyond.cast(pa.int64()).fill_null(0)).cast(pa.timestamp("ns", "UTC"))
-
-
-def _joined(one: pa.ChunkedArray, many: pa.ChunkedArray) -> pa.Array:
-    """Return values of both columns as lists."""
-    kind = many.type
-    values = one.combine_chunks().cast(kind.value_type)
-    lists = wrapped(values)
-    return pc.if_else(values.is_valid(), lists, many.combine_chunks().cast(lists.type))

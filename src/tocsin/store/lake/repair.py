@@ -22,13 +22,14 @@ import pyarrow.parquet as pq
 from tocsin.counted import counted
 from tocsin.ecs import TIMESTAMP, FieldType
 from tocsin.moments import to_nanoseconds
+from tocsin.store.columns.documents import to_table
+from tocsin.store.columns.fields import IndexFields, field_of
+from tocsin.store.columns.values import physical_of
 from tocsin.store.durable import regular
 from tocsin.store.events import ARRIVED, HOST, ID, NANOSECONDS, SOURCE, USER, SetAside, StoreError
 from tocsin.store.lake import journal
 from tocsin.store.lake.checksums import FAULTS, Checksums, LostChecksumsError, open_checksums, verify
 from tocsin.store.lake.clean_stop import CleanStop, write_stop
-from tocsin.store.lake.documents import to_table
-from tocsin.store.lake.fields import IndexFields, field_of
 from tocsin.store.lake.folders import UnknownFolderError, folder_of, index_in, safe_name
 from tocsin.store.lake.ids import LIST, content_of, key_of, time_in, write_run
 from tocsin.store.lake.index_mappings import LIST as LIST_OF_MAPPINGS
@@ -36,7 +37,6 @@ from tocsin.store.lake.index_mappings import IndexMappings
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 from tocsin.store.lake.lifted import restore
 from tocsin.store.lake.table import IndexTable
-from tocsin.store.lake.values import physical_of
 from tocsin.store.resources import raise_if_lacking
 
 _QUIET = LakeSettings(flush_after=1e9, maintain_every=1e9)  # nothing happens by itself

@@ -21,10 +21,10 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from tocsin.ecs import TIMESTAMP
+from tocsin.store.columns.fields import IndexFields, day_of
 from tocsin.store.durable import kind_of, regular, sync
 from tocsin.store.events import ARRIVED, DAY, HOST, ID, SLICE, SOURCE, USER, Scan
 from tocsin.store.lake.checksums import FAULTS, remove_unused, without_checksums, write_checksums
-from tocsin.store.lake.fields import IndexFields, day_of
 from tocsin.store.lake.folders import label
 from tocsin.store.lake.reasons import sentence
 from tocsin.store.lake.slices import QUICK, Slice

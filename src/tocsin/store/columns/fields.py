@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
+from tocsin.store.columns.layout import MOMENT, Layout
 from tocsin.store.events import OWN
-from tocsin.store.lake.layout import MOMENT, Layout
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
 
 IGNORED = "_ignored"

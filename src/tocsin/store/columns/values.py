@@ -17,7 +17,7 @@ from tocsin.date_formats import DEFAULT, DEFAULT_NANOSECONDS, nanoseconds_of
 from tocsin.ecs import TIMESTAMP, Field, FieldType, is_long
 from tocsin.eql.functions import to_string
 from tocsin.moments import read_moment
-from tocsin.store.lake.fields import MANY, PHYSICAL, column_name
+from tocsin.store.columns.fields import MANY, PHYSICAL, column_name
 
 _MICROSECONDS = range(-(1 << 53), 1 << 53)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
@@ -12,12 +12,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP, Field, FieldType
+from tocsin.store.columns.fields import IGNORED, INGESTED, MANY, NOT_INDEXED, IndexFields, column_name
+from tocsin.store.columns.layout import MOMENT, fitted, wrapped
+from tocsin.store.columns.values import columns_of, physical_of
 from tocsin.store.events import ARRIVED, HOST, ID, NANOSECONDS, SOURCE, USER
-from tocsin.store.lake.fields import IGNORED, INGESTED, MANY, NOT_INDEXED, IndexFields, column_name
-from tocsin.store.lake.journal import Entry
-from tocsin.store.lake.layout import MOMENT, fitted, wrapped
-from tocsin.store.lake.values import columns_of, physical_of
 from tocsin.store.mappings import mapped_values
+
+
+class Entry(Protocol):
+    """A document: its id, its time and that of its arrival in nanoseconds since 1970, and its text."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102
+    @property
+    def time(self) -> int: ...  # noqa: D102
+    @property
+    def ingested(self) -> int: ...  # noqa: D102
+    @property
+    def source(self) -> bytes: ...  # noqa: D102
+
 
 _CHUNK = 2048  # documents that are read one by one when one of them is laid out like no other
 _SAMPLE = 64

@@ -1,0 +1,65 @@
+"""Columns that grow and change: arrays that are joined, texts that many rows have in common held once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Positions = npt.NDArray[np.int64]
+_DISTINCT = 1024  # so many different texts are always worth a dictionary
+
+
+def with_dictionary(array: pa.Array) -> pa.Array:
+    """Return texts by dictionary, unless most of them are different; every other array as it is."""
+    if pa.types.is_string(array.type):
+        array = array.dictionary_encode()
+    if pa.types.is_dictionary(array.type) and len(array.dictionary) > max(_DISTINCT, len(array) // 2):
+        return array.dictionary_decode()
+    return array
+
+
+def joined(parts: Sequence[pa.Array]) -> pa.Array:
+    """Return arrays of one type, some of them perhaps by dictionary, as one."""
+    if len(parts) == 1:
+        return parts[0]
+    if any(pa.types.is_dictionary(part.type) for part in parts):
+        coded = [part if pa.types.is_dictionary(part.type) else part.dictionary_encode() for part in parts]
+        return with_dictionary(pa.concat_arrays(pa.chunked_array(coded).unify_dictionaries().chunks))
+    return pa.concat_arrays(parts)
+
+
+def changed(
+    old: pa.Array | None, new: pa.Array | None, lengths: tuple[int, int], order: Positions | None
+) -> pa.Array | None:
+    """Return the rows of a column, and behind them those of another, in an order; None where both have none.
+
+    `lengths` are those of both; a column that is not there is of nulls.
+    """
+    there = old if old is not None else new
+    if there is None:
+        return None
+    first = old if old is not None else _nulls(there, lengths[0])
+    second = new if new is not None else _nulls(there, lengths[1])
+    both = _extended(first, second) if pa.types.is_dictionary(first.type) else joined([first, second])
+    return with_dictionary(both if order is None else both.take(pa.array(order)))
+
+
+def _nulls(like: pa.Array, length: int) -> pa.Array:
+    kind = like.type.value_type if pa.types.is_dictionary(like.type) else like.type
+    return with_dictionary(pa.nulls(length, kind))
+
+
+def _extended(first: pa.DictionaryArray, second: pa.Array) -> pa.Array:
+    """Return a column by dictionary with further rows; its codes stay what they are."""
+    values = second.dictionary_decode() if pa.types.is_dictionary(second.type) else second
+    known = first.dictionary
+    codes = pc.index_in(values, value_set=known)
+    new = values.filter(pc.and_(codes.is_null(), values.is_valid()))
+    if len(new):
+        known = pa.concat_arrays([known, new.unique()])
+        codes = pc.index_in(values, value_set=known)
+    return pa.DictionaryArray.from_arrays(pa.concat_arrays([first.indices, codes]), known)

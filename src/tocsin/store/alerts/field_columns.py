@@ -1,0 +1,131 @@
+"""Columns of the fields that are in no row: made of documents when someone asks, and kept as far as they fit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from tocsin.store.alerts.arrays import Positions, changed
+from tocsin.store.alerts.cache import SizedCache
+from tocsin.store.alerts.documents import AlertDocument, AlertDocuments
+from tocsin.store.alerts.members import ColumnBuilder, stacked
+from tocsin.store.alerts.rows import AlertRows
+from tocsin.store.columns.fields import MANY, IndexFields, column_name
+
+_CACHED = 48 << 20  # bytes of columns
+_AT_ONCE = 4096  # alerts whose documents become columns together
+_MOST_NAMES = 32  # fields that are kept of one question: a search in every field would drive out all others
+_MOST_CHANGED = 2048  # rows that a column which is kept is mended in; if more have changed it is made anew
+
+Columns = Mapping[str, pa.Array]  # by their names in tables
+
+
+@dataclass(frozen=True)
+class _FieldColumns:
+    """The columns of one field, none where no alert has it, as of a change of the rows."""
+
+    columns: Columns
+    rows: int
+    number: int
+
+
+class CachedColumns:
+    """The columns of fields, as far as they are kept."""
+
+    def __init__(self, documents: AlertDocuments, fields: IndexFields) -> None:
+        self._documents, self._fields = documents, fields
+        self._cache = SizedCache[_FieldColumns](
+            _CACHED, lambda one: sum(array.nbytes for array in one.columns.values())
+        )
+
+    def find(self, rows: AlertRows, names: Collection[str]) -> dict[str, Columns]:
+        """Return the columns of those of some fields that are kept, as of some rows."""
+        found: dict[str, Columns] = {}
+        old: dict[tuple[int, int], dict[str, _FieldColumns]] = {}
+        for name in names:
+            known = self._cache.get(name)
+            if known is None:
+                continue
+            if known.number == rows.number:
+                found[name] = known.columns
+            elif known.number < rows.number:
+                old.setdefault((known.number, known.rows), {})[name] = known
+        for (number, count), known_columns in old.items():
+            places = rows.changed_since(number, count)
+            if places is not None and len(places) <= _MOST_CHANGED:
+                found.update(self._mended(rows, known_columns, places, count))
+        return found
+
+    def _mended(
+        self, rows: AlertRows, known: Mapping[str, _FieldColumns], places: Positions, count: int
+    ) -> dict[str, Columns]:
+        """Return columns with the values of rows that were changed or added since."""
+        builder = ColumnBuilder(known, self._fields)
+        ids, moments = rows.ids.take(pa.array(places)).to_pylist(), rows.changed[places].tolist()
+        documents = self._documents.find(ids, moments)
+        for id_ in ids:
+            _add(builder, documents.get(id_))
+        new = builder.columns()
+        order = np.arange(len(rows))
+        order[places] = count + np.arange(len(places))
+        found: dict[str, Columns] = {}
+        for name, one in known.items():
+            columns = {}
+            for column in (column_name(name), column_name(name) + MANY):
+                array = changed(one.columns.get(column), new.get(column), (count, len(places)), order)
+                if array is not None:
+                    columns[column] = array
+            found[name] = columns
+            self._cache.put(name, _FieldColumns(columns, len(rows), rows.number))
+        return found
+
+    def read(
+        self, rows: AlertRows, names: Collection[str], places: Positions
+    ) -> Iterator[tuple[Positions, Columns]]:
+        """Yield the columns of fields for some rows, a few thousand at a time, from documents.
+
+        Those of all rows are kept.
+        """
+        keeps = len(places) == len(rows) and len(names) <= _MOST_NAMES
+        made, size = list[tuple[int, Columns]](), 0
+        for start in range(0, len(places), _AT_ONCE):
+            some = places[start : start + _AT_ONCE]
+            columns = self._built(rows, names, some)
+            yield some, columns
+            if keeps:
+                made.append((len(some), columns))
+                size += sum(array.nbytes for array in columns.values())
+                keeps = size <= 2 * _CACHED  # what parts have in common is held once when they are together
+        if keeps:
+            whole = stacked(made)
+            for name in names:
+                own = {c: whole[c] for c in (column_name(name), column_name(name) + MANY) if c in whole}
+                self._cache.put(name, _FieldColumns(own, len(rows), rows.number))
+
+    def _built(self, rows: AlertRows, names: Collection[str], places: Positions) -> Columns:
+        builder = ColumnBuilder(names, self._fields)
+        ids: list[str] = rows.ids.take(pa.array(places)).to_pylist()
+        for start in range(0, len(ids), 500):
+            some = ids[start : start + 500]
+            documents = {document.id: document for document in self._documents.read(some)}
+            for id_ in some:
+                _add(builder, documents.get(id_))
+        return builder.columns()
+
+    @property
+    def size(self) -> int:
+        """How many bytes the columns take that are kept."""
+        return self._cache.size
+
+
+_GONE = AlertDocument("", 0, 0, "{}")
+
+
+def _add(builder: ColumnBuilder, document: AlertDocument | None) -> None:
+    """Add the row of a document, an empty one where the alert is gone."""
+    document = document or _GONE
+    builder.add(document, orjson.loads(document.text))

@@ -1,0 +1,128 @@
+"""A small row of each alert in memory: its id, its times, and what alerts are sorted and filtered by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.store.alerts.arrays import Positions, changed, joined, with_dictionary
+from tocsin.store.alerts.documents import AlertDocument
+
+Moments = npt.NDArray[np.int64]  # nanoseconds since 1970
+_CHANGES = 64  # of which it is known what rows they changed
+
+# What the pages of alerts of Kibana and of the desk sort, filter and count by.
+ROW_FIELDS = (
+    "kibana.alert.workflow_status",
+    "kibana.alert.workflow_tags",
+    "kibana.alert.workflow_assignee_ids",
+    "kibana.alert.severity",
+    "kibana.alert.risk_score",
+    "kibana.alert.building_block_type",
+    "kibana.alert.depth",
+    "kibana.alert.rule.uuid",
+    "kibana.alert.rule.rule_id",
+    "kibana.alert.rule.name",
+    "kibana.alert.rule.rule_type_id",
+    "kibana.space_ids",
+    "host.name",
+    "user.name",
+)
+
+
+@dataclass(frozen=True)
+class AlertRows:
+    """The rows of all alerts as of one moment; rows keep their places until alerts are removed.
+
+    `columns` are those of ROW_FIELDS, by their names in tables. `number` grows with every change, and `changes`
+    holds the numbers of the last ones with the places of the rows that they changed. Places from before `epoch`,
+    the number of the last removal, mean other rows.
+    """
+
+    ids: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    changed: Moments = field(default_factory=lambda: np.zeros(0, np.int64))
+    created: Moments = field(default_factory=lambda: np.zeros(0, np.int64))
+    columns: Mapping[str, pa.Array] = field(default_factory=dict)
+    number: int = 0
+    epoch: int = 0
+    changes: tuple[tuple[int, Positions], ...] = ()
+
+    def __len__(self) -> int:
+        """Return how many alerts there are."""
+        return len(self.created)
+
+    @property
+    def newest(self) -> int:
+        """The moment of the last change."""
+        return int(self.changed.max(initial=0))
+
+    @property
+    def size(self) -> int:
+        """How many bytes the rows take."""
+        arrays = (self.ids, *self.columns.values())
+        return int(sum(array.nbytes for array in arrays) + self.changed.nbytes + self.created.nbytes)
+
+    def places(self, ids: Sequence[str]) -> tuple[Positions, Positions]:
+        """Return the places of those of some alerts that there are, and which of `ids` each is."""
+        found = pc.index_in(self.ids, value_set=pa.array(ids, pa.string()))
+        at = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
+        return at, found.take(pa.array(at)).to_numpy().astype(np.int64)
+
+    def with_documents(self, documents: Sequence[AlertDocument], columns: Mapping[str, pa.Array]) -> AlertRows:
+        """Return the rows with those of some alerts, changed or new, whose columns are given."""
+        if not documents:
+            return self
+        before, more = len(self), len(documents)
+        at, which = self.places([document.id for document in documents])
+        new = np.setdiff1d(np.arange(more), which)
+        order = np.concatenate((np.arange(before), before + new))
+        order[at] = before + which
+        changed_at, created = (
+            np.concatenate((mine, np.array([getattr(document, name) for document in documents], np.int64)))[order]
+            for mine, name in ((self.changed, "changed"), (self.created, "created"))
+        )
+        names = dict.fromkeys((*self.columns, *columns))
+        in_order = None if not len(at) else order
+        merged = {
+            name: changed(self.columns.get(name), columns.get(name), (before, more), in_order) for name in names
+        }
+        number = self.number + 1
+        return replace(
+            self,
+            ids=joined([self.ids, pa.array([documents[row].id for row in new.tolist()], pa.string())]),
+            changed=changed_at,
+            created=created,
+            columns={name: array for name, array in merged.items() if array is not None},
+            number=number,
+            changes=(*self.changes, (number, at))[-_CHANGES:],
+        )
+
+    def without(self, ids: pa.Array) -> AlertRows:
+        """Return the rows without those of alerts that are not among `ids`."""
+        stays = pc.is_in(self.ids, value_set=ids)
+        kept = stays.to_numpy(zero_copy_only=False)
+        if kept.all():
+            return self
+        number = self.number + 1
+        return replace(
+            self,
+            ids=self.ids.filter(stays),
+            changed=self.changed[kept],
+            created=self.created[kept],
+            columns={name: with_dictionary(array.filter(stays)) for name, array in self.columns.items()},
+            number=number,
+            epoch=number,
+            changes=(),
+        )
+
+    def changed_since(self, number: int, rows: int) -> Positions | None:
+        """Return the places of rows that were changed or added since there were so many; None if not known."""
+        if number < self.epoch or number < self.number - len(self.changes):
+            return None
+        places = [at for of, at in self.changes if of > number]
+        return np.unique(np.concatenate([*places, np.arange(rows, len(self))])).astype(np.int64)

@@ -1,0 +1,306 @@
+"""The index of alerts: what it says is held against the documents that lie in records, whoever changes these."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import delete
+
+from tests.store.memory import MemoryStore
+from tocsin.ecs import FieldType
+from tocsin.query_dsl.parse import read_query
+from tocsin.search.hits import context_of, read_search, run_search
+from tocsin.search.selection import Clock, matching_rows
+from tocsin.sources.batch import flatten
+from tocsin.store.alerts.alert_index import AlertIndex
+from tocsin.store.alerts.names import ALERTS_INDEX
+from tocsin.store.composite import CompositeStore
+from tocsin.store.events import ARRIVED, ID, Scan, StoreError
+from tocsin.store.records.access import local_actor
+from tocsin.store.records.alerts import set_status, set_tags
+from tocsin.store.records.database import Records
+from tocsin.store.records.models import StoredAlert
+
+START = 1_790_000_000_000_000_000
+STATUS, TAGS = "kibana.alert.workflow_status", "kibana.alert.workflow_tags"
+PATTERNS = [".alerts-security.*"]
+_NUMBERS = itertools.count()
+
+
+def alert(number: int, *, created: int | None = None, changed: int | None = None, **fields: Any) -> StoredAlert:
+    made = START + number * 1_000_000_007 if created is None else created
+    document = {
+        "kibana.alert.rule.name": f"rule {number % 3}", STATUS: "open", TAGS: [],
+        "host": {"name": f"h{number % 5}"}, **fields,
+    }  # fmt: skip
+    return StoredAlert(
+        id=f"alert-{number}", rule_uuid=f"{number % 3}", created=made, time=made, status="open", severity="low",
+        building_block=False, group_key=None, counted_to=None, changed=made if changed is None else changed,
+        document=orjson.dumps(document).decode(),
+    )  # fmt: skip
+
+
+def add(records, *alerts):
+    with records.transaction() as session:
+        session.add_all(alerts)
+
+
+def close(records, *ids):
+    with records.transaction() as session:
+        set_status(session, local_actor("tests"), ids, "closed")
+
+
+def found(reader, query, patterns=PATTERNS):
+    """Return the ids of the alerts that a query in Elasticsearch's language finds."""
+    context = context_of(reader, patterns)
+    condition = read_query(query, context)
+    rows = matching_rows(reader, patterns, condition, (), context.schema, Clock())
+    return sorted(id_ for batch, _, some in rows for id_ in batch.ids(some.tolist()))
+
+
+def page(reader, **body):
+    context = context_of(reader, PATTERNS)
+    return run_search(reader, PATTERNS, read_search(body, context), context.schema, Clock(), parsed=True)
+
+
+def everything(index, fields, **bounds):
+    """Return id -> document and the values of some fields, as scans give them."""
+    alerts: dict[str, tuple[Any, dict[str, Any]]] = {}
+    for batch in index.scan(Scan(PATTERNS, frozenset(fields), **bounds)):
+        columns = {name: column.to_pylist() for name, column in batch.columns.items()}
+        places = list(range(batch.rows))
+        for row, id_, source in zip(places, batch.ids(places), batch.sources(places), strict=True):
+            assert id_ not in alerts
+            values = {name: column[row] for name, column in columns.items()}
+            alerts[id_] = orjson.loads(source), {name: v for name, v in values.items() if v not in (None, [])}
+    return alerts
+
+
+def test_alerts_are_seen_as_they_are_added_changed_and_removed(records):
+    index = AlertIndex(records)
+    assert index.indices(PATTERNS)[0].events == 0
+    add(records, *map(alert, range(4)))
+    assert found(index, {"term": {STATUS: "open"}}) == ["alert-0", "alert-1", "alert-2", "alert-3"]
+    close(records, "alert-1")
+    assert found(index, {"term": {STATUS: "open"}}) == ["alert-0", "alert-2", "alert-3"]
+    assert found(index, {"term": {STATUS: "closed"}}) == ["alert-1"]
+    with records.transaction() as session:
+        session.execute(delete(StoredAlert).where(StoredAlert.id == "alert-2"))
+    assert found(index, {"match_all": {}}) == ["alert-0", "alert-1", "alert-3"]
+    add(records, alert(2))
+    assert found(index, {"term": {STATUS: "open"}}) == ["alert-0", "alert-2", "alert-3"]
+
+
+def test_what_another_process_writes_is_seen(records, database_url):
+    """Even what is stamped earlier than what is known, by a clock behind or by a transaction that took long."""
+    index, other = AlertIndex(records), Records(database_url)
+    add(records, alert(1_000_000))
+    assert found(index, {"match_all": {}}) == ["alert-1000000"]
+    add(other, alert(1))
+    close(other, "alert-1000000")
+    assert found(index, {"term": {STATUS: "open"}}) == ["alert-1"]
+    other.close()
+
+
+@pytest.mark.parametrize("field", ["process.name", "kibana.alert.rule.name"])
+def test_a_change_shows_in_every_field_at_once(records, field):
+    index = AlertIndex(records)
+    name = {"process.name": lambda text: {"process": {"name": text}}}.get(field, lambda text: {field: text})
+    add(records, *(alert(number, **name("old.exe")) for number in range(20)))
+    assert len(found(index, {"term": {field: "old.exe"}})) == 20
+    with records.transaction() as session:
+        changed = session.get_one(StoredAlert, "alert-7")
+        changed.document = alert(7, **name("new.exe")).document
+        changed.changed += 1
+    assert found(index, {"term": {field: "new.exe"}}) == ["alert-7"]
+    assert len(found(index, {"term": {field: "old.exe"}})) == 19
+    add(records, alert(20, **name("newer.exe")))
+    assert found(index, {"term": {field: "newer.exe"}}) == ["alert-20"]
+
+
+def test_the_first_page_is_sorted_filtered_and_counted(records):
+    index = AlertIndex(records)
+    add(records, *map(alert, range(30)))
+    close(records, "alert-29", "alert-4")
+    counts = {"terms": {"field": "kibana.alert.rule.name"}}
+    answer = page(
+        index, size=3, sort=[{"@timestamp": "desc"}], query={"term": {STATUS: "open"}}, aggs={"rules": counts}
+    )
+    assert answer.total == 28
+    assert [hit["_id"] for hit in answer.hits] == ["alert-28", "alert-27", "alert-26"]
+    assert [hit["_source"][STATUS] for hit in answer.hits] == ["open"] * 3
+    buckets = answer.aggregations["rules"]["buckets"]
+    assert [(one["key"], one["doc_count"]) for one in buckets] == [("rule 0", 10), ("rule 1", 9), ("rule 2", 9)]
+
+
+def test_alerts_are_read_by_the_moment_of_their_making(records):
+    index = AlertIndex(records)
+    add(records, *map(alert, range(10)))
+    third, fifth = (alert(number).created for number in (3, 5))
+    of = everything(index, {ARRIVED}, arrived_from=third, arrived_to=fifth)
+    assert sorted(of) == ["alert-3", "alert-4"]
+    assert sorted(everything(index, (), start=fifth, end=fifth + 1)) == ["alert-5"]
+    assert sorted(everything(index, (), times=[third, fifth])) == ["alert-3", "alert-5"]
+    (batch,) = index.find(PATTERNS, ["alert-6", "none"])
+    assert batch.ids([0]) == ["alert-6"]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "takes"),
+    [
+        ([".alerts-security.alerts-default"], True),
+        ([".internal.alerts-*"], True),
+        (["logs-*", ".alerts-*"], True),
+        (["*"], False),
+        (["logs-*"], False),
+        ([".alerts-*", "-.alerts-*", "-.internal*"], False),
+    ],
+)
+def test_only_patterns_that_begin_with_a_dot_take_alerts(records, patterns, takes):
+    index = AlertIndex(records)
+    add(records, alert(1))
+    store = CompositeStore(MemoryStore(), [index])
+    assert [info.name for info in store.indices(patterns)] == ([ALERTS_INDEX] if takes else [])
+    assert [batch.rows for batch in store.scan(Scan(patterns))] == ([1] if takes else [])
+    assert bool(list(store.find(patterns, ["alert-1"]))) is takes
+    assert (ALERTS_INDEX in store.index_fields(patterns)) is takes
+
+
+def test_fields_are_those_of_every_alert(records):
+    index = AlertIndex(records)
+    add(records, *(alert(number, **{f"own.field{number}": number}) for number in range(3)))
+    add(records, alert(9, own={"nested": {"text": "a"}}, listed=[{"name": "x"}, {"size": 1.5}]))
+    kinds = {
+        "own.field2": FieldType.LONG, "own.nested.text": FieldType.KEYWORD, "listed.name": FieldType.KEYWORD,
+        "listed.size": FieldType.DOUBLE, "host.name": FieldType.KEYWORD,
+    }  # fmt: skip
+    of = index.index_fields(PATTERNS)[ALERTS_INDEX]
+    assert {name: of[name].type for name in kinds} == kinds
+    schema = index.schema(PATTERNS)
+    assert schema.fields["own.field2"].type is FieldType.LONG
+    assert index.schema(PATTERNS) is schema
+    assert found(index, {"exists": {"field": "listed.size"}}) == ["alert-9"]
+
+
+def test_an_alert_that_is_removed_while_it_is_read(records):
+    index = AlertIndex(records)
+    add(records, alert(1))
+    (batch,) = index.scan(Scan(PATTERNS))
+    with records.transaction() as session:
+        session.execute(delete(StoredAlert))
+    with pytest.raises(StoreError, match="alert-1 was removed"):
+        batch.sources([0])
+
+
+def test_alerts_take_a_small_row_of_memory_each(records):
+    index = AlertIndex(records)
+    text = "x" * 12_000
+
+    def fill(first, end):
+        for start in range(first, end, 500):
+            add(records, *(alert(number, message=text) for number in range(start, start + 500)))
+        index.indices(PATTERNS)
+        return index.memory()["alerts"]
+
+    small, large = fill(0, 2000), fill(2000, 6000)
+    assert (large - small) / 4000 < 400
+
+
+# ---- under random changes
+
+_VALUES = st.one_of(
+    st.sampled_from(["a", "b", "c:\\windows", ""]), st.integers(-5, 1 << 40), st.booleans(), st.floats(0, 9),
+    st.lists(st.sampled_from(["x", "y", "z"]), max_size=3),
+)  # fmt: skip
+_FIELDS = ("process.name", "event.category", "own.value", "host.ip", "process.pid")
+_READ = (ID, STATUS, TAGS, "kibana.alert.rule.name", "host.name", *_FIELDS)
+
+
+def placed(field, value, *, nested):
+    if not nested:
+        return {field: value}
+    head, _, rest = field.partition(".")
+    return {head: {rest: value}}
+
+
+def listed(value):
+    return value if isinstance(value, list) else [value]
+
+
+class Changes(RuleBasedStateMachine):
+    """An index that is asked now and then, and one that is opened anew each time, hold the same."""
+
+    @initialize()
+    def begin(self):
+        self.records = Records("sqlite://")
+        self.records.upgrade()
+        self.index = AlertIndex(self.records)
+        self.made = 0
+
+    def teardown(self):
+        self.records.close()
+
+    @rule(count=st.integers(1, 40), field=st.sampled_from(_FIELDS), value=_VALUES, nested=st.booleans())
+    def add(self, count, field, value, nested):
+        more = placed(field, value, nested=nested)
+        add(self.records, *(alert(self.made + number, **more) for number in range(count)))
+        self.made += count
+
+    def some(self, data):
+        with self.records.transaction() as session:
+            ids = sorted(row.id for row in session.query(StoredAlert.id))
+        return data.draw(st.lists(st.sampled_from(ids), max_size=5, unique=True)) if ids else []
+
+    @rule(data=st.data(), status=st.sampled_from(["open", "acknowledged", "closed"]))
+    def set_status(self, data, status):
+        with self.records.transaction() as session:
+            set_status(session, local_actor("tests"), self.some(data), status)
+
+    @rule(data=st.data(), tag=st.sampled_from(["t1", "t2"]))
+    def tag(self, data, tag):
+        with self.records.transaction() as session:
+            set_tags(session, local_actor("tests"), self.some(data), [tag], [])
+
+    @rule(data=st.data())
+    def remove(self, data):
+        with self.records.transaction() as session:
+            session.execute(delete(StoredAlert).where(StoredAlert.id.in_(self.some(data))))
+
+    @rule(fields=st.sets(st.sampled_from(_READ), min_size=1))
+    def read_some_fields(self, fields):
+        """Columns are kept of what was asked for, in any order."""
+        assert everything(self.index, fields).keys() == self.documents().keys()
+
+    def documents(self):
+        with self.records.transaction() as session:
+            return {row.id: orjson.loads(row.document) for row in session.query(StoredAlert)}
+
+    @precondition(lambda self: self.made)
+    @invariant()
+    def holds_what_records_hold(self):
+        documents = self.documents()
+        held = everything(self.index, _READ)
+        assert {id_: document for id_, (document, _) in held.items()} == documents
+        for id_, (document, values) in held.items():
+            flat = flatten(document)
+            assert values[ID] == id_
+            for name in (STATUS, TAGS, "kibana.alert.rule.name", "host.name"):
+                assert listed(values.get(name, [])) == listed(flat.get(name, []))
+        assert self.index.indices(PATTERNS)[0].events == len(documents)
+
+    @precondition(lambda self: self.made)
+    @invariant()
+    def holds_what_a_new_index_holds(self):
+        # The first value that an index has seen makes a field's type, and that may be of an alert which is gone.
+        if self.index.index_fields(PATTERNS) == AlertIndex(self.records).index_fields(PATTERNS):
+            assert everything(self.index, _READ) == everything(AlertIndex(self.records), _READ)
+
+
+Changes.TestCase.settings = settings(max_examples=25, stateful_step_count=12, deadline=None)
+test_under_random_changes = Changes.TestCase
