@@ -19,6 +19,14 @@ ECS_VERSION = "9.4.0"
 TIMESTAMP = "@timestamp"
 CATEGORY = "event.category"
 INDEX = "_index"
+# The values of `event.category` that ECS 9 allows.
+CATEGORIES = frozenset(
+    (
+        "api", "authentication", "configuration", "database", "driver", "email", "file", "host", "iam",
+        "intrusion_detection", "library", "malware", "network", "package", "process", "registry", "session",
+        "threat", "vulnerability", "web",
+    )
+)  # fmt: skip
 
 
 def is_long(number: int) -> bool:
@@ -124,6 +132,11 @@ class Schema:
 def _extended(more: Mapping[str, Field], prefixes: Mapping[str, Field]) -> Schema:
     """Return the known fields with others, and with prefixes in place of their own."""
     return Schema({**default_schema().fields, **more}, prefixes)
+
+
+def nearest_of(name: str, known: Iterable[str]) -> list[str]:
+    """Return the names that one was most likely meant to be, the nearest first."""
+    return difflib.get_close_matches(name.lower(), sorted(known), n=3)
 
 
 def _read_table(text: str) -> Iterable[Field]:

@@ -10,6 +10,7 @@ import typer
 
 from tocsin.cli import reading
 from tocsin.counted import counted
+from tocsin.printable import printable_line
 
 
 class QueryFormat(StrEnum):
@@ -45,6 +46,7 @@ def query(
     from tocsin.cli.hunt import parse_window
     from tocsin.cli.progress import progress_bar
     from tocsin.cli.results import show_results, show_sequences
+    from tocsin.detection.categories import unknown_categories
     from tocsin.detection.prepare import read_open
     from tocsin.detection.search import search
     from tocsin.ecs import default_schema
@@ -66,5 +68,7 @@ def query(
         more = f", the first {limit:,} shown" if results > limit else ""
         line = f"{counted(results, 'result')} in {counted(found.events, 'event')}{more}, {found.seconds:.2f} s"
         print(line, file=sys.stderr)
+        for told in () if results else unknown_categories(statement):
+            print(printable_line(told), file=sys.stderr)
         reading.tell_what_was_missed(kept)
     raise typer.Exit(2 if kept.anything and not found.events else 0)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from tocsin.counted import counted
 from tocsin.detection.alert import Alert, event_time, sequence_alert
+from tocsin.detection.categories import unknown_categories
 from tocsin.detection.prepare import ReadyRule
 from tocsin.detection.schedule import Window
 from tocsin.detection.sequences import SequenceSearch
@@ -97,6 +98,9 @@ class Report:
         if self.windowed and undated:
             events = counted(undated, "event was", "events were")
             found.append(f"{events} not looked at, as without a time nothing lies within --from and --to")
+        for rule in self.rules:
+            if rule.of_known_category and rule.rule.rule_id not in self.matches:
+                found += [f"{rule.rule.name}: {told}" for told in unknown_categories(rule.statement)]
         if self.untimed:
             found.append(f"{counted(self.untimed, 'event')} without a time would fit a step of a sequence")
         return found

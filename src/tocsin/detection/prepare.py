@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from tocsin.detection.categories import unknown_categories
 from tocsin.detection.missing_fields import could_hold
 from tocsin.ecs import CATEGORY, TIMESTAMP, Field, FieldType, Schema, default_schema
 from tocsin.engine.candidates import TIEBREAKER, Ordering
@@ -48,6 +49,11 @@ class ReadyRule:
         """The query, if it is a sequence or a sample."""
         query = self.statement.query
         return None if isinstance(query, s.EventQuery) else query
+
+    @property
+    def of_known_category(self) -> bool:
+        """Tell whether its categories are to be those of ECS, and not values of a field of the author's choice."""
+        return not self.rule.event_category_override
 
     @property
     def categories(self) -> frozenset[str] | None:
@@ -254,11 +260,14 @@ def narrowed(statement: s.Statement, condition: s.Expression) -> s.Statement:
 def doubtful_fields(ready: ReadyRule, schema: Schema | None = None) -> list[str]:
     """Return what to tell about fields that no schema knows, in a language that takes any name for a field.
 
-    EQL and ES|QL refuse such a field, unless in EQL its author has marked it with `?`.
+    EQL and ES|QL refuse such a field, unless in EQL its author has marked it with `?`. Categories that ECS does
+    not have are told too.
     """
     if ready.rule.type in ("eql", "esql"):
-        return [f"no event is known to have the field `{name}`" for name in ready.unknown]
-    return list(_unknown_to(schema or default_schema(), ready.statement).values())
+        found = [f"no event is known to have the field `{name}`" for name in ready.unknown]
+    else:
+        found = list(_unknown_to(schema or default_schema(), ready.statement).values())
+    return found + (unknown_categories(ready.statement) if ready.of_known_category else [])
 
 
 def _unknown_to(schema: Schema, statement: s.Statement) -> dict[str, str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from tocsin.ecs import CATEGORY
+from tocsin.ecs import CATEGORIES, CATEGORY
 from tocsin.sources.mapping import DATASETS
 from tocsin.sources.windows.forms.elements import whole
 from tocsin.sources.windows.forms.shipped import EVENT_DATA, flat_document, record_of, winlog_of
@@ -32,14 +32,6 @@ MAIN_FIELDS = frozenset(
 PROVIDER = ("winlog.provider_name", "event.provider")
 CHANNEL = ("winlog.channel",)
 CODE = ("winlog.event_id", "event.code")
-# The values that ECS 9 allows.
-CATEGORIES = frozenset(
-    (
-        "api", "authentication", "configuration", "database", "driver", "email", "file", "host", "iam",
-        "intrusion_detection", "library", "malware", "network", "package", "process", "registry", "session",
-        "threat", "vulnerability", "web",
-    )
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.ecs import CATEGORY
+from tocsin.ecs import CATEGORIES, CATEGORY
 from tocsin.sources.windows.forms.shipped import EVENT_DATA
-from tocsin.sources.windows.unfinished import CATEGORIES, CHANNEL, CODE, PROVIDER, MainFields, main_fields_of
+from tocsin.sources.windows.unfinished import CHANNEL, CODE, PROVIDER, MainFields, main_fields_of
 
 Mask = npt.NDArray[np.bool_]
 
