@@ -176,7 +176,14 @@ def _in_units(moments: pa.Array, unit: int) -> pa.Array:
 
 
 def _key_values(table: EventTable, key: SortKey, rows: Rows) -> pa.Array:
-    column, known = table.column(key.field), table.schema.find(key.field)
+    known = table.schema.find(key.field)
+    if (
+        known is not None and known.type is FieldType.DATE
+    ):  # nearly all different: coding them costs most of a sort
+        table, rows = table.take(rows), np.arange(len(rows))
+        column = table.column(key.field, distinct=False)
+    else:
+        column = table.column(key.field)
     if column is None:
         return pa.nulls(len(rows), _EMPTY.get(known.type, pa.string()) if known else pa.string())
     if known is not None and known.type is FieldType.IP and pa.types.is_string(column.values.type):

@@ -91,10 +91,11 @@ class AlertRows:
         merged = {
             name: changed(self.columns.get(name), columns.get(name), (before, more), in_order) for name in names
         }
+        added = pa.array([documents[row].id for row in new.tolist()], pa.string())
         number = self.number + 1
         return replace(
             self,
-            ids=joined([self.ids, pa.array([documents[row].id for row in new.tolist()], pa.string())]),
+            ids=joined([self.ids, added]) if len(added) else self.ids,
             changed=changed_at,
             created=created,
             columns={name: array for name, array in merged.items() if array is not None},
