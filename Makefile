@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test lint bench bench-store bench-watch torture fuzz lock examples clean
+.PHONY: run test lint docs bench bench-store bench-watch torture fuzz lock examples clean
 
 # Start the service with the reference rule on, send the bundled telemetry in, show the alerts, go on serving.
 PORT := 9200
@@ -62,6 +62,10 @@ lock: $(READY)
 		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet -o requirements-serve.lock
 	$(BIN)/uv pip compile pyproject.toml --extra bench --constraint requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet -o requirements-bench.lock
+
+# Write the pages of docs/ that follow from the code anew.
+docs: $(READY)
+	$(BIN)/python -m tests.documentation
 
 # Write the telemetry in examples/ anew.
 examples: $(READY)

@@ -212,13 +212,6 @@ def test_what_is_wrong_in_the_file_is_named(tmp_path, text, reason):
         assert "Traceback" not in told.stderr
 
 
-def test_every_setting_is_documented():
-    from tocsin.config import Config
-
-    documented = (Path(__file__).parents[2] / "docs" / "serve.md").read_text("utf-8")
-    assert [name for name in Config.model_fields if f"`{name}`" not in documented] == []
-
-
 # ---- users and keys
 
 

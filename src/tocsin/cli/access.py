@@ -15,6 +15,7 @@ from tocsin.cli.records import beginning_with, in_records
 from tocsin.cli.serve import ConfigFile, Data
 from tocsin.cli.shown import one_line, shown_time
 
+UserName = Annotated[str, typer.Argument(help="The user's name.")]
 users_app = typer.Typer(name="users", help="People who may use the service.", no_args_is_help=True)
 keys_app = typer.Typer(name="keys", help="Keys of programs that may use the service.", no_args_is_help=True)
 
@@ -44,7 +45,7 @@ def list_users(wide: Wide = False, config: ConfigFile = None, data: Data = None)
 
 @users_app.command("add")
 def add(
-    name: str,
+    name: UserName,
     role: Annotated[Role, typer.Option(help="What they may do.")] = Role.VIEWER,
     config: ConfigFile = None,
     data: Data = None,
@@ -57,7 +58,7 @@ def add(
 
 
 @users_app.command("password")
-def password(name: str, config: ConfigFile = None, data: Data = None) -> None:
+def password(name: UserName, config: ConfigFile = None, data: Data = None) -> None:
     """Set a user's password: asked for, or read from standard input."""
     from tocsin.store.records.access import AccessError, find_user, has_admin, set_password
 
@@ -83,7 +84,7 @@ def _hint(name: str, has_admin: bool) -> str:
 
 @users_app.command("change")
 def change(
-    name: str,
+    name: UserName,
     role: Annotated[Role | None, typer.Option(help="What they may do from now on.")] = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Let them in or not.")] = None,
     config: ConfigFile = None,
@@ -103,7 +104,7 @@ def change(
 
 @keys_app.command("add")
 def add_key(
-    name: str,
+    name: Annotated[str, typer.Argument(help="What the key is for, as `keys list` shows it.")],
     scope: Annotated[list[KeyScope], typer.Option(help="What it may do; repeatable.")],
     days: Annotated[
         int | None, typer.Option(min=1, help="Days for which it is valid; for ever otherwise.")

@@ -139,17 +139,21 @@ _KINDS = {
 
 def _install(kind: str, listed: str | None) -> None:
     async def list_all(request: Request) -> Response:
+        """Return all of a kind that clients have put here."""
         return await _get(request, kind, listed, "*")
 
     async def get(request: Request, name: str) -> Response:
+        """Return those of a kind that a name or pattern takes."""
         return await _get(request, kind, listed, name)
 
     async def put(request: Request, name: str) -> Response:
+        """Keep one under a name; templates give new indices their mappings, anything else has no effect."""
         body = await read_json(request)
         await run_in_threadpool(_put, request, kind, name, body)
         return answer(request, {"acknowledged": True})
 
     async def remove(request: Request, name: str) -> Response:
+        """Remove one."""
         await run_in_threadpool(_remove, request, kind, name)
         return answer(request, {"acknowledged": True})
 
