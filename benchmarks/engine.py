@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.hunt import Hunt
-from tocsin.detection.prepare import ReadyRule
 from tocsin.engine.evaluate import Evaluator, Plan, plan
 from tocsin.engine.graph import compile_rules
 from tocsin.engine.table import EventTable
@@ -36,7 +36,7 @@ class Tables:
         return [EventTable({n: c.slice(0, rows) for n, c in columns.items()}, rows) for columns, _ in self.batches]
 
 
-def read_tables(path: Path, ready: Sequence[ReadyRule]) -> Tables:
+def read_tables(path: Path, ready: Sequence[CompiledRule]) -> Tables:
     """Read what rules need of a file."""
     wanted: Wanted = Hunt(ready).wanted(plan_of(ready).program)
     batches = []
@@ -46,7 +46,7 @@ def read_tables(path: Path, ready: Sequence[ReadyRule]) -> Tables:
     return Tables(batches, sum(rows for _, rows in batches))
 
 
-def plan_of(ready: Sequence[ReadyRule]) -> Plan:
+def plan_of(ready: Sequence[CompiledRule]) -> Plan:
     """Compile rules."""
     return plan(compile_rules(rule.event_rule(any_index=False) for rule in ready))
 
@@ -68,7 +68,7 @@ def small_batches(made: Plan, tables: Tables, rows: int = 500) -> list[float]:
     return took[1:]
 
 
-def single_rules(ready: Sequence[ReadyRule], tables: Tables, every: int = 8) -> float:
+def single_rules(ready: Sequence[CompiledRule], tables: Tables, every: int = 8) -> float:
     """Return the median of the processor seconds that each of some rules takes alone."""
     took = []
     for rule in ready[::every]:
@@ -79,7 +79,7 @@ def single_rules(ready: Sequence[ReadyRule], tables: Tables, every: int = 8) -> 
     return statistics.median(took)
 
 
-def differences(ready: Sequence[ReadyRule], tables: Tables) -> list[str]:
+def differences(ready: Sequence[CompiledRule], tables: Tables) -> list[str]:
     """Return the rules that match other rows alone than together."""
     together = Evaluator(plan_of(ready))
     found = [together.matches(table) for table in tables.fresh()]

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from tocsin.detection.prepare import ReadyRule
+from tocsin.detection.compiled_rule import CompiledRule
 
 # The reference rule by hand, as an analyst would write it for a file of events.
 REFERENCE_SQL = """
@@ -33,7 +33,7 @@ def duckdb_reference(path: Path) -> int:
     return int(found)
 
 
-def python_eql(ready: Sequence[ReadyRule], path: Path, count: int) -> tuple[list[ReadyRule], float]:
+def python_eql(ready: Sequence[CompiledRule], path: Path, count: int) -> tuple[list[CompiledRule], float]:
     """Return the rules that python-eql can run, and how many of a file's first events a second it does.
 
     It knows neither lists in `event.category` nor in `event.type`, so that it is given their first value.

@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.shared import shared
 
-from tocsin.detection.prepare import ReadyRule
+from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.ruleset import RuleSet, read_ruleset
 from tocsin.engine.evaluate import plan
 from tocsin.engine.graph import compile_rules
@@ -36,7 +36,7 @@ def public_rules() -> RuleSet | None:
     return RuleSet(ready, every.skipped, plan(program))
 
 
-def variants(ready: Sequence[ReadyRule], count: int) -> Iterator[ReadyRule]:
+def variants(ready: Sequence[CompiledRule], count: int) -> Iterator[CompiledRule]:
     """Yield so many rules: the given ones, then copies whose texts have a number put into a word of theirs."""
     for number in range(count):
         rule = ready[number % len(ready)]
@@ -45,7 +45,7 @@ def variants(ready: Sequence[ReadyRule], count: int) -> Iterator[ReadyRule]:
             yield rule
             continue
         model = rule.rule.model_copy(update={"rule_id": f"{rule.rule.rule_id}-{turn}"})
-        yield ReadyRule(model, _varied(rule.statement, str(turn)))
+        yield CompiledRule(model, _varied(rule.statement, str(turn)))
 
 
 def _varied(node: Any, mark: str) -> Any:

@@ -24,8 +24,8 @@ from benchmarks.measure import compare, peak_memory
 from benchmarks.rulesets import public_rules, variants
 from benchmarks.telemetry import write_logs, write_ndjson
 from tocsin.cli.main import COLLECT_AFTER
+from tocsin.detection.compile import prepare
 from tocsin.detection.hunt import Hunt
-from tocsin.detection.prepare import prepare
 from tocsin.rules.load import bundled_rules
 from tocsin.sources.batch import Rejects
 from tocsin.sources.inputs import find_inputs

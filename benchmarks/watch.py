@@ -139,10 +139,10 @@ def executions(data: Path) -> None:
 
 def one_round(data: Path) -> None:
     """Read the look-back of every rule from the store, run them, and print how long that takes."""
+    from tocsin.scheduler.scheduler import Watch
     from tocsin.store.clock import ArrivalClock
     from tocsin.store.lake.lake import LakeSettings, LakeStore
     from tocsin.store.records.database import Records
-    from tocsin.watch.watch import Watch
 
     records = Records(f"sqlite:///{data}/records.db")
     lake = LakeStore(data, LakeSettings(maintain_every=1e9), ArrivalClock())

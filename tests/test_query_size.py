@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tocsin.detection.prepare import prepare
+from tocsin.detection.compile import prepare
 from tocsin.ecs import default_schema
 from tocsin.eql.compile import read
 from tocsin.eql.syntax import statement_fields

@@ -10,7 +10,7 @@ from kibana.exceptions import BadRequestError, ConflictError, NotFoundError
 
 from tests.api.conftest import run_service
 from tests.api.test_watch import RULE, put_event, until
-from tests.watch.test_actions import Hook
+from tests.scheduler.test_actions import Hook
 
 NEW = {name: RULE[name] for name in ("name", "description", "type", "language", "risk_score", "severity", "query")}
 IS_BAD = {"field": "process.name", "operator": "included", "type": "match", "value": "bad.exe"}

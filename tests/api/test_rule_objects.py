@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.watch.virtual import BAD, MINUTE, START, Office, rule
+from tests.scheduler.virtual import BAD, MINUTE, START, Office, rule
 from tocsin.api.kibana.rule_objects import last_executions, shown
 from tocsin.store.records.models import StoredRule
 

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
+from tests.alerts import alert_with
 from tocsin.cli.happened import what_happened
-from tocsin.detection.alert import Alert
 from tocsin.rules.model import Rule
 
 RULE = Rule(rule_id="r", name="R", type="eql", severity="low", risk_score=1)
 
 
 def told(event: dict[str, Any]) -> str:
-    return what_happened(Alert(rule=RULE, event=event, origin=""))
+    return what_happened(alert_with(RULE, event))
 
 
 def kind(category: str, type_: str = "", action: str = "", outcome: str = "") -> dict[str, Any]:

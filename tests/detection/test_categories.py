@@ -10,7 +10,7 @@ import pytest
 from tests.cli.test_commands import tocsin
 from tests.scenario import EXAMPLES
 from tocsin.detection.categories import unknown_categories
-from tocsin.detection.prepare import doubtful_fields, prepare
+from tocsin.detection.compile import doubtful_fields, prepare
 from tocsin.ecs import CATEGORIES, default_schema
 from tocsin.eql.compile import read
 from tocsin.rules.model import Rule

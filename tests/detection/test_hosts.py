@@ -2,7 +2,8 @@
 
 import pytest
 
-from tocsin.detection.alert import Alert
+from tests.alerts import alert_with
+from tocsin.detection.alerts.alert import Alert
 from tocsin.detection.hosts import NO_HOST, Hosts
 from tocsin.rules.model import Rule
 
@@ -21,7 +22,7 @@ CASES = [
 
 
 def alerts(names: list[str | None]) -> list[Alert]:
-    return [Alert(RULE, {} if name is None else {"host.name": name}, "file") for name in names]
+    return [alert_with(RULE, {} if name is None else {"host.name": name}) for name in names]
 
 
 @pytest.mark.parametrize(("names", "expected"), CASES)
@@ -40,13 +41,13 @@ def test_every_spelling_of_a_host_is_known() -> None:
 
 def test_a_sequence_over_two_names_of_a_host_is_on_one_host() -> None:
     members = alerts(["W5", "W5.corp.example"])
-    sequence = Alert(RULE, {}, "file", tuple(members))
+    sequence = alert_with(RULE, {}, members)
     assert Hosts([sequence]).of(sequence) == "W5.corp.example"
 
 
 def test_a_sequence_over_several_hosts_is_on_each_of_them() -> None:
     members = alerts(["W5", "DC1"])
-    found = [Alert(RULE, {}, "file", tuple(members)), *alerts(["W5"])]
+    found = [alert_with(RULE, {}, members), *alerts(["W5"])]
     hosts = Hosts(found)
     assert hosts.each(found[0]) == ("W5", "DC1")
     assert hosts.of(found[0]) == "W5, DC1"

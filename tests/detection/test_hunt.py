@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tocsin.detection.compile import prepare
 from tocsin.detection.hunt import Hunt, Report
-from tocsin.detection.prepare import prepare
 from tocsin.detection.schedule import Window
 from tocsin.moments import to_nanoseconds
 from tocsin.rules.model import Rule

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tocsin.detection.prepare import doubtful_fields, prepare
+from tocsin.detection.compile import doubtful_fields, prepare
 from tocsin.engine.evaluate import evaluate
 from tocsin.engine.graph import compile_rules
 from tocsin.engine.table import table_from_events

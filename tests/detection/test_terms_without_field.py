@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.scheduler.virtual import MINUTE, START, Office, rule
 from tests.store.memory import MemoryStore
-from tests.watch.virtual import MINUTE, START, Office, rule
+from tocsin.detection.compile import prepare
 from tocsin.detection.hunt import Hunt
-from tocsin.detection.prepare import prepare
 from tocsin.moments import to_nanoseconds
 from tocsin.rules.model import Rule
 from tocsin.search.hits import context_of, read_search, run_search

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.querying import matching, schema_of, sequences
 from tocsin.addresses import LAST, canonical, number_of, span_of
-from tocsin.detection.exceptions import exception_condition
+from tocsin.detection.alerts.exceptions import exception_condition
 from tocsin.engine.evaluate import evaluate
 from tocsin.engine.graph import compile_conditions
 from tocsin.engine.table import table_from_events

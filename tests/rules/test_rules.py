@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.shared import needs_shared, shared
 from tocsin.date_math import parse_date_math
+from tocsin.detection.compile import prepare
 from tocsin.detection.listing import list_rules
-from tocsin.detection.prepare import prepare
 from tocsin.errors import RuleError
 from tocsin.rules.files import read_ndjson, read_toml, write_ndjson, write_toml
 from tocsin.rules.load import bundled_rules, load_rules

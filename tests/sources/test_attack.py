@@ -13,7 +13,7 @@ from tests.evtx_writer import write_evtx
 from tests.scenario import DEFENDER, Machine
 from tests.sources.products import crowdstrike, elastic, endgame, m365_defender, sentinel_one
 from tests.sources.products.case import Process, Record
-from tocsin.detection.alert import Alert
+from tocsin.detection.alerts.alert import Alert
 from tocsin.detection.hunt import Hunt
 from tocsin.detection.ruleset import read_ruleset
 from tocsin.sources.batch import Rejects

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from tests.watch.virtual import ROOT, rule
+from tests.scheduler.virtual import ROOT, rule
 from tocsin.store.records.access import add_user
 from tocsin.store.records.database import Records
 from tocsin.store.records.high_water import HIGH_WATER

@@ -9,8 +9,8 @@ from contextlib import closing
 import pytest
 from sqlalchemy import func, select
 
+from tests.scheduler.virtual import ROOT, rule
 from tests.torture.damage import HOW
-from tests.watch.virtual import ROOT, rule
 from tocsin.store.records.database import Records, RecordsError
 from tocsin.store.records.models import StoredRule
 from tocsin.store.records.rules import add_rule

@@ -11,9 +11,9 @@ from prometheus_client.process_collector import ProcessCollector
 
 from tocsin.allocators import allocated
 from tocsin.ingest.bulk import Ingest
+from tocsin.scheduler.scheduler import Watch
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
-from tocsin.watch.watch import Watch
 
 
 class Metrics:

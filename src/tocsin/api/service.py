@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tocsin.actions.delivery import Deliverer, DeliveryThread
+from tocsin.actions.egress import EgressPolicy, networks_of
 from tocsin.api.metrics import Metrics
 from tocsin.api.running import Searches
 from tocsin.api.security import Gate
@@ -19,6 +21,9 @@ from tocsin.config import Config
 from tocsin.ingest.bulk import Ingest
 from tocsin.ingest.rejected import Rejected
 from tocsin.ingest.watch import WatchedFolders
+from tocsin.scheduler.scheduler import Watch
+from tocsin.scheduler.settings import SchedulerSettings
+from tocsin.scheduler.thread import WatchThread, set_forward
 from tocsin.search.processes import SearchProcesses
 from tocsin.store.alerts.alert_index import AlertIndex
 from tocsin.store.clock import ArrivalClock
@@ -35,11 +40,6 @@ from tocsin.store.records.salvage import salvage
 from tocsin.store.records.templates import templates_in
 from tocsin.store.resources import raise_if_lacking
 from tocsin.store.templates import Templates
-from tocsin.watch.actions.delivery import Deliverer, DeliveryThread
-from tocsin.watch.actions.egress import EgressPolicy, networks_of
-from tocsin.watch.settings import WatchSettings
-from tocsin.watch.thread import WatchThread, set_forward
-from tocsin.watch.watch import Watch
 
 log = logging.getLogger(__name__)
 _LOST_RECORDS = "users, rules and alerts that were kept beside these events are gone; there are new, empty records"
@@ -165,10 +165,10 @@ def lake_settings(config: Config) -> LakeSettings:
     )
 
 
-def watch_settings(config: Config) -> WatchSettings:
+def watch_settings(config: Config) -> SchedulerSettings:
     """Return what bounds the watch."""
     history = None if config.history_days is None else config.history_days * 24 * _HOUR
-    return WatchSettings(catch_up=config.catch_up_hours * _HOUR, history=history)
+    return SchedulerSettings(catch_up=config.catch_up_hours * _HOUR, history=history)
 
 
 def _private(folder: Path) -> None:

@@ -14,7 +14,7 @@ from tocsin.cli.console import wide_console
 from tocsin.cli.shown import one_line, shown_time
 from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.cli.terminal import STYLES
-from tocsin.detection.alert import as_text
+from tocsin.detection.alerts.alert import as_text
 from tocsin.printable import printable_line
 from tocsin.sources.batch import flatten
 

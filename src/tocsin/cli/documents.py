@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from tocsin.cli.profile import profile_document
+from tocsin.detection.alerts.documents import hunt_document
 from tocsin.detection.hunt import Report, severity_counts
 from tocsin.printable import escaped_json, printable_line
 from tocsin.sources.unseen import Reason
@@ -31,12 +32,15 @@ _FORMULAS = frozenset("=+-@＝＋－＠")  # the wide ones are taken for the oth
 
 def as_ndjson(report: Report) -> str:
     """One alert a line."""
-    return "".join(_dump(alert.document()) + "\n" for alert in report.alerts)
+    return "".join(_dump(hunt_document(alert)) + "\n" for alert in report.alerts)
 
 
 def as_json(report: Report) -> str:
     """One object: the alerts and the summary."""
-    body: dict[str, Any] = {"alerts": [alert.document() for alert in report.alerts], "summary": summary(report)}
+    body: dict[str, Any] = {
+        "alerts": [hunt_document(alert) for alert in report.alerts],
+        "summary": summary(report),
+    }
     if report.profile:
         body["profile"] = profile_document(report.profile, report.rules)
     return _dump(body, orjson.OPT_INDENT_2) + "\n"

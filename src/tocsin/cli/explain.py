@@ -12,7 +12,7 @@ from tocsin.cli import reading
 from tocsin.errors import QueryError, RuleError
 
 if TYPE_CHECKING:
-    from tocsin.detection.prepare import ReadyRule
+    from tocsin.detection.compiled_rule import CompiledRule
 
 
 _GIVEN = "query"  # the id of the rule that a query is made
@@ -70,10 +70,10 @@ def explain(
     raise typer.Exit(2 if kept.anything and not found.events else 0)
 
 
-def _ready(text: str, folders: list[str] | None) -> ReadyRule:
+def _ready(text: str, folders: list[str] | None) -> CompiledRule:
     """Return the rule that is named, or one made of the query that is given. Raises RuleError, QueryError."""
     from tocsin.cli.rules import find_rule
-    from tocsin.detection.prepare import prepare
+    from tocsin.detection.compile import prepare
     from tocsin.eql.parser import parse
     from tocsin.rules.model import Rule
 

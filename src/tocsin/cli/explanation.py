@@ -11,8 +11,8 @@ from rich.text import Text
 
 from tocsin.cli.console import wide_console
 from tocsin.counted import counted
+from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.explain import Explanation, Joining, Part, Step
-from tocsin.detection.prepare import ReadyRule
 from tocsin.printable import printable_line
 from tocsin.sources.unseen import Unseen
 
@@ -24,7 +24,7 @@ _LOST = {
 }
 
 
-def show_explanation(ready: ReadyRule, found: Explanation) -> None:
+def show_explanation(ready: CompiledRule, found: Explanation) -> None:
     """Print what was found."""
     console = wide_console(120)
     by_source = ", ".join(f"{printable_line(name)} {count:,}" for name, count in found.events.most_common())
@@ -112,7 +112,7 @@ def _verdict(found: Explanation) -> Text:
     return text
 
 
-def as_json(ready: ReadyRule, found: Explanation, unseen: Unseen) -> str:
+def as_json(ready: CompiledRule, found: Explanation, unseen: Unseen) -> str:
     """Return an explanation as one JSON object."""
     silent = found.silent
     body = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from tocsin.detection.alert import Alert
+from tocsin.detection.alerts.alert import Alert
 
 Value = Callable[[str], str]
 _FIELD = re.compile(r"\{([^{}|]+(?:\|[^{}|]+)*)\}")

@@ -18,7 +18,7 @@ from tocsin import __version__
 from tocsin.cli.happened import what_happened
 from tocsin.cli.reading import beside
 from tocsin.cli.shown import shown_time
-from tocsin.detection.alert import Alert, as_text
+from tocsin.detection.alerts.alert import Alert, as_text
 from tocsin.detection.hosts import Hosts
 from tocsin.detection.hunt import Report, severity_counts, values
 from tocsin.ecs import INDEX

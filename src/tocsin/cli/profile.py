@@ -11,8 +11,8 @@ from rich.text import Text
 
 from tocsin.cli.console import wide_console
 from tocsin.counted import counted
+from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.hunt import HuntProfile
-from tocsin.detection.prepare import ReadyRule
 from tocsin.engine.graph import Test
 from tocsin.eql.render import render
 from tocsin.printable import printable_line
@@ -20,7 +20,7 @@ from tocsin.printable import printable_line
 _MOST = 10
 
 
-def profile_document(profile: HuntProfile, rules: Sequence[ReadyRule]) -> dict[str, Any]:
+def profile_document(profile: HuntProfile, rules: Sequence[CompiledRule]) -> dict[str, Any]:
     """Return a profile as plain data, times in seconds."""
     return {
         "stages": {name: round(seconds, 4) for name, seconds in profile.stages.items()},
@@ -35,7 +35,7 @@ def profile_document(profile: HuntProfile, rules: Sequence[ReadyRule]) -> dict[s
     }
 
 
-def show_profile(profile: HuntProfile, rules: Sequence[ReadyRule]) -> None:
+def show_profile(profile: HuntProfile, rules: Sequence[CompiledRule]) -> None:
     """Print a profile on standard error."""
     console = wide_console(120, stderr=True)
     total = sum(profile.stages.values()) or 1.0
@@ -62,7 +62,7 @@ def _table(title: str, what: str) -> Table:
     return table
 
 
-def _rules(profile: HuntProfile, rules: Sequence[ReadyRule]) -> list[tuple[str, str, float]]:
+def _rules(profile: HuntProfile, rules: Sequence[CompiledRule]) -> list[tuple[str, str, float]]:
     names = {rule.rule.rule_id: rule.rule.name for rule in rules}
     seconds: dict[str, float] = {}
     for (rule_id, _step), took in profile.engine.roots.items():

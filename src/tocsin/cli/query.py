@@ -47,7 +47,7 @@ def query(
     from tocsin.cli.progress import progress_bar
     from tocsin.cli.results import show_results, show_sequences
     from tocsin.detection.categories import unknown_categories
-    from tocsin.detection.prepare import read_open
+    from tocsin.detection.compile import read_open
     from tocsin.detection.search import search
     from tocsin.ecs import default_schema
     from tocsin.eql.compile import read

@@ -12,7 +12,7 @@ from rich.text import Text
 from tocsin.cli.console import wide_console
 from tocsin.cli.shown import shown_time
 from tocsin.cli.tables import Cell, Column, print_table
-from tocsin.detection.alert import Alert, as_text
+from tocsin.detection.alerts.alert import Alert, as_text
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP
 from tocsin.engine.pipes import Hit
 from tocsin.eql import syntax as s

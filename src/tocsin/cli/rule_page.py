@@ -19,8 +19,9 @@ from tocsin.cli.shown import one_line, shown_time
 from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.cli.terminal import STYLES
 from tocsin.counted import counted
+from tocsin.detection.compile import doubtful_fields, prepare
+from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.listing import ListedRule
-from tocsin.detection.prepare import ReadyRule, doubtful_fields, prepare
 from tocsin.detection.schedule import read_schedule, span, unread
 from tocsin.errors import RuleError
 from tocsin.investigation.guide import LiveQuery, guide_text, live_queries
@@ -100,7 +101,7 @@ def _schedule(rule: Rule) -> list[tuple[str, str]]:
     return [*facts, ("warning", missed)] if missed else facts
 
 
-def _status(ready: Sequence[ReadyRule], reasons: Sequence[str]) -> str:
+def _status(ready: Sequence[CompiledRule], reasons: Sequence[str]) -> str:
     return "yes" if ready else f"not yet: {', '.join(reasons)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 
 from tocsin.cli.layout import Command
-from tocsin.detection.alert import Alert
+from tocsin.detection.alerts.alert import Alert
 from tocsin.detection.hosts import NO_HOST, Hosts
 from tocsin.detection.hunt import Report
 from tocsin.rules.model import SEVERITIES

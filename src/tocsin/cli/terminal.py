@@ -20,7 +20,7 @@ from tocsin.cli.reading import beside
 from tocsin.cli.shown import TIME_WIDTH, one_line, shown_time
 from tocsin.cli.suggestions import suggestions
 from tocsin.counted import counted
-from tocsin.detection.alert import Alert
+from tocsin.detection.alerts.alert import Alert
 from tocsin.detection.hosts import Hosts
 from tocsin.detection.hunt import Report, severity_counts, values
 from tocsin.printable import is_terminal, printable_line

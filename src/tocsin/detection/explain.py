@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tocsin.detection.compile import filtered_by, narrowed
+from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.hunt import Progress
-from tocsin.detection.prepare import ReadyRule, filtered_by, narrowed
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, default_schema
 from tocsin.engine.candidates import Candidates, Places
 from tocsin.engine.evaluate import Evaluator, plan
@@ -95,7 +96,7 @@ class Explanation:
 
 
 def explain(
-    ready: ReadyRule,
+    ready: CompiledRule,
     inputs: Iterable[Input],
     rejects: Rejects,
     progress: Progress | None = None,
@@ -105,7 +106,7 @@ def explain(
     """Run a rule over every input and count at each of its predicates. Bad input is rejected, never raised."""
     events_written, form = _written(ready)
     steps = [_Step(number, ready, event, form, any_index) for number, event in enumerate(events_written)]
-    read = {name for step in steps for probe in step.probes for name in probe.fields} | ready.fields
+    read = {name for step in steps for probe in step.probes for name in probe.fields} | ready.joining_fields
     fields = sorted(name for name in read - {INDEX} if field_pattern(name) is None)
     there = [(("field", number), s.Not(s.IsNull(s.FieldRef(name)))) for number, name in enumerate(fields)]
     program = compile_conditions([*(c for step in steps for c in step.conditions()), *there])
@@ -116,7 +117,7 @@ def explain(
     arrived = 0
     indices = frozenset((ready.event_rule(any_index=any_index).indices,))
     judge = Judge(frozenset(fields), indices)
-    wanted = Wanted(program.fields | ready.fields | {TIMESTAMP, CATEGORY}, judge=judge)
+    wanted = Wanted(program.fields | ready.joining_fields | {TIMESTAMP, CATEGORY}, judge=judge)
     for batch in read_ahead(read_inputs(inputs, wanted, rejects, progress)):
         events.update(batch.counts)
         found = evaluator.matches(batch.table)
@@ -143,7 +144,7 @@ _SCHEMA = default_schema()
 _Form = Callable[[s.Expression], s.Expression]
 
 
-def _written(ready: ReadyRule) -> tuple[tuple[s.EventQuery, ...], _Form]:
+def _written(ready: CompiledRule) -> tuple[tuple[s.EventQuery, ...], _Form]:
     """Return the event queries of a rule as they are written, and what makes a condition of theirs ready to run.
 
     A normal form is not what an author knows. A query that is not in EQL has only the form that it is run in.
@@ -166,7 +167,9 @@ class _Probe:
 
 
 class _Step:
-    def __init__(self, number: int, ready: ReadyRule, written: s.EventQuery, form: _Form, any_index: bool) -> None:
+    def __init__(
+        self, number: int, ready: CompiledRule, written: s.EventQuery, form: _Form, any_index: bool
+    ) -> None:
         rule = ready.event_rule(any_index=any_index)
         self.number = number
         self.title, self.missing = _title(ready, number, written)
@@ -233,7 +236,7 @@ def _inside(node: s.Expression) -> tuple[tuple[s.Expression, ...], str]:
             return (), ""
 
 
-def _title(ready: ReadyRule, number: int, written: s.EventQuery) -> tuple[str, bool]:
+def _title(ready: CompiledRule, number: int, written: s.EventQuery) -> tuple[str, bool]:
     category = written.category or "any"
     if ready.joined is None:
         return f"{category} where …", False

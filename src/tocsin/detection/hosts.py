@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 
-from tocsin.detection.alert import Alert
+from tocsin.detection.alerts.alert import Alert
 
 NO_HOST = "(no host)"
 

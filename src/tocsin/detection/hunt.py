@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tocsin.counted import counted
-from tocsin.detection.alert import Alert, event_time, sequence_alert
+from tocsin.detection.alerts.alert import Alert, alert_of, event_time
 from tocsin.detection.categories import unknown_categories
-from tocsin.detection.prepare import ReadyRule
+from tocsin.detection.compiled_rule import CompiledRule
+from tocsin.detection.rule_types.findings import Finding, Place, event_place
 from tocsin.detection.schedule import Window
-from tocsin.detection.sequences import SequenceSearch
+from tocsin.detection.sequences import Match, SequenceSearch
 from tocsin.ecs import CATEGORY, TIMESTAMP
 from tocsin.engine.candidates import whole_numbers
 from tocsin.engine.evaluate import Evaluator, Plan, plan
@@ -60,7 +61,7 @@ class Report:
     outside: int = 0  # events outside the window, of those that rules could read
     windowed: bool = False  # whether there was a window
     untimed: int = 0  # events that fitted a step of a sequence and had no time, once a step
-    rules: list[ReadyRule] = field(default_factory=list)
+    rules: list[CompiledRule] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     missing: frozenset[str] = frozenset()  # fields that rules name, and that neither a schema nor an event has
     rejects: Rejects = field(default_factory=Rejects)
@@ -81,7 +82,7 @@ class Report:
             f", {passed:,} of which were not looked at" if passed else ""
         )
 
-    def leave_out(self, rule: ReadyRule) -> None:
+    def leave_out(self, rule: CompiledRule) -> None:
         """Note that a rule could not match, for it names fields that no schema knows and no event had."""
         self.matches.pop(rule.rule.rule_id, None)
         self.rules = [one for one in self.rules if one is not rule]
@@ -118,7 +119,7 @@ Progress = Callable[[Input | EventBatch], None]  # an input was opened, a batch 
 class Hunt:
     """The rules, compiled together, and what limits the hunt."""
 
-    rules: Sequence[ReadyRule]
+    rules: Sequence[CompiledRule]
     window: Window = Window()
     any_index: bool = False
     max_alerts: int = MAX_ALERTS
@@ -133,7 +134,7 @@ class Hunt:
 
     def wanted(self, program: Program) -> Wanted:
         """Return what the rules need of events."""
-        fields = program.fields.union(*(rule.fields for rule in self.rules))
+        fields = program.fields.union(*(rule.joining_fields for rule in self.rules))
         categories: frozenset[str] | None = frozenset()
         for rule in self.rules:
             categories = None if categories is None or rule.categories is None else categories | rule.categories
@@ -212,12 +213,12 @@ class Hunt:
             matches.append(EventMatch(event_time(event) or 0, event, raw.origin))
 
     def _alerts(
-        self, ready: ReadyRule, found: dict[str, list[EventMatch]], sequences: SequenceSearch, report: Report
+        self, ready: CompiledRule, found: dict[str, list[EventMatch]], sequences: SequenceSearch, report: Report
     ) -> list[Alert]:
         rule = ready.rule
         if ready.joined is not None:
             matches = sequences.matches(rule.rule_id)
-            kept = [sequence_alert(rule, match) for match in islice(matches, self.max_alerts)]
+            kept = [_sequence_alert(ready, match) for match in islice(matches, self.max_alerts)]
             report.matches[rule.rule_id] = len(kept) + sum(1 for _ in matches)
             return kept
         events = sorted(found[rule.rule_id], key=lambda match: match.time)
@@ -225,7 +226,7 @@ class Hunt:
             hits = [Hit(match, match.event) for match in events]
             events = [hit.event for hit in apply_pipes(ready.statement.pipes, hits)]
             report.matches[rule.rule_id] = len(events)
-        return [Alert(rule, match.event, match.origin) for match in events]
+        return [_event_alert(ready, match) for match in events]
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,27 @@ class EventMatch:
     time: int
     event: Event
     origin: str
+
+
+def _event_alert(rule: CompiledRule, match: EventMatch) -> Alert:
+    place = event_place(match.event)
+    finding = Finding((place,), match.time, match.time)
+    return alert_of(rule, finding, {place: match.event}, lambda _: match.origin)
+
+
+def _sequence_alert(rule: CompiledRule, match: Match) -> Alert:
+    places: list[Place | None] = []
+    events, origins, last = dict[Place, Event](), dict[Place, str](), 0
+    for raw in match.events:
+        if raw is None:
+            places.append(None)
+            continue
+        event = raw.event()
+        place = event_place(event)
+        places.append(place)
+        events[place], origins[place] = event, raw.origin
+        last = max(last, event_time(event) or 0)
+    return alert_of(rule, Finding(tuple(places), last, last, match.keys), events, origins.__getitem__)
 
 
 def severity_counts(alerts: Iterable[Alert]) -> Counter[str]:

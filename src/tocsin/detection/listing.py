@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
-from tocsin.detection.prepare import prepare
+from tocsin.detection.compile import prepare
 from tocsin.rules.load import RuleFile, Skipped, bundled_folder, load_files, rule_files, without_repeated
 
 _MANY = 200  # files, from which on another process costs less than it saves

@@ -20,7 +20,8 @@ from typing import Any
 
 import tocsin
 from tocsin.dataclass_json import DataclassJson, EncodingError, Form
-from tocsin.detection.prepare import ReadyRule, prepare
+from tocsin.detection.compile import prepare
+from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.engine.evaluate import Plan, plan
 from tocsin.engine.graph import Node, Target, compile_rules, program_of
 from tocsin.eql import syntax as s
@@ -40,7 +41,7 @@ _DIGEST = 32  # bytes in front, of what comes behind: bytes that a disk has chan
 class RuleSet:
     """Rules that can run, what cannot and why, and the plan that the engine runs."""
 
-    ready: list[ReadyRule]
+    ready: list[CompiledRule]
     skipped: list[Skipped]
     plan: Plan
 
@@ -160,9 +161,9 @@ def _read(file: Path) -> RuleSet | None:
         return None
 
 
-def _ready(cached: _CachedRule) -> ReadyRule:
+def _ready(cached: _CachedRule) -> CompiledRule:
     if cached.statement is not None:
-        return ReadyRule(cached.rule, cached.statement, None, cached.unknown)
+        return CompiledRule(cached.rule, cached.statement, None, cached.unknown, cached.rule.rule_id)
     ready, skipped = prepare([cached.rule], types={cached.rule.type}, open_fields=True)
     if skipped:
         raise EncodingError(skipped[0].message)

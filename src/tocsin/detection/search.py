@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tocsin.detection.alert import Alert
+from tocsin.detection.alerts.alert import Alert
+from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.hunt import Hunt, Progress
-from tocsin.detection.prepare import ReadyRule
 from tocsin.detection.schedule import Window
 from tocsin.engine.pipes import Hit, apply_pipes
 from tocsin.eql import syntax as s
@@ -47,7 +47,7 @@ def search(
     of_events = isinstance(statement.query, s.EventQuery)
     # The pipes of an event query see all matches at once, below; a count is no event to make an alert of.
     asked = s.Statement(statement.query) if of_events else statement
-    ready = ReadyRule(rule, asked, unknown={name: str(error) for name, error in unknown.items()})
+    ready = CompiledRule(rule, asked, unknown={name: str(error) for name, error in unknown.items()})
     report = Hunt([ready], window, max_alerts=_EVERY).run(inputs, rejects, progress)
     for name in report.missing:
         raise unknown[name]

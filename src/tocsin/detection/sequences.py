@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tocsin.detection.prepare import ReadyRule
+from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.spool import Spool
 from tocsin.engine.candidates import Candidates, Places
 from tocsin.engine.graph import Target
@@ -30,7 +30,7 @@ class Match:
 class SequenceSearch:
     """What has been seen so far of the sequences of some rules, and of samples, so many a key at most."""
 
-    def __init__(self, rules: Sequence[ReadyRule], *, samples: int = 1) -> None:
+    def __init__(self, rules: Sequence[CompiledRule], *, samples: int = 1) -> None:
         self._pipes = {rule.rule.rule_id: rule.statement.pipes for rule in rules}
         self._candidates = {
             rule.rule.rule_id: Candidates(rule.joined, rule.ordering, samples=samples)

@@ -18,7 +18,7 @@ import orjson
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from tocsin.detection.alert import as_text
+from tocsin.detection.alerts.alert import as_text
 from tocsin.rules.model import Rule
 
 _PLACEHOLDER = re.compile(r"\$(investigate|osquery)_(\d+)")

@@ -10,7 +10,8 @@ from typing import Any
 
 import orjson
 
-from tocsin.detection.prepare import ReadyRule, narrowed
+from tocsin.detection.compile import narrowed
+from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.sequences import Match, SequenceSearch
 from tocsin.ecs import CATEGORY, TIMESTAMP, Schema
 from tocsin.engine.candidates import TIEBREAKER
@@ -156,7 +157,7 @@ def _events(
 ) -> list[tuple[str, str, bytes]]:
     query = request.statement.query
     assert isinstance(query, s.EventQuery)
-    rule = ReadyRule(_rule(request), request.statement).event_rule(any_index=True)
+    rule = CompiledRule(_rule(request), request.statement).event_rule(any_index=True)
     condition = s.And((*step_conditions(rule, query), request.condition))
     pipes = list(request.statement.pipes)
     limits = [(pipe.name, _number(pipe)) for pipe in pipes if pipe.name in ("head", "tail")]
@@ -245,12 +246,12 @@ def _sequences(
     *,
     parsed: bool,
 ) -> list[dict[str, Any]]:
-    ready = ReadyRule(_rule(request), narrowed(request.statement, request.condition))
+    ready = CompiledRule(_rule(request), narrowed(request.statement, request.condition))
     program = compile_rules([ready.event_rule(any_index=True)])
     places: list[StoredBatch] = []
     search = SequenceSearch([ready], samples=request.samples)
     narrowing = request.condition  # of a step's own bounds another step may know nothing
-    for selected in select(store, patterns, program, narrowing, ready.fields, schema, clock):
+    for selected in select(store, patterns, program, narrowing, ready.joining_fields, schema, clock):
         places.append(replace(selected.batch, columns={}))  # what was read of it is not needed again
         number = len(places) - 1
 

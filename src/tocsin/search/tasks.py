@@ -15,6 +15,8 @@ from tocsin.errors import RuleError
 from tocsin.moments import to_nanoseconds
 from tocsin.query_dsl.parse import read_query
 from tocsin.rules.files import read_rule
+from tocsin.scheduler.backfill import preview, ticks_of, watched_rule
+from tocsin.scheduler.execution import Executor
 from tocsin.search.eql import read_eql, run_eql
 from tocsin.search.errors import SearchTooLargeError
 from tocsin.search.hits import context_of, count, read_search, run_search
@@ -22,8 +24,6 @@ from tocsin.search.selection import Clock, known_patterns, matching_rows
 from tocsin.store.events import EventReader
 from tocsin.store.patterns import takes
 from tocsin.store.records.database import Records
-from tocsin.watch.backfill import preview, ticks_of, watched_rule
-from tocsin.watch.execution import Executor
 
 OF_SOME_SHARDS = b'{"shard_failures":'  # how the answer of `EqlTask` begins where some failed
 MOST_ANSWER = 256 << 20  # bytes of an answer, all of which the service has in memory

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from tocsin.actions.masking import is_masked, masked_config
 from tocsin.moments import iso, to_nanoseconds
 from tocsin.store.records.access import Actor
 from tocsin.store.records.models import Connector
-from tocsin.watch.actions.masking import is_masked, masked_config
 
 _LACKS: Mapping[str, Callable[[Connector], bool]] = {
     ".apprise": lambda one: not (one.secrets.get("urls") or one.secrets.get("url")),

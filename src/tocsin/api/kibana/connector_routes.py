@@ -13,15 +13,15 @@ from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
+from tocsin.actions.delivery import SENDERS, DeliveryError, send
+from tocsin.actions.masking import MASK, changed_config, is_masked, masked_address, without_addresses
+from tocsin.actions.messages import TEXT_FORMATS, trial
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, read_typed
 from tocsin.api.kibana.connector_objects import shown
 from tocsin.api.security import allow
 from tocsin.store.records.access import Actor, Scope, record
 from tocsin.store.records.models import Connector, Delivery, StoredRule
-from tocsin.watch.actions.delivery import SENDERS, DeliveryError, send
-from tocsin.watch.actions.masking import MASK, changed_config, is_masked, masked_address, without_addresses
-from tocsin.watch.actions.messages import TEXT_FORMATS, trial
 
 router = APIRouter(tags=["actions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))

@@ -21,7 +21,7 @@ from tocsin.api.kibana.exception_objects import (
 )
 from tocsin.api.security import allow
 from tocsin.api.working import Pace, worked
-from tocsin.detection.exceptions import exception_condition
+from tocsin.detection.alerts.exceptions import exception_condition
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
 from tocsin.query_dsl.build import Context, all_of, terms

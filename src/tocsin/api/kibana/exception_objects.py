@@ -13,7 +13,7 @@ from starlette.responses import Response
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.kibana.filters import Filter
 from tocsin.api.working import worked
-from tocsin.detection.exceptions import exception_condition
+from tocsin.detection.alerts.exceptions import exception_condition
 from tocsin.ecs import Schema
 from tocsin.errors import QueryError
 from tocsin.moments import to_nanoseconds

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from tocsin.api.answers import ApiError, bad_request
 from tocsin.api.body import read_typed
 from tocsin.api.kibana.rule_references import check_connectors, without_missing_lists
+from tocsin.detection.rule_checks import Problem, problems
 from tocsin.ecs import Schema
 from tocsin.errors import RuleError
 from tocsin.moments import iso, to_nanoseconds
@@ -21,7 +22,6 @@ from tocsin.store.records.access import Actor
 from tocsin.store.records.database import chunks
 from tocsin.store.records.models import Execution, Gap, StoredRule
 from tocsin.store.records.rules import NoSuchRuleError, add_rule, change_rule, find_rule, set_enabled
-from tocsin.watch.checks import Problem, problems
 
 # What Kibana fills in, and what the service alone says of a rule.
 DEFAULTS: dict[str, Any] = {

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tocsin.api.answers import bad_request
+from tocsin.detection.rule_checks import Problem
 from tocsin.store.records.access import Actor
 from tocsin.store.records.exceptions import ENDPOINT_LIST, endpoint_list, list_ids, lists_of
 from tocsin.store.records.models import Connector
-from tocsin.watch.checks import Problem
 
 
 def without_missing_lists(

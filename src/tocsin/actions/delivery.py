@@ -1,0 +1,238 @@
+"""Messages about alerts, delivered: by webhook, or by Apprise to the hundred services that it knows.
+
+What fails is tried again, later and later, for a day; the outcome of each message is recorded. The messages of a
+connector are delivered one after the other, and wait for those of no other one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import orjson
+from sqlalchemy import select
+
+from tocsin.actions import apprise_process
+from tocsin.actions.egress import EgressPolicy
+from tocsin.actions.masking import is_masked, masked_address, redacted
+from tocsin.actions.messages import Message, TemplateError, message_of
+from tocsin.actions.outbox import DELIVERED, FAILED, WAITING
+from tocsin.actions.webhook import ExchangeError, exchange
+from tocsin.store.clock import ArrivalClock
+from tocsin.store.records.database import Records
+from tocsin.store.records.models import Connector, Delivery, StoredAlert, StoredRule
+
+log = logging.getLogger(__name__)
+_TRIES = 12
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=15), timedelta(hours=6)
+_AT_ONCE = 50  # messages of a connector in a turn
+_TURN = 30.0  # seconds, after which a connector makes room for others that wait
+_CONNECTORS = 32  # that deliver at the same time
+_PATIENCE = 15.0  # seconds for one message
+_SHOWN = 100  # alerts that a message holds whole
+_SHOWN_OF_ANSWER = 200  # characters
+
+
+class DeliveryError(Exception):
+    """A message that could not be delivered; `lasting` says that trying again makes no sense."""
+
+    def __init__(self, message: str, *, lasting: bool = False) -> None:
+        super().__init__(message)
+        self.lasting = lasting
+
+
+def send_webhook(connector: Connector, message: Message, egress: EgressPolicy) -> None:
+    """Send a message to an address. Raises DeliveryError."""
+    config, secrets = connector.config, connector.secrets
+    user = secrets.get("user")
+    shown = masked_address(str(config["url"]))
+    headers = httpx.Headers(
+        {"Accept-Encoding": "identity", "Content-Type": "application/json", "kbn-xsrf": "tocsin"}
+    )
+    try:
+        headers.update(config.get("headers") or {})
+        request = httpx.Request(
+            str(config.get("method", "post")).upper(), str(config["url"]), content=message.body, headers=headers
+        )
+        if user:
+            request = next(httpx.BasicAuth(str(user), str(secrets.get("password", ""))).auth_flow(request))
+    except (httpx.InvalidURL, ValueError, TypeError):  # what they say holds what they are about
+        raise DeliveryError(f"the address or a header of {shown} cannot be sent", lasting=True) from None
+    try:
+        answer = exchange(request, egress, _PATIENCE, verify=config.get("verify", True) is not False)
+    except ExchangeError as error:
+        told = redacted(str(error), connector)
+        raise DeliveryError(f"{shown} cannot be reached: {told}", lasting=error.lasting) from None
+    if answer.status >= 300:
+        lasting = answer.status < 500 and answer.status not in (408, 425, 429)
+        told = redacted(answer.text, connector)[:_SHOWN_OF_ANSWER]
+        raise DeliveryError(f"{shown} answers {answer.status}: {told}", lasting=lasting)
+
+
+def send_apprise(connector: Connector, message: Message, egress: EgressPolicy) -> None:
+    """Send a message to everything that a connector's Apprise addresses name. Raises DeliveryError."""
+    given = connector.secrets.get("urls") or connector.secrets.get("url") or ()
+    urls = [given] if isinstance(given, str) else [str(url) for url in given]
+    if not urls:
+        raise DeliveryError("the connector has no address: put Apprise's into secrets.urls", lasting=True)
+    try:
+        told = apprise_process.notify_apart(
+            urls, message.title, message.text, message.format, egress, 2 * _PATIENCE
+        )
+    except TimeoutError:
+        raise DeliveryError(f"Apprise had not delivered it within {2 * _PATIENCE:g} seconds") from None
+    if told != apprise_process.DELIVERED:
+        raise DeliveryError(_TOLD_OF_APPRISE[told], lasting=told != apprise_process.FAILED)
+
+
+_TOLD_OF_APPRISE = {
+    apprise_process.UNKNOWN_ADDRESS: "an address of the connector is none that Apprise knows",
+    apprise_process.REFUSED: "an address of the connector leads to a loopback, link-local or private network, or "
+    "to a program; `connector_networks` says which networks connectors may reach",
+    apprise_process.FAILED: "Apprise could not deliver it",
+}
+_Send = Callable[[Connector, Message, EgressPolicy], None]
+SENDERS: Mapping[str, _Send] = {
+    ".webhook": send_webhook,
+    ".apprise": send_apprise,
+}
+
+
+def send(connector: Connector, message: Message, egress: EgressPolicy) -> None:
+    """Send a message through a connector. Raises DeliveryError, whatever goes wrong; it names no secret."""
+    sender = SENDERS.get(connector.type)
+    if sender is None:
+        raise DeliveryError(f"connectors of the type {connector.type} cannot deliver", lasting=True)
+    if connector.is_undecryptable:
+        told = "no key decrypts the connector's settings: give the former key, or the settings anew"
+        raise DeliveryError(told, lasting=True)
+    if is_masked(connector.config):
+        raise DeliveryError("the connector lacks what exports hide: give it its address and headers", lasting=True)
+    try:
+        sender(connector, message, egress)
+    except DeliveryError:
+        raise
+    except Exception as error:
+        told = redacted(f"{type(error).__name__}: {error}", connector)
+        log.error("delivering failed: %s", told)  # a traceback would tell what is secret
+        raise DeliveryError(told) from None
+
+
+class Deliverer:
+    """Delivers what is due by the clock of arrivals, connector by connector, each in a thread.
+
+    `egress` says what connectors may reach.
+    """
+
+    def __init__(
+        self, records: Records, clock: ArrivalClock | None = None, egress: EgressPolicy | None = None
+    ) -> None:
+        self.records, self.clock, self.egress = records, clock or ArrivalClock(), egress or EgressPolicy()
+        self._pool = ThreadPoolExecutor(_CONNECTORS, thread_name_prefix="deliver")
+        self._busy: set[str] = set()  # connectors
+        self._closing = threading.Event()
+
+    def turn(self, now: datetime | None = None) -> int:
+        """Deliver what is due; return how many messages were tried."""
+        return sum(one.result() for one in self.begin(now))
+
+    def begin(self, now: datetime | None = None) -> list[Future[int]]:
+        """Begin to deliver what is due through connectors that are not at it. One thread calls this."""
+        now = now or self.clock.moment()
+        with self.records.transaction() as session:
+            due = select(Delivery.connector_id).where(Delivery.state == WAITING, Delivery.next_try <= now)
+            found = set(session.scalars(due.distinct()))
+        begun = []
+        for connector_id in sorted(found - self._busy):
+            self._busy.add(connector_id)
+            begun.append(self._pool.submit(self._deliver_through, connector_id, now))
+        return begun
+
+    def close(self) -> None:
+        """End, when the messages under way are through."""
+        self._closing.set()
+        self._pool.shutdown()
+
+    def _deliver_through(self, connector_id: str, now: datetime) -> int:
+        """Deliver what is due through a connector; return how many messages were tried."""
+        began, tried = time.monotonic(), 0
+        try:
+            with self.records.transaction() as session:
+                due = select(Delivery.id).where(
+                    Delivery.state == WAITING, Delivery.next_try <= now, Delivery.connector_id == connector_id
+                )
+                ids = list(session.scalars(due.order_by(Delivery.next_try).limit(_AT_ONCE)))
+            for id_ in ids:
+                if self._closing.is_set() or time.monotonic() - began > _TURN:
+                    break
+                self._deliver(id_, now)
+                tried += 1
+        except Exception as error:
+            log.warning("messages cannot be delivered now: %s", error)
+        finally:
+            self._busy.discard(connector_id)
+        return tried
+
+    def _deliver(self, id_: int, now: datetime) -> None:
+        with self.records.transaction() as session:
+            waiting = session.get(Delivery, id_)
+            if waiting is None:
+                return
+            connector = session.get(Connector, waiting.connector_id)
+            rule = session.get(StoredRule, waiting.rule_uuid)
+            ids = waiting.alerts[:_SHOWN]
+            found = {a.id: a.document for a in session.scalars(select(StoredAlert).where(StoredAlert.id.in_(ids)))}
+            documents = [orjson.loads(found[one]) for one in ids if one in found]
+        error: DeliveryError | None = None
+        try:
+            if connector is None:
+                raise DeliveryError(f"there is no connector {waiting.connector_id}", lasting=True)
+            send(connector, message_of(waiting, connector, rule, documents), self.egress)
+        except TemplateError as failed:
+            error = DeliveryError(str(failed), lasting=True)
+        except DeliveryError as failed:
+            error = failed
+        with self.records.transaction() as session:
+            kept = session.get(Delivery, id_)
+            if kept is None:
+                return
+            kept.tries += 1
+            kept.error = None if error is None else str(error)
+            if error is None or error.lasting or kept.tries >= _TRIES:
+                kept.state = DELIVERED if error is None else FAILED
+                kept.done = datetime.now(UTC)
+            else:
+                kept.next_try = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (kept.tries - 1))
+        if error is not None:
+            log.warning("telling of %d alerts failed: %s", len(waiting.alerts), error)
+
+
+class DeliveryThread:
+    """Delivers every few seconds until it is stopped."""
+
+    def __init__(self, deliverer: Deliverer, every: float = 2.0) -> None:
+        self.deliverer, self._every, self._stop = deliverer, every, threading.Event()
+        self._thread = threading.Thread(target=self._run, name="deliver", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End, when the messages under way are through."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self.deliverer.close()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every):
+            try:
+                self.deliverer.begin()
+            except Exception as error:
+                log.warning("messages cannot be delivered now: %s", error)

@@ -1,0 +1,1 @@
+"""Alerts: ONE document, their ids, exceptions, overrides, suppression, and what was alerted on before."""

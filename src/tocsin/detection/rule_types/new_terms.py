@@ -1,0 +1,71 @@
+"""New-terms rules: values, or combinations of values of several fields, that a span of history has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice, product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tocsin.detection.columns import ID, INDEX, ORDER, TIME
+from tocsin.detection.compiled_rule import CompiledRule
+from tocsin.detection.rule_types.findings import Finding, Place, RuleWindow, many, values_of
+
+_COMBINATIONS = 100  # of an event's values, as in Elastic
+
+
+def new_terms_findings(rule: CompiledRule, rows: pa.Table, window: RuleWindow) -> list[Finding]:
+    """Return the first event of each combination of values that no event of the history before the window has."""
+    history, start = rule.history(window.now), window.window.start
+    assert history is not None
+    assert start is not None
+    names = rule.rule.terms_fields
+    first: dict[tuple[Any, ...], tuple[int, int]] = {}  # combination -> time and row of its first event
+    times, helds = rows.column(ORDER).to_pylist(), rows.column(TIME).to_pylist()
+    for row, value in enumerate(values_of(rows, names)):
+        for key in combinations(value, names):
+            if key not in first or (times[row], row) < first[key]:
+                first[key] = times[row], row
+    if not first:
+        return []
+    earlier = window.history(history, start)
+    if earlier is not None:
+        for value in values_of(earlier, names):
+            for key in combinations(value, names):
+                first.pop(key, None)
+    indices, ids = rows.column(INDEX).to_pylist(), rows.column(ID).to_pylist()
+    return [
+        Finding(
+            (Place(indices[row], ids[row]),),
+            time,
+            helds[row],
+            about={"key": list(key), "kibana.alert.new_terms": list(key)},
+        )
+        for key, (time, row) in sorted(first.items(), key=lambda one: (one[1], str(one[0])))
+    ]
+
+
+def combinations(value: dict[str, Any], names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+    """Yield the combinations of an event's values; none of an event that lacks a field."""
+    lists = (many(value.get(name)) for name in names)
+    yield from islice(dict.fromkeys(product(*lists)), _COMBINATIONS)
+
+
+def last_of_each(rows: pa.Table, names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
+    """Tell which rows are the last to have some combination of values: of history nothing else has to be kept.
+
+    Whether one of a combination's events lies between two moments, the second of them not yet reached by any of
+    them, only its last event decides.
+    """
+    last: dict[tuple[Any, ...], int] = {}
+    times = rows.column(TIME).to_pylist()
+    for row, value in enumerate(values_of(rows, names)):
+        for key in combinations(value, names):
+            if key not in last or times[last[key]] <= times[row]:
+                last[key] = row
+    kept = np.zeros(rows.num_rows, np.bool_)
+    kept[list(last.values())] = True
+    return kept

@@ -1,0 +1,1 @@
+"""The scheduler: rules on a clock over the store, their executions and alerts in records."""

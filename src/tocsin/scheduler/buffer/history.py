@@ -1,0 +1,48 @@
+"""What of the past some rules need: read from the store, as far as windows hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tocsin.detection.columns import TIME
+from tocsin.detection.compiled_rule import CompiledRule
+from tocsin.ecs import TIMESTAMP
+from tocsin.scheduler.buffer.event_counts import EventCounts
+from tocsin.scheduler.buffer.row_reader import RowReader
+from tocsin.store.events import EventReader
+
+_NEVER = (1 << 63) - 1
+
+
+def read_history(
+    store: EventReader,
+    rules: Sequence[CompiledRule],
+    start: int,
+    end: int | None,
+    arrived_to: int,
+    volume: EventCounts | None = None,
+) -> dict[str, list[pa.Table]]:
+    """Return, by rule, the rows that windows hold from one moment to another, of what arrived before a third.
+
+    The rules are of one kind: their windows hold events by arrival, or by a time of theirs. What is read is
+    counted into `volume`.
+    """
+    reader, schema = RowReader(rules), store.schema()
+    if rules[0].by_arrival:
+        upto = arrived_to if end is None else min(end, arrived_to)
+        return reader.read(store, schema, arrived_from=start, arrived_to=upto, volume=volume)
+    if all(rule.time_field == TIMESTAMP for rule in rules):
+        return reader.read(store, schema, arrived_to=arrived_to, start=start, end=end, volume=volume)
+    return _between(reader.read(store, schema, arrived_to=arrived_to, volume=volume), start, end)
+
+
+def _between(found: dict[str, list[pa.Table]], start: int | None, end: int | None) -> dict[str, list[pa.Table]]:
+    low, high = -_NEVER if start is None else start, _NEVER if end is None else end
+
+    def within(part: pa.Table) -> pa.Table:
+        return part.filter(pc.and_(pc.greater_equal(part[TIME], low), pc.less(part[TIME], high)))
+
+    return {uuid: list(map(within, parts)) for uuid, parts in found.items()}

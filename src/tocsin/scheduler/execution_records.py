@@ -1,0 +1,298 @@
+"""What the watch has done, in records: alerts, executions and gaps; each tick of a rule in one transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy.orm import Session
+
+from tocsin.actions.outbox import note_actions
+from tocsin.detection.alerts.alert import Alert
+from tocsin.detection.alerts.documents import describe_suppression
+from tocsin.detection.alerts.suppression import Group
+from tocsin.detection.compiled_rule import CompiledRule
+from tocsin.detection.schedule import Window
+from tocsin.scheduler.buffer.event_counts import EventCounts, fitting_none
+from tocsin.store.events import SetAside
+from tocsin.store.patterns import takes
+from tocsin.store.records.alerts import keep_document
+from tocsin.store.records.database import chunks
+from tocsin.store.records.models import Delivery, Execution, Gap, Run, StoredAlert, StoredRule
+
+# Tables rather than entities, put together once: every tick of every rule writes these.
+_RULES: Any = StoredRule.__table__
+_EXECUTIONS: Any = Execution.__table__
+_MOVE = (
+    update(_RULES)
+    .where(_RULES.c.id == bindparam("rule"), _RULES.c.done_to == bindparam("previous"))
+    .values(done_to=bindparam("upto"))
+)
+_GO_ON = (
+    update(_EXECUTIONS)
+    .where(_EXECUTIONS.c.id == bindparam("execution"))
+    .values(
+        last_tick=bindparam("upto"),
+        ticks=_EXECUTIONS.c.ticks + bindparam("more"),
+        late=bindparam("late_by"),
+        window_start=bindparam("start"),
+        window_end=bindparam("end"),
+        events=_EXECUTIONS.c.events + bindparam("seen"),
+    )
+)
+_BEGIN = insert(_EXECUTIONS)
+_GAPS: Any = Gap.__table__
+_LAST_GAP = (
+    select(_GAPS.c.id, _GAPS.c.last_tick, _GAPS.c.filled_by)
+    .where(_GAPS.c.rule_uuid == bindparam("rule"), _GAPS.c.cause == bindparam("why"))
+    .order_by(_GAPS.c.id.desc())
+    .limit(1)
+)
+_WIDEN = update(_GAPS).where(_GAPS.c.id == bindparam("gap")).values(last_tick=bindparam("upto"))
+_GAP = insert(_GAPS)
+
+
+@dataclass
+class ExecutionResult:
+    """What came of one tick of a rule, or of several in a row that found nothing."""
+
+    rule: str  # its uuid
+    first_tick: int
+    last_tick: int
+    ticks: int
+    window: Window
+    kind: str = "scheduled"
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    late: int = 0
+    events: int = 0
+    matches: int = 0
+    duplicates: int = 0
+    suppressed: int = 0
+    durations: dict[str, float] = field(default_factory=dict)
+    messages: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what is told and is no reason to warn
+    failure: str | None = None
+    alerts: list[StoredAlert] = field(default_factory=list)
+    new_alerts: list[Alert] = field(default_factory=list)  # of which these are made
+    written: int = 0
+    uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
+    grown: list[Group] = field(default_factory=list)  # groups whose alerts stand for more than before
+
+    @property
+    def status(self) -> str:
+        """How it went."""
+        return "failed" if self.failure else "warning" if self.messages else "succeeded"
+
+    @property
+    def told(self) -> list[str]:
+        """What is told about it."""
+        return [*([self.failure] if self.failure else []), *self.messages, *self.notes]
+
+
+def tell(
+    done: ExecutionResult,
+    rule: CompiledRule,
+    window: Window,
+    volume: EventCounts,
+    names: Iterable[str],
+    set_aside: Iterable[SetAside] = (),
+) -> None:
+    """Say how many events were there to be read, what of them is set aside, and which patterns fit no index.
+
+    As Kibana has it, that is a warning where no pattern of the rule fits one, so that it can see no event; most
+    rules name the indices of several products, of which few are there.
+    """
+    patterns = rule.index
+    done.events = volume.count(patterns, window, by_arrival=rule.by_arrival)
+    for one in set_aside:
+        if one.index is not None and takes(patterns, one.index):
+            done.messages.append(f"{one.name} is set aside, and the events in it are not seen: {one.reason}")
+    missing = fitting_none(patterns, tuple(names))
+    if missing and len(missing) == sum(not pattern.startswith("-") for pattern in patterns):
+        done.messages.insert(
+            0, f"no index fits any pattern of the rule, so that it sees no event: {_list(missing)}"
+        )
+    elif missing:
+        done.notes.append(f"no index fits the pattern {_list(missing)}")
+
+
+def _list(names: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(names))
+
+
+class LostTickError(Exception):
+    """Somebody else has run this tick."""
+
+
+@dataclass
+class Last:
+    """The last execution of a rule, to which what comes next may be added."""
+
+    id: int
+    status: str
+    messages: list[str]
+    last_tick: int
+    matches: int
+    kind: str = "scheduled"
+
+
+def known_alerts(session: Session, ids: Collection[str]) -> set[str]:
+    """Return those of some alert ids that there are."""
+    found: set[str] = set()
+    for some in chunks(ids):
+        found.update(session.scalars(select(StoredAlert.id).where(StoredAlert.id.in_(some))))
+    return found
+
+
+def write(session: Session, done: ExecutionResult, previous: int | None, last: Last | None) -> Last:
+    """Note what was done, its alerts among it. `previous` is where the rule stood; None for a run by hand.
+
+    Raises LostTickError when the rule stands elsewhere by now, and nothing is noted then.
+    """
+    if previous is not None:
+        asked = {"rule": done.rule, "previous": previous, "upto": done.last_tick}
+        moved = session.connection().execute(_MOVE, asked)
+        if moved.rowcount != 1:
+            raise LostTickError(done.rule)
+    session.add_all(done.alerts)
+    _grow(session, done)
+    if done.alerts:
+        rule = session.get(StoredRule, done.rule)
+        if rule is not None:
+            newest = max(alert.created for alert in done.alerts)  # by the clock of arrivals
+            note_actions(session, rule, done.alerts, datetime.fromtimestamp(newest // 1000 / 1e6, UTC))
+    done.written = len(done.alerts)
+    if _continues(done, last):
+        assert last is not None
+        session.connection().execute(
+            _GO_ON,
+            {
+                "execution": last.id, "upto": done.last_tick, "more": done.ticks, "late_by": done.late,
+                "start": done.window.start, "end": done.window.end, "seen": done.events,
+            },
+        )  # fmt: skip
+        return Last(last.id, last.status, last.messages, done.last_tick, 0, last.kind)
+    values = {
+        "uuid": done.uuid, "rule_uuid": done.rule, "kind": done.kind, "status": done.status,
+        "first_tick": done.first_tick, "last_tick": done.last_tick, "ticks": done.ticks,
+        "started": done.started, "late": done.late,
+        "window_start": done.window.start or 0, "window_end": done.window.end or 0, "events": done.events,
+        "matches": done.matches, "written": done.written, "duplicates": done.duplicates,
+        "suppressed": done.suppressed, "messages": done.told,
+        "durations": {name: round(seconds, 6) for name, seconds in done.durations.items()},
+    }  # fmt: skip
+    made = session.connection().execute(_BEGIN, values).inserted_primary_key
+    assert made is not None
+    return Last(made[0], done.status, done.told, done.last_tick, done.matches, done.kind)
+
+
+def _grow(session: Session, done: ExecutionResult) -> None:
+    """Let alerts stand for what has been suppressed since."""
+    for group in done.grown:
+        alert = session.get(StoredAlert, group.id)
+        if alert is None:
+            continue
+        document = orjson.loads(alert.document)
+        describe_suppression(document, group.start, group.counted_to, group.added)
+        alert.counted_to = group.counted_to
+        keep_document(session, alert, document)
+
+
+def last_of_groups(session: Session, rule: str, keys: Iterable[str]) -> dict[str, Group]:
+    """Return the last alert of each of some groups that has one."""
+    found: dict[str, Group] = {}
+    for some in chunks(keys):
+        asked = select(StoredAlert).where(StoredAlert.rule_uuid == rule, StoredAlert.group_key.in_(some))
+        for alert in session.scalars(asked.order_by(StoredAlert.time)):
+            counted = alert.time if alert.counted_to is None else alert.counted_to
+            found[str(alert.group_key)] = Group(alert.id, alert.time, counted, alert.status == "closed")
+    return found
+
+
+def _continues(done: ExecutionResult, last: Last | None) -> bool:
+    return (
+        last is not None
+        and done.kind == last.kind
+        and not (done.matches or done.grown)
+        and not last.matches
+        and (done.status, done.told) == (last.status, last.messages)
+    )
+
+
+def note_gap(
+    session: Session,
+    rule: str,
+    first: int,
+    final: int,
+    cause: str,
+    interval: int,
+    *,
+    filled_by: str | None = None,
+) -> bool:
+    """Note ticks that were missed; `filled_by` says who has run them after all. Neighbours become one gap.
+
+    Tells whether this is a new one.
+    """
+    now, connection = datetime.now(UTC), session.connection()
+    before = connection.execute(_LAST_GAP, {"rule": rule, "why": cause}).first()
+    if before is not None and before.last_tick + interval == first and before.filled_by == filled_by:
+        connection.execute(_WIDEN, {"gap": before.id, "upto": final})
+        return False
+    values = {
+        "rule_uuid": rule, "first_tick": first, "last_tick": final, "cause": cause, "found": now,
+        "filled": now if filled_by else None, "filled_by": filled_by,
+    }  # fmt: skip
+    connection.execute(_GAP, values)
+    return True
+
+
+def fill_gaps(session: Session, rule: str, first: int, final: int, by: str) -> int:
+    """Note that every tick from one to another has been run; return how many gaps are filled by that."""
+    inside = (Gap.rule_uuid == rule, Gap.filled.is_(None), Gap.first_tick >= first, Gap.last_tick <= final)
+    filled = session.execute(update(Gap).where(*inside).values(filled=datetime.now(UTC), filled_by=by))
+    return int(filled.rowcount)  # type: ignore[attr-defined]
+
+
+def forget(session: Session, before: int) -> int:
+    """Let go of what was done before a moment: executions, filled gaps, messages, runs that were asked for.
+
+    Alerts stay, and so do gaps that nobody has filled. Return how many records have gone.
+    """
+    moment = datetime.fromtimestamp(before / 1e9, UTC)
+    gone = (
+        # An execution that covers many ticks goes by the last of them: the one to which more are added stays.
+        delete(Execution).where(Execution.last_tick < before),
+        delete(Gap).where(Gap.filled < moment),
+        delete(Delivery).where(Delivery.done < moment),
+        delete(Run).where(Run.done < moment),
+    )
+    done: list[Any] = [session.execute(one) for one in gone]
+    return sum(one.rowcount for one in done)
+
+
+def skip(session: Session, rule: str, previous: int | None, upto: int) -> None:
+    """Let a rule go on behind a tick without running what came before."""
+    session.execute(
+        update(StoredRule).where(StoredRule.id == rule, StoredRule.done_to.is_not_distinct_from(previous))
+        .values(done_to=upto)
+    )  # fmt: skip
+
+
+def counted_to(session: Session, rule: str, groups: Iterable[str]) -> Mapping[str, int]:
+    """Return, for groups of a rule's events, up to which time alerts have counted them."""
+    found: dict[str, int] = {}
+    for some in chunks(groups):
+        rows: Any = session.execute(
+            select(StoredAlert.group_key, StoredAlert.counted_to).where(
+                StoredAlert.rule_uuid == rule, StoredAlert.group_key.in_(some)
+            )
+        )
+        for key, upto in rows:
+            if upto is not None:
+                found[key] = max(found.get(key, upto), upto)
+    return found

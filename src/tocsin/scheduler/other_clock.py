@@ -1,0 +1,105 @@
+"""Events that belong to a span of time by one clock and not by the other: why a run over it finds nothing.
+
+The windows of a rule by arrival hold what came in within them, whenever it happened; those of other rules what
+happened within them, whenever it came in (docs/decisions/018-what-a-late-run-sees.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tocsin.detection.compiled_rule import CompiledRule
+from tocsin.detection.schedule import Window
+from tocsin.ecs import TIMESTAMP, Field, FieldType
+from tocsin.engine.candidates import whole_numbers
+from tocsin.engine.table import EventTable
+from tocsin.store.events import ARRIVED, EventStore, Scan
+
+Times = npt.NDArray[np.int64]
+
+
+@dataclass
+class Outside:
+    """How many events a run misses. `first` and `last` are the moments, in nanoseconds, that a window would hold.
+
+    `by_arrival` says that these are arrivals, of events that happened within the span; otherwise they are times of
+    events that arrived within it. `behind` events lie within it, and behind the last window, which ends at `end`.
+    """
+
+    by_arrival: bool
+    end: int
+    events: int = 0
+    first: int = 0
+    last: int = 0
+    behind: int = 0
+
+    def add(self, moments: Times) -> None:
+        """Count events by their moments."""
+        if len(moments):
+            low, high = int(moments.min()), int(moments.max())
+            self.first = min(self.first, low) if self.events else low
+            self.last = max(self.last, high)
+            self.events += len(moments)
+
+
+def outside(store: EventStore, rule: CompiledRule, windows: Window, upto: int, before: int) -> Outside:
+    """Count the events, arrived before a moment, that a run up to another does not see.
+
+    They lie in indices of the rule. `windows` is the span that its windows hold together, both ends known.
+    """
+    assert windows.end is not None
+    found = Outside(rule.by_arrival, windows.end)
+    asked = Window(windows.start, max(windows.end, upto))
+    for held, other in _clocks(store, rule, asked, by_arrival=not rule.by_arrival, before=before):
+        found.add(held[_within(other, asked) & ~_within(held, asked) & (held != 0)])
+    rest = Window(windows.end, upto)
+    if windows.end < upto:
+        for held, _ in _clocks(store, rule, rest, by_arrival=rule.by_arrival, before=before):
+            found.behind += int(_within(held, rest).sum())
+    return found
+
+
+def _clocks(
+    store: EventStore, rule: CompiledRule, span: Window, *, by_arrival: bool, before: int
+) -> Iterator[tuple[Times, Times]]:
+    """Yield for events that may lie in a span the moments by which windows hold them, and the other clock's.
+
+    0 stands for no moment.
+    """
+    patterns, fields = rule.index or ("*",), frozenset((TIMESTAMP, ARRIVED, rule.time_field))
+    bounds = (
+        Scan(patterns, fields, arrived_from=span.start, arrived_to=min(before, span.end or before))
+        if by_arrival
+        else Scan(patterns, fields, span.start, span.end, arrived_to=before)
+        if rule.time_field == TIMESTAMP or rule.by_arrival
+        else Scan(patterns, fields, arrived_to=before)
+    )
+    schema = store.schema(patterns).extended([Field(ARRIVED, FieldType.DATE)])
+    for batch in store.scan(bounds):
+        table = EventTable(batch.columns, batch.rows, schema)
+        arrived, happened = _moments(table, ARRIVED), _moments(table, TIMESTAMP)
+        if not rule.by_arrival and rule.time_field != TIMESTAMP:
+            own = _moments(table, rule.time_field)
+            happened = np.where(own == 0, happened, own) if rule.falls_back else own
+        there = arrived < before
+        held, other = (arrived, happened) if rule.by_arrival else (happened, arrived)
+        yield held[there], other[there]
+
+
+def _moments(table: EventTable, name: str) -> Times:
+    """Return a column of moments as nanoseconds since 1970, 0 where there is none."""
+    moments, known = whole_numbers(table.column(name, distinct=False), np.arange(table.rows))
+    return np.where(known, moments, 0)
+
+
+def _within(moments: Times, span: Window) -> npt.NDArray[np.bool_]:
+    inside = np.ones(len(moments), np.bool_)
+    if span.start is not None:
+        inside &= moments >= span.start
+    if span.end is not None:
+        inside &= moments < span.end
+    return inside

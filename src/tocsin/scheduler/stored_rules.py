@@ -1,0 +1,113 @@
+"""The rules of records, ready for the watch; what cannot run is known with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tocsin.detection.alerts.documents import ANCESTORS
+from tocsin.detection.alerts.exceptions import exception_condition
+from tocsin.detection.compile import COMPILED_TYPES, UNKNOWN_FIELD, narrowed, prepare
+from tocsin.detection.compiled_rule import CompiledRule, scheduled, with_rows
+from tocsin.detection.schedule import Schedule, read_schedule
+from tocsin.ecs import Schema
+from tocsin.eql import syntax as s
+from tocsin.errors import QueryError, RuleError
+from tocsin.moments import to_nanoseconds
+from tocsin.query_dsl.build import Context, any_of, term
+from tocsin.rules.files import read_rule
+from tocsin.rules.model import Rule
+from tocsin.store.alerts.names import takes_alerts
+from tocsin.store.records.exceptions import items_of, values_of
+from tocsin.store.records.models import StoredRule
+
+# The rules that an alert goes back to. No rule looks at alerts that go back to itself: it would raise alerts of
+# its own alerts for ever.
+_ITS_RULES = ("kibana.alert.rule.uuid", f"{ANCESTORS}.rule")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A rule of records: how it stands there, and the rule to run, or why it cannot be."""
+
+    uuid: str
+    changed: int
+    name: str
+    schedule: Schedule | None
+    watched_from: int
+    done_to: int | None
+    watched: CompiledRule | None
+    failure: str | None = None
+    until: int | None = None  # when an exception of it expires, so that it has to be read anew
+    waiting: bool = False  # whether it names a field that no event has brought along yet
+
+
+class UnknownColumnError(RuleError):
+    """A rule that names a field which neither a schema nor an event has, so far."""
+
+
+def changes(session: Session) -> dict[str, int]:
+    """Return the enabled rules, each with the number that its changes count up."""
+    rows = session.execute(select(StoredRule.id, StoredRule.changed).where(StoredRule.enabled))
+    return {row.id: row.changed for row in rows}
+
+
+SchemaOf = Callable[[Sequence[str]], Schema]  # the schema of the indices that some patterns take
+
+
+def read_entries(session: Session, ids: Iterable[str], schema_of: SchemaOf, now: int) -> list[Entry]:
+    """Return some rules, ready to run as they are at a moment, each read against the indices of its patterns."""
+    found = session.scalars(select(StoredRule).where(StoredRule.id.in_(list(ids)), StoredRule.enabled))
+    return [_entry(session, stored, schema_of, now) for stored in found]
+
+
+def _entry(session: Session, stored: StoredRule, schema_of: SchemaOf, now: int) -> Entry:
+    watched_rule, schedule, failure, until = None, None, None, None
+    waiting = False
+    try:
+        rule = read_rule(stored.document)
+        schedule = read_schedule(rule)
+        schema = schema_of(rule.index or ("*",))
+        ready, until = ready_rule(session, rule, stored.id, schema, now)
+        watched_rule = scheduled(with_rows(ready, schema), stored.id, schedule, stored.revision)
+        schedule = watched_rule.schedule
+    except RuleError as error:
+        failure, waiting = error.message, isinstance(error, UnknownColumnError)
+    return Entry(
+        stored.id, stored.changed, stored.name, schedule, stored.watched_from or 0, stored.done_to, watched_rule,
+        failure, until, waiting,
+    )  # fmt: skip
+
+
+def ready_rule(
+    session: Session, rule: Rule, uuid: str, schema: Schema, now: int
+) -> tuple[CompiledRule, int | None]:
+    """Return a rule ready to run, without what its exceptions take out, and when the first of these expires.
+
+    `uuid` names it in records. Raises RuleError.
+    """
+    ready, skipped = prepare([rule], schema, types=COMPILED_TYPES)
+    if skipped:
+        kind = UnknownColumnError if skipped[0].reason == UNKNOWN_FIELD else RuleError
+        raise kind(skipped[0].message)
+    found, taken_out = ready[0], list[s.Expression]()
+    if takes_alerts(found.index):
+        taken_out.append(any_of(term(name, uuid, Context(schema)) for name in _ITS_RULES))
+    items = [
+        (item, None if item.expires is None else to_nanoseconds(item.expires))
+        for item in items_of(session, [str(one.get("list_id")) for one in rule.exceptions_list])
+    ]
+    valid = [(item, expires) for item, expires in items if expires is None or expires > now]
+    until = min((expires for _, expires in valid if expires is not None), default=None)
+    if valid:
+        documents = [item.document for item, _ in valid]
+        try:
+            taken_out.append(exception_condition(documents, Context(schema), lambda id_: values_of(session, id_)))
+        except QueryError as error:
+            raise RuleError(f"an exception of the rule cannot be used: {error.message}") from None
+    for condition in taken_out:
+        found = replace(found, statement=narrowed(found.statement, s.Not(condition)))
+    return found, until

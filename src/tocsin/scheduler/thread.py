@@ -1,0 +1,76 @@
+"""The watch as a thread of the service."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from sqlalchemy import func, select
+
+from tocsin.errors import TocsinError
+from tocsin.scheduler.scheduler import Watch
+from tocsin.store.clock import ArrivalClock
+from tocsin.store.records.database import Records
+from tocsin.store.records.models import StoredRule
+
+log = logging.getLogger(__name__)
+_LONGEST_PAUSE = 30.0  # seconds between tries while it fails
+_LONGEST_FAILING = 60.0  # seconds of failing, after which the service is not ready
+
+
+def set_forward(clock: ArrivalClock, records: Records) -> None:
+    """Let a clock tell no time before one that rules have been run for: the wall clock may have been set back."""
+    with records.transaction() as session:
+        latest = session.scalar(select(func.max(StoredRule.done_to)))
+    clock.never_before(latest or 0)
+
+
+class WatchThread:
+    """Turns the watch every few seconds until it is stopped. `problem` says why it fails, when it does."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self.problem: str | None = None
+        self._failing_since: float | None = None  # on the monotonic clock
+        self.turned = 0.0  # when the last turn ended, on the monotonic clock
+        self._stop, self._wake = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Have a turn soon: a rule has changed, or a run was asked for."""
+        self._wake.set()
+
+    def check(self) -> str | None:
+        """Return why rules have not run for a minute and more, None when they do, or are tried again soon."""
+        if not self._stop.is_set() and not self._thread.is_alive():
+            return "the thread that runs rules has ended"
+        problem, since = self.problem, self._failing_since
+        return problem if since is not None and time.monotonic() - since > _LONGEST_FAILING else None
+
+    def close(self) -> None:
+        """End, when the turn under way is done."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        pause = every = self.watch.settings.every / 1e9
+        while not self._stop.is_set():
+            self._wake.clear()
+            try:
+                self.watch.turn()
+                self.problem, self._failing_since, pause = None, None, every
+            except Exception as error:
+                told = str(error) if isinstance(error, TocsinError) else f"{type(error).__name__}: {error}"
+                log.warning("the watch cannot go on and tries again: %s", told, exc_info=error)
+                self.problem, pause = told, min(_LONGEST_PAUSE, pause * 2)
+                self._failing_since = self._failing_since or time.monotonic()
+                self.watch.restart()
+            self.turned = time.monotonic()
+            self._wake.wait(min(pause, self.watch.due_in() / 1e9) if self.problem is None else pause)

@@ -1,1 +1,0 @@
-"""The standing watch: rules on a clock over the store, alerts and executions in records."""
