@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tocsin.detection.alerts.documents import ANCESTORS
-from tocsin.detection.alerts.exceptions import exception_condition
-from tocsin.detection.compile import COMPILED_TYPES, UNKNOWN_FIELD, narrowed, prepare
+from tocsin.detection.alerts.exceptions import exception_condition, leaving_out
+from tocsin.detection.compile import COMPILED_TYPES, UNKNOWN_FIELD, prepare
 from tocsin.detection.compiled_rule import CompiledRule, scheduled, with_rows
 from tocsin.detection.schedule import Schedule, read_schedule
 from tocsin.ecs import Schema
@@ -109,5 +109,5 @@ def ready_rule(
         except QueryError as error:
             raise RuleError(f"an exception of the rule cannot be used: {error.message}") from None
     for condition in taken_out:
-        found = replace(found, statement=narrowed(found.statement, s.Not(condition)))
+        found = leaving_out(found, condition)
     return found, until

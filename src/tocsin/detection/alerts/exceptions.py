@@ -8,8 +8,11 @@ all of tocsin, at its fields together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from tocsin.detection.compile import narrowed
+from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
 from tocsin.query_dsl.build import Context, address_ranges, all_of, any_of, exists, terms, wildcard, words
@@ -23,11 +26,31 @@ def exception_condition(items: Iterable[Mapping[str, Any]], context: Context, va
     return any_of(_item(item, context, values) for item in items)
 
 
+def leaving_out(rule: CompiledRule, condition: s.Expression) -> CompiledRule:
+    """Return a rule that looks at no event that meets a condition.
+
+    The commands of a piped query get only the events that are left, and no step of a sequence is another.
+    """
+    return replace(rule, statement=narrowed(rule.statement, s.Not(condition)))
+
+
 def _item(item: Mapping[str, Any], context: Context, values: Values) -> s.Expression:
     entries = item.get("entries")
     if not isinstance(entries, list) or not entries:
         raise QueryError("[entries] has to name at least one field")
-    return all_of(_entry(entry, "", context, values) for entry in entries)
+    return all_of((*_of_systems(item, context), *(_entry(entry, "", context, values) for entry in entries)))
+
+
+def _of_systems(item: Mapping[str, Any], context: Context) -> list[s.Expression]:
+    """Return the condition that an event is of one of the operating systems that an item is for, if it names any.
+
+    Kibana looks for them in these two fields, the second of which Elastic Endpoint writes.
+    """
+    systems = item.get("os_types")
+    if not isinstance(systems, list) or not systems:
+        return []
+    names = ("host.os.type", "host.os.name.caseless")
+    return [any_of(terms(name, systems, context) for name in names)]
 
 
 def _entry(entry: Any, prefix: str, context: Context, values: Values) -> s.Expression:
