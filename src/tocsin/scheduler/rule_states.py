@@ -71,7 +71,7 @@ class RuleStates:
 
         One that takes such a field for null waits for no other.
         """
-        waiting = frozenset(uuid for uuid, state in self.states.items() if state.entry.waiting)
+        waiting = frozenset(uuid for uuid, state in self.states.items() if state.entry.waiting is not None)
         nulls = {uuid: names for uuid, state in self.states.items() if (names := _nulls(state.entry))}
         if not waiting and not nulls:
             return waiting
@@ -184,7 +184,7 @@ def _is_stale(entry: Entry, schema_of: Callable[[tuple[str, ...]], Schema]) -> b
     """Tell whether the indices of a rule have its fields otherwise than when it was read."""
     rule = entry.watched
     if rule is None:
-        return entry.failure is not None
+        return entry.failure is not None or entry.waiting is not None
     schema = schema_of(tuple(rule.rule.index or ("*",)))
     return any(schema.find(name) != known for name, known in rule.known_fields.items())
 

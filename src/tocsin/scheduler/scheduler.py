@@ -173,6 +173,8 @@ class Watch:
             return None
         if state.running is not None:
             return self._finished(state, state.running)
+        if state.entry.waiting is not None:
+            return self._nothing(state, tick, last, now, waiting=state.entry.waiting)
         failure = state.entry.failure or self.roster.reader.broken.get(state.entry.uuid)
         if rule is None or memory is None or failure:
             return self._nothing(state, tick, last, now, failure or "not read")
@@ -207,12 +209,20 @@ class Watch:
             done.notes.append("the system clock was set, and is not followed yet: see /readyz")
 
     def _nothing(
-        self, state: State, first: int, last: int, now: int, failure: str | None = None
+        self,
+        state: State,
+        first: int,
+        last: int,
+        now: int,
+        failure: str | None = None,
+        waiting: str | None = None,
     ) -> ExecutionResult:
-        """Return what comes of ticks that find nothing."""
+        """Return what comes of ticks that find nothing, as they fail or wait for a field of events."""
         window = state.schedule.window(last)
         ticks = (last - first) // state.schedule.interval + 1
         done = ExecutionResult(state.entry.uuid, first, last, ticks, window, late=now - last, failure=failure)
+        if waiting is not None:
+            done.messages.append(waiting)
         if state.entry.watched is not None:
             whole = Window(state.schedule.window(first).start, window.end)
             self._tell(done, state.entry.watched, whole)

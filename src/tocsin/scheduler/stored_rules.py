@@ -15,7 +15,8 @@ from tocsin.detection.compiled_rule import CompiledRule, scheduled, with_rows
 from tocsin.detection.schedule import Schedule, read_schedule
 from tocsin.ecs import Schema
 from tocsin.eql import syntax as s
-from tocsin.errors import QueryError, RuleError
+from tocsin.errors import QueryError, RuleError, UnknownFieldError
+from tocsin.esql.pipeline import read_esql
 from tocsin.moments import to_nanoseconds
 from tocsin.query_dsl.build import Context, any_of, term
 from tocsin.rules.files import read_rule
@@ -27,6 +28,9 @@ from tocsin.store.records.models import StoredRule
 # The rules that an alert goes back to. No rule looks at alerts that go back to itself: it would raise alerts of
 # its own alerts for ever.
 _ITS_RULES = ("kibana.alert.rule.uuid", f"{ANCESTORS}.rule")
+
+
+_NAMED = 3  # fields that a rule waits for, in a sentence
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Entry:
     watched: CompiledRule | None
     failure: str | None = None
     until: int | None = None  # when an exception of it expires, so that it has to be read anew
-    waiting: bool = False  # whether it names a field that no event has brought along yet
+    waiting: str | None = None  # that it names a field which no event has brought along yet
 
 
 class UnknownColumnError(RuleError):
@@ -65,8 +69,7 @@ def read_entries(session: Session, ids: Iterable[str], schema_of: SchemaOf, now:
 
 
 def _entry(session: Session, stored: StoredRule, schema_of: SchemaOf, now: int) -> Entry:
-    watched_rule, schedule, failure, until = None, None, None, None
-    waiting = False
+    watched_rule, schedule, failure, until, waiting = None, None, None, None, None
     try:
         rule = read_rule(stored.document)
         schedule = read_schedule(rule)
@@ -74,8 +77,10 @@ def _entry(session: Session, stored: StoredRule, schema_of: SchemaOf, now: int) 
         ready, until = ready_rule(session, rule, stored.id, schema, now)
         watched_rule = scheduled(with_rows(ready, schema), stored.id, schedule, stored.revision)
         schedule = watched_rule.schedule
+    except UnknownColumnError as error:
+        waiting = error.message
     except RuleError as error:
-        failure, waiting = error.message, isinstance(error, UnknownColumnError)
+        failure = error.message
     return Entry(
         stored.id, stored.changed, stored.name, schedule, stored.watched_from or 0, stored.done_to, watched_rule,
         failure, until, waiting,
@@ -90,9 +95,10 @@ def ready_rule(
     `uuid` names it in records. Raises RuleError.
     """
     ready, skipped = prepare([rule], schema, types=COMPILED_TYPES)
+    if skipped and skipped[0].reason == UNKNOWN_FIELD:
+        raise UnknownColumnError(_waits_for(rule, schema, skipped[0].message))
     if skipped:
-        kind = UnknownColumnError if skipped[0].reason == UNKNOWN_FIELD else RuleError
-        raise kind(skipped[0].message)
+        raise RuleError(skipped[0].message)
     found, taken_out = ready[0], list[s.Expression]()
     if takes_alerts(found.index):
         taken_out.append(any_of(term(name, uuid, Context(schema)) for name in _ITS_RULES))
@@ -111,3 +117,29 @@ def ready_rule(
     for condition in taken_out:
         found = leaving_out(found, condition)
     return found, until
+
+
+def _waits_for(rule: Rule, schema: Schema, otherwise: str) -> str:
+    """Say which fields a rule waits for, and what it may mean instead; `otherwise` where that is not known."""
+    names = _unknown_fields(rule, schema)
+    if not names:
+        return otherwise
+    them = "field" if len(names) == 1 else "fields"
+    listed = ", ".join(f"`{name}`" for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    near = schema.nearest(names[0])[:2] if len(names) == 1 else ()
+    meant = f" (did you mean {' or '.join(f'`{known}`' for known in near)}?)" if near else ""
+    return f"no event has had the {them} {listed}{more}{meant}: the rule cannot match until one has"
+
+
+def _unknown_fields(rule: Rule, schema: Schema) -> list[str]:
+    if rule.type != "esql":
+        ready, _ = prepare([rule], schema, types=COMPILED_TYPES, open_fields=True)
+        return [name for one in ready for name in one.unknown]
+    try:  # a pipeline says only which is the first: what comes behind depends on it
+        read_esql(rule.query or "", schema)
+    except UnknownFieldError as error:
+        return [error.field]
+    except QueryError:
+        pass
+    return []
