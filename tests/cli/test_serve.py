@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.serving import Serve, key, tocsin
-from tests.torture.rounds import torture
+from tests.torture.rounds import Round, torture
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "telemetry"
 
@@ -233,8 +233,13 @@ def test_users_and_keys_by_command(tmp_path):
 
 @pytest.mark.slow
 def test_killing_the_service_loses_nothing(tmp_path):
-    done = torture(tmp_path / "data", kills=4)
+    rounds = [
+        Round("an execution is written", ("Parquet file", "flip"), 3600),
+        Round("events are committed", ("records' log", "remove"), -7200, set_while_running=True),
+    ]
+    done = torture(tmp_path / "data", rounds)
     assert 0 < done.acknowledged <= done.stored
+    assert done.ends == {one.end: 1 for one in rounds}
     assert (len(done.damages), done.steps) == (2, 2)
 
 

@@ -104,12 +104,23 @@ def steps():
     rare = st.one_of(
         st.builds(Step, st.just("indicator"), st.just(0), st.just("a"), st.sampled_from("12")),
         st.builds(Step, st.just("pass"), st.floats(0, 12 * 3600)),
-        st.builds(Step, st.just("step"), st.floats(-12 * 3600, 12 * 3600)),
+        clock_steps(),
         st.builds(Step, st.just("stop")),
         st.builds(Step, st.just("crash"), st.integers(0, 6)),
         st.builds(Step, st.just("edit"), st.integers(0, 2 * len(RULES) - 1)),
     )
     return st.lists(st.one_of(event, event, passing, passing, rare), max_size=60)
+
+
+def clock_steps():
+    """Steps of the wall clock by hours both ways, while the service runs and across a restart."""
+    seconds = st.one_of(st.sampled_from([-7200, 7200]), st.floats(-12 * 3600, 12 * 3600))
+    return st.builds(Step, st.sampled_from(["step", "step while stopped"]), seconds)
+
+
+def plays_with_a_clock_step():
+    """Events and what else happens on both sides of a step."""
+    return st.builds(lambda before, step, after: [*before, step, *after], steps(), clock_steps(), steps())
 
 
 def play(office: Office, todo):
@@ -127,6 +138,9 @@ def play(office: Office, todo):
                 office.pass_(int(step.seconds * 1e9))
                 office.turn()
             case "step":
+                office.pass_(0, step=int(step.seconds * 1e9))
+            case "step while stopped":
+                office.stop()
                 office.pass_(0, step=int(step.seconds * 1e9))
             case "stop":
                 office.stop()
@@ -194,6 +208,12 @@ def found(office):
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(todo=steps())
 def test_alerts_are_those_of_one_pass(tmp_path_factory, todo):
+    compare(tmp_path_factory, RULES, todo)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(todo=plays_with_a_clock_step())
+def test_alerts_are_those_of_one_pass_whichever_way_the_clock_is_set(tmp_path_factory, todo):
     compare(tmp_path_factory, RULES, todo)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import tempfile
+import time
 from pathlib import Path
 
 from tests.postgresql import cluster
-from tests.torture.rounds import torture
+from tests.torture.rounds import drawn, torture
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--kills", type=int, default=50)
@@ -18,12 +19,16 @@ parser.add_argument("--tls", action="store_true", help="serve over TLS")
 given = parser.parse_args()
 with contextlib.ExitStack() as stack:
     folder = stack.enter_context(tempfile.TemporaryDirectory())
-    url = stack.enter_context(cluster()).create("torture") if given.postgresql else ""
-    done = torture(Path(folder) / "data", given.kills, given.seed, url, tls=given.tls)
+    database = stack.enter_context(cluster()) if given.postgresql else None
+    began = time.monotonic()
+    done = torture(Path(folder) / "data", drawn(given.kills, given.seed), given.seed, database, tls=given.tls)
 for told in done.damages:
     print(told)
+for end, count in done.ends.most_common():
+    print(f"ended {count:3} times: {end}")
 print(
-    f"killed {given.kills} times: {done.acknowledged:,} events acknowledged, {done.stored:,} stored, none "
-    f"missing, none twice; the clock was set {done.steps} times, {len(done.damages)} files were damaged in copies;"
+    f"{given.kills} rounds in {time.monotonic() - began:,.0f} s: {done.acknowledged:,} events and "
+    f"{done.changes:,} changes acknowledged, {done.stored:,} events stored, none missing, none twice; the clock "
+    f"was set {done.steps} times, {len(done.damages)} files were damaged in copies;"
 )
 print("every event that fits a rule has its alert once, and every tick its execution")
