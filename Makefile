@@ -44,7 +44,7 @@ bench-watch: $(READY)
 torture: $(READY)
 	sh scripts/postgresql.sh
 	sh scripts/chromium.sh
-	$(BIN)/python -m tests.torture --kills 80
+	$(BIN)/python -m tests.torture --kills 100
 	$(BIN)/python -m tests.torture --kills 20 --postgresql --tls
 
 # Send 20,000 hostile requests to every route: none may be answered with 5xx. SEED and FIRST repeat some.

@@ -297,25 +297,59 @@ def test_a_folder_that_is_gone_since_the_last_stop(folder):
     lake.close()
 
 
-def test_a_segment_that_is_gone_since_the_last_stop(folder):
+@pytest.mark.parametrize("damage", [cut, empty, Path.unlink])
+def test_a_segment_that_is_gone_since_the_last_stop(folder, damage):
     segment = newest(folder, "journal/*.journal")
-    segment.unlink()
+    damage(segment)
     lake = LakeStore(folder, SLOW)
     assert [one.name for one in lake.set_aside()] == [f"journal/{segment.name}"]
     assert numbers(lake, GOOD) == [1, 2]
     lake.close()
 
 
-def test_a_stop_that_was_not_clean_is_compared_with_no_later_one(folder):
-    kept = (folder / "stopped.json").read_bytes()
+@pytest.fixture
+def killed(folder):
+    """The store as a kill leaves it: three commits, one of them made since the start, and one journalled event."""
     lake = LakeStore(folder, SLOW)
-    running = (folder / "stopped.json").read_bytes()
     lake.flush()
+    lake.add([document(index, n=4) for index in (BAD, GOOD)])
+    copy = folder / "killed"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("killed", "*.new"))
     lake.close()
-    assert kept != running
-    (folder / "stopped.json").write_bytes(running)  # as after a crash: segments have come and gone
-    lake = LakeStore(folder, SLOW)
+    return copy
+
+
+def test_a_kill_leaves_nothing_that_is_told_of(killed):
+    lake = LakeStore(killed, SLOW)
     assert lake.set_aside() == []
+    assert (numbers(lake, BAD), numbers(lake, GOOD)) == ([1, 2, 3, 4], [1, 2, 3, 4])
+    lake.close()
+
+
+@pytest.mark.parametrize(
+    ("damage", "pattern", "name", "left"),
+    [
+        (Path.unlink, f"{TABLE}/_delta_log/*2.json", f"{BAD}/_delta_log", {1, 2, 4}),
+        (cut, f"{TABLE}/_delta_log/*2.json", f"{BAD}/_delta_log", {1, 2, 4}),
+        (empty, f"{TABLE}/_delta_log/*2.json", f"{BAD}/_delta_log", {1, 2, 4}),
+        (Path.unlink, "journal/*.journal", "journal/", {1, 2, 3}),
+        (shutil.rmtree, TABLE, BAD, set()),
+    ],
+)
+def test_what_is_gone_since_a_kill_is_told_and_what_is_left_of_it_repaired(killed, damage, pattern, name, left):
+    damage(newest(killed, pattern))
+    for _ in range(2):  # and again until it is mended
+        lake = LakeStore(killed, SLOW)
+        [aside] = lake.set_aside()
+        assert aside.name.startswith(name)
+        assert set(numbers(lake, BAD)) == left
+        lake.close()
+    assert repair(killed, print) == []
+    lake = LakeStore(killed, SLOW)
+    if name == f"{BAD}/_delta_log":  # the file that the table did not name was there still
+        assert numbers(lake, BAD) == [1, 2, 3, 4]
+    if name != "journal/":
+        assert numbers(lake, GOOD) == [1, 2, 3, 4]
     lake.close()
 
 
@@ -338,11 +372,10 @@ def test_a_flipped_byte_in_the_journal_costs_its_own_frame(tmp_path_factory, dat
     content[at] ^= data.draw(st.integers(1, 255))
     segment.path.write_bytes(content)
     entries, damaged, cut_off = journal.read(segment.path)
+    assert not cut_off  # that is what a write leaves that was not finished
     hit = next(number for number in range(5) if bounds[number] <= at < bounds[number + 1])
     assert [entry.id for entry in entries] == [str(number) for number in range(5) if number != hit]
-    assert damaged + cut_off == bounds[hit + 1] - bounds[hit]
-    if hit < 4:
-        assert damaged
+    assert damaged == bounds[hit + 1] - bounds[hit]
 
 
 def test_a_damaged_frame_is_told_and_its_segment_kept(folder):

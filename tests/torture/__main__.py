@@ -16,14 +16,14 @@ parser.add_argument("--kills", type=int, default=50)
 parser.add_argument("--seed", type=int, default=1)
 parser.add_argument("--postgresql", action="store_true", help="keep records in PostgreSQL")
 parser.add_argument("--tls", action="store_true", help="serve over TLS")
+parser.add_argument("--folder", help="an empty folder, in which everything stays")
 given = parser.parse_args()
 with contextlib.ExitStack() as stack:
-    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    folder = given.folder or stack.enter_context(tempfile.TemporaryDirectory())
     database = stack.enter_context(cluster()) if given.postgresql else None
     began = time.monotonic()
-    done = torture(Path(folder) / "data", drawn(given.kills, given.seed), given.seed, database, tls=given.tls)
-for told in done.damages:
-    print(told)
+    rounds = drawn(given.kills, given.seed)
+    done = torture(Path(folder) / "data", rounds, given.seed, database, tls=given.tls, tell=print)
 for end, count in done.ends.most_common():
     print(f"ended {count:3} times: {end}")
 print(

@@ -19,14 +19,14 @@ from typing import Any
 
 from tocsin.api import service
 from tocsin.cli.main import main
+from tocsin.scheduler import execution, execution_records
+from tocsin.scheduler.execution_log import ExecutionLog
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.lake import keeper
 from tocsin.store.lake.ids import ChosenIds
 from tocsin.store.lake.journal import Segment
 from tocsin.store.lake.table import IndexTable
 from tocsin.store.records.high_water import HighWaterMark
-from tocsin.watch import execution, ledger
-from tocsin.watch.notes import Notes
 
 # What is called there, by its name in a module or a class, and whether it has been done when the process dies.
 DEATHS: Mapping[str, tuple[Any, str, bool]] = {
@@ -36,9 +36,9 @@ DEATHS: Mapping[str, tuple[Any, str, bool]] = {
     "a segment is closed": (Segment, "close", True),
     "a slice is put together": (IndexTable, "order", True),
     "old files are removed": (IndexTable, "clean", True),
-    "an execution has found something": (execution, "alerts_of", False),
-    "an execution is written": (ledger, "write", True),
-    "executions are committed": (Notes, "write", True),
+    "an execution has found something": (execution, "stored_alerts", False),
+    "an execution is written": (execution_records, "write", True),
+    "executions are committed": (ExecutionLog, "write", True),
     "how far records are is noted": (HighWaterMark, "note", False),
     "a file is replaced": (Path, "replace", False),
 }

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import random
 import shutil
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,14 +75,20 @@ def drawn(kills: int, seed: int) -> list[Round]:
             clock,
             set_while_running=rng.random() < 0.5,
             waits=rng.random() < 0.3,
-            repaired=rng.random() < 0.3,
+            repaired=rng.random() < 0.2,
         )
         rounds.append(one)
     return rounds
 
 
 def torture(
-    data: Path, rounds: Sequence[Round], seed: int = 1, postgresql: Cluster | None = None, *, tls: bool = False
+    data: Path,
+    rounds: Sequence[Round],
+    seed: int = 1,
+    postgresql: Cluster | None = None,
+    *,
+    tls: bool = False,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> Tortured:
     """End a service many times, set its clock, and damage copies of its folder.
 
@@ -98,6 +103,7 @@ def torture(
         user.start()
     for number, one in enumerate(rounds):
         told = f"round {number} of seed {seed}: {one}"
+        damaged = len(done.damages)
         try:
             if one.set_while_running and one.clock != off:
                 time.sleep(rng.uniform(0, 1))
@@ -107,6 +113,7 @@ def torture(
             service.set_clock(one.clock)
             done.steps, off = done.steps + (one.clock != off), one.clock
             service.start()
+            tell(f"{number}: {one.end}; {'; '.join(done.damages[damaged:]) or 'nothing was damaged'}")
         except AssertionError as error:
             raise AssertionError(f"{told}: {error}") from error
     time.sleep(1)
@@ -162,30 +169,28 @@ def _check(
     if one.end == _ORDERING and one.damage is not None and number % 2:
         return  # the next service starts beside the process that still puts a slice together
     service.until_ordering(60, is_so=False)
-    with tempfile.TemporaryDirectory() as made:
-        whole, copy = Path(made) / "whole", Path(made) / "copy"
-        shutil.copytree(service.data, whole)
-        shutil.copytree(service.data, copy)
-        url = f"sqlite:///{whole}/records.db" if postgresql is None else service.url
-        before = look_before(whole, url)
-        assert not before.told, f"what nobody damaged is told of: {before.told}"
-        check_found(before, _acknowledged(users[:-1]))
-        check_once(before.records)
-        check_changes(before.records, users[-1].acknowledged)
-        check_mark(whole, before.records)
-        if one.damage is None:
-            return
+    copies = service.data.with_name("copies")  # they stay when something is wrong
+    whole, copy = copies / "whole", copies / "damaged"
+    shutil.copytree(service.data, whole)
+    shutil.copytree(service.data, copy)
+    url = f"sqlite:///{whole}/records.db" if postgresql is None else service.url
+    before = look_before(whole, url)
+    assert not before.told, f"what nobody damaged is told of: {before.told}"
+    check_found(before, _acknowledged(users[:-1]))
+    check_once(before.records)
+    check_changes(before.records, users[-1].acknowledged)
+    check_mark(whole, before.records)
+    if one.damage is not None:
         what = damage(copy, *one.damage, rng)
         if what is None:
             done.damages.append(f"{one.damage[1]} {one.damage[0]}: not there")
-            return
-        database = "" if postgresql is None else postgresql.copy("torture", f"torture_{number}")
-        try:
+        else:
+            database = "" if postgresql is None else postgresql.copy("torture", f"torture_{number}")
             told = check_damage(copy, database, before, what, caught_up=one.waits, repaired=one.repaired)
-        finally:
+            done.damages.append(told)
             if postgresql is not None:
                 postgresql.drop(f"torture_{number}")
-        done.damages.append(told)
+    shutil.rmtree(copies)
 
 
 def check_found(found: Found, acknowledged: set[str]) -> None:

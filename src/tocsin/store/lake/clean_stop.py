@@ -1,8 +1,13 @@
-"""What the store holds when it stops is written down, so that the next start can tell what has gone since."""
+"""What the store holds is written down, so that the next start can tell what has gone since.
+
+It is written when the store stops, and while it runs whenever the journal has a new segment or has settled some: a
+segment that was noted goes only after a note without it, and versions are noted that are on disk for good. So what
+a start misses of a note was lost, whichever way the store ended.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -16,7 +21,7 @@ STOPPED = "stopped.json"
 
 
 class Loss(BaseModel):
-    """Something that was there at a stop and was gone at the next start: its name, and what went with it.
+    """Something that was noted and was gone at the next start: its name, and what went with it.
 
     `files` are those of `index` that its table does not name any more, and that may lie there still.
     """
@@ -30,7 +35,7 @@ class Loss(BaseModel):
 
 
 class IndexAtStop(BaseModel):
-    """An index at a stop: the version of its table, its events and files."""
+    """An index when the store was noted: the version of its table, its events, and at a stop its files."""
 
     version: int
     events: int
@@ -38,16 +43,19 @@ class IndexAtStop(BaseModel):
 
 
 class CleanStop(BaseModel):
-    """The store at a stop, and the losses that nobody has mended.
+    """The store at a stop, or as it was last noted while it `runs`, and the losses that nobody has mended.
 
-    `segments` are those of the journal, None once the store has run again. `with_records` says that a service has
-    kept records beside it, `records_noted` that it noted how far they are (`tocsin.store.records.high_water`).
+    `segments` are those of the journal, `sizes` the bytes of those that nothing is written to any more.
+    `with_records` says that a service has kept records beside the store, `records_noted` that it noted how far
+    they are (`tocsin.store.records.high_water`).
     """
 
     with_records: bool = False
     records_noted: bool = False
     indices: dict[str, IndexAtStop] = {}
     segments: list[int] | None = None
+    sizes: dict[int, int] = {}
+    runs: bool = False
     losses: list[Loss] = []
 
 
@@ -72,7 +80,7 @@ def write_stop(folder: Path, stop: CleanStop) -> None:
 def losses_since(
     stop: CleanStop, tables: Mapping[str, IndexTable], set_aside: Iterable[str], folder: Path
 ) -> Iterator[Loss]:
-    """Yield what a start misses of what the last stop wrote down; `folder` is that of the journal.
+    """Yield what a start misses of what was last written down; `folder` is that of the journal.
 
     Versions of tables only grow.
     """
@@ -91,15 +99,25 @@ def losses_since(
                 reason=f"the entries after {table.version}, up to {before.version}, are gone; "
                 f"{max(lost, 0):,} of {before.events:,} events are not found any more",
                 index=name,
-                files=tuple(sorted({*before.files} - {file.path for file in table.files})),
+                files=tuple(sorted({*(before.files or _lying_in(table))} - {file.path for file in table.files})),
             )
     for number in stop.segments or ():
         path = journal.path_of(folder, number)
         if not path.exists():
             yield Loss(name=f"journal/{path.name}", reason="this segment is gone, and events that only it held")
-        elif path.is_file() and (cut_off := journal.read(path).cut_off):  # as only a crash leaves it
+        elif not path.is_file():
+            continue  # it is named as what it is
+        elif (gone := stop.sizes.get(number, 0) - path.stat().st_size) > 0:
+            told = f"{gone:,} of its {stop.sizes[number]:,} bytes are gone, and events that only it held"
+            yield Loss(name=f"journal/{path.name}", reason=told)
+        elif not stop.runs and (cut_off := journal.read(path).cut_off):  # as only a crash leaves it
             told = f"{cut_off:,} bytes are damaged, and their events lost"
             yield Loss(name=f"journal/{path.name}", reason=told)
+
+
+def _lying_in(table: IndexTable) -> Iterator[str]:
+    for path in table.path.glob("_day=*/**/*.parquet"):
+        yield path.relative_to(table.path).as_posix()
 
 
 def stop_of(tables: Mapping[str, IndexTable], before: CleanStop, folder: Path) -> CleanStop:
@@ -113,4 +131,27 @@ def stop_of(tables: Mapping[str, IndexTable], before: CleanStop, folder: Path) -
         for name, table in tables.items()
         if table.version >= 0
     }
-    return before.model_copy(update={"indices": indices, "segments": journal.segments(folder)})
+    segments = journal.segments(folder)
+    sizes = _sizes(folder, segments)
+    return before.model_copy(update={"indices": indices, "segments": segments, "sizes": sizes, "runs": False})
+
+
+def _sizes(folder: Path, segments: Iterable[int]) -> dict[int, int]:
+    return {number: journal.path_of(folder, number).stat().st_size for number in segments}
+
+
+def note_of(
+    tables: Mapping[str, IndexTable], before: CleanStop, folder: Path, going: Collection[int]
+) -> CleanStop:
+    """Return what to write down while the store runs; segments that are `going` are not expected any more.
+
+    Without the files: this is written every few seconds.
+    """
+    indices = {
+        name: IndexAtStop(version=table.version, events=rows_of(table.files))
+        for name, table in list(tables.items())
+        if table.version >= 0
+    }
+    segments = [number for number in journal.segments(folder) if number not in going]
+    sizes = _sizes(folder, segments[:-1])  # the last one grows
+    return before.model_copy(update={"indices": indices, "segments": segments, "sizes": sizes, "runs": True})

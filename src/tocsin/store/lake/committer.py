@@ -41,7 +41,7 @@ class Committer:
         self._contents, self._ids, self._folder, self._settings = contents, ids, folder, settings
         self._queue: queue.Queue[Request | None] = queue.Queue()
         self._queued, self._lock = 0, threading.Lock()
-        self._asked = threading.Event()  # for a new segment
+        self._asked: int | None = None  # the segment that another one is to follow soon
         self.newest = 0  # the last arrival that the journal held at the start
         self._segment = self._recover()
 
@@ -87,9 +87,9 @@ class Committer:
             self._queued += request.size
         self._queue.put(request)
 
-    def ask_for_turn(self) -> None:
-        """Begin a new segment soon, unless the current one is empty."""
-        self._asked.set()
+    def ask_for_turn(self, segment: int) -> None:
+        """Begin a new segment soon if this is the current one, unless it is empty."""
+        self._asked = segment
 
     def stop(self) -> None:
         """End the thread when everything that was asked for is done."""
@@ -106,8 +106,8 @@ class Committer:
             if group:
                 self._write(group)
             current = self._contents.current
-            asked = self._asked.is_set()
-            self._asked.clear()
+            asked = self._asked == current.segment
+            self._asked = None
             if current.indices and (
                 asked
                 or current.size >= settings.flush_size

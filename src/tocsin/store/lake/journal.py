@@ -137,9 +137,24 @@ def read(path: Path) -> SegmentContent:
             damaged += _HEAD.size + len(packed)
         at += _HEAD.size + len(packed)
     left = len(data) - at
-    if left >= _HEAD.size and at + _HEAD.size + _HEAD.unpack_from(data, at)[0] <= len(data):
-        return SegmentContent(entries, damaged + left, 0)  # it is all there, and its sum is wrong
+    if left >= _HEAD.size and (_fits(data, at) or _is_whole(data[at + _HEAD.size :])):
+        return SegmentContent(entries, damaged + left, 0)  # it is all there, and its head or its sum is wrong
     return SegmentContent(entries, damaged, left)
+
+
+def _fits(data: bytes, at: int) -> bool:
+    """Tell whether the frame that begins at a place has all of its bytes, as its head has it."""
+    return at + _HEAD.size + int(_HEAD.unpack_from(data, at)[0]) <= len(data)
+
+
+def _is_whole(packed: bytes) -> bool:
+    """Tell whether some bytes are a whole payload, whatever the head before them says."""
+    unpacking = zstandard.ZstdDecompressor().decompressobj()
+    try:
+        unpacking.decompress(packed)
+    except zstandard.ZstdError:
+        return False
+    return unpacking.eof
 
 
 def _frame(data: bytes, at: int) -> bytes | None:

@@ -26,15 +26,15 @@ from tocsin.store.events import (
     StoreError,
     StoreFullError,
 )
-from tocsin.store.lake.clean_stop import CleanStop, Loss, losses_since, read_stop, stop_of, write_stop
+from tocsin.store.lake import journal
+from tocsin.store.lake.clean_stop import CleanStop, Loss, losses_since, note_of, read_stop, stop_of, write_stop
 from tocsin.store.lake.committer import Committer, Request
 from tocsin.store.lake.contents import Contents, IndexSnapshot, LakeSettings
 from tocsin.store.lake.guard import guard_of
 from tocsin.store.lake.ids import ChosenIds, Key, Maker, content_of, key_of
 from tocsin.store.lake.index_mappings import IndexMappings
 from tocsin.store.lake.index_scans import DividedScan, IndexScan, arrived_within, read_divided, read_tables
-from tocsin.store.lake.journal import Entry, path_of
-from tocsin.store.lake.journal import segments as segments_in
+from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.keeper import Keeper
 from tocsin.store.lake.ordering import OrderingProcess
 from tocsin.store.lake.settler import PROBE, Settler
@@ -79,24 +79,25 @@ class LakeStore:
         strays += make_room(folder)
         for name in unknown(folder):
             log.warning("%s in the data folder is nothing of tocsin's, and is left alone", name)
-        events, journal = folder / "events", folder / "journal"
-        for made in (events, journal):
+        events, self._journal = folder / "events", folder / "journal"
+        for made in (events, self._journal):
             made.mkdir(exist_ok=True, mode=0o700)
         self._mappings = IndexMappings(folder / "mappings")
         self._schemas: dict[tuple[str, ...], tuple[object, Schema]] = {}
         self.contents = Contents(events, self._mappings)
         self._ids, self._maker = ChosenIds(folder / "ids", self.contents.put_aside), Maker()
-        self._journal = journal
         self._state = self._compare_with_last_stop([Loss(name=name, reason=reason) for name, reason in strays])
         self._name_strays(folder)
-        self._committer = Committer(self.contents, self._ids, journal, self.settings)
+        self._noting, self._going = threading.Lock(), set[int]()
+        self._committer = Committer(self.contents, self._ids, self._journal, self.settings)
+        self._note()
         self.clock.never_before(max(self._committer.newest, self.contents.newest_arrival()))
-        self._settler = Settler(self.contents, self._ids, journal, self.settings)
+        self._settler = Settler(self.contents, self._ids, self._journal, self.settings, self._note)
         self._ordering = OrderingProcess(folder / "ordering.lock")
         self._keeper = Keeper(self.contents, self.settings, self._ordering.order)
         self._stop = threading.Event()
         work = {
-            "store-commit": lambda: self._committer.run(self._settler.tell),
+            "store-commit": lambda: self._committer.run(self._turned),
             "store-settle": lambda: self._settler.run(self._stop),
             "store-keep": lambda: self._keeper.run(self._stop),
         }
@@ -127,11 +128,28 @@ class LakeStore:
         if lost:
             self._state.losses.append(Loss(name="records", reason=lost))
             self.contents.put_aside("records", lost)
-        write_stop(self._folder, self._state)
+        self._note()
+
+    def _note(self, going: Collection[int] = ()) -> None:
+        """Write down what the store holds now, for good."""
+        with self._noting:
+            self._going.update(going)  # later notes may be written before these go
+            write_stop(self._folder, note_of(self.contents.tables, self._state, self._journal, self._going))
+            self._going.intersection_update(journal.segments(self._journal))
+
+    def _turned(self) -> None:
+        """Note the new segment of the journal, and have the one before it settled."""
+        try:
+            self._note()
+        except OSError as error:  # that this segment goes would not be noticed
+            log.warning("the new segment of the journal cannot be noted: %s", error)
+        self._settler.tell()
 
     def _name_strays(self, folder: Path) -> None:
         """Name what lies in folders of the store's and is nothing of its own."""
-        segments = frozenset(path_of(self._journal, number).name for number in segments_in(self._journal))
+        segments = frozenset(
+            journal.path_of(self._journal, number).name for number in journal.segments(self._journal)
+        )
         for stray in (
             *strays_of(self._journal, segments | {PROBE}),
             *strays_of(folder / "ids", self._ids.names()),
@@ -142,17 +160,14 @@ class LakeStore:
                 self.contents.put_aside(f"mappings/{path.name}", f"{kind_of(path)} that is no mapping")
 
     def _compare_with_last_stop(self, moved: Sequence[Loss]) -> CleanStop:
-        """Say what has gone since the last stop, what was `moved` now, and what was found to be gone before."""
+        """Say what has gone since the last note, what was `moved` now, and what was found to be gone before."""
         contents = self.contents
         stop = read_stop(self._folder)
         new = losses_since(stop, contents.tables, list(contents.set_aside), self._journal)
         losses = list({loss.name: loss for loss in (*stop.losses, *moved, *new)}.values())
         for loss in losses:
             contents.put_aside(loss.name, loss.reason)
-        # From now on segments come and go.
-        state = stop.model_copy(update={"segments": None, "losses": losses})
-        write_stop(self._folder, state)
-        return state
+        return stop.model_copy(update={"losses": losses})
 
     # ---- adding
 
@@ -230,7 +245,7 @@ class LakeStore:
             return not waiting or self._stop.is_set()
 
         while not done():
-            self._committer.ask_for_turn()
+            self._committer.ask_for_turn(last)
             with self._settler.done:
                 self._settler.done.wait_for(done, 0.5)
             if contents.problem:

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -37,11 +37,20 @@ class _IndexError(Exception):
         self.failed = failed
 
 
-class Settler:
-    """Commits to tables. `done` is told whenever a generation has become ready, or is through."""
+Note = Callable[[Collection[int]], None]
 
-    def __init__(self, contents: Contents, ids: ChosenIds, folder: Path, settings: LakeSettings) -> None:
+
+class Settler:
+    """Commits to tables. `done` is told whenever a generation has become ready, or is through.
+
+    `note` writes down what the store holds, for good, without segments that are about to go.
+    """
+
+    def __init__(
+        self, contents: Contents, ids: ChosenIds, folder: Path, settings: LakeSettings, note: Note
+    ) -> None:
         self._contents, self._ids, self._folder, self._settings = contents, ids, folder, settings
+        self._note = note
         self._writers = ThreadPoolExecutor(_WRITERS, thread_name_prefix="store-write")
         self._failures: dict[str, int] = {}  # in a row, by index
         self._given_back = 0.0  # when free memory was last given back, on the monotonic clock
@@ -104,6 +113,7 @@ class Settler:
                 failed[name] = error
         if failed:
             raise _IndexError(failed)
+        self._note([generation.segment for generation in generations if not generation.held])
         for generation in generations:
             with self._contents.lock:
                 self._contents.old.remove(generation)
