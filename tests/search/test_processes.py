@@ -67,6 +67,10 @@ class Does:
                 import pyarrow as pa
 
                 return pa.allocate_buffer(self.value).size
+            case "take memory beside Arrow":
+                import pyarrow as pa
+
+                return b"%d" % (pa.allocate_buffer(1 << 20).size + len(bytes(self.value)))
             case "take memory in C++":
                 ctypes.CDLL("libstdc++.so.6")["_Znwm"](ctypes.c_size_t(self.value))
             case "end":
@@ -97,6 +101,15 @@ def test_a_search_ends_within_one_operation_when_nobody_waits_for_it(processes):
 def test_a_search_takes_no_more_memory_than_it_may(processes, what):
     with pytest.raises(SearchTooLargeError, match="more than the 268,435,456 bytes"):
         processes.run(Does(what, 2 * MEMORY), soon())
+
+
+def test_arrow_takes_no_more_than_it_uses_of_what_a_search_may_take(lake):
+    """Its allocator takes addresses by the gigabyte, unless it is told otherwise."""
+    own = SearchProcesses(lake, lake, 1536 << 20)
+    try:
+        assert own.run(Does("take memory beside Arrow", 700 << 20), soon()) == b"%d" % (701 << 20)
+    finally:
+        own.close()
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,14 @@ def test_fields_are_those_of_every_alert(records):
     assert found(index, {"exists": {"field": "listed.size"}}) == ["alert-9"]
 
 
+def test_numbers_in_a_text_field_keep_their_spelling_beside_others(records):
+    """As Elasticsearch has them in a keyword: `0` and `0.0` are two."""
+    index = AlertIndex(records)
+    add(records, *(alert(number, process={"name": value}) for number, value in enumerate([0.0, 3, 0, 0.0, 0])))
+    assert found(index, {"term": {"process.name": "0"}}) == ["alert-2", "alert-4"]
+    assert found(index, {"term": {"process.name": "0.0"}}) == ["alert-0", "alert-3"]
+
+
 def test_an_alert_that_is_removed_while_it_is_read(records):
     index = AlertIndex(records)
     add(records, alert(1))

@@ -152,7 +152,8 @@ def encode(raw: pa.Array | pa.ChunkedArray, kind: FieldType | None, *, distinct:
     values, codes = _dictionary(array) if distinct else _as_they_are(array)
     converted = _CONVERSIONS[kind](values) if kind in _CONVERSIONS else values
     if converted is not values:
-        values, codes = _unify(converted, codes)
+        apart = not distinct and not converted.null_count
+        values, codes = (converted, codes) if apart else _unify(converted, codes)
     return Column(values, codes, offsets)
 
 

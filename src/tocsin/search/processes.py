@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -26,6 +27,8 @@ from tocsin.store.lake.index_scans import EventScans
 
 _LOOK = 0.1  # seconds between looks whether a search has to end
 _IDLE = 2  # processes that are kept for the next searches
+# Arrow's allocator takes addresses by the gigabyte, by default: by itself as much as a search may have.
+_ARENAS = {"MIMALLOC_ARENA_RESERVE": "65536"}  # KiB at a time
 _PATIENCE = 10.0  # seconds until processes that should end are killed
 
 log = logging.getLogger(__name__)
@@ -112,7 +115,7 @@ class SearchProcesses:
             number = theirs.fileno()
             self._forking = subprocess.Popen(
                 [sys.executable, "-m", "tocsin.search.worker", str(number)],
-                pass_fds=[number], start_new_session=True,
+                pass_fds=[number], start_new_session=True, env={**os.environ, **_ARENAS},
             )  # fmt: skip
 
     def _child(self) -> _Child:

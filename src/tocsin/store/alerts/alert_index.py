@@ -21,7 +21,7 @@ from tocsin.store.alerts.documents import AlertDocument, AlertDocuments
 from tocsin.store.alerts.field_columns import CachedColumns, Columns
 from tocsin.store.alerts.members import ColumnBuilder, FieldNames
 from tocsin.store.alerts.names import ALERTS_INDEX, ALERTS_NAMES, takes_alerts
-from tocsin.store.alerts.rows import ROW_FIELDS, AlertRows
+from tocsin.store.alerts.rows import ROW_FIELDS, AlertRows, Places
 from tocsin.store.columns.fields import IGNORED, MANY, IndexFields, column_name
 from tocsin.store.columns.layout import MOMENT
 from tocsin.store.columns.tables import logical_columns
@@ -56,12 +56,13 @@ class AlertIndex:
             with self._records.transaction() as session:
                 listed = self._listed(session)
             if listed is not None:
-                ids, moments, is_whole = listed
-                self._rows = self._updated(ids, moments, is_whole=is_whole)
+                self._rows = self._updated(*listed)
             return self._rows
 
-    def _listed(self, session: Session) -> tuple[list[str], list[int], bool] | None:
-        """Return the ids of alerts and when they were changed: of those changed lately, or, if need be, of all.
+    def _listed(self, session: Session) -> tuple[list[str], list[int], Places | None] | None:
+        """Return the ids of alerts, when they were changed, and the rows of those that are known.
+
+        These are alerts that were changed lately, with rows, or, if need be, all there are, without.
 
         None is returned when nothing has changed. What is in memory is compared with the database by numbers:
         how many alerts there are, how many were changed lately, and the sum of the moments at which.
@@ -79,26 +80,27 @@ class AlertIndex:
         if len(rows):
             found = session.execute(listing.where(lately)).all()
             ids = [row.id for row in found]
-            at, _ = rows.places(ids)
-            if len(rows) + len(ids) - len(at) == count:
-                return ids, [row.changed for row in found], False
+            known = rows.places(ids)
+            if len(rows) + len(ids) - len(known[0]) == count:
+                return ids, [row.changed for row in found], known
         found = session.execute(listing.order_by(StoredAlert.created, StoredAlert.id)).all()
-        return [row.id for row in found], [row.changed for row in found], True
+        return [row.id for row in found], [row.changed for row in found], None
 
-    def _updated(self, ids: list[str], moments: list[int], *, is_whole: bool) -> AlertRows:
-        """Return the rows as alerts are now that were listed; those not listed are gone when the list is whole."""
-        rows = self._rows.without(pa.array(ids, pa.string())) if is_whole else self._rows
-        at, which = rows.places(ids)
-        known = np.zeros(len(ids), np.bool_)
-        known[which] = rows.changed[at] == np.array(moments, np.int64)[which]
-        wanted = [ids[place] for place in np.flatnonzero(~known).tolist()]
+    def _updated(self, ids: list[str], moments: list[int], known: Places | None) -> AlertRows:
+        """Return the rows as alerts are now that were listed (see there); those not in a list of all are gone."""
+        rows = self._rows.without(pa.array(ids, pa.string())) if known is None else self._rows
+        at, which = rows.places(ids) if known is None else known
+        same = np.zeros(len(ids), np.bool_)
+        same[which] = rows.changed[at] == np.array(moments, np.int64)[which]
+        wanted = [ids[place] for place in np.flatnonzero(~same).tolist()]
         builder, read = ColumnBuilder(ROW_FIELDS, self._fields), list[AlertDocument]()
         for document in self._documents.read(wanted):
             parsed = orjson.loads(document.text)
             self._names.learn(parsed)
             builder.add(document, parsed)
             read.append(document._replace(text=""))
-        return rows.with_documents(read, builder.columns())
+        changed = dict(zip(which[~same[which]].tolist(), at[~same[which]].tolist(), strict=True))
+        return rows.with_documents(read, builder.columns(), {ids[row]: place for row, place in changed.items()})
 
     # ---- reading
 

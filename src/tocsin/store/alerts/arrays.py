@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +12,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Positions = npt.NDArray[np.int64]
+_STRETCHES = 64
 _DISTINCT = 1024  # so many different texts are always worth a dictionary
+
+
+@dataclass(frozen=True)
+class Order:
+    """Rows in another order. Where it has few stretches of rows that stay together, these are copied whole."""
+
+    places: Positions
+
+    @cached_property
+    def _stretches(self) -> list[tuple[int, int]] | None:
+        """Where stretches of rows begin, and their lengths; None when there are too many."""
+        breaks = np.flatnonzero(np.diff(self.places) != 1) + 1
+        if not len(self.places) or len(breaks) > _STRETCHES:
+            return None
+        starts = np.concatenate(([0], breaks))
+        lengths = np.diff(np.concatenate((starts, [len(self.places)])))
+        return list(zip(self.places[starts].tolist(), lengths.tolist(), strict=True))
+
+    def of(self, array: pa.Array) -> pa.Array:
+        """Return the rows of an array in this order."""
+        if self._stretches is None:
+            return array.take(pa.array(self.places))
+        if pa.types.is_dictionary(array.type):
+            return pa.DictionaryArray.from_arrays(self.of(array.indices), array.dictionary)
+        return pa.concat_arrays([array.slice(start, length) for start, length in self._stretches])
 
 
 def with_dictionary(array: pa.Array) -> pa.Array:
@@ -33,7 +61,7 @@ def joined(parts: Sequence[pa.Array]) -> pa.Array:
 
 
 def changed(
-    old: pa.Array | None, new: pa.Array | None, lengths: tuple[int, int], order: Positions | None
+    old: pa.Array | None, new: pa.Array | None, lengths: tuple[int, int], order: Order | None
 ) -> pa.Array | None:
     """Return the rows of a column, and behind them those of another, in an order; None where both have none.
 
@@ -45,7 +73,7 @@ def changed(
     first = old if old is not None else _nulls(there, lengths[0])
     second = new if new is not None else _nulls(there, lengths[1])
     both = _extended(first, second) if pa.types.is_dictionary(first.type) else joined([first, second])
-    return with_dictionary(both if order is None else both.take(pa.array(order)))
+    return with_dictionary(both if order is None else order.of(both))
 
 
 def _nulls(like: pa.Array, length: int) -> pa.Array:

@@ -9,7 +9,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from tocsin.store.alerts.arrays import Positions, changed
+from tocsin.store.alerts.arrays import Order, Positions, changed
 from tocsin.store.alerts.cache import SizedCache
 from tocsin.store.alerts.documents import AlertDocument, AlertDocuments
 from tocsin.store.alerts.members import ColumnBuilder, stacked
@@ -72,11 +72,11 @@ class CachedColumns:
         new = builder.columns()
         order = np.arange(len(rows))
         order[places] = count + np.arange(len(places))
-        found: dict[str, Columns] = {}
+        in_order, found = Order(order), dict[str, Columns]()
         for name, one in known.items():
             columns = {}
             for column in (column_name(name), column_name(name) + MANY):
-                array = changed(one.columns.get(column), new.get(column), (count, len(places)), order)
+                array = changed(one.columns.get(column), new.get(column), (count, len(places)), in_order)
                 if array is not None:
                     columns[column] = array
             found[name] = columns

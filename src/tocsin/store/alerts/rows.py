@@ -10,10 +10,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.store.alerts.arrays import Positions, changed, joined, with_dictionary
+from tocsin.store.alerts.arrays import Order, Positions, changed, joined, with_dictionary
 from tocsin.store.alerts.documents import AlertDocument
 
 Moments = npt.NDArray[np.int64]  # nanoseconds since 1970
+Places = tuple[Positions, Positions]  # of rows, and of what stands for them in a list
 _CHANGES = 64  # of which it is known what rows they changed
 
 # What the pages of alerts of Kibana and of the desk sort, filter and count by.
@@ -67,19 +68,22 @@ class AlertRows:
         arrays = (self.ids, *self.columns.values())
         return int(sum(array.nbytes for array in arrays) + self.changed.nbytes + self.created.nbytes)
 
-    def places(self, ids: Sequence[str]) -> tuple[Positions, Positions]:
+    def places(self, ids: Sequence[str]) -> Places:
         """Return the places of those of some alerts that there are, and which of `ids` each is."""
         found = pc.index_in(self.ids, value_set=pa.array(ids, pa.string()))
         at = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
         return at, found.take(pa.array(at)).to_numpy().astype(np.int64)
 
-    def with_documents(self, documents: Sequence[AlertDocument], columns: Mapping[str, pa.Array]) -> AlertRows:
-        """Return the rows with those of some alerts, changed or new, whose columns are given."""
+    def with_documents(
+        self, documents: Sequence[AlertDocument], columns: Mapping[str, pa.Array], places: Mapping[str, int]
+    ) -> AlertRows:
+        """Return the rows with those of some alerts, whose columns are given; all that are new have no place."""
         if not documents:
             return self
         before, more = len(self), len(documents)
-        at, which = self.places([document.id for document in documents])
-        new = np.setdiff1d(np.arange(more), which)
+        at_each = np.array([places.get(document.id, -1) for document in documents], np.int64)
+        which, new = np.flatnonzero(at_each >= 0), np.flatnonzero(at_each < 0)
+        at = at_each[which]
         order = np.concatenate((np.arange(before), before + new))
         order[at] = before + which
         changed_at, created = (
@@ -87,7 +91,7 @@ class AlertRows:
             for mine, name in ((self.changed, "changed"), (self.created, "created"))
         )
         names = dict.fromkeys((*self.columns, *columns))
-        in_order = None if not len(at) else order
+        in_order = Order(order) if len(at) else None
         merged = {
             name: changed(self.columns.get(name), columns.get(name), (before, more), in_order) for name in names
         }

@@ -34,6 +34,7 @@ class Entry(Protocol):
 
 _CHUNK = 2048  # documents that are read one by one when one of them is laid out like no other
 _SAMPLE = 64
+_TEXTS = frozenset({FieldType.KEYWORD, FieldType.IP, FieldType.VERSION})
 
 
 def to_table(entries: Sequence[Entry], fields: IndexFields) -> pa.Table:
@@ -70,6 +71,8 @@ def _by_columns(entries: Sequence[Entry], fields: IndexFields) -> pa.Table | Non
         if known is None:
             table.note(np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False)).tolist(), name)
             continue
+        if known.type in _TEXTS and _is_floating(array.type):  # whole numbers among them have lost their spelling
+            return None
         column = fitted(known, array)
         if column is not None:
             table.columns[column_name(name)] = column
@@ -77,6 +80,10 @@ def _by_columns(entries: Sequence[Entry], fields: IndexFields) -> pa.Table | Non
         rows = np.flatnonzero(array.is_valid().to_numpy(zero_copy_only=False)).tolist()
         table.put(known, rows, array.drop_null().to_pylist())
     return table.whole()
+
+
+def _is_floating(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(kind.value_type if pa.types.is_list(kind) else kind))
 
 
 def _one_by_one(entries: Sequence[Entry], fields: IndexFields) -> pa.Table:
