@@ -139,7 +139,7 @@ def executions(data: Path) -> None:
 
 def one_round(data: Path) -> None:
     """Read the look-back of every rule from the store, run them, and print how long that takes."""
-    from tocsin.scheduler.scheduler import Watch
+    from tocsin.scheduler.scheduler import Scheduler
     from tocsin.store.clock import ArrivalClock
     from tocsin.store.lake.lake import LakeSettings, LakeStore
     from tocsin.store.records.database import Records
@@ -157,16 +157,16 @@ def one_round(data: Path) -> None:
     gc.set_threshold(100_000)  # as in the service
     lake.clock = ArrivalClock(0, lambda: due + 1_000_000, lambda: 0)  # and stays there
     started, used = time.time(), time.process_time()
-    watch = Watch(lake, records)
-    watch.turn()
-    while any(state.next_tick <= due for state in watch.states.values()):
-        watch.turn()
+    scheduler = Scheduler(lake, records)
+    scheduler.turn()
+    while any(state.next_tick <= due for state in scheduler.states.values()):
+        scheduler.turn()
         time.sleep(0.05)
     taken = time.time() - started
-    states = watch.states.values()
-    rows = sum(state.memory.rows for state in states if state.memory)
+    states = scheduler.states.values()
+    rows = sum(state.buffer.rows for state in states if state.buffer)
     print(
-        f"a round of {len(states):,} rules over {watch.volume.total:,} events: {taken:.1f} s, "
+        f"a round of {len(states):,} rules over {scheduler.event_counts.total:,} events: {taken:.1f} s, "
         f"{time.process_time() - used:.1f} s of CPU; {rows:,} rows remembered, {resident(os.getpid()):,} MiB"
     )
     lake.close()

@@ -25,7 +25,7 @@ from tocsin.store.records.rules import change_rule
 A, B, C = ('process where process.name == "a"', 'process where process.name == "b"', 'process.name == "c"')
 _STEPS = '[process where process.name == "a"] [process where process.name == "b"]'
 DAY = 86_400 * SECOND
-SETTINGS = SchedulerSettings(catch_up=60 * DAY, late=60 * DAY, patience=DAY, loading=DAY)
+SETTINGS = SchedulerSettings(catch_up=60 * DAY, late=60 * DAY, longest_wait=DAY, loading_wait=DAY)
 RULES = [
     rule("event", A),
     rule("ingested", A, timestamp_override=INGESTED),
@@ -229,8 +229,8 @@ def compare(tmp_path_factory, rules, todo):
 
 
 def cursor_of(office):
-    assert office.watch is not None
-    return office.watch.cursor or 0
+    assert office.scheduler is not None
+    return office.scheduler.cursor or 0
 
 
 def accounted(office):

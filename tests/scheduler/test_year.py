@@ -26,7 +26,7 @@ from tocsin.scheduler.settings import SchedulerSettings
 
 MS = 1_000_000
 LARGE, SMALL = (500, 20, 30), (39, 40, 40)  # rules, bursts of events, times at which the service looks about
-SETTINGS = SchedulerSettings(catch_up=400 * DAY, patience=DAY, loading=DAY)
+SETTINGS = SchedulerSettings(catch_up=400 * DAY, longest_wait=DAY, loading_wait=DAY)
 PAIR = '[process where process.name == "a"] [process where process.name == "b"]'
 NAMES = "abc"
 

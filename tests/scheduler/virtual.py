@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import select
 
 from tests.store.memory import MemoryStore
-from tocsin.scheduler.scheduler import Watch
+from tocsin.scheduler.scheduler import Scheduler
 from tocsin.scheduler.settings import SchedulerSettings
 from tocsin.scheduler.thread import set_forward
 from tocsin.store.clock import ArrivalClock
@@ -48,8 +48,8 @@ class Office:
         self.seen: EventStore = self.store  # what the watch reads
         self.records = Records(url or f"sqlite:///{folder}/records.db", CIPHER)
         self.records.upgrade()
-        self.settings = settings or SchedulerSettings(patience=60 * MINUTE, loading=60 * MINUTE)
-        self.watch: Watch | None = None
+        self.settings = settings or SchedulerSettings(longest_wait=60 * MINUTE, loading_wait=60 * MINUTE)
+        self.scheduler: Scheduler | None = None
         self.rules = list(rules)
         for document in rules:
             self.add(document)
@@ -85,12 +85,12 @@ class Office:
     def turn(self):
         if self.stopped:
             self.start()
-        if self.watch is None:
-            self.watch = Watch(self.seen, self.records, self.settings, clock=self.clock)
-        self.watch.turn()
+        if self.scheduler is None:
+            self.scheduler = Scheduler(self.seen, self.records, self.settings, clock=self.clock)
+        self.scheduler.turn()
 
     def stop(self):
-        self.watch, self.stopped = None, True
+        self.scheduler, self.stopped = None, True
 
     def names(self):
         with self.records.transaction() as session:

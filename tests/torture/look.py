@@ -86,7 +86,7 @@ def main() -> None:
         events = _events(service.store)
         with service.records.transaction() as session:
             locked = [one.id for one in session.scalars(select(Connector)) if one.is_undecryptable]
-        checks = (service.store.check(), service.records.check(), service.watch.check())
+        checks = (service.store.check(), service.records.check(), service.scheduler.check())
         told = [f"{one.name}: {one.reason}" for one in service.store.set_aside()]
         told += [problem for problem in checks if problem]
         records = recorded(config.records_url)

@@ -20,7 +20,7 @@ from typing import Any
 from tocsin.api import service
 from tocsin.cli.main import main
 from tocsin.scheduler import execution, execution_records
-from tocsin.scheduler.execution_log import ExecutionLog
+from tocsin.scheduler.execution_writer import ExecutionWriter
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.lake import keeper
 from tocsin.store.lake.ids import ChosenIds
@@ -38,7 +38,7 @@ DEATHS: Mapping[str, tuple[Any, str, bool]] = {
     "old files are removed": (IndexTable, "clean", True),
     "an execution has found something": (execution, "stored_alerts", False),
     "an execution is written": (execution_records, "write", True),
-    "executions are committed": (ExecutionLog, "write", True),
+    "executions are committed": (ExecutionWriter, "write", True),
     "how far records are is noted": (HighWaterMark, "note", False),
     "a file is replaced": (Path, "replace", False),
 }

@@ -17,7 +17,7 @@ _SPAN = re.compile(r"(\d+)([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def note_actions(
+def queue_actions(
     session: Session, rule: StoredRule, alerts: Sequence[StoredAlert], now: datetime
 ) -> list[Delivery]:
     """Let the actions of a rule tell of its new alerts: each of them, or all in one message.

@@ -36,7 +36,7 @@ class Demo:
 
     def start(self, service: Service, address: str, say: Callable[[str], None]) -> None:
         """Begin, in a thread that goes on when the service listens."""
-        service.watch.watch.raised = self._raised
+        service.scheduler.scheduler.on_alerts = self._raised
         threading.Thread(target=self._run, args=(service, address, say), name="demo", daemon=True).start()
 
     def _raised(self, alerts: Sequence[StoredAlert]) -> None:
@@ -94,7 +94,7 @@ def _run_now(service: Service) -> None:
     with service.records.transaction() as session:
         for rule in session.scalars(select(StoredRule).where(StoredRule.enabled)):
             ask_run(session, _ACTOR, rule, "manual", (now, now))
-    service.watch.wake()
+    service.scheduler.wake()
 
 
 def _hints(address: str, key: str) -> str:

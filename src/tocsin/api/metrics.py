@@ -11,7 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from tocsin.allocators import allocated
 from tocsin.ingest.bulk import Ingest
-from tocsin.scheduler.scheduler import Watch
+from tocsin.scheduler.scheduler import Scheduler
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
 
@@ -19,7 +19,7 @@ from tocsin.store.events import EventStore
 class Metrics:
     """Counts requests, and asks the store about itself when it is asked."""
 
-    def __init__(self, store: EventStore, ingest: Ingest, clock: ArrivalClock, watch: Watch) -> None:
+    def __init__(self, store: EventStore, ingest: Ingest, clock: ArrivalClock, scheduler: Scheduler) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -43,7 +43,7 @@ class Metrics:
             registry=self.registry,
         )
         self.registry.register(_Store(store, ingest, clock))
-        self.registry.register(_Memory(store, watch))
+        self.registry.register(_Memory(store, scheduler))
 
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""
@@ -101,12 +101,12 @@ class _Store:
 class _Memory:
     """What holds the service's memory; the process' own gauges tell how much there is in all."""
 
-    def __init__(self, store: EventStore, watch: Watch) -> None:
-        self._store, self._watch = store, watch
+    def __init__(self, store: EventStore, scheduler: Scheduler) -> None:
+        self._store, self._scheduler = store, scheduler
 
     def collect(self) -> Iterator[Metric]:
         held = GaugeMetricFamily("tocsin_memory_bytes", "Bytes that are held, by what for.", labels=["part"])
-        parts = {**self._store.memory(), **self._watch.memory(), **allocated()}
+        parts = {**self._store.memory(), **self._scheduler.buffer_sizes(), **allocated()}
         for name, size in parts.items():
             held.add_metric([name], size)
         yield held

@@ -30,7 +30,7 @@ async def ready(request: Request) -> JSONResponse:
     checks = {
         "events": await run_in_threadpool(service.store.check),
         "records": await run_in_threadpool(service.records.check),
-        "rules": service.watch.check(),
+        "rules": service.scheduler.check(),
         "service": "stopping" if service.stopping else None,
     }
     wrong = {name: problem for name, problem in checks.items() if problem}
@@ -38,7 +38,7 @@ async def ready(request: Request) -> JSONResponse:
         {"name": printable(one.name), "reason": printable(one.reason), "since": iso(one.since)}
         for one in service.store.set_aside()
     ]
-    trouble, clock = service.watch.problem, service.clock.problem()
+    trouble, clock = service.scheduler.problem, service.clock.problem()
     state = "not ready" if wrong else "degraded" if damaged or trouble or clock else "ready"
     if trouble:
         wrong.setdefault("rules", trouble)

@@ -21,9 +21,9 @@ from tocsin.config import Config
 from tocsin.ingest.bulk import Ingest
 from tocsin.ingest.rejected import Rejected
 from tocsin.ingest.watch import WatchedFolders
-from tocsin.scheduler.scheduler import Watch
+from tocsin.scheduler.scheduler import Scheduler
 from tocsin.scheduler.settings import SchedulerSettings
-from tocsin.scheduler.thread import WatchThread, set_forward
+from tocsin.scheduler.thread import SchedulerThread, set_forward
 from tocsin.search.processes import SearchProcesses
 from tocsin.store.alerts.alert_index import AlertIndex
 from tocsin.store.clock import ArrivalClock
@@ -54,7 +54,7 @@ class Service:
     config: Config
     store: EventStore
     clock: ArrivalClock
-    watch: WatchThread
+    scheduler: SchedulerThread
     deliveries: DeliveryThread
     records: Records
     ingest: Ingest
@@ -78,7 +78,7 @@ class Service:
         """Stop taking anything, and leave everything on disk."""
         self.stop()
         self.watched.close()
-        self.watch.close()
+        self.scheduler.close()
         self.deliveries.close()
         self.searches.close()
         self.work.close()
@@ -109,7 +109,7 @@ def open_service(config: Config) -> Service:
         raise
     alerts = AlertIndex(records)
     store = CompositeStore(events, [alerts])
-    watch = WatchThread(Watch(store, records, watch_settings(config), clock=clock))
+    scheduler = SchedulerThread(Scheduler(store, records, scheduler_settings(config), clock=clock))
     rejected = Rejected(config.data / "rejected")
 
     def templates() -> Templates:
@@ -127,17 +127,17 @@ def open_service(config: Config) -> Service:
         events.tell_of_damage("watched.json", watched.fault)
     if config.watch:
         watched.start()
-    metrics = Metrics(store, ingest, clock, watch.watch)
+    metrics = Metrics(store, ingest, clock, scheduler.scheduler)
     egress = EgressPolicy(networks_of(config.connector_networks))
     deliveries = DeliveryThread(Deliverer(records, clock, egress))
-    watch.start()
+    scheduler.start()
     deliveries.start()
     processes = SearchProcesses(store, CompositeScans(events, [alerts]), config.search_memory)
     return Service(
         config=config,
         store=store,
         clock=clock,
-        watch=watch,
+        scheduler=scheduler,
         deliveries=deliveries,
         records=records,
         ingest=ingest,
@@ -165,8 +165,8 @@ def lake_settings(config: Config) -> LakeSettings:
     )
 
 
-def watch_settings(config: Config) -> SchedulerSettings:
-    """Return what bounds the watch."""
+def scheduler_settings(config: Config) -> SchedulerSettings:
+    """Return the times that bound the scheduler."""
     history = None if config.history_days is None else config.history_days * 24 * _HOUR
     return SchedulerSettings(catch_up=config.catch_up_hours * _HOUR, history=history)
 

@@ -92,7 +92,7 @@ def _ask(session: Session, rule: StoredRule, start: str | None, end: str, kind: 
     from tocsin.detection.schedule import read_schedule
     from tocsin.moments import to_nanoseconds
     from tocsin.rules.files import read_rule
-    from tocsin.scheduler.backfill import refuse_too_many
+    from tocsin.scheduler.requested_runs import refuse_too_many
     from tocsin.store.records.access import local_actor
     from tocsin.store.records.rules import ask_run
 

@@ -89,7 +89,7 @@ class Executor:
             raised += ((alert, context) for alert in run.raise_alerts(rows, findings))
             began = _lap(result, "making alerts", began)
         if not result.failure:
-            result.grown = run.finish()
+            result.updated_groups = run.finish()
             result.suppressed = run.suppressed
         result.matches, result.duplicates, result.messages = run.matches, run.duplicates, run.messages
         result.new_alerts = run.alerts

@@ -1,4 +1,4 @@
-"""What the watch has done, in records: alerts, executions and gaps; each tick of a rule in one transaction."""
+"""Executions in records, with their alerts, executions and gaps; each tick of a rule in one transaction."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import bindparam, delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from tocsin.actions.outbox import note_actions
+from tocsin.actions.outbox import queue_actions
 from tocsin.detection.alerts.alert import Alert
 from tocsin.detection.alerts.documents import describe_suppression
 from tocsin.detection.alerts.suppression import Group
@@ -75,13 +75,13 @@ class ExecutionResult:
     suppressed: int = 0
     durations: dict[str, float] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)  # what is told and is no reason to warn
+    notices: list[str] = field(default_factory=list)  # what is shown and is no reason to warn
     failure: str | None = None
     alerts: list[StoredAlert] = field(default_factory=list)
     new_alerts: list[Alert] = field(default_factory=list)  # of which these are made
     written: int = 0
     uuid: str = field(default_factory=lambda: str(uuid.uuid4()))
-    grown: list[Group] = field(default_factory=list)  # groups whose alerts stand for more than before
+    updated_groups: list[Group] = field(default_factory=list)  # groups whose alerts stand for more than before
 
     @property
     def status(self) -> str:
@@ -89,48 +89,48 @@ class ExecutionResult:
         return "failed" if self.failure else "warning" if self.messages else "succeeded"
 
     @property
-    def told(self) -> list[str]:
-        """What is told about it."""
-        return [*([self.failure] if self.failure else []), *self.messages, *self.notes]
+    def all_messages(self) -> list[str]:
+        """Its failure, its warnings and its notices."""
+        return [*([self.failure] if self.failure else []), *self.messages, *self.notices]
 
 
-def tell(
-    done: ExecutionResult,
+def add_messages(
+    result: ExecutionResult,
     rule: CompiledRule,
     window: Window,
-    volume: EventCounts,
+    event_counts: EventCounts,
     names: Iterable[str],
     set_aside: Iterable[SetAside] = (),
 ) -> None:
-    """Say how many events were there to be read, what of them is set aside, and which patterns fit no index.
+    """Add to an execution how many events there were, what of them is set aside, and patterns that fit no index.
 
     As Kibana has it, that is a warning where no pattern of the rule fits one, so that it can see no event; most
     rules name the indices of several products, of which few are there.
     """
     patterns = rule.index
-    done.events = volume.count(patterns, window, by_arrival=rule.by_arrival)
-    for one in set_aside:
-        if one.index is not None and takes(patterns, one.index):
-            done.messages.append(f"{one.name} is set aside, and the events in it are not seen: {one.reason}")
+    result.events = event_counts.count(patterns, window, by_arrival=rule.by_arrival)
+    for item in set_aside:
+        if item.index is not None and takes(patterns, item.index):
+            result.messages.append(f"{item.name} is set aside, and the events in it are not seen: {item.reason}")
     missing = fitting_none(patterns, tuple(names))
     if missing and len(missing) == sum(not pattern.startswith("-") for pattern in patterns):
-        done.messages.insert(
+        result.messages.insert(
             0, f"no index fits any pattern of the rule, so that it sees no event: {_list(missing)}"
         )
     elif missing:
-        done.notes.append(f"no index fits the pattern {_list(missing)}")
+        result.notices.append(f"no index fits the pattern {_list(missing)}")
 
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-class LostTickError(Exception):
-    """Somebody else has run this tick."""
+class TickConflictError(Exception):
+    """The rule stands elsewhere: another service has run this tick, or the rule was changed."""
 
 
 @dataclass
-class Last:
+class LastExecution:
     """The last execution of a rule, to which what comes next may be added."""
 
     id: int
@@ -149,51 +149,55 @@ def known_alerts(session: Session, ids: Collection[str]) -> set[str]:
     return found
 
 
-def write(session: Session, done: ExecutionResult, previous: int | None, last: Last | None) -> Last:
-    """Note what was done, its alerts among it. `previous` is where the rule stood; None for a run by hand.
+def write(
+    session: Session, result: ExecutionResult, previous: int | None, last: LastExecution | None
+) -> LastExecution:
+    """Write an execution with its alerts. `previous` is where the rule stood; None for a run by hand.
 
-    Raises LostTickError when the rule stands elsewhere by now, and nothing is noted then.
+    Raises TickConflictError when the rule stands elsewhere by now, and nothing is written then.
     """
     if previous is not None:
-        asked = {"rule": done.rule, "previous": previous, "upto": done.last_tick}
+        asked = {"rule": result.rule, "previous": previous, "upto": result.last_tick}
         moved = session.connection().execute(_MOVE, asked)
         if moved.rowcount != 1:
-            raise LostTickError(done.rule)
-    session.add_all(done.alerts)
-    _grow(session, done)
-    if done.alerts:
-        rule = session.get(StoredRule, done.rule)
+            raise TickConflictError(result.rule)
+    session.add_all(result.alerts)
+    _update_groups(session, result)
+    if result.alerts:
+        rule = session.get(StoredRule, result.rule)
         if rule is not None:
-            newest = max(alert.created for alert in done.alerts)  # by the clock of arrivals
-            note_actions(session, rule, done.alerts, datetime.fromtimestamp(newest // 1000 / 1e6, UTC))
-    done.written = len(done.alerts)
-    if _continues(done, last):
+            newest = max(alert.created for alert in result.alerts)  # by the clock of arrivals
+            queue_actions(session, rule, result.alerts, datetime.fromtimestamp(newest // 1000 / 1e6, UTC))
+    result.written = len(result.alerts)
+    if _continues(result, last):
         assert last is not None
         session.connection().execute(
             _GO_ON,
             {
-                "execution": last.id, "upto": done.last_tick, "more": done.ticks, "late_by": done.late,
-                "start": done.window.start, "end": done.window.end, "seen": done.events,
+                "execution": last.id, "upto": result.last_tick, "more": result.ticks, "late_by": result.late,
+                "start": result.window.start, "end": result.window.end, "seen": result.events,
             },
         )  # fmt: skip
-        return Last(last.id, last.status, last.messages, done.last_tick, 0, last.kind)
+        return LastExecution(last.id, last.status, last.messages, result.last_tick, 0, last.kind)
     values = {
-        "uuid": done.uuid, "rule_uuid": done.rule, "kind": done.kind, "status": done.status,
-        "first_tick": done.first_tick, "last_tick": done.last_tick, "ticks": done.ticks,
-        "started": done.started, "late": done.late,
-        "window_start": done.window.start or 0, "window_end": done.window.end or 0, "events": done.events,
-        "matches": done.matches, "written": done.written, "duplicates": done.duplicates,
-        "suppressed": done.suppressed, "messages": done.told,
-        "durations": {name: round(seconds, 6) for name, seconds in done.durations.items()},
+        "uuid": result.uuid, "rule_uuid": result.rule, "kind": result.kind, "status": result.status,
+        "first_tick": result.first_tick, "last_tick": result.last_tick, "ticks": result.ticks,
+        "started": result.started, "late": result.late,
+        "window_start": result.window.start or 0, "window_end": result.window.end or 0, "events": result.events,
+        "matches": result.matches, "written": result.written, "duplicates": result.duplicates,
+        "suppressed": result.suppressed, "messages": result.all_messages,
+        "durations": {name: round(seconds, 6) for name, seconds in result.durations.items()},
     }  # fmt: skip
     made = session.connection().execute(_BEGIN, values).inserted_primary_key
     assert made is not None
-    return Last(made[0], done.status, done.told, done.last_tick, done.matches, done.kind)
+    return LastExecution(
+        made[0], result.status, result.all_messages, result.last_tick, result.matches, result.kind
+    )
 
 
-def _grow(session: Session, done: ExecutionResult) -> None:
-    """Let alerts stand for what has been suppressed since."""
-    for group in done.grown:
+def _update_groups(session: Session, result: ExecutionResult) -> None:
+    """Update alerts with what they have suppressed since."""
+    for group in result.updated_groups:
         alert = session.get(StoredAlert, group.id)
         if alert is None:
             continue
@@ -214,17 +218,17 @@ def last_of_groups(session: Session, rule: str, keys: Iterable[str]) -> dict[str
     return found
 
 
-def _continues(done: ExecutionResult, last: Last | None) -> bool:
+def _continues(result: ExecutionResult, last: LastExecution | None) -> bool:
     return (
         last is not None
-        and done.kind == last.kind
-        and not (done.matches or done.grown)
+        and result.kind == last.kind
+        and not (result.matches or result.updated_groups)
         and not last.matches
-        and (done.status, done.told) == (last.status, last.messages)
+        and (result.status, result.all_messages) == (last.status, last.messages)
     )
 
 
-def note_gap(
+def record_gap(
     session: Session,
     rule: str,
     first: int,
@@ -234,9 +238,9 @@ def note_gap(
     *,
     filled_by: str | None = None,
 ) -> bool:
-    """Note ticks that were missed; `filled_by` says who has run them after all. Neighbours become one gap.
+    """Record ticks that were missed; `filled_by` says who has run them after all. Neighbours become one gap.
 
-    Tells whether this is a new one.
+    Returns whether this is a new one.
     """
     now, connection = datetime.now(UTC), session.connection()
     before = connection.execute(_LAST_GAP, {"rule": rule, "why": cause}).first()
@@ -252,27 +256,27 @@ def note_gap(
 
 
 def fill_gaps(session: Session, rule: str, first: int, final: int, by: str) -> int:
-    """Note that every tick from one to another has been run; return how many gaps are filled by that."""
+    """Record that every tick from one to another has been run; return how many gaps that fills."""
     inside = (Gap.rule_uuid == rule, Gap.filled.is_(None), Gap.first_tick >= first, Gap.last_tick <= final)
     filled = session.execute(update(Gap).where(*inside).values(filled=datetime.now(UTC), filled_by=by))
     return int(filled.rowcount)  # type: ignore[attr-defined]
 
 
-def forget(session: Session, before: int) -> int:
-    """Let go of what was done before a moment: executions, filled gaps, messages, runs that were asked for.
+def delete_older(session: Session, before: int) -> int:
+    """Delete what was done before a moment: executions, filled gaps, messages, runs that were asked for.
 
     Alerts stay, and so do gaps that nobody has filled. Return how many records have gone.
     """
     moment = datetime.fromtimestamp(before / 1e9, UTC)
-    gone = (
+    statements = (
         # An execution that covers many ticks goes by the last of them: the one to which more are added stays.
         delete(Execution).where(Execution.last_tick < before),
         delete(Gap).where(Gap.filled < moment),
         delete(Delivery).where(Delivery.done < moment),
         delete(Run).where(Run.done < moment),
     )
-    done: list[Any] = [session.execute(one) for one in gone]
-    return sum(one.rowcount for one in done)
+    deleted: list[Any] = [session.execute(statement) for statement in statements]
+    return sum(outcome.rowcount for outcome in deleted)
 
 
 def skip(session: Session, rule: str, previous: int | None, upto: int) -> None:

@@ -1,4 +1,4 @@
-"""Where a rule on the watch stands."""
+"""Where an enabled rule stands: the third form of a rule, beside its document and the compiled rule."""
 
 from __future__ import annotations
 
@@ -8,34 +8,42 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.rule_buffer import RuleBuffer
 from tocsin.detection.schedule import Schedule
-from tocsin.scheduler.execution_records import ExecutionResult, Last
-from tocsin.scheduler.stored_rules import Entry
+from tocsin.scheduler.execution_records import ExecutionResult, LastExecution
 
 
-@dataclass
-class State:
-    """A rule on the watch."""
+@dataclass(eq=False)
+class RuleState:
+    """An enabled rule: how records had it when it was read, and how far the scheduler has come with it.
 
-    entry: Entry
-    done_to: int
-    memory: RuleBuffer | None = None
-    loading: bool = False  # whether what it needs of the past is still being read
-    last: Last | None = None
+    Moments are in nanoseconds.
+    """
+
+    uuid: str
+    changed: int  # the number of its changes
+    name: str
+    schedule: Schedule
+    enabled_from: int
+    recorded_to: int | None  # the last tick that was run for it, as records had it; None before the first
+    rule: CompiledRule | None = None  # None where it cannot be compiled yet, or at all
+    failure: str | None = None  # why not
+    expires: int | None = None  # when an exception of it expires, so that it has to be read anew
+    waits: str | None = None  # for which field, that no event has had yet
+
+    done_to: int = 0  # the last tick that was run
+    buffer: RuleBuffer | None = None
+    loading: bool = False  # whether earlier events that it needs are still being read
+    last: LastExecution | None = None
     running: Future[ExecutionResult] | None = None  # an execution that takes long
-    slow: bool = False  # the last one took so long that nobody waits for the next
+    slow: bool = False  # the last execution took so long that nobody waits for the next one
 
-    def remember(self, parts: Iterable[pa.Table]) -> None:
-        """Remember rows of events that fit it."""
-        if self.memory is not None:
+    def add_rows(self, parts: Iterable[pa.Table]) -> None:
+        """Add rows of events that fit the rule to its buffer."""
+        if self.buffer is not None:
             for part in parts:
-                self.memory.add(part)
-
-    @property
-    def schedule(self) -> Schedule:
-        """When the rule is due; a rule that cannot be read is due every five minutes, to tell so."""
-        return self.entry.schedule or Schedule(300_000_000_000, "now-6m")
+                self.buffer.add(part)
 
     @property
     def next_tick(self) -> int:

@@ -1,4 +1,4 @@
-"""What bounds the watch."""
+"""Times that bound the scheduler."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ class SchedulerSettings:
     every: int = 3 * SECOND // 2  # how often new events are looked at, at least: what is left at a tick delays it
     catch_up: int = 24 * 3600 * SECOND  # ticks that were missed longer ago are left as a gap
     late: int = 24 * 3600 * SECOND  # how late an event may come and have its windows run again
-    patience: int = 5 * SECOND  # how long other rules wait for one execution of a rule
-    loading: int = SECOND // 2  # how long they wait for what one needs of the past; then it is read beside them
-    history: int | None = None  # how long executions, filled gaps and delivered messages are told of; for ever
-    kept: int = 600 * SECOND  # what is remembered beyond windows, for events that come a little late
+    longest_wait: int = 5 * SECOND  # how long other rules wait for one execution of a rule
+    loading_wait: int = SECOND // 2  # how long they wait for the earlier events that one needs
+    history: int | None = (
+        None  # how long executions, filled gaps and delivered messages are kept; None is for ever
+    )
+    margin: int = 600 * SECOND  # how far before their windows buffers reach, for events that come a little late

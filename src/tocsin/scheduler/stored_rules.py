@@ -1,9 +1,8 @@
-"""The rules of records, ready for the watch; what cannot run is known with its reason."""
+"""Enabled rules in records -> their states, with the compiled rule, or the reason why it cannot be compiled."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,7 +11,7 @@ from tocsin.detection.alerts.documents import ANCESTORS
 from tocsin.detection.alerts.exceptions import exception_condition, leaving_out
 from tocsin.detection.compile import COMPILED_TYPES, UNKNOWN_FIELD, prepare
 from tocsin.detection.compiled_rule import CompiledRule, scheduled, with_rows
-from tocsin.detection.schedule import Schedule, read_schedule
+from tocsin.detection.schedule import SECOND, Schedule, read_schedule
 from tocsin.ecs import Schema
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError, RuleError, UnknownFieldError
@@ -21,6 +20,7 @@ from tocsin.moments import to_nanoseconds
 from tocsin.query_dsl.build import Context, any_of, term
 from tocsin.rules.files import read_rule
 from tocsin.rules.model import Rule
+from tocsin.scheduler.rule_state import RuleState
 from tocsin.store.alerts.names import takes_alerts
 from tocsin.store.records.exceptions import items_of, values_of
 from tocsin.store.records.models import StoredRule
@@ -31,26 +31,12 @@ _ITS_RULES = ("kibana.alert.rule.uuid", f"{ANCESTORS}.rule")
 
 
 _NAMED = 3  # fields that a rule waits for, in a sentence
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A rule of records: how it stands there, and the rule to run, or why it cannot be."""
-
-    uuid: str
-    changed: int
-    name: str
-    schedule: Schedule | None
-    watched_from: int
-    done_to: int | None
-    watched: CompiledRule | None
-    failure: str | None = None
-    until: int | None = None  # when an exception of it expires, so that it has to be read anew
-    waiting: str | None = None  # that it names a field which no event has brought along yet
+# A rule that cannot be read is due all the same, so that its executions say why.
+_UNREADABLE_SCHEDULE = Schedule(300 * SECOND, "now-6m")
 
 
 class UnknownColumnError(RuleError):
-    """A rule that names a field which neither a schema nor an event has, so far."""
+    """A rule that names a field which neither a schema nor an event has so far."""
 
 
 def changes(session: Session) -> dict[str, int]:
@@ -62,35 +48,34 @@ def changes(session: Session) -> dict[str, int]:
 SchemaOf = Callable[[Sequence[str]], Schema]  # the schema of the indices that some patterns take
 
 
-def read_entries(session: Session, ids: Iterable[str], schema_of: SchemaOf, now: int) -> list[Entry]:
+def read_states(session: Session, ids: Iterable[str], schema_of: SchemaOf, now: int) -> list[RuleState]:
     """Return some rules, ready to run as they are at a moment, each read against the indices of its patterns."""
-    found = session.scalars(select(StoredRule).where(StoredRule.id.in_(list(ids)), StoredRule.enabled))
-    return [_entry(session, stored, schema_of, now) for stored in found]
+    rules = session.scalars(select(StoredRule).where(StoredRule.id.in_(list(ids)), StoredRule.enabled))
+    return [_state(session, stored, schema_of, now) for stored in rules]
 
 
-def _entry(session: Session, stored: StoredRule, schema_of: SchemaOf, now: int) -> Entry:
-    watched_rule, schedule, failure, until, waiting = None, None, None, None, None
+def _state(session: Session, stored: StoredRule, schema_of: SchemaOf, now: int) -> RuleState:
+    state = RuleState(
+        stored.id, stored.changed, stored.name, _UNREADABLE_SCHEDULE, stored.watched_from or 0, stored.done_to
+    )
     try:
         rule = read_rule(stored.document)
-        schedule = read_schedule(rule)
+        state.schedule = read_schedule(rule)
         schema = schema_of(rule.index or ("*",))
-        ready, until = ready_rule(session, rule, stored.id, schema, now)
-        watched_rule = scheduled(with_rows(ready, schema), stored.id, schedule, stored.revision)
-        schedule = watched_rule.schedule
+        compiled, state.expires = compile_stored_rule(session, rule, stored.id, schema, now)
+        state.rule = scheduled(with_rows(compiled, schema), stored.id, state.schedule, stored.revision)
+        state.schedule = state.rule.schedule
     except UnknownColumnError as error:
-        waiting = error.message
+        state.waits = error.message
     except RuleError as error:
-        failure = error.message
-    return Entry(
-        stored.id, stored.changed, stored.name, schedule, stored.watched_from or 0, stored.done_to, watched_rule,
-        failure, until, waiting,
-    )  # fmt: skip
+        state.failure = error.message
+    return state
 
 
-def ready_rule(
+def compile_stored_rule(
     session: Session, rule: Rule, uuid: str, schema: Schema, now: int
 ) -> tuple[CompiledRule, int | None]:
-    """Return a rule ready to run, without what its exceptions take out, and when the first of these expires.
+    """Return a compiled rule that its exceptions narrow, and when the first of these expires.
 
     `uuid` names it in records. Raises RuleError.
     """
@@ -99,15 +84,15 @@ def ready_rule(
         raise UnknownColumnError(_waits_for(rule, schema, skipped[0].message))
     if skipped:
         raise RuleError(skipped[0].message)
-    found, taken_out = ready[0], list[s.Expression]()
-    if takes_alerts(found.index):
+    compiled, taken_out = ready[0], list[s.Expression]()
+    if takes_alerts(compiled.index):
         taken_out.append(any_of(term(name, uuid, Context(schema)) for name in _ITS_RULES))
     items = [
         (item, None if item.expires is None else to_nanoseconds(item.expires))
-        for item in items_of(session, [str(one.get("list_id")) for one in rule.exceptions_list])
+        for item in items_of(session, [str(reference.get("list_id")) for reference in rule.exceptions_list])
     ]
     valid = [(item, expires) for item, expires in items if expires is None or expires > now]
-    until = min((expires for _, expires in valid if expires is not None), default=None)
+    expires_first = min((expires for _, expires in valid if expires is not None), default=None)
     if valid:
         documents = [item.document for item, _ in valid]
         try:
@@ -115,8 +100,8 @@ def ready_rule(
         except QueryError as error:
             raise RuleError(f"an exception of the rule cannot be used: {error.message}") from None
     for condition in taken_out:
-        found = leaving_out(found, condition)
-    return found, until
+        compiled = leaving_out(compiled, condition)
+    return compiled, expires_first
 
 
 def _waits_for(rule: Rule, schema: Schema, otherwise: str) -> str:

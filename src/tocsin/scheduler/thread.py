@@ -9,7 +9,7 @@ import time
 from sqlalchemy import func, select
 
 from tocsin.errors import TocsinError
-from tocsin.scheduler.scheduler import Watch
+from tocsin.scheduler.scheduler import Scheduler
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredRule
@@ -20,17 +20,17 @@ _LONGEST_FAILING = 60.0  # seconds of failing, after which the service is not re
 
 
 def set_forward(clock: ArrivalClock, records: Records) -> None:
-    """Let a clock tell no time before one that rules have been run for: the wall clock may have been set back."""
+    """Set a clock to no time before the last tick that was run: the system clock may have been set back."""
     with records.transaction() as session:
         latest = session.scalar(select(func.max(StoredRule.done_to)))
     clock.never_before(latest or 0)
 
 
-class WatchThread:
-    """Turns the watch every few seconds until it is stopped. `problem` says why it fails, when it does."""
+class SchedulerThread:
+    """Turns the scheduler every few seconds until it is stopped. `problem` says why it fails, when it does."""
 
-    def __init__(self, watch: Watch) -> None:
-        self.watch = watch
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
         self.problem: str | None = None
         self._failing_since: float | None = None  # on the monotonic clock
         self.turned = 0.0  # when the last turn ended, on the monotonic clock
@@ -60,17 +60,17 @@ class WatchThread:
             self._thread.join()
 
     def _run(self) -> None:
-        pause = every = self.watch.settings.every / 1e9
+        pause = every = self.scheduler.settings.every / 1e9
         while not self._stop.is_set():
             self._wake.clear()
             try:
-                self.watch.turn()
+                self.scheduler.turn()
                 self.problem, self._failing_since, pause = None, None, every
             except Exception as error:
-                told = str(error) if isinstance(error, TocsinError) else f"{type(error).__name__}: {error}"
-                log.warning("the watch cannot go on and tries again: %s", told, exc_info=error)
-                self.problem, pause = told, min(_LONGEST_PAUSE, pause * 2)
+                problem = str(error) if isinstance(error, TocsinError) else f"{type(error).__name__}: {error}"
+                log.warning("the scheduler cannot go on and tries again: %s", problem, exc_info=error)
+                self.problem, pause = problem, min(_LONGEST_PAUSE, pause * 2)
                 self._failing_since = self._failing_since or time.monotonic()
-                self.watch.restart()
+                self.scheduler.restart()
             self.turned = time.monotonic()
-            self._wake.wait(min(pause, self.watch.due_in() / 1e9) if self.problem is None else pause)
+            self._wake.wait(min(pause, self.scheduler.due_in() / 1e9) if self.problem is None else pause)

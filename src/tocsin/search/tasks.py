@@ -15,8 +15,8 @@ from tocsin.errors import RuleError
 from tocsin.moments import to_nanoseconds
 from tocsin.query_dsl.parse import read_query
 from tocsin.rules.files import read_rule
-from tocsin.scheduler.backfill import preview, ticks_of, watched_rule
 from tocsin.scheduler.execution import Executor
+from tocsin.scheduler.requested_runs import preview, scheduled_rule, ticks_of
 from tocsin.search.eql import read_eql, run_eql
 from tocsin.search.errors import SearchTooLargeError
 from tocsin.search.hits import context_of, count, read_search, run_search
@@ -137,7 +137,7 @@ class PreviewTask:
         try:
             end = to_nanoseconds(self.end or datetime.now(UTC))
             records = Records(self.records)
-            rule = watched_rule(records, "preview", read_rule(self.rule), reader)
+            rule = scheduled_rule(records, "preview", read_rule(self.rule), reader)
             interval = rule.schedule.interval
             ticks = [end - interval * back for back in range(self.windows - 1, 0, -1)]
             ticks += ticks_of(rule, end, end, end)

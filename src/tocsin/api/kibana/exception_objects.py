@@ -75,7 +75,7 @@ def changing(request: Request, work: Callable[[Any], Any]) -> Any:
         kind = {404: "resource_not_found_exception", 409: "version_conflict_engine_exception"}
         raise ApiError(error.status, kind.get(error.status, "invalid_exception"), error.message) from None
     finally:
-        service.watch.wake()
+        service.scheduler.wake()
 
 
 async def told(request: Request, work: Callable[[Any], Any]) -> Response:

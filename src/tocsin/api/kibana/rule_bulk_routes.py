@@ -150,7 +150,7 @@ async def bulk_create(request: Request, actor: Actor = _WRITE) -> Response:
         return answers
 
     answers = await worked(request, work)
-    service.watch.wake()
+    service.scheduler.wake()
     return answer(request, answers)
 
 
@@ -191,7 +191,7 @@ async def bulk_action(request: Request, dry_run: bool = False, actor: Actor = _W
             return answer(request, outcome.told(), 500 if outcome.errors else 200)
 
     found = await worked(request, work)
-    service.watch.wake()
+    service.scheduler.wake()
     return Response(found, media_type="application/ndjson") if isinstance(found, bytes) else found
 
 

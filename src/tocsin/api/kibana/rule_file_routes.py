@@ -57,7 +57,7 @@ async def import_rules(
             return taken.told()
 
     told = await worked(request, work)
-    service.watch.wake()
+    service.scheduler.wake()
     return answer(request, told)
 
 

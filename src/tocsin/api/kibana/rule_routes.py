@@ -53,7 +53,7 @@ async def create(request: Request, actor: Actor = _WRITE) -> Response:
                 raise ApiError(409, "version_conflict_engine_exception", error.message) from None
 
     made = await worked(request, work)
-    request.app.state.service.watch.wake()
+    request.app.state.service.scheduler.wake()
     return answer(request, made)
 
 
@@ -94,7 +94,7 @@ async def _changed(request: Request, actor: Actor, body: dict[str, Any], *, merg
             return with_warnings(shown(stored), told)
 
     changed = await worked(request, work)
-    request.app.state.service.watch.wake()
+    request.app.state.service.scheduler.wake()
     return answer(request, changed)
 
 
@@ -112,7 +112,7 @@ async def delete(
             return gone
 
     gone = await run_in_threadpool(work)
-    request.app.state.service.watch.wake()
+    request.app.state.service.scheduler.wake()
     return answer(request, gone)
 
 

@@ -25,7 +25,7 @@ def fitting_none(patterns: tuple[str, ...], names: tuple[str, ...]) -> tuple[str
 class EventCounts:
     """Counts events by their own time and by that of their arrival, from a moment on (`since`, nanoseconds).
 
-    `total` is how many it was told of.
+    `total` is how many were added.
     """
 
     def __init__(self, since: int) -> None:
@@ -42,7 +42,7 @@ class EventCounts:
 
     def merge(self, other: EventCounts) -> None:
         """Take up what another one has counted from the same moment on."""
-        if other._base != self._base:  # this one has let go of what lies days back
+        if other._base != self._base:  # this one has dropped what lies days back
             return
         self.total += other.total
         for key, added in other._counts.items():
@@ -74,7 +74,7 @@ class EventCounts:
         )
 
     def forget(self, now: int) -> None:
-        """Let go of what lies days back."""
+        """Drop what lies days back."""
         oldest = now // _SECOND - _KEPT
         if oldest - self._base < _KEPT // 2:
             return

@@ -23,20 +23,20 @@ def read_history(
     start: int,
     end: int | None,
     arrived_to: int,
-    volume: EventCounts | None = None,
+    event_counts: EventCounts | None = None,
 ) -> dict[str, list[pa.Table]]:
     """Return, by rule, the rows that windows hold from one moment to another, of what arrived before a third.
 
     The rules are of one kind: their windows hold events by arrival, or by a time of theirs. What is read is
-    counted into `volume`.
+    counted into `event_counts`.
     """
     reader, schema = RowReader(rules), store.schema()
     if rules[0].by_arrival:
         upto = arrived_to if end is None else min(end, arrived_to)
-        return reader.read(store, schema, arrived_from=start, arrived_to=upto, volume=volume)
+        return reader.read(store, schema, arrived_from=start, arrived_to=upto, event_counts=event_counts)
     if all(rule.time_field == TIMESTAMP for rule in rules):
-        return reader.read(store, schema, arrived_to=arrived_to, start=start, end=end, volume=volume)
-    return _between(reader.read(store, schema, arrived_to=arrived_to, volume=volume), start, end)
+        return reader.read(store, schema, arrived_to=arrived_to, start=start, end=end, event_counts=event_counts)
+    return _between(reader.read(store, schema, arrived_to=arrived_to, event_counts=event_counts), start, end)
 
 
 def _between(found: dict[str, list[pa.Table]], start: int | None, end: int | None) -> dict[str, list[pa.Table]]:

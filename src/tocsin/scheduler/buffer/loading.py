@@ -1,4 +1,4 @@
-"""What rules need of the past when they are taken up: read beside the turns of the watch, a stretch at a time.
+"""Earlier events that rules need when they are read from records: loaded beside the turns of the scheduler.
 
 Every event is read once: for all rules what came in last, for few what is older. So a rule that looks at weeks of
 history keeps no other from running.
@@ -24,7 +24,7 @@ _FIRST = 600 * SECOND  # the first stretch; the next one reaches four times as f
 
 
 @dataclass(frozen=True)
-class Needed:
+class LoadRequest:
     """A rule, from when on it needs every event, and from when on it needs what arrived; nanoseconds."""
 
     rule: CompiledRule
@@ -36,12 +36,12 @@ class Needed:
 class Stretch:
     """What a stretch of the past has brought: rows by rule, and the rules that have all that they need by then.
 
-    `volume` counts the events that were read, `broken` says which rules could not be evaluated, and why.
+    `event_counts` counts the events that were read, `broken` says which rules could not be evaluated, and why.
     """
 
     rows: Mapping[str, Sequence[pa.Table]]
     ready: Sequence[str]
-    volume: EventCounts
+    event_counts: EventCounts
     broken: Mapping[str, str]
 
 
@@ -52,9 +52,14 @@ class Loading:
     """
 
     def __init__(
-        self, store: EventReader, needed: Sequence[Needed], end: int, volume: EventCounts, seconds: float
+        self,
+        store: EventReader,
+        needed: Sequence[LoadRequest],
+        end: int,
+        event_counts: EventCounts,
+        seconds: float,
     ) -> None:
-        self._store, self._needed, self._end, self._volume = store, needed, end, volume
+        self._store, self._needed, self._end, self._event_counts = store, needed, end, event_counts
         self._found: queue.SimpleQueue[Stretch] = queue.SimpleQueue()
         self._work = run_with_timeout(self._read, seconds)
 
@@ -76,13 +81,13 @@ class Loading:
                 end = min(within)
                 left = [one for one in left if one.arrived < end]
 
-    def _stretch(self, needed: Sequence[Needed], start: int, end: int) -> Stretch:
-        reader, schema, volume = (
+    def _stretch(self, needed: Sequence[LoadRequest], start: int, end: int) -> Stretch:
+        reader, schema, event_counts = (
             RowReader([one.rule for one in needed]),
             self._store.schema(),
-            self._volume.beside(),
+            self._event_counts.beside(),
         )
-        rows = reader.read(self._store, schema, arrived_from=start, arrived_to=end, volume=volume)
+        rows = reader.read(self._store, schema, arrived_from=start, arrived_to=end, event_counts=event_counts)
         ready = [one for one in needed if one.arrived >= start]
         by_time = [one for one in ready if not one.rule.by_arrival]
         if by_time:  # their windows may hold what had arrived before
@@ -91,4 +96,4 @@ class Loading:
                 self._store, [one.rule for one in by_time], oldest, None, start
             ).items():
                 rows.setdefault(uuid, []).extend(parts)
-        return Stretch(rows, [one.rule.uuid for one in ready], volume, reader.broken)
+        return Stretch(rows, [one.rule.uuid for one in ready], event_counts, reader.broken)

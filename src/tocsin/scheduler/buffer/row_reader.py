@@ -81,12 +81,13 @@ class RowReader:
         arrived_to: int | None = None,
         start: int | None = None,
         end: int | None = None,
-        volume: EventCounts | None = None,
-        kept: EventCache | None = None,
+        event_counts: EventCounts | None = None,
+        event_cache: EventCache | None = None,
     ) -> dict[str, list[pa.Table]]:
         """Return, for each rule, the rows of events that arrived, and happened, in some span of time.
 
-        What it reads is counted into `volume`; events that will be alerts go into `kept`, some of each rule.
+        What it reads is counted into `event_counts`; events that will be alerts go into `event_cache`, some of
+        each rule.
         """
         found: dict[str, list[pa.Table]] = {}
         if not self.rules or not self.patterns:
@@ -106,11 +107,11 @@ class RowReader:
                     inside &= _within(moments_of(table, TIMESTAMP, every)[0], start, end)
                 if not inside.any():
                     continue
-                if volume is not None:
-                    _count(volume, batch, table, arrived, inside)
+                if event_counts is not None:
+                    _count(event_counts, batch, table, arrived, inside)
                 fits = {target: fit[inside[fit]] for target, fit in self._fits(table).items()}
                 _gather(found, before)  # while one batch is evaluated, the rows of the one before are put together
-                before = pool.submit(self._rows, batch, table, fits, arrived, kept)
+                before = pool.submit(self._rows, batch, table, fits, arrived, event_cache)
             _gather(found, before)
         return found
 
@@ -154,7 +155,7 @@ class RowReader:
         table: EventTable,
         fits: Mapping[Target, Rows],
         arrived: Times,
-        kept: EventCache | None,
+        event_cache: EventCache | None,
     ) -> list[tuple[str, pa.Table]]:
         fits = {target: self._selected(target, rows, batch, table) for target, rows in fits.items() if len(rows)}
         wanted = [rows for rows in fits.values() if len(rows)]
@@ -169,8 +170,8 @@ class RowReader:
             for (uuid, step), rows in fits.items()
             if len(rows)
         }
-        if kept is not None:
-            self._keep(batch, fitting, every, part, kept)
+        if event_cache is not None:
+            self._keep(batch, fitting, every, part, event_cache)
         arrived = arrived[every]
         return [
             (uuid, self._remembered(self.rules[uuid], step, part, found, arrived[found.rows]))
@@ -178,7 +179,12 @@ class RowReader:
         ]
 
     def _keep(
-        self, batch: JoinedBatch, fitting: Mapping[Target, Fitting], every: Rows, part: EventPart, kept: EventCache
+        self,
+        batch: JoinedBatch,
+        fitting: Mapping[Target, Fitting],
+        every: Rows,
+        part: EventPart,
+        event_cache: EventCache,
     ) -> None:
         """Keep events that alerts will most likely need; so many of a rule's step as one execution may raise."""
         sure, likely = [], []
@@ -195,7 +201,7 @@ class RowReader:
             at = pa.array(chosen)
             places = zip(part.indices.take(at).to_pylist(), part.ids.take(at).to_pylist(), strict=True)
             for place, source in zip(places, batch.sources(every[chosen].tolist()), strict=True):
-                kept.add(Place(*place), source, sure=is_sure)
+                event_cache.add(Place(*place), source, sure=is_sure)
 
     def _likely(self, rule: CompiledRule, found: Fitting) -> npt.NDArray[np.bool_]:
         """Tell which events of a sequence's step will most likely be part of one.
@@ -276,14 +282,14 @@ def _gather(found: dict[str, list[pa.Table]], rows: Future[list[tuple[str, pa.Ta
 
 
 def _count(
-    volume: EventCounts, batch: JoinedBatch, table: EventTable, arrived: Times, inside: npt.NDArray[np.bool_]
+    event_counts: EventCounts, batch: JoinedBatch, table: EventTable, arrived: Times, inside: npt.NDArray[np.bool_]
 ) -> None:
     """Count the events of a batch that lie within what is asked for."""
     times, _ = moments_of(table, TIMESTAMP, np.arange(table.rows))
     for index, start, end in batch.parts():
         rows = start + np.flatnonzero(inside[start:end])
         if len(rows):
-            volume.add(index, times[rows], arrived[rows])
+            event_counts.add(index, times[rows], arrived[rows])
 
 
 def _arrivals(table: EventTable, rows: npt.NDArray[np.intp]) -> Times:

@@ -1,4 +1,4 @@
-"""Runs that somebody asks for, over a span of the past, a few windows a turn; previews, which keep nothing."""
+"""Runs by hand and backfills over earlier events, a few windows a turn; previews, which write nothing."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from tocsin.detection.schedule import Schedule, Window, read_schedule, span
 from tocsin.errors import RuleError
 from tocsin.rules.files import read_rule
 from tocsin.rules.model import Rule
-from tocsin.scheduler import execution_records as ledger
+from tocsin.scheduler import execution_records
 from tocsin.scheduler.buffer.event_counts import EventCounts
 from tocsin.scheduler.buffer.history import read_history
 from tocsin.scheduler.execution import Executor, needed_from
-from tocsin.scheduler.execution_records import ExecutionResult, Last
-from tocsin.scheduler.other_clock import outside
-from tocsin.scheduler.stored_rules import ready_rule
+from tocsin.scheduler.execution_records import ExecutionResult, LastExecution
+from tocsin.scheduler.outside_events import count_outside_events
+from tocsin.scheduler.stored_rules import compile_stored_rule
 from tocsin.store.events import EventReader, EventStore
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import Run, StoredAlert, StoredRule
 
 _AT_ONCE = 12  # ticks whose events are read together
-_A_TURN = 1.0  # seconds that runs take of a turn of the watch
+_A_TURN = 1.0  # seconds that runs take of a turn of the scheduler
 MOST_TICKS = 100_000
 _PREVIEW, _MANUAL = "preview", "manual"
 
 
 @dataclass
-class Result:
+class RunResult:
     """What came of a run: figures over all its ticks."""
 
     ticks: int = 0
@@ -47,29 +47,31 @@ class Result:
     alerts: list[str] = field(default_factory=list)
     failure: str | None = None
     gaps_filled: int = 0
-    outside: dict[str, Any] | None = None  # events that its windows do not hold, as `outside.Outside` has them
+    outside: dict[str, Any] | None = (
+        None  # events that its windows do not hold, as `outside_events.OutsideEvents` has them
+    )
 
-    def add(self, done: ExecutionResult) -> None:
+    def add(self, result: ExecutionResult) -> None:
         """Count what came of a tick."""
-        self.ticks += done.ticks
-        self.events += done.events
-        self.matches += done.matches
-        self.written += len(done.alerts)
-        self.duplicates += done.duplicates
-        self.messages += [told for told in done.told if told not in self.messages]
-        self.alerts += [alert.id for alert in done.alerts]
-        self.failure = self.failure or done.failure
+        self.ticks += result.ticks
+        self.events += result.events
+        self.matches += result.matches
+        self.written += len(result.alerts)
+        self.duplicates += result.duplicates
+        self.messages += [message for message in result.all_messages if message not in self.messages]
+        self.alerts += [alert.id for alert in result.alerts]
+        self.failure = self.failure or result.failure
 
     def document(self) -> dict[str, Any]:
         """Return it as records keep it."""
         return {**vars(self), "alerts": self.alerts[:1000]}
 
 
-def watched_rule(records: Records, uuid: str, rule: Rule, store: EventReader, revision: int = 0) -> CompiledRule:
+def scheduled_rule(records: Records, uuid: str, rule: Rule, store: EventReader, revision: int = 0) -> CompiledRule:
     """Return a rule ready to run. Raises RuleError."""
     schema = store.schema(rule.index or ("*",))
     with records.transaction() as session:
-        ready, _ = ready_rule(session, rule, uuid, schema, store.watermark())
+        ready, _ = compile_stored_rule(session, rule, uuid, schema, store.watermark())
     return scheduled(with_rows(ready, schema), uuid, read_schedule(rule), revision)
 
 
@@ -79,48 +81,50 @@ def executions(
     """Run some ticks of a rule, as they are with what had arrived before a moment; yield what comes of each."""
     previewed = AlertsInMemory() if kind == _PREVIEW else None
     for start in range(0, len(ticks), _AT_ONCE):
-        some = ticks[start : start + _AT_ONCE]
-        memory, volume = memory_of(executor.store, rule, some, before)
-        for tick in some:
-            done = executor.run(rule, memory, [tick], before, executor.store.watermark(), kind, previewed)
-            done.late = 0
-            ledger.tell(done, rule, done.window, volume, executor.store.names(), executor.store.set_aside())
+        together = ticks[start : start + _AT_ONCE]
+        buffer, event_counts = buffer_of(executor.store, rule, together, before)
+        for tick in together:
+            result = executor.run(rule, buffer, [tick], before, executor.store.watermark(), kind, previewed)
+            result.late = 0
+            execution_records.add_messages(
+                result, rule, result.window, event_counts, executor.store.names(), executor.store.set_aside()
+            )
             if previewed is not None:
-                previewed.add(done.new_alerts)
-            yield done
+                previewed.add(result.new_alerts)
+            yield result
 
 
-def memory_of(
+def buffer_of(
     store: EventReader, rule: CompiledRule, ticks: Sequence[int], before: int
 ) -> tuple[RuleBuffer, EventCounts]:
     """Return what the windows of some ticks hold for a rule, and how many events there were to be read."""
     since = needed_from(rule, ticks[0])
     end = rule.schedule.window(ticks[-1]).end
-    volume = EventCounts(since)
-    rows = read_history(store, [rule], since, end, before, volume).get(rule.uuid, [])
-    return RuleBuffer.of(rule, since, rows), volume
+    event_counts = EventCounts(since)
+    rows = read_history(store, [rule], since, end, before, event_counts).get(rule.uuid, [])
+    return RuleBuffer.of(rule, since, rows), event_counts
 
 
 def preview(
     executor: Executor, rule: CompiledRule, ticks: Sequence[int]
-) -> tuple[Result, list[StoredAlert], list[ExecutionResult]]:
-    """Return the alerts that a rule would raise at some ticks, whether or not they are there; nothing is kept."""
-    result, alerts, every = Result(), list[StoredAlert](), list[ExecutionResult]()
-    for done in executions(executor, rule, ticks, executor.store.watermark(), _PREVIEW):
-        result.add(done)
-        alerts += done.alerts
-        every.append(done)
-    return result, alerts, every
+) -> tuple[RunResult, list[StoredAlert], list[ExecutionResult]]:
+    """Return the alerts that a rule would raise at some ticks, those in records included; nothing is written."""
+    total, alerts, every = RunResult(), list[StoredAlert](), list[ExecutionResult]()
+    for result in executions(executor, rule, ticks, executor.store.watermark(), _PREVIEW):
+        total.add(result)
+        alerts += result.alerts
+        every.append(result)
+    return total, alerts, every
 
 
 @dataclass
-class AskedRuns:
-    """The runs of records that wait, worked off a little at each turn of the watch."""
+class RequestedRuns:
+    """The runs of records that wait, worked off a little at each turn of the scheduler."""
 
     store: EventStore
     records: Records
     executor: Executor
-    raised: Callable[[Sequence[StoredAlert]], None]
+    on_alerts: Callable[[Sequence[StoredAlert]], None]
     _current: Iterator[None] | None = None
 
     def turn(self, mark: int) -> None:
@@ -143,33 +147,37 @@ class AskedRuns:
                 raise
 
     def _work(self, run: Run, mark: int) -> Iterator[None]:
-        result = Result()
+        total = RunResult()
         try:
             with self.records.transaction() as session:
                 stored = session.get(StoredRule, run.rule_uuid)
             if stored is None:
                 raise RuleError("the rule has been removed")
-            rule = watched_rule(self.records, stored.id, read_rule(stored.document), self.store, stored.revision)
+            rule = scheduled_rule(self.records, stored.id, read_rule(stored.document), self.store, stored.revision)
             ticks = ticks_of(rule, run.start, run.end, mark)
-            last: Last | None = None
-            for done in executions(self.executor, rule, ticks, mark, run.kind):
+            last: LastExecution | None = None
+            for result in executions(self.executor, rule, ticks, mark, run.kind):
                 with self.records.transaction() as session:
-                    last = ledger.write(session, done, None, last)
-                result.add(done)
-                if done.alerts:
-                    self.raised(done.alerts)
+                    last = execution_records.write(session, result, None, last)
+                total.add(result)
+                if result.alerts:
+                    self.on_alerts(result.alerts)
                 yield
-            if ticks and not result.failure:
+            if ticks and not total.failure:
                 with self.records.transaction() as session:
-                    result.gaps_filled = ledger.fill_gaps(session, rule.uuid, ticks[0], ticks[-1], run.asked_by)
-            if run.kind == _MANUAL and not result.failure:
-                result.outside = asdict(outside(self.store, rule, _span_of(rule, ticks), min(run.end, mark), mark))
+                    total.gaps_filled = execution_records.fill_gaps(
+                        session, rule.uuid, ticks[0], ticks[-1], run.asked_by
+                    )
+            if run.kind == _MANUAL and not total.failure:
+                total.outside = asdict(
+                    count_outside_events(self.store, rule, _span_of(rule, ticks), min(run.end, mark), mark)
+                )
         except RuleError as error:
-            result.failure = error.message
+            total.failure = error.message
         with self.records.transaction() as session:
-            kept = session.get(Run, run.id)
-            if kept is not None:
-                kept.done, kept.result = datetime.now(UTC), result.document()
+            stored_run = session.get(Run, run.id)
+            if stored_run is not None:
+                stored_run.done, stored_run.result = datetime.now(UTC), total.document()
 
 
 def _span_of(rule: CompiledRule, ticks: Sequence[int]) -> Window:

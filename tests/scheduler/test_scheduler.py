@@ -1,4 +1,4 @@
-"""What the watch does, step by step, in virtual time."""
+"""What the scheduler does, step by step, in virtual time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sqlalchemy import select
 from tests.scheduler.virtual import BAD, MINUTE, ROOT, SECOND, START, Office, rule
 from tocsin.detection.rule_types.catalogue import RULE_TYPES
 from tocsin.detection.rule_types.query import query_findings
-from tocsin.scheduler import scheduler as watch
+from tocsin.scheduler import scheduler as scheduler_module
+from tocsin.scheduler.active_rules import ActiveRules
 from tocsin.scheduler.buffer import loading
-from tocsin.scheduler.rule_states import RuleStates
 from tocsin.scheduler.settings import SchedulerSettings
 from tocsin.scheduler.timeouts import run_with_timeout
 from tocsin.store.alerts.alert_index import AlertIndex
@@ -183,12 +183,14 @@ def test_a_rule_that_takes_long_holds_up_no_other(tmp_path, monkeypatch):
         return run_with_timeout(work, seconds)
 
     monkeypatch.setitem(RULE_TYPES, "eql", replace(RULE_TYPES["eql"], findings=slow))
-    monkeypatch.setattr(watch, "run_with_timeout", waiting)
+    monkeypatch.setattr(scheduler_module, "run_with_timeout", waiting)
     on_alerts = rule(
         "reader", "kibana.alert.rule.name: slow", type="query", language="kuery", index=[".alerts-*"],
         interval="1m",
     )  # fmt: skip
-    office = Office(tmp_path, [rule("slow"), rule("quick"), on_alerts], SchedulerSettings(patience=SECOND // 5))
+    office = Office(
+        tmp_path, [rule("slow"), rule("quick"), on_alerts], SchedulerSettings(longest_wait=SECOND // 5)
+    )
     office.seen = CompositeStore(office.store, [AlertIndex(office.records)])
     office.turn()
     office.until(START + 2 * MINUTE)
@@ -224,7 +226,7 @@ def test_a_rule_that_has_to_read_much_of_the_past_holds_up_no_other(tmp_path, mo
         return whole(self, needed, *span)
 
     monkeypatch.setattr(loading.Loading, "_stretch", stretch)
-    office = Office(tmp_path, [rule("quick")], SchedulerSettings(patience=SECOND // 5))
+    office = Office(tmp_path, [rule("quick")], SchedulerSettings(longest_wait=SECOND // 5))
     office.turn()
     office.until(START + MINUTE)
     office.event(**BAD)
@@ -268,8 +270,8 @@ def test_a_rule_that_looks_at_the_same_events_as_before_does_not_read_the_past_a
     office.pass_(MINUTE)
     office.event(**BAD)
     office.turn()
-    [uuid] = office.watch.states
-    memory = office.watch.states[uuid].memory
+    [uuid] = office.scheduler.states
+    memory = office.scheduler.states[uuid].buffer
     with office.records.transaction() as session:
         item = {"list_id": "l", "name": "n", "entries": [{"field": "host.name", "type": "exists"}]}
         add_list(session, ROOT, {"list_id": "l", "name": "l"})
@@ -277,7 +279,7 @@ def test_a_rule_that_looks_at_the_same_events_as_before_does_not_read_the_past_a
         stored = session.get(StoredRule, uuid)
         change_rule(session, ROOT, stored, {**stored.document, **change})
     run_until(office, START + 30 * MINUTE)
-    assert (office.watch.states[uuid].memory is memory) is same
+    assert (office.scheduler.states[uuid].buffer is memory) is same
     (alert,) = office.documents()
     assert alert["kibana.alert.severity"] == change.get("severity", "low")
 
@@ -290,7 +292,7 @@ def test_a_rule_that_is_removed_or_run_elsewhere_meanwhile_stops_no_other(tmp_pa
     office.event(**BAD)
     office.until(START + 5 * MINUTE - 10 * SECOND)
     office.turn()
-    whole = RuleStates.take_up
+    whole = ActiveRules.take_up
 
     def meanwhile(self, *arguments):
         whole(self, *arguments)
@@ -305,7 +307,7 @@ def test_a_rule_that_is_removed_or_run_elsewhere_meanwhile_stops_no_other(tmp_pa
     office.event(**BAD)
     office.pass_(5 * SECOND)
     with monkeypatch.context() as patched:
-        patched.setattr(RuleStates, "take_up", meanwhile)
+        patched.setattr(ActiveRules, "take_up", meanwhile)
         office.turn()
     office.until(START + 10 * MINUTE)
     office.turn()

@@ -23,7 +23,7 @@ Times = npt.NDArray[np.int64]
 
 
 @dataclass
-class Outside:
+class OutsideEvents:
     """How many events a run misses. `first` and `last` are the moments, in nanoseconds, that a window would hold.
 
     `by_arrival` says that these are arrivals, of events that happened within the span; otherwise they are times of
@@ -46,21 +46,23 @@ class Outside:
             self.events += len(moments)
 
 
-def outside(store: EventStore, rule: CompiledRule, windows: Window, upto: int, before: int) -> Outside:
+def count_outside_events(
+    store: EventStore, rule: CompiledRule, windows: Window, upto: int, before: int
+) -> OutsideEvents:
     """Count the events, arrived before a moment, that a run up to another does not see.
 
     They lie in indices of the rule. `windows` is the span that its windows hold together, both ends known.
     """
     assert windows.end is not None
-    found = Outside(rule.by_arrival, windows.end)
-    asked = Window(windows.start, max(windows.end, upto))
-    for held, other in _clocks(store, rule, asked, by_arrival=not rule.by_arrival, before=before):
-        found.add(held[_within(other, asked) & ~_within(held, asked) & (held != 0)])
+    outside = OutsideEvents(rule.by_arrival, windows.end)
+    span = Window(windows.start, max(windows.end, upto))
+    for held, other in _clocks(store, rule, span, by_arrival=not rule.by_arrival, before=before):
+        outside.add(held[_within(other, span) & ~_within(held, span) & (held != 0)])
     rest = Window(windows.end, upto)
     if windows.end < upto:
         for held, _ in _clocks(store, rule, rest, by_arrival=rule.by_arrival, before=before):
-            found.behind += int(_within(held, rest).sum())
-    return found
+            outside.behind += int(_within(held, rest).sum())
+    return outside
 
 
 def _clocks(

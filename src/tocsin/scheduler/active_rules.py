@@ -1,4 +1,4 @@
-"""The rules on the watch: taken up from records as they change, with what they need of the past."""
+"""The enabled rules: read from records as they change, with the earlier events that they need."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.rule_buffer import RuleBuffer
 from tocsin.detection.schedule import SECOND, Schedule
 from tocsin.ecs import Schema
-from tocsin.scheduler import execution_records as ledger
+from tocsin.scheduler import execution_records
 from tocsin.scheduler.buffer.event_counts import EventCounts
-from tocsin.scheduler.buffer.loading import Loading, Needed
+from tocsin.scheduler.buffer.loading import Loading, LoadRequest
 from tocsin.scheduler.buffer.row_reader import RowReader
 from tocsin.scheduler.execution import needed_from
-from tocsin.scheduler.rule_state import State
+from tocsin.scheduler.rule_state import RuleState
 from tocsin.scheduler.settings import SchedulerSettings
-from tocsin.scheduler.stored_rules import Entry, changes, read_entries
+from tocsin.scheduler.stored_rules import changes, read_states
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
 from tocsin.store.mappings import IndexMapping
@@ -27,23 +27,23 @@ from tocsin.store.records.database import Records
 
 
 @dataclass
-class RuleStates:
+class ActiveRules:
     """Where each enabled rule of records stands (`states`, by uuid), and all of them together (`reader`)."""
 
     store: EventStore
     records: Records
     settings: SchedulerSettings
-    volume: EventCounts
+    event_counts: EventCounts
     clock: ArrivalClock
-    states: dict[str, State] = field(default_factory=dict)
+    states: dict[str, RuleState] = field(default_factory=dict)
     reader: RowReader = field(default_factory=lambda: RowReader([]))
-    _loadings: list[tuple[Loading, dict[str, State], bool]] = field(default_factory=list)
+    _loadings: list[tuple[Loading, dict[str, RuleState], bool]] = field(default_factory=list)
     _counted: bool = False  # what was there at the start
     _fields: frozenset[str] = frozenset()  # that were known when rules which wait for others were read last
     _mappings: list[tuple[str, IndexMapping]] = field(default_factory=list)  # as of the last look at the rules
 
     def take_up(self, mark: int, cursor: int) -> None:
-        """Bring the states in line with records; events that arrived before `cursor` have been looked at."""
+        """Bring the states in line with records; events that arrived before `cursor` have been read."""
         schema_of = cache(lambda patterns: self.store.schema(patterns))
         again = self._no_longer_waiting() | self._read_otherwise(schema_of)
         with self.records.transaction() as session:
@@ -52,27 +52,27 @@ class RuleStates:
             new = [u for u, changed in now_there.items() if u in again or self._changed(u, mark) != changed]
             if not gone and not new:
                 return
-            entries = read_entries(session, new, lambda patterns: schema_of(tuple(patterns)), mark)
+            states = read_states(session, new, lambda patterns: schema_of(tuple(patterns)), mark)
         for uuid in gone:
             del self.states[uuid]
-        for entry in entries:
-            known = self.states.get(entry.uuid)
-            state = State(entry, 0, last=known.last if known else None)
-            self.states[entry.uuid] = state
-            self._place(state, entry, mark)
+        for state in states:
+            known = self.states.get(state.uuid)
+            self.states[state.uuid] = state
+            self._place(state, mark)
             if known is not None:
-                self._keep_memory(state, known)
-        every = [state.entry.watched for state in self.states.values() if state.entry.watched is not None]
-        self.reader = RowReader(every)
-        self._load([self.states[entry.uuid] for entry in entries], cursor)
+                state.last = known.last
+                self._keep_buffer(state, known)
+        compiled = [state.rule for state in self.states.values() if state.rule is not None]
+        self.reader = RowReader(compiled)
+        self._load(states, cursor)
 
     def _no_longer_waiting(self) -> frozenset[str]:
         """Return the rules that wait for a field of events, where events have brought new fields along.
 
         One that takes such a field for null waits for no other.
         """
-        waiting = frozenset(uuid for uuid, state in self.states.items() if state.entry.waiting is not None)
-        nulls = {uuid: names for uuid, state in self.states.items() if (names := _nulls(state.entry))}
+        waiting = frozenset(uuid for uuid, state in self.states.items() if state.waits is not None)
+        nulls = {uuid: names for uuid, state in self.states.items() if (names := _nulls(state))}
         if not waiting and not nulls:
             return waiting
         known = frozenset(self.store.schema().fields)
@@ -87,104 +87,104 @@ class RuleStates:
         if mappings == self._mappings:
             return frozenset()
         self._mappings = mappings
-        return frozenset(uuid for uuid, state in self.states.items() if _is_stale(state.entry, schema_of))
+        return frozenset(uuid for uuid, state in self.states.items() if _is_stale(state, schema_of))
 
-    def _keep_memory(self, state: State, known: State) -> None:
-        """Let a rule that looks at the same events as before go on with what it remembers of them."""
-        rule, before = state.entry.watched, known.entry.watched
-        if rule is None or before is None or known.memory is None or known.loading or known.running is not None:
+    def _keep_buffer(self, state: RuleState, known: RuleState) -> None:
+        """Keep the buffer of a rule that looks at the same events as before."""
+        rule, before = state.rule, known.rule
+        if rule is None or before is None or known.buffer is None or known.loading or known.running is not None:
             return
-        if rule.remembers_as(before) and known.memory.since <= self._since(state, rule):
-            state.memory = known.memory
+        if rule.remembers_as(before) and known.buffer.since <= self._since(state, rule):
+            state.buffer = known.buffer
 
     def _changed(self, uuid: str, mark: int) -> int:
         """Return the number of changes that a rule here has seen; none once an exception of it has expired."""
         known = self.states.get(uuid)
-        if known is None or (known.entry.until is not None and known.entry.until <= mark):
+        if known is None or (known.expires is not None and known.expires <= mark):
             return -1
-        return known.entry.changed
+        return known.changed
 
-    def _place(self, state: State, entry: Entry, mark: int) -> None:
-        """Find where a rule goes on, and note what was missed and is not run by itself."""
+    def _place(self, state: RuleState, mark: int) -> None:
+        """Find where a rule goes on, and record the ticks that were missed and are not run by themselves."""
         schedule = state.schedule
         interval = schedule.interval
-        begins = min(entry.watched_from, mark) // interval * interval
-        upto = entry.done_to
+        begins = min(state.enabled_from, mark) // interval * interval
+        upto = state.recorded_to
         with self.records.transaction() as session:
             if upto is not None and upto < begins:  # it was disabled meanwhile
                 missed = _ends(schedule, upto, begins)
                 if missed is not None:
-                    ledger.note_gap(session, entry.uuid, *missed, "disabled", interval)
+                    execution_records.record_gap(session, state.uuid, *missed, "disabled", interval)
             place = begins if upto is None else max(upto, begins)
             oldest = (mark - self.settings.catch_up) // interval * interval
             if place < oldest:
                 missed = _ends(schedule, place, oldest)
                 if missed is not None:
-                    ledger.note_gap(session, entry.uuid, *missed, "service down", interval)
+                    execution_records.record_gap(session, state.uuid, *missed, "service down", interval)
                 place = oldest
             if place != upto:
-                ledger.skip(session, entry.uuid, upto, place)
+                execution_records.skip(session, state.uuid, upto, place)
         state.done_to = place
 
-    def _load(self, states: Sequence[State], cursor: int) -> None:
-        """Have what rules need of the past read."""
-        needed: list[Needed] = []
+    def _load(self, states: Sequence[RuleState], cursor: int) -> None:
+        """Begin to read the earlier events that rules need."""
+        needed: list[LoadRequest] = []
         for state in states:
-            rule = state.entry.watched
-            if rule is not None and state.memory is None:
+            rule = state.rule
+            if rule is not None and state.buffer is None:
                 since = self._since(state, rule)
-                state.memory, state.loading = RuleBuffer.of(rule, since), True
-                needed.append(Needed(rule, since, min(since, state.done_to)))
+                state.buffer, state.loading = RuleBuffer.of(rule, since), True
+                needed.append(LoadRequest(rule, since, min(since, state.done_to)))
         if needed:
-            seconds = self.settings.loading / SECOND
-            loading = Loading(self.store, needed, cursor, self.volume, seconds)
-            self._loadings.append((loading, {state.entry.uuid: state for state in states}, not self._counted))
+            seconds = self.settings.loading_wait / SECOND
+            loading = Loading(self.store, needed, cursor, self.event_counts, seconds)
+            self._loadings.append((loading, {state.uuid: state for state in states}, not self._counted))
             self._counted = True
 
-    def loaded(self) -> None:
-        """Take up what has been read of the past."""
+    def take_loaded(self) -> None:
+        """Add the earlier events that have been read since the last call."""
         going_on = []
         for loading, states, counts in self._loadings:
             for stretch in loading.take():
                 for uuid, parts in stretch.rows.items():
-                    states[uuid].remember(parts)
+                    states[uuid].add_rows(parts)
                 for uuid in stretch.ready:
                     states[uuid].loading = False
                 if counts:
-                    self.volume.merge(stretch.volume)
+                    self.event_counts.merge(stretch.event_counts)
                 self.reader.broken.update(stretch.broken)
             if any(state.loading for state in states.values()):
                 going_on.append((loading, states, counts))
         self._loadings = going_on
 
-    def remember(self, found: Mapping[str, Sequence[pa.Table]]) -> None:
-        """Let rules remember rows of events that fit them. One that is gone by now needs none."""
-        for uuid, parts in found.items():
+    def add_rows(self, rows: Mapping[str, Sequence[pa.Table]]) -> None:
+        """Add rows of events that fit rules to their buffers. A rule that is gone by now needs none."""
+        for uuid, parts in rows.items():
             state = self.states.get(uuid)
             if state is not None:
-                state.remember(parts)
+                state.add_rows(parts)
 
-    def _since(self, state: State, rule: CompiledRule) -> int:
+    def _since(self, state: RuleState, rule: CompiledRule) -> int:
         """Return from when on a rule needs events: those of its next window, and of the history before."""
         return min(needed_from(rule, state.next_tick), self.recent(state, rule))
 
-    def recent(self, state: State, rule: CompiledRule) -> int:
+    def recent(self, state: RuleState, rule: CompiledRule) -> int:
         """Return from when on a rule needs every event: from its next window on, and a little more."""
         start = rule.schedule.window(state.next_tick).start or 0
-        return start if rule.by_arrival else start - self.settings.kept - self.clock.lead
+        return start if rule.by_arrival else start - self.settings.margin - self.clock.lead
 
 
-def _nulls(entry: Entry) -> tuple[str, ...]:
+def _nulls(state: RuleState) -> tuple[str, ...]:
     """Return the fields that a rule takes for null, as no index has them."""
-    pipeline = None if entry.watched is None else entry.watched.pipeline
+    pipeline = None if state.rule is None else state.rule.pipeline
     return () if pipeline is None else pipeline.nulls
 
 
-def _is_stale(entry: Entry, schema_of: Callable[[tuple[str, ...]], Schema]) -> bool:
+def _is_stale(state: RuleState, schema_of: Callable[[tuple[str, ...]], Schema]) -> bool:
     """Tell whether the indices of a rule have its fields otherwise than when it was read."""
-    rule = entry.watched
+    rule = state.rule
     if rule is None:
-        return entry.failure is not None or entry.waiting is not None
+        return state.failure is not None or state.waits is not None
     schema = schema_of(tuple(rule.rule.index or ("*",)))
     return any(schema.find(name) != known for name, known in rule.known_fields.items())
 
