@@ -62,6 +62,24 @@ def test_most_rules_are_saved_from_a_file_with_blank_pages(folder):
     assert damage_of(path) is None
 
 
+@pytest.mark.parametrize("byte", [b"{", b"\xff", b"\x01"])
+def test_a_changed_byte_in_a_rule_costs_at_most_this_rule(folder, byte):
+    """SQLite has no checksums: the rule's JSON was none, or no text, and no rule could be read."""
+    path = folder / "records.db"
+    content = path.read_bytes()
+    at = content.index(b'"rule_id": "r7"')
+    path.write_bytes(content[:at] + byte + content[at + 1 :])
+    told = salvage(f"sqlite:///{folder}/records.db", folder / "damaged")
+    assert told is not None
+    assert "1 row of rules cannot be read" in told
+    assert RULES - 1 <= rules(folder) <= RULES
+    records = Records(f"sqlite:///{folder}/records.db")
+    with records.transaction() as session:
+        assert all(stored.document for stored in session.scalars(select(StoredRule)))
+    records.close()
+    assert damage_of(path) is None
+
+
 @pytest.mark.parametrize("part", [0.1, 0.9])
 def test_the_first_rules_are_saved_from_a_file_that_was_cut(folder, part):
     path = folder / "records.db"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -12,9 +13,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+import orjson
+from sqlalchemy import JSON, String, Table, TypeDecorator
+from sqlalchemy.types import TypeEngine
+
+from tocsin.counted import counted
 from tocsin.store.records.database import Records, file_of
-from tocsin.store.records.models import Base
+from tocsin.store.records.models import Base, StoredAlert
 from tocsin.store.resources import is_lack_of_resources
 
 _PATIENCE = 10.0  # seconds that the file is looked through; a large one is believed beyond that
@@ -37,15 +44,48 @@ def damage_of(path: Path, *, thorough: bool = False) -> str | None:
         with closing(sqlite3.connect(path, timeout=15)) as connection:
             if not thorough:
                 connection.set_progress_handler(lambda: int(time.monotonic() > until), _STEPS)
-            told = connection.execute(f"PRAGMA {'integrity_check' if thorough else 'quick_check'}(1)").fetchone()[
-                0
-            ]
+            check = "integrity_check" if thorough else "quick_check"
+            told = connection.execute(f"PRAGMA {check}(1)").fetchone()[0]
+            if told == "ok":
+                return _unreadable(connection)
     except sqlite3.OperationalError as error:  # it is locked, or large; or it could not even be opened
         sound = "interrupted" in str(error) or "locked" in str(error) or is_lack_of_resources(error)
         return None if sound else str(error)
     except sqlite3.DatabaseError as error:
         return str(error)
-    return None if told == "ok" else " ".join(str(told).split())
+    return " ".join(str(told).split())
+
+
+def _unreadable(connection: sqlite3.Connection) -> str | None:
+    """Return which table holds a row with a text that cannot be read: to SQLite a changed byte in it is no fault.
+
+    A rule whose JSON is none would stop all of them.
+    """
+    connection.create_function("is_json", 1, _is_json, deterministic=True)
+    connection.create_function("is_text", 1, _is_utf8, deterministic=True)
+    for table in Base.metadata.sorted_tables:
+        there = {column[1] for column in connection.execute(f'PRAGMA table_info("{table.name}")')}
+        tests = {"is_json": _columns_of_json(table)}
+        tests["is_text"] = {column.name for column in table.columns if isinstance(column.type, String)}
+        sound = [
+            f'{test}(CAST("{name}" AS BLOB))' for test, names in tests.items() for name in sorted(names & there)
+        ]
+        if not sound:
+            continue
+        asked = f'SELECT count(*) FROM "{table.name}" WHERE NOT ({" AND ".join(sound)})'
+        if count := connection.execute(asked).fetchone()[0]:
+            return f"{counted(count, 'row')} of {table.name.replace('_', ' ')} cannot be read"
+    return None
+
+
+def _columns_of_json(table: Table) -> set[str]:
+    """Return the names of a table's columns that hold JSON, as such or as a text."""
+    found = {column.name for column in table.columns if isinstance(_kept_as(column.type), JSON)}
+    return found | ({StoredAlert.document.key} if table is StoredAlert.__table__ else set())
+
+
+def _kept_as(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    return kind.impl_instance if isinstance(kind, TypeDecorator) else kind
 
 
 def salvage(url: str, damaged: Path) -> str | None:
@@ -102,7 +142,9 @@ def _copy(source: Path, target: Path) -> dict[str, int]:
                     chosen = [n for n, name in enumerate(names) if name in known]
                     columns = ", ".join(f'"{names[n]}"' for n in chosen)
                     marks = ", ".join("?" for _ in chosen)
-                    sound = (row for row in ([_text(row[n]) for n in chosen] for row in rows))
+                    of_json = [place for place, n in enumerate(chosen) if names[n] in _columns_of_json(table)]
+                    read = ([_text(row[n]) for n in chosen] for row in rows)
+                    sound = (row for row in read if all(_is_json(row[place]) for place in of_json))
                     with new:
                         kept = f'INSERT OR IGNORE INTO "{table.name}" ({columns}) VALUES ({marks})'
                         new.executemany(kept, sound)
@@ -130,6 +172,26 @@ def _rows(connection: sqlite3.Connection, table: str, order: str) -> Iterator[tu
         except sqlite3.DatabaseError:
             going_on = False
         yield names, rows
+
+
+def _is_json(value: Any) -> bool:
+    """Tell whether the value of a column that holds JSON is some, or null."""
+    text = value if isinstance(value, str | bytes) else str(value)
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:  # it takes neither NaN nor halves of characters, which may be there
+        try:
+            json.loads(text)
+        except ValueError:
+            return value is None
+    return True
+
+
+def _is_utf8(value: bytes | None) -> bool:
+    try:
+        return value is None or value.decode() is not None
+    except UnicodeDecodeError:
+        return False
 
 
 def _text(value: object) -> object:
