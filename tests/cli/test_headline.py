@@ -20,7 +20,7 @@ EVENTS = "".join(
     ("window", "told"),
     [
         ([], "No alerts in 3 events"),
-        (["--from", "2026-11-26"], "No alerts in 3 events, 1 of which were not looked at"),
+        (["--from", "2026-11-26"], "No alerts in 3 events, 1 of which was not looked at"),
         (["--to", "2026-11-20"], "No alerts in 3 events, 3 of which were not looked at"),
     ],
 )

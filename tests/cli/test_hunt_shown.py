@@ -75,13 +75,60 @@ def test_what_is_suggested_runs(tmp_path: Path) -> None:
     """Each command is for the events and rules at hand, quoted for a shell, and every spelling of the host."""
     shown = hunt(tmp_path, "-f", "table", events=[event("W5", 1), event("W5.corp.example", 2)])
     found = suggested(shown)
-    for what in ("read the guide", "the last 50 events on that host", "a report to hand on"):
+    for what in ("read the rule", "the last 50 events on that host", "a report to hand on"):
         program, *arguments = shlex.split(found[what])
         assert program == "tocsin"
         done = tocsin(*arguments, cwd=tmp_path)
         assert done.returncode == 0, (found[what], done.stderr)
         if what == "the last 50 events on that host":
             assert "2 results" in done.stderr
+
+
+def test_what_is_suggested_looks_at_what_was_asked_for(tmp_path: Path) -> None:
+    """Options that say what is looked at stay; those that say how it is shown do not."""
+    given = ("--from", "2026-11-27", "--max-alerts", "7", "-w")
+    found = suggested(hunt(tmp_path, *given, "-f", "table", events=[event("W5", 1)]))
+    report, query = found["a report to hand on"], found["the last 50 events on that host"]
+    assert report.endswith(" --from 2026-11-27 --max-alerts 7 -o report.html")
+    assert query.endswith(" --from 2026-11-27")
+
+
+def test_what_was_done_is_not_suggested(tmp_path: Path) -> None:
+    logs, rules = put(tmp_path, event("W5", 1))
+    done = tocsin("hunt", logs, "--rules", rules, "-o", "page.html", cwd=tmp_path)
+    assert "a report to hand on" not in suggested(done.stdout + done.stderr)
+
+
+def test_what_is_suggested_for_hostile_names_finds_them(tmp_path: Path) -> None:
+    """A host is named with EQL's escapes, a rule by its id; a file that cannot be pasted is not named."""
+    logs, rules = put(tmp_path, event('W\x1b[31m"5', 1))
+    (rules / "rule.toml").write_text(RULE.replace("utility", "\\u001b[1mutility"), "utf-8")
+    done = tocsin("hunt", logs, "--rules", rules, cwd=tmp_path)
+    found = suggested(done.stdout)
+    asked = tocsin(*shlex.split(found["the last 50 events on that host"])[1:], cwd=tmp_path)
+    assert "1 result in 1 event from 1 file" in asked.stderr
+    assert tocsin(*shlex.split(found["read the rule"])[1:], cwd=tmp_path).returncode == 0
+    (logs / "events.ndjson").rename(tmp_path / "e\x1b.ndjson")
+    done = tocsin("hunt", tmp_path / "e\x1b.ndjson", "--rules", rules, cwd=tmp_path)
+    assert list(suggested(done.stdout)) == ["read the rule"]
+
+
+@pytest.mark.parametrize("form", ["table", "csv"])
+def test_what_was_skipped_is_shown_without_a_summary(form: str, tmp_path: Path) -> None:
+    logs, rules = put(tmp_path, event("W5", 1))
+    (logs / "readme.txt").write_text("no telemetry\n", "utf-8")
+    done = tocsin("hunt", logs, "--rules", rules, "-q", "--show-skipped", "-f", form, cwd=tmp_path)
+    assert "readme.txt" in (done.stdout if form == "table" else done.stderr)
+    assert "tocsin hunt" not in done.stdout
+
+
+def test_files_stand_below_a_note_and_what_is_no_telemetry_was_not_read(tmp_path: Path) -> None:
+    logs, rules = put(tmp_path, event("W5", 1), {"custom": {"a": 1}})
+    (logs / "readme.txt").write_text("no telemetry\n", "utf-8")
+    lines = [line.strip("│ ") for line in tocsin("hunt", logs, "--rules", rules, cwd=tmp_path).stdout.splitlines()]
+    assert any(line.startswith("read      2 events from 1 file in ") for line in lines)
+    note = next(n for n, line in enumerate(lines) if "no field that any rule reads:" in line)
+    assert any(line.startswith("1 ") and line.endswith("events.ndjson") for line in lines[note : note + 3])
 
 
 def suggested(shown: str) -> dict[str, str]:
@@ -106,7 +153,7 @@ def test_a_suggestion_names_the_same_events(named: list[str], repeated: str | No
     (tmp_path / "rule.toml").write_text(RULE, "utf-8")
     stdin = json.dumps(event("A", 1)).encode() if named == ["-"] else b""
     found = suggested(tocsin("hunt", *named, "-r", "rule.toml", cwd=tmp_path, stdin=stdin).stdout)
-    assert found["read the guide"].endswith("--rules rule.toml")
+    assert found["read the rule"].endswith("--rules rule.toml")
     asked = found.get("the last 50 events on that host")
     assert (asked and asked.partition("tail 50' ")[2]) == repeated
 

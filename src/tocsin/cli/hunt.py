@@ -12,7 +12,7 @@ import typer
 
 from tocsin.cli import reading
 from tocsin.cli.endings import format_of
-from tocsin.cli.layout import Command, Grouping, Layout
+from tocsin.cli.layout import Command, Grouping, Layout, options_given
 from tocsin.counted import counted
 from tocsin.errors import InputError, TocsinError
 from tocsin.printable import plain, printable_line
@@ -42,6 +42,7 @@ ENDINGS = {
 
 
 def hunt(
+    context: typer.Context,
     events: reading.Events,
     rules: Annotated[
         list[str] | None,
@@ -117,7 +118,8 @@ def hunt(
         report = hunting.run(inputs, kept, progress)
     kept.close()
     report.skipped = [*ruleset.skipped, *report.skipped]
-    layout = Layout(group_by, wide, not quiet, show_skipped, Command(events, rules or ()))
+    command = Command(events, rules or (), options_given(context))
+    layout = Layout(group_by, wide, not quiet, show_skipped, command)
     _write(report, chosen, output, layout)
     if report.profile:
         from tocsin.cli.profile import show_profile
@@ -201,6 +203,8 @@ def _write(report: Report, chosen: Format, output: Path | None, layout: Layout) 
             print(
                 f"{counted(len(report.alerts), 'alert')} written to {printable_line(str(output))}", file=sys.stderr
             )
+    elif layout.show_skipped:
+        terminal.show_skipped(report, stderr=output is None)
 
 
 def _put(text: str, output: Path | None, *, printable: bool = False) -> None:

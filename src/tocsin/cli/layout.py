@@ -5,10 +5,12 @@ from __future__ import annotations
 import glob
 import os
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+
+import typer
 
 _NAMED = 3  # events or rules that are repeated; a shell may have made hundreds of a pattern
 
@@ -20,18 +22,39 @@ class Grouping(StrEnum):
     RULE = "rule"
 
 
+def options_given(context: typer.Context) -> dict[str, Sequence[str]]:
+    """Return the options of a command that were written, by their long names, with values but for flags."""
+    found: dict[str, Sequence[str]] = {}
+    for one in context.command.params:
+        source, value = context.get_parameter_source(one.name or ""), context.params.get(one.name or "")
+        if one.param_type_name != "option" or source is None or source.name != "COMMANDLINE":
+            continue
+        values = () if isinstance(value, bool) else value if isinstance(value, (list, tuple)) else (value,)
+        found[max(one.opts, key=len)] = [str(text) for text in values]
+    return found
+
+
 @dataclass(frozen=True)
 class Command:
-    """The events and the rules that a hunt was asked for, as they were written."""
+    """The events and the rules that a hunt was asked for, and its options, as they were written."""
 
     events: Sequence[str] = ()
     rules: Sequence[str] = ()
+    options: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def on_events(self) -> str | None:
         """Return the events as arguments; None where they cannot be read again, as standard input cannot."""
         if "-" in self.events:
             return None
         return " ".join(map(shlex.quote, _short(self.events)))
+
+    def with_options(self, wanted: Collection[str]) -> str:
+        """Return those of some options that were given, each with a blank before it."""
+        return "".join(
+            f" {name}" if not values else "".join(f" {name} {shlex.quote(one)}" for one in values)
+            for name, values in self.options.items()
+            if name in wanted
+        )
 
     def with_rules(self) -> str:
         """Return the options that name the rules, each with a blank before it."""

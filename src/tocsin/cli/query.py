@@ -66,8 +66,8 @@ def query(
     if not quiet:
         results = len(found.hits) + len(found.sequences)
         more = f", the first {limit:,} shown" if results > limit else ""
-        line = f"{counted(results, 'result')} in {counted(found.events, 'event')}{more}, {found.seconds:.2f} s"
-        print(line, file=sys.stderr)
+        looked_at = f"{counted(found.events, 'event')} from {counted(found.files, 'file')}"
+        print(f"{counted(results, 'result')} in {looked_at}{more}, {found.seconds:.2f} s", file=sys.stderr)
         for told in () if results else unknown_categories(statement):
             print(printable_line(told), file=sys.stderr)
         reading.tell_what_was_missed(kept)

@@ -37,6 +37,7 @@ _LINES = 2  # of what happened, below a rule on a narrow terminal
 _SEVERITY, _SHORTEST = 8, 12  # columns of a severity, and of a step at least
 _TACTIC, _FRAME = 17, 6  # columns of a tactic, and of the frame of the summary
 _LONGEST = 10_000  # characters of what happened in wide layout
+_FILES = 3  # named below a note
 
 
 def render(report: Report, layout: Layout, *, to_file: bool) -> str:
@@ -54,12 +55,19 @@ def render(report: Report, layout: Layout, *, to_file: bool) -> str:
         table.print(part)
     if layout.summary:
         _print_summary(console(_NARROWEST), report, hosts, layout)
+    elif layout.show_skipped:
+        _print_skipped(console(_NARROWEST), report)
     return buffer.getvalue()
 
 
 def show_summary(report: Report, layout: Layout, *, stderr: bool) -> None:
     """Print the summary alone."""
     _print_summary(wide_console(_NARROWEST, stderr=stderr), report, Hosts(report.alerts), layout)
+
+
+def show_skipped(report: Report, *, stderr: bool) -> None:
+    """Print alone which rules were not run and which files were passed over."""
+    _print_skipped(wide_console(_NARROWEST, stderr=stderr), report)
 
 
 # ---- alerts
@@ -191,7 +199,21 @@ def _print_summary(console: PrintableConsole, report: Report, hosts: Hosts, layo
     console.print(_summary(report, hosts, layout, console.width))
     for what, command in suggestions(report, hosts, layout.command, skipped=layout.show_skipped):
         console.print(Text.assemble(("try next  ", "dim"), f"{what}:"))
-        console.print(Text(f"  {one_line(command, _LONGEST)}", "bold"), soft_wrap=True)
+        console.print(Text(f"  {command}", "bold"), soft_wrap=True)
+
+
+def _print_skipped(console: PrintableConsole, report: Report) -> None:
+    tables = _not_used(report)
+    for table in tables:
+        console.print(table)
+    if not tables:
+        console.print("every rule was run, and no file passed over")
+
+
+def _not_used(report: Report) -> list[Table]:
+    """Return the rules that were not run and the files that were passed over, each in a table."""
+    tables = [_skipped(report)] if report.skipped else []
+    return [*tables, _passed(report)] if report.rejects.passed else tables
 
 
 def _summary(report: Report, hosts: Hosts, layout: Layout, width: int) -> RenderableType:
@@ -206,10 +228,8 @@ def _summary(report: Report, hosts: Hosts, layout: Layout, width: int) -> Render
             "",
         ]
     parts.append(_accounts(report))
-    if layout.show_skipped and report.skipped:
-        parts += ["", _skipped(report)]
-    if layout.show_skipped and report.rejects.passed:
-        parts += ["", _passed(report)]
+    if layout.show_skipped:
+        parts += [part for table in _not_used(report) for part in ("", table)]
     return Panel(Group(*parts), title="[bold]tocsin hunt[/bold]", box=box.ROUNDED, padding=(1, 2))
 
 
@@ -280,18 +300,17 @@ def _accounts(report: Report) -> Table:
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
     speed = report.total_events / report.seconds if report.seconds else 0
+    read = max(0, report.files - report.rejects.passed_over)  # a file that is no telemetry was opened too
     took = f"{report.seconds:.2f} s, {speed:,.0f} events/s"
-    table.add_row(
-        "read", f"{counted(report.total_events, 'event')} from {counted(report.files, 'file')} in {took}"
-    )
+    table.add_row("read", f"{counted(report.total_events, 'event')} from {counted(read, 'file')} in {took}")
     if report.events:
         by_source = ", ".join(f"{printable_line(name)} {count:,}" for name, count in report.events.most_common(8))
         table.add_row("", Text(by_source))
     table.add_row("rejected", _rejected(report))
     for line in beside(report.rejects):
         table.add_row("", Text(printable_line(line)))
-    for number, line in enumerate(report.unseen_lines()):
-        table.add_row("" if number else "notes", Text(printable_line(line), style="yellow"))
+    for number, note in enumerate(_notes(report)):
+        table.add_row("" if number else "notes", note)
     skipped = Counter(rule.reason for rule in report.skipped)
     rules = f"{len(report.rules):,} run"
     if skipped:
@@ -303,6 +322,26 @@ def _accounts(report: Report) -> Table:
         kept = sum(alert.rule.rule_id == rule_id for alert in report.alerts)
         table.add_row("", Text(f"max alerts reached: {kept:,} of {count:,} for {one_line(name)}", style="yellow"))
     return table
+
+
+def _notes(report: Report) -> list[RenderableType]:
+    """Return why rules did not see events: a sentence, and below it a line a file, as paths are long."""
+    unseen = report.rejects.unseen
+    notes: list[RenderableType] = []
+    for reason, files in unseen.by_reason().items():
+        notes.append(Text(printable_line(unseen.sentence(reason)), style="yellow"))
+        named = Table.grid(padding=(0, 1))
+        named.add_column(justify="right", no_wrap=True, style="dim")
+        named.add_column(overflow="fold", style="dim")
+        for file, count in files.most_common(_FILES):
+            named.add_row(f"  {count:,}", Text(printable_line(unseen.described(reason, file))))
+        if len(files) > _FILES:
+            named.add_row("", f"and {counted(len(files) - _FILES, 'more file')}")
+        notes.append(named)
+    told = frozenset(unseen.lines())
+    others = [*(f"{file}: {line}" for file, line in unseen.dates().items())]
+    others += [line for line in report.unseen_lines() if line not in told]
+    return [*notes, *(Text(printable_line(line), style="yellow") for line in others)]
 
 
 def _rejected(report: Report) -> Text:

@@ -78,8 +78,9 @@ class Report:
         """How many events were read, and how many of those that rules could read lie outside the window."""
         undated = self.rejects.unseen.total(Reason.NO_TIME) if self.windowed else 0
         passed = self.outside + undated
+        were = "was" if passed == 1 else "were"
         return counted(self.total_events, "event") + (
-            f", {passed:,} of which were not looked at" if passed else ""
+            f", {passed:,} of which {were} not looked at" if passed else ""
         )
 
     def leave_out(self, rule: CompiledRule) -> None:

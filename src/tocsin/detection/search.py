@@ -22,9 +22,10 @@ _EVERY = 1 << 62
 
 @dataclass(frozen=True)
 class Found:
-    """The results of a query: hits (an event each, or a count) or sequences, events read, seconds taken."""
+    """The results of a query: hits (an event each, or a count) or sequences; events and files read, seconds."""
 
     events: int
+    files: int
     seconds: float
     hits: list[Hit] = field(default_factory=list)
     sequences: list[Alert] = field(default_factory=list)
@@ -51,8 +52,9 @@ def search(
     report = Hunt([ready], window, max_alerts=_EVERY).run(inputs, rejects, progress)
     for name in report.missing:
         raise unknown[name]
+    files = max(0, report.files - rejects.passed_over)  # a file that is no telemetry was opened too
     if not of_events:
-        return Found(report.total_events, time.perf_counter() - started, sequences=report.alerts)
+        return Found(report.total_events, files, time.perf_counter() - started, sequences=report.alerts)
     hits = [Hit(alert.event, alert.event) for alert in report.alerts]
     piped = apply_pipes(statement.pipes, hits)
-    return Found(report.total_events, time.perf_counter() - started, hits=piped)
+    return Found(report.total_events, files, time.perf_counter() - started, hits=piped)

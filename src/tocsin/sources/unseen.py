@@ -101,19 +101,23 @@ class Unseen:
         """Return a sentence a reason, and one a file whose dates had to be understood."""
         found = []
         for reason, files in self.by_reason().items():
-            count = files.total()
-            timed = reason not in (Reason.NO_TIME, Reason.ARRIVED)
             named = ", ".join(
-                f"{file} {number:,}{'' if timed else self._unread(file)}"
-                for file, number in files.most_common(_NAMED)
+                f"{file} {number:,}{self._unread(reason, file)}" for file, number in files.most_common(_NAMED)
             )
             more = f" and {counted(len(files) - _NAMED, 'more file')}" if len(files) > _NAMED else ""
-            events = counted(count, "event has", "events have")
-            found.append(f"{events} {reason} ({named}{more}): {ADVICE[reason]}")
+            found.append(self.sentence(reason, f" ({named}{more})"))
         return found + [f"{file}: {told}" for file, told in self.dates().items()]
 
-    def _unread(self, file: str) -> str:
-        found = self.unread_times.get(file)
+    def sentence(self, reason: Reason, files: str = "") -> str:
+        """Return how many events have a reason, the files that are given, and what to do."""
+        return f"{counted(self.total(reason), 'event has', 'events have')} {reason}{files}: {ADVICE[reason]}"
+
+    def described(self, reason: Reason, file: str) -> str:
+        """Return a file, with what could not be read in it where the reason is a time."""
+        return f"{file}{self._unread(reason, file)}"
+
+    def _unread(self, reason: Reason, file: str) -> str:
+        found = self.unread_times.get(file) if reason in (Reason.NO_TIME, Reason.ARRIVED) else None
         return "" if found is None else f", where `{found.name}` is {repr(found.value)[:_SHOWN]}"
 
 
