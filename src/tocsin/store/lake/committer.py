@@ -15,7 +15,7 @@ from pathlib import Path
 from tocsin.store.events import Outcome, Result, StoreFullError
 from tocsin.store.lake import journal
 from tocsin.store.lake.contents import Contents, LakeSettings
-from tocsin.store.lake.fresh import Generation
+from tocsin.store.lake.event_buffer import Generation
 from tocsin.store.lake.ids import ChosenIds, Key, content_of, key_of
 from tocsin.store.lake.journal import Entry, Segment
 from tocsin.store.resources import raise_if_lacking

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tocsin.store.events import Scan, SetAside
 from tocsin.store.lake.checksums import checksums_of
+from tocsin.store.lake.event_buffer import EventBuffer, Generation
 from tocsin.store.lake.folders import UnknownFolderError, folder_of, index_in, named
-from tocsin.store.lake.fresh import FreshIndex, Generation
 from tocsin.store.lake.index_mappings import LIST, IndexMappings
 from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.reasons import sentence
@@ -46,11 +46,11 @@ NO_DAMAGE = (KeyboardInterrupt, SystemExit, GeneratorExit)  # what a thread ends
 
 @dataclass(frozen=True)
 class IndexSnapshot:
-    """What an index holds at one moment: files, and fresh events with how many of each there were."""
+    """What an index holds at one moment: files, and buffers with how many events of each there were."""
 
     table: IndexTable
     files: list[StoredFile]
-    fresh: list[tuple[FreshIndex, int]]
+    buffers: list[tuple[EventBuffer, int]]
 
 
 def _index_of(path: Path) -> str:
@@ -156,7 +156,7 @@ class Contents:
             generation.size += len(entry.source)
         for name, some in by_index.items():
             with self.apart(name):
-                generation.indices.setdefault(name, FreshIndex(self.table(name).fields)).add(some)
+                generation.indices.setdefault(name, EventBuffer(self.table(name).fields)).add(some)
             generation.held |= name in self.set_aside
 
     @contextmanager
@@ -188,8 +188,8 @@ class Contents:
     def memory(self) -> tuple[int, int]:
         """Return how many bytes what is in the journal alone takes as documents, and as columns."""
         with self.lock:
-            fresh = [one for each in (*self.old, self.current) for one in each.indices.values()]
-        return sum(one.documents_size for one in fresh), sum(one.columns_size for one in fresh)
+            buffers = [buffer for each in (*self.old, self.current) for buffer in each.indices.values()]
+        return sum(buffer.documents_size for buffer in buffers), sum(buffer.columns_size for buffer in buffers)
 
     def snapshot(self, scan: Scan) -> list[IndexSnapshot]:
         """Return what there is to read of each index, as of one moment."""

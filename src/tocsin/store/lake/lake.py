@@ -277,8 +277,8 @@ class LakeStore:
         """Return the indices that the patterns take; see EventStore."""
         infos = []
         for found in self.contents.snapshot(Scan(patterns)):
-            spans = [(f.first, f.last) for f in found.files] + [f.span() for f, rows in found.fresh if rows]
-            events = rows_of(found.files) + sum(rows for _, rows in found.fresh)
+            spans = [(f.first, f.last) for f in found.files] + [f.span() for f, rows in found.buffers if rows]
+            events = rows_of(found.files) + sum(rows for _, rows in found.buffers)
             first = min((span[0] for span in spans), default=None)
             last = max((span[1] for span in spans), default=None)
             size = sum(file.size for file in found.files)
@@ -323,7 +323,7 @@ class LakeStore:
         """Yield the fields of each index, those of its newest events included."""
         for found in self.contents.snapshot(Scan(patterns)):
             with self.contents.apart(found.table.name):
-                for events, rows in found.fresh:
+                for events, rows in found.buffers:
                     events.tables(rows)
             if found.table.name not in self.contents.set_aside:
                 yield found.table.name, found.table.fields
@@ -333,12 +333,12 @@ class LakeStore:
         files, batches = [], list[StoredBatch]()
         for found in self.contents.snapshot(scan):
             table, mapping = found.table, found.table.fields.mapping_of()
-            fresh = list[StoredBatch]()
+            buffered = list[StoredBatch]()
             with self.contents.apart(table.name):
-                fresh = read_tables(table.name, mapping, _fresh_tables(found, scan), scan)
-            if table.name not in self.contents.set_aside:  # its fresh events may turn out to make no table
+                buffered = read_tables(table.name, mapping, _buffered_tables(found, scan), scan)
+            if table.name not in self.contents.set_aside:  # its buffered events may turn out to make no table
                 files.append(IndexScan(table.name, table.path, mapping, tuple(found.files)))
-                batches += fresh
+                batches += buffered
         return DividedScan(scan, tuple(files), iter(batches))
 
     def divided_find(self, patterns: Sequence[str], ids: Collection[str]) -> list[DividedScan]:
@@ -378,10 +378,10 @@ class LakeStore:
         self._guard.release()
 
 
-def _fresh_tables(found: IndexSnapshot, scan: Scan) -> list[pa.Table]:
+def _buffered_tables(found: IndexSnapshot, scan: Scan) -> list[pa.Table]:
     """Return the events of an index that are in no file yet."""
     tables = []
-    for events, rows in found.fresh:
+    for events, rows in found.buffers:
         left = rows
         for part in events.tables(rows):
             if left > 0:  # what came since the snapshot is left out

@@ -1,4 +1,4 @@
-"""Parquet files and fresh tables as batches: only the row groups and columns that a scan needs."""
+"""Parquet files and buffered tables as batches: only the row groups and columns that a scan needs."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from tocsin.allocators import give_back
 from tocsin.store.lake import journal
 from tocsin.store.lake.contents import Contents, LakeSettings
-from tocsin.store.lake.fresh import Generation
+from tocsin.store.lake.event_buffer import Generation
 from tocsin.store.lake.ids import ChosenIds
 from tocsin.store.lake.reasons import sentence
 from tocsin.store.resources import is_lack_of_resources
@@ -170,9 +170,13 @@ class Settler:
             table = contents.table(name)
             mine = [generation for generation in generations if name in generation.indices]
             # What an earlier try has committed, before it failed, is in the table already.
-            fresh = [generation.indices[name] for generation in mine if generation.segment > table.segment]
+            buffers = [generation.indices[name] for generation in mine if generation.segment > table.segment]
         with contents.apart(name):  # trying again makes no table of documents that made none
-            whole = pa.concat_tables([one.whole() for one in fresh], promote_options="default") if fresh else None
+            whole = (
+                pa.concat_tables([buffer.whole() for buffer in buffers], promote_options="default")
+                if buffers
+                else None
+            )
         if name in contents.set_aside:
             return
         if whole is not None:

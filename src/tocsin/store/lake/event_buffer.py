@@ -15,7 +15,7 @@ from tocsin.store.lake.journal import Entry
 _NEVER = 1 << 63  # later than any time
 
 
-class FreshIndex:
+class EventBuffer:
     """The events of one index in one segment of the journal.
 
     They become columns when someone looks for them, and are held as columns alone from then on.
@@ -84,7 +84,7 @@ class Generation:
     """What one segment of the journal holds, by index."""
 
     segment: int
-    indices: dict[str, FreshIndex] = field(default_factory=dict)
+    indices: dict[str, EventBuffer] = field(default_factory=dict)
     size: int = 0  # bytes of documents
     born: float = 0.0  # when the first event came, on the monotonic clock
     held: bool = False  # the segment has events of an index that is set aside, and stays

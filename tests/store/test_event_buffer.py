@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from tocsin.store.columns.fields import IndexFields
-from tocsin.store.lake.fresh import FreshIndex
+from tocsin.store.lake.event_buffer import EventBuffer
 from tocsin.store.lake.journal import Entry
 
 
@@ -14,13 +14,13 @@ def _entries(first: int, end: int) -> list[Entry]:
     return [Entry("logs-a", str(number), True, number, number, source % number) for number in range(first, end)]
 
 
-def _numbers(index: FreshIndex) -> list[int]:
+def _numbers(index: EventBuffer) -> list[int]:
     found: list[int] = index.whole().column("n").to_pylist()
     return found
 
 
 def test_events_become_columns_when_they_are_looked_for_and_their_documents_go():
-    index = FreshIndex(IndexFields())
+    index = EventBuffer(IndexFields())
     index.add(_entries(5, 8))
     assert index.documents_size > 0
     assert index.columns_size == 0
@@ -33,7 +33,7 @@ def test_events_become_columns_when_they_are_looked_for_and_their_documents_go()
 
 
 def test_events_that_come_in_while_others_become_columns_are_there():
-    index = FreshIndex(IndexFields())
+    index = EventBuffer(IndexFields())
 
     def add() -> None:
         for number in range(500):
