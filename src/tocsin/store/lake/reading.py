@@ -19,7 +19,7 @@ from tocsin.store.columns.tables import logical_columns, stored_columns
 from tocsin.store.durable import regular
 from tocsin.store.events import ARRIVED, ID, SOURCE, Scan, StoredBatch
 from tocsin.store.lake.checksums import Checksums, open_checksums
-from tocsin.store.lake.lifted import restore
+from tocsin.store.lake.slim_documents import restore_documents
 
 _GROUPS = 8  # row groups that are read together
 _FOOTERS = 256  # of files, kept; each takes up to half a megabyte
@@ -145,7 +145,7 @@ class _Rows:
     def sources(self, rows: Sequence[int]) -> list[bytes]:
         if not len(rows):
             return []
-        return restore(self._read(rows, {SOURCE})[SOURCE], lambda names: self._read(rows, names))
+        return restore_documents(self._read(rows, {SOURCE})[SOURCE], lambda names: self._read(rows, names))
 
     def ids(self, rows: Sequence[int]) -> list[str]:
         return self._read(rows, {ID})[ID] if len(rows) else []

@@ -35,7 +35,7 @@ from tocsin.store.lake.ids import LIST, content_of, key_of, time_in, write_run
 from tocsin.store.lake.index_mappings import LIST as LIST_OF_MAPPINGS
 from tocsin.store.lake.index_mappings import IndexMappings
 from tocsin.store.lake.lake import LakeSettings, LakeStore
-from tocsin.store.lake.lifted import restore
+from tocsin.store.lake.slim_documents import restore_documents
 from tocsin.store.lake.table import IndexTable
 from tocsin.store.resources import raise_if_lacking
 
@@ -286,7 +286,7 @@ def _group_of_documents(file: pq.ParquetFile, checksums: Checksums, group: int, 
     entries = [
         journal.Entry("", id_, False, to_nanoseconds(time) + (more or 0), to_nanoseconds(arrived), source)
         for id_, source, time, more, arrived in zip(
-            own[ID], restore(own[SOURCE], columns), times[TIMESTAMP], beyond, times[ARRIVED], strict=True
+            own[ID], restore_documents(own[SOURCE], columns), times[TIMESTAMP], beyond, times[ARRIVED], strict=True
         )
     ]
     return to_table(entries, fields)
@@ -320,7 +320,7 @@ def _rebuild_ids(folder: Path, tell: Told) -> None:
             chosen = found.filter(pa.array([time_in(id_) is None for id_ in found.column(ID).to_pylist()]))
             if not chosen.num_rows:
                 continue
-            sources = restore(chosen.column(SOURCE).to_pylist(), partial(_columns, chosen))
+            sources = restore_documents(chosen.column(SOURCE).to_pylist(), partial(_columns, chosen))
             times = pc.cast(chosen.column("@timestamp"), pa.timestamp("ns", "UTC")).cast(pa.int64()).to_pylist()
             for id_, source, moment in zip(chosen.column(ID).to_pylist(), sources, times, strict=True):
                 rows.append((*key_of(index, id_), content_of(source), moment))

@@ -23,7 +23,7 @@ _WORTH = 5.0  # bytes of distinct values a row, below which a column costs next 
 _MARK = "\x01"
 
 
-def lift(table: pa.Table) -> pa.Table:
+def slim_documents(table: pa.Table) -> pa.Table:
     """Return a table whose documents are without the values of its richest columns."""
     sources: list[str] = table.column(SOURCE).to_pylist()
     for name in table.column_names:
@@ -41,7 +41,7 @@ def lift(table: pa.Table) -> pa.Table:
     return table.set_column(position, SOURCE, pa.array(sources, pa.string()))
 
 
-def restore(
+def restore_documents(
     sources: Sequence[str], columns: Callable[[frozenset[str]], Mapping[str, Sequence[Any]]]
 ) -> list[bytes]:
     """Return documents as they came; `columns` gives, for names, the values beside each document."""
