@@ -55,9 +55,9 @@ def left(commands, events):
 
 
 def both(commands, events):
-    """Return the numbers of the events that meet what is needed and are left, as a rule on the clock has it."""
+    """Return the numbers of the events that meet the prefilter and are left, as a rule on the clock has it."""
     query = read_esql(f"from logs-* | {commands}", SCHEMA)
-    program = compile_rules([EventRule("query", s.Statement(s.EventQuery(None, query.needed)))])
+    program = compile_rules([EventRule("query", s.Statement(s.EventQuery(None, query.prefilter)))])
     fits = evaluate(program, table_from_events(events, program.fields, SCHEMA)).get(("query", 0), np.empty(0))
     chosen = [events[row] for row in fits.tolist()]
     return [int(fits[row]) for row in query.run(table(chosen), NOON).events.tolist()]
@@ -414,7 +414,7 @@ def test_what_events_must_meet_leaves_out_none_that_the_query_takes(condition, s
         f'from logs-* | eval d = n + 1 | where {condition} | eval k = to_upper(k) | where k != ""', SCHEMA
     )
     taken = query.run(table(some), NOON).events.tolist()
-    statement = s.Statement(s.EventQuery(None, query.needed))
+    statement = s.Statement(s.EventQuery(None, query.prefilter))
     program = compile_rules([EventRule("query", statement)])
     fits = evaluate(program, table_from_events(some, program.fields, SCHEMA)).get(("query", 0), np.empty(0))
     assert set(taken) <= set(fits.tolist())
@@ -446,7 +446,7 @@ def test_the_public_rules_are_read():
         rule = tomllib.loads(path.read_text("utf-8"))["rule"]
         if rule.get("language") == "esql":
             query = read_esql(rule["query"], default_schema())
-            assert query.needed != s.Literal(True), path
+            assert query.prefilter != s.Literal(True), path
             found += 1
     assert found == 28
 

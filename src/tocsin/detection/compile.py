@@ -136,7 +136,7 @@ def _prepare(rule: Rule, schema: Schema, types: Collection[str], open_fields: bo
     except QueryError as error:
         return Skipped(rule.name, "invalid query", explain_query_error(rule, error), invalid=True)
     pipeline = found if isinstance(found, Pipeline) else None
-    statement = s.Statement(_of_category(found.needed)) if isinstance(found, Pipeline) else found
+    statement = s.Statement(_of_category(found.prefilter)) if isinstance(found, Pipeline) else found
     if any(pipe.name == "count" for pipe in statement.pipes):
         message = f"{rule.name}: `| count` yields numbers, not events, so it cannot raise alerts"
         return Skipped(rule.name, "count pipe", message, invalid=True)

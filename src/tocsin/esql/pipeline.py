@@ -18,9 +18,9 @@ from tocsin.esql import syntax as q
 from tocsin.esql.compile import compile_condition, compile_expression
 from tocsin.esql.evaluate import evaluate, true_rows
 from tocsin.esql.functions.function import address_order, several, shown
-from tocsin.esql.need import extracted, needed
 from tocsin.esql.parse import parse
 from tocsin.esql.patterns import Parts, PatternError, bounded_patterns, dissect, grok
+from tocsin.esql.prefilter import extracted, prefilter
 from tocsin.esql.scope import METADATA, Kind, Scope
 from tocsin.esql.searches import is_search
 from tocsin.esql.stats import Grouping, grouping
@@ -43,13 +43,13 @@ class Step(NamedTuple):
 class Pipeline:
     """A query ready to run.
 
-    `needed` is what every event must meet that it may take; `fields` are those of events that it reads, `nulls`
+    `prefilter` is what every event must meet that it may take; `fields` are those of events that it reads, `nulls`
     those that are null in each; `kinds` the types of the columns that it makes. An `aggregating` query makes one
     row of many events.
     """
 
     query: q.Query
-    needed: s.Expression
+    prefilter: s.Expression
     fields: tuple[str, ...]
     kinds: Mapping[str, Kind]
     steps: tuple[Step, ...]
@@ -96,10 +96,10 @@ def read_esql(text: str, schema: Schema, *, unmapped: str | None = None) -> Pipe
         timed = any(q.calls(node, "now") for node in _expressions(command))
         run = _STEPS[type(command)](command, scope)
         steps.append(Step(run, isinstance(command, _LOCAL) and not timed))
-        scope.needed &= not isinstance(command, (q.Stats, q.Limit))
+        scope.in_prefilter &= not isinstance(command, (q.Stats, q.Limit))
         aggregating |= isinstance(command, q.Stats) and not command.inline
     fields = tuple(dict.fromkeys(name if name in METADATA else base_name(name) for name in scope.read))
-    condition = needed(query.commands, schema)
+    condition = prefilter(query.commands, schema)
     return Pipeline(query, condition, fields, dict(scope.made), tuple(steps), aggregating, tuple(scope.nulls))
 
 
@@ -126,7 +126,7 @@ def _where(command: q.Where, scope: Scope) -> Run:
     conditions = [
         compile_condition(one, scope)
         for one in (whole.operands if isinstance(whole, q.And) else (whole,))
-        # Whoever evaluates the query's `needed` has answered a search beside `and` already.
+        # Whoever evaluates the query's prefilter has answered a search beside `and` already.
         if not _is_answered(one, scope)
     ]
     conditions.sort(key=lambda condition: len(condition.columns))
@@ -145,7 +145,7 @@ def _is_answered(node: q.Expression, scope: Scope) -> bool:
     if not isinstance(node, q.Call) or not is_search(node):
         return False
     scope.check_search(node)
-    return scope.needed
+    return scope.in_prefilter
 
 
 def _eval(command: q.Eval, scope: Scope) -> Run:

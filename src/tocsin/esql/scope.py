@@ -41,7 +41,7 @@ class Scope:
     metadata: tuple[str, ...] = ()
     made: dict[str, Kind] = field(default_factory=dict)
     visible: Callable[[str], bool] | None = lambda name: True
-    needed: bool = True  # whether what is asked for here is part of what every event must meet (`need.py`)
+    in_prefilter: bool = True  # whether what is asked for here is part of the prefilter
     unmapped: str = "default"
     read: dict[str, None] = field(default_factory=dict)
     nulls: dict[str, None] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What every event must meet that a query may take: a condition for the evaluator that all rules share.
+"""The prefilter of a query: what every event must meet that it may take, for the evaluator that rules share.
 
 The query's own conditions are stricter. They are null, for instance, for a field with several values, of which the
 evaluator asks whether any passes. So the condition says no too seldom, and never too often.
@@ -35,9 +35,9 @@ TRUE, FALSE = s.Literal(True), s.Literal(False)
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-def needed(commands: Sequence[q.Command], schema: Schema) -> s.Expression:
+def prefilter(commands: Sequence[q.Command], schema: Schema) -> s.Expression:
     """Return what events must meet that pass a query's first commands, up to one that looks at several rows."""
-    reader = _Reader(Context(schema))
+    reader = _PrefilterReader(Context(schema))
     conditions: list[s.Expression] = []
     for command in commands:
         match command:
@@ -69,7 +69,7 @@ def extracted(command: q.Extract) -> dict[str, FieldType]:
     return found
 
 
-class _Reader:
+class _PrefilterReader:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.defined: dict[str, q.Expression | None] = {}  # columns of commands, None where that is no expression
