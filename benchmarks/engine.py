@@ -13,7 +13,7 @@ import pyarrow as pa
 from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.hunt import Hunt
 from tocsin.engine.evaluate import Evaluator, Plan, plan
-from tocsin.engine.graph import compile_rules
+from tocsin.engine.graph import compile_queries
 from tocsin.engine.table import EventTable
 from tocsin.sources.batch import Rejects, Wanted
 from tocsin.sources.inputs import find_inputs
@@ -48,7 +48,7 @@ def read_tables(path: Path, ready: Sequence[CompiledRule]) -> Tables:
 
 def plan_of(ready: Sequence[CompiledRule]) -> Plan:
     """Compile rules."""
-    return plan(compile_rules(rule.event_rule(any_index=False) for rule in ready))
+    return plan(compile_queries(rule.keyed_query(any_index=False) for rule in ready))
 
 
 def evaluate(made: Plan, tables: Tables) -> int:

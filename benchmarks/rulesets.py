@@ -14,7 +14,7 @@ from tests.shared import shared
 from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.ruleset import RuleSet, read_ruleset
 from tocsin.engine.evaluate import plan
-from tocsin.engine.graph import compile_rules
+from tocsin.engine.graph import compile_queries
 from tocsin.eql import syntax as s
 
 # Values of these are shared by events of every rule, so that variants keep them.
@@ -32,7 +32,7 @@ def public_rules() -> RuleSet | None:
         return None
     every = read_ruleset([str(folder)])
     ready = [rule for rule in every.ready if rule.rule.type == "eql"]
-    program = compile_rules(rule.event_rule(any_index=False) for rule in ready)
+    program = compile_queries(rule.keyed_query(any_index=False) for rule in ready)
     return RuleSet(ready, every.skipped, plan(program))
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tocsin.engine.candidates import Candidates, Places
 from tocsin.engine.evaluate import Evaluator, plan
-from tocsin.engine.graph import EventRule, Program, compile_rules
+from tocsin.engine.graph import KeyedQuery, Program, compile_queries
 from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
 from tocsin.eql.compile import read
@@ -53,7 +53,7 @@ def program() -> tuple[s.Sequence, Program]:
     """Return the query and its steps, compiled."""
     statement = read(QUERY)
     assert isinstance(statement.query, s.Sequence)
-    return statement.query, compile_rules([EventRule("q", statement)])
+    return statement.query, compile_queries([KeyedQuery("q", statement)])
 
 
 def tables(made: list[Columns]) -> Iterator[EventTable]:

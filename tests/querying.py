@@ -9,7 +9,7 @@ import numpy as np
 from tocsin.ecs import CATEGORY, TIMESTAMP, Field, FieldType, Schema, default_schema
 from tocsin.engine.candidates import TIEBREAKER, Candidates, Ordering, Places, Result
 from tocsin.engine.evaluate import evaluate
-from tocsin.engine.graph import EventRule, compile_rules
+from tocsin.engine.graph import KeyedQuery, compile_queries
 from tocsin.engine.pipes import Hit, apply_pipes
 from tocsin.engine.table import table_from_events
 from tocsin.eql.compile import read
@@ -34,7 +34,7 @@ def hits(query: str, events: Iterable[Event], schema: Schema, category: str = CA
     """Return what a query returns: rows by number, sent through its pipes."""
     rows = list(events)
     statement = read(query, schema)
-    program = compile_rules([EventRule("query", statement, category_field=category)])
+    program = compile_queries([KeyedQuery("query", statement, category_field=category)])
     table = table_from_events(rows, program.fields, schema)
     found = evaluate(program, table).get(("query", 0), ())
     names = statement_fields(statement)
@@ -55,7 +55,7 @@ def sequences(
     rows = list(events)
     statement = read(query, schema)
     assert not isinstance(statement.query, EventQuery)
-    program = compile_rules([EventRule("query", statement, category_field=category)])
+    program = compile_queries([KeyedQuery("query", statement, category_field=category)])
     fields = {*program.fields, *statement_fields(statement), TIMESTAMP, tiebreaker}
     candidates = Candidates(statement.query, Ordering(tiebreaker=tiebreaker))
     for start, end in pairwise([0, *sorted(cuts), len(rows)]):

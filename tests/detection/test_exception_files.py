@@ -18,7 +18,7 @@ from tocsin.detection.alerts.exception_files import read_exception_lists, withou
 from tocsin.detection.compile import COMPILED_TYPES, prepare
 from tocsin.ecs import default_schema
 from tocsin.engine.evaluate import evaluate
-from tocsin.engine.graph import compile_rules
+from tocsin.engine.graph import compile_queries
 from tocsin.engine.table import table_from_events
 from tocsin.errors import InputError, RuleError
 from tocsin.moments import to_nanoseconds
@@ -85,7 +85,7 @@ def export(tmp_path):
 
 
 def matching(ready):
-    program = compile_rules([ready.event_rule(any_index=True)])
+    program = compile_queries([ready.keyed_query(any_index=True)])
     table = table_from_events(EVENTS, program.fields)
     found = {int(row) for rows in evaluate(program, table).values() for row in rows}
     return sorted(found)

@@ -8,7 +8,7 @@ import pytest
 
 from tocsin.detection.compile import doubtful_fields, prepare
 from tocsin.engine.evaluate import evaluate
-from tocsin.engine.graph import compile_rules
+from tocsin.engine.graph import compile_queries
 from tocsin.engine.table import table_from_events
 from tocsin.eql import syntax as s
 from tocsin.rules.model import Rule
@@ -29,7 +29,7 @@ def rule_of(query, type_="query", language="kuery", **more):
 def matching(rule):
     ready, skipped = prepare([rule])
     assert skipped == []
-    program = compile_rules([ready[0].event_rule(any_index=True)])
+    program = compile_queries([ready[0].keyed_query(any_index=True)])
     table = table_from_events(EVENTS, program.fields)
     return [int(row) for row in evaluate(program, table).get(("r", 0), [])]
 

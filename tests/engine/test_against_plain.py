@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.engine.plain import holds
 from tests.querying import schema_of
 from tocsin.engine.evaluate import evaluate
-from tocsin.engine.graph import EventRule, compile_rules
+from tocsin.engine.graph import KeyedQuery, compile_queries
 from tocsin.engine.table import table_from_events
 from tocsin.eql.compile import read
 from tocsin.eql.parser import parse
@@ -189,7 +189,7 @@ EVENTS = st.lists(
 
 
 def found_by_columns(query: str, events: list[dict[str, Any]]) -> list[int]:
-    program = compile_rules([EventRule("rule", read(query, SCHEMA))])
+    program = compile_queries([KeyedQuery("rule", read(query, SCHEMA))])
     return [
         int(row)
         for row in evaluate(program, table_from_events(events, program.fields, SCHEMA)).get(("rule", 0), ())
@@ -216,7 +216,7 @@ def test_rules_compiled_together_match_as_they_do_alone(
     conditions: list[str], events: list[dict[str, Any]]
 ) -> None:
     queries = {f"rule{i}": f"any where {condition}" for i, condition in enumerate(conditions)}
-    program = compile_rules([EventRule(key, read(query, SCHEMA)) for key, query in queries.items()])
+    program = compile_queries([KeyedQuery(key, read(query, SCHEMA)) for key, query in queries.items()])
     together = evaluate(program, table_from_events(events, program.fields, SCHEMA))
     for key, query in queries.items():
         assert [int(row) for row in together.get((key, 0), ())] == found_by_columns(query, events)

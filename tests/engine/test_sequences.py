@@ -18,7 +18,7 @@ from tocsin.ecs import TIMESTAMP
 from tocsin.engine.candidates import TIEBREAKER, Candidates, Places, Result, SequenceStream
 from tocsin.engine.column import Rows
 from tocsin.engine.evaluate import evaluate
-from tocsin.engine.graph import EventRule, compile_rules
+from tocsin.engine.graph import KeyedQuery, compile_queries
 from tocsin.engine.sequence import SequenceMatcher
 from tocsin.engine.table import EventTable, table_from_events
 from tocsin.eql import syntax as s
@@ -273,7 +273,7 @@ def add(candidates: Candidates, arrival: int, table: EventTable, fits: list[Rows
 
 def fits_of(query: s.Sequence, events: list[dict[str, Any]], *more: str) -> tuple[EventTable, list[Rows]]:
     """Return events as a table, and its rows that fit each step."""
-    program = compile_rules([EventRule("q", s.Statement(query))])
+    program = compile_queries([KeyedQuery("q", s.Statement(query))])
     table = table_from_events(events, [*program.fields, "k", TIMESTAMP, TIEBREAKER, *more], SCHEMA)
     found = evaluate(program, table)
     steps = len(s.event_queries(query))

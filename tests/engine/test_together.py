@@ -16,7 +16,7 @@ from tocsin.engine import values as values_module
 from tocsin.engine.column import encode
 from tocsin.engine.evaluate import Evaluator, Plan, plan
 from tocsin.engine.field_tests import FieldTests
-from tocsin.engine.graph import Constant, EventRule, Gate, Node, Target, compile_rules, program_of
+from tocsin.engine.graph import Constant, Gate, KeyedQuery, Node, Target, compile_queries, program_of
 from tocsin.engine.kernels import truth_of_values
 from tocsin.engine.literals import Literals
 from tocsin.engine.profile import Profile, profiled
@@ -29,8 +29,8 @@ STRINGS = schema_of(s1="keyword")
 
 
 def plan_of(conditions: list[str]) -> Plan:
-    rules = [EventRule(str(n), read(f"any where {c}", SCHEMA)) for n, c in enumerate(conditions)]
-    return plan(compile_rules(rules))
+    rules = [KeyedQuery(str(n), read(f"any where {c}", SCHEMA)) for n, c in enumerate(conditions)]
+    return plan(compile_queries(rules))
 
 
 # ---- many texts in one pass

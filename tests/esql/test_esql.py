@@ -14,7 +14,7 @@ from tests.querying import schema_of
 from tests.shared import needs_shared, shared
 from tocsin.ecs import default_schema
 from tocsin.engine.evaluate import evaluate
-from tocsin.engine.graph import EventRule, compile_rules
+from tocsin.engine.graph import KeyedQuery, compile_queries
 from tocsin.engine.table import table_from_events
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError, UnknownFieldError
@@ -57,7 +57,7 @@ def left(commands, events):
 def both(commands, events):
     """Return the numbers of the events that meet the prefilter and are left, as a rule on the clock has it."""
     query = read_esql(f"from logs-* | {commands}", SCHEMA)
-    program = compile_rules([EventRule("query", s.Statement(s.EventQuery(None, query.prefilter)))])
+    program = compile_queries([KeyedQuery("query", s.Statement(s.EventQuery(None, query.prefilter)))])
     fits = evaluate(program, table_from_events(events, program.fields, SCHEMA)).get(("query", 0), np.empty(0))
     chosen = [events[row] for row in fits.tolist()]
     return [int(fits[row]) for row in query.run(table(chosen), NOON).events.tolist()]
@@ -415,7 +415,7 @@ def test_what_events_must_meet_leaves_out_none_that_the_query_takes(condition, s
     )
     taken = query.run(table(some), NOON).events.tolist()
     statement = s.Statement(s.EventQuery(None, query.prefilter))
-    program = compile_rules([EventRule("query", statement)])
+    program = compile_queries([KeyedQuery("query", statement)])
     fits = evaluate(program, table_from_events(some, program.fields, SCHEMA)).get(("query", 0), np.empty(0))
     assert set(taken) <= set(fits.tolist())
 

@@ -11,7 +11,7 @@ from tocsin.detection.missing_fields import could_hold
 from tocsin.detection.schedule import SECOND, Schedule
 from tocsin.ecs import CATEGORY, TIMESTAMP, Field, FieldType, Schema
 from tocsin.engine.candidates import TIEBREAKER, Ordering
-from tocsin.engine.graph import EventRule
+from tocsin.engine.graph import KeyedQuery
 from tocsin.engine.pipes import pipe_fields
 from tocsin.eql import syntax as s
 from tocsin.esql.pipeline import Pipeline
@@ -90,11 +90,11 @@ class CompiledRule:
         """The fields that order events."""
         return Ordering(self.rule.timestamp_field or TIMESTAMP, self.rule.tiebreaker_field or TIEBREAKER)
 
-    def event_rule(self, *, any_index: bool, key: str | None = None) -> EventRule:
+    def keyed_query(self, *, any_index: bool, key: str | None = None) -> KeyedQuery:
         """Return what the engine needs of it, under a key that is its `rule_id` unless another is given."""
         indices = () if any_index else self.index
         category = self.rule.event_category_override or CATEGORY
-        return EventRule(key or self.rule.rule_id, self.statement, indices, category)
+        return KeyedQuery(key or self.rule.rule_id, self.statement, indices, category)
 
     @cached_property
     def parameters(self) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def explain(
     counts: Counter[Target] = Counter()
     events: Counter[str] = Counter()
     arrived = 0
-    indices = frozenset((ready.event_rule(any_index=any_index).indices,))
+    indices = frozenset((ready.keyed_query(any_index=any_index).indices,))
     judge = Judge(frozenset(fields), indices)
     wanted = Wanted(program.fields | ready.joining_fields | {TIMESTAMP, CATEGORY}, judge=judge)
     for batch in read_ahead(read_inputs(inputs, wanted, rejects, progress)):
@@ -170,7 +170,7 @@ class _Step:
     def __init__(
         self, number: int, ready: CompiledRule, written: s.EventQuery, form: _Form, any_index: bool
     ) -> None:
-        rule = ready.event_rule(any_index=any_index)
+        rule = ready.keyed_query(any_index=any_index)
         self.number = number
         self.title, self.missing = _title(ready, number, written)
         self.probes: list[_Probe] = []

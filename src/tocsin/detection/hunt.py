@@ -21,7 +21,7 @@ from tocsin.detection.sequences import Match, SequenceSearch
 from tocsin.ecs import CATEGORY, TIMESTAMP
 from tocsin.engine.candidates import whole_numbers
 from tocsin.engine.evaluate import Evaluator, Plan, plan
-from tocsin.engine.graph import Program, compile_rules
+from tocsin.engine.graph import Program, compile_queries
 from tocsin.engine.pipes import Hit, apply_pipes
 from tocsin.engine.profile import Profile, profiled
 from tocsin.rules.load import Skipped
@@ -131,7 +131,7 @@ class Hunt:
         """Return the plan, compiling the rules where none was given."""
         if self.plan is not None:
             return self.plan
-        return plan(compile_rules(rule.event_rule(any_index=self.any_index) for rule in self.rules))
+        return plan(compile_queries(rule.keyed_query(any_index=self.any_index) for rule in self.rules))
 
     def wanted(self, program: Program) -> Wanted:
         """Return what the rules need of events."""
@@ -139,7 +139,7 @@ class Hunt:
         categories: frozenset[str] | None = frozenset()
         for rule in self.rules:
             categories = None if categories is None or rule.categories is None else categories | rule.categories
-        indices = frozenset(rule.event_rule(any_index=self.any_index).indices for rule in self.rules)
+        indices = frozenset(rule.keyed_query(any_index=self.any_index).indices for rule in self.rules)
         return Wanted(fields | {TIMESTAMP, CATEGORY}, categories, Judge(fields, indices))
 
     def run(self, inputs: Iterable[Input], rejects: Rejects, progress: Progress | None = None) -> Report:

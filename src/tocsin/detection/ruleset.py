@@ -23,7 +23,7 @@ from tocsin.dataclass_json import DataclassJson, EncodingError, Form
 from tocsin.detection.compile import prepare
 from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.engine.evaluate import Plan, plan
-from tocsin.engine.graph import Node, Target, compile_rules, program_of
+from tocsin.engine.graph import Node, Target, compile_queries, program_of
 from tocsin.eql import syntax as s
 from tocsin.errors import Place
 from tocsin.rules.load import RULE_FILES, Skipped, bundled_folder, load_rules
@@ -59,7 +59,7 @@ def read_ruleset(paths: Sequence[str] | None, *, any_index: bool = False) -> Rul
         return cached
     loaded = load_rules(names)
     ready, skipped = prepare(loaded.rules, open_fields=True)
-    program = compile_rules(rule.event_rule(any_index=any_index) for rule in ready)
+    program = compile_queries(rule.keyed_query(any_index=any_index) for rule in ready)
     ruleset = RuleSet(ready, [*loaded.skipped, *skipped], plan(program))
     if file:
         _write(file, ruleset)

@@ -39,14 +39,14 @@ class Gate:
 Node = Test | Constant | Gate
 
 
-Target = tuple[str, int]  # a rule's key and the number of a step; an event query is a rule of one step, 0
+Target = tuple[str, int]  # a query's key and the number of a step; an event query has one step, 0
 
 
 @dataclass(frozen=True)
-class EventRule:
-    """What the engine needs of a rule: a key of the caller's, its query, and the indices it reads.
+class KeyedQuery:
+    """A query with a key of the caller's, and the indices it reads: what the engine needs of a rule.
 
-    Without index patterns a rule reads every index; an event whose index nobody knows is read by every rule.
+    Without index patterns it reads every index; an event whose index nobody knows is read by every query.
     """
 
     key: str
@@ -69,12 +69,12 @@ class Program:
         return frozenset().union(*self.reads)
 
 
-def compile_rules(rules: Iterable[EventRule]) -> Program:
-    """Compile rules together, each step of a sequence or sample by itself; `until` is the step behind the last."""
+def compile_queries(queries: Iterable[KeyedQuery]) -> Program:
+    """Compile queries together, each step of a sequence or sample by itself; `until` is behind the last step."""
     return compile_conditions(
-        ((rule.key, number), s.And(step_conditions(rule, event)))
-        for rule in rules
-        for number, event in enumerate(s.event_queries(rule.statement.query))
+        ((query.key, number), s.And(step_conditions(query, event)))
+        for query in queries
+        for number, event in enumerate(s.event_queries(query.statement.query))
     )
 
 
@@ -114,13 +114,13 @@ def _reads(nodes: Sequence[Node]) -> tuple[frozenset[str], ...]:
     return tuple(reads)
 
 
-def step_conditions(rule: EventRule, query: s.EventQuery) -> tuple[s.Expression, ...]:
-    """Return what an event must meet for a step of a rule, all of it: the index, the category, the condition."""
+def step_conditions(keyed: KeyedQuery, query: s.EventQuery) -> tuple[s.Expression, ...]:
+    """Return what an event must meet for a step of a query, all of it: the index, the category, the condition."""
     parts: list[s.Expression] = []
-    if rule.indices:
-        parts.append(_index_condition(rule.indices))
+    if keyed.indices:
+        parts.append(_index_condition(keyed.indices))
     if query.category is not None:
-        parts.append(s.Comparison("==", s.FieldRef(rule.category_field), s.Literal(query.category)))
+        parts.append(s.Comparison("==", s.FieldRef(keyed.category_field), s.Literal(query.category)))
     if isinstance(query.condition, s.And):
         parts.extend(query.condition.operands)
     else:

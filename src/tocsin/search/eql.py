@@ -15,7 +15,7 @@ from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.sequences import Match, SequenceSearch
 from tocsin.ecs import CATEGORY, TIMESTAMP, Schema
 from tocsin.engine.candidates import TIEBREAKER
-from tocsin.engine.graph import compile_rules, step_conditions
+from tocsin.engine.graph import compile_queries, step_conditions
 from tocsin.engine.pipes import Hit, apply_pipes, pipe_fields
 from tocsin.eql import syntax as s
 from tocsin.eql.compile import read
@@ -157,7 +157,7 @@ def _events(
 ) -> list[tuple[str, str, bytes]]:
     query = request.statement.query
     assert isinstance(query, s.EventQuery)
-    rule = CompiledRule(_rule(request), request.statement).event_rule(any_index=True)
+    rule = CompiledRule(_rule(request), request.statement).keyed_query(any_index=True)
     condition = s.And((*step_conditions(rule, query), request.condition))
     pipes = list(request.statement.pipes)
     limits = [(pipe.name, _number(pipe)) for pipe in pipes if pipe.name in ("head", "tail")]
@@ -247,7 +247,7 @@ def _sequences(
     parsed: bool,
 ) -> list[dict[str, Any]]:
     ready = CompiledRule(_rule(request), narrowed(request.statement, request.condition))
-    program = compile_rules([ready.event_rule(any_index=True)])
+    program = compile_queries([ready.keyed_query(any_index=True)])
     places: list[StoredBatch] = []
     search = SequenceSearch([ready], samples=request.samples)
     narrowing = request.condition  # of a step's own bounds another step may know nothing

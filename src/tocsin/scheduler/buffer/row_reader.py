@@ -20,7 +20,7 @@ from tocsin.ecs import INDEX as INDEX_FIELD
 from tocsin.ecs import TIMESTAMP, Field, FieldType, Schema
 from tocsin.engine.column import Rows
 from tocsin.engine.evaluate import Evaluator, plan
-from tocsin.engine.graph import Target, compile_rules
+from tocsin.engine.graph import Target, compile_queries
 from tocsin.engine.table import EventTable
 from tocsin.field_patterns import field_pattern, with_fields
 from tocsin.scheduler.buffer.event_cache import EventCache
@@ -58,7 +58,7 @@ class RowReader:
         self._own = dict(own)
         self._groups, self.fields = {}, frozenset({TIMESTAMP, ARRIVAL})
         for key, some in of_group.items():
-            program = compile_rules(rule.event_rule(any_index=False, key=rule.uuid) for rule in some)
+            program = compile_queries(rule.keyed_query(any_index=False, key=rule.uuid) for rule in some)
             self._groups[key] = Evaluator(plan(program))
             self.fields = self.fields.union(program.fields, *(rule.columns_read for rule in some))
         self.patterns = _patterns(chosen)
@@ -141,7 +141,7 @@ class RowReader:
             if uuid in self.broken:
                 continue
             try:
-                alone = Evaluator(plan(compile_rules([rule.event_rule(any_index=False, key=uuid)])))
+                alone = Evaluator(plan(compile_queries([rule.keyed_query(any_index=False, key=uuid)])))
                 fits.update(alone.matches(_as_own(table, self._own[uuid])))
             except Exception as error:
                 log.exception("rule %s cannot be evaluated", rule.rule.name)
