@@ -1,0 +1,96 @@
+"""STIX bundles -> the fields of indicators, as Elastic's `ti_custom` integration writes them.
+
+An indicator with values of several types of objects becomes one document a type. What it says about its validity
+stays with it (`stix.valid_until`, `stix.revoked`): which moment counts, its reader knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from tocsin.sources.batch import Event
+from tocsin.sources.threat_intel.rows import confidence_of, moment_of
+from tocsin.sources.threat_intel.stix_patterns import values_of_pattern
+from tocsin.sources.threat_intel.values import NotTakenError, fields_of
+
+# The marking definitions of STIX 2.1 (section 7.2.1.4) and of TLP 2.0, which bundles name without holding them.
+_MARKINGS = {
+    "marking-definition--613f2e26-407d-48c7-9eca-b8e91df99dc9": "WHITE",
+    "marking-definition--34098fce-860f-48ae-8e50-ebd3cc5e41da": "GREEN",
+    "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82": "AMBER",
+    "marking-definition--5e57c739-391a-4eb3-b6be-7d15ca92d5ed": "RED",
+}
+Refuse = Callable[[str], None]  # counts what is not taken, by its reason
+
+
+def stix_documents(objects: Sequence[Any], refuse: Refuse) -> Iterator[Event]:
+    """Yield the fields of the indicators among the objects of a bundle."""
+    names = {one["id"]: one.get("name") for one in objects if _is_a(one, "identity")}
+    markings = dict(_MARKINGS)
+    for one in objects:
+        if _is_a(one, "marking-definition"):
+            tlp = one.get("definition", {}).get("tlp") if isinstance(one.get("definition"), dict) else None
+            if isinstance(tlp, str):
+                markings[one["id"]] = tlp.upper()
+    for one in objects:
+        if not _is_a(one, "indicator"):
+            continue
+        pattern = one.get("pattern")
+        kind = one.get("pattern_type", "stix")
+        if kind != "stix" or not isinstance(pattern, str):
+            refuse(f"pattern of type {str(kind)[:40]}: only STIX patterns name values")
+            continue
+        about = _about(one, names, markings)
+        values = values_of_pattern(pattern)
+        for reason in values.refused:
+            refuse(reason)
+        documents: dict[str, Event] = {}
+        for found in values.values:
+            try:
+                fields = fields_of(found.kind, found.value)
+            except NotTakenError as error:
+                refuse(str(error))
+                continue
+            _join(documents.setdefault(found.object_type, {}), fields)
+        for fields in documents.values():
+            yield {**fields, **about}
+
+
+def _is_a(one: Any, type_: str) -> bool:
+    return isinstance(one, dict) and one.get("type") == type_ and isinstance(one.get("id"), str)
+
+
+def _about(one: Mapping[str, Any], names: Mapping[str, Any], markings: Mapping[str, str]) -> Event:
+    references = [ref for ref in one.get("external_references") or () if isinstance(ref, dict) and "url" in ref]
+    provider = names.get(str(one.get("created_by_ref")))
+    marked = [markings[ref] for ref in one.get("object_marking_refs") or () if ref in markings]
+    found = {
+        "threat.indicator.id": one["id"],
+        "threat.indicator.name": one.get("name"),
+        "threat.indicator.description": one.get("description"),
+        "threat.indicator.first_seen": moment_of(one.get("valid_from")),
+        "threat.indicator.last_seen": moment_of(one.get("modified")),
+        "threat.indicator.modified_at": moment_of(one.get("modified")),
+        "threat.indicator.confidence": confidence_of(one.get("confidence")),
+        "threat.indicator.provider": provider,
+        "threat.indicator.marking.tlp": marked[0] if len(marked) == 1 else marked,
+        "threat.indicator.reference": references[0]["url"] if references else None,
+        "tags": one.get("labels"),
+        "stix.id": one["id"],
+        "stix.created": moment_of(one.get("created")),
+        "stix.valid_until": moment_of(one.get("valid_until")),
+        "stix.revoked": one.get("revoked"),
+    }
+    return {name: value for name, value in found.items() if value not in (None, "", [])}
+
+
+def _join(into: Event, fields: Mapping[str, Any]) -> None:
+    """Put fields to those of another value of the same indicator: an event has one of them or another."""
+    for name, value in fields.items():
+        if name not in into:
+            into[name] = value
+            continue
+        known = into[name] if isinstance(into[name], list) else [into[name]]
+        joined = list(dict.fromkeys((*known, *(value if isinstance(value, list) else [value]))))
+        into[name] = joined if len(joined) > 1 else joined[0]
