@@ -95,3 +95,19 @@ class InputError(TocsinError):
 
 class NoTelemetryError(InputError):
     """A file that does not even look like telemetry: passed over where it lies in a folder."""
+
+
+class NotFoundError(TocsinError):
+    """A thing is named that is not there."""
+
+
+class ConflictError(TocsinError):
+    """A thing cannot be made: there is one of its id already."""
+
+
+class InvalidError(TocsinError):
+    """Something is asked for that cannot be, or not in this form; the message names what."""
+
+
+class InvalidDocumentError(InvalidError):
+    """A document that is given to be saved has not its form; the message names the member."""

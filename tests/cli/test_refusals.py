@@ -14,8 +14,8 @@ import pytest
 
 from tocsin.cli import choices, main
 from tocsin.config import Config
+from tocsin.management.alerts import REASONS, STATUSES
 from tocsin.store.records.access import ROLES, Scope
-from tocsin.store.records.alerts import REASONS, STATUSES
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "telemetry"
 Run = Callable[[str], tuple[int, str, str]]

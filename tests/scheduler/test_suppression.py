@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.scheduler.virtual import BAD, MINUTE, ROOT, START, Office, rule
+from tocsin.management import alerts as management
 from tocsin.moments import iso
-from tocsin.store.records import alerts as kept
 
 
 def office_of(tmp_path, **policy):
@@ -77,7 +77,7 @@ def test_a_closed_alert_stands_for_nothing_more(tmp_path):
     events(office, (1, "a"))
     run_until(office, 5)
     with office.records.transaction() as session:
-        kept.set_status(session, ROOT, [office.alerts()[0].id], "closed")
+        management.set_status(session, ROOT, [office.alerts()[0].id], "closed")
     events(office, (6, "a"))
     run_until(office, 10)
     assert [count for *_, count in told(office)] == [0, 0]

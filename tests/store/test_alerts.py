@@ -14,6 +14,7 @@ from sqlalchemy import delete
 
 from tests.store.memory import MemoryStore
 from tocsin.ecs import FieldType
+from tocsin.management.alerts import set_status, set_tags
 from tocsin.query_dsl.parse import read_query
 from tocsin.search.hits import context_of, read_search, run_search
 from tocsin.search.selection import Clock, matching_rows
@@ -23,7 +24,6 @@ from tocsin.store.alerts.names import ALERTS_INDEX
 from tocsin.store.composite import CompositeStore
 from tocsin.store.events import ARRIVED, ID, Scan, StoreError
 from tocsin.store.records.access import local_actor
-from tocsin.store.records.alerts import set_status, set_tags
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
 

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tocsin.errors import ConflictError, InvalidDocumentError, NotFoundError, TocsinError
 from tocsin.linear_regex import star_match
 
 Path = tuple[str, ...]
@@ -47,6 +48,21 @@ def bad_request(reason: str, kind: str = "illegal_argument_exception") -> ApiErr
 def is_of_kibana(request: Request) -> bool:
     """Tell whether a request is to an address of Kibana's."""
     return _OF_KIBANA.match(request.url.path) is not None
+
+
+# What is answered for errors of a kind; what is none of these asks for something that cannot be.
+_STATUSES: tuple[tuple[type[TocsinError], int, str], ...] = (
+    (NotFoundError, 404, "resource_not_found_exception"),
+    (ConflictError, 409, "version_conflict_engine_exception"),
+    (TocsinError, 400, "illegal_argument_exception"),
+)
+
+
+def api_error(error: TocsinError) -> ApiError:
+    """Return the error for a request that raised one."""
+    status, kind = next((status, kind) for of, status, kind in _STATUSES if isinstance(error, of))
+    prefix = "[request body]: " if isinstance(error, InvalidDocumentError) else ""
+    return ApiError(status, kind, f"{prefix}{error}")
 
 
 def refused(request: Request, error: ApiError) -> Response:

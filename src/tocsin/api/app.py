@@ -16,23 +16,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin import __version__
 from tocsin.api import access_routes, docs, operations
-from tocsin.api.answers import ApiError, bad_request, refused
+from tocsin.api.answers import ApiError, api_error, bad_request, refused
 from tocsin.api.docs import add_docs
 from tocsin.api.elasticsearch import eql_routes, index_routes, ingest_routes, mapping_routes, probes, search_routes
-from tocsin.api.kibana import (
-    alert_routes,
-    connector_routes,
+from tocsin.api.kibana import alert_routes, connector_routes, session_routes, space_routes
+from tocsin.api.kibana.exceptions import (
     endpoint_list_routes,
-    exception_item_routes,
-    exception_routes,
+    item_routes,
     list_routes,
-    list_value_routes,
-    rule_bulk_routes,
-    rule_file_routes,
-    rule_routes,
-    session_routes,
-    space_routes,
+    value_list_routes,
+    value_routes,
 )
+from tocsin.api.kibana.rules import bulk_routes, file_routes, rule_routes
 from tocsin.api.security import is_encrypted
 from tocsin.api.service import Service
 from tocsin.api.working import stops
@@ -58,8 +53,8 @@ _STRICT_TRANSPORT = "max-age=31536000"
 
 # Addresses that name an index by a parameter come last: they would take any other.
 _ROOMS = (
-    operations, access_routes, rule_routes, rule_file_routes, rule_bulk_routes, alert_routes, exception_routes,
-    exception_item_routes, endpoint_list_routes, list_routes, list_value_routes, connector_routes, session_routes,
+    operations, access_routes, rule_routes, file_routes, bulk_routes, alert_routes, list_routes,
+    item_routes, endpoint_list_routes, value_list_routes, value_routes, connector_routes, session_routes,
     space_routes, eql_routes, search_routes, index_routes, ingest_routes, probes,
     mapping_routes,
 )  # fmt: skip
@@ -180,4 +175,4 @@ def _add_errors(app: FastAPI) -> None:
 
     @app.exception_handler(TocsinError)
     async def wrong(request: Request, error: TocsinError) -> Response:
-        return refused(request, bad_request(str(error)))
+        return refused(request, api_error(error))

@@ -17,11 +17,15 @@ from tocsin.api.service import Service
 from tocsin.errors import TocsinError
 from tocsin.ingest.demo import demo_actions
 from tocsin.ingest.remote import remote_sender
-from tocsin.rules.load import bundled_rules
+from tocsin.management.imports import import_objects
+from tocsin.management.rules.bulk_actions import Change, apply_action, select_rules
+from tocsin.management.rules.files import read_rule_files
+from tocsin.management.rules.runs import request_run
+from tocsin.management.rules.saving import schema_of
+from tocsin.rules.load import bundled_folder
 from tocsin.store.records import access
 from tocsin.store.records.access import local_actor
 from tocsin.store.records.models import StoredAlert, StoredRule
-from tocsin.store.records.rules import add_rule, ask_run, set_enabled
 
 log = logging.getLogger(__name__)
 _PATIENCE = 30.0  # seconds until the service has to answer
@@ -77,23 +81,22 @@ def _wait_for(address: str) -> None:
 
 
 def _enable_rules(service: Service) -> list[str]:
-    names = []
+    """Save the bundled rules that are not there, enable all of them, and return their names."""
+    schemas = schema_of(service.store)
+    read = read_rule_files([str(bundled_folder())])
+    rule_ids = [str(orjson.loads(line)["rule_id"]) for line in read.lines]
     with service.records.transaction() as session:
-        for rule in bundled_rules().rules:
-            known = session.scalar(select(StoredRule).where(StoredRule.rule_id == rule.rule_id))
-            if known is None:
-                add_rule(session, _ACTOR, rule.document(), enabled=True)
-            else:
-                set_enabled(session, _ACTOR, known, True)
-            names.append(rule.name)
-    return names
+        import_objects(session, _ACTOR, read.lines, schemas)
+        rules, _ = select_rules(session, None, rule_ids, None)
+        apply_action("enable", rules, Change(session, _ACTOR, schemas))
+        return [rule.name for rule in rules]
 
 
 def _run_now(service: Service) -> None:
     now = time.time_ns()
     with service.records.transaction() as session:
         for rule in session.scalars(select(StoredRule).where(StoredRule.enabled)):
-            ask_run(session, _ACTOR, rule, "manual", (now, now))
+            request_run(session, _ACTOR, rule, (now, now))
     service.scheduler.wake()
 
 

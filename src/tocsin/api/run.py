@@ -8,8 +8,9 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -28,8 +29,16 @@ _GRACE = 3  # seconds that requests have to end when the service stops
 _SWITCH = 0.0005
 
 
-def run(config: Config, *, demo: Demo | None = None, say: Callable[[str], None] = print) -> None:
-    """Serve until a signal comes. Raises TocsinError for what is wrong with the data directory or the settings."""
+def run(
+    config: Config,
+    *,
+    show: Callable[[Mapping[str, Any]], None] | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Serve until a signal comes. Raises TocsinError for what is wrong with the data directory or the settings.
+
+    `show` makes it a demonstration: it is given the document of each alert of the bundled rules and telemetry.
+    """
     set_up_logs(config.log_level, config.log_format)
     gc.set_threshold(100_000)
     sys.setswitchinterval(_SWITCH)
@@ -38,7 +47,7 @@ def run(config: Config, *, demo: Demo | None = None, say: Callable[[str], None] 
     with listening:
         service = open_service(config)
         try:
-            _serve(service, listening, demo=demo, say=say)
+            _serve(service, listening, demo=Demo(show) if show else None, say=say)
         finally:
             service.close()
     log.info("stopped; everything acknowledged is on disk")

@@ -21,8 +21,8 @@ from tocsin.config import Config
 from tocsin.ingest.bulk import Ingest
 from tocsin.ingest.rejected import Rejected
 from tocsin.ingest.watch import WatchedFolders
+from tocsin.management.settings import lake_settings, scheduler_settings
 from tocsin.scheduler.scheduler import Scheduler
-from tocsin.scheduler.settings import SchedulerSettings
 from tocsin.scheduler.thread import SchedulerThread, set_forward
 from tocsin.search.processes import SearchProcesses
 from tocsin.store.alerts.alert_index import AlertIndex
@@ -30,7 +30,7 @@ from tocsin.store.clock import ArrivalClock
 from tocsin.store.composite import CompositeScans, CompositeStore
 from tocsin.store.durable import write_durably
 from tocsin.store.events import EventStore
-from tocsin.store.lake.lake import LakeSettings, LakeStore
+from tocsin.store.lake.lake import LakeStore
 from tocsin.store.records.access import ensure_admin, has_admin, local_actor
 from tocsin.store.records.database import Records
 from tocsin.store.records.encryption import cipher_of
@@ -150,25 +150,6 @@ def open_service(config: Config) -> Service:
         without_admin=without_admin,
         cluster_uuid=_uuid(config.data / "uuid", events.tell_of_damage),
     )
-
-
-_HOUR = 3600 * 1_000_000_000  # nanoseconds
-
-
-def lake_settings(config: Config) -> LakeSettings:
-    """Return how the store keeps events."""
-    return LakeSettings(
-        flush_after=config.flush_after,
-        keep_days=config.keep_days,
-        keep_size=config.keep_size,
-        reserve=config.disk_reserve,
-    )
-
-
-def scheduler_settings(config: Config) -> SchedulerSettings:
-    """Return the times that bound the scheduler."""
-    history = None if config.history_days is None else config.history_days * 24 * _HOUR
-    return SchedulerSettings(catch_up=config.catch_up_hours * _HOUR, history=history)
 
 
 def _private(folder: Path) -> None:

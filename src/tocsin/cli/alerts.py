@@ -29,24 +29,12 @@ def list_alerts(
 ) -> None:
     """List alerts, the newest last."""
     import orjson
-    from sqlalchemy import select
 
     from tocsin.cli.alerts_page import print_alerts
-    from tocsin.store.records.models import StoredAlert
+    from tocsin.management.alerts import newest_alerts
 
-    asked = select(StoredAlert).order_by(StoredAlert.created.desc(), StoredAlert.time.desc(), StoredAlert.id)
-    if status:
-        asked = asked.where(StoredAlert.status == status)
-    if not building_blocks:
-        asked = asked.where(StoredAlert.building_block.is_(False))
     with in_records(config, data) as (session, _):
-        documents: list[dict[str, Any]] = []
-        for alert in session.scalars(asked):
-            document = orjson.loads(alert.document)
-            if rule is None or rule.lower() in str(document["kibana.alert.rule.name"]).lower():
-                documents.append(document)
-            if len(documents) >= size:
-                break
+        documents = newest_alerts(session, size, status, rule, building_blocks=building_blocks)
         if rule and not documents:
             _refuse_unknown(session, rule)
     if json:
@@ -70,7 +58,7 @@ def show(
     import orjson
 
     from tocsin.cli.alerts_page import print_alert
-    from tocsin.store.records.alerts import history
+    from tocsin.management.alerts import history
 
     with in_records(config, data) as (session, _):
         [alert] = _found(session, [id_])
@@ -116,7 +104,7 @@ def _refuse_unknown(session: Any, rule: str) -> None:
 
 
 def _set(ids: list[str], status: str, reason: str | None, config: Any, data: Any) -> None:
-    from tocsin.store.records.alerts import set_status
+    from tocsin.management.alerts import set_status
 
     with in_records(config, data) as (session, actor):
         found = [alert.id for alert in _found(session, ids)]

@@ -76,11 +76,11 @@ def _sender(url: str | None, api_key: str | None, config: Any, data: Any) -> Ite
         with remote_sender(url, api_key) as send:
             yield send
         return
-    from tocsin.api.service import lake_settings
     from tocsin.config import load_config
     from tocsin.errors import TocsinError
     from tocsin.ingest.bulk import Ingest
     from tocsin.ingest.rejected import Rejected
+    from tocsin.management.settings import lake_settings
     from tocsin.store.events import StoreError
     from tocsin.store.lake.lake import LakeStore
 

@@ -6,7 +6,6 @@ import getpass
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,14 +16,11 @@ from tocsin.cli.saved_rules import EveryRule, RuleName, saved
 from tocsin.cli.serve import ConfigFile, Data
 from tocsin.cli.shown import shown_time
 from tocsin.counted import counted
-from tocsin.errors import RuleError
 from tocsin.printable import printable_line
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
+    from tocsin.store.records.access import Actor
     from tocsin.store.records.database import Records
-    from tocsin.store.records.models import Run, StoredRule
 
 _From = Annotated[str | None, typer.Option("--from", help="Where the span begins: a date, or as in now-6h.")]
 _To = Annotated[str, typer.Option("--to", help="Where it ends.")]
@@ -45,10 +41,13 @@ def run(
 
     Exits with 1 when a run failed, or waits for a service that does not run.
     """
+    from tocsin.management.rules.runs import read_span, request_run
+
     with open_records(config, data) as records:
         with records.transaction() as session:
             rules = saved(session, rule, all_)
-            asked = {_ask(session, one, start, end, "manual").id: one.name for one in rules}
+            span = read_span(start, end, names=("--from", "--to"))
+            asked = {request_run(session, _actor(), one, span).id: one.name for one in rules}
         _wait(records, asked, config, data)
 
 
@@ -64,52 +63,25 @@ def backfill(
 
     Exits with 1 when a run failed, or waits for a service that does not run.
     """
-    from sqlalchemy import select
-
-    from tocsin.store.records.access import local_actor
-    from tocsin.store.records.models import Gap
-    from tocsin.store.records.rules import ask_run
+    from tocsin.management.rules.runs import read_span, request_backfill
 
     with open_records(config, data) as records:
         asked: dict[int, str] = {}
         with records.transaction() as session:
-            for one in saved(session, rule, all_):
-                if start is not None:
-                    asked[_ask(session, one, start, end, "backfill").id] = one.name
-                    continue
-                gaps = select(Gap).where(Gap.rule_uuid == one.id, Gap.filled.is_(None)).order_by(Gap.first_tick)
-                for gap in session.scalars(gaps):
-                    span = gap.first_tick, gap.last_tick
-                    asked[ask_run(session, local_actor(getpass.getuser()), one, "backfill", span).id] = one.name
+            rules = saved(session, rule, all_)
+            span = None if start is None else read_span(start, end, names=("--from", "--to"))
+            for one in rules:
+                asked.update((run.id, one.name) for run in request_backfill(session, _actor(), one, span))
         if not asked:
             print("no gaps")
             return
         _wait(records, asked, config, data)
 
 
-def _ask(session: Session, rule: StoredRule, start: str | None, end: str, kind: str) -> Run:
-    from tocsin.date_math import parse_date_math
-    from tocsin.detection.schedule import read_schedule
-    from tocsin.moments import to_nanoseconds
-    from tocsin.rules.files import read_rule
-    from tocsin.scheduler.requested_runs import refuse_too_many
+def _actor() -> Actor:
     from tocsin.store.records.access import local_actor
-    from tocsin.store.records.rules import ask_run
 
-    now = datetime.now(UTC)
-    moments = []
-    for option, text in (("--to", end), ("--from", start)):
-        try:
-            moments.append(to_nanoseconds(parse_date_math(end if text is None else text, now)))
-        except (ValueError, OverflowError) as error:
-            raise RuleError(
-                f"{option}: {error}", hint="as in 2026-11-24, 2026-11-24T13:00:00Z or now-6h"
-            ) from None
-    last, first = moments
-    if first > last:
-        raise RuleError("--from lies behind --to", hint="swap them")
-    refuse_too_many(read_schedule(read_rule(rule.document)), first, min(last, to_nanoseconds(now)))
-    return ask_run(session, local_actor(getpass.getuser()), rule, kind, (first, last))
+    return local_actor(getpass.getuser())
 
 
 def _wait(records: Records, asked: Mapping[int, str], config: Any, data: Any) -> None:
@@ -223,18 +195,15 @@ def executions(
     from sqlalchemy import select
 
     from tocsin.cli.executions_page import print_executions, print_gaps
-    from tocsin.store.records.models import Execution, Gap, StoredRule
+    from tocsin.management.rules.executions import execution_history
+    from tocsin.store.records.models import StoredRule
 
     with in_records(config, data) as (session, _):
-        runs, missed = select(Execution), select(Gap)
-        if rule is not None:
-            [one] = saved(session, rule, every=False)
-            runs, missed = runs.where(Execution.rule_uuid == one.id), missed.where(Gap.rule_uuid == one.id)
+        [one] = [None] if rule is None else saved(session, rule, every=False)
+        history = execution_history(session, one, size=size)
         names = {row.id: row.name for row in session.scalars(select(StoredRule))}
-        print_executions(
-            list(session.scalars(runs.order_by(Execution.id.desc()).limit(size)))[::-1], names, wide=wide
-        )
-        print_gaps(list(session.scalars(missed.order_by(Gap.id.desc()).limit(size)))[::-1], names, wide=wide)
+        print_executions(history.executions[::-1], names, wide=wide)
+        print_gaps(history.gaps[::-1], names, wide=wide)
 
 
 def add_to(app: typer.Typer) -> None:

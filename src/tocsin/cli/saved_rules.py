@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 RuleName = Annotated[str | None, typer.Argument(help="A rule's name, a part of it, or its id.", metavar="RULE")]
 EveryRule = Annotated[bool, typer.Option("--all", help="Every rule.")]
-_THERE = 409  # what an import says of a rule of the same id
 
 
 def saved(session: Session, name: str | None, every: bool) -> list[StoredRule]:
@@ -48,16 +46,17 @@ def list_saved(config: Any, data: Any, *, wide: bool) -> None:
     from sqlalchemy import func, select
 
     from tocsin.cli.rule_page import SavedRule, print_saved
-    from tocsin.store.records.models import Execution, StoredAlert, StoredRule
+    from tocsin.management.rules.executions import last_executions
+    from tocsin.store.records.models import StoredAlert, StoredRule
 
-    latest = select(func.max(Execution.id)).group_by(Execution.rule_uuid)
     alerts = select(StoredAlert.rule_uuid, func.count()).group_by(StoredAlert.rule_uuid)
     with in_records(config, data) as (session, _):
-        last = {run.rule_uuid: run for run in session.scalars(select(Execution).where(Execution.id.in_(latest)))}
+        rules = list(session.scalars(select(StoredRule)))
+        last = last_executions(session, [rule.id for rule in rules])
         raised = {row[0]: row[1] for row in session.execute(alerts)}
         found = []
-        for rule in session.scalars(select(StoredRule)):
-            run, document = last.get(rule.id), rule.document
+        for rule in rules:
+            run, document = last[rule.id].execution if rule.id in last else None, rule.document
             schedule = f"every {document.get('interval', '5m')}, from {document.get('from', 'now-6m')}"
             found.append(
                 SavedRule(
@@ -80,97 +79,55 @@ def import_rules(
     data: Data = None,
 ) -> None:
     """Take rules in, to be run by the service. One that cannot be taken stops no other."""
-    from tocsin.api.kibana.rule_transfer import Import
     from tocsin.ecs import default_schema
+    from tocsin.management.imports import Overwrite, import_objects
+    from tocsin.management.rules.files import read_rule_files
     from tocsin.rules.load import bundled_folder
 
     names = [*(paths or []), *([str(bundled_folder())] if bundled else [])]
     if not names:
         raise RuleError("no rules are named", hint="name files or folders, or give --bundled")
-    lines, refused = _lines(names, enable)
+    read = read_rule_files(names, enable=enable)
     with in_records(config, data, new=True) as (session, actor):
-        taken = Import(session, actor, default_schema(), overwrite, overwrite)
-        taken.take(lines)
-    told = taken.told()
-    there = [error for error in taken.errors if error["error"].get("status_code") == _THERE]
-    for error in taken.errors:
-        if error not in there:
-            refused.append(f"{error['rule_id']}: {error['error']['message']}")
+        overwritten = Overwrite(rules=overwrite, exceptions=overwrite)
+        result = import_objects(session, actor, read.lines, lambda _: default_schema(), overwritten)
+    there = result.known_rules
+    refused = [*read.unreadable]
+    refused += [f"{refusal.id}: {refusal.error.message}" for refusal in result.refused if refusal not in there]
     for message in refused:
         print(f"not taken: {printable_line(message)}")
-    for note in taken.notes:
-        print(f"changed: {printable_line(note['error']['message'])}")
-    print(f"{counted(told['success_count'], 'rule')} taken in" + (f", {len(refused):,} not" if refused else ""))
+    for _, problem in result.warnings:
+        print(f"changed: {printable_line(problem.message)}")
+    taken = counted(result.saved_rules, "rule")
+    print(f"{taken} taken in" + (f", {len(refused):,} not" if refused else ""))
     if there:
         stays = (
             "is there already and stays as it is" if len(there) == 1 else "are there already and stay as they are"
         )
         print(f"{counted(len(there), 'rule')} {stays}; --overwrite replaces {'it' if len(there) == 1 else 'them'}")
-    if refused or (there and not told["success_count"]):
+    if refused or (there and not result.saved_rules):
         raise typer.Exit(2)
-
-
-def _lines(names: Sequence[str], enable: bool) -> tuple[list[bytes], list[str]]:
-    """Return what files and folders hold as the lines of an export, and what could not be read."""
-    from pathlib import Path
-
-    import orjson
-
-    from tocsin.rules.load import load_rules
-    from tocsin.text_encoding import as_utf8
-
-    lines: list[bytes] = []
-    refused: list[str] = []
-    for name in names:
-        if name.endswith(".ndjson"):
-            if not Path(name).is_file():
-                raise RuleError(f"{name} does not exist", hint="name a rule file or a folder of rules")
-            given = as_utf8(Path(name).read_bytes()).splitlines()
-            lines += map(_enabled, given) if enable else given
-            continue
-        loaded = load_rules([name])
-        refused += [one.message for one in loaded.skipped if one.invalid]
-        for rule in loaded.rules:
-            document = {**rule.document(), "enabled": enable}
-            if rule.new_terms:  # as Kibana's documents have it
-                del document["new_terms"]
-                document["new_terms_fields"] = list(rule.terms_fields)
-                document["history_window_start"] = rule.history_start
-            lines.append(orjson.dumps(document))
-    return lines, refused
-
-
-def _enabled(line: bytes) -> bytes:
-    import orjson
-
-    try:
-        document = orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return line
-    return orjson.dumps({**document, "enabled": True}) if "rule_id" in document else line
 
 
 def enable(rule: RuleName = None, all_: EveryRule = False, config: ConfigFile = None, data: Data = None) -> None:
     """Have the service run a rule from now on."""
-    _set_enabled(rule, all_, True, config, data)
+    _apply("enable", rule, all_, config, data)
 
 
 def disable(rule: RuleName = None, all_: EveryRule = False, config: ConfigFile = None, data: Data = None) -> None:
     """Have the service run a rule no more."""
-    _set_enabled(rule, all_, False, config, data)
+    _apply("disable", rule, all_, config, data)
 
 
-def _set_enabled(name: str | None, every: bool, enabled: bool, config: Any, data: Any) -> None:
-    from tocsin.store.records.rules import set_enabled
+def _apply(action: str, name: str | None, every: bool, config: Any, data: Any) -> None:
+    from tocsin.ecs import default_schema
+    from tocsin.management.rules.bulk_actions import Change, apply_action
 
     with in_records(config, data) as (session, actor):
-        found = saved(session, name, every)
-        for rule in found:
-            set_enabled(session, actor, rule, enabled)
-        word = "enabled" if enabled else "disabled"
-        print(
-            f"{word}: {one_line(found[0].name)}" if len(found) == 1 else f"{word}: {counted(len(found), 'rule')}"
-        )
+        rules = saved(session, name, every)
+        apply_action(action, rules, Change(session, actor, lambda _: default_schema()))
+        named = one_line(rules[0].name) if len(rules) == 1 else counted(len(rules), "rule")
+        print(f"{action}d: {named}")
 
 
 def add_to(app: typer.Typer) -> None:

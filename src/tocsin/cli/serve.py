@@ -39,7 +39,6 @@ def serve(
     ] = False,
 ) -> None:
     """Take events in over Elasticsearch's interface, run rules over them, answer searches, until it is stopped."""
-    from tocsin.api.demo import Demo
     from tocsin.api.run import run
     from tocsin.config import load_config
 
@@ -49,7 +48,7 @@ def serve(
         "log_level": log_level and log_level.value, "log_format": log_format and log_format.value,
     }  # fmt: skip
     loaded = load_config(config, flags)
-    run(loaded, demo=Demo(_show) if demo else None, say=lambda text: print(text, file=sys.stderr, flush=True))
+    run(loaded, show=_show if demo else None, say=lambda text: print(text, file=sys.stderr, flush=True))
 
 
 def _show(document: Mapping[str, Any]) -> None:

@@ -7,19 +7,19 @@ from typing import Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request
-from starlette.concurrency import run_in_threadpool
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.answers import ApiError, answer, answer_json, bad_request
+from tocsin.api.answers import answer, answer_json, bad_request
 from tocsin.api.body import body_of, read_json
 from tocsin.api.elasticsearch.search_routes import search_task
 from tocsin.api.elasticsearch.searching import searched
+from tocsin.api.kibana.transactions import answered, in_records
 from tocsin.api.security import allow
+from tocsin.management import alerts
 from tocsin.search.tasks import IdsTask
 from tocsin.store.alerts.names import ALERTS_INDEX
-from tocsin.store.records import alerts as kept
 from tocsin.store.records.access import Actor, Scope
-from tocsin.store.records.alerts import AlertError
 
 router = APIRouter(prefix="/api/detection_engine/signals", tags=["alerts"])
 _READ, _RESPOND = Depends(allow(Scope.READ)), Depends(allow(Scope.RESPOND))
@@ -67,8 +67,8 @@ async def set_status(request: Request, actor: Actor = _RESPOND) -> Response:
     if not isinstance(status, str) or not (reason is None or isinstance(reason, str)):
         raise bad_request("[status] is open, acknowledged or closed; [reason] is a text")
 
-    def change(session: Any, ids: Sequence[str]) -> int:
-        return kept.set_status(session, actor, ids, status, reason)
+    def change(session: Session, ids: Sequence[str]) -> int:
+        return alerts.set_status(session, actor, ids, status, reason)
 
     return await _changed(request, body, change, "signal_ids")
 
@@ -78,7 +78,7 @@ async def set_tags(request: Request, actor: Actor = _RESPOND) -> Response:
     """Give alerts tags, and take others from them."""
     body = await read_json(request)
     add, remove = _names(body, "tags", "tags_to_add", "tags_to_remove")
-    return await _changed(request, body, lambda s, ids: kept.set_tags(s, actor, ids, add, remove), "ids")
+    return await _changed(request, body, lambda s, ids: alerts.set_tags(s, actor, ids, add, remove), "ids")
 
 
 @router.post("/assignees", openapi_extra=body_of("ids", "assignees", ids="texts", assignees="object"))
@@ -86,7 +86,7 @@ async def set_assignees(request: Request, actor: Actor = _RESPOND) -> Response:
     """Assign alerts to users, and to others no more."""
     body = await read_json(request)
     add, remove = _names(body, "assignees", "add", "remove")
-    return await _changed(request, body, lambda s, ids: kept.set_assignees(s, actor, ids, add, remove), "ids")
+    return await _changed(request, body, lambda s, ids: alerts.set_assignees(s, actor, ids, add, remove), "ids")
 
 
 @router.post("/notes", openapi_extra=body_of("id", "note", id="string", note="string"))
@@ -97,26 +97,14 @@ async def add_note(request: Request, actor: Actor = _RESPOND) -> Response:
     if not isinstance(id_, str) or not isinstance(note, str):
         raise bad_request("[id] and [note] are texts")
 
-    def work() -> None:
-        try:
-            with request.app.state.service.records.transaction() as session:
-                kept.add_note(session, actor, id_, note)
-        except AlertError as error:
-            raise ApiError(404 if "no alert" in error.message else 400, "alert_error", error.message) from None
-
-    await run_in_threadpool(work)
+    await in_records(request, lambda session: alerts.add_note(session, actor, id_, note))
     return answer(request, {"id": id_})
 
 
 @router.get("/{id}/history", dependencies=[_READ])
 async def history(request: Request, id: str) -> Response:
     """Return who changed what of an alert, and when."""
-
-    def work() -> list[dict[str, Any]]:
-        with request.app.state.service.records.transaction() as session:
-            return kept.history(session, id)
-
-    return answer(request, {"history": await run_in_threadpool(work)})
+    return await answered(request, lambda session: {"history": alerts.history(session, id)})
 
 
 def _names(body: dict[str, Any], member: str, *names: str) -> list[list[str]]:
@@ -128,7 +116,7 @@ def _names(body: dict[str, Any], member: str, *names: str) -> list[list[str]]:
 
 
 async def _changed(
-    request: Request, body: dict[str, Any], change: Callable[[Any, Sequence[str]], int], member: str
+    request: Request, body: dict[str, Any], change: Callable[[Session, Sequence[str]], int], member: str
 ) -> Response:
     ids = body.get(member)
     if ids is None and "query" not in body:
@@ -141,15 +129,7 @@ async def _changed(
         task = IdsTask([ALERTS_INDEX], query=renamed(body["query"]))
         wanted = orjson.loads(await searched(request, task))["ids"]
 
-    def work() -> int:
-        service = request.app.state.service
-        try:
-            with service.records.transaction() as session:
-                return change(session, wanted)
-        except AlertError as error:
-            raise bad_request(error.message) from None
-
-    updated = await run_in_threadpool(work)
+    updated = await in_records(request, lambda session: change(session, wanted))
     told = {
         "took": 0, "timed_out": False, "total": updated, "updated": updated, "deleted": 0, "batches": 1,
         "version_conflicts": 0, "noops": 0, "failures": [],

@@ -2,130 +2,60 @@
 
 from __future__ import annotations
 
-import re
-import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-import httpx
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from tocsin.actions.delivery import SENDERS, DeliveryError, send
-from tocsin.actions.masking import MASK, changed_config, is_masked, masked_address, without_addresses
-from tocsin.actions.messages import TEXT_FORMATS, trial
-from tocsin.api.answers import ApiError, answer, bad_request
+from tocsin.actions.delivery import SENDERS, DeliveryError
+from tocsin.actions.masking import without_addresses
+from tocsin.api.answers import answer
 from tocsin.api.body import body_of, read_typed
-from tocsin.api.kibana.connector_objects import shown
+from tocsin.api.kibana.transactions import answered, in_records
 from tocsin.api.security import allow
+from tocsin.management.connectors.documents import connector_document
+from tocsin.management.connectors.saving import (
+    change_connector,
+    create_connector,
+    find_connector,
+    remove_connector,
+    try_connector,
+)
+from tocsin.management.rules.saving import find_rule
+from tocsin.management.rules.snoozing import FOREVER, read_until, snooze_rule
 from tocsin.store.records.access import Actor, Scope, record
-from tocsin.store.records.models import Connector, Delivery, StoredRule
+from tocsin.store.records.models import Connector, Delivery
 
 router = APIRouter(tags=["actions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
 _BODY = body_of(
     "name", "connector_type_id", name="string", connector_type_id="string", config="object", secrets="object"
 )
-_FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
-
-
-def _read(body: dict[str, Any], kind: str | None = None) -> tuple[str, str, dict[str, Any], dict[str, Any]]:
-    """Return name, type, settings and secrets of a connector. Raises ApiError, which names the field."""
-    name, kind = body.get("name"), kind or body.get("connector_type_id")
-    config, secrets = body.get("config", {}), body.get("secrets", {})
-    if not isinstance(name, str) or not name:
-        raise bad_request("[request body.name]: a text is needed")
-    if kind not in SENDERS:
-        raise bad_request(f"[connector_type_id] is one of {', '.join(SENDERS)}")
-    if not isinstance(config, dict) or not isinstance(secrets, dict):
-        raise bad_request("[config] and [secrets] are objects")
-    if kind == ".webhook":
-        _check_webhook(config)
-    if kind == ".apprise" and config.get("format", TEXT_FORMATS[0]) not in TEXT_FORMATS:
-        raise bad_request(f"[config.format] is what messages are written in: one of {', '.join(TEXT_FORMATS)}")
-    if kind == ".apprise" and not (secrets.get("urls") or secrets.get("url")):
-        raise bad_request("[secrets.urls] are addresses of Apprise, such as mailto:// or slack://")
-    return name, str(kind), config, secrets
-
-
-_METHODS = ("post", "put", "patch", "get", "delete")
-
-
-def _check_webhook(config: dict[str, Any]) -> None:
-    """Refuse what cannot be sent, without saying it again: it may hold secrets."""
-    try:
-        url = httpx.URL(str(config.get("url", "")))
-    except httpx.InvalidURL:
-        url = httpx.URL("")
-    if url.scheme not in ("http", "https") or not url.host or masked_address(str(config["url"])) == MASK:
-        raise bad_request("[config.url] is the address of a webhook, http or https")
-    if config.get("method", "post") not in _METHODS:
-        raise bad_request(f"[config.method] is one of {', '.join(_METHODS)}")
-    headers = config.get("headers") or {}
-    if not isinstance(headers, dict) or not all(_TOKEN.fullmatch(n) and _is_value(v) for n, v in headers.items()):
-        raise bad_request("[config.headers] are names of headers with their values, texts in one line of ASCII")
-    if is_masked(config):
-        raise bad_request(f"[config] has `{MASK}` where something was masked: give it whole")
-
-
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a header's name (RFC 9110)
-
-
-def _is_value(value: Any) -> bool:
-    return isinstance(value, str) and value.isascii() and (value.isprintable() or not value)
-
-
-def _find(session: Any, id_: str) -> Connector:
-    found: Connector | None = session.get(Connector, id_)
-    if found is None:
-        raise ApiError(404, "resource_not_found_exception", f"Saved object [action/{id_}] not found")
-    return found
 
 
 @router.post("/api/actions/connector", openapi_extra=_BODY)
 @router.post("/api/actions/connector/{id}", openapi_extra=_BODY)
 async def create(request: Request, id: str | None = None, actor: Actor = _WRITE) -> Response:
     """Make a connector."""
-    name, kind, config, secrets = _read(await read_typed(request, name="string", connector_type_id="string"))
-
-    def work() -> dict[str, Any]:
-        with request.app.state.service.records.transaction() as session:
-            id_ = (id or str(uuid.uuid4()))[:64]
-            if session.get(Connector, id_) is not None:
-                raise ApiError(409, "version_conflict_engine_exception", f"there is a connector {id_}")
-            made = Connector(
-                id=id_, name=name[:255], type=kind, config=config, secrets=secrets, created=datetime.now(UTC),
-                created_by=actor.name,
-            )  # fmt: skip
-            session.add(made)
-            record(session, actor, "connector.created", id_, type=kind)
-            return shown(made)
-
-    return answer(request, await run_in_threadpool(work))
+    body = await read_typed(request, name="string", connector_type_id="string")
+    return await answered(request, lambda session: connector_document(create_connector(session, actor, body, id)))
 
 
 @router.get("/api/actions/connectors", dependencies=[_READ])
 async def every(request: Request) -> Response:
     """Return the connectors, without their secrets."""
-
-    def work() -> list[dict[str, Any]]:
-        with request.app.state.service.records.transaction() as session:
-            return [shown(one) for one in session.scalars(select(Connector).order_by(Connector.name))]
-
-    return answer(request, await run_in_threadpool(work))
+    query = select(Connector).order_by(Connector.name)
+    return await answered(request, lambda session: list(map(connector_document, session.scalars(query))))
 
 
 @router.get("/api/actions/connector/{id}", dependencies=[_READ])
 async def read(request: Request, id: str) -> Response:
     """Return a connector, without its secrets."""
-
-    def work() -> dict[str, Any]:
-        with request.app.state.service.records.transaction() as session:
-            return shown(_find(session, id))
-
-    return answer(request, await run_in_threadpool(work))
+    return await answered(request, lambda session: connector_document(find_connector(session, id)))
 
 
 @router.put("/api/actions/connector/{id}", openapi_extra=_BODY)
@@ -133,32 +63,18 @@ async def change(request: Request, id: str, actor: Actor = _WRITE) -> Response:
     """Give a connector other settings. Secrets that are not given it keeps, unless its address changes."""
     body = await read_typed(request, name="string", connector_type_id="string")
 
-    def work() -> dict[str, Any]:
-        with request.app.state.service.records.transaction() as session:
-            found = _find(session, id)
-            given = body.get("config") if isinstance(body.get("config"), dict) else {}
-            changed, same = changed_config(given or {}, found.config)
-            kept = found.secrets if same else {}  # they belong to the address that they were given with
-            name, _, config, secrets = _read({"secrets": kept, **body, "config": changed}, found.type)
-            told = "given" if "secrets" in body else "kept" if same else "dropped"
-            found.name, found.config, found.secrets = name[:255], config, secrets
-            address = masked_address(str(config["url"])) if "url" in config else None
-            record(session, actor, "connector.changed", id, address=address, secrets=told)
-            return shown(found)
+    def work(session: Session) -> dict[str, Any]:
+        connector = find_connector(session, id)
+        change_connector(session, actor, connector, body)
+        return connector_document(connector)
 
-    return answer(request, await run_in_threadpool(work))
+    return await answered(request, work)
 
 
 @router.delete("/api/actions/connector/{id}")
 async def delete(request: Request, id: str, actor: Actor = _WRITE) -> Response:
     """Remove a connector; messages that wait for it are given up."""
-
-    def work() -> None:
-        with request.app.state.service.records.transaction() as session:
-            session.delete(_find(session, id))
-            record(session, actor, "connector.removed", id)
-
-    await run_in_threadpool(work)
+    await in_records(request, lambda session: remove_connector(session, actor, id))
     return Response(status_code=204)
 
 
@@ -174,19 +90,20 @@ async def types(request: Request) -> Response:
 async def execute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
     """Send a message through a connector now, to see whether it arrives; `params` are those of an action."""
     params = (await read_typed(request, params="object")).get("params") or {}
+    egress = request.app.state.service.deliveries.deliverer.egress
 
-    def work() -> dict[str, Any]:
-        with request.app.state.service.records.transaction() as session:
-            connector = _find(session, id)
-            record(session, actor, "connector.tried", id)
-        try:
-            send(connector, trial(params, connector), request.app.state.service.deliveries.deliverer.egress)
-        except DeliveryError as error:
-            told = {"status": "error", "message": "the message was not delivered", "retry": not error.lasting}
-            return {"connector_id": id, **told, "service_message": str(error)}
-        return {"connector_id": id, "status": "ok"}
+    def find(session: Session) -> Connector:
+        connector = find_connector(session, id)
+        record(session, actor, "connector.tried", id)
+        return connector
 
-    return answer(request, await run_in_threadpool(work))
+    connector = await in_records(request, find)
+    try:
+        await run_in_threadpool(try_connector, connector, params, egress)
+    except DeliveryError as error:
+        told = {"status": "error", "message": "the message was not delivered", "retry": not error.lasting}
+        return answer(request, {"connector_id": id, **told, "service_message": str(error)})
+    return answer(request, {"connector_id": id, "status": "ok"})
 
 
 @router.get("/api/actions/deliveries", dependencies=[_READ])
@@ -194,23 +111,19 @@ async def deliveries(
     request: Request, rule_uuid: str | None = None, size: int = Query(50, ge=1, le=1000)
 ) -> Response:
     """Return the newest messages: of which rule, to whom, about what, and what became of them."""
+    query = select(Delivery).order_by(Delivery.id.desc()).limit(size)
+    if rule_uuid is not None:
+        query = query.where(Delivery.rule_uuid == rule_uuid)
+    return await answered(request, lambda session: {"deliveries": list(map(_shown, session.scalars(query)))})
 
-    def work() -> list[dict[str, Any]]:
-        asked = select(Delivery).order_by(Delivery.id.desc()).limit(size)
-        if rule_uuid is not None:
-            asked = asked.where(Delivery.rule_uuid == rule_uuid)
-        with request.app.state.service.records.transaction() as session:
-            return [
-                {
-                    "id": one.id, "rule_uuid": one.rule_uuid, "connector_id": one.connector_id, "state": one.state,
-                    "tries": one.tries, "made": one.made, "next_try": one.next_try, "done": one.done,
-                    "error": without_addresses(one.error or "") or None, "alerts": one.alerts,
-                    "summary": one.summary,
-                }
-                for one in session.scalars(asked)
-            ]  # fmt: skip
 
-    return answer(request, {"deliveries": await run_in_threadpool(work)})
+def _shown(message: Delivery) -> dict[str, Any]:
+    return {
+        "id": message.id, "rule_uuid": message.rule_uuid, "connector_id": message.connector_id,
+        "state": message.state, "tries": message.tries, "made": message.made, "next_try": message.next_try,
+        "done": message.done, "error": without_addresses(message.error or "") or None, "alerts": message.alerts,
+        "summary": message.summary,
+    }  # fmt: skip
 
 
 # ---- snoozing
@@ -219,34 +132,22 @@ async def deliveries(
 @router.post("/api/alerting/rule/{id}/_mute_all")
 async def mute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
     """Hold a rule's actions back until they are let go again."""
-    return await _mute(request, id, actor, _FOREVER)
+    return await _snoozed(request, actor, id, FOREVER)
 
 
 @router.post("/api/alerting/rule/{id}/_unmute_all")
 async def unmute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
     """Let a rule's actions tell of alerts again."""
-    return await _mute(request, id, actor, None)
+    return await _snoozed(request, actor, id, None)
 
 
 @router.post("/api/alerting/rule/{id}/_snooze", openapi_extra=body_of("until", until="string"))
 async def snooze(request: Request, id: str, actor: Actor = _WRITE) -> Response:
     """Hold a rule's actions back until a moment."""
-    body = await read_typed(request, name="string", connector_type_id="string")
-    try:
-        until = datetime.fromisoformat(str(body.get("until")).replace("Z", "+00:00"))
-    except ValueError:
-        raise bad_request("[until] is a moment, as in 2027-01-01T00:00:00Z") from None
-    return await _mute(request, id, actor, until if until.tzinfo else until.replace(tzinfo=UTC))
+    body = await read_typed(request, until="string")
+    return await _snoozed(request, actor, id, read_until(body.get("until")))
 
 
-async def _mute(request: Request, id_: str, actor: Actor, until: datetime | None) -> Response:
-    def work() -> None:
-        with request.app.state.service.records.transaction() as session:
-            rule = session.get(StoredRule, id_)
-            if rule is None:
-                raise ApiError(404, "resource_not_found_exception", f'id: "{id_}" not found')
-            rule.muted_until = until
-            record(session, actor, "rule.snoozed", rule.rule_id, until=str(until))
-
-    await run_in_threadpool(work)
+async def _snoozed(request: Request, actor: Actor, id_: str, until: datetime | None) -> Response:
+    await in_records(request, lambda session: snooze_rule(session, actor, find_rule(session, id_), until))
     return Response(status_code=204)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from tocsin.errors import TocsinError
+from tocsin.errors import ConflictError, NotFoundError
 from tocsin.store.records.access import Actor, record
 from tocsin.store.records.models import ExceptionItem, ExceptionList, ListedValue, StoredRule, ValueList
 
@@ -20,26 +20,18 @@ _AT_ONCE = 5_000  # values that are read or written in one go
 _Kept = TypeVar("_Kept", ExceptionList, ExceptionItem)
 
 
-class ExceptionListError(TocsinError):
-    """A change of exceptions or lists that cannot be made; `status` is HTTP's."""
-
-    def __init__(self, message: str, status: int = 400) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 def list_ids(session: Session) -> set[str]:
     """Return the names of all exception lists."""
     return set(session.scalars(select(ExceptionList.list_id)))
 
 
 def get_list(session: Session, *, id_: str | None = None, list_id: str | None = None) -> ExceptionList:
-    """Return an exception list. Raises ExceptionListError."""
+    """Return an exception list. Raises NotFoundError."""
     return _get(session, ExceptionList, "exception list", id_, "list_id", list_id)
 
 
 def get_item(session: Session, *, id_: str | None = None, item_id: str | None = None) -> ExceptionItem:
-    """Return an exception. Raises ExceptionListError."""
+    """Return an exception. Raises NotFoundError."""
     return _get(session, ExceptionItem, "exception list item", id_, "item_id", item_id)
 
 
@@ -49,7 +41,7 @@ def _get(session: Session, kind: type[_Kept], what: str, id_: str | None, name: 
         name, value = "id", id_
     found = session.scalar(select(kind).where(getattr(kind, name) == value))
     if found is None:
-        raise ExceptionListError(f'{what} {name}: "{value}" does not exist', 404)
+        raise NotFoundError(f'{what} {name}: "{value}" does not exist')
     return found
 
 
@@ -60,10 +52,10 @@ def items_of(session: Session, lists: Collection[str]) -> list[ExceptionItem]:
 
 
 def add_list(session: Session, actor: Actor, document: Mapping[str, Any]) -> ExceptionList:
-    """Keep a new exception list. Raises ExceptionListError."""
+    """Keep a new exception list. Raises ConflictError."""
     list_id = str(document.get("list_id") or uuid.uuid4())
     if session.scalar(select(ExceptionList.id).where(ExceptionList.list_id == list_id)):
-        raise ExceptionListError(f'exception list id: "{list_id}" already exists', 409)
+        raise ConflictError(f'exception list id: "{list_id}" already exists')
     now = datetime.now(UTC)
     found = ExceptionList(
         id=str(uuid.uuid4()), list_id=list_id, document={**document, "list_id": list_id}, created=now,
@@ -115,12 +107,12 @@ def remove_list(session: Session, actor: Actor, found: ExceptionList) -> None:
 def add_item(
     session: Session, actor: Actor, document: Mapping[str, Any], expires: datetime | None
 ) -> ExceptionItem:
-    """Keep a new exception. Raises ExceptionListError."""
+    """Keep a new exception. Raises ConflictError, and NotFoundError for a list that is not there."""
     list_id = str(document.get("list_id"))
     get_list(session, list_id=list_id)
     item_id = str(document.get("item_id") or uuid.uuid4())
     if session.scalar(select(ExceptionItem.id).where(ExceptionItem.item_id == item_id)):
-        raise ExceptionListError(f'exception list item id: "{item_id}" already exists', 409)
+        raise ConflictError(f'exception list item id: "{item_id}" already exists')
     now = datetime.now(UTC)
     found = ExceptionItem(
         id=str(uuid.uuid4()), item_id=item_id, list_id=list_id, document={**document, "item_id": item_id},
@@ -169,18 +161,18 @@ def lists_of(document: Mapping[str, Any]) -> list[str]:
 
 
 def get_values(session: Session, id_: str) -> ValueList:
-    """Return a list of values. Raises ExceptionListError."""
+    """Return a list of values. Raises NotFoundError."""
     found = session.get(ValueList, id_)
     if found is None:
-        raise ExceptionListError(f'list id: "{id_}" does not exist', 404)
+        raise NotFoundError(f'list id: "{id_}" does not exist')
     return found
 
 
 def get_value(session: Session, id_: str) -> ListedValue:
-    """Return a value of a list. Raises ExceptionListError."""
+    """Return a value of a list. Raises NotFoundError."""
     found = session.get(ListedValue, id_)
     if found is None:
-        raise ExceptionListError(f'list item id: "{id_}" does not exist', 404)
+        raise NotFoundError(f'list item id: "{id_}" does not exist')
     return found
 
 
@@ -204,10 +196,10 @@ def find_value(session: Session, id_: str, value: str) -> ListedValue | None:
 
 
 def add_values_list(session: Session, actor: Actor, document: Mapping[str, Any]) -> ValueList:
-    """Keep a new list of values. Raises ExceptionListError."""
+    """Keep a new list of values. Raises ConflictError."""
     id_ = str(document.get("id") or uuid.uuid4())
     if session.get(ValueList, id_) is not None:
-        raise ExceptionListError(f'list id: "{id_}" already exists', 409)
+        raise ConflictError(f'list id: "{id_}" already exists')
     now = datetime.now(UTC)
     found = ValueList(
         id=id_, type=str(document.get("type")), document={**document, "id": id_}, created=now,
@@ -252,11 +244,11 @@ def add_values(
 
 
 def change_value(session: Session, actor: Actor, found: ValueList, one: ListedValue, value: str) -> None:
-    """Put another value in the place of one. Raises ExceptionListError when the list has it already."""
+    """Put another value in the place of one. Raises ConflictError when the list has it already."""
     if one.value == value:
         return
     if find_value(session, found.id, value) is not None:
-        raise ExceptionListError(f'list item value: "{value}" already exists', 409)
+        raise ConflictError(f'list item value: "{value}" already exists')
     one.value = value
     session.flush()
     values_changed(session, actor, found)

@@ -10,37 +10,29 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from tocsin.errors import TocsinError
+from tocsin.errors import ConflictError, NotFoundError
 from tocsin.moments import iso, to_nanoseconds
 from tocsin.store.records.access import Actor, record
 from tocsin.store.records.models import Execution, Gap, Run, StoredRule
 
 
-class NoSuchRuleError(TocsinError):
-    """There is no rule of this name."""
-
-
-class RuleExistsError(TocsinError):
-    """There is a rule of this id already."""
-
-
 def find_rule(session: Session, *, id_: str | None = None, rule_id: str | None = None) -> StoredRule:
-    """Return the rule with an id of records, or a `rule_id`. Raises NoSuchRuleError."""
+    """Return the rule with an id of records, or a `rule_id`. Raises NotFoundError."""
     wanted = StoredRule.id == id_ if id_ is not None else StoredRule.rule_id == rule_id
     found = session.scalar(select(StoredRule).where(wanted))
     if found is None:
         name = f'id: "{id_}"' if id_ is not None else f'rule_id: "{rule_id}"'
-        raise NoSuchRuleError(f"{name} not found")
+        raise NotFoundError(f"{name} not found")
     return found
 
 
 def add_rule(
     session: Session, actor: Actor, document: Mapping[str, Any], *, enabled: bool, now: datetime | None = None
 ) -> StoredRule:
-    """Keep a new rule. Raises RuleExistsError."""
+    """Keep a new rule. Raises ConflictError."""
     rule_id = str(document["rule_id"])
     if session.scalar(select(StoredRule.id).where(StoredRule.rule_id == rule_id)):
-        raise RuleExistsError(f'rule_id: "{rule_id}" already exists')
+        raise ConflictError(f'rule_id: "{rule_id}" already exists')
     now = now or datetime.now(UTC)
     found = StoredRule(
         id=str(uuid.uuid4()), rule_id=rule_id, name=str(document.get("name")), enabled=False,

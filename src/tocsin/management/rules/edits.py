@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tocsin.api.answers import bad_request
 from tocsin.detection.schedule import SECOND, UNITS
+from tocsin.errors import InvalidError
 
 _Edit = Callable[[dict[str, Any], Any], None]
 
 
 def edited(document: Mapping[str, Any], edits: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a rule's document with edits made, each a `type` and a `value`. Raises ApiError."""
+    """Return a rule's document with edits made, each a `type` and a `value`. Raises InvalidError."""
     found = dict(document)
     for one in edits:
         edit = _EDITS.get(str(one.get("type")))
         if edit is None:
-            raise bad_request(f"[edit] knows {', '.join(_EDITS)}, not `{one.get('type')}`")
+            raise InvalidError(f"[edit] knows {', '.join(_EDITS)}, not `{one.get('type')}`")
         try:
             edit(found, one.get("value"))
         except (TypeError, ValueError, AttributeError, KeyError):
-            raise bad_request(f"[edit]: `{one.get('type')}` cannot be done with this [value]") from None
+            raise InvalidError(f"[edit]: `{one.get('type')}` cannot be done with this [value]") from None
     return found
 
 
@@ -47,7 +47,7 @@ def _schedule(document: dict[str, Any], value: Mapping[str, Any]) -> None:
     try:
         total = sum(int(text[:-1]) * UNITS[text[-1]] for text in (interval, lookback))
     except (ValueError, KeyError, IndexError):
-        raise bad_request("[interval] and [lookback] are spans of time such as 5m") from None
+        raise InvalidError("[interval] and [lookback] are spans of time such as 5m") from None
     document.update({"interval": interval, "from": f"now-{total // SECOND}s"})
 
 

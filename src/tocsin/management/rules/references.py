@@ -1,4 +1,4 @@
-"""What rules name, and what of it is not there: exception lists and connectors, told in Kibana's words."""
+"""What rules name, and what of it is not there: exception lists and connectors, in Kibana's words."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tocsin.api.answers import bad_request
 from tocsin.detection.rule_checks import Problem
+from tocsin.errors import InvalidError
 from tocsin.store.records.access import Actor
 from tocsin.store.records.exceptions import ENDPOINT_LIST, endpoint_list, list_ids, lists_of
 from tocsin.store.records.models import Connector
@@ -53,8 +53,8 @@ def missing_connectors(session: Session, document: Mapping[str, Any]) -> list[st
     return [name for name in named if name not in known]
 
 
-def told_of_missing(connectors: Sequence[str]) -> str:
-    """Return what is told of connectors that are not there."""
+def missing_connectors_message(connectors: Sequence[str]) -> str:
+    """Return what is said of connectors that are not there, in Kibana's words."""
     one = len(connectors) == 1
     words = (
         "connector is missing. Connector id missing is"
@@ -64,13 +64,21 @@ def told_of_missing(connectors: Sequence[str]) -> str:
     return f"{len(connectors)} {words}: {', '.join(connectors)}"
 
 
-def check_connectors(session: Session, document: Mapping[str, Any], before: Collection[str] = ()) -> list[Problem]:
-    """Refuse a rule that names connectors which are not there; those that it named `before` are told of alone.
+class MissingConnectorsError(InvalidError):
+    """A rule's actions name `connectors` that are not there."""
 
-    Raises ApiError.
+    def __init__(self, connectors: Sequence[str]) -> None:
+        super().__init__(f"actions: {missing_connectors_message(connectors)}")
+        self.connectors = tuple(connectors)
+
+
+def check_connectors(session: Session, document: Mapping[str, Any], before: Collection[str] = ()) -> list[Problem]:
+    """Return a problem for connectors that are not there, if the rule has named them `before`.
+
+    Raises MissingConnectorsError for those that it has not.
     """
     missing = missing_connectors(session, document)
     new = [name for name in missing if name not in before]
     if new:
-        raise bad_request(f"actions: {told_of_missing(new)}", "invalid_rule")
-    return [Problem("actions", told_of_missing(missing))] if missing else []
+        raise MissingConnectorsError(new)
+    return [Problem("actions", missing_connectors_message(missing))] if missing else []

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.api.test_watch import RULE
-from tocsin.api.answers import ApiError
-from tocsin.api.kibana.filters import matching_rules
+from tocsin.errors import InvalidError
+from tocsin.management.rules.finding import matching_rules
 from tocsin.store.records.models import StoredRule
 
 THREAT = {
@@ -68,7 +68,6 @@ def test_rules_are_found_by_their_attributes(asked, fits):
 )
 def test_what_no_rule_has_cannot_be_asked_for(rules, asked, told):
     """Kibana: "This key 'name' need to be wrapped by a saved object type like alert"."""
-    with pytest.raises(ApiError) as error:
+    with pytest.raises(InvalidError) as error:
         matching_rules(rules, asked)
-    assert error.value.status == 400
-    assert told in error.value.reason
+    assert told in error.value.message

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from tests.scheduler.virtual import BAD, MINUTE, START, Office, rule
-from tocsin.api.kibana.rule_objects import last_executions, shown
+from tocsin.management.rules.documents import rule_document
+from tocsin.management.rules.executions import last_executions
 from tocsin.store.records.models import StoredRule
 
 
 def summary(office):
     with office.records.transaction() as session:
         [id_] = office.names()
-        found = shown(session.get(StoredRule, id_), last_executions(session, [id_]).get(id_))
+        found = rule_document(session.get(StoredRule, id_), last_executions(session, [id_]).get(id_))
     return found["execution_summary"]["last_execution"]
 
 

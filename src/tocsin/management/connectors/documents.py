@@ -1,4 +1,4 @@
-"""Connectors as Kibana shows them, and as its exports of rules hold them."""
+"""Connectors: their documents as Kibana shows them, and as its exports of rules hold them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def misses_secrets(connector: Connector) -> bool:
     return connector.is_undecryptable or is_masked(connector.config) or (lacks is not None and lacks(connector))
 
 
-def shown(connector: Connector) -> dict[str, Any]:
+def connector_document(connector: Connector) -> dict[str, Any]:
     """Return a connector as Kibana shows it, without its secrets, those in its address and headers included."""
     return {
         "id": connector.id, "name": connector.name, "connector_type_id": connector.type,

@@ -6,14 +6,16 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.answers import answer, bad_request
+from tocsin.api.answers import answer
 from tocsin.api.body import body_of, read_typed
-from tocsin.api.kibana.exception_objects import page_of, removed, told
-from tocsin.api.kibana.list_objects import TYPES, required_text, shown
+from tocsin.api.kibana.exceptions.pages import page_of, required_text
+from tocsin.api.kibana.transactions import answered_in_turn
 from tocsin.api.security import allow
-from tocsin.store.records import exceptions as kept
+from tocsin.management.exceptions.values import check_type, value_list_document
+from tocsin.store.records import exceptions as records
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.models import ValueList
 
@@ -30,7 +32,7 @@ async def make_index(request: Request, actor: Actor = _WRITE) -> Response:
 
 @router.get("/index", dependencies=[_READ])
 async def read_index(request: Request) -> Response:
-    """Tell that lists can be kept."""
+    """Tell that lists can be records."""
     return answer(request, {"list_index": True, "list_item_index": True})
 
 
@@ -39,15 +41,16 @@ async def create(request: Request, actor: Actor = _WRITE) -> Response:
     """Make a list of values."""
     body = await read_typed(request, id="string", list_id="string", name="string", type="string")
     required_text(body, "name")
-    if required_text(body, "type") not in TYPES:
-        raise bad_request(f"[type] is one of {', '.join(TYPES)}")
-    return await told(request, lambda session: shown(kept.add_values_list(session, actor, body)))
+    check_type(required_text(body, "type"))
+    return await answered_in_turn(
+        request, lambda session: value_list_document(records.add_values_list(session, actor, body))
+    )
 
 
 @router.get("", dependencies=[_READ])
 async def read(request: Request, id: str) -> Response:
     """Return a list of values."""
-    return await told(request, lambda session: shown(kept.get_values(session, id)))
+    return await answered_in_turn(request, lambda session: value_list_document(records.get_values(session, id)))
 
 
 @router.put("", openapi_extra=body_of("id", "name", id="string", name="string", description="string"))
@@ -57,23 +60,25 @@ async def change(request: Request, actor: Actor = _WRITE) -> Response:
     body = await read_typed(request, id="string", name="string", description="string", meta="object")
     about = {name: body[name] for name in ("name", "description", "meta") if body.get(name) is not None}
 
-    def work(session: Any) -> Any:
-        found = kept.get_values(session, required_text(body, "id"))
-        kept.change_values_list(session, actor, found, about)
-        return shown(found)
+    def work(session: Session) -> dict[str, Any]:
+        value_list = records.get_values(session, required_text(body, "id"))
+        records.change_values_list(session, actor, value_list, about)
+        return value_list_document(value_list)
 
-    return await told(request, work)
+    return await answered_in_turn(request, work)
 
 
 @router.delete("")
 async def delete(request: Request, id: str, actor: Actor = _WRITE) -> Response:
     """Remove a list of values."""
 
-    def work(session: Any) -> Any:
-        found = kept.get_values(session, id)
-        return removed(session, actor, found, shown, kept.remove_values_list)
+    def work(session: Session) -> dict[str, Any]:
+        value_list = records.get_values(session, id)
+        document = value_list_document(value_list)
+        records.remove_values_list(session, actor, value_list)
+        return document
 
-    return await told(request, work)
+    return await answered_in_turn(request, work)
 
 
 @router.get("/_find", dependencies=[_READ])
@@ -82,11 +87,11 @@ async def find(
 ) -> Response:
     """Return the lists of values."""
 
-    def work(session: Any) -> Any:
-        every = [shown(one) for one in session.scalars(select(ValueList).order_by(ValueList.id))]
+    def work(session: Session) -> dict[str, Any]:
+        every = list(map(value_list_document, session.scalars(select(ValueList).order_by(ValueList.id))))
         return {**page_of(every, page, per_page), "cursor": ""}
 
-    return await told(request, work)
+    return await answered_in_turn(request, work)
 
 
 @router.get("/privileges")

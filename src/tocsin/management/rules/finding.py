@@ -1,70 +1,14 @@
-"""Kibana's filters over saved things: KQL on their attributes, answered by the evaluator."""
+"""Which rules a filter in KQL finds, as Kibana's own pages write it, and in which order they are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
 
-from tocsin.api.answers import bad_request
-from tocsin.ecs import Field, FieldType, Schema
-from tocsin.engine.evaluate import evaluate
-from tocsin.engine.graph import compile_conditions
-from tocsin.engine.table import EventTable, to_array
-from tocsin.eql import syntax as s
-from tocsin.errors import QueryError
-from tocsin.field_patterns import field_pattern
-from tocsin.kql.read import read_kql
-from tocsin.query_dsl.build import Context
+from tocsin.ecs import FieldType
+from tocsin.errors import InvalidError
+from tocsin.management.filters import Filter
 from tocsin.store.records.models import StoredRule
-
-_T = TypeVar("_T", bound=Mapping[str, Any])
-
-
-@dataclass(frozen=True)
-class Filter:
-    """What filters may ask of things of one kind: their attributes, keywords unless they have another type.
-
-    A filter puts one of the `prefixes` before an attribute's name.
-    """
-
-    prefixes: tuple[str, ...]
-    names: tuple[str, ...]
-    types: Mapping[str, FieldType] = field(default_factory=dict)
-
-    @cached_property
-    def _schema(self) -> Schema:
-        names = ((f"{prefix}{name}", name) for prefix in self.prefixes for name in self.names)
-        return Schema({whole: Field(whole, self.types.get(name, FieldType.KEYWORD)) for whole, name in names})
-
-    def matching(self, things: Sequence[_T], text: str | None) -> list[_T]:
-        """Return those of some things, by their attributes, that a filter fits. Raises ApiError."""
-        if not text or not text.strip():
-            return list(things)
-        schema = self._schema
-        try:
-            condition = read_kql(text, Context(schema))
-        except QueryError as error:
-            raise bad_request(f"[filter]: {error}") from None
-        self._check(condition)
-        columns: dict[str, Any] = {}
-        for name in self.names:
-            array = to_array([None if thing.get(name) == [] else thing.get(name) for thing in things])
-            if array is not None:
-                columns.update((f"{prefix}{name}", array) for prefix in self.prefixes)
-        table = EventTable(columns, len(things), schema)
-        found = evaluate(compile_conditions([(("filter", 0), condition)]), table)
-        return [things[row] for row in found.get(("filter", 0), ())]
-
-    def _check(self, condition: s.Expression) -> None:
-        """Refuse a filter that asks for what things of this kind have not, as Kibana does: it would fit none."""
-        for name in s.field_names(condition):
-            if self._schema.find(name) is None and field_pattern(name) is None:
-                near = " or ".join(f"`{known}`" for known in self._schema.nearest(name)[:2])
-                hint = f"; did you mean {near}?" if near else f"; names begin with `{self.prefixes[0]}`"
-                raise bad_request(f"[filter]: `{name}` is no attribute that can be asked for{hint}")
-
 
 _PARAMS = {
     "ruleId": "rule_id", "riskScore": "risk_score", "severity": "severity", "type": "type", "language": "language",
@@ -94,7 +38,7 @@ _RULES = Filter(
 
 
 def matching_rules(rules: Sequence[StoredRule], text: str | None) -> list[StoredRule]:
-    """Return the rules that a filter over `alert.attributes.*` fits. Raises ApiError."""
+    """Return the rules that a filter over `alert.attributes.*` fits. Raises InvalidError."""
     if not text or not text.strip():
         return list(rules)
     found = _RULES.matching([{**_attributes(rule), "row": row} for row, rule in enumerate(rules)], text)
@@ -129,3 +73,26 @@ def _below(threats: Iterable[Mapping[str, Any]], path: str) -> list[Mapping[str,
         several = (one if isinstance(one, list) else [one] for one in inner)
         found = [one for some in several for one in some if isinstance(one, Mapping)]
     return found
+
+
+_SEVERITIES = {"low": 0, "medium": 1, "high": 2, "critical": 3}
+_SORTS: dict[str, Any] = {
+    "_id": lambda rule: rule.id,
+    "name": lambda rule: rule.name.lower(),
+    "enabled": lambda rule: not rule.enabled,
+    "created_at": lambda rule: rule.created,
+    "createdAt": lambda rule: rule.created,
+    "updated_at": lambda rule: rule.updated,
+    "updatedAt": lambda rule: rule.updated,
+    "risk_score": lambda rule: rule.document.get("risk_score", 0),
+    "riskScore": lambda rule: rule.document.get("risk_score", 0),
+    "severity": lambda rule: _SEVERITIES.get(rule.document.get("severity"), 0),
+}
+
+
+def sort_rules(rules: list[StoredRule], field: str, *, descending: bool) -> None:
+    """Put rules in the order of a field that Kibana knows. Raises InvalidError for another field."""
+    key = _SORTS.get(field)
+    if key is None:
+        raise InvalidError(f"[sort_field] is one of {', '.join(_SORTS)}")
+    rules.sort(key=key, reverse=descending)

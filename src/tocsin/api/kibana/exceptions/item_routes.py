@@ -1,0 +1,114 @@
+"""Exceptions over HTTP, as Kibana has them; and which alerts one would have hidden."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from tocsin.api.answers import answer_json
+from tocsin.api.body import body_of, read_typed
+from tocsin.api.elasticsearch.searching import searched
+from tocsin.api.kibana.exceptions.pages import KINDS, Wanted
+from tocsin.api.kibana.transactions import GoOn, answered_in_turn, in_turn
+from tocsin.api.security import allow
+from tocsin.eql import syntax as s
+from tocsin.management.exceptions.documents import item_document
+from tocsin.management.exceptions.items import change_item, create_item, find_item, hidden_alerts
+from tocsin.search.tasks import IdsTask
+from tocsin.store.alerts.names import ALERTS_INDEX
+from tocsin.store.records.access import Actor, Scope
+from tocsin.store.records.exceptions import get_list, items_of, remove_item
+
+router = APIRouter(prefix="/api/exception_lists/items", tags=["exceptions"])
+_READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
+_ITEM = body_of("list_id", "name", list_id="string", name="string", entries="array", type="string")
+
+
+@router.post("", openapi_extra=_ITEM)
+async def create(request: Request, actor: Actor = _WRITE) -> Response:
+    """Make an exception."""
+    return await created(request, actor, await read_typed(request, **KINDS))
+
+
+@router.get("", dependencies=[_READ])
+async def read(request: Request, id: str | None = None, item_id: str | None = None) -> Response:
+    """Return an exception."""
+    return await answered_in_turn(request, lambda session: item_document(find_item(session, id, item_id)))
+
+
+@router.put("", openapi_extra=_ITEM)
+async def change(request: Request, actor: Actor = _WRITE) -> Response:
+    """Give an exception another body."""
+    return await changed(request, actor, await read_typed(request, **KINDS))
+
+
+@router.delete("")
+async def delete(
+    request: Request, id: str | None = None, item_id: str | None = None, actor: Actor = _WRITE
+) -> Response:
+    """Remove an exception."""
+    return await removed(request, actor, id, item_id)
+
+
+async def created(request: Request, actor: Actor, body: dict[str, Any]) -> Response:
+    """Make the exception of a body, and answer with it."""
+
+    def work(session: Session) -> dict[str, Any]:
+        schema = request.app.state.service.store.schema()
+        return item_document(create_item(session, actor, body, schema))
+
+    return await answered_in_turn(request, work)
+
+
+async def changed(request: Request, actor: Actor, body: dict[str, Any], *, within: str | None = None) -> Response:
+    """Give an exception, of the list `within` if that is given, another body, and answer with it."""
+
+    def work(session: Session) -> dict[str, Any]:
+        item = find_item(session, body.get("id"), body.get("item_id"), within=within)
+        change_item(session, actor, item, body, request.app.state.service.store.schema())
+        return item_document(item)
+
+    return await answered_in_turn(request, work)
+
+
+async def removed(
+    request: Request, actor: Actor, id_: str | None, item_id: str | None, *, within: str | None = None
+) -> Response:
+    """Remove an exception, of the list `within` if that is given, and answer with what it was."""
+
+    def work(session: Session) -> dict[str, Any]:
+        item = find_item(session, id_, item_id, within=within)
+        document = item_document(item)
+        remove_item(session, actor, item)
+        return document
+
+    return await answered_in_turn(request, work)
+
+
+@router.get("/_find", dependencies=[_READ])
+async def find(request: Request, list_id: str, wanted: Annotated[Wanted, Depends()]) -> Response:
+    """Return the exceptions of some lists, separated by commas, that a filter in KQL fits, or all."""
+
+    def work(session: Session) -> dict[str, Any]:
+        names = [name for name in list_id.split(",") if name]
+        for name in names:
+            get_list(session, list_id=name)
+        return wanted.of(list(map(item_document, items_of(session, names))))
+
+    return await answered_in_turn(request, work)
+
+
+@router.post("/_preview", openapi_extra=body_of("entries", entries="array"), dependencies=[_READ])
+async def preview(request: Request, rule_uuid: str | None = None) -> Response:
+    """Return which alerts there are that an exception would have hidden; of one rule, or of all."""
+    body = await read_typed(request, **KINDS)
+    store = request.app.state.service.store
+
+    def hidden(session: Session, go_on: GoOn) -> s.Expression:
+        return hidden_alerts(session, body, store.schema([ALERTS_INDEX]), rule_uuid)
+
+    task = IdsTask([ALERTS_INDEX], await in_turn(request, hidden), most=1000)
+    return await answer_json(request, await searched(request, task))

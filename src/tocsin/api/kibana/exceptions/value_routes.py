@@ -1,0 +1,148 @@
+"""The values of lists over HTTP, as Kibana has them: one by one, and by the file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from tocsin.api.answers import answer, bad_request
+from tocsin.api.body import VALUES_SIZE, body_of, read_typed, read_upload
+from tocsin.api.kibana.exceptions.pages import required_text
+from tocsin.api.kibana.transactions import GoOn, answered_in_turn, in_turn
+from tocsin.api.security import allow
+from tocsin.management.exceptions.values import (
+    add_value,
+    change_value,
+    import_values,
+    remove_value,
+    value_document,
+    value_list_document,
+)
+from tocsin.store.records import exceptions as records
+from tocsin.store.records.access import Actor, Scope
+
+router = APIRouter(prefix="/api/lists/items", tags=["exceptions"])
+_READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
+_ITEM = body_of("list_id", "value", list_id="string", value="string")
+_MOST_SHOWN = 10_000  # values in one answer
+
+
+@router.post("", openapi_extra=_ITEM)
+async def add(request: Request, actor: Actor = _WRITE) -> Response:
+    """Add a value to a list."""
+    body = await read_typed(request, id="string", list_id="string", name="string", type="string")
+
+    def work(session: Session) -> dict[str, Any]:
+        value_list = records.get_values(session, required_text(body, "list_id"))
+        return value_document(add_value(session, actor, value_list, body.get("value")), value_list.type)
+
+    return await answered_in_turn(request, work)
+
+
+@router.get("", dependencies=[_READ])
+async def read(
+    request: Request, id: str | None = None, list_id: str | None = None, value: str | None = None
+) -> Response:
+    """Return one value, by its id, or the values of a list, or one of these."""
+
+    def work(session: Session) -> Any:
+        if id is not None:
+            listed = records.get_value(session, id)
+            return value_document(listed, records.get_values(session, listed.list_id).type)
+        value_list = records.get_values(session, list_id or "")
+        if value is not None:
+            known = records.find_value(session, value_list.id, value)
+            return [] if known is None else [value_document(known, value_list.type)]
+        values, total = records.page_of_values(session, value_list.id, 0, _MOST_SHOWN)
+        if total > _MOST_SHOWN:
+            raise bad_request(
+                f"the list has {total:,} values: ask for one, for pages (_find), or for a file (_export)"
+            )
+        return [value_document(listed, value_list.type) for listed in values]
+
+    return await answered_in_turn(request, work)
+
+
+@router.put("", openapi_extra=body_of("id", "value", id="string", value="string"))
+@router.patch("", openapi_extra=body_of("id", "value", id="string", value="string"))
+async def change(request: Request, actor: Actor = _WRITE) -> Response:
+    """Put another value in the place of one."""
+    body = await read_typed(request, id="string", value="string")
+
+    def work(session: Session) -> dict[str, Any]:
+        listed = records.get_value(session, required_text(body, "id"))
+        value_list = records.get_values(session, listed.list_id)
+        change_value(session, actor, value_list, listed, required_text(body, "value"))
+        return value_document(listed, value_list.type)
+
+    return await answered_in_turn(request, work)
+
+
+@router.get("/_find", dependencies=[_READ])
+async def find(
+    request: Request,
+    list_id: str,
+    page: int = Query(1, ge=1, le=10_000),
+    per_page: int = Query(20, ge=1, le=10_000),
+) -> Response:
+    """Return the values of a list, page by page."""
+
+    def work(session: Session) -> dict[str, Any]:
+        value_list = records.get_values(session, list_id)
+        values, total = records.page_of_values(session, value_list.id, (page - 1) * per_page, per_page)
+        data = [value_document(listed, value_list.type) for listed in values]
+        return {"data": data, "page": page, "per_page": per_page, "total": total, "cursor": ""}
+
+    return await answered_in_turn(request, work)
+
+
+@router.delete("")
+async def delete(
+    request: Request,
+    id: str | None = None,
+    list_id: str | None = None,
+    value: str | None = None,
+    actor: Actor = _WRITE,
+) -> Response:
+    """Take a value from a list: one by its id, or the one that a list has."""
+
+    def work(session: Session) -> Any:
+        if id is None:
+            remove_value(session, actor, records.get_values(session, list_id or ""), value or "")
+            return []
+        listed = records.get_value(session, id)
+        value_list = records.get_values(session, listed.list_id)
+        document = value_document(listed, value_list.type)
+        remove_value(session, actor, value_list, listed.value)
+        return document
+
+    return await answered_in_turn(request, work)
+
+
+@router.post("/_import")
+async def import_file(
+    request: Request, list_id: str | None = None, type: str = "keyword", actor: Actor = _WRITE
+) -> Response:
+    """Add the lines of a file to a list; without its name to a new one, named like the file."""
+    name, data = await read_upload(request, "a file with one value a line", VALUES_SIZE)
+
+    def work(session: Session, go_on: GoOn) -> Response:
+        known = None if list_id is None else records.get_values(session, list_id)
+        value_list = import_values(session, actor, data, known, name=name, kind=type, go_on=go_on)
+        return answer(request, value_list_document(value_list))
+
+    return await in_turn(request, work)
+
+
+@router.post("/_export", dependencies=[_READ])
+async def export(request: Request, list_id: str) -> Response:
+    """Return the values of a list, one a line."""
+
+    def work(session: Session, go_on: GoOn) -> bytes:
+        records.get_values(session, list_id)
+        return "".join(f"{value}\n" for value in records.values_of(session, list_id)).encode()
+
+    return Response(await in_turn(request, work), media_type="application/ndjson")

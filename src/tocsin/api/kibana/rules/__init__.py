@@ -1,0 +1,1 @@
+"""Rules at the addresses and in the shapes of Kibana's detection engine."""

@@ -1,0 +1,161 @@
+"""Rules over HTTP, as Kibana's detection engine has them: one at a time, and found by what they say."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from tocsin.api.answers import answer
+from tocsin.api.body import body_of
+from tocsin.api.kibana.rules.bodies import read_rule_body
+from tocsin.api.kibana.transactions import answered, answered_in_turn
+from tocsin.api.security import allow
+from tocsin.management.rules.documents import rule_document
+from tocsin.management.rules.executions import execution_history, last_executions
+from tocsin.management.rules.finding import matching_rules, sort_rules
+from tocsin.management.rules.saving import change_rule, create_rule, find_rule, schema_of
+from tocsin.store.records.access import Actor, Scope
+from tocsin.store.records.models import StoredRule
+from tocsin.store.records.rules import remove_rule
+
+router = APIRouter(prefix="/api/detection_engine", tags=["rules"])
+_READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
+_RULE = body_of("name", "type", "risk_score", "severity", name="string", type="string", query="string",
+                description="string", severity="string", risk_score="integer", rule_id="string")  # fmt: skip
+
+
+@router.post("/rules", openapi_extra=_RULE)
+async def create(request: Request, actor: Actor = _WRITE) -> Response:
+    """Make a rule; it is enabled unless it says otherwise."""
+    body = {"rule_id": str(uuid.uuid4()), **await read_rule_body(request)}
+    schemas = schema_of(request.app.state.service.store)
+    return await answered_in_turn(request, lambda session: create_rule(session, actor, body, schemas).document())
+
+
+@router.get("/rules", dependencies=[_READ])
+async def read(request: Request, id: str | None = None, rule_id: str | None = None) -> Response:
+    """Return a rule."""
+
+    def work(session: Session) -> dict[str, Any]:
+        rule = find_rule(session, id, rule_id)
+        return rule_document(rule, last_executions(session, [rule.id]).get(rule.id))
+
+    return await answered(request, work)
+
+
+@router.put("/rules", openapi_extra=_RULE)
+async def replace(request: Request, actor: Actor = _WRITE) -> Response:
+    """Give a rule another body."""
+    return await _changed(request, actor, await read_rule_body(request), merged=False)
+
+
+@router.patch("/rules", openapi_extra=body_of(rule_id="string", id="string", enabled="boolean", name="string"))
+async def patch(request: Request, actor: Actor = _WRITE) -> Response:
+    """Change some fields of a rule."""
+    return await _changed(request, actor, await read_rule_body(request), merged=True)
+
+
+async def _changed(request: Request, actor: Actor, body: dict[str, Any], *, merged: bool) -> Response:
+    schemas = schema_of(request.app.state.service.store)
+
+    def work(session: Session) -> dict[str, Any]:
+        rule = find_rule(session, body.get("id"), body.get("rule_id"))
+        whole = {**rule.document, **body} if merged else body
+        return change_rule(session, actor, rule, whole, schemas).document()
+
+    return await answered_in_turn(request, work)
+
+
+@router.delete("/rules")
+async def delete(
+    request: Request, id: str | None = None, rule_id: str | None = None, actor: Actor = _WRITE
+) -> Response:
+    """Remove a rule; its alerts stay."""
+
+    def work(session: Session) -> dict[str, Any]:
+        rule = find_rule(session, id, rule_id)
+        document = rule_document(rule)
+        remove_rule(session, actor, rule)
+        return document
+
+    return await answered_in_turn(request, work)
+
+
+@router.get("/rules/_find", dependencies=[_READ])
+async def find(
+    request: Request,
+    page: int = Query(1, ge=1, le=10_000),
+    per_page: int = Query(20, ge=0, le=10_000),
+    sort_field: str = "name",
+    sort_order: Literal["asc", "desc"] = "asc",
+    filter: str | None = None,
+) -> Response:
+    """Find rules, by a filter in KQL over `alert.attributes.*` such as `alert.attributes.tags: "Linux"`."""
+
+    def work(session: Session) -> dict[str, Any]:
+        rules = matching_rules(list(session.scalars(select(StoredRule))), filter)
+        sort_rules(rules, sort_field, descending=sort_order == "desc")
+        shown = rules[(page - 1) * per_page : page * per_page]
+        last = last_executions(session, [rule.id for rule in shown])
+        data = [rule_document(rule, last.get(rule.id)) for rule in shown]
+        return {"page": page, "perPage": per_page, "total": len(rules), "data": data}
+
+    return await answered(request, work)
+
+
+@router.get("/tags", dependencies=[_READ])
+async def tags(request: Request) -> Response:
+    """Return the tags of all rules."""
+
+    def work(session: Session) -> list[str]:
+        return sorted({str(tag) for rule in session.scalars(select(StoredRule)) for tag in _tags(rule)})
+
+    return await answered(request, work)
+
+
+def _tags(rule: StoredRule) -> list[Any]:
+    tags = rule.document.get("tags")
+    return tags if isinstance(tags, list) else []
+
+
+@router.get("/rules/executions", dependencies=[_READ])
+async def executions(
+    request: Request, id: str | None = None, rule_id: str | None = None, size: int = Query(50, ge=1, le=1000)
+) -> Response:
+    """Return the last executions of a rule, or of all, the newest first, and the gaps that are not filled."""
+
+    def work(session: Session) -> dict[str, Any]:
+        rule = None if id is None and rule_id is None else find_rule(session, id, rule_id)
+        history = execution_history(session, rule, size=size, filled=False)
+        return {"executions": list(map(_plain, history.executions)), "gaps": list(map(_plain, history.gaps))}
+
+    return await answered(request, work)
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    return {column.name: getattr(row, column.name) for column in row.__table__.columns}
+
+
+@router.get("/index", dependencies=[_READ])
+async def index(request: Request) -> Response:
+    """Return the index that alerts are searched in."""
+    return answer(request, {"name": ".alerts-security.alerts-default", "index_mapping_outdated": False})
+
+
+@router.get("/privileges")
+async def privileges(request: Request, actor: Actor = _READ) -> Response:
+    """Return what the one who asks may do with rules and alerts."""
+    may = {"read": True, "write": actor.may(Scope.RESPOND), "maintenance": actor.may(Scope.WRITE_RULES)}
+    return answer(
+        request,
+        {
+            "username": actor.name, "has_all_requested": all(may.values()), "is_authenticated": True,
+            "has_encryption_key": True, "cluster": {}, "application": {},
+            "index": {".alerts-security.alerts-default": may},
+        },
+    )  # fmt: skip

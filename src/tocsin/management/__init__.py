@@ -1,0 +1,1 @@
+"""What people and programs do with rules, alerts and exceptions: one function each, for commands and for HTTP."""

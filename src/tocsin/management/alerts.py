@@ -1,0 +1,157 @@
+"""The workflow of alerts: their status, tags, assignees and notes, with the history of who changed what."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tocsin.errors import InvalidError, NotFoundError
+from tocsin.moments import iso
+from tocsin.store.records.access import Actor, record
+from tocsin.store.records.alerts import find_alerts, keep_document
+from tocsin.store.records.models import AlertChange, StoredAlert
+
+STATUSES = ("open", "acknowledged", "closed")
+_NAMED = 1000  # alerts that an entry of the audit log names
+# Kibana's reasons for closing; another text is taken too.
+REASONS = ("false_positive", "duplicate", "true_positive", "benign_positive", "automated_closure", "other")
+_STATUS, _REASON = "kibana.alert.workflow_status", "kibana.alert.workflow_reason"
+_TAGS, _ASSIGNEES, _NOTES = (
+    "kibana.alert.workflow_tags",
+    "kibana.alert.workflow_assignee_ids",
+    "tocsin.notes",
+)
+
+
+def newest_alerts(
+    session: Session,
+    size: int,
+    status: str | None = None,
+    rule: str | None = None,
+    *,
+    building_blocks: bool = False,
+) -> list[dict[str, Any]]:
+    """Return the documents of at most `size` alerts, the newest first.
+
+    `status` and `rule` (a part of a rule's name) leave out others; building blocks are left out unless asked for.
+    """
+    query = select(StoredAlert).order_by(StoredAlert.created.desc(), StoredAlert.time.desc(), StoredAlert.id)
+    if status:
+        query = query.where(StoredAlert.status == status)
+    if not building_blocks:
+        query = query.where(StoredAlert.building_block.is_(False))
+    documents: list[dict[str, Any]] = []
+    for alert in session.scalars(query):
+        document: dict[str, Any] = orjson.loads(alert.document)
+        if rule is None or rule.lower() in str(document["kibana.alert.rule.name"]).lower():
+            documents.append(document)
+        if len(documents) >= size:
+            break
+    return documents
+
+
+def set_status(
+    session: Session, actor: Actor, ids: Collection[str], status: str, reason: str | None = None
+) -> int:
+    """Open, acknowledge or close alerts; return how many are changed. Raises InvalidError."""
+    if status == "in-progress":  # as older clients say it
+        status = "acknowledged"
+    if status not in STATUSES:
+        raise InvalidError(f"[status] is one of {', '.join(STATUSES)}, not `{status}`")
+    changed: list[str] = []
+    for alert in find_alerts(session, ids):
+        document = orjson.loads(alert.document)
+        told = {_STATUS: status}
+        if status == "closed" and reason:
+            told[_REASON] = reason
+        before = {name: document.get(name) for name in (_STATUS, _REASON)}
+        if before[_STATUS] == status and (not reason or before[_REASON] == reason):
+            continue
+        if status != "closed":
+            document.pop(_REASON, None)
+        document.update(told)
+        document["kibana.alert.workflow_status_updated_at"] = iso(time.time_ns())
+        alert.status = status
+        _change(session, actor, alert, "status", before[_STATUS], status)
+        if before[_REASON] != document.get(_REASON):
+            _change(session, actor, alert, "reason", before[_REASON], document.get(_REASON))
+        keep_document(session, alert, document)
+        changed.append(alert.id)
+    if changed:
+        record(session, actor, "alerts.status", status, alerts=len(changed), reason=reason, ids=changed[:_NAMED])
+    return len(changed)
+
+
+def set_tags(
+    session: Session, actor: Actor, ids: Collection[str], add: Sequence[str], remove: Sequence[str]
+) -> int:
+    """Give alerts tags and take others from them; return how many are changed."""
+    return _set_names(session, actor, ids, _TAGS, "tags", add, remove)
+
+
+def set_assignees(
+    session: Session, actor: Actor, ids: Collection[str], add: Sequence[str], remove: Sequence[str]
+) -> int:
+    """Assign alerts to users, and to others no more; return how many are changed."""
+    return _set_names(session, actor, ids, _ASSIGNEES, "assignees", add, remove)
+
+
+def add_note(session: Session, actor: Actor, id_: str, text: str) -> None:
+    """Add a note to an alert. Raises InvalidError, and NotFoundError."""
+    if not text.strip():
+        raise InvalidError("[note] is empty")
+    alert = session.get(StoredAlert, id_)
+    if alert is None:
+        raise NotFoundError(f"there is no alert {id_}")
+    document = orjson.loads(alert.document)
+    note = {"text": text, "created_by": actor.name, "created_at": iso(time.time_ns())}
+    document[_NOTES] = [*document.get(_NOTES, []), note]
+    _change(session, actor, alert, "note", None, text)
+    keep_document(session, alert, document)
+    record(session, actor, "alerts.note", id_)
+
+
+def history(session: Session, id_: str) -> list[dict[str, Any]]:
+    """Return the changes of an alert, the oldest first."""
+    found = session.scalars(select(AlertChange).where(AlertChange.alert_id == id_).order_by(AlertChange.id))
+    return [
+        {"time": one.time, "actor": one.actor, "field": one.field, "old": one.old[0], "new": one.new[0]}
+        for one in found
+    ]
+
+
+def _set_names(
+    session: Session,
+    actor: Actor,
+    ids: Collection[str],
+    field: str,
+    told: str,
+    add: Sequence[str],
+    remove: Sequence[str],
+) -> int:
+    changed: list[str] = []
+    for alert in find_alerts(session, ids):
+        document = orjson.loads(alert.document)
+        before = document.get(field, [])
+        after = [name for name in dict.fromkeys((*before, *add)) if name not in remove]
+        if after != before:
+            document[field] = after
+            _change(session, actor, alert, told, before, after)
+            keep_document(session, alert, document)
+            changed.append(alert.id)
+    if changed:
+        names = {"added": list(add), "removed": list(remove)}
+        record(session, actor, f"alerts.{told}", told, alerts=len(changed), ids=changed[:_NAMED], **names)
+    return len(changed)
+
+
+def _change(session: Session, actor: Actor, alert: StoredAlert, field: str, old: Any, new: Any) -> None:
+    session.add(
+        AlertChange(alert_id=alert.id, time=datetime.now(UTC), actor=actor.name, field=field, old=[old], new=[new])
+    )

@@ -1,0 +1,1 @@
+"""Connectors: their documents, and what is checked when one is saved."""

@@ -1,0 +1,1 @@
+"""Exceptions: lists of them, their items, and lists of values."""

@@ -1,0 +1,89 @@
+"""The documents of exception lists and their items, in Kibana's form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from tocsin.detection.alerts.exceptions import exception_condition
+from tocsin.ecs import Schema
+from tocsin.errors import InvalidDocumentError, InvalidError, QueryError
+from tocsin.moments import to_nanoseconds
+from tocsin.query_dsl.build import Context
+from tocsin.store.records.access import Actor
+from tocsin.store.records.models import ExceptionItem, ExceptionList, ValueList
+
+_MANAGED = frozenset(
+    {"id", "created_at", "created_by", "updated_at", "updated_by", "_version", "tie_breaker_id", "comments"}
+)
+_LIST_DEFAULTS = {
+    "description": "", "immutable": False, "namespace_type": "single", "os_types": [], "tags": [], "version": 1,
+    "type": "detection",
+}  # fmt: skip
+_ITEM_DEFAULTS = {
+    "comments": [], "description": "", "namespace_type": "single", "os_types": [], "tags": [], "type": "simple",
+}  # fmt: skip
+
+
+def list_document(stored: ExceptionList) -> dict[str, Any]:
+    """Return an exception list's document."""
+    return {**_LIST_DEFAULTS, **stored.document, "list_id": stored.list_id, **managed(stored)}
+
+
+def item_document(stored: ExceptionItem) -> dict[str, Any]:
+    """Return an exception's document."""
+    return {**_ITEM_DEFAULTS, **stored.document, "item_id": stored.item_id, **managed(stored)}
+
+
+def managed(stored: ExceptionList | ExceptionItem | ValueList) -> dict[str, Any]:
+    """Return the members that the service itself sets."""
+    return {
+        "id": stored.id, "tie_breaker_id": stored.id, "_version": "",
+        "created_at": stored.created.isoformat(), "created_by": stored.created_by,
+        "updated_at": stored.updated.isoformat(), "updated_by": stored.updated_by,
+    }  # fmt: skip
+
+
+def read_list(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a list's record keeps of a document. Raises InvalidDocumentError."""
+    if not isinstance(body.get("name"), str):
+        raise InvalidDocumentError("name: Required")
+    return {name: value for name, value in body.items() if name not in _MANAGED}
+
+
+def read_item(
+    body: Mapping[str, Any], actor: Actor, schema: Schema, before: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], datetime | None]:
+    """Return what an exception's record keeps of a document, and when it expires. Raises InvalidError.
+
+    `before` is the document that it takes the place of, whose comments stay.
+    """
+    try:
+        exception_condition([body], Context(schema), lambda _: [])
+    except QueryError as error:
+        raise InvalidDocumentError(error.message) from None
+    document = {name: value for name, value in body.items() if name not in _MANAGED}
+    document["comments"] = _comments(body.get("comments"), actor, (before or {}).get("comments") or [])
+    expires = body.get("expire_time")
+    if expires is None:
+        return document, None
+    try:
+        moment = datetime.fromisoformat(str(expires).replace("Z", "+00:00"))
+        to_nanoseconds(moment)
+    except ValueError:
+        raise InvalidError(f"[expire_time] is a moment as in 2027-01-01T00:00:00Z, not `{expires}`") from None
+    return document, moment
+
+
+def _comments(given: Any, actor: Actor, before: list[Any]) -> list[Any]:
+    """Return the comments, with who made the new ones and when; those that were there stay as they are."""
+    known = {str(one.get("comment")): one for one in before if isinstance(one, dict)}
+    found = list(before)
+    for one in given if isinstance(given, list) else []:
+        text = one.get("comment") if isinstance(one, dict) else one
+        if isinstance(text, str) and text not in known:
+            made = one if isinstance(one, dict) and "created_at" in one else {}
+            stamp = datetime.now().astimezone().isoformat(timespec="milliseconds")
+            found.append({"created_by": actor.name, "created_at": stamp, **made, "comment": text})
+    return found

@@ -1,0 +1,30 @@
+"""Which exception lists and items a filter in KQL finds, and in which order they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from tocsin.errors import InvalidError
+from tocsin.management.filters import Filter
+
+_FILTER = Filter(
+    ("exception-list.attributes.", "exception-list-agnostic.attributes."),
+    ("name", "description", "list_id", "item_id", "type", "tags", "os_types", "created_by", "updated_by"),
+)
+_SORTS = frozenset(
+    {"name", "list_id", "item_id", "type", "created_at", "created_by", "updated_at", "updated_by", "id", "_id"}
+)
+
+
+def find_documents(
+    documents: Sequence[dict[str, Any]], text: str | None, sort_field: str | None, *, descending: bool = False
+) -> list[dict[str, Any]]:
+    """Return the documents of lists or items that a filter fits, or all, in an order. Raises InvalidError."""
+    fitting = _FILTER.matching(documents, text)
+    if sort_field is None:
+        return fitting
+    if sort_field not in _SORTS:
+        raise InvalidError(f"[sort_field] is one of {', '.join(sorted(_SORTS))}")
+    name = sort_field.removeprefix("_")
+    return sorted(fitting, key=lambda document: str(document.get(name, "")).lower(), reverse=descending)

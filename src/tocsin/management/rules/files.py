@@ -1,0 +1,61 @@
+"""Rule files on their way into the service: TOML and NDJSON, as the lines of an export."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from tocsin.errors import RuleError
+from tocsin.rules.load import load_rules
+from tocsin.rules.model import Rule
+from tocsin.text_encoding import as_utf8
+
+
+@dataclass
+class ExportLines:
+    """The lines of an export, and why what files hold beside them could not be read."""
+
+    lines: list[bytes] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def read_rule_files(names: Sequence[str], *, enable: bool = False) -> ExportLines:
+    """Return what files and folders hold as the lines of an export, its rules enabled if `enable`.
+
+    Raises RuleError for a file that is not there.
+    """
+    read = ExportLines()
+    for name in names:
+        if name.endswith(".ndjson"):
+            if not Path(name).is_file():
+                raise RuleError(f"{name} does not exist", hint="name a rule file or a folder of rules")
+            lines = as_utf8(Path(name).read_bytes()).splitlines()
+            read.lines += map(_enabled, lines) if enable else lines
+            continue
+        loaded = load_rules([name])
+        read.unreadable += [skipped.message for skipped in loaded.skipped if skipped.invalid]
+        read.lines += [orjson.dumps({**saved_form(rule), "enabled": enable}) for rule in loaded.rules]
+    return read
+
+
+def saved_form(rule: Rule) -> dict[str, Any]:
+    """Return a rule's document as Kibana's interface takes it."""
+    document = rule.document()
+    if rule.new_terms:  # a table of its own in rule files
+        del document["new_terms"]
+        document["new_terms_fields"] = list(rule.terms_fields)
+        document["history_window_start"] = rule.history_start
+    return document
+
+
+def _enabled(line: bytes) -> bytes:
+    try:
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return line
+    is_rule = isinstance(document, dict) and "rule_id" in document
+    return orjson.dumps({**document, "enabled": True}) if is_rule else line

@@ -1,0 +1,121 @@
+"""The workflow of alerts: what each change does, and that the history and the audit log have it."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+from sqlalchemy import select
+
+from tests.management.conftest import ACTOR
+from tocsin.errors import InvalidError, NotFoundError
+from tocsin.management import alerts
+from tocsin.store.records.models import AuditEntry, StoredAlert
+
+STATUS, REASON = "kibana.alert.workflow_status", "kibana.alert.workflow_reason"
+
+
+@pytest.fixture
+def ids(session):
+    for number, (name, building_block) in enumerate((("Alpha", False), ("Beta", False), ("Beta", True))):
+        document = {STATUS: "open", "kibana.alert.rule.name": name, "number": number}
+        session.add(
+            StoredAlert(
+                id=f"a{number}", rule_uuid="u", status="open", building_block=building_block, time=number,
+                severity="low", created=number, changed=number + 1,
+                document=orjson.dumps(document).decode(),
+            )
+        )  # fmt: skip
+    session.flush()
+    return ["a0", "a1", "a2"]
+
+
+def documents(session):
+    found = session.scalars(select(StoredAlert).order_by(StoredAlert.id))
+    return [orjson.loads(alert.document) for alert in found]
+
+
+def audited(session):
+    return [(entry.action, entry.actor) for entry in session.scalars(select(AuditEntry).order_by(AuditEntry.id))]
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "kept"),
+    [
+        ("acknowledged", None, ("acknowledged", None)),
+        ("in-progress", None, ("acknowledged", None)),
+        ("closed", None, ("closed", None)),
+        ("closed", "duplicate", ("closed", "duplicate")),
+        ("acknowledged", "duplicate", ("acknowledged", None)),
+    ],
+)
+def test_a_status_is_set_once(session, ids, status, reason, kept):
+    assert alerts.set_status(session, ACTOR, ["a0", "nowhere"], status, reason) == 1
+    changed, other, _ = documents(session)
+    assert (changed[STATUS], changed.get(REASON)) == kept
+    assert other[STATUS] == "open"
+    assert session.get(StoredAlert, "a0").status == kept[0]
+    assert alerts.history(session, "a0")[0] | {"time": None} == {
+        "time": None, "actor": "ann", "field": "status", "old": "open", "new": kept[0],
+    }  # fmt: skip
+    assert audited(session) == [("alerts.status", "ann")]
+
+
+def test_the_same_status_changes_nothing(session, ids):
+    assert alerts.set_status(session, ACTOR, ids, "open") == 0
+    assert audited(session) == []
+
+
+def test_an_alert_that_is_opened_again_has_no_reason(session, ids):
+    alerts.set_status(session, ACTOR, ids, "closed", "other")
+    assert alerts.set_status(session, ACTOR, ["a1"], "open") == 1
+    assert [document.get(REASON) for document in documents(session)] == ["other", None, "other"]
+
+
+@pytest.mark.parametrize("status", ["", "shut", "Closed"])
+def test_no_other_status_is_known(session, ids, status):
+    with pytest.raises(InvalidError, match="one of open, acknowledged, closed"):
+        alerts.set_status(session, ACTOR, ids, status)
+
+
+@pytest.mark.parametrize(
+    ("change", "member"),
+    [
+        (alerts.set_tags, "kibana.alert.workflow_tags"),
+        (alerts.set_assignees, "kibana.alert.workflow_assignee_ids"),
+    ],
+)
+def test_names_are_added_and_removed(session, ids, change, member):
+    assert change(session, ACTOR, ["a0", "a1"], ["x", "y", "x"], []) == 2
+    assert change(session, ACTOR, ids, ["x"], ["y"]) == 3
+    assert [document[member] for document in documents(session)] == [["x"], ["x"], ["x"]]
+    assert change(session, ACTOR, ids, ["x"], ["y"]) == 0
+
+
+def test_notes_are_added_one_behind_the_other(session, ids):
+    for text in ("first", "second"):
+        alerts.add_note(session, ACTOR, "a0", text)
+    assert [note["text"] for note in documents(session)[0]["tocsin.notes"]] == ["first", "second"]
+
+
+@pytest.mark.parametrize(("id_", "text", "error"), [("a0", " ", InvalidError), ("nowhere", "x", NotFoundError)])
+def test_a_note_that_cannot_be_added_is_refused(session, ids, id_, text, error):
+    with pytest.raises(error):
+        alerts.add_note(session, ACTOR, id_, text)
+
+
+@pytest.mark.parametrize(
+    ("options", "numbers"),
+    [
+        ({}, [1, 0]),
+        ({"building_blocks": True}, [2, 1, 0]),
+        ({"rule": "beta"}, [1]),
+        ({"status": "closed"}, [0]),
+        ({"rule": "gamma"}, []),
+    ],
+)
+def test_the_newest_alerts_come_first(session, ids, options, numbers):
+    if "status" in options:
+        alerts.set_status(session, ACTOR, ["a0"], "closed")
+    found = alerts.newest_alerts(session, 50, **options)
+    assert [document["number"] for document in found] == numbers
+    assert alerts.newest_alerts(session, 1, **options) == found[:1]
