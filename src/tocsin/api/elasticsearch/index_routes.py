@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
 from tocsin.api.answers import ApiError, answer
+from tocsin.api.elasticsearch.addresses import EVERY_INDEX, on_indices
 from tocsin.api.elasticsearch.searching import is_cut, patterns_of
 from tocsin.api.security import allow
 from tocsin.search.errors import NoSuchIndexError
@@ -72,19 +73,9 @@ async def _one(request: Request, index: str, id_: str) -> dict[str, Any]:
 _UNITS = ("b", "kb", "mb", "gb", "tb")
 
 
-@router.get("/_cat/indices")
-async def cat_indices(request: Request) -> Response:
-    """List the indices."""
-    return await _cat(request, "*")
-
-
-@router.get("/_cat/indices/{index}")
-async def cat_some_indices(request: Request, index: str) -> Response:
+@on_indices(router, "/_cat/indices", "GET", named="/_cat/indices/{index}")
+async def cat_indices(request: Request, index: str = EVERY_INDEX) -> Response:
     """List indices."""
-    return await _cat(request, index)
-
-
-async def _cat(request: Request, index: str) -> Response:
     infos = await run_in_threadpool(request.app.state.service.store.indices, patterns_of(index))
     rows = [
         {

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import read_body
+from tocsin.api.elasticsearch.addresses import on_indices
 from tocsin.api.security import allow
 from tocsin.ingest.bulk import Action, BulkError, BulkTooLargeError, parse
 from tocsin.store.events import StoreFullError
@@ -27,27 +28,15 @@ _DOCUMENT: dict[str, Any] = {
 }
 
 
-@router.post("/_bulk", openapi_extra=_BODY)
-@router.put("/_bulk", openapi_extra=_BODY)
-async def bulk(request: Request) -> Response:
-    """Store the documents of a bulk request; each is on disk when the answer comes."""
-    return await _bulk(request, None)
-
-
-@router.post("/{index}/_bulk", openapi_extra=_BODY)
-@router.put("/{index}/_bulk", openapi_extra=_BODY)
-async def bulk_into(request: Request, index: str) -> Response:
-    """Store the documents of a bulk request, in one index where they do not name another."""
-    return await _bulk(request, index)
-
-
-async def _bulk(request: Request, index: str | None) -> Response:
+@on_indices(router, "/_bulk", "POST", "PUT", body=_BODY)
+async def bulk(request: Request, index: str | None = None) -> Response:
+    """Store the documents of a bulk request, in `index` where they name none; each is on disk by the answer."""
     started = time.perf_counter()
     body = await read_body(request)
     problem = request.app.state.service.store.check(len(body))
     if problem:  # before any work goes into it
         raise _busy(problem)
-    items = await run_in_threadpool(_store, request, body, index)
+    items = await run_in_threadpool(_store, request, body, index or None)
     errors = any("error" in told for item in items for told in item.values())
     took = int((time.perf_counter() - started) * 1000)
     return await run_in_threadpool(answer, request, {"errors": errors, "took": took, "items": items})

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, read_json
+from tocsin.api.elasticsearch.addresses import EVERY_INDEX, on_indices
 from tocsin.api.elasticsearch.searching import checked_patterns, flag, looked_up, patterns_of
 from tocsin.api.security import allow
 from tocsin.api.service import Service
@@ -137,19 +138,10 @@ def _record(request: Request, action: str, index: str) -> None:
         access.record(session, request.state.actor, action, index)
 
 
-@router.get("/_mapping", dependencies=_READ)
-async def all_mappings(request: Request) -> Response:
-    """Tell the mappings of every index."""
-    return await _told(request, "*")
-
-
-@router.get("/{index}/_mapping", dependencies=_READ)
-async def mapping(request: Request, index: str) -> Response:
+@on_indices(router, "/_mapping", "GET", dependencies=_READ)
+async def mapping(request: Request, index: str = EVERY_INDEX) -> Response:
     """Tell the mappings of indices: what was given, and the fields that events brought along."""
-    return await _told(request, index)
 
-
-async def _told(request: Request, index: str) -> Response:
     def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
         found = _mappings(store, known)
@@ -179,19 +171,10 @@ def _plant(tree: dict[str, Any], path: list[str], kind: str) -> None:
     tree.setdefault(path[-1], {})["type"] = kind
 
 
-@router.get("/_mapping/field/{fields}", dependencies=_READ)
-async def all_field_mappings(request: Request, fields: str) -> Response:
-    """Tell the mappings of some fields in every index."""
-    return await _field_mappings(request, "*", fields)
-
-
-@router.get("/{index}/_mapping/field/{fields}", dependencies=_READ)
-async def field_mappings(request: Request, index: str, fields: str) -> Response:
+@on_indices(router, "/_mapping/field/{fields}", "GET", dependencies=_READ)
+async def field_mappings(request: Request, fields: str, index: str = EVERY_INDEX) -> Response:
     """Tell the mappings of some fields."""
-    return await _field_mappings(request, index, fields)
 
-
-async def _field_mappings(request: Request, index: str, fields: str) -> Response:
     def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
         told = {}
@@ -223,21 +206,9 @@ _FAMILIES = {
 }  # fmt: skip
 
 
-@router.post("/_field_caps", dependencies=_READ, openapi_extra=body_of(fields="array"))
-@router.get("/_field_caps", dependencies=_READ)
-async def all_field_caps(request: Request) -> Response:
-    """Tell the fields of every index."""
-    return await _field_caps(request, "*")
-
-
-@router.post("/{index}/_field_caps", dependencies=_READ, openapi_extra=body_of(fields="array"))
-@router.get("/{index}/_field_caps", dependencies=_READ)
-async def field_caps(request: Request, index: str) -> Response:
+@on_indices(router, "/_field_caps", "POST", "GET", body=body_of(fields="array"), dependencies=_READ)
+async def field_caps(request: Request, index: str = EVERY_INDEX) -> Response:
     """Tell the fields of indices, and what can be done with them."""
-    return await _field_caps(request, index)
-
-
-async def _field_caps(request: Request, index: str) -> Response:
     body = await read_json(request)
     wanted = body.get("fields") or request.query_params.get("fields", "*").split(",")
     wanted = [wanted] if isinstance(wanted, str) else wanted

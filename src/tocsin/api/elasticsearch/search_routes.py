@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer_json, bad_request
 from tocsin.api.body import body_of, read_document, read_json
+from tocsin.api.elasticsearch.addresses import EVERY_INDEX, on_indices
 from tocsin.api.elasticsearch.searching import flag, patterns_of, searched, seconds
 from tocsin.api.security import allow
 from tocsin.search.tasks import MOST_ANSWER, CountTask, SearchTask
@@ -23,21 +24,9 @@ _LINES = {"requestBody": {"content": {"application/x-ndjson": {"schema": {"type"
 _SEARCH = body_of(query="object", size="integer", sort="array", aggs="object", _source="boolean")
 
 
-@router.post("/_search", openapi_extra=_SEARCH)
-@router.get("/_search")
-async def search_all(request: Request) -> Response:
-    """Search every index."""
-    return await _search(request, "*")
-
-
-@router.post("/{index}/_search", openapi_extra=_SEARCH)
-@router.get("/{index}/_search")
-async def search(request: Request, index: str) -> Response:
+@on_indices(router, "/_search", "POST", "GET", body=_SEARCH)
+async def search(request: Request, index: str = EVERY_INDEX) -> Response:
     """Search indices."""
-    return await _search(request, index)
-
-
-async def _search(request: Request, index: str) -> Response:
     if "scroll" in request.query_params:
         raise bad_request("no scrolling: go on with search_after")
     body = {**_from_parameters(request.query_params), **await read_json(request)}
@@ -77,9 +66,8 @@ def _from_parameters(given: Mapping[str, str]) -> dict[str, Any]:
     return body
 
 
-@router.post("/_msearch", openapi_extra=_LINES)
-@router.post("/{index}/_msearch", openapi_extra=_LINES)
-async def many_searches(request: Request, index: str = "*") -> Response:
+@on_indices(router, "/_msearch", "POST", body=_LINES)
+async def many_searches(request: Request, index: str = EVERY_INDEX) -> Response:
     """Run several searches, one behind the other."""
     lines = await _lines(request)
     if not lines or len(lines) % 2:
@@ -123,21 +111,9 @@ def _sooner(timeout: Any, until: float) -> str:
     return f"{int(1000 * (left if timeout is None else min(left, seconds(timeout, 'timeout'))))}ms"
 
 
-@router.post("/_count", openapi_extra=body_of(query="object"))
-@router.get("/_count")
-async def count_all(request: Request) -> Response:
-    """Count the events of every index that a query finds."""
-    return await _count(request, "*")
-
-
-@router.post("/{index}/_count", openapi_extra=body_of(query="object"))
-@router.get("/{index}/_count")
-async def count_in(request: Request, index: str) -> Response:
+@on_indices(router, "/_count", "POST", "GET", body=body_of(query="object"))
+async def count(request: Request, index: str = EVERY_INDEX) -> Response:
     """Count the events that a query finds."""
-    return await _count(request, index)
-
-
-async def _count(request: Request, index: str) -> Response:
     body = {**_from_parameters(request.query_params), **await read_json(request)}
     unknown = sorted(set(body) - {"query"} - set(request.query_params))
     if unknown:
