@@ -19,6 +19,7 @@ from typing import Any
 
 from tocsin.api import service
 from tocsin.cli.main import main
+from tocsin.management.settings import lake_settings
 from tocsin.scheduler import execution, execution_records
 from tocsin.scheduler.execution_writer import ExecutionWriter
 from tocsin.store.clock import ArrivalClock
@@ -79,7 +80,7 @@ def run() -> None:
         return time.time_ns() + int((folder / "offset").read_text()) * 1_000_000_000
 
     _set(service, "ArrivalClock", lambda: ArrivalClock(wall=wall))
-    settings = service.lake_settings
+    settings = lake_settings
     _set(service, "lake_settings", lambda config: replace(settings(config), maintain_every=0.5, quiet=1.0))
     _set(keeper.Load, "share", lambda load: 0.0)  # never too busy
     for moment, (owner, name, done) in DEATHS.items():

@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 
 from tocsin.cli.choices import KeyScope, Role
-from tocsin.cli.reading import Wide
+from tocsin.cli.options import ConfigFile, Data, Wide
 from tocsin.cli.records import beginning_with, in_records
-from tocsin.cli.serve import ConfigFile, Data
 from tocsin.cli.shown import one_line, shown_time
 
 UserName = Annotated[str, typer.Argument(help="The user's name.")]

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from tocsin.cli.choices import Reason, Status
-from tocsin.cli.reading import Wide
+from tocsin.cli.options import ConfigFile, Data, Wide
 from tocsin.cli.records import beginning_with, in_records
-from tocsin.cli.serve import ConfigFile, Data
 from tocsin.errors import TocsinError
 
 app = typer.Typer(name="alerts", help="Alerts that the service's rules have raised.", no_args_is_help=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tocsin.cli import reading
+from tocsin.cli import options, reading
 from tocsin.errors import QueryError, RuleError
 
 if TYPE_CHECKING:
@@ -29,22 +29,17 @@ def explain(
     rule: Annotated[
         str, typer.Argument(help="A rule's name (or a part of it), id or file, or an EQL query.", metavar="RULE")
     ],
-    events: reading.Events,
-    rules: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--rules", "-r", help="Where to look for the rule. Default: the rules that ship with tocsin."
-        ),
-    ] = None,
+    events: options.Events,
+    rules: options.RuleFolders = None,
     all_indices: Annotated[
         bool, typer.Option("--all-indices", help="Leave the rule's index patterns out of it.")
     ] = False,
     output_format: Annotated[
         ExplainFormat, typer.Option("--format", "-f", help="How to show it.")
     ] = ExplainFormat.TABLE,
-    source: reading.Source = None,
-    date_order: reading.DatesOrdered = None,
-    rejects: reading.RejectsFile = None,
+    source: options.Source = None,
+    date_order: options.DatesOrdered = None,
+    rejects: options.RejectsFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Show where a rule goes silent: how many events pass each of its steps and predicates."""

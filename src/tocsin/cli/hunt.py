@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli import reading
+from tocsin.cli import options, reading
 from tocsin.cli.endings import format_of
 from tocsin.cli.layout import Command, Grouping, Layout, options_given
 from tocsin.counted import counted
@@ -43,17 +43,10 @@ ENDINGS = {
 
 def hunt(
     context: typer.Context,
-    events: reading.Events,
-    rules: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--rules", "-r", help="Rule file or folder; repeatable. Default: the rules that ship with tocsin."
-        ),
-    ] = None,
-    start: Annotated[
-        str | None, typer.Option("--from", help="Only events at or after this time (ISO 8601 or now-48h).")
-    ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Only events before this time.")] = None,
+    events: options.Events,
+    rules: options.RuleFolders = None,
+    start: options.FromTime = None,
+    end: options.ToTime = None,
     output_format: Annotated[
         Format | None,
         typer.Option("--format", "-f", help="Default: table, or what the name after -o ends in."),
@@ -74,9 +67,9 @@ def hunt(
         int,
         typer.Option("--max-alerts", min=1, help="Keep at most this many alerts a rule; more are counted."),
     ] = 10_000,
-    source: reading.Source = None,
-    date_order: reading.DatesOrdered = None,
-    rejects: reading.RejectsBeside = None,
+    source: options.Source = None,
+    date_order: options.DatesOrdered = None,
+    rejects: options.RejectsBeside = None,
     group_by: Annotated[
         Grouping, typer.Option("--group-by", help="What alerts of the table stand together by.")
     ] = Grouping.HOST,

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli import reading
-from tocsin.cli.serve import ConfigFile, Data
+from tocsin.cli import options, reading
 from tocsin.counted import counted
 from tocsin.printable import printable_line
 
@@ -26,7 +25,7 @@ _HEAD = 8192  # bytes that show a format
 
 
 def ingest(
-    events: reading.Events,
+    events: options.Events,
     follow: Annotated[
         bool,
         typer.Option(
@@ -39,12 +38,12 @@ def ingest(
     api_key: Annotated[
         str | None, typer.Option(envvar="TOCSIN_API_KEY", help="The key for it, as `tocsin keys add` shows it.")
     ] = None,
-    source: reading.Source = None,
-    date_order: reading.DatesOrdered = None,
-    config: ConfigFile = None,
-    data: Data = None,
-    rejects: reading.RejectsFile = None,
-    quiet: reading.Quiet = False,
+    source: options.Source = None,
+    date_order: options.DatesOrdered = None,
+    config: options.ConfigFile = None,
+    data: options.Data = None,
+    rejects: options.RejectsFile = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Store the events of files, each once, however often its file is given."""
     from tocsin.cli.progress import progress_bar

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tocsin.cli import reading
+from tocsin.cli import options, reading
 from tocsin.counted import counted
 from tocsin.printable import printable_line
 
@@ -26,9 +26,9 @@ def query(
         str,
         typer.Argument(help="The query, as in 'process where process.name : \"cmd.exe\"'.", metavar="EQL"),
     ],
-    events: reading.Events,
-    start: Annotated[str | None, typer.Option("--from", help="Only events at or after this time.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Only events before this time.")] = None,
+    events: options.Events,
+    start: options.FromTime = None,
+    end: options.ToTime = None,
     output_format: Annotated[
         QueryFormat, typer.Option("--format", "-f", help="How to show results.")
     ] = QueryFormat.TABLE,
@@ -36,11 +36,11 @@ def query(
         str | None, typer.Option("--fields", help="Columns of the table, separated by commas.")
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Show at most this many results.")] = 1000,
-    wide: reading.Wide = False,
-    source: reading.Source = None,
-    date_order: reading.DatesOrdered = None,
-    rejects: reading.RejectsFile = None,
-    quiet: reading.Quiet = False,
+    wide: options.Wide = False,
+    source: options.Source = None,
+    date_order: options.DatesOrdered = None,
+    rejects: options.RejectsFile = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Search telemetry with one EQL query; a field that no schema knows is written `?name`."""
     from tocsin.cli.hunt import parse_window

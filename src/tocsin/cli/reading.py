@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from tocsin.cli.options import REJECTS_ENDING, DateOrder
 from tocsin.counted import counted
 from tocsin.printable import printable_line
 
@@ -17,53 +15,7 @@ if TYPE_CHECKING:
     from tocsin.sources.batch import Rejects
     from tocsin.sources.inputs import Input
 
-_REJECTS = ".rejects.ndjson"  # in place of an output's ending
 _NAME_ANOTHER = "name another file after --rejects"
-Events = Annotated[
-    list[str], typer.Argument(help="Files, folders, globs, or - for standard input.", metavar="EVENTS...")
-]
-Source = Annotated[
-    str | None,
-    typer.Option(
-        "--source",
-        help="Take every record for one of this source, as `tocsin sources list` has it.",
-        metavar="NAME",
-    ),
-]
-
-
-class DateOrder(StrEnum):
-    """What comes first in a date such as 3/4/2026."""
-
-    DAY = "day"
-    MONTH = "month"
-
-
-DatesOrdered = Annotated[
-    DateOrder | None,
-    typer.Option(
-        "--date-order",
-        help="What comes first in a date such as 3/4/2026. Default: what each file's dates show.",
-        show_default=False,
-    ),
-]
-_KEPT = "Keep what could not be read in this file."
-RejectsFile = Annotated[
-    Path | None,
-    typer.Option("--rejects", help=f"{_KEPT} Default: it is only counted.", show_default=False),
-]
-RejectsBeside = Annotated[
-    Path | None,
-    typer.Option(
-        "--rejects",
-        help=f"{_KEPT} Default: NAME{_REJECTS} beside what -o names; without -o it is only counted.",
-        show_default=False,
-    ),
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")]
-Wide = Annotated[
-    bool, typer.Option("--wide", "-w", help="One table with every column, however narrow the terminal is.")
-]
 
 
 def inputs_of(events: list[str], source: str | None, date_order: DateOrder | None = None) -> list[Input]:
@@ -90,7 +42,7 @@ def rejects_kept(rejects: Path | None, inputs: list[Input], output: Path | None 
 
     if rejects is None:
         is_file = output is not None and (output.is_file() or not output.exists())
-        beside_output = output.with_suffix(_REJECTS) if output is not None and is_file else None
+        beside_output = output.with_suffix(REJECTS_ENDING) if output is not None and is_file else None
         return Rejects(None if beside_output is None or _is_input(beside_output, inputs) else beside_output)
     if _is_input(rejects, inputs):
         raise InputError(f"{rejects} is read, so rejects cannot go there", hint=_NAME_ANOTHER)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli.reading import Wide
+from tocsin.cli.options import ConfigFile, Data, EveryRule, RuleName, SpanEnd, SpanStart, Wide
 from tocsin.cli.records import in_records, open_records
-from tocsin.cli.saved_rules import EveryRule, RuleName, saved
-from tocsin.cli.serve import ConfigFile, Data
+from tocsin.cli.saved_rules import saved
 from tocsin.cli.shown import shown_time
 from tocsin.counted import counted
 from tocsin.printable import printable_line
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
     from tocsin.store.records.access import Actor
     from tocsin.store.records.database import Records
 
-_From = Annotated[str | None, typer.Option("--from", help="Where the span begins: a date, or as in now-6h.")]
-_To = Annotated[str, typer.Option("--to", help="Where it ends.")]
 _SILENT = 2.0  # seconds until it is said that the service is waited for
 _PATIENCE = 60.0  # seconds without news until a run is left to the service
 _TOLD = 5  # rules whose missed events are told
@@ -31,8 +28,8 @@ _TOLD = 5  # rules whose missed events are told
 
 def run(
     rule: RuleName = None,
-    start: _From = None,
-    end: _To = "now",
+    start: SpanStart = None,
+    end: SpanEnd = "now",
     all_: EveryRule = False,
     config: ConfigFile = None,
     data: Data = None,
@@ -53,8 +50,8 @@ def run(
 
 def backfill(
     rule: RuleName = None,
-    start: _From = None,
-    end: _To = "now",
+    start: SpanStart = None,
+    end: SpanEnd = "now",
     all_: EveryRule = False,
     config: ConfigFile = None,
     data: Data = None,

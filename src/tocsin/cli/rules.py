@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from tocsin.cli.reading import Wide
-from tocsin.cli.serve import ConfigFile, Data
+from tocsin.cli.options import ConfigFile, Data, RuleFolders, Wide
 from tocsin.errors import RuleError
 
 if TYPE_CHECKING:
@@ -18,13 +17,6 @@ if TYPE_CHECKING:
 _Named = TypeVar("_Named", "Rule", "StoredRule")
 
 app = typer.Typer(help="Look at detection rules.", no_args_is_help=True)
-
-_Paths = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--rules", "-r", help="Rule file or folder; repeatable. Default: the rules that ship with tocsin."
-    ),
-]
 
 
 def find_rule(rule: str, folders: list[str] | None) -> Rule:
@@ -66,7 +58,7 @@ def show(
     rule: Annotated[
         str, typer.Argument(help="A rule's name (or a part of it), its id, or its file.", metavar="RULE")
     ],
-    rules: _Paths = None,
+    rules: RuleFolders = None,
     locale: Annotated[str, typer.Option("--locale", help="Language of the guide, as in zh-CN.")] = "",
 ) -> None:
     """Show a rule whole: what it finds, its schedule, query, ATT&CK mapping and guide."""
@@ -83,7 +75,7 @@ def show(
 
 @app.command("list")
 def list_rules(
-    rules: _Paths = None,
+    rules: RuleFolders = None,
     saved: Annotated[
         bool,
         typer.Option("--saved", help="The rules that the service keeps: state, schedule, last execution."),

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tocsin.cli.options import ConfigFile, Data, EveryRule, RuleName
 from tocsin.cli.records import in_records
 from tocsin.cli.rules import called
-from tocsin.cli.serve import ConfigFile, Data
 from tocsin.cli.shown import one_line
 from tocsin.counted import counted
 from tocsin.errors import RuleError
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from tocsin.store.records.models import StoredRule
-
-RuleName = Annotated[str | None, typer.Argument(help="A rule's name, a part of it, or its id.", metavar="RULE")]
-EveryRule = Annotated[bool, typer.Option("--all", help="Every rule.")]
 
 
 def saved(session: Session, name: str | None, every: bool) -> list[StoredRule]:

@@ -11,13 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from tocsin.cli.choices import LogFormat, LogLevel
-from tocsin.cli.reading import Wide
+from tocsin.cli.options import ConfigFile, Data, Wide
 from tocsin.printable import printable
-
-ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="The configuration file (TOML).", metavar="FILE")
-]
-Data = Annotated[Path | None, typer.Option("--data", help="The folder that holds everything that is kept.")]
 
 
 def serve(

@@ -9,7 +9,7 @@ from typing import Annotated, BinaryIO, cast
 
 import typer
 
-from tocsin.cli import reading
+from tocsin.cli import options, reading
 from tocsin.cli.endings import format_of
 from tocsin.counted import counted
 
@@ -36,7 +36,7 @@ _ENDINGS = {
 
 
 @app.command("list")
-def list_sources(wide: reading.Wide = False) -> None:
+def list_sources(wide: options.Wide = False) -> None:
     """List the sources that have a mapping: dataset, index, event ids, fields."""
     from tocsin.cli.source_page import print_sources
 
@@ -61,7 +61,7 @@ def show(
 
 @app.command("convert")
 def convert(
-    events: reading.Events,
+    events: options.Events,
     target: Annotated[
         Target | None, typer.Option("--to", help="Default: ndjson, or what the name after -o ends in.")
     ] = None,
@@ -71,10 +71,10 @@ def convert(
     keep_original: Annotated[
         bool, typer.Option("--keep-original", help="Add each raw record as event.original.")
     ] = False,
-    source: reading.Source = None,
-    date_order: reading.DatesOrdered = None,
-    rejects: reading.RejectsBeside = None,
-    quiet: reading.Quiet = False,
+    source: options.Source = None,
+    date_order: options.DatesOrdered = None,
+    rejects: options.RejectsBeside = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Convert raw records to ECS events: every event, with every field."""
     from tocsin.cli.progress import progress_bar, reported

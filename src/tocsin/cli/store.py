@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from tocsin.cli.serve import ConfigFile, Data
+from tocsin.cli.options import ConfigFile, Data
 from tocsin.printable import printable_line
 
 if TYPE_CHECKING:
