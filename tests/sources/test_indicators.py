@@ -306,6 +306,7 @@ def test_what_is_not_for_detection_is_left_out(read):
         ('{"type": "bundle", "objects": [', "is no JSON"),
         ("name,colour\na,red\nb,blue\n", "no column of the table is known to hold indicators"),
         ("", "is empty"),
+        ('type,value\nip,"' + "1" * 140_000, "cannot be read as CSV"),
         (b"ElfFile\x00" + bytes(4096), "is no text"),
         (b"\xff\x01 not text \xc3\x28", "is no text"),
     ],
@@ -320,6 +321,27 @@ def test_what_holds_no_indicators_is_refused_with_what_to_do(read, content, mess
 def test_a_file_that_is_not_there_is_named():
     with pytest.raises(InputError, match=r"nowhere\.csv does not exist"):
         read_indicators(["nowhere.csv"])
+
+
+_JSON = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=2), st.dictionaries(st.sampled_from("ab"), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+_MEMBERS = ("name", "description", "confidence", "created_by_ref", "external_references", "object_marking_refs",
+            "labels", "valid_from", "valid_until", "revoked", "modified")  # fmt: skip
+
+
+@given(about=st.dictionaries(st.sampled_from(_MEMBERS), _JSON))
+def test_whatever_stix_says_beside_its_pattern_the_value_is_read(tmp_path_factory, about):
+    path = tmp_path_factory.mktemp("feed") / "feed.json"
+    path.write_text(bundle(indicator("[file:name = 'a']", **about)))
+    [document] = read_indicators([str(path)]).documents
+    assert document["threat.indicator.file.name"] == "a"
+    values = [one for value in document.values() for one in (value if isinstance(value, list) else [value])]
+    assert all(isinstance(one, (str, int, float)) for one in values)
 
 
 _LABEL = st.from_regex(r"[a-z][a-z0-9]{1,8}", fullmatch=True)

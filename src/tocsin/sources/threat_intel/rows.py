@@ -34,7 +34,7 @@ def confidence_of(value: Any) -> str | None:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        return str(value) if value else None
+        return value if isinstance(value, str) and value else None
     bounds = ((0, "None"), (29, "Low"), (69, "Medium"), (100, "High"))
     return next((name for bound, name in bounds if 0 <= number <= bound), "Not Specified")
 
@@ -47,8 +47,16 @@ def moment_of(value: Any) -> str | None:
         return None
 
 
-def _text(value: Any) -> Any:
-    return value if isinstance(value, (str, list)) and value else None
+def many(value: Any) -> list[Any]:
+    """Return the values of a list; none of what is no list."""
+    return value if isinstance(value, list) else []
+
+
+def text_of(value: Any) -> str | list[str] | None:
+    """Return a text, or the texts of a list; None for anything else, and for no text."""
+    if isinstance(value, list):
+        return [one for one in value if isinstance(one, str) and one] or None
+    return value if isinstance(value, str) and value else None
 
 
 def _tags(value: Any) -> list[str] | None:
@@ -66,16 +74,16 @@ def _marking(value: Any) -> str | None:
 
 # What is told of an indicator: names -> the field, and how its value is read.
 _ABOUT: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
-    **dict.fromkeys(("description", "comment"), ("threat.indicator.description", _text)),
+    **dict.fromkeys(("description", "comment"), ("threat.indicator.description", text_of)),
     **dict.fromkeys(("first-seen", "first-seen-utc", "firstseen", "dateadded", "date-added", "valid-from"),
                     ("threat.indicator.first_seen", moment_of)),
     **dict.fromkeys(("last-seen", "last-seen-utc", "lastseen"), ("threat.indicator.last_seen", moment_of)),
     **dict.fromkeys(("modified", "modified-at", "updated"), ("threat.indicator.modified_at", moment_of)),
     **dict.fromkeys(("confidence", "confidence-level"), ("threat.indicator.confidence", confidence_of)),
     **dict.fromkeys(("reference", "references", "urlhaus-link", "urlhaus-reference"),
-                    ("threat.indicator.reference", _text)),
-    **dict.fromkeys(("provider", "source", "reporter"), ("threat.indicator.provider", _text)),
-    **dict.fromkeys(("feed", "feed-name"), ("threat.feed.name", _text)),
+                    ("threat.indicator.reference", text_of)),
+    **dict.fromkeys(("provider", "source", "reporter"), ("threat.indicator.provider", text_of)),
+    **dict.fromkeys(("feed", "feed-name"), ("threat.feed.name", text_of)),
     **dict.fromkeys(("tags", "tag", "labels"), ("tags", _tags)),
     **dict.fromkeys(("tlp", "marking"), ("threat.indicator.marking.tlp", _marking)),
 }  # fmt: skip

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tocsin.sources.batch import Event
-from tocsin.sources.threat_intel.rows import confidence_of, moment_of
+from tocsin.sources.threat_intel.rows import confidence_of, many, moment_of, text_of
 from tocsin.sources.threat_intel.stix_patterns import values_of_pattern
 from tocsin.sources.threat_intel.values import NotTakenError, fields_of
 
@@ -62,25 +62,26 @@ def _is_a(one: Any, type_: str) -> bool:
 
 
 def _about(one: Mapping[str, Any], names: Mapping[str, Any], markings: Mapping[str, str]) -> Event:
-    references = [ref for ref in one.get("external_references") or () if isinstance(ref, dict) and "url" in ref]
+    links = (ref.get("url") for ref in many(one.get("external_references")) if isinstance(ref, dict))
+    references = [link for link in links if isinstance(link, str)]
     provider = names.get(str(one.get("created_by_ref")))
-    marked = [markings[ref] for ref in one.get("object_marking_refs") or () if ref in markings]
+    marked = [markings[ref] for ref in map(str, many(one.get("object_marking_refs"))) if ref in markings]
     found = {
         "threat.indicator.id": one["id"],
-        "threat.indicator.name": one.get("name"),
-        "threat.indicator.description": one.get("description"),
+        "threat.indicator.name": text_of(one.get("name")),
+        "threat.indicator.description": text_of(one.get("description")),
         "threat.indicator.first_seen": moment_of(one.get("valid_from")),
         "threat.indicator.last_seen": moment_of(one.get("modified")),
         "threat.indicator.modified_at": moment_of(one.get("modified")),
         "threat.indicator.confidence": confidence_of(one.get("confidence")),
-        "threat.indicator.provider": provider,
+        "threat.indicator.provider": text_of(provider),
         "threat.indicator.marking.tlp": marked[0] if len(marked) == 1 else marked,
-        "threat.indicator.reference": references[0]["url"] if references else None,
-        "tags": one.get("labels"),
+        "threat.indicator.reference": references[0] if references else None,
+        "tags": text_of(one.get("labels")),
         "stix.id": one["id"],
         "stix.created": moment_of(one.get("created")),
         "stix.valid_until": moment_of(one.get("valid_until")),
-        "stix.revoked": one.get("revoked"),
+        "stix.revoked": one.get("revoked") is True or None,
     }
     return {name: value for name, value in found.items() if value not in (None, "", [])}
 

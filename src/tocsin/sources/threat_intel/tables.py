@@ -22,8 +22,17 @@ _SHOWN = 50  # lines that show which column holds the values
 def table_rows(name: str, text: str) -> Iterator[Mapping[str, str]]:
     """Yield the rows of a table, by the names of its columns; a value of a list as the column `value`.
 
-    Raises InputError for a table of several columns in none of which indicators are found.
+    Raises InputError for a table that cannot be read, and for one of several columns in none of which indicators
+    are found.
     """
+    try:
+        yield from _rows(name, text)
+    except csv.Error as error:
+        hint = "is a quotation mark open? a cell may have 131,072 characters"
+        raise InputError(f"{name} cannot be read as CSV: {error}", hint=hint) from None
+
+
+def _rows(name: str, text: str) -> Iterator[Mapping[str, str]]:
     lines = [line for line in text.splitlines(keepends=True) if line.strip()]
     comments = [line.lstrip("#;/ \t") for line in lines if line.startswith(_COMMENTS)]
     rows = [line for line in lines if not line.startswith(_COMMENTS)]
