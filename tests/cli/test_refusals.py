@@ -206,7 +206,7 @@ def test_keys_are_revoked_by_the_beginnings_of_their_ids_all_or_none(run: Run) -
     ("choice", "those_of_the_service"),
     [
         (choices.Status, STATUSES),
-        (choices.Reason, REASONS),
+        (choices.ClosingReason, REASONS),
         (choices.Role, ROLES),
         (choices.KeyScope, Scope),
         (choices.LogLevel, get_args(Config.model_fields["log_level"].annotation)),

@@ -12,7 +12,7 @@ from tocsin.ecs import Field, FieldType, Schema, default_schema
 from tocsin.engine.table import to_array
 from tocsin.sources.batch import flatten
 from tocsin.store.clock import ArrivalClock
-from tocsin.store.events import ARRIVED, Document, IndexInfo, Outcome, Result, Scan, SetAside, StoredBatch
+from tocsin.store.events import ARRIVED, Document, DocumentResult, IndexInfo, Outcome, Scan, SetAside, StoredBatch
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
 from tocsin.store.patterns import matching
 
@@ -37,10 +37,10 @@ class MemoryStore:
             id_ = document.id if document.id is not None else f"made-{self._made}"
             if id_ not in known:
                 known[id_] = document, now
-                outcomes.append(Outcome(id_, Result.CREATED))
+                outcomes.append(Outcome(id_, DocumentResult.CREATED))
             else:
                 same = known[id_][0].source == document.source
-                outcomes.append(Outcome(id_, Result.SAME if same else Result.CONFLICT))
+                outcomes.append(Outcome(id_, DocumentResult.SAME if same else DocumentResult.CONFLICT))
         return outcomes
 
     def scan(self, scan: Scan) -> Iterator[StoredBatch]:

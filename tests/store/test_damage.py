@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.test_lake import SLOW, document, sources
-from tocsin.store.events import Result
+from tocsin.store.events import DocumentResult
 from tocsin.store.lake import journal
 from tocsin.store.lake.folders import folder_of, index_in, label, safe_name
 from tocsin.store.lake.lake import LakeStore
@@ -102,7 +102,7 @@ def test_what_is_damaged_is_set_aside_and_everything_else_goes_on(folder, damage
     assert aside.name.startswith(name)
     assert aside.reason
     [outcome] = lake.add([document(GOOD, n=4)])
-    assert outcome.result is Result.CREATED
+    assert outcome.result is DocumentResult.CREATED
     lake.flush()
     lake.maintain(clean=True)
     assert numbers(lake, GOOD) == [1, 2, 3, 4]
@@ -120,8 +120,8 @@ def test_an_index_that_is_set_aside_takes_no_events_and_loses_none(folder):
     flip(log)
     lake = LakeStore(folder, SLOW)
     assert [one.result for one in lake.add([document(BAD, n=4), document(GOOD, n=4)])] == [
-        Result.SET_ASIDE,
-        Result.CREATED,
+        DocumentResult.SET_ASIDE,
+        DocumentResult.CREATED,
     ]
     lake.flush()
     lake.close()
@@ -165,7 +165,7 @@ def test_ids_are_known_without_their_list(folder, damage):
     damage(folder / "ids.json")
     lake = LakeStore(folder, SLOW)
     assert [one.name for one in lake.set_aside()] == ["ids.json"] * (damage is not Path.unlink)
-    assert lake.add([document(BAD, id_=f"{BAD}-1", n=1)])[0].result is Result.SAME
+    assert lake.add([document(BAD, id_=f"{BAD}-1", n=1)])[0].result is DocumentResult.SAME
     lake.close()
     lake = LakeStore(folder, SLOW)
     assert lake.set_aside() == []
@@ -184,7 +184,7 @@ def test_ids_that_a_crash_left_beside_their_list(folder):
     old.write_bytes(kept)
     lake = LakeStore(folder, SLOW)
     assert lake.set_aside() == []
-    assert lake.add([document(BAD, id_=f"{BAD}-1", n=1)])[0].result is Result.SAME
+    assert lake.add([document(BAD, id_=f"{BAD}-1", n=1)])[0].result is DocumentResult.SAME
     lake.close()
 
 
@@ -198,7 +198,7 @@ def test_ids_that_an_earlier_version_has_merged_since_they_were_listed(folder):
     lake = LakeStore(folder, SLOW)
     assert lake.set_aside() == []
     for number in (1, 9):
-        assert lake.add([document(BAD, id_=f"{BAD}-{number}", n=number)])[0].result is Result.SAME
+        assert lake.add([document(BAD, id_=f"{BAD}-{number}", n=number)])[0].result is DocumentResult.SAME
     lake.close()
 
 
@@ -226,7 +226,7 @@ def test_an_index_is_read_without_its_checkpoint(checkpointed, tmp_path, damage,
         named = [one.name for one in lake.set_aside()]
         assert all(name.startswith(f"{BAD}/_delta_log/") and "checkpoint" in name for name in named)
         assert bool(named) == (pattern != "_last_checkpoint")  # without which nothing is lost but time
-        assert lake.add([document(BAD, id_="99", n=99)])[0].result is not Result.SET_ASIDE
+        assert lake.add([document(BAD, id_="99", n=99)])[0].result is not DocumentResult.SET_ASIDE
         lake.flush()
         lake.close()
     assert repair(folder, print) == []
@@ -417,7 +417,7 @@ def test_each_name_that_is_allowed_has_a_safe_folder_of_its_own(tmp_path_factory
 )
 def test_indices_with_unusual_names_are_there_after_a_restart(tmp_path, names):
     lake = LakeStore(tmp_path, SLOW)
-    assert {one.result for one in lake.add([document(name, n=1) for name in names])} == {Result.CREATED}
+    assert {one.result for one in lake.add([document(name, n=1) for name in names])} == {DocumentResult.CREATED}
     lake.flush()
     lake.close()
     lake = LakeStore(tmp_path, SLOW)

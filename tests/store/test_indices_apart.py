@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.test_lake import SLOW, document, sources
-from tocsin.store.events import Result, Scan, StoreError
+from tocsin.store.events import DocumentResult, Scan, StoreError
 from tocsin.store.lake.lake import LakeStore
 from tocsin.store.lake.repair import check, repair
 from tocsin.store.mappings import MappingError, merged, read_mapping
@@ -161,7 +161,7 @@ def test_an_index_whose_table_takes_no_more_events_is_set_aside(tmp_path):
         lake.flush()
     until(lambda: set_aside(lake) == [ODD])
     outcomes = lake.add([document(ODD, n=3), document(PLAIN, n=3)])
-    assert [one.result for one in outcomes] == [Result.SET_ASIDE, Result.CREATED]
+    assert [one.result for one in outcomes] == [DocumentResult.SET_ASIDE, DocumentResult.CREATED]
     lake.flush()
     assert found(lake, PLAIN) == [1, 2, 3]
     assert lake.check() is None, "nothing is wrong with the store itself"

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tocsin.moments import to_nanoseconds
-from tocsin.store.events import ARRIVED, Document, Result, Scan, StoreError, StoreFullError
+from tocsin.store.events import ARRIVED, Document, DocumentResult, Scan, StoreError, StoreFullError
 from tocsin.store.lake import journal
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 
@@ -228,10 +228,10 @@ def test_an_id_names_one_event_for_ever(store):
     results = [
         o.result for o in store.add([document(id_="a", n=1), document(id_="a", n=1), document(id_="b", n=1)])
     ]
-    assert results == [Result.CREATED, Result.SAME, Result.CREATED]
+    assert results == [DocumentResult.CREATED, DocumentResult.SAME, DocumentResult.CREATED]
     for _ in range(2):
         again = store.add([document(id_="a", n=1), document(id_="a", n=2), document("logs-other", id_="a", n=2)])
-        assert [o.result for o in again[:2]] == [Result.SAME, Result.CONFLICT]
+        assert [o.result for o in again[:2]] == [DocumentResult.SAME, DocumentResult.CONFLICT]
         store.flush()
     assert sum(info.events for info in store.indices()) == 3
 
@@ -244,7 +244,7 @@ def test_ids_are_remembered_over_many_commits_and_starts(tmp_path):
             lake.add([document(id_=f"{number}-{k}", n=k) for k in range(number + 1)])
             lake.flush()
         every = [document(id_=f"{number}-{k}", n=k) for number in range(start * 3 + 3) for k in range(number + 1)]
-        assert {o.result for o in lake.add(every)} == {Result.SAME}
+        assert {o.result for o in lake.add(every)} == {DocumentResult.SAME}
         lake.close()
 
 
@@ -492,7 +492,12 @@ def test_events_leave_by_age_and_by_size(tmp_path):
 def test_no_more_indices_than_may_be(tmp_path):
     lake = LakeStore(tmp_path, LakeSettings(max_indices=2, maintain_every=1e9))
     results = [o.result for o in lake.add([document(f"logs-{n}", n=n) for n in (1, 2, 3, 1)])]
-    assert results == [Result.CREATED, Result.CREATED, Result.NO_ROOM, Result.CREATED]
+    assert results == [
+        DocumentResult.CREATED,
+        DocumentResult.CREATED,
+        DocumentResult.NO_ROOM,
+        DocumentResult.CREATED,
+    ]
     lake.close()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.store.test_damage import BAD, DAMAGES, GOOD, TABLE, flip, folder, newest, numbers
 from tests.store.test_lake import SLOW, document
-from tocsin.store.events import Result
+from tocsin.store.events import DocumentResult
 from tocsin.store.lake.lake import LakeStore
 from tocsin.store.lake.repair import check, repair
 
@@ -34,7 +34,7 @@ def test_repair_finds_what_is_left_again(folder, number):
     assert len(numbers(lake, BAD)) == len(_LEFT[number])
     assert numbers(lake, GOOD) == [1, 2, 3]
     known = [lake.add([document(index, id_=f"{index}-1", n=1)])[0].result for index in (BAD, GOOD)]
-    assert known == [Result.SAME, Result.SAME]
+    assert known == [DocumentResult.SAME, DocumentResult.SAME]
     lake.add([document(BAD, n=9)])
     lake.flush()
     lake.close()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.store.test_damage import BAD, GOOD, newest, numbers
 from tests.store.test_lake import SLOW, document
-from tocsin.store.events import Result
+from tocsin.store.events import DocumentResult
 from tocsin.store.lake.lake import LakeStore
 from tocsin.store.lake.repair import check, repair
 from tocsin.store.mappings import read_mapping
@@ -176,7 +176,7 @@ def test_what_lies_in_the_place_of_a_folder_is_moved_and_named(folder, place, ma
     make(folder / place)
     lake = in_time(lambda: LakeStore(folder, SLOW))
     [outcome] = lake.add([document("logs-new-default", n=9)])
-    assert outcome.result is Result.CREATED
+    assert outcome.result is DocumentResult.CREATED
     lake.flush()
     assert numbers(lake, "logs-new-default") == [9]
     assert f"./{place}" in [one.name for one in lake.set_aside()]

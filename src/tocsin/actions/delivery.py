@@ -20,7 +20,7 @@ from sqlalchemy import select
 from tocsin.actions import apprise_process
 from tocsin.actions.egress import EgressPolicy
 from tocsin.actions.masking import is_masked, masked_address, redacted
-from tocsin.actions.messages import Message, TemplateError, message_of
+from tocsin.actions.messages import Message, MessageTemplateError, message_of
 from tocsin.actions.outbox import DELIVERED, FAILED, WAITING
 from tocsin.actions.webhook import ExchangeError, exchange
 from tocsin.store.clock import ArrivalClock
@@ -193,7 +193,7 @@ class Deliverer:
             if connector is None:
                 raise DeliveryError(f"there is no connector {waiting.connector_id}", lasting=True)
             send(connector, message_of(waiting, connector, rule, documents), self.egress)
-        except TemplateError as failed:
+        except MessageTemplateError as failed:
             error = DeliveryError(str(failed), lasting=True)
         except DeliveryError as failed:
             error = failed

@@ -26,7 +26,7 @@ TEXT_FORMATS = (TEXT, MARKDOWN, HTML)  # what a connector's `config.format` may 
 _MARKUP = re.compile(r"[\\`*_\[\]<>&~|]|^\s*(?:[#+=-]|\d+[.)])|^\s|\s$")
 
 
-class TemplateError(Exception):
+class MessageTemplateError(Exception):
     """A template that cannot be filled in."""
 
 
@@ -101,7 +101,7 @@ def _filled(template: Any, values: Mapping[str, Any], format_: str) -> str:
     try:
         return str(_RENDERERS[format_].render(str(template), values))
     except Exception as error:
-        raise TemplateError(f"its template cannot be filled in: {error}") from None
+        raise MessageTemplateError(f"its template cannot be filled in: {error}") from None
 
 
 class _Renderer(pystache.Renderer):  # type: ignore[misc]  # pystache has no types

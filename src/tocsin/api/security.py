@@ -75,7 +75,7 @@ class Throttle:
             self._failures.pop((None, address), None)
 
 
-class Gate:
+class AccessControl:
     """Checks who asks."""
 
     def __init__(self, records: Records) -> None:
@@ -155,7 +155,7 @@ def is_encrypted(request: Request) -> bool:
 
 async def identify(request: Request) -> Actor | None:
     """Return who asks; None when nobody is named. Raises ApiError for wrong credentials and forged requests."""
-    gate: Gate = request.app.state.service.gate
+    gate: AccessControl = request.app.state.service.gate
     header = request.headers.get("authorization")
     if header is not None:
         actor = await run_in_threadpool(gate.check_header, header, address_of(request))

@@ -15,7 +15,7 @@ from tocsin.actions.delivery import Deliverer, DeliveryThread
 from tocsin.actions.egress import EgressPolicy, networks_of
 from tocsin.api.metrics import Metrics
 from tocsin.api.running import Searches
-from tocsin.api.security import Gate
+from tocsin.api.security import AccessControl
 from tocsin.api.working import Work
 from tocsin.config import Config
 from tocsin.ingest.bulk import Ingest
@@ -58,7 +58,7 @@ class Service:
     deliveries: DeliveryThread
     records: Records
     ingest: Ingest
-    gate: Gate
+    gate: AccessControl
     watched: WatchedFolders
     metrics: Metrics
     searches: Searches
@@ -141,7 +141,7 @@ def open_service(config: Config) -> Service:
         deliveries=deliveries,
         records=records,
         ingest=ingest,
-        gate=Gate(records),
+        gate=AccessControl(records),
         watched=watched,
         metrics=metrics,
         searches=Searches(processes, config.search_timeout),

@@ -42,7 +42,7 @@ class Pace:
 
 
 @dataclass
-class Outcome(Generic[Result]):
+class WorkOutcome(Generic[Result]):
     """What work came to, taken once: an error that a future keeps is part of a cycle, with its whole request."""
 
     result: list[Result]
@@ -66,7 +66,9 @@ class Work:
         self._seconds, self._turns = seconds, Turns(at_once, max(1, at_once // 2), "work")
         self._stopping = False
 
-    def start(self, owner: str, work: Callable[[Pace], Result]) -> tuple[Future[Outcome[Result]], threading.Event]:
+    def start(
+        self, owner: str, work: Callable[[Pace], Result]
+    ) -> tuple[Future[WorkOutcome[Result]], threading.Event]:
         """Have work done in its turn; return what it comes to, and what tells it to end. Raises ApiError."""
         if self._stopping:
             raise stops()
@@ -75,13 +77,13 @@ class Work:
             raise ApiError(429, "es_rejected_execution_exception", reason, {"Retry-After": "5"})
         ended = threading.Event()
 
-        def run() -> Outcome[Result]:  # the time for which it waits for its turn does not count
+        def run() -> WorkOutcome[Result]:  # the time for which it waits for its turn does not count
             pace = Pace(time.monotonic() + self._seconds, lambda: self._stopping, ended)
             try:
                 pace.check()
-                return Outcome([work(pace)], None)
+                return WorkOutcome([work(pace)], None)
             except BaseException as error:
-                return Outcome([], error)
+                return WorkOutcome([], error)
 
         return self._turns.submit(owner, run), ended
 

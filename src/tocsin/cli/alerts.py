@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tocsin.cli.choices import Reason, Status
+from tocsin.cli.choices import ClosingReason, Status
 from tocsin.cli.options import ConfigFile, Data, Wide
 from tocsin.cli.records import beginning_with, in_records
 from tocsin.errors import TocsinError
@@ -71,7 +71,7 @@ def show(
 @app.command("close")
 def close(
     ids: _Ids,
-    reason: Annotated[Reason | None, typer.Option(help="Why.")] = None,
+    reason: Annotated[ClosingReason | None, typer.Option(help="Why.")] = None,
     config: ConfigFile = None,
     data: Data = None,
 ) -> None:

@@ -17,7 +17,7 @@ class Status(StrEnum):
     CLOSED = "closed"
 
 
-class Reason(StrEnum):
+class ClosingReason(StrEnum):
     """Why an alert is closed."""
 
     FALSE_POSITIVE = "false_positive"

@@ -12,7 +12,7 @@ from rich.text import Text
 from tocsin.cli.console import wide_console
 from tocsin.counted import counted
 from tocsin.detection.compiled_rule import CompiledRule
-from tocsin.detection.explain import Explanation, Joining, Part, Step
+from tocsin.detection.explain import ExplainedStep, Explanation, Joining, Part
 from tocsin.printable import printable_line
 from tocsin.sources.unseen import Unseen
 
@@ -44,7 +44,7 @@ def show_explanation(ready: CompiledRule, found: Explanation) -> None:
         console.print(Text.assemble(("no event has ", "yellow"), printable_line(", ".join(found.absent))))
 
 
-def _table(step: Step, silent: Part | None, absent: set[str]) -> Table:
+def _table(step: ExplainedStep, silent: Part | None, absent: set[str]) -> Table:
     title = Text.assemble(
         (printable_line(step.title), "bold"), ("  should be missing" if step.missing else "", "dim")
     )
@@ -78,7 +78,7 @@ def _shortened(text: str, limit: int = 400) -> str:
     return printable_line(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
-def _joining(joining: Joining, steps: list[Step]) -> Table:
+def _joining(joining: Joining, steps: list[ExplainedStep]) -> Table:
     by = f"joined by {', '.join(joining.keys)}" if joining.keys else "in one stream"
     table = Table(
         title=Text(printable_line(by), style="bold"),

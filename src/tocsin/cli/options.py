@@ -25,7 +25,7 @@ Source = Annotated[
 ]
 
 
-class DateOrder(StrEnum):
+class DateOrderOption(StrEnum):
     """What comes first in a date such as 3/4/2026."""
 
     DAY = "day"
@@ -33,7 +33,7 @@ class DateOrder(StrEnum):
 
 
 DatesOrdered = Annotated[
-    DateOrder | None,
+    DateOrderOption | None,
     typer.Option(
         "--date-order",
         help="What comes first in a date such as 3/4/2026. Default: what each file's dates show.",

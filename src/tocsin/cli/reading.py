@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tocsin.cli.options import REJECTS_ENDING, DateOrder
+from tocsin.cli.options import REJECTS_ENDING, DateOrderOption
 from tocsin.counted import counted
 from tocsin.printable import printable_line
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NAME_ANOTHER = "name another file after --rejects"
 
 
-def inputs_of(events: list[str], source: str | None, date_order: DateOrder | None = None) -> list[Input]:
+def inputs_of(events: list[str], source: str | None, date_order: DateOrderOption | None = None) -> list[Input]:
     """Return the inputs that names stand for, taken for a source if one is named. Raises InputError."""
     from tocsin.sources.catalogue import find_source
     from tocsin.sources.inputs import find_inputs
@@ -27,9 +27,9 @@ def inputs_of(events: list[str], source: str | None, date_order: DateOrder | Non
     return [replace(one, day_first=is_day_first(date_order)) for one in found]
 
 
-def is_day_first(date_order: DateOrder | None) -> bool | None:
+def is_day_first(date_order: DateOrderOption | None) -> bool | None:
     """Tell whether the day comes first, None where the user did not say."""
-    return None if date_order is None else date_order is DateOrder.DAY
+    return None if date_order is None else date_order is DateOrderOption.DAY
 
 
 def rejects_kept(rejects: Path | None, inputs: list[Input], output: Path | None = None) -> Rejects:

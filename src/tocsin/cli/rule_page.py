@@ -136,7 +136,7 @@ _SAVED = (
 
 
 @dataclass(frozen=True)
-class SavedRule:
+class SavedRuleRow:
     """A rule that the service keeps, as a list shows it."""
 
     name: str
@@ -149,7 +149,7 @@ class SavedRule:
     alerts: int
 
 
-def print_saved(rules: Sequence[SavedRule], *, wide: bool) -> None:
+def print_saved(rules: Sequence[SavedRuleRow], *, wide: bool) -> None:
     """Print the rules that the service keeps, those that are enabled first."""
     rows: list[Sequence[Cell]] = []
     for rule in sorted(rules, key=lambda one: (not one.enabled, one.name.lower())):

@@ -42,7 +42,7 @@ def list_saved(config: Any, data: Any, *, wide: bool) -> None:
     """Print the rules that the service keeps, each with its state, its schedule and its last execution."""
     from sqlalchemy import func, select
 
-    from tocsin.cli.rule_page import SavedRule, print_saved
+    from tocsin.cli.rule_page import SavedRuleRow, print_saved
     from tocsin.management.rules.executions import last_executions
     from tocsin.store.records.models import StoredAlert, StoredRule
 
@@ -56,7 +56,7 @@ def list_saved(config: Any, data: Any, *, wide: bool) -> None:
             run, document = last[rule.id].execution if rule.id in last else None, rule.document
             schedule = f"every {document.get('interval', '5m')}, from {document.get('from', 'now-6m')}"
             found.append(
-                SavedRule(
+                SavedRuleRow(
                     rule.name, rule.rule_id, rule.enabled, str(document.get("severity", "")), schedule,
                     run.last_tick if run else None, run.status if run else "", raised.get(rule.id, 0),
                 )

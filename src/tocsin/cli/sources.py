@@ -16,7 +16,7 @@ from tocsin.counted import counted
 app = typer.Typer(help="See how raw records become ECS events, and convert them.", no_args_is_help=True)
 
 
-class Form(StrEnum):
+class MappingFormat(StrEnum):
     """How a source's mapping is shown."""
 
     TABLE = "table"
@@ -47,13 +47,13 @@ def list_sources(wide: options.Wide = False) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="A dataset, or a part of its name.", metavar="NAME")],
     form: Annotated[
-        Form, typer.Option("--format", "-f", help="Tables for the terminal, or the events in Markdown.")
-    ] = Form.TABLE,
+        MappingFormat, typer.Option("--format", "-f", help="Tables for the terminal, or the events in Markdown.")
+    ] = MappingFormat.TABLE,
 ) -> None:
     """Show a source's mapping as a table: what its events mean, and what each value becomes."""
     from tocsin.cli.source_page import print_source, print_source_in_markdown
 
-    if form is Form.MARKDOWN:
+    if form is MappingFormat.MARKDOWN:
         print_source_in_markdown(name)
     else:
         print_source(name)

@@ -43,7 +43,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Step:
+class ExplainedStep:
     """A step's predicates in order, and how many events meet them all."""
 
     title: str
@@ -81,7 +81,7 @@ class Joining:
 class Explanation:
     """How far a rule got with some events."""
 
-    steps: list[Step]
+    steps: list[ExplainedStep]
     joining: Joining | None
     absent: list[str]  # fields that no event has
     events: Counter[str] = field(default_factory=Counter)  # dataset -> events read
@@ -196,7 +196,7 @@ class _Step:
             yield (f"alone {self.number}", n), probe.alone
             yield (f"left {self.number}", n), probe.left
 
-    def counted(self, counts: Mapping[Target, int]) -> Step:
+    def counted(self, counts: Mapping[Target, int]) -> ExplainedStep:
         parts = tuple(
             Part(
                 probe.text,
@@ -207,7 +207,7 @@ class _Step:
             )
             for n, probe in enumerate(self.probes)
         )
-        return Step(self.title, parts, counts.get(self.target, 0), self.missing)
+        return ExplainedStep(self.title, parts, counts.get(self.target, 0), self.missing)
 
 
 def _probes(node: s.Expression, depth: int, before: Sequence[s.Expression], form: _Form) -> Iterator[_Probe]:

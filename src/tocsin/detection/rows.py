@@ -12,7 +12,7 @@ import pyarrow as pa
 from tocsin.detection.columns import ANY_KEY, Numbers, hashes_of
 from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.engine.candidates import whole_numbers
-from tocsin.engine.column import Column
+from tocsin.engine.column import CodedColumn
 from tocsin.engine.sequence import NO_TIEBREAKER
 from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
@@ -53,7 +53,7 @@ class EventPart:
         keys[several] = ANY_KEY
         return Fitting(rows, keys, joinable)
 
-    def _hash(self, name: str, column: Column | None) -> Numbers:
+    def _hash(self, name: str, column: CodedColumn | None) -> Numbers:
         """Return the hashes of a column's values, with that of null behind."""
         if name not in self._hashes:
             values = [] if column is None else column.objects

@@ -21,7 +21,7 @@ _EVERY = 1 << 62
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """The results of a query: hits (an event each, or a count) or sequences; events and files read, seconds."""
 
     events: int
@@ -38,7 +38,7 @@ def search(
     rejects: Rejects,
     window: Window,
     progress: Progress | None = None,
-) -> Found:
+) -> SearchResult:
     """Run a query over every input.
 
     `unknown` is what to raise for each field that no schema knows, where no event has it either.
@@ -54,7 +54,7 @@ def search(
         raise unknown[name]
     files = max(0, report.files - rejects.passed_over)  # a file that is no telemetry was opened too
     if not of_events:
-        return Found(report.total_events, files, time.perf_counter() - started, sequences=report.alerts)
+        return SearchResult(report.total_events, files, time.perf_counter() - started, sequences=report.alerts)
     hits = [Hit(alert.event, alert.event) for alert in report.alerts]
     piped = apply_pipes(statement.pipes, hits)
-    return Found(report.total_events, files, time.perf_counter() - started, hits=piped)
+    return SearchResult(report.total_events, files, time.perf_counter() - started, hits=piped)

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from tocsin.addresses import number_of
 from tocsin.ecs import TIMESTAMP, FieldType
-from tocsin.engine.column import Codes, Column
+from tocsin.engine.column import CodedColumn, Codes
 from tocsin.engine.evaluate import spread
 from tocsin.engine.join_keys import Key, Keyed, KeyNumbers, compact, with_key
 from tocsin.engine.sequence import (
@@ -28,7 +28,7 @@ from tocsin.engine.sequence import (
     EVENT,
     NO_TIEBREAKER,
     Fits,
-    Found,
+    SequenceMatch,
     SequenceMatcher,
     in_order,
     no_fits,
@@ -106,7 +106,7 @@ def _keyed(table: EventTable, rows: Rows, refs: Sequence[s.FieldRef], at: Codes,
     return Keyed(at[chosen[0][keep]], tuple(codes for codes, _ in kept), tuple(values for _, values in kept))
 
 
-def whole_numbers(column: Column | None, rows: Codes) -> tuple[Codes, npt.NDArray[np.bool_]]:
+def whole_numbers(column: CodedColumn | None, rows: Codes) -> tuple[Codes, npt.NDArray[np.bool_]]:
     """Return a whole-number column's (first) values at some rows, and where there is one."""
     if column is None or not len(column.values):
         return np.zeros(len(rows), np.int64), np.zeros(len(rows), np.bool_)
@@ -302,7 +302,7 @@ class SequenceStream:
             self._next += 1
         return number
 
-    def _results(self, found: Iterable[Found]) -> list[Result]:
+    def _results(self, found: Iterable[SequenceMatch]) -> list[Result]:
         results = in_order(found)
         names = {number: key for key, number in self._numbers.items()} if results else {}
         held = set(self.matcher.keys.tolist())

@@ -57,7 +57,7 @@ class Addresses(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Column:
+class CodedColumn:
     """One field of a table, as codes over values: distinct ones, unless nearly all of them are different.
 
     `codes` holds one number a value, -1 for null. A field with one value a row has `offsets` None; otherwise
@@ -86,14 +86,14 @@ class Column:
         """The distinct values as addresses (strings only)."""
         return _numbered(self.values)
 
-    def take(self, rows: Rows) -> Column:
+    def take(self, rows: Rows) -> CodedColumn:
         """Return the column of some rows, over the same values."""
         if self.offsets is None:
-            return Column(self.values, self.codes[rows])
+            return CodedColumn(self.values, self.codes[rows])
         starts = self.offsets[rows]
         lengths = self.offsets[rows + 1] - starts
         offsets = np.concatenate(([0], np.cumsum(lengths)))
-        return Column(self.values, self.codes[ranges(starts, lengths)], offsets)
+        return CodedColumn(self.values, self.codes[ranges(starts, lengths)], offsets)
 
     def first_codes(self) -> Codes:
         """Return the code of each row's first value, -1 where there is none."""
@@ -137,7 +137,9 @@ class Column:
 # ---- encoding
 
 
-def encode(raw: pa.Array | pa.ChunkedArray, kind: FieldType | None, *, distinct: bool = True) -> Column | None:
+def encode(
+    raw: pa.Array | pa.ChunkedArray, kind: FieldType | None, *, distinct: bool = True
+) -> CodedColumn | None:
     """Turn an Arrow array into a column of the given type; values that cannot be converted become null."""
     array = raw.combine_chunks() if isinstance(raw, pa.ChunkedArray) else raw
     if isinstance(array, pa.ChunkedArray):  # several chunks of dictionaries that could not be unified
@@ -154,7 +156,7 @@ def encode(raw: pa.Array | pa.ChunkedArray, kind: FieldType | None, *, distinct:
     if converted is not values:
         apart = not distinct and not converted.null_count
         values, codes = (converted, codes) if apart else _unify(converted, codes)
-    return Column(values, codes, offsets)
+    return CodedColumn(values, codes, offsets)
 
 
 def _dictionary(array: pa.Array) -> tuple[pa.Array, Codes]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tocsin.engine.column import Codes, Column, Mask, Rows
+from tocsin.engine.column import CodedColumn, Codes, Mask, Rows
 from tocsin.engine.field_tests import FieldTests
 from tocsin.engine.graph import MANY_VALUES, Constant, Gate, Program, Target, Test
 from tocsin.engine.guards import SHARED, Guards, guards_of
@@ -58,9 +58,9 @@ def evaluate(program: Program, table: EventTable) -> dict[Target, Rows]:
 class Evaluator:
     """Runs a plan over one table after the other; what it learns of values in one helps with the next."""
 
-    def __init__(self, plan: Plan, kind: type[Run] | None = None) -> None:
+    def __init__(self, plan: Plan, kind: type[Evaluation] | None = None) -> None:
         self.plan = plan
-        self._kind = kind or Run
+        self._kind = kind or Evaluation
         self._values = {tests.name: FieldValues(tests) for tests in plan.fields}
         # What has few values first: of that what tells kinds of events apart, then what many rules read.
         readers = plan.guards.roots_of_field
@@ -102,7 +102,7 @@ class Evaluator:
         return _WORTH_LOOKING if self._values[name].remembered else _WORTH_SCANNING
 
 
-class Run:
+class Evaluation:
     """The results over one table so far, by node number."""
 
     def __init__(self, program: Program, table: EventTable, values: Mapping[str, FieldValues]) -> None:
@@ -111,8 +111,8 @@ class Run:
         self.known: dict[int, Mask] = {}
         self.counts = np.full(len(program.nodes), table.rows, np.int64)  # rows that meet a node, at most
         self._met: dict[int, Codes] = {}  # test -> the distinct values that meet it, where that is known
-        self._parts: dict[bytes, Run] = {}
-        self._whole: Run | None = None  # the run that this is over some rows of
+        self._parts: dict[bytes, Evaluation] = {}
+        self._whole: Evaluation | None = None  # the run that this is over some rows of
 
     def learn(self, name: str) -> None:
         """Find out which tests of a field the table's values meet."""
@@ -206,7 +206,7 @@ class Run:
         cheap = self._is_cheap(number)
         return not cheap, self.most(number) if cheap else 0
 
-    def _part(self, rows: Rows) -> Run:
+    def _part(self, rows: Rows) -> Evaluation:
         """Return the run over some rows alone; rules that are left with the same rows share it."""
         key = rows.tobytes()
         part = self._parts.get(key)
@@ -263,7 +263,7 @@ class Run:
                 present |= column.counts > 0
         return met | ~present if test.when_null else met
 
-    def _combinations(self, test: Test, columns: Sequence[Column | None]) -> Mask:
+    def _combinations(self, test: Test, columns: Sequence[CodedColumn | None]) -> Mask:
         """Test each distinct combination of values once; any combination of a row decides for it."""
         rows: Codes = np.arange(self.table.rows, dtype=np.int64)
         chosen: list[Codes] = []
@@ -290,7 +290,7 @@ class Run:
 _NOTHING = np.empty(0, np.int64)
 
 
-def spread(rows: Codes, chosen: list[Codes], column: Column | None) -> tuple[Codes, list[Codes]]:
+def spread(rows: Codes, chosen: list[Codes], column: CodedColumn | None) -> tuple[Codes, list[Codes]]:
     """Extend combinations by one column: every value of a row with every combination so far."""
     if column is None:
         return rows, [*chosen, np.full(len(rows), -1, np.int64)]

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.engine.column import Codes, Column, ranges
+from tocsin.engine.column import CodedColumn, Codes, ranges
 from tocsin.engine.graph import Test
 from tocsin.engine.kernels import truth_of_values
 from tocsin.engine.literals import Literals
@@ -132,7 +132,7 @@ class FieldTests:
                 by_text.setdefault(text, []).append(number)
         return by_text
 
-    def find(self, column: Column) -> tuple[Codes, Codes] | None:
+    def find(self, column: CodedColumn) -> tuple[Codes, Codes] | None:
         """Return which distinct value meets which of the tests in `together`, as two columns (value, test).
 
         None where the column holds no texts, or the texts cannot be looked for together here.
@@ -154,7 +154,7 @@ class FieldTests:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         return np.concatenate([v for v, _ in found]), np.concatenate([t for _, t in found])
 
-    def _confirmed(self, column: Column, values: Codes, texts: Codes) -> tuple[Codes, Codes]:
+    def _confirmed(self, column: CodedColumn, values: Codes, texts: Codes) -> tuple[Codes, Codes]:
         """Return which values meet which tests in full, of those that hold a test's text."""
         candidates: dict[int, list[Codes]] = {}
         order = np.argsort(texts, kind="stable")
@@ -166,7 +166,7 @@ class FieldTests:
         found_values, found_tests = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         for number, parts in candidates.items():
             mine = np.unique(np.concatenate(parts)) if len(parts) > 1 else parts[0]
-            part = Column(column.values.take(pa.array(mine)), np.arange(len(mine)))
+            part = CodedColumn(column.values.take(pa.array(mine)), np.arange(len(mine)))
             met = mine[truth_of_values(self.tests[number].expression, self.name, part)]
             found_values.append(met)
             found_tests.append(np.full(len(met), number, np.int64))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.engine.column import Codes, Column
+from tocsin.engine.column import CodedColumn, Codes
 from tocsin.eql.functions import to_string
 
 Key = tuple[Any, ...]
@@ -24,7 +24,7 @@ class Keyed(NamedTuple):
     values: tuple[pa.Array | None, ...]
 
 
-def compact(codes: Codes, column: Column | None) -> tuple[npt.NDArray[np.int32], pa.Array | None]:
+def compact(codes: Codes, column: CodedColumn | None) -> tuple[npt.NDArray[np.int32], pa.Array | None]:
     """Return codes over the values that they use alone: what is kept should not hold a whole column's."""
     if column is None:
         return codes.astype(np.int32), None

@@ -14,20 +14,20 @@ import pyarrow.compute as pc
 
 from tocsin.addresses import span_of
 from tocsin.ecs import is_long
-from tocsin.engine.column import Column, Mask
+from tocsin.engine.column import CodedColumn, Mask
 from tocsin.eql import syntax as s
 from tocsin.eql.scalar import evaluator
 from tocsin.eql.strings import has_wildcard, lower, lucene_to_regex, wildcard_to_regex
 from tocsin.eql.versions import Version
 from tocsin.linear_regex import whole_match
 
-Kernel = Callable[[s.Expression, Column], Mask | None]
+Kernel = Callable[[s.Expression, CodedColumn], Mask | None]
 
 # One alternation of this many patterns compiles well within RE2's memory.
 _PATTERNS_A_REGEX = 40
 
 
-def truth_of_values(test: s.Expression, name: str, column: Column) -> Mask:
+def truth_of_values(test: s.Expression, name: str, column: CodedColumn) -> Mask:
     """Return, for each distinct value of the column of field `name`, whether the test holds for it."""
     kernel = _KERNELS.get(type(test))
     result = kernel(test, column) if kernel is not None else None
@@ -40,7 +40,7 @@ def truth_of_null(test: s.Expression, names: tuple[str, ...]) -> bool:
     return evaluator(test, slots)((None,) * len(names)) is True
 
 
-def _one_by_one(test: s.Expression, name: str, column: Column) -> Mask:
+def _one_by_one(test: s.Expression, name: str, column: CodedColumn) -> Mask:
     run = evaluator(test, {name: 0})
     return np.fromiter((run((value,)) is True for value in column.objects), np.bool_, len(column.objects))
 
@@ -62,7 +62,7 @@ _COMPARE: Mapping[str, Callable[..., pa.Array]] = {
 }
 
 
-def _comparison(test: s.Expression, column: Column) -> Mask | None:
+def _comparison(test: s.Expression, column: CodedColumn) -> Mask | None:
     if not isinstance(test, s.Comparison) or not isinstance(test.left, s.FieldRef):
         return None
     if not isinstance(test.right, s.Literal) or not _same_family(column.values.type, test.right.value):
@@ -83,7 +83,7 @@ def _same_family(kind: pa.DataType, value: s.Scalar) -> bool:
     return isinstance(value, float) and bool(pa.types.is_float64(kind))
 
 
-def _membership(test: s.Expression, column: Column) -> Mask | None:
+def _membership(test: s.Expression, column: CodedColumn) -> Mask | None:
     if not isinstance(test, s.Membership) or not isinstance(test.value, s.FieldRef):
         return None
     if not pa.types.is_string(column.values.type):
@@ -99,7 +99,7 @@ def _membership(test: s.Expression, column: Column) -> Mask | None:
 # ---- patterns
 
 
-def _pattern_match(test: s.Expression, column: Column) -> Mask | None:
+def _pattern_match(test: s.Expression, column: CodedColumn) -> Mask | None:
     if not isinstance(test, s.PatternMatch) or not isinstance(test.value, s.FieldRef):
         return None
     if not pa.types.is_string(column.values.type):
@@ -163,7 +163,7 @@ _TEXT_TESTS: Mapping[str, Callable[..., pa.Array]] = {
 }
 
 
-def _call(test: s.Expression, column: Column) -> Mask | None:
+def _call(test: s.Expression, column: CodedColumn) -> Mask | None:
     if isinstance(test, s.Call) and test.name == "cidrMatch":
         return _cidr_match(test, column)
     if not isinstance(test, s.Call) or test.name not in _TEXT_TESTS or len(test.arguments) != 2:
@@ -179,7 +179,7 @@ def _call(test: s.Expression, column: Column) -> Mask | None:
     return _mask(kernel(column.values, text.value))
 
 
-def _cidr_match(test: s.Call, column: Column) -> Mask | None:
+def _cidr_match(test: s.Call, column: CodedColumn) -> Mask | None:
     """Compare addresses as numbers."""
     value, *blocks = test.arguments
     if not isinstance(value, s.FieldRef) or not pa.types.is_string(column.values.type):
@@ -192,7 +192,7 @@ def _cidr_match(test: s.Call, column: Column) -> Mask | None:
     return result
 
 
-def _is_null(test: s.Expression, column: Column) -> Mask | None:
+def _is_null(test: s.Expression, column: CodedColumn) -> Mask | None:
     if isinstance(test, s.IsNull) and isinstance(test.value, s.FieldRef):
         return np.zeros(len(column.values), np.bool_)
     return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from tocsin.engine.column import Mask
-from tocsin.engine.evaluate import Run
+from tocsin.engine.evaluate import Evaluation
 from tocsin.engine.graph import Target, Test
 
 K = TypeVar("K", str, int, Target)
@@ -32,7 +32,7 @@ class Profile:
         self.times[key] += 1
 
 
-class ProfiledRun(Run):
+class ProfiledRun(Evaluation):
     """A run that tells a profile what it does."""
 
     profile: Profile
@@ -58,6 +58,6 @@ class ProfiledRun(Run):
         return mask
 
 
-def profiled(profile: Profile) -> type[Run]:
+def profiled(profile: Profile) -> type[Evaluation]:
     """Return a kind of run that fills a profile."""
     return type("ProfiledRun", (ProfiledRun,), {"profile": profile})

@@ -67,7 +67,7 @@ class Partials(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Found:
+class SequenceMatch:
     """A finished sequence: the number of its key, and its events' places in order, None where one is missing."""
 
     key: int
@@ -119,7 +119,7 @@ class SequenceMatcher:
 
     # ---- feeding
 
-    def feed(self, fits: Sequence[Fits]) -> list[Found]:
+    def feed(self, fits: Sequence[Fits]) -> list[SequenceMatch]:
         """Take the fits of each step, `until` behind the last, and return the sequences that are finished."""
         until = no_fits() if self._until is None else fits[self._until]
         first = fits[self._stages[self._wanted[0]]]
@@ -143,7 +143,7 @@ class SequenceMatcher:
         self._hold_ceiling()
         return found
 
-    def finish(self) -> list[Found]:
+    def finish(self) -> list[SequenceMatch]:
         """Return the sequences that waited for a missing event at their end: no event will come any more."""
         found = self._complete(self._pending)
         self._pending = _none_of(len(self._wanted))
@@ -180,7 +180,7 @@ class SequenceMatcher:
 
     # ---- missing events
 
-    def _complete(self, partials: Partials) -> list[Found]:
+    def _complete(self, partials: Partials) -> list[SequenceMatch]:
         if self._unwanted:
             met = self._nothing_unwanted(partials)
             self.lost["missing"] += int(np.count_nonzero(~met))
@@ -190,7 +190,7 @@ class SequenceMatcher:
             at: list[tuple[int, int, int] | None] = [None] * len(self._stages)
             for stage, place in zip(self._wanted, places, strict=True):
                 at[stage] = tuple(place)
-            found.append(Found(key, tuple(at)))
+            found.append(SequenceMatch(key, tuple(at)))
         return found
 
     def _nothing_unwanted(self, partials: Partials) -> Mask:
@@ -247,7 +247,7 @@ class SequenceMatcher:
 
     # ---- bounds
 
-    def forget(self, now: int) -> list[Found]:
+    def forget(self, now: int) -> list[SequenceMatch]:
         """Drop what maxspan has outlived by `now` (nanoseconds), and return what waited for it to pass."""
         if self._maxspan is None:
             return []
@@ -328,6 +328,6 @@ def _arrays(saved: Mapping[str, Any], stages: int | None) -> tuple[Codes, Codes]
     return np.array(saved["keys"], np.int64), np.array(saved["places"], np.int64).reshape(shape)
 
 
-def in_order(found: Iterable[Found]) -> list[Found]:
+def in_order(found: Iterable[SequenceMatch]) -> list[SequenceMatch]:
     """Return sequences in order of their last events, then their first, then their keys."""
     return sorted(found, key=lambda one: one.order)

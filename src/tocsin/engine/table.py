@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tocsin.ecs import Schema, default_schema
-from tocsin.engine.column import Column, Rows, encode
+from tocsin.engine.column import CodedColumn, Rows, encode
 from tocsin.eql.functions import to_string
 from tocsin.field_patterns import Content, FieldPattern, content_of, field_pattern
 
@@ -44,7 +44,7 @@ class EventTable:
         self._of: tuple[EventTable, Rows] | None = None
         self._raw = columns
         self._raw_names = columns.fields if isinstance(columns, RowColumns) else frozenset(columns)
-        self._encoded: dict[str, Column | None] = {}
+        self._encoded: dict[str, CodedColumn | None] = {}
         self._taken: Counter[str] = Counter()  # rows for which a column was read in part
 
     @property
@@ -80,7 +80,7 @@ class EventTable:
     def _has_encoded(self, name: str) -> bool:
         return name in self._encoded or (self._of is not None and self._of[0]._has_encoded(name))
 
-    def column(self, name: str, *, distinct: bool = True) -> Column | None:
+    def column(self, name: str, *, distinct: bool = True) -> CodedColumn | None:
         """Return a column over its distinct values, or None when no row has the field.
 
         Without `distinct` equal values may be kept apart, which costs less where nearly all are different.
@@ -101,7 +101,7 @@ class EventTable:
             self._encoded[name] = None if raw is None else encode(raw, kind, distinct=distinct)
         return self._encoded[name]
 
-    def columns(self, pattern: FieldPattern) -> Iterator[Column]:
+    def columns(self, pattern: FieldPattern) -> Iterator[CodedColumn]:
         """Yield the columns that hold the values of all fields that a pattern stands for."""
         names = [pattern.name] if self._events is not None else self._names_of(pattern)
         for name in names:
@@ -179,14 +179,14 @@ class _Taken(Mapping[str, pa.Array]):
         return name in self._columns
 
 
-class Row(Protocol):
+class EventRow(Protocol):
     """An event that gives a field's value, a list of values, or None by its name."""
 
     def get(self, name: str, /) -> Any:
         """Return a field's value."""
 
 
-class Kind(Protocol):
+class EventKind(Protocol):
     """What events of one kind have in common."""
 
     def constant(self, field: str, /) -> tuple[bool, Any]:
@@ -199,7 +199,7 @@ class RowColumns(Mapping[str, pa.Array]):
     Rows may have a `kind`; what is constant for each kind is not read from the rows.
     """
 
-    def __init__(self, rows: Sequence[Row], fields: Iterable[str]) -> None:
+    def __init__(self, rows: Sequence[EventRow], fields: Iterable[str]) -> None:
         self._rows, self.fields = rows, frozenset(fields)
         self._built: dict[str, pa.Array | None] = {}
 
@@ -220,9 +220,9 @@ class RowColumns(Mapping[str, pa.Array]):
         return to_array([row.get(name) for row in self._rows])
 
     @cached_property
-    def _kinds(self) -> tuple[list[Kind], pa.Array]:
+    def _kinds(self) -> tuple[list[EventKind], pa.Array]:
         """The different kinds of the rows, and which each row is of; none where a row does not tell."""
-        numbers: dict[Kind, int] = {}
+        numbers: dict[EventKind, int] = {}
         codes = []
         for row in self._rows:
             kind = getattr(row, "kind", None)
@@ -243,7 +243,7 @@ class RowColumns(Mapping[str, pa.Array]):
 
 
 def table_from_events(
-    rows: Sequence[Row], fields: Iterable[str], schema: Schema | None = None, events: Events | None = None
+    rows: Sequence[EventRow], fields: Iterable[str], schema: Schema | None = None, events: Events | None = None
 ) -> EventTable:
     """Return a table of some fields of events that were read one by one.
 
@@ -253,7 +253,7 @@ def table_from_events(
     return EventTable(RowColumns(rows, fields), len(rows), schema, events or _whole(rows))
 
 
-def _whole(rows: Sequence[Row]) -> Events:
+def _whole(rows: Sequence[EventRow]) -> Events:
     def event(row: int) -> Mapping[str, Any]:
         found = rows[row]
         return found if isinstance(found, Mapping) else {}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tocsin.engine.column import Codes, Column
+from tocsin.engine.column import CodedColumn, Codes
 from tocsin.engine.field_tests import FieldTests, expand
 from tocsin.engine.kernels import truth_of_values
 
@@ -42,7 +42,7 @@ class FieldValues:
         """Tell whether values are remembered, so that a column costs little."""
         return self._numbers is not None
 
-    def hits(self, column: Column) -> Hits | None:
+    def hits(self, column: CodedColumn) -> Hits | None:
         """Return what the column's values meet; None where tests are better run one by one."""
         if self._numbers is not None:
             numbers = self._learn(column, self._numbers)
@@ -68,7 +68,7 @@ class FieldValues:
         self._tests = adapted
         return True
 
-    def _learn(self, column: Column, known: dict[Any, int]) -> Codes | None:
+    def _learn(self, column: CodedColumn, known: dict[Any, int]) -> Codes | None:
         """Return the number of each value, new ones tested and remembered; None when they become too many."""
         numbers = [known.get(value, -1) for value in column.objects]
         new = [at for at, number in enumerate(numbers) if number < 0]
@@ -77,10 +77,10 @@ class FieldValues:
                 return None
             for at in new:
                 numbers[at] = known[column.objects[at]] = len(known)
-            self._remember(Column(column.values.take(pa.array(np.array(new))), np.arange(len(new))))
+            self._remember(CodedColumn(column.values.take(pa.array(np.array(new))), np.arange(len(new))))
         return np.array(numbers, np.int64)
 
-    def _remember(self, part: Column) -> None:
+    def _remember(self, part: CodedColumn) -> None:
         """Run every test on new values, which follow the known ones."""
         found = self._tests.find(part)
         together = self._tests.together if found is not None else frozenset()

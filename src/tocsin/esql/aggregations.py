@@ -12,7 +12,7 @@ from tocsin.esql.functions.several_values import median_deviation, percentile
 
 
 @dataclass(frozen=True)
-class Aggregation:
+class AggregateFunction:
     """A function over the values of a group, nulls left out, those of fields with several values one by one.
 
     `extra` are the families of types of its further arguments, which are constants, the last `optional` of them
@@ -54,23 +54,25 @@ def _ends(value: Value) -> tuple[Value, Value]:
     return min(values), max(values)
 
 
-AGGREGATIONS: Mapping[str, Aggregation] = {
-    "count": Aggregation(LONG, len),
-    "count_distinct": Aggregation(LONG, lambda found, precision=None: len(set(found)), "n", optional=1),
-    "values": Aggregation(0, _values),
-    "min": Aggregation(0, lambda found: min(found, default=None)),
-    "max": Aggregation(0, lambda found: max(found, default=None)),
-    "sum": Aggregation(0, lambda found: sum(found) if found else None, parameter="n"),
-    "avg": Aggregation(DOUBLE, lambda found: statistics.fmean(found) if found else None, parameter="n"),
-    "median": Aggregation(DOUBLE, _median, parameter="n"),
-    "percentile": Aggregation(DOUBLE, percentile, "n", "n"),
-    "std_dev": Aggregation(DOUBLE, lambda found: statistics.pstdev(found) if found else None, parameter="n"),
-    "variance": Aggregation(DOUBLE, lambda found: statistics.pvariance(found) if found else None, parameter="n"),
-    "median_absolute_deviation": Aggregation(DOUBLE, median_deviation, parameter="n"),
-    "first": Aggregation(0, _first, order=True),
-    "last": Aggregation(0, _last, order=True),
-    "top": Aggregation(0, _top, "nk", optional=1),
-    "sample": Aggregation(0, lambda found, count: several(list(found)[:count]), "n"),
-    "present": Aggregation(BOOLEAN, bool),
-    "absent": Aggregation(BOOLEAN, lambda found: not found),
+AGGREGATIONS: Mapping[str, AggregateFunction] = {
+    "count": AggregateFunction(LONG, len),
+    "count_distinct": AggregateFunction(LONG, lambda found, precision=None: len(set(found)), "n", optional=1),
+    "values": AggregateFunction(0, _values),
+    "min": AggregateFunction(0, lambda found: min(found, default=None)),
+    "max": AggregateFunction(0, lambda found: max(found, default=None)),
+    "sum": AggregateFunction(0, lambda found: sum(found) if found else None, parameter="n"),
+    "avg": AggregateFunction(DOUBLE, lambda found: statistics.fmean(found) if found else None, parameter="n"),
+    "median": AggregateFunction(DOUBLE, _median, parameter="n"),
+    "percentile": AggregateFunction(DOUBLE, percentile, "n", "n"),
+    "std_dev": AggregateFunction(DOUBLE, lambda found: statistics.pstdev(found) if found else None, parameter="n"),
+    "variance": AggregateFunction(
+        DOUBLE, lambda found: statistics.pvariance(found) if found else None, parameter="n"
+    ),
+    "median_absolute_deviation": AggregateFunction(DOUBLE, median_deviation, parameter="n"),
+    "first": AggregateFunction(0, _first, order=True),
+    "last": AggregateFunction(0, _last, order=True),
+    "top": AggregateFunction(0, _top, "nk", optional=1),
+    "sample": AggregateFunction(0, lambda found, count: several(list(found)[:count]), "n"),
+    "present": AggregateFunction(BOOLEAN, bool),
+    "absent": AggregateFunction(BOOLEAN, lambda found: not found),
 }

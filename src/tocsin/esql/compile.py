@@ -21,7 +21,7 @@ from tocsin.esql.functions.conversions import to_ip
 from tocsin.esql.functions.function import Function, Many, address_order, by_address, several
 from tocsin.esql.functions.words import fuzzy_distance, is_near
 from tocsin.esql.patterns import PatternError, java_regex
-from tocsin.esql.scope import Kind, Scope, nearest
+from tocsin.esql.scope import ColumnScope, Kind, nearest
 from tocsin.esql.searches import SEARCHES, fields_of_searches, is_search, search_test
 from tocsin.esql.surrogates import SURROGATES
 from tocsin.query_dsl.build import Context, base_name, regexp, wildcard, words
@@ -57,7 +57,7 @@ class Compiled(NamedTuple):
     columns: tuple[str, ...]
 
 
-def compile_expression(node: q.Expression, scope: Scope) -> Compiled:
+def compile_expression(node: q.Expression, scope: ColumnScope) -> Compiled:
     """Return an expression ready to run. Raises QueryError."""
     columns = tuple(name for name in q.columns_of(node) if not scope.is_always_null(name))
     for name in fields_of_searches(node, scope.schema) if any(map(is_search, q.walk(node))) else ():
@@ -68,7 +68,7 @@ def compile_expression(node: q.Expression, scope: Scope) -> Compiled:
     return Compiled(run, kind, columns)
 
 
-def compile_condition(node: q.Expression, scope: Scope) -> Compiled:
+def compile_condition(node: q.Expression, scope: ColumnScope) -> Compiled:
     """Return a condition ready to run. Raises QueryError."""
     found = compile_expression(node, scope)
     if found.kind not in (FieldType.BOOLEAN, None):
@@ -81,7 +81,7 @@ def _place(node: q.Expression) -> Place:
 
 
 class _Compiler:
-    def __init__(self, scope: Scope, columns: Sequence[str]) -> None:
+    def __init__(self, scope: ColumnScope, columns: Sequence[str]) -> None:
         self.scope, self.columns = scope, columns
 
     def of(self, node: q.Expression) -> tuple[Run, Kind]:
@@ -90,9 +90,9 @@ class _Compiler:
                 return _always(value), _kind_of(value)
             case q.Several(values):
                 return _always(several(values)), _kind_of(values[0])
-            case q.Column(name) if self.scope.is_always_null(name):
+            case q.ColumnRef(name) if self.scope.is_always_null(name):
                 return _always(None), self.scope.kind(node)
-            case q.Column(name):
+            case q.ColumnRef(name):
                 at = self.columns.index(name)
                 return lambda row: row[at], self.scope.kind(node)
             case q.Duration():
@@ -118,7 +118,7 @@ class _Compiler:
                 return self._function(q.Call(_CASTS[kind], (value,), place=node.place))
             case q.Like():
                 return self._like(node)
-            case q.Match(column, text):
+            case q.MatchOperator(column, text):
                 return self._match(column, text, {}, node.place)
             case q.In():
                 return self._in(node), FieldType.BOOLEAN
@@ -222,7 +222,7 @@ class _Compiler:
         return holds, FieldType.BOOLEAN
 
     def _match(
-        self, column: q.Column, text: q.Scalar, options: Mapping[str, q.Scalar], place: Place
+        self, column: q.ColumnRef, text: q.Scalar, options: Mapping[str, q.Scalar], place: Place
     ) -> tuple[Run, Kind]:
         """Return that a column has a word; as a query of Lucene's it is never null."""
         run, _ = self.of(column)
@@ -250,7 +250,7 @@ class _Compiler:
             return self._case(node)
         if name in WORD_SEARCHES:
             column, text = (*node.arguments, None, None)[:2]
-            if not isinstance(column, q.Column) or not isinstance(text, q.Literal):
+            if not isinstance(column, q.ColumnRef) or not isinstance(text, q.Literal):
                 raise scope.refuse(f"{name} takes a column and a text", node.place)
             return self._match(column, text.value, {**WORD_SEARCHES[name], **dict(node.options)}, node.place)
         if is_search(node):

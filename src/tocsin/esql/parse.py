@@ -201,8 +201,8 @@ class _Builder(Transformer[Token, Any]):
     def drop_command(self, meta: Meta, *patterns: Token) -> q.Keep:
         return q.Keep(tuple(map(self._named, patterns)), drop=True)
 
-    def _named(self, name: Token) -> q.Column:
-        return q.Column(unquoted(name), self._place(name))
+    def _named(self, name: Token) -> q.ColumnRef:
+        return q.ColumnRef(unquoted(name), self._place(name))
 
     def rename_command(self, meta: Meta, *names: tuple[str, str]) -> q.Rename:
         return q.Rename(names)
@@ -273,7 +273,7 @@ class _Builder(Transformer[Token, Any]):
         return unquoted(name), value
 
     def unnamed(self, meta: Meta, value: q.Expression) -> tuple[str, q.Expression]:
-        if isinstance(value, q.Column):
+        if isinstance(value, q.ColumnRef):
             return value.name, value
         return self.text[meta.start_pos : meta.end_pos], value
 
@@ -318,11 +318,11 @@ class _Builder(Transformer[Token, Any]):
     def is_not_null(self, meta: Meta, value: q.Expression) -> q.Not:
         return q.Not(q.IsNull(value, self._place(meta)), self._place(meta))
 
-    def match(self, meta: Meta, value: q.Expression, text: q.Literal) -> q.Match:
+    def match(self, meta: Meta, value: q.Expression, text: q.Literal) -> q.MatchOperator:
         column = searched(value)
-        if not isinstance(column, q.Column):
+        if not isinstance(column, q.ColumnRef):
             raise self._refuse("what stands before `:` is a column", meta)
-        return q.Match(column, text.value, self._place(meta))
+        return q.MatchOperator(column, text.value, self._place(meta))
 
     def negative(self, meta: Meta, sign: Token, operand: q.Expression) -> q.Expression:
         return q.Negative(operand, self._place(meta))
@@ -336,8 +336,8 @@ class _Builder(Transformer[Token, Any]):
             return size
         return q.Cast(value, str(kind).lower(), self._place(meta))
 
-    def column(self, meta: Meta, name: Token) -> q.Column:
-        return q.Column(unquoted(name), self._place(meta))
+    def column(self, meta: Meta, name: Token) -> q.ColumnRef:
+        return q.ColumnRef(unquoted(name), self._place(meta))
 
     def several(self, meta: Meta, *values: q.Literal) -> q.Several:
         return q.Several(tuple(value.value for value in values), self._place(meta))

@@ -21,9 +21,9 @@ from tocsin.esql.functions.function import address_order, several, shown
 from tocsin.esql.parse import parse
 from tocsin.esql.patterns import Parts, PatternError, bounded_patterns, dissect, grok
 from tocsin.esql.prefilter import extracted, prefilter
-from tocsin.esql.scope import METADATA, Kind, Scope
+from tocsin.esql.scope import METADATA, ColumnScope, Kind
 from tocsin.esql.searches import is_search
-from tocsin.esql.stats import Grouping, grouping
+from tocsin.esql.stats import StatsGrouping, grouping
 from tocsin.esql.table import Codes, Table, Value, Values, combinations
 from tocsin.esql.uri_parts import URI_PARTS, uri_parts
 from tocsin.linear_regex import star_match
@@ -32,7 +32,7 @@ from tocsin.query_dsl.build import base_name
 Run = Callable[[Table, int], Table]  # the time of `now()` in nanoseconds
 
 
-class Step(NamedTuple):
+class PipelineStep(NamedTuple):
     """A command ready to run; `local` says that it looks at one row at a time, whatever the time is."""
 
     run: Run
@@ -52,7 +52,7 @@ class Pipeline:
     prefilter: s.Expression
     fields: tuple[str, ...]
     kinds: Mapping[str, Kind]
-    steps: tuple[Step, ...]
+    steps: tuple[PipelineStep, ...]
     aggregating: bool
     nulls: tuple[str, ...] = ()
 
@@ -89,13 +89,13 @@ def read_esql(text: str, schema: Schema, *, unmapped: str | None = None) -> Pipe
     for name in query.metadata:
         if name not in METADATA:
             raise QueryError(f"there is no metadata `{name}`", hint=f"there is {', '.join(METADATA)}", text=text)
-    scope = Scope(schema, text, query.metadata, unmapped=unmapped or query.unmapped)
-    steps: list[Step] = []
+    scope = ColumnScope(schema, text, query.metadata, unmapped=unmapped or query.unmapped)
+    steps: list[PipelineStep] = []
     aggregating = False
     for command in query.commands:
         timed = any(q.calls(node, "now") for node in _expressions(command))
         run = _STEPS[type(command)](command, scope)
-        steps.append(Step(run, isinstance(command, _LOCAL) and not timed))
+        steps.append(PipelineStep(run, isinstance(command, _LOCAL) and not timed))
         scope.in_prefilter &= not isinstance(command, (q.Stats, q.Limit))
         aggregating |= isinstance(command, q.Stats) and not command.inline
     fields = tuple(dict.fromkeys(name if name in METADATA else base_name(name) for name in scope.read))
@@ -121,7 +121,7 @@ def _expressions(command: q.Command) -> list[q.Expression]:
 # ---- commands
 
 
-def _where(command: q.Where, scope: Scope) -> Run:
+def _where(command: q.Where, scope: ColumnScope) -> Run:
     whole = command.condition
     conditions = [
         compile_condition(one, scope)
@@ -140,7 +140,7 @@ def _where(command: q.Where, scope: Scope) -> Run:
     return run
 
 
-def _is_answered(node: q.Expression, scope: Scope) -> bool:
+def _is_answered(node: q.Expression, scope: ColumnScope) -> bool:
     """Tell whether an operand of `where` is a search in another language over events. Raises QueryError."""
     if not isinstance(node, q.Call) or not is_search(node):
         return False
@@ -148,7 +148,7 @@ def _is_answered(node: q.Expression, scope: Scope) -> bool:
     return scope.in_prefilter
 
 
-def _eval(command: q.Eval, scope: Scope) -> Run:
+def _eval(command: q.Eval, scope: ColumnScope) -> Run:
     compiled = []
     for name, expression in command.columns:
         one = compile_expression(expression, scope)
@@ -163,7 +163,7 @@ def _eval(command: q.Eval, scope: Scope) -> Run:
     return run
 
 
-def _keep(command: q.Keep, scope: Scope) -> Run:
+def _keep(command: q.Keep, scope: ColumnScope) -> Run:
     wanted = [star_match(p.name) for p in command.patterns]
 
     def named(name: str) -> bool:
@@ -181,9 +181,9 @@ def _keep(command: q.Keep, scope: Scope) -> Run:
     return lambda table, now: table.without(gone) if gone else table
 
 
-def _rename(command: q.Rename, scope: Scope) -> Run:
+def _rename(command: q.Rename, scope: ColumnScope) -> Run:
     for old, new in command.names:
-        scope.made[new] = scope.kind(q.Column(old))
+        scope.made[new] = scope.kind(q.ColumnRef(old))
         scope.made.pop(old, None)
         _hide(scope, old)
 
@@ -195,13 +195,13 @@ def _rename(command: q.Rename, scope: Scope) -> Run:
     return run
 
 
-def _hide(scope: Scope, name: str) -> None:
+def _hide(scope: ColumnScope, name: str) -> None:
     before = scope.visible
     if before is not None:
         scope.visible = lambda other: other != name and before(other)
 
 
-def _extract(command: q.Extract, scope: Scope) -> Run:
+def _extract(command: q.Extract, scope: ColumnScope) -> Run:
     value = compile_expression(command.value, scope)
     if value.kind not in (FieldType.KEYWORD, FieldType.IP, None):
         raise scope.refuse(f"patterns are for texts, and this is a {value.kind}", command.place)
@@ -223,7 +223,7 @@ def _extract(command: q.Extract, scope: Scope) -> Run:
     return run
 
 
-def _uri_parts(command: q.UriParts, scope: Scope) -> Run:
+def _uri_parts(command: q.UriParts, scope: ColumnScope) -> Run:
     value = compile_expression(command.value, scope)
     if value.kind not in (FieldType.KEYWORD, None):
         raise scope.refuse(f"a URI is a text, and this is a {value.kind}", command.place)
@@ -256,7 +256,7 @@ def _parts(text: Value, parts: Sequence[Parts], kinds: Mapping[str, FieldType]) 
     return {name: several(values) for name, values in gathered.items()}
 
 
-def _stats(command: q.Stats, scope: Scope) -> Run:
+def _stats(command: q.Stats, scope: ColumnScope) -> Run:
     groups = [(name, compile_expression(expression, scope)) for name, expression in command.by]
     made = grouping(command.aggregates, scope)
     kinds: dict[str, Kind] = {**made.kinds, **{name: one.kind for name, one in groups}}
@@ -294,7 +294,7 @@ def _split(columns: Mapping[str, Values], table: Table) -> tuple[Codes, Codes, l
     return rows, renumbered[numbers], of_groups
 
 
-def _grouped(made: Grouping, columns: Mapping[str, Values], table: Table, now: int) -> Table:
+def _grouped(made: StatsGrouping, columns: Mapping[str, Values], table: Table, now: int) -> Table:
     rows, numbers, of_groups = _split(columns, table)
     count = int(numbers.max()) + 1 if len(numbers) else 0
     order = np.argsort(numbers, kind="stable")
@@ -307,7 +307,7 @@ def _grouped(made: Grouping, columns: Mapping[str, Values], table: Table, now: i
     return Table(count, table.load, np.zeros(0, np.int64), every, frozenset(every), events, keys)
 
 
-def _inline(made: Grouping, columns: Mapping[str, Values], table: Table, now: int) -> Table:
+def _inline(made: StatsGrouping, columns: Mapping[str, Values], table: Table, now: int) -> Table:
     rows, numbers, _ = _split(columns, table)
     count = int(numbers.max()) + 1 if len(numbers) else 0
     found = made.values(table, rows, numbers, count, now)
@@ -321,7 +321,7 @@ def _inline(made: Grouping, columns: Mapping[str, Values], table: Table, now: in
     return table.defined({**given, **columns})
 
 
-def _sort(command: q.Sort, scope: Scope) -> Run:
+def _sort(command: q.Sort, scope: ColumnScope) -> Run:
     keys = [(compile_expression(key.expression, scope), key) for key in command.keys]
 
     def run(table: Table, now: int) -> Table:
@@ -352,7 +352,7 @@ def _ordered(value: Value, kind: Kind, key: q.SortKey) -> Value:
     return (max if key.descending else min)(value) if isinstance(value, tuple) else value
 
 
-def _expand(command: q.Expand, scope: Scope) -> Run:
+def _expand(command: q.Expand, scope: ColumnScope) -> Run:
     name = command.column.name
     scope.made[name] = scope.kind(command.column)
 
@@ -363,13 +363,13 @@ def _expand(command: q.Expand, scope: Scope) -> Run:
     return run
 
 
-def _limit(command: q.Limit, scope: Scope) -> Run:
+def _limit(command: q.Limit, scope: ColumnScope) -> Run:
     if command.by:
         return _limit_of_groups(command, scope)
     return lambda table, now: table if table.rows <= command.rows else table.take(np.arange(command.rows))
 
 
-def _limit_of_groups(command: q.Limit, scope: Scope) -> Run:
+def _limit_of_groups(command: q.Limit, scope: ColumnScope) -> Run:
     compiled = [compile_expression(one, scope) for one in command.by]
 
     def run(table: Table, now: int) -> Table:
@@ -386,7 +386,7 @@ def _limit_of_groups(command: q.Limit, scope: Scope) -> Run:
     return run
 
 
-_STEPS: Mapping[type, Callable[[Any, Scope], Run]] = {
+_STEPS: Mapping[type, Callable[[Any, ColumnScope], Run]] = {
     q.Where: _where,
     q.Eval: _eval,
     q.Keep: _keep,

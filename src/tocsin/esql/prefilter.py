@@ -48,7 +48,7 @@ def prefilter(commands: Sequence[q.Command], schema: Schema) -> s.Expression:
                     reader.defined[name] = expression
             case q.Rename(names):
                 for old, new in names:
-                    reader.defined[new] = reader.defined.get(old) or q.Column(old)
+                    reader.defined[new] = reader.defined.get(old) or q.ColumnRef(old)
                     reader.defined[old] = None
             case q.Extract():
                 reader.defined.update(dict.fromkeys(extracted(command)))
@@ -106,15 +106,15 @@ class _PrefilterReader:
                 return any_of(self._equal(value, [item.value for item in items if isinstance(item, q.Literal)]))
             case q.Like(value, patterns, regex):
                 return self._like(value, patterns, regex)
-            case q.Match(column, text):
+            case q.MatchOperator(column, text):
                 name, _ = self._field(column)
                 return TRUE if name is None else words(name, text, self.context)
             case q.Call("kql" | "qstr"):
                 return search_condition(node, self.context.schema)
-            case q.Call("match_phrase" | "term" as kind, (q.Column() as column, q.Literal(text))):
+            case q.Call("match_phrase" | "term" as kind, (q.ColumnRef() as column, q.Literal(text))):
                 name, _ = self._field(column)
                 return TRUE if name is None else words(name, text, self.context, phrase=kind == "match_phrase")
-            case q.Call("match", (q.Column() as column, q.Literal(text)), options):
+            case q.Call("match", (q.ColumnRef() as column, q.Literal(text)), options):
                 name, _ = self._field(column)
                 if name is None:
                     return TRUE
@@ -138,13 +138,13 @@ class _PrefilterReader:
                 return None, False
             insensitive |= node.name != "to_ip"
             node = node.arguments[0]
-        if not isinstance(node, q.Column) or node.name in self.defined or node.name.startswith("_"):
+        if not isinstance(node, q.ColumnRef) or node.name in self.defined or node.name.startswith("_"):
             return None, False
         return node.name, insensitive
 
     def _definition(self, node: q.Expression) -> q.Expression:
         seen = 0
-        while isinstance(node, q.Column) and seen < 10:
+        while isinstance(node, q.ColumnRef) and seen < 10:
             known = self.defined.get(node.name)
             if known is None or q.columns_of(known) == (node.name,):
                 break

@@ -28,7 +28,7 @@ SAME_METADATA: Mapping[str, Any] = {"_version": 1, "_score": 1.0, "_index_mode":
 
 
 @dataclass
-class Scope:
+class ColumnScope:
     """The columns that there are at a place of a query.
 
     `made` are those of its commands; fields of events are there while `visible` takes their names. `unmapped` says
@@ -54,7 +54,7 @@ class Scope:
         hidden = self.visible is None or not self.visible(name)
         return not hidden and name not in self.made and name not in METADATA and self.field(name) is None
 
-    def kind(self, column: q.Column) -> Kind:
+    def kind(self, column: q.ColumnRef) -> Kind:
         """Return a column's type. Raises UnknownFieldError."""
         kind = self.check(column)
         if kind is FieldType.OBJECT:
@@ -64,7 +64,7 @@ class Scope:
             self.read[column.name] = None
         return kind
 
-    def check(self, column: q.Column) -> Kind:
+    def check(self, column: q.ColumnRef) -> Kind:
         """Return a column's type, though its values are not needed. Raises UnknownFieldError."""
         if column.name in self.made:
             return self.made[column.name]
@@ -87,7 +87,7 @@ class Scope:
         known = self.schema.find(name) or self.schema.find(base_name(name))
         return None if known is None or known.type is FieldType.OBJECT else known.type
 
-    def _unknown(self, column: q.Column) -> QueryError:
+    def _unknown(self, column: q.ColumnRef) -> QueryError:
         near = nearest(column.name, self.made)
         if self.visible is not None:
             near += [name for name in self.schema.nearest(column.name) if self.visible(name)]

@@ -11,11 +11,11 @@ import numpy as np
 from tocsin.ecs import FieldType
 from tocsin.errors import QueryError
 from tocsin.esql import syntax as q
-from tocsin.esql.aggregations import AGGREGATIONS, Aggregation
+from tocsin.esql.aggregations import AGGREGATIONS, AggregateFunction
 from tocsin.esql.compile import Compiled, compile_condition, compile_expression
 from tocsin.esql.evaluate import evaluate, true_rows
 from tocsin.esql.functions.function import by_address
-from tocsin.esql.scope import Kind, Scope
+from tocsin.esql.scope import ColumnScope, Kind
 from tocsin.esql.table import Codes, Table, Values, from_list
 
 
@@ -23,7 +23,7 @@ from tocsin.esql.table import Codes, Table, Values, from_list
 class _Call:
     """One call of a function over groups: of a column's values, or (None) of rows; `order` is a second column."""
 
-    aggregation: Aggregation
+    aggregation: AggregateFunction
     of: Compiled | None
     extra: tuple[Any, ...]
     where: Compiled | None
@@ -31,7 +31,7 @@ class _Call:
 
 
 @dataclass(frozen=True)
-class Grouping:
+class StatsGrouping:
     """The columns that `stats` makes beside those that groups are made by."""
 
     calls: Mapping[str, _Call]
@@ -65,22 +65,22 @@ class Grouping:
         return {name: evaluate(one, results, now) for name, one in self.results.items()}
 
 
-def grouping(aggregates: Sequence[q.Aggregate], scope: Scope) -> Grouping:
+def grouping(aggregates: Sequence[q.Aggregate], scope: ColumnScope) -> StatsGrouping:
     """Return what to compute of groups. Raises QueryError."""
     calls: dict[str, _Call] = {}
     results: dict[str, Compiled] = {}
     kinds: dict[str, Kind] = {}
-    inner = Scope(scope.schema, scope.text, made={}, visible=None)
+    inner = ColumnScope(scope.schema, scope.text, made={}, visible=None)
     for aggregate in aggregates:
         where = None if aggregate.where is None else compile_condition(aggregate.where, scope)
         expression = _without_calls(aggregate.expression, where, scope, inner, calls)
         results[aggregate.name] = compile_expression(expression, inner)
         kinds[aggregate.name] = results[aggregate.name].kind
-    return Grouping(calls, results, kinds)
+    return StatsGrouping(calls, results, kinds)
 
 
 def _without_calls(
-    node: q.Expression, where: Compiled | None, scope: Scope, inner: Scope, calls: dict[str, _Call]
+    node: q.Expression, where: Compiled | None, scope: ColumnScope, inner: ColumnScope, calls: dict[str, _Call]
 ) -> q.Expression:
     """Return an expression with a column in the place of each call of a function over groups."""
     match node:
@@ -89,7 +89,7 @@ def _without_calls(
             column = f"{len(calls)}"
             calls[column] = call
             inner.made[column] = kind
-            return q.Column(column, node.place)
+            return q.ColumnRef(column, node.place)
         case q.Call(_, arguments):
             changed = tuple(_without_calls(one, where, scope, inner, calls) for one in arguments)
             return replace(node, arguments=changed)
@@ -100,7 +100,7 @@ def _without_calls(
             return replace(node, operand=_without_calls(operand, where, scope, inner, calls))
         case q.Cast(value):
             return replace(node, value=_without_calls(value, where, scope, inner, calls))
-        case q.Column(name):
+        case q.ColumnRef(name):
             raise scope.refuse(
                 f"`{name}` is neither in a function over groups nor behind `by`", node.place,
                 f"functions over groups are {', '.join(AGGREGATIONS)}",
@@ -109,7 +109,7 @@ def _without_calls(
             return node
 
 
-def _call(node: q.Call, where: Compiled | None, scope: Scope) -> tuple[_Call, Kind]:
+def _call(node: q.Call, where: Compiled | None, scope: ColumnScope) -> tuple[_Call, Kind]:
     aggregation = AGGREGATIONS[node.name]
     if node.name == "count" and (node.every or not node.arguments):
         return _Call(aggregation, None, (), where), FieldType.LONG
@@ -131,7 +131,7 @@ def _call(node: q.Call, where: Compiled | None, scope: Scope) -> tuple[_Call, Ki
     return _Call(aggregation, of, tuple(constants), where, order), of.kind if isinstance(returns, int) else returns
 
 
-def _order(node: q.Call, column: q.Expression | None, scope: Scope) -> Compiled:
+def _order(node: q.Call, column: q.Expression | None, scope: ColumnScope) -> Compiled:
     """Return what a function's rows are ordered by. Raises QueryError."""
     if column is None:
         raise scope.refuse(f"{node.name} takes a column, and one that rows are ordered by", node.place)
@@ -141,5 +141,5 @@ def _order(node: q.Call, column: q.Expression | None, scope: Scope) -> Compiled:
     return order
 
 
-def _misused(node: q.Call, scope: Scope) -> QueryError:
+def _misused(node: q.Call, scope: ColumnScope) -> QueryError:
     return scope.refuse(f"{node.name} does not take these arguments", node.place, "constants behind the column")

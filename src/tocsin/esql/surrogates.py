@@ -63,8 +63,8 @@ def _spanned(call: q.Call) -> q.Expression:
     return found
 
 
-def _time(call: q.Call) -> q.Column:
-    return q.Column(TIMESTAMP, call.place)
+def _time(call: q.Call) -> q.ColumnRef:
+    return q.ColumnRef(TIMESTAMP, call.place)
 
 
 def _tbucket(call: q.Call) -> q.Expression:

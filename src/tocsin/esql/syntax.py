@@ -41,7 +41,7 @@ class Duration:
 
 
 @dataclass(frozen=True)
-class Column:
+class ColumnRef:
     """A column by its name."""
 
     name: str
@@ -94,10 +94,10 @@ class IsNull:
 
 
 @dataclass(frozen=True)
-class Match:
+class MatchOperator:
     """`column : text`: the column has a word of the text, or, where it is not analysed, is the text."""
 
-    column: Column
+    column: ColumnRef
     text: Scalar
     place: Place = _place()
 
@@ -150,13 +150,13 @@ Expression = (
     Literal
     | Several
     | Duration
-    | Column
+    | ColumnRef
     | Binary
     | Negative
     | In
     | Like
     | IsNull
-    | Match
+    | MatchOperator
     | Cast
     | Call
     | Not
@@ -186,7 +186,7 @@ class Eval:
 class Keep:
     """Keeps columns, or (`drop`) takes them away, by names with `*`."""
 
-    patterns: tuple[Column, ...]
+    patterns: tuple[ColumnRef, ...]
     drop: bool = False
 
 
@@ -266,7 +266,7 @@ class Limit:
 class Expand:
     """Makes of each row one for each value that it has in a column."""
 
-    column: Column
+    column: ColumnRef
 
 
 Command = Where | Eval | Keep | Rename | Stats | Extract | UriParts | Sort | Limit | Expand
@@ -294,7 +294,7 @@ def children(node: Expression) -> tuple[Expression, ...]:
             return (value, *items)
         case Like(value) | IsNull(value) | Cast(value):
             return (value,)
-        case Match(column):
+        case MatchOperator(column):
             return (column,)
         case Call(_, arguments):
             return arguments
@@ -313,7 +313,7 @@ def walk(node: Expression) -> Iterator[Expression]:
 
 def columns_of(node: Expression) -> tuple[str, ...]:
     """Return the names of the columns that an expression reads, each once."""
-    return tuple(dict.fromkeys(n.name for n in walk(node) if isinstance(n, Column)))
+    return tuple(dict.fromkeys(n.name for n in walk(node) if isinstance(n, ColumnRef)))
 
 
 def calls(node: Expression, name: str) -> bool:

@@ -13,7 +13,7 @@ from tocsin.errors import TocsinError
 from tocsin.ingest.indices import Indices
 from tocsin.ingest.intake import Intake, Refused
 from tocsin.ingest.rejected import Rejected
-from tocsin.store.events import Document, EventStore, Outcome, Result
+from tocsin.store.events import Document, DocumentResult, EventStore, Outcome
 from tocsin.store.templates import Templates
 
 _PIECE = 1 << 20  # bytes
@@ -23,9 +23,9 @@ _SHARDS = {"total": 1, "successful": 1, "failed": 0}
 
 _DONE = {"_version": 1, "_shards": _SHARDS, "_seq_no": 0, "_primary_term": 1}
 # What is told of a document that is stored, by what became of it and, if it matters, by the action.
-_STORED: dict[tuple[Result, str | None], dict[str, Any]] = {
-    (Result.CREATED, None): {**_DONE, "result": "created", "status": 201},
-    (Result.SAME, "index"): {**_DONE, "result": "noop", "status": 200},
+_STORED: dict[tuple[DocumentResult, str | None], dict[str, Any]] = {
+    (DocumentResult.CREATED, None): {**_DONE, "result": "created", "status": 201},
+    (DocumentResult.SAME, "index"): {**_DONE, "result": "noop", "status": 200},
 }
 
 
@@ -167,9 +167,9 @@ def answer_of(index: str, outcome: Outcome, kind: str) -> dict[str, Any]:
     stored = _STORED.get((outcome.result, kind)) or _STORED.get((outcome.result, None))
     if stored is not None:
         return {"_index": index, "_id": outcome.id, **stored}
-    if outcome.result is Result.NO_ROOM:
+    if outcome.result is DocumentResult.NO_ROOM:
         return refusal(index, outcome.id, Refused("validation_exception", "no more indices: the limit is reached"))
-    if outcome.result is Result.SET_ASIDE:
+    if outcome.result is DocumentResult.SET_ASIDE:
         damaged = f"[{index}] is damaged and set aside; `tocsin store check` tells more"
         return refusal(index, outcome.id, Refused("unavailable_shards_exception", damaged, 503))
     reason = f"[{outcome.id}]: version conflict, document already exists (current version [1])"

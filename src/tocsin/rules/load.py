@@ -33,14 +33,14 @@ class Skipped:
 
 
 @dataclass
-class RuleSet:
+class LoadedRules:
     """Rules as they were read, and what could not be."""
 
     rules: list[Rule] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
 
-def load_rules(paths: Iterable[str]) -> RuleSet:
+def load_rules(paths: Iterable[str]) -> LoadedRules:
     """Read rules from files and folders. Raises RuleError for a path that does not exist or holds no rule file."""
     found = load_files(rule_files(paths))
     found.rules, repeated = without_repeated(found.rules)
@@ -61,16 +61,16 @@ def rule_files(paths: Iterable[str]) -> list[RuleFile]:
     return list(found.values())
 
 
-def load_files(files: Iterable[RuleFile]) -> RuleSet:
+def load_files(files: Iterable[RuleFile]) -> LoadedRules:
     """Read rules from files, those with one `rule_id` all."""
-    found = RuleSet()
+    found = LoadedRules()
     guides = cache(_guides_in)
     for file, named in files:
         _load_file(file, found, guides, named=named)
     return found
 
 
-def bundled_rules() -> RuleSet:
+def bundled_rules() -> LoadedRules:
     """Return the rules that ship with tocsin."""
     return load_rules([str(bundled_folder())])
 
@@ -92,7 +92,7 @@ def _files(path: Path) -> Iterator[RuleFile]:
         raise RuleError(f"{path} does not exist", hint="name a rule file or a folder of rules")
 
 
-def _load_file(file: Path, found: RuleSet, guides: _Guides, *, named: bool) -> None:
+def _load_file(file: Path, found: LoadedRules, guides: _Guides, *, named: bool) -> None:
     name = str(file)
     try:
         rules = list(_rules_of(file, named=named))
@@ -135,7 +135,7 @@ def _guides_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.md"))
 
 
-def _keep(rule: Rule, file: Path, found: RuleSet, guides: _Guides) -> None:
+def _keep(rule: Rule, file: Path, found: LoadedRules, guides: _Guides) -> None:
     if rule.metadata.get("maturity") == "deprecated" or "_deprecated" in file.parts:
         found.skipped.append(Skipped(rule.name, "deprecated", f"{file}: the rule is deprecated"))
         return

@@ -130,7 +130,7 @@ class TickConflictError(Exception):
 
 
 @dataclass
-class LastExecution:
+class WrittenExecution:
     """The last execution of a rule, to which what comes next may be added."""
 
     id: int
@@ -150,8 +150,8 @@ def known_alerts(session: Session, ids: Collection[str]) -> set[str]:
 
 
 def write(
-    session: Session, result: ExecutionResult, previous: int | None, last: LastExecution | None
-) -> LastExecution:
+    session: Session, result: ExecutionResult, previous: int | None, last: WrittenExecution | None
+) -> WrittenExecution:
     """Write an execution with its alerts. `previous` is where the rule stood; None for a run by hand.
 
     Raises TickConflictError when the rule stands elsewhere by now, and nothing is written then.
@@ -178,7 +178,7 @@ def write(
                 "start": result.window.start, "end": result.window.end, "seen": result.events,
             },
         )  # fmt: skip
-        return LastExecution(last.id, last.status, last.messages, result.last_tick, 0, last.kind)
+        return WrittenExecution(last.id, last.status, last.messages, result.last_tick, 0, last.kind)
     values = {
         "uuid": result.uuid, "rule_uuid": result.rule, "kind": result.kind, "status": result.status,
         "first_tick": result.first_tick, "last_tick": result.last_tick, "ticks": result.ticks,
@@ -190,7 +190,7 @@ def write(
     }  # fmt: skip
     made = session.connection().execute(_BEGIN, values).inserted_primary_key
     assert made is not None
-    return LastExecution(
+    return WrittenExecution(
         made[0], result.status, result.all_messages, result.last_tick, result.matches, result.kind
     )
 
@@ -218,7 +218,7 @@ def last_of_groups(session: Session, rule: str, keys: Iterable[str]) -> dict[str
     return found
 
 
-def _continues(result: ExecutionResult, last: LastExecution | None) -> bool:
+def _continues(result: ExecutionResult, last: WrittenExecution | None) -> bool:
     return (
         last is not None
         and result.kind == last.kind

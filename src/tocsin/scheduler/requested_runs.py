@@ -21,7 +21,7 @@ from tocsin.scheduler import execution_records
 from tocsin.scheduler.buffer.event_counts import EventCounts
 from tocsin.scheduler.buffer.history import read_history
 from tocsin.scheduler.execution import Executor, needed_from
-from tocsin.scheduler.execution_records import ExecutionResult, LastExecution
+from tocsin.scheduler.execution_records import ExecutionResult, WrittenExecution
 from tocsin.scheduler.outside_events import count_outside_events
 from tocsin.scheduler.stored_rules import compile_stored_rule
 from tocsin.store.events import EventReader, EventStore
@@ -155,7 +155,7 @@ class RequestedRuns:
                 raise RuleError("the rule has been removed")
             rule = scheduled_rule(self.records, stored.id, read_rule(stored.document), self.store, stored.revision)
             ticks = ticks_of(rule, run.start, run.end, mark)
-            last: LastExecution | None = None
+            last: WrittenExecution | None = None
             for result in executions(self.executor, rule, ticks, mark, run.kind):
                 with self.records.transaction() as session:
                     last = execution_records.write(session, result, None, last)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.rule_buffer import RuleBuffer
 from tocsin.detection.schedule import Schedule
-from tocsin.scheduler.execution_records import ExecutionResult, LastExecution
+from tocsin.scheduler.execution_records import ExecutionResult, WrittenExecution
 
 
 @dataclass(eq=False)
@@ -35,7 +35,7 @@ class RuleState:
     done_to: int = 0  # the last tick that was run
     buffer: RuleBuffer | None = None
     loading: bool = False  # whether earlier events that it needs are still being read
-    last: LastExecution | None = None
+    last: WrittenExecution | None = None
     running: Future[ExecutionResult] | None = None  # an execution that takes long
     slow: bool = False  # the last execution took so long that nobody waits for the next one
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tocsin.ecs import Schema
-from tocsin.engine.column import Column, Rows, ranges
+from tocsin.engine.column import CodedColumn, Rows, ranges
 from tocsin.engine.evaluate import Plan, plan
 from tocsin.engine.graph import compile_conditions
 from tocsin.engine.table import EventTable
@@ -85,7 +85,7 @@ class Aggregation:
         return KINDS[self.kind](self, schema)
 
 
-def codes_of(column: Column, rows: Rows) -> tuple[Rows, Rows]:
+def codes_of(column: CodedColumn, rows: Rows) -> tuple[Rows, Rows]:
     """Return places among `rows` and codes of their values: as many of each as there are values, without nulls."""
     if column.offsets is None:
         codes = column.codes[rows]
@@ -99,7 +99,7 @@ def codes_of(column: Column, rows: Rows) -> tuple[Rows, Rows]:
     return places[present].astype(np.intp), codes[present].astype(np.intp)
 
 
-def numbers_of(column: Column | None, rows: Rows) -> np.ndarray[Any, np.dtype[np.float64]]:
+def numbers_of(column: CodedColumn | None, rows: Rows) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Return the values of rows as numbers."""
     if column is None or pa.types.is_string(column.values.type):
         return np.empty(0)

@@ -16,7 +16,7 @@ from tocsin.ecs import Field, FieldType, Schema
 from tocsin.eql.versions import version_of
 from tocsin.query_dsl.build import base_name
 from tocsin.search.errors import SearchError
-from tocsin.search.sorting import Found, SortKey, TopRows
+from tocsin.search.sorting import FieldSortKey, SortedEvent, TopRows
 from tocsin.sources.batch import flatten, unflatten
 from tocsin.store.mappings import with_null_values
 
@@ -60,13 +60,13 @@ class FieldAsked:
 class HitForm:
     """How hits are shown: their order, whether they have a score, and what of each document."""
 
-    sort: tuple[SortKey, ...] = ()
+    sort: tuple[FieldSortKey, ...] = ()
     scored: bool = True  # no order is asked for
     source: SourceFilter = SourceFilter()
     fields: tuple[FieldAsked, ...] = ()
 
 
-def read_sort(given: Any, schema: Schema) -> tuple[tuple[SortKey, ...], bool]:
+def read_sort(given: Any, schema: Schema) -> tuple[tuple[FieldSortKey, ...], bool]:
     """Return sort keys, and whether hits have a score because no order is asked for. Raises SearchError."""
     if given is None:
         return (), True
@@ -89,15 +89,15 @@ def read_sort(given: Any, schema: Schema) -> tuple[tuple[SortKey, ...], bool]:
     return tuple(keys), not keys
 
 
-def _sort_key(name: str, about: Mapping[str, Any], descending: bool, first: bool, schema: Schema) -> SortKey:
+def _sort_key(name: str, about: Mapping[str, Any], descending: bool, first: bool, schema: Schema) -> FieldSortKey:
     field, kind = base_name(name), about.get("numeric_type")
     known = schema.find(field)
     if known is None or known.type is not FieldType.DATE:
-        return SortKey(field, descending, first)
+        return FieldSortKey(field, descending, first)
     if kind not in (None, "date", "date_nanos"):
         raise SearchError(f"[numeric_type] of [{name}] is date or date_nanos, not {kind!r}")
     exact = kind == "date_nanos" or (kind is None and is_exact(known))
-    return SortKey(field, descending, first, 1 if exact else _MILLISECOND, read_format(about.get("format")))
+    return FieldSortKey(field, descending, first, 1 if exact else _MILLISECOND, read_format(about.get("format")))
 
 
 def read_format(given: Any) -> str | None:
@@ -139,7 +139,7 @@ def _texts(given: Any) -> tuple[str, ...]:
 
 
 def hits_of(
-    top: TopRows, found: Sequence[Found], form: HitForm, schema: Schema, *, parsed: bool
+    top: TopRows, found: Sequence[SortedEvent], form: HitForm, schema: Schema, *, parsed: bool
 ) -> list[dict[str, Any]]:
     """Return events as hits."""
     hits = []
@@ -192,7 +192,7 @@ def _shown(values: list[Any], known: Field | None, format: str | None) -> list[A
     return shown
 
 
-def shown_key(value: Any, key: SortKey, schema: Schema) -> Any:
+def shown_key(value: Any, key: FieldSortKey, schema: Schema) -> Any:
     """Return a sort key as clients see it: a moment in its unit or format, an address as text."""
     if isinstance(value, bytes):
         return spelled(int.from_bytes(value))

@@ -26,7 +26,7 @@ from tocsin.search.documents import FieldAsked, fields_of
 from tocsin.search.errors import SearchError
 from tocsin.search.hits import MOST_HITS, read_fields
 from tocsin.search.selection import Clock, matching_rows, select
-from tocsin.search.sorting import Found, SortKey, TopRows
+from tocsin.search.sorting import FieldSortKey, SortedEvent, TopRows
 from tocsin.sources.batch import EventBatch, RawEvent
 from tocsin.store.events import EventReader, StoredBatch
 
@@ -177,11 +177,11 @@ def _events(
     return top.documents(found)
 
 
-def _order(request: EqlRequest, *, backwards: bool) -> tuple[SortKey, ...]:
+def _order(request: EqlRequest, *, backwards: bool) -> tuple[FieldSortKey, ...]:
     # Events without a tiebreaker come behind those with one at the same moment.
     return (
-        SortKey(request.timestamp, backwards, missing_first=False),
-        SortKey(request.tiebreaker, backwards, missing_first=backwards),
+        FieldSortKey(request.timestamp, backwards, missing_first=False),
+        FieldSortKey(request.tiebreaker, backwards, missing_first=backwards),
     )
 
 
@@ -211,7 +211,7 @@ def _piped(
         for place, row in enumerate(rows.tolist()):
             values[number, row] = {name: column[place] for name, column in listed.items()}
     hits = [Hit(one, values[one.batch, one.row]) for one in top.found()]
-    piped: list[Found] = [hit.event for hit in apply_pipes(request.statement.pipes, hits, schema)]
+    piped: list[SortedEvent] = [hit.event for hit in apply_pipes(request.statement.pipes, hits, schema)]
     size = request.size
     return top.documents(piped[max(0, len(piped) - size) :] if request.tail else piped[:size])
 

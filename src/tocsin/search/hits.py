@@ -18,7 +18,7 @@ from tocsin.search.aggregations import read_aggregations
 from tocsin.search.documents import FieldAsked, HitForm, hits_of, read_format, read_sort, read_source
 from tocsin.search.errors import SearchError
 from tocsin.search.selection import Clock, matching_rows
-from tocsin.search.sorting import SortKey, TopRows
+from tocsin.search.sorting import FieldSortKey, TopRows
 from tocsin.store.events import EventReader
 
 MOST_HITS = 10_000  # `from` and `size` together, as Elasticsearch's `index.max_result_window`
@@ -117,7 +117,7 @@ def _whole(value: Any, name: str) -> int:
     return value
 
 
-def _after(value: Any, key: SortKey, context: Context) -> Any:
+def _after(value: Any, key: FieldSortKey, context: Context) -> Any:
     kind = context.type_of(key.field)
     if value is None:
         return None

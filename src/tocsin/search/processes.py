@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from tocsin.search.errors import SearchStoppedError, SearchTooLargeError, ServiceStopsError
-from tocsin.search.remote import ASKED, Answers, Failure
+from tocsin.search.remote import ASKED, Answers, RemoteFailure
 from tocsin.search.selection import Clock
 from tocsin.search.tasks import Task
 from tocsin.search.worker import END, FORK, NO_MEMORY, NUMBER, Job
@@ -82,7 +82,7 @@ class SearchProcesses:
             return SearchStoppedError("the search took too long", hint="search a shorter span of time")
         return RuntimeError(f"a search failed: {told}")
 
-    def _follow(self, child: _Child, task: Task, clock: Clock) -> tuple[bytes, Failure | None, bool]:
+    def _follow(self, child: _Child, task: Task, clock: Clock) -> tuple[bytes, RemoteFailure | None, bool]:
         """Answer what a search asks until it tells what it has found, or failed at, and if its process ends."""
         answers, connection = Answers(self._reader, self._scans), child.connection
         connection.send(Job(task, clock.left, self._memory))

@@ -28,7 +28,7 @@ ASKED, DONE = "asked", "done"  # what a message of the search's process is
 
 
 @dataclass(frozen=True)
-class Failure:
+class RemoteFailure:
     """An error on its way to the other process: one of tocsin's as it was raised, another by what it says."""
 
     kind: type[TocsinError] | type[RecursionError] | None
@@ -37,7 +37,7 @@ class Failure:
     told: str  # with where it came from
 
     @classmethod
-    def of(cls, error: BaseException) -> Failure:
+    def of(cls, error: BaseException) -> RemoteFailure:
         """Return an error so that it can be sent."""
         told = "".join(traceback.format_exception(error))
         if isinstance(error, TocsinError):
@@ -171,12 +171,12 @@ class Answers:
     _scans: list[Iterator[StoredBatch]] = field(default_factory=list)
     _batches: list[tuple[_OfRows, _OfRows]] = field(default_factory=list)  # what gives their documents and ids
 
-    def answer(self, name: str, arguments: Sequence[Any]) -> tuple[Any, Failure | None]:
+    def answer(self, name: str, arguments: Sequence[Any]) -> tuple[Any, RemoteFailure | None]:
         """Return the answer to a question, or what kept it from being answered."""
         try:
             return self._answer(name, arguments), None
         except Exception as error:
-            return None, Failure.of(error)
+            return None, RemoteFailure.of(error)
 
     def _answer(self, name: str, arguments: Sequence[Any]) -> Any:
         own: Mapping[str, Callable[..., Any]] = {

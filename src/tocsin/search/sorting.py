@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import FieldType
-from tocsin.engine.column import Column, Rows
+from tocsin.engine.column import CodedColumn, Rows
 from tocsin.engine.table import EventTable
 from tocsin.eql.versions import version_key
 from tocsin.search.errors import SearchError
@@ -25,7 +25,7 @@ _Place = tuple[str, Callable[[Sequence[int]], list[bytes]], Callable[[Sequence[i
 
 
 @dataclass(frozen=True)
-class SortKey:
+class FieldSortKey:
     """A field to sort by. Events without it come last, or first where `missing_first`.
 
     A moment's key is in units of so many nanoseconds (`unit`), as clients are told it; `format` is how it is
@@ -40,7 +40,7 @@ class SortKey:
 
 
 @dataclass(frozen=True)
-class Found:
+class SortedEvent:
     """An event that was found: where it lies, and its sort keys."""
 
     batch: int
@@ -52,7 +52,7 @@ class Found:
 class TopRows:
     """The first `size` rows in the order of `keys`, behind the keys `after` where given."""
 
-    keys: Sequence[SortKey]
+    keys: Sequence[FieldSortKey]
     size: int
     after: Sequence[Any] | None = None
     _kept: pa.Table | None = None
@@ -132,17 +132,18 @@ class TopRows:
             same = pc.and_(same, equal)
         return behind
 
-    def found(self) -> list[Found]:
+    def found(self) -> list[SortedEvent]:
         """Return the first rows, in order."""
         if self._kept is None:
             return []
         columns = [self._kept.column(f"k{n}").to_pylist() for n in range(len(self.keys))]
         batches, rows = self._kept.column(_BATCH).to_pylist(), self._kept.column(_ROW).to_pylist()
         return [
-            Found(b, r, tuple(c[i] for c in columns)) for i, (b, r) in enumerate(zip(batches, rows, strict=True))
+            SortedEvent(b, r, tuple(c[i] for c in columns))
+            for i, (b, r) in enumerate(zip(batches, rows, strict=True))
         ]
 
-    def documents(self, found: Sequence[Found]) -> list[tuple[str, str, bytes]]:
+    def documents(self, found: Sequence[SortedEvent]) -> list[tuple[str, str, bytes]]:
         """Return index, id and text of rows that were found."""
         places: dict[int, list[int]] = {}
         for number, one in enumerate(found):
@@ -175,7 +176,7 @@ def _in_units(moments: pa.Array, unit: int) -> pa.Array:
     return pa.array(whole, mask=moments.is_null().to_numpy(zero_copy_only=False))
 
 
-def _key_values(table: EventTable, key: SortKey, rows: Rows) -> pa.Array:
+def _key_values(table: EventTable, key: FieldSortKey, rows: Rows) -> pa.Array:
     known = table.schema.find(key.field)
     if (
         known is not None and known.type is FieldType.DATE
@@ -189,14 +190,14 @@ def _key_values(table: EventTable, key: SortKey, rows: Rows) -> pa.Array:
     if known is not None and known.type is FieldType.IP and pa.types.is_string(column.values.type):
         addresses = column.addresses
         codes = np.where(np.append(addresses.known, False)[column.codes], column.codes, -1)
-        column = Column(addresses.as_bytes(), codes, column.offsets)
+        column = CodedColumn(addresses.as_bytes(), codes, column.offsets)
     if known is not None and known.type is FieldType.VERSION and pa.types.is_string(column.values.type):
         keys = pa.array(list(map(version_key, column.values.to_pylist())), pa.string())
-        column = Column(keys, column.codes, column.offsets)
+        column = CodedColumn(keys, column.codes, column.offsets)
     return one_value(column, rows, largest=key.descending)
 
 
-def one_value(column: Column, rows: Rows, *, largest: bool) -> pa.Array:
+def one_value(column: CodedColumn, rows: Rows, *, largest: bool) -> pa.Array:
     """Return one value of a column for each row: of several the smallest or the largest."""
     if column.offsets is None:
         codes = column.codes[rows]

@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple
 
 from tocsin.errors import TocsinError
 from tocsin.search.errors import SearchTooLargeError
-from tocsin.search.remote import DONE, Failure, RemoteReader
+from tocsin.search.remote import DONE, RemoteFailure, RemoteReader
 from tocsin.search.selection import Clock
 from tocsin.search.tasks import Task
 from tocsin.store.events import EventReader, StoreError
@@ -134,7 +134,7 @@ def _run(connection: Connection, job: Job) -> bool:
     return ends
 
 
-def _found(job: Job, reader: EventReader) -> tuple[Any, Failure | None]:
+def _found(job: Job, reader: EventReader) -> tuple[Any, RemoteFailure | None]:
     try:
         return job.task(reader, Clock(time.monotonic() + job.seconds)), None
     except BaseException as error:
@@ -142,7 +142,7 @@ def _found(job: Job, reader: EventReader) -> tuple[Any, Failure | None]:
             error = SearchTooLargeError.of(job.memory)
         elif not isinstance(error, TocsinError) and is_lack_of_resources(error):
             error = StoreError(f"the search cannot run now: {error}", hint="ask again later")
-        return None, Failure.of(error)
+        return None, RemoteFailure.of(error)
 
 
 def _limit_memory(more: int | None) -> None:

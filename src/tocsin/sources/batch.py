@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tocsin.ecs import INDEX
-from tocsin.engine.table import EventTable, Row, table_from_events
+from tocsin.engine.table import EventRow, EventTable, table_from_events
 from tocsin.printable import escaped_json
 from tocsin.sources.unseen import Judge, Unseen
 
@@ -60,7 +60,7 @@ class RowBatch:
     Rules run at the same cost over one row and over thousands, so `gather` joins small ones.
     """
 
-    rows: Sequence[Row]
+    rows: Sequence[EventRow]
     raw: Callable[[int], RawEvent]
     counts: Mapping[str, int]
 

@@ -13,7 +13,7 @@ import orjson
 import pyarrow as pa
 
 from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, default_schema
-from tocsin.engine.table import Row
+from tocsin.engine.table import EventRow
 from tocsin.moments import time_of, to_nanoseconds, written_moment
 from tocsin.sources.batch import Event, flatten
 from tocsin.sources.catalogue import index_of_source
@@ -280,7 +280,7 @@ def index_of(event: Mapping[str, Any]) -> str | None:
     return f"{kind}-{dataset}-{event.get('data_stream.namespace', 'default')}"
 
 
-def dataset_name(event: Row) -> str:
+def dataset_name(event: EventRow) -> str:
     """Return the name under which an event is counted."""
     name = event.get("data_stream.dataset") or event.get("event.dataset") or event.get("agent.type")
     return name if isinstance(name, str) else UNKNOWN_DATASET

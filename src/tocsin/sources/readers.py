@@ -21,7 +21,7 @@ Reader = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
-class Constant:
+class ConstantReader:
     """A reader that gives every record of a kind the same value."""
 
     value: Any
@@ -66,7 +66,7 @@ class Readers(dict[str, Reader | None]):
         super().__init__()
         self.dataset, self.key = dataset, key
         self._head, self._kept = head, kept
-        self.constants = {name: read.value for name, read in head.items() if isinstance(read, Constant)}
+        self.constants = {name: read.value for name, read in head.items() if isinstance(read, ConstantReader)}
 
     def __hash__(self) -> int:  # type: ignore[override]
         return id(self)
@@ -79,7 +79,7 @@ class Readers(dict[str, Reader | None]):
         reader = self[field]
         if reader is None:
             return True, None
-        return (True, reader.value) if isinstance(reader, Constant) else (False, None)
+        return (True, reader.value) if isinstance(reader, ConstantReader) else (False, None)
 
     @property
     def categories(self) -> tuple[str, ...]:

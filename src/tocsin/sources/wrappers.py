@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import orjson
 
 from tocsin.ecs import INDEX, TIMESTAMP, default_schema
-from tocsin.engine.table import Row
+from tocsin.engine.table import EventRow
 from tocsin.sources.batch import flatten, unflatten
 from tocsin.sources.markers import is_categorised
 from tocsin.sources.otlp import log_records
@@ -29,7 +29,7 @@ from tocsin.sources.windows.unfinished import is_unfinished
 from tocsin.sources.windows.xml import record_of
 
 Record = Mapping[str, Any]
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=EventRow)
 
 # Where a document holds a record, and who writes it so. The first that holds a known one counts.
 WRAPPERS: dict[Path, str] = {

@@ -67,7 +67,7 @@ class Document(NamedTuple):  # made for every event, and so no dataclass, which 
     id: str | None = None
 
 
-class Result(StrEnum):
+class DocumentResult(StrEnum):
     """What became of a document that was added."""
 
     CREATED = "created"
@@ -81,7 +81,7 @@ class Outcome(NamedTuple):
     """A document's id and what became of it."""
 
     id: str
-    result: Result
+    result: DocumentResult
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from tocsin.detection.columns import ID, INDEX, ORDER, TIME
 from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.rule_types.findings import Finding, Place, RuleWindow, key_of_group
-from tocsin.engine.column import Column
+from tocsin.engine.column import CodedColumn
 from tocsin.engine.table import EventTable
 from tocsin.esql import table as t
 from tocsin.esql.pipeline import Pipeline
@@ -60,7 +60,7 @@ def selected(
     return rows[left]
 
 
-def _of_lists(column: Column) -> t.Values:
+def _of_lists(column: CodedColumn) -> t.Values:
     """Return a column whose rows may have several values; few have."""
     codes, values = column.first_codes(), list(column.objects)
     assert column.offsets is not None

@@ -1,4 +1,4 @@
-"""Whole events that alerts will most likely need, kept from when they came in until then."""
+"""A cache of whole events that alerts will most likely need, from their arrival on."""
 
 from __future__ import annotations
 

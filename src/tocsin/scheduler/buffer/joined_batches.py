@@ -20,7 +20,7 @@ _NANOSECONDS = pa.timestamp("ns", "UTC")
 Rows = npt.NDArray[np.int64]
 
 
-class Part(NamedTuple):
+class BatchPart(NamedTuple):
     """Where a batch lies in a larger one."""
 
     index: str  # type: ignore[assignment]  # a tuple has a method of this name
@@ -37,10 +37,10 @@ class JoinedBatch:
         self.rows = int(self._starts[-1])
         self.columns: Mapping[str, _Array] = _Columns(batches)
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[BatchPart]:
         """Yield which rows are of which index."""
         for number, batch in enumerate(self._batches):
-            yield Part(batch.index, int(self._starts[number]), int(self._starts[number + 1]))
+            yield BatchPart(batch.index, int(self._starts[number]), int(self._starts[number + 1]))
 
     def indices(self) -> pa.DictionaryArray:
         """Return the index of each row."""

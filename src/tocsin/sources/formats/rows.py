@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 
 from tocsin.ecs import INDEX, TIMESTAMP
-from tocsin.engine.table import Row
+from tocsin.engine.table import EventRow
 from tocsin.sources.batch import Event, EventBatch, RawEvent, Reject, Rejects, RowBatch, Wanted, flatten
 from tocsin.sources.document import Documents, dataset_name
 from tocsin.sources.inputs import DAMAGE
@@ -28,7 +28,7 @@ class Rows:
 
     def __init__(self, name: str, wanted: Wanted, rejects: Rejects, documents: Documents) -> None:
         self.name, self.wanted, self.rejects, self.documents = name, wanted, rejects, documents
-        self.rows: list[Row] = []
+        self.rows: list[EventRow] = []
         self.texts: list[bytes | None] = []
         self.records: list[Any] = []
         self.counts: Counter[str] = Counter()
@@ -56,7 +56,7 @@ class Rows:
         self.texts.append(text)
         self.records.append(record if text is None else None)
 
-    def _judge(self, row: Row, judge: Judge, record: dict[str, Any]) -> None:
+    def _judge(self, row: EventRow, judge: Judge, record: dict[str, Any]) -> None:
         if isinstance(row, dict):
             reasons = list(judge.of_document(row))
         else:
@@ -108,7 +108,7 @@ def _values_of(record: dict[str, Any]) -> Event:
     return flatten(inner if isinstance(inner, dict) else body)
 
 
-def _lacks_values(row: Row) -> bool:
+def _lacks_values(row: EventRow) -> bool:
     if not isinstance(row, WindowsRecord):
         return lacks_values(row.get)
     field = row.dataset.kind(row.event_id).always

@@ -8,7 +8,7 @@ from typing import Any
 
 from tocsin.sources.batch import Event, flatten
 from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, dig
-from tocsin.sources.readers import Constant, Reader, Readers, constants_of
+from tocsin.sources.readers import ConstantReader, Reader, Readers, constants_of
 from tocsin.sources.values import as_text
 
 
@@ -66,5 +66,5 @@ def readers_of(dataset: str, key: str) -> Readers:
         name = field.removeprefix(prefix)
         return (lambda record: record.text(name)) if field.startswith(prefix) else None
 
-    head = {name: Constant(value) for name, value in constants_of(known, key).items()}
+    head = {name: ConstantReader(value) for name, value in constants_of(known, key).items()}
     return Readers(known, key, head, kept)

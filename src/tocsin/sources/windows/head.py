@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from tocsin.ecs import TIMESTAMP
 from tocsin.sources.mapping import Dataset
-from tocsin.sources.readers import Constant, Reader
+from tocsin.sources.readers import ConstantReader, Reader
 from tocsin.sources.values import guid
 from tocsin.sources.windows import powershell, security, sysmon
 from tocsin.sources.windows.forms.elements import MESSAGE
@@ -224,13 +224,13 @@ HEAD: dict[str, Reader] = {
     "host.hostname": lambda r: (_computer(r) or "").partition(".")[0] or None,
     "host.id": _host_id,
     "host.name": _computer,
-    "host.os.family": Constant("windows"),
-    "host.os.platform": Constant("windows"),
-    "host.os.type": Constant("windows"),
+    "host.os.family": ConstantReader("windows"),
+    "host.os.platform": ConstantReader("windows"),
+    "host.os.type": ConstantReader("windows"),
     "log.level": lambda r: _LEVELS.get(r.head.get("Level") or 0),
     "user.id": _user_id,
     "winlog.activity_id": _guid_of("Correlation", "ActivityID"),
-    "winlog.api": Constant("wineventlog"),
+    "winlog.api": ConstantReader("wineventlog"),
     "winlog.channel": lambda r: r.channel or None,
     "winlog.computer_name": _computer,
     "winlog.keywords": lambda r: keyword_names(_keywords(r)),

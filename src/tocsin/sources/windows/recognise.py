@@ -19,7 +19,7 @@ PACKAGES = frozenset(("system", "windows", "winlog", "winlogbeat"))
 
 
 @dataclass(frozen=True)
-class Form:
+class RecordForm:
     """One way to write Windows events: how it is told, and how it becomes what the `evtx` parser would render.
 
     `marks` are members at the root of which each record of this form has one, and hardly any other document.
@@ -31,20 +31,20 @@ class Form:
 
 
 FORMS = (
-    Form(("Event", "System", "Event.System.Channel", "System.Channel"), nested.is_nested, nested.record_of),
-    Form(("Channel",), evtxecmd.is_evtxecmd, evtxecmd.record_of),
-    Form(("Channel", "log_name", "string_inserts"), flat.is_flat, flat.record_of),
-    Form(("_Channel",), flat.is_in_gelf, flat.record_of_gelf),
-    Form(("EventLog",), flat.is_azures, flat.record_of_azures),
-    Form(("LogName",), exported.is_exported, exported.record_of),
-    Form(("EntryType",), exported.is_entry, exported.record_of_entry),
-    Form((opentelemetry.MARK,), opentelemetry.is_body, opentelemetry.record_of),
-    Form((wazuh.MARK,), wazuh.is_alert, wazuh.record_of),
+    RecordForm(("Event", "System", "Event.System.Channel", "System.Channel"), nested.is_nested, nested.record_of),
+    RecordForm(("Channel",), evtxecmd.is_evtxecmd, evtxecmd.record_of),
+    RecordForm(("Channel", "log_name", "string_inserts"), flat.is_flat, flat.record_of),
+    RecordForm(("_Channel",), flat.is_in_gelf, flat.record_of_gelf),
+    RecordForm(("EventLog",), flat.is_azures, flat.record_of_azures),
+    RecordForm(("LogName",), exported.is_exported, exported.record_of),
+    RecordForm(("EntryType",), exported.is_entry, exported.record_of_entry),
+    RecordForm((opentelemetry.MARK,), opentelemetry.is_body, opentelemetry.record_of),
+    RecordForm((wazuh.MARK,), wazuh.is_alert, wazuh.record_of),
 )
 MARKS = tuple(dict.fromkeys(mark for form in FORMS for mark in form.marks))
 
 
-def rendered(record: Record, form: Form) -> Record:
+def rendered(record: Record, form: RecordForm) -> Record:
     """Return a record as the `evtx` parser would render it. Raises MalformedRecord, CutOffError."""
     try:
         return form.record_of(record)
@@ -54,7 +54,7 @@ def rendered(record: Record, form: Form) -> Record:
         raise MalformedRecord("not a Windows event: it has a value of a type that no tool writes") from None
 
 
-def form_of(record: Record) -> Form | None:
+def form_of(record: Record) -> RecordForm | None:
     """Return the form of a Windows event; None for a document of another kind, or one that is in ECS.
 
     What a shipper's settings or a pipeline put below `event`, a category for instance, does not make a record ECS:

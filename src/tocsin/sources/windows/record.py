@@ -11,7 +11,7 @@ import orjson
 
 from tocsin.ecs import INDEX
 from tocsin.sources.mapping import DATASETS, Dataset
-from tocsin.sources.readers import Constant, Reader, Readers, constants_of
+from tocsin.sources.readers import ConstantReader, Reader, Readers, constants_of
 from tocsin.sources.values import EMPTY, guid
 from tocsin.sources.windows import powershell, security, sysmon, system
 from tocsin.sources.windows.data import (
@@ -262,5 +262,5 @@ def _readers(dataset: str, event_id: int, forwarded: bool) -> Readers:
         "event.code": str(event_id),
         "winlog.event_id": str(event_id),
     }
-    head = HEAD | OF_DATASET.get(dataset, {}) | {name: Constant(value) for name, value in constants.items()}
+    head = HEAD | OF_DATASET.get(dataset, {}) | {name: ConstantReader(value) for name, value in constants.items()}
     return Readers(known, event_id, head, _kept)

@@ -14,7 +14,7 @@ from tocsin.store.alerts.arrays import joined, with_dictionary
 from tocsin.store.alerts.documents import AlertDocument
 from tocsin.store.columns.documents import to_table
 from tocsin.store.columns.fields import IGNORED, IndexFields
-from tocsin.store.columns.layout import Layout
+from tocsin.store.columns.layout import ObservedLayout
 from tocsin.store.columns.tables import stored_columns
 
 _AT_ONCE = 2048  # documents that become a table together
@@ -88,7 +88,7 @@ class ColumnBuilder:
     def __init__(self, names: Collection[str], fields: IndexFields) -> None:
         self._names = names
         # Members that hold a few fields are laid out alike in documents that are not.
-        self._fields = replace(fields, layout=Layout())
+        self._fields = replace(fields, layout=ObservedLayout())
         # Only the whole of a document tells which of its values do not fit.
         self._members = None if IGNORED in names else _tree_of(names)
         self._entries: list[_Entry] = []

@@ -19,7 +19,7 @@ from tocsin.store.events import ARRIVED, HOST, ID, NANOSECONDS, SOURCE, USER
 from tocsin.store.mappings import mapped_values
 
 
-class Entry(Protocol):
+class DocumentEntry(Protocol):
     """A document: its id, its time and that of its arrival in nanoseconds since 1970, and its text."""
 
     @property
@@ -37,13 +37,13 @@ _SAMPLE = 64
 _TEXTS = frozenset({FieldType.KEYWORD, FieldType.IP, FieldType.VERSION})
 
 
-def to_table(entries: Sequence[Entry], fields: IndexFields) -> pa.Table:
+def to_table(entries: Sequence[DocumentEntry], fields: IndexFields) -> pa.Table:
     """Return documents of one index as a table: its own columns, then one or two for each field."""
     parts = list(_parts(entries, fields))
     return parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="default")
 
 
-def _parts(entries: Sequence[Entry], fields: IndexFields) -> Iterator[pa.Table]:
+def _parts(entries: Sequence[DocumentEntry], fields: IndexFields) -> Iterator[pa.Table]:
     whole = _by_columns(entries, fields)
     if whole is not None:
         yield whole
@@ -56,7 +56,7 @@ def _parts(entries: Sequence[Entry], fields: IndexFields) -> Iterator[pa.Table]:
         yield _one_by_one(chunk, fields) if table is None else table
 
 
-def _by_columns(entries: Sequence[Entry], fields: IndexFields) -> pa.Table | None:
+def _by_columns(entries: Sequence[DocumentEntry], fields: IndexFields) -> pa.Table | None:
     """Return documents as a table, None when one is not laid out as those were that the index had."""
     if fields.mapping_of().by_rows:
         return None
@@ -86,7 +86,7 @@ def _is_floating(kind: pa.DataType) -> bool:
     return bool(pa.types.is_floating(kind.value_type if pa.types.is_list(kind) else kind))
 
 
-def _one_by_one(entries: Sequence[Entry], fields: IndexFields) -> pa.Table:
+def _one_by_one(entries: Sequence[DocumentEntry], fields: IndexFields) -> pa.Table:
     cells: dict[str, tuple[list[int], list[Any]]] = {}
     mapping = fields.mapping_of()
     for row, entry in enumerate(entries):
@@ -112,7 +112,7 @@ def _one_by_one(entries: Sequence[Entry], fields: IndexFields) -> pa.Table:
 class _Table:
     """A table of documents in the making."""
 
-    def __init__(self, entries: Sequence[Entry], fields: IndexFields) -> None:
+    def __init__(self, entries: Sequence[DocumentEntry], fields: IndexFields) -> None:
         self.entries, self.fields, self.rows = entries, fields, len(entries)
         self.ignored: dict[int, list[str]] = {}
         self.columns: dict[str, pa.Array] = {

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
-from tocsin.store.columns.layout import MOMENT, Layout
+from tocsin.store.columns.layout import MOMENT, ObservedLayout
 from tocsin.store.events import OWN
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
 
@@ -60,7 +60,7 @@ class IndexFields:
 
     dynamic: dict[str, FieldType] = field(default_factory=dict)
     seen: set[str] = field(default_factory=lambda: {TIMESTAMP, INGESTED})
-    layout: Layout = field(default_factory=Layout)
+    layout: ObservedLayout = field(default_factory=ObservedLayout)
     lock: threading.Lock = field(default_factory=threading.Lock)
     mapping_of: Callable[[], IndexMapping] = lambda: NO_MAPPING
     _all: tuple[tuple[IndexMapping, int], dict[str, Field]] | None = None

@@ -22,7 +22,7 @@ _WIDER = {frozenset((pa.int64(), pa.float64())): pa.float64()}
 _ODD = pa.null()  # a member of several types, or of objects in lists: its documents are read one by one
 
 
-class Layout:
+class ObservedLayout:
     """What is known of the documents so far."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tocsin.store.events import Outcome, Result, StoreFullError
+from tocsin.store.events import DocumentResult, Outcome, StoreFullError
 from tocsin.store.lake import journal
 from tocsin.store.lake.contents import Contents, LakeSettings
 from tocsin.store.lake.event_buffer import Generation
@@ -158,7 +158,7 @@ class Committer:
                 results = self._judge(request, claimed)
                 outcomes.append(results)
                 both = zip(request.entries, results, strict=True)
-                accepted.append([entry for entry, one in both if one.result is Result.CREATED])
+                accepted.append([entry for entry, one in both if one.result is DocumentResult.CREATED])
             payloads = [journal.encode(entries) for entries in accepted if entries]
             if payloads:
                 self._segment.append(payloads)
@@ -181,19 +181,19 @@ class Committer:
         for request, results in zip(group, outcomes, strict=True):
             request.done.set_result(results)
 
-    def _refusal(self, index: str) -> Result | None:
+    def _refusal(self, index: str) -> DocumentResult | None:
         """Return why an index takes no events, None when it does."""
         contents = self._contents
         if index not in contents.tables and len(contents.tables) >= self._settings.max_indices:
-            return Result.SET_ASIDE if index in contents.set_aside else Result.NO_ROOM
+            return DocumentResult.SET_ASIDE if index in contents.set_aside else DocumentResult.NO_ROOM
         if index not in contents.set_aside:
             with contents.apart(index):
                 contents.table(index)
-        return Result.SET_ASIDE if index in contents.set_aside else None
+        return DocumentResult.SET_ASIDE if index in contents.set_aside else None
 
     def _judge(self, request: Request, claimed: list[Key]) -> list[Outcome]:
         """Decide what becomes of each document, and claim the ids of those that will be stored."""
-        outcomes = [Outcome(entry.id, Result.CREATED) for entry in request.entries]
+        outcomes = [Outcome(entry.id, DocumentResult.CREATED) for entry in request.entries]
         for name in dict.fromkeys(entry.index for entry in request.entries):
             refusal = self._refusal(name)
             if refusal is None:
@@ -203,11 +203,11 @@ class Committer:
                     outcomes[row] = Outcome(entry.id, refusal)
         known = self._ids.find([key for _, key, _ in request.named]) if request.named else {}
         for row, key, content in request.named:
-            if outcomes[row].result is not Result.CREATED:
+            if outcomes[row].result is not DocumentResult.CREATED:
                 continue
             if key in known:
                 same = known[key][0] == content
-                outcomes[row] = Outcome(outcomes[row].id, Result.SAME if same else Result.CONFLICT)
+                outcomes[row] = Outcome(outcomes[row].id, DocumentResult.SAME if same else DocumentResult.CONFLICT)
                 continue
             known[key] = (content, request.entries[row].time)
             self._ids.add(self._segment.number, key, *known[key])

@@ -71,7 +71,7 @@ class StoredFile:
 
 
 @dataclass(frozen=True)
-class Version:
+class TableVersion:
     """A version of a table: its number, and its files."""
 
     number: int
@@ -100,7 +100,7 @@ class IndexTable:
                 for one in (path / "_delta_log").glob(f"*checkpoint*{_BROKEN}")
             )
             self.fields.learn(pa.schema(table.schema().to_arrow()))
-            self.publish(Version(table.version(), _files(table)))
+            self.publish(TableVersion(table.version(), _files(table)))
             self.segment = _segment(table)
             self._at_open = frozenset(file.path for file in _files(table))
             self._unsummed = without_checksums(path, self._at_open)
@@ -195,7 +195,7 @@ class IndexTable:
                 filled[file.day] = (file.slice, file.rows + (rows if file.slice == number else 0))
         return filled
 
-    def current(self) -> Version:
+    def current(self) -> TableVersion:
         """Return the files of the newest version, when all of it is on disk for good, new ones with checksums."""
         table = self._open()
         files = _files(table)
@@ -209,7 +209,7 @@ class IndexTable:
             if path not in self._at_open:
                 self._sum_up(path)
         self._synced = {file.path for file in files}
-        return Version(table.version(), files)
+        return TableVersion(table.version(), files)
 
     def _sum_up(self, path: str) -> None:
         try:
@@ -231,7 +231,7 @@ class IndexTable:
                 done += sizes[path]
         return done
 
-    def publish(self, version: Version) -> None:
+    def publish(self, version: TableVersion) -> None:
         """Let those who read see a version, unless they see a newer one."""
         if version.number > self._published:
             self._published, self.files = version.number, version.files
@@ -257,12 +257,12 @@ class IndexTable:
                 slices.append(Slice(day, number, complete))
         return slices
 
-    def order(self, one: Slice, by: Order) -> Version:
+    def order(self, one: Slice, by: Order) -> TableVersion:
         """Have the files of a slice written anew as one; return the version that this makes."""
         by(self.path, one)
         return self.current()
 
-    def expire(self, before: date) -> Version:
+    def expire(self, before: date) -> TableVersion:
         """Remove the days before a day."""
         self._open().delete(f"{DAY} < '{before}'")
         return self.current()

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from tocsin.api.body import body_of, read_typed
 from tocsin.api.kibana.exceptions import item_routes
-from tocsin.api.kibana.exceptions.pages import KINDS, Wanted
+from tocsin.api.kibana.exceptions.pages import KINDS, ListQuery
 from tocsin.api.kibana.transactions import answered_in_turn
 from tocsin.api.security import allow
 from tocsin.management.exceptions.documents import item_document, list_document
@@ -65,7 +65,7 @@ async def delete_item(
 
 
 @router.get("/items/_find", dependencies=[_READ])
-async def find_items(request: Request, wanted: Annotated[Wanted, Depends()]) -> Response:
+async def find_items(request: Request, wanted: Annotated[ListQuery, Depends()]) -> Response:
     """Return the exceptions of the list that a filter in KQL fits, or all."""
     return await answered_in_turn(
         request, lambda session: wanted.of(list(map(item_document, items_of(session, [ENDPOINT_LIST]))))

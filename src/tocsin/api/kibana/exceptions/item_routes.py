@@ -11,7 +11,7 @@ from starlette.responses import Response
 from tocsin.api.answers import answer_json
 from tocsin.api.body import body_of, read_typed
 from tocsin.api.elasticsearch.searching import searched
-from tocsin.api.kibana.exceptions.pages import KINDS, Wanted
+from tocsin.api.kibana.exceptions.pages import KINDS, ListQuery
 from tocsin.api.kibana.transactions import GoOn, answered_in_turn, in_turn
 from tocsin.api.security import allow
 from tocsin.eql import syntax as s
@@ -89,7 +89,7 @@ async def removed(
 
 
 @router.get("/_find", dependencies=[_READ])
-async def find(request: Request, list_id: str, wanted: Annotated[Wanted, Depends()]) -> Response:
+async def find(request: Request, list_id: str, wanted: Annotated[ListQuery, Depends()]) -> Response:
     """Return the exceptions of some lists, separated by commas, that a filter in KQL fits, or all."""
 
     def work(session: Session) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import answer
 from tocsin.api.body import IMPORT_SIZE, body_of, read_typed, read_upload
-from tocsin.api.kibana.exceptions.pages import KINDS, Wanted
+from tocsin.api.kibana.exceptions.pages import KINDS, ListQuery
 from tocsin.api.kibana.import_answers import imported_lists
 from tocsin.api.kibana.transactions import GoOn, answered_in_turn, in_turn
 from tocsin.api.security import allow
@@ -86,7 +86,7 @@ async def delete(
 
 
 @router.get("/exception_lists/_find", dependencies=[_READ])
-async def find(request: Request, wanted: Annotated[Wanted, Depends()]) -> Response:
+async def find(request: Request, wanted: Annotated[ListQuery, Depends()]) -> Response:
     """Return the exception lists that a filter in KQL over `exception-list.attributes.*` fits, or all."""
     every = select(ExceptionList).order_by(ExceptionList.list_id)
     return await answered_in_turn(

@@ -30,7 +30,7 @@ def required_text(body: dict[str, Any], name: str) -> str:
     return value
 
 
-class Wanted:
+class ListQuery:
     """Which lists or exceptions a request asks for: those that a filter in KQL fits, in an order, page by page."""
 
     def __init__(

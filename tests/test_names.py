@@ -1,0 +1,50 @@
+"""Names say what a thing is, once: no two classes share one, and some words name nothing at all."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+SOURCES = Path(__file__).parents[1] / "src" / "tocsin"
+
+# Names that several classes have, because they are the same idea.
+SAME_IDEA = {
+    "And": "EQL's trees and ES|QL's have the same nodes, each with the operands of its language",
+    "Call": "as And",
+    "IsNull": "as And",
+    "Literal": "as And",
+    "Negative": "as And",
+    "Not": "as And",
+    "Or": "as And",
+    "Function": "a function of a language: EQL's and ES|QL's are declared differently",
+    "Place": "where something lies: a word in a text, an event in an index",
+}
+# Words that leave open what a thing is.
+VAGUE = frozenset(
+    ("past", "kept", "raised", "told", "asking", "done", "need", "needed", "patience", "notes", "fresh", "lifted")
+)
+
+
+def _classes() -> Iterator[tuple[str, Path]]:
+    for path in sorted(SOURCES.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                yield node.name, path.relative_to(SOURCES)
+
+
+def test_no_two_public_classes_share_a_name_but_for_one_idea() -> None:
+    places: dict[str, list[Path]] = {}
+    for name, path in _classes():
+        if not name.startswith("_"):
+            places.setdefault(name, []).append(path)
+    shared = {name: paths for name, paths in places.items() if len(paths) > 1}
+    assert {name: paths for name, paths in shared.items() if name not in SAME_IDEA} == {}
+    assert SAME_IDEA.keys() - shared.keys() == set(), "no longer shared: take them off the list"
+
+
+def test_no_module_or_class_has_a_vague_name() -> None:
+    modules = [path for path in SOURCES.rglob("*.py") if VAGUE & set(path.stem.split("_"))]
+    folders = [path for path in SOURCES.rglob("*/") if VAGUE & set(path.name.split("_"))]
+    assert modules + folders == []
+    assert [(name, path) for name, path in _classes() if name.lower().strip("_") in VAGUE] == []
