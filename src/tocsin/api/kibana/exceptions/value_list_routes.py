@@ -32,7 +32,7 @@ async def make_index(request: Request, actor: Actor = _WRITE) -> Response:
 
 @router.get("/index", dependencies=[_READ])
 async def read_index(request: Request) -> Response:
-    """Tell that lists can be records."""
+    """Tell that lists can be kept."""
     return answer(request, {"list_index": True, "list_item_index": True})
 
 
