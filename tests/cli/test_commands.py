@@ -414,7 +414,7 @@ def test_public_rules_find_the_attacks_that_files_are_named_after(tmp_path: Path
         by_file.setdefault(Path(alert["tocsin"]["origin"]).name, set()).add(alert["kibana.alert.rule.name"])
     for file, rule in FOUND.items():
         assert rule in by_file.get(file, set()), file
-    assert Counter(alert["kibana.alert.rule.type"] for alert in alerts) == {"eql": 63, "query": 8}
+    assert Counter(alert["kibana.alert.rule.type"] for alert in alerts) == {"eql": 63, "query": 8, "new_terms": 4}
 
 
 @pytest.mark.parametrize("target", ["ndjson", "parquet"])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.querying import schema_of
 from tocsin.detection.alerts.exception_files import read_exception_lists, without_exceptions
-from tocsin.detection.compile import COMPILED_TYPES, prepare
+from tocsin.detection.compile import prepare
 from tocsin.ecs import default_schema
 from tocsin.engine.evaluate import evaluate
 from tocsin.engine.graph import compile_queries
@@ -66,7 +66,7 @@ def rule(query="process.name: *", rule_id="r", type_="query", language="kuery", 
     about = {"rule_id": rule_id, "name": rule_id, "severity": "low", "risk_score": 1, "type": type_}
     named = [{"id": f"id-{one}", "list_id": one, "type": "detection", "namespace_type": "single"} for one in lists]
     found = Rule.model_validate({**about, "query": query, "language": language, "exceptions_list": named, **more})
-    ready, skipped = prepare([found], types=COMPILED_TYPES)
+    ready, skipped = prepare([found])
     assert skipped == []
     return ready[0]
 

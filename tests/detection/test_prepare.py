@@ -84,8 +84,8 @@ def test_a_filter_holds_for_each_step_of_a_sequence_and_for_until():
 
 # what -> a rule, the reason why it does not run, and what is said of it
 SKIPPED = {
-    "a type of later": (rule_of("FROM x", "esql", "esql"), "type esql", "cannot run yet"),
-    "a language of nobody": (rule_of("x", "query", "sql"), "type query (sql)", "cannot run yet"),
+    "a type of later": (rule_of("x", "machine_learning", "kuery"), "type machine_learning", "cannot run here"),
+    "a language of nobody": (rule_of("x", "query", "sql"), "type query (sql)", "cannot run here"),
     "a saved query elsewhere": (rule_of(None, "saved_query", saved_id="x"), "invalid rule", "has no query"),
     "KQL that is none": (rule_of("a: (b"), "invalid query", "ends too early"),
     "Lucene that is none": (rule_of("a:(b", language="lucene"), "invalid query", "never closed"),
@@ -151,7 +151,7 @@ FAULTY = {
 @pytest.mark.parametrize("what", FAULTY)
 def test_a_fault_is_not_hidden_by_an_unknown_field(what):
     rule, told = FAULTY[what]
-    ready, skipped = prepare([rule], types={"eql", "esql"})
+    ready, skipped = prepare([rule])
     assert ready == []
     assert [one.reason for one in skipped] == ["invalid query"]
     assert told.lower() in skipped[0].message.lower()
@@ -163,5 +163,5 @@ def test_a_query_with_nothing_wrong_but_an_unknown_field_waits_for_the_field():
         '| grok none.d "%{WORD:made.@w}" | eval made.e = date_trunc(1 hour, none.e), made.f = none.f::double / 2 '
         "| stats made.g = first(none.g, none.e), made.h = weighted_avg(none.h, none.i) by none.j, made.e"
     )
-    _, skipped = prepare([rule_of(query, "esql", "esql")], types={"esql"})
+    _, skipped = prepare([rule_of(query, "esql", "esql")])
     assert [one.reason for one in skipped] == ["unknown field"]

@@ -87,6 +87,9 @@ def summary(report: Report) -> dict[str, Any]:
         "recovered": report.rejects.recovered.total(),
         "files_passed_over": report.rejects.passed_over,
         "rules_run": len(report.rules),
+        "suppressed": report.suppressed,
+        "history": report.history_lines(),
+        "messages": report.messages,
         "rules_skipped": skipped,
         "seconds": round(report.seconds, 3),
     }

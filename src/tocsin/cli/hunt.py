@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tocsin.cli import options, reading
+from tocsin.cli.beside_events import beside_events
 from tocsin.cli.endings import format_of
 from tocsin.cli.layout import Command, Grouping, Layout, options_given
 from tocsin.counted import counted
@@ -67,6 +68,29 @@ def hunt(
         int,
         typer.Option("--max-alerts", min=1, help="Keep at most this many alerts a rule; more are counted."),
     ] = 10_000,
+    history: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--history",
+            help="Files, folders or archives of earlier events, for new-terms rules: what is in there is not new. "
+            "Repeatable.",
+        ),
+    ] = None,
+    history_window: Annotated[
+        str | None,
+        typer.Option("--history-window", help="How far back new-terms rules look, as in 14d, whatever they say."),
+    ] = None,
+    indicators: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--indicators",
+            help="Indicators for indicator-match rules: a STIX bundle, CSV or NDJSON. Repeatable.",
+        ),
+    ] = None,
+    exceptions: Annotated[
+        list[str] | None,
+        typer.Option("--exceptions", help="Exception lists that Kibana has exported (NDJSON). Repeatable."),
+    ] = None,
     source: options.Source = None,
     date_order: options.DatesOrdered = None,
     rejects: options.RejectsBeside = None,
@@ -97,6 +121,8 @@ def hunt(
         raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
     inputs = reading.inputs_of(events, source, date_order)
     reading.refuse_reading_what_is_written(inputs, output)
+    history_inputs = reading.inputs_of(history, source, date_order) if history else []
+    reading.refuse_reading_what_is_written(history_inputs, output)
     ruleset = read_ruleset(rules, any_index=all_indices)
     if not ruleset.ready:
         _complain_about(ruleset.skipped)
@@ -104,13 +130,16 @@ def hunt(
             "no rule can run", hint="name rules with --rules; --show-skipped tells why each was skipped"
         )
     kept = reading.rejects_kept(rejects, inputs, output)
-    hunting = Hunt(
-        ruleset.ready, window, any_index=all_indices, max_alerts=max_alerts, plan=ruleset.plan, profile=profile
-    )
+    given = Hunt(
+        ruleset.ready, window, any_index=all_indices, max_alerts=max_alerts, plan=ruleset.plan, profile=profile,
+        history_window=parse_span("--history-window", history_window),
+    )  # fmt: skip
+    hunting, notes = beside_events(given, exceptions or (), indicators or ())
     with progress_bar(inputs, quiet=quiet) as progress:
-        report = hunting.run(inputs, kept, progress)
+        report = hunting.run(inputs, kept, progress, history_inputs)
     kept.close()
     report.skipped = [*ruleset.skipped, *report.skipped]
+    report.messages = [*notes, *report.messages]
     command = Command(events, rules or (), options_given(context))
     layout = Layout(group_by, wide, not quiet, show_skipped, command)
     _write(report, chosen, output, layout)
@@ -156,6 +185,18 @@ def parse_window(start: str | None, end: str | None) -> Window:
     if bounds[0] is not None and bounds[1] is not None and bounds[0] >= bounds[1]:
         raise InputError("--from is not before --to", hint="swap them")
     return Window(bounds[0], bounds[1])
+
+
+def parse_span(option: str, text: str | None) -> int | None:
+    """Return a span of time, as in `14d`, in nanoseconds. Raises InputError."""
+    from tocsin.detection.schedule import UNITS
+
+    if text is None:
+        return None
+    number, unit = text[:-1], text[-1:]
+    if not (number.isascii() and number.isdigit() and unit in UNITS and int(number[:9]) > 0 and len(number) < 9):
+        raise InputError(f"{option}: `{text}` is no span of time", hint="a number with s, m, h or d, as in 14d")
+    return int(number) * UNITS[unit]
 
 
 def progress_bar(inputs: list[Any], *, quiet: bool) -> Any:

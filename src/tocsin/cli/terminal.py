@@ -311,6 +311,8 @@ def _accounts(report: Report) -> Table:
         table.add_row("", Text(printable_line(line)))
     for number, note in enumerate(_notes(report)):
         table.add_row("" if number else "notes", note)
+    for line in [*report.history_lines(), *report.messages]:
+        table.add_row("", Text(printable_line(line)))
     skipped = Counter(rule.reason for rule in report.skipped)
     rules = f"{len(report.rules):,} run"
     if skipped:

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from tocsin.detection.categories import unknown_categories
 from tocsin.detection.compiled_rule import CompiledRule
+from tocsin.detection.rule_limits import type_faults
 from tocsin.ecs import CATEGORY, Field, FieldType, Schema, default_schema
 from tocsin.eql import syntax as s
 from tocsin.eql.compile import read
@@ -27,19 +28,19 @@ from tocsin.rules.model import Rule
 def prepare(
     rules: Iterable[Rule],
     schema: Schema | None = None,
-    types: Collection[str] | None = None,
     *,
     open_fields: bool = False,
 ) -> tuple[list[CompiledRule], list[Skipped]]:
-    """Return the rules that can run, of the types that can or else those of a hunt, and for each other why not.
+    """Return the rules that can run, and for each other why not.
 
-    With `open_fields` a rule may name fields that the schema does not know: events may bring them along.
+    With `open_fields`, as in a hunt, a rule may name fields that the schema does not know: events may bring them
+    along.
     """
     schema = schema or default_schema()
     ready: list[CompiledRule] = []
     skipped: list[Skipped] = []
     for rule in rules:
-        result = _prepare(rule, schema, HUNTED if types is None else types, open_fields)
+        result = _prepare(rule, schema, open_fields)
         if isinstance(result, CompiledRule):
             ready.append(result)
         else:
@@ -58,14 +59,14 @@ def _lucene(text: str, schema: Schema) -> s.Statement:
     return s.Statement(_of_category(read_query_string(text, Reading(Context(schema)))))
 
 
-# The rule types whose query alone tells which events match, with the languages that each may be written in.
+# The languages that queries of events are written in.
 _QUERIES: dict[str, _Read] = {"kuery": _kql, "lucene": _lucene}
-_HUNTED: dict[str, dict[str, _Read]] = {"eql": {"eql": read}, "query": _QUERIES, "saved_query": _QUERIES}
-# The others, with the language of the query that tells which events they look at.
+# The rule types, with the languages of the query that tells which events they look at.
 _TYPES: dict[str, dict[str, _Read]] = {
-    **_HUNTED, "threshold": _QUERIES, "new_terms": _QUERIES, "threat_match": _QUERIES, "esql": {"esql": read_esql},
+    "eql": {"eql": read}, "esql": {"esql": read_esql},
+    "query": _QUERIES, "saved_query": _QUERIES, "threshold": _QUERIES, "new_terms": _QUERIES,
+    "threat_match": _QUERIES,
 }  # fmt: skip
-HUNTED = frozenset(_HUNTED)
 COMPILED_TYPES = frozenset(_TYPES)
 UNKNOWN_FIELD = "unknown field"  # the reason of a rule that names a field which no schema knows
 
@@ -112,16 +113,19 @@ def _fault_behind(text: str, schema: Schema, reader: _Read) -> QueryError | None
     return None
 
 
-def _prepare(rule: Rule, schema: Schema, types: Collection[str], open_fields: bool) -> CompiledRule | Skipped:
-    readers = _TYPES.get(rule.type, {}) if rule.type in types else {}
+def _prepare(rule: Rule, schema: Schema, open_fields: bool) -> CompiledRule | Skipped:
+    readers = _TYPES.get(rule.type, {})
     language = rule.language or next(iter(readers), "")
     reader = readers.get(language)
     if reader is None:
         kind = f"{rule.type} ({language})" if readers else rule.type
-        message = f"{rule.name}: rules of type {kind} cannot run yet"
+        message = f"{rule.name}: rules of type {kind} cannot run here"
         return Skipped(rule.name, f"type {kind}", message)
     if not rule.query or not rule.query.strip():
         return Skipped(rule.name, "invalid rule", f"{rule.file or rule.name}: the rule has no query", invalid=True)
+    if open_fields and (lack := next(type_faults(rule), None)) is not None:
+        message = f"{rule.file or rule.name}: `{lack[0]}` {lack[1]}"
+        return Skipped(rule.name, "invalid rule", message, invalid=True)
     try:
         unknown: Mapping[str, UnknownFieldError] = {}
         if open_fields:

@@ -15,8 +15,9 @@ from tocsin.counted import counted
 from tocsin.detection.alerts.alert import Alert, alert_of, event_time
 from tocsin.detection.categories import unknown_categories
 from tocsin.detection.compiled_rule import CompiledRule
-from tocsin.detection.rule_types.findings import Finding, Place, event_place
-from tocsin.detection.schedule import Window
+from tocsin.detection.hunt_rows import MOST_BYTES, NO_INDICATORS, NewTermsHistory, RowSearch, needs_rows
+from tocsin.detection.rule_types.findings import Finding, IndicatorReader, Place, event_place
+from tocsin.detection.schedule import Window, span
 from tocsin.detection.sequences import Match, SequenceSearch
 from tocsin.ecs import CATEGORY, TIMESTAMP
 from tocsin.engine.candidates import whole_numbers
@@ -24,6 +25,7 @@ from tocsin.engine.evaluate import Evaluator, Plan, plan
 from tocsin.engine.graph import Program, compile_queries
 from tocsin.engine.pipes import Hit, apply_pipes
 from tocsin.engine.profile import Profile, profiled
+from tocsin.errors import RuleError
 from tocsin.rules.load import Skipped
 from tocsin.sources.ahead import read_ahead
 from tocsin.sources.batch import Event, EventBatch, Rejects, Wanted
@@ -32,6 +34,7 @@ from tocsin.sources.read import read_inputs
 from tocsin.sources.unseen import Judge, Reason
 
 MAX_ALERTS = 10_000  # a rule
+GIVEN_UP = "given up"  # the reason of a rule that could not be run to its end
 NO_EVENT_HAS = "field that no event has"  # the reason of a rule that could not match for that
 
 
@@ -60,7 +63,11 @@ class Report:
     files: int = 0
     outside: int = 0  # events outside the window, of those that rules could read
     windowed: bool = False  # whether there was a window
-    untimed: int = 0  # events that fitted a step of a sequence and had no time, once a step
+    untimed: int = 0  # events that fitted a step of a sequence, or the like, and had no time, once a step
+    suppressed: int = 0  # findings that are no alerts of their own
+    histories: list[NewTermsHistory] = field(default_factory=list)
+    history_events: int = 0  # events read that are history alone
+    messages: list[str] = field(default_factory=list)  # what else there is to say of how rules ran
     rules: list[CompiledRule] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
     missing: frozenset[str] = frozenset()  # fields that rules name, and that neither a schema nor an event has
@@ -90,6 +97,12 @@ class Report:
         told = "\n".join(text for name, text in rule.unknown.items() if text and name in self.missing)
         self.skipped.append(Skipped(rule.rule.name, NO_EVENT_HAS, told))
 
+    def leave_out_for(self, rule: CompiledRule, reason: str, message: str) -> None:
+        """Note that a rule could not be run to its end."""
+        self.matches.pop(rule.rule.rule_id, None)
+        self.rules = [other for other in self.rules if other is not rule]
+        self.skipped.append(Skipped(rule.rule.name, reason, message, invalid=True))
+
     def unseen_lines(self) -> list[str]:
         """Return a sentence for each reason for which rules did not see events, and on dates of doubtful order."""
         found = self.rejects.unseen.lines()
@@ -104,8 +117,25 @@ class Report:
             if rule.of_known_category and rule.rule.rule_id not in self.matches:
                 found += [f"{rule.rule.name}: {told}" for told in unknown_categories(rule.statement)]
         if self.untimed:
-            found.append(f"{counted(self.untimed, 'event')} without a time would fit a step of a sequence")
+            events = counted(self.untimed, "event")
+            found.append(f"{events} without a time would fit a step of a sequence, a threshold or new terms")
         return found
+
+    def history_lines(self) -> list[str]:
+        """Return what new-terms rules had for history, in sentences."""
+        if not self.histories:
+            return []
+        wanted = sorted({history.wanted for history in self.histories})
+        reach = span(wanted[0]) if len(wanted) == 1 else f"{span(wanted[0])} to {span(wanted[-1])}"
+        rules = counted(len(self.histories), "new-terms rule looks", "new-terms rules look")
+        known = "earlier events of the input"
+        if self.history_events:
+            known += f" and {counted(self.history_events, 'event')} of --history"
+        reached = span(max(history.reached for history in self.histories))
+        lines = [f"{rules} back {reach}: their history was {known}, {reached} of it at most"]
+        if any(history.reached < history.wanted for history in self.histories):
+            lines.append("what is not in it counts as never seen; --history names files of earlier events")
+        return lines
 
     def capped(self) -> dict[str, int]:
         """Return, by rule id, the matches of rules that had more than became alerts."""
@@ -124,6 +154,9 @@ class Hunt:
     window: Window = Window()
     any_index: bool = False
     max_alerts: int = MAX_ALERTS
+    indicators: IndicatorReader = NO_INDICATORS
+    history_window: int | None = None  # nanoseconds, in place of the history that new-terms rules name
+    row_bytes: int = MOST_BYTES  # that the rows of rules may take which look at many events together
     plan: Plan | None = None  # of these rules, where it is at hand
     profile: bool = False
 
@@ -133,17 +166,26 @@ class Hunt:
             return self.plan
         return plan(compile_queries(rule.keyed_query(any_index=self.any_index) for rule in self.rules))
 
-    def wanted(self, program: Program) -> Wanted:
-        """Return what the rules need of events."""
-        fields = program.fields.union(*(rule.joining_fields for rule in self.rules))
+    def wanted(self, program: Program, more_fields: frozenset[str] = frozenset()) -> Wanted:
+        """Return what the rules need of events, with some fields beside those that they name."""
+        fields = program.fields.union(more_fields, *(rule.joining_fields for rule in self.rules))
         categories: frozenset[str] | None = frozenset()
         for rule in self.rules:
             categories = None if categories is None or rule.categories is None else categories | rule.categories
         indices = frozenset(rule.keyed_query(any_index=self.any_index).indices for rule in self.rules)
         return Wanted(fields | {TIMESTAMP, CATEGORY}, categories, Judge(fields, indices))
 
-    def run(self, inputs: Iterable[Input], rejects: Rejects, progress: Progress | None = None) -> Report:
-        """Read every input and return what the rules found. Bad input is rejected, never raised."""
+    def run(
+        self,
+        inputs: Iterable[Input],
+        rejects: Rejects,
+        progress: Progress | None = None,
+        history: Iterable[Input] = (),
+    ) -> Report:
+        """Read every input and return what the rules found. Bad input is rejected, never raised.
+
+        Events of `history` raise no alerts: new-terms rules count what they have as seen before.
+        """
         started = time.perf_counter()
         plan = self.ready_plan()
         profile = HuntProfile(plan=plan)
@@ -151,15 +193,26 @@ class Hunt:
         evaluator = Evaluator(plan, kind)
         report = Report(rules=list(self.rules), rejects=rejects, profile=profile if self.profile else None)
         report.windowed = bool(self.window)
-        found: dict[str, list[EventMatch]] = {rule.rule.rule_id: [] for rule in self.rules if rule.joined is None}
-        sequences = SequenceSearch([rule for rule in self.rules if rule.joined is not None])
+        together = [rule for rule in self.rules if needs_rows(rule)]
+        alone = [rule for rule in self.rules if not needs_rows(rule)]
+        found: dict[str, list[EventMatch]] = {rule.rule.rule_id: [] for rule in alone if rule.joined is None}
+        sequences = SequenceSearch([rule for rule in alone if rule.joined is not None])
+        row_search = RowSearch(
+            together, self.window, self.max_alerts, self.indicators, self.history_window, self.row_bytes
+        )
 
         def opened(source: Input) -> None:
             report.files += 1
             if progress:
                 progress(source)
 
-        wanted = self.wanted(plan.program)
+        wanted = self.wanted(plan.program, row_search.fields)
+        if any(rule.rule.type == "new_terms" for rule in together):
+            for batch in read_ahead(read_inputs(history, wanted, rejects, progress)):
+                report.history_events += batch.events
+                row_search.add(batch, evaluator.matches(batch.table), None, history=True)
+                if progress:
+                    progress(batch)
         unseen = {name for rule in self.rules for name in rule.unknown}
         lap = profile.lap("preparing", started)
         for batch in read_ahead(read_inputs(inputs, wanted, rejects, opened)):
@@ -168,8 +221,9 @@ class Hunt:
             unseen -= {name for name in unseen if batch.table.column(name) is not None}
             fits = evaluator.matches(batch.table)
             lap = profile.lap("evaluating", lap)
-            if self.window:
-                inside = self._inside(batch, report)
+            inside = self._inside(batch, report) if self.window else None
+            row_search.add(batch, fits, inside, history=False)
+            if inside is not None:
                 fits = {target: rows[inside[rows]] for target, rows in fits.items()}
             sequences.add(batch, fits)
             lap = profile.lap("gathering sequences", lap)
@@ -184,16 +238,40 @@ class Hunt:
         report.missing = frozenset(unseen)
         for rule in self.rules:
             if rule.could_match(unseen):
-                report.alerts += self._alerts(rule, found, sequences, report)
+                report.alerts += (
+                    self._alerts(rule, found, sequences, report)
+                    if rule.rule.rule_id not in row_search.rule_ids
+                    else self._alerts_of_rows(rule, row_search, report)
+                )
             else:
                 report.leave_out(rule)
-        report.untimed = sequences.untimed
+        report.untimed = sequences.untimed + row_search.untimed
+        report.histories = row_search.histories
         sequences.close()
+        row_search.close()
         report.alerts.sort(key=lambda alert: alert.time)
         report.matches = +report.matches  # without the rules that matched nothing
         profile.lap("matching sequences, making alerts", lap)
         report.seconds = time.perf_counter() - started
         return report
+
+    def _alerts_of_rows(self, rule: CompiledRule, row_search: RowSearch, report: Report) -> list[Alert]:
+        name, rule_id = rule.rule.name, rule.rule.rule_id
+        try:
+            run = row_search.run(rule_id)
+        except RuleError as error:
+            report.leave_out_for(rule, "invalid query", f"{name}: {error.message}")
+            return []
+        except Exception as error:  # a fault of one rule ends no hunt
+            report.leave_out_for(rule, GIVEN_UP, f"{name}: {type(error).__name__}: {error}")
+            return []
+        if run is None:
+            report.leave_out_for(rule, GIVEN_UP, f"{name}: {row_search.given_up[rule_id]}")
+            return []
+        report.matches[rule_id] = len(run.alerts) + run.left_out
+        report.suppressed += run.suppressed
+        report.messages += (f"{name}: {message}" for message in run.messages if not run.left_out)
+        return run.alerts
 
     def _inside(self, batch: EventBatch, report: Report) -> npt.NDArray[np.bool_]:
         """Tell which rows lie in the window; an event without a time lies in none."""

@@ -35,7 +35,7 @@ def problems(rule: Rule, schema: Schema) -> list[Problem]:
     except RuleError as error:
         field = error.message.split("`")[1] if "`" in error.message else "interval"
         found.append(Problem(field, error.message, fatal=True))
-    ready, skipped = prepare([rule], schema, types=COMPILED_TYPES)
+    ready, skipped = prepare([rule], schema)
     for one in skipped:
         known = rule.type in COMPILED_TYPES and one.invalid
         field = _FIELDS.get(one.reason, "query") if one.invalid else "type"

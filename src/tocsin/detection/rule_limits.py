@@ -30,6 +30,12 @@ def faults(rule: Rule) -> Iterator[Fault]:
         yield from check(rule)
 
 
+def type_faults(rule: Rule) -> Iterator[Fault]:
+    """Yield what a rule lacks that its type needs to run."""
+    for check in _OF_RUNS.get(rule.type, ()):
+        yield from check(rule)
+
+
 def _whole(value: Any, least: int, most: float = float("inf")) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
@@ -245,4 +251,7 @@ def _machine_learning(rule: Rule) -> Iterator[Fault]:
 _OF_TYPES: Mapping[str, tuple[_Check, ...]] = {
     "threshold": (_threshold,), "new_terms": (_new_terms,), "threat_match": (_threat_match,),
     "machine_learning": (_machine_learning,),
+}  # fmt: skip
+_OF_RUNS: Mapping[str, tuple[_Check, ...]] = {
+    "threshold": (_threshold,), "new_terms": (_new_terms,), "threat_match": (_threat_match,),
 }  # fmt: skip

@@ -35,6 +35,7 @@ class RuleRun:
     alerts: list[Alert] = field(default_factory=list)
     matches: int = 0
     duplicates: int = 0
+    left_out: int = 0  # findings beyond `most`
     messages: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -70,6 +71,7 @@ class RuleRun:
                 known.add(id_)
                 new.append(representative)
         if len(new) > self.most:
+            self.left_out += len(new) - self.most
             self.messages.append(f"max alerts reached: {self.most} of {len(new)}")
         return self._alerts(new[: self.most])
 

@@ -164,7 +164,7 @@ def _read(file: Path) -> RuleSet | None:
 def _ready(cached: _CachedRule) -> CompiledRule:
     if cached.statement is not None:
         return CompiledRule(cached.rule, cached.statement, None, cached.unknown, cached.rule.rule_id)
-    ready, skipped = prepare([cached.rule], types={cached.rule.type}, open_fields=True)
+    ready, skipped = prepare([cached.rule], open_fields=True)
     if skipped:
         raise EncodingError(skipped[0].message)
     return ready[0]

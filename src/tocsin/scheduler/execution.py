@@ -74,7 +74,6 @@ class Executor:
                 run.counted_to,
                 lambda start, end: buffer.window(Window(start, end), before),
                 partial(self._indicators, rule.rule, before),
-                self.fetch,
             )
             try:
                 findings = run.findings(rows, rule_window)
@@ -104,7 +103,7 @@ class Executor:
         def rows(query: CompiledRule) -> list[pa.Table]:
             return RowReader([query]).read(self.store, schema, arrived_to=before).get(query.uuid, [])
 
-        return IndicatorReader(schema, rows)
+        return IndicatorReader(schema, rows, self.fetch)
 
     def fetch(self, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
         """Return events of the store, flat; those that are there no more are missing."""

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from tocsin.detection.alerts.documents import ANCESTORS
 from tocsin.detection.alerts.exceptions import exception_condition, leaving_out
-from tocsin.detection.compile import COMPILED_TYPES, UNKNOWN_FIELD, prepare
+from tocsin.detection.compile import UNKNOWN_FIELD, prepare
 from tocsin.detection.compiled_rule import CompiledRule, scheduled, with_rows
 from tocsin.detection.schedule import SECOND, Schedule, read_schedule
 from tocsin.ecs import Schema
@@ -79,7 +79,7 @@ def compile_stored_rule(
 
     `uuid` names it in records. Raises RuleError.
     """
-    ready, skipped = prepare([rule], schema, types=COMPILED_TYPES)
+    ready, skipped = prepare([rule], schema)
     if skipped and skipped[0].reason == UNKNOWN_FIELD:
         raise UnknownColumnError(_waits_for(rule, schema, skipped[0].message))
     if skipped:
@@ -119,7 +119,7 @@ def _waits_for(rule: Rule, schema: Schema, otherwise: str) -> str:
 
 def _unknown_fields(rule: Rule, schema: Schema) -> list[str]:
     if rule.type != "esql":
-        ready, _ = prepare([rule], schema, types=COMPILED_TYPES, open_fields=True)
+        ready, _ = prepare([rule], schema, open_fields=True)
         return [name for one in ready for name in one.unknown]
     try:  # a pipeline says only which is the first: what comes behind depends on it
         read_esql(rule.query or "", schema)

@@ -139,7 +139,7 @@ def _document(alert: Alert, ancestors: list[dict[str, Any]], execution: Executio
         document = {name: value for name, value in document.items() if value is not None}
     if rule.building_block_type:
         document[BUILDING_BLOCK] = rule.building_block_type
-    if alert.keys:
+    if alert.members and alert.keys:
         document["tocsin"] = {"join_keys": list(alert.keys)}
     if missing := [number for number, member in enumerate(alert.members, 1) if member is None]:
         document.setdefault("tocsin", {})["missing_steps"] = missing

@@ -68,10 +68,11 @@ Fetch = Callable[[Iterable[Place]], Mapping[Place, Event]]
 
 @dataclass(frozen=True)
 class IndicatorReader:
-    """Where indicators come from: the fields that they have, and the rows of those that fit a query."""
+    """Where indicators come from: their fields, the rows of those that fit a query, and their documents."""
 
     schema: Schema
     rows: Callable[[CompiledRule], Iterable[pa.Table]]
+    documents: Fetch
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class RuleWindow:
 
     `now` is the moment that dates in its query are relative to, nanoseconds since 1970. `counted_to` tells up to
     when alerts have counted groups of its events, `history` returns rows from one moment to another, `indicators`
-    tells where indicators come from, and `fetch` returns whole events.
+    tells where indicators come from.
     """
 
     now: int
@@ -88,7 +89,6 @@ class RuleWindow:
     counted_to: CountedTo
     history: RowsBetween
     indicators: Callable[[], IndicatorReader]
-    fetch: Fetch
 
 
 Findings = Callable[[CompiledRule, pa.Table, RuleWindow], list[Finding]]

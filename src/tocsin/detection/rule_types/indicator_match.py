@@ -94,7 +94,7 @@ def indicator_match_findings(rule: CompiledRule, rows: pa.Table, window: RuleWin
         found = [one for group in groups for one in _matches(group, values)]
         if found:
             matched.append((row, found))
-    documents = window.fetch({place for _, found in matched for _, _, place in found})
+    documents = reader.documents({place for _, found in matched for _, _, place in found})
     indices, ids, times, helds = (rows.column(n).to_pylist() for n in (INDEX, ID, ORDER, TIME))
     findings = []
     for row, found in matched:

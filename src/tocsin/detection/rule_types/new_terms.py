@@ -48,6 +48,33 @@ def new_terms_findings(rule: CompiledRule, rows: pa.Table, window: RuleWindow) -
     ]
 
 
+def first_terms(rule: CompiledRule, rows: pa.Table, earlier: pa.Table | None, length: int) -> list[Finding]:
+    """Return the events with a combination of values that none has in the time before, so long as history is.
+
+    That is what a hunt asks, whose one window may be longer than a history (`length`, nanoseconds). `earlier` are
+    rows that are history alone.
+    """
+    names = rule.rule.terms_fields
+    indices, ids = rows.column(INDEX).to_pylist(), rows.column(ID).to_pylist()
+    times, helds = rows.column(ORDER).to_pylist(), rows.column(TIME).to_pylist()
+    events = [
+        (held, row, value) for row, (held, value) in enumerate(zip(helds, values_of(rows, names), strict=True))
+    ]
+    if earlier is not None:
+        known = zip(earlier.column(TIME).to_pylist(), values_of(earlier, names), strict=True)
+        events += ((held, -1, value) for held, value in known)
+    last: dict[tuple[Any, ...], int] = {}  # combination -> when an event had it last
+    findings = []
+    for held, row, value in sorted(events, key=lambda event: event[:2]):
+        for key in combinations(value, names):
+            before = last.get(key)
+            last[key] = held
+            if row >= 0 and (before is None or held - before > length):
+                about = {"key": list(key), "kibana.alert.new_terms": list(key)}
+                findings.append(Finding((Place(indices[row], ids[row]),), times[row], held, about=about))
+    return findings
+
+
 def combinations(value: dict[str, Any], names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     """Yield the combinations of an event's values; none of an event that lacks a field."""
     lists = (many(value.get(name)) for name in names)
