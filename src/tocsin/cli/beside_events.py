@@ -23,7 +23,8 @@ def beside_events(hunt: Hunt, exceptions: Sequence[str], indicators: Sequence[st
         from tocsin.detection.alerts.exception_files import read_exception_lists, without_exceptions
         from tocsin.ecs import default_schema
 
-        lists, schema, now = read_exception_lists(exceptions), default_schema(), time.time_ns()
+        lists = read_exception_lists(exceptions).for_rules(hunt.rules)
+        schema, now = default_schema(), time.time_ns()
         rules = [without_exceptions(rule, lists, schema, now) for rule in hunt.rules]
         notes += lists.lines(hunt.rules)
         hunt = replace(hunt, rules=rules, plan=None)
