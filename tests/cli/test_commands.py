@@ -557,7 +557,7 @@ def test_every_summary_says_which_events_no_rule_sees(arguments: list[str], wher
     of_file = r"(\(f\.json 1,204\)|.*1,204 f\.json)"  # behind the sentence, or on a line below it
     assert re.search(rf"1,204 events have no field that (any rule reads|a rule could read).? {of_file}", told)
     time = "but that of their arrival" if arguments[0] == "ingest" else "that can be read"
-    assert re.search(rf"1 event has no time {time}.? (\\(f\\.json 1\\)|.*1 f\\.json)", told)
+    assert re.search(rf"1 event has no time {time}.? (\(f\.json 1\)|.*1 f\.json)", told)
     assert "`--source`" in told
     assert "`tocsin sources list`" in told
 
