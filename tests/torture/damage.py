@@ -141,7 +141,7 @@ class Damage:
 def damage(data: Path, kind: str, how: str, rng: random.Random) -> Damage | None:
     """Damage a file of a kind; return what was done, None where there is no such file."""
     if kind == STRAY:
-        folder = rng.choice(sorted(path for path in data.rglob("*") if path.is_dir() and path.name != "drop"))
+        folder = rng.choice(sorted(path for path in data.rglob("*") if path.is_dir()))
         path = folder / how
         path.write_bytes(rng.choice([b"", b"{}", rng.randbytes(5000)]))
         name = path.relative_to(data).as_posix()

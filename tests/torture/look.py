@@ -40,7 +40,7 @@ class Found:
 def look(folder: Path, database: str = "", *, caught_up: bool = False) -> Found:
     """Start a service on a folder, in a process, and return what it finds, when rules have `caught_up` or at once.
 
-    Raises AssertionError when it dies.
+    It watches the folder `drop` that lies beside.     Raises AssertionError when it dies.
     """
     command = [sys.executable, "-m", "tests.torture.look", str(folder), database, "wait" if caught_up else ""]
     done = subprocess.run(command, capture_output=True, check=False, timeout=300)
@@ -79,7 +79,9 @@ def _until_caught_up(service: Service, seconds: float = 200.0) -> bool:
 def main() -> None:
     """Print what a service finds."""
     folder, database, waits = sys.argv[1:]
-    values = {"data": folder, "watch": (Path(folder) / "drop",)} | ({"database_url": database} if database else {})
+    values = {"data": folder, "watch": (Path(folder).with_name("drop"),)} | (
+        {"database_url": database} if database else {}
+    )
     config = load_config(None, values)
     with closing(open_service(config)) as service:
         caught_up = _until_caught_up(service) if waits else False

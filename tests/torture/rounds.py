@@ -168,11 +168,11 @@ def _check(
     """Look at what the service has left, and damage a copy of it."""
     if one.end == _ORDERING and one.damage is not None and number % 2:
         return  # the next service starts beside the process that still puts a slice together
-    service.until_ordering(60, is_so=False)
-    copies = service.data.with_name("copies")  # they stay when something is wrong
-    whole, copy = copies / "whole", copies / "damaged"
-    shutil.copytree(service.data, whole)
-    shutil.copytree(service.data, copy)
+    service.until_ordered()
+    copies = service.data.with_name("whole"), service.data.with_name("damaged")
+    whole, copy = copies  # they stay when something is wrong
+    for made in copies:
+        shutil.copytree(service.data, made)
     url = f"sqlite:///{whole}/records.db" if postgresql is None else service.url
     before = look_before(whole, url)
     assert not before.told, f"what nobody damaged is told of: {before.told}"
@@ -190,7 +190,8 @@ def _check(
             done.damages.append(told)
             if postgresql is not None:
                 postgresql.drop(f"torture_{number}")
-    shutil.rmtree(copies)
+    for made in copies:
+        shutil.rmtree(made)
 
 
 def check_found(found: Found, acknowledged: set[str]) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class Service:
         self.port = 0
         self.process: subprocess.Popen[str] | None = None
         self.set_clock(0)
-        drop = data / "drop"  # where `look` watches too
+        drop = data.with_name("drop")  # where `look` watches too
         drop.mkdir()
         (drop / "dropped.ndjson").write_text('{"@timestamp":"2026-01-01T00:00:00Z","message":"dropped"}\n')
         self.environment = {
@@ -154,25 +154,35 @@ class Service:
             return True
         return False
 
-    def until_ordering(self, seconds: float, *, is_so: bool = True) -> bool:
-        """Wait until a slice is being put together, or none is any more; tell whether it has come to that."""
+    def until_ordering(self, seconds: float) -> bool:
+        """Wait until a slice is being put together; tell whether it has come to that."""
         end = time.monotonic() + seconds
-        while self.is_ordering() != is_so:
+        while not self.is_ordering():
             if time.monotonic() > end:
                 return False
             time.sleep(0.002)
         return True
 
+    def until_ordered(self, seconds: float = 60.0) -> None:
+        """Wait until the process that puts slices together has ended behind its service, with all it was told."""
+        end = time.monotonic() + seconds
+        while list(self._ordering()):
+            assert time.monotonic() < end, "the process that puts slices together does not end"
+            time.sleep(0.02)
+
     def kill_ordering(self) -> bool:
         """Kill the process that puts slices together; tell whether there was one."""
-        assert self.process is not None
-        killed = False
-        for task in Path(f"/proc/{self.process.pid}/task").glob("*/children"):
-            for child in task.read_text().split():
-                if b"tocsin.store.lake.ordering" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    os.kill(int(child), signal.SIGKILL)
-                    killed = True
-        return killed
+        found = list(self._ordering())
+        for process in found:
+            os.kill(process, signal.SIGKILL)
+        return bool(found)
+
+    def _ordering(self) -> Iterator[int]:
+        wanted = [b"tocsin.store.lake.ordering", str(self.data / "ordering.lock").encode()]
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):  # it has ended
+                if path.read_bytes().split(b"\0")[2:4] == wanted:
+                    yield int(path.parent.name)
 
 
 def _replace(path: Path, content: str) -> None:
