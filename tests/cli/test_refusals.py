@@ -150,8 +150,11 @@ WRONG_VALUES = [
     ("ingest events.ndjson --url nonsense", "nonsense"),
     ("ingest events.ndjson --url http://127.0.0.1:9", "cannot be reached"),
     (f"ingest {EXAMPLES}/WS-0142-sysmon.evtx --follow --data data", "is evtx, and --follow takes NDJSON"),
-    ("store check --data nosuch", "holds no event store"),
-    ("store repair --data nosuch", "holds no event store"),
+    ("store check --data nosuch", "nosuch is no folder"),
+    ("store repair --data empty", "holds no event store"),
+    ("query '' events.ndjson", "the query is empty"),
+    ("hunt rule.toml", "rule.toml holds a rule, not events"),
+    ("explain --rules rule.toml nosuch events.ndjson", "no rule called `nosuch`"),
     # configuration
     ("config show --config nosuch.toml", "no configuration file nosuch.toml"),
     ("config show --config port.toml", "port.toml: `port` is 99999, and must be at most 65535"),
@@ -222,3 +225,18 @@ def test_a_run_without_a_service_says_so_at_once(run: Run) -> None:
     assert code == 1
     assert "1 run waits: no service runs on data; start one with `tocsin serve --data data`" in err
     assert "0 windows" not in out
+
+
+def test_a_message_ends_in_one_full_stop(run: Run) -> None:
+    _, _, told = run("hunt events.ndjson --format nonsense")
+    assert "'html'." in told
+    assert "'html'.." not in told
+
+
+def test_what_happens_to_rules_that_are_there_already_is_said(run: Run) -> None:
+    """A rule that is replaced stays enabled, for a rule file does not say whether it is."""
+    _, told, _ = run("rules import --bundled --enable --data data")
+    assert "1 of them is disabled; `tocsin rules enable` or --overwrite --enable enables it" in told
+    assert run("rules import --bundled --enable --overwrite --data data")[0] == 0
+    assert run("rules import --bundled --overwrite --data data")[0] == 0
+    assert "1 rule, 1 enabled" in run("rules list --data data")[1]

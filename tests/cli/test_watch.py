@@ -29,7 +29,9 @@ def test_from_the_rule_to_the_closed_alert(tmp_path):
         run(tmp_path, "ingest", EXAMPLES, "--url", service.url, "--api-key", api_key)
         told = run(tmp_path, "rules", "run", "mpcmdrun")
         assert "1 window run, 3 matches, 3 new alerts" in told
-        assert "0 new alerts" in run(tmp_path, "rules", "run", "mpcmdrun")
+        again = run(tmp_path, "rules", "run", "mpcmdrun")
+        assert "3 matches, 0 new alerts (3 of the matches were alerts already)" in again
+        assert "the newest 2, and there are more" in run(tmp_path, "alerts", "list", "--limit", "2")
         listed = run(tmp_path, "alerts", "list")
         late = run(tmp_path, "rules", "run", "mpcmdrun", "--from", "2026-10-01", "--to", "2026-10-10")
         assert "0 matches" in late
@@ -45,6 +47,7 @@ def test_from_the_rule_to_the_closed_alert(tmp_path):
         ids = re.findall(r"^ ?([0-9a-f]{12}) ", listed, re.MULTILINE)
         assert len(ids) == 3
         assert "closed: 1" in run(tmp_path, "alerts", "close", ids[0], "--reason", "false_positive")
+        assert "closed: 0, 1 was so already" in run(tmp_path, "alerts", "close", ids[0])
         assert "acknowledged: 1" in run(tmp_path, "alerts", "acknowledge", ids[1])
         assert ids[0] not in run(tmp_path, "alerts", "list", "--status", "open")
         shown = run(tmp_path, "alerts", "show", ids[0])

@@ -16,7 +16,7 @@ from tocsin.detection.compile import prepare
 from tocsin.detection.listing import list_rules
 from tocsin.errors import RuleError
 from tocsin.rules.files import read_ndjson, read_toml, write_ndjson, write_toml
-from tocsin.rules.load import bundled_rules, load_rules
+from tocsin.rules.load import bundled_rules, load_rules, shows_rule
 from tocsin.rules.model import Rule
 
 QUERY = 'process where process.name : "x.exe"'
@@ -297,3 +297,38 @@ def test_faulty_date_math_is_refused(text: str) -> None:
 @given(st.integers(0, 500), st.sampled_from("smhdwMy"))
 def test_rounding_never_goes_forward(amount: int, unit: str) -> None:
     assert parse_date_math(f"now-{amount}{unit}/{unit}", NOW) <= parse_date_math(f"now-{amount}{unit}", NOW)
+
+
+def test_a_file_that_is_no_export_is_told_once(tmp_path):
+    """Whatever is given for rules: a text has a hundred lines, and none of them is worth a word of its own."""
+    (tmp_path / "README.md").write_text("# Title\n\nwords\n12\n" * 50, "utf-8")
+    loaded = load_rules([str(tmp_path / "README.md")])
+    [told] = [one.message for one in loaded.skipped]
+    assert "none of its 150 lines is a JSON object" in told
+
+
+def test_of_many_damaged_lines_of_an_export_the_first_are_told(tmp_path):
+    (tmp_path / "e.ndjson").write_text('{"rule_id": "a"}\n' + "{\n" * 40, "utf-8")
+    told = [one.message for one in load_rules([str(tmp_path / "e.ndjson")]).skipped]
+    assert len(told) == 12
+    assert "30 more lines are not valid JSON" in told[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "is_rule"),
+    [
+        ("a.toml", '[rule]\nname = "a"\n', True),
+        ("a.toml", "port = 1\n", False),
+        ("a.ndjson", '{"rule_id": "a", "name": "a", "severity": "low", "risk_score": 1}\n', True),
+        (
+            "a.ndjson",
+            '{"@timestamp": 1, "rule_id": "a", "name": "a", "severity": "low", "risk_score": 1}\n',
+            False,
+        ),
+        ("a.ndjson", '{"event": {"category": "process"}}\n', False),
+        ("a.csv", "rule_id,risk_score\n", False),
+    ],
+)
+def test_a_rule_is_known_by_how_its_file_begins(name, text, is_rule, tmp_path):
+    (tmp_path / name).write_text(text, "utf-8")
+    assert shows_rule(tmp_path / name) is is_rule

@@ -19,23 +19,26 @@ _Ids = Annotated[list[str], typer.Argument(help="Ids of alerts, or their beginni
 def list_alerts(
     status: Annotated[Status | None, typer.Option(help="Only those that are so.")] = None,
     rule: Annotated[str | None, typer.Option(help="A part of a rule's name.")] = None,
-    size: Annotated[int, typer.Option(min=1, help="How many at most, the newest.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", "--size", min=1, help="How many at most, those raised last.")
+    ] = 50,
     building_blocks: Annotated[bool, typer.Option("--building-blocks", help="Show these too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One document a line.")] = False,
     wide: Wide = False,
     config: ConfigFile = None,
     data: Data = None,
 ) -> None:
-    """List alerts, the newest last."""
+    """List alerts in the order in which they were raised, the newest last."""
     import orjson
 
     from tocsin.cli.alerts_page import print_alerts
     from tocsin.management.alerts import newest_alerts
 
     with in_records(config, data) as (session, _):
-        documents = newest_alerts(session, size, status, rule, building_blocks=building_blocks)
+        documents = newest_alerts(session, limit + 1, status, rule, building_blocks=building_blocks)
         if rule and not documents:
             _refuse_unknown(session, rule)
+    more, documents = len(documents) > limit, documents[:limit]
     if json:
         for document in reversed(documents):
             print(orjson.dumps(document).decode())
@@ -44,6 +47,8 @@ def list_alerts(
         print("no alerts that are so" if status or rule else "no alerts")
         return
     print_alerts(documents[::-1], wide=wide)
+    if more:
+        print(f"these are the newest {limit:,}, and there are more: --limit {limit * 10} shows more")
 
 
 @app.command("show")
@@ -107,7 +112,10 @@ def _set(ids: list[str], status: str, reason: str | None, config: Any, data: Any
 
     with in_records(config, data) as (session, actor):
         found = [alert.id for alert in _found(session, ids)]
-        print(f"{status}: {set_status(session, actor, found, status, reason)}")
+        changed = set_status(session, actor, found, status, reason)
+    same = len(found) - changed
+    already = f", {same:,} {'was' if same == 1 else 'were'} so already" if same else ""
+    print(f"{status}: {changed:,}{already}")
 
 
 def _found(session: Any, ids: list[str]) -> list[Any]:

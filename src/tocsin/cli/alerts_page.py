@@ -27,8 +27,9 @@ _SHOWN = (
 
 
 _COLUMNS = (
-    Column("id", whole=True), Column("time (UTC)", whole=True), Column("severity", whole=True),
-    Column("rule", least=24), Column("host", least=12), Column("user", least=10), Column("status", whole=True),
+    Column("id", whole=True), Column("raised (UTC)", whole=True), Column("severity", whole=True),
+    Column("status", whole=True), Column("happened (UTC)", whole=True),
+    Column("rule", least=24), Column("host", least=12), Column("user", least=10),
 )  # fmt: skip
 
 
@@ -39,10 +40,10 @@ def print_alerts(documents: Sequence[Mapping[str, Any]], *, wide: bool = False) 
         event = flatten(document)
         severity = str(event["kibana.alert.severity"])
         rows.append((
-            str(event["kibana.alert.uuid"])[:12], shown_time(event.get("kibana.alert.original_time")),
-            Text(severity, STYLES[severity]), one_line(str(event["kibana.alert.rule.name"])),
+            str(event["kibana.alert.uuid"])[:12], shown_time(event.get("@timestamp")),
+            Text(severity, STYLES[severity]), str(event["kibana.alert.workflow_status"]),
+            shown_time(event.get("kibana.alert.original_time")), one_line(str(event["kibana.alert.rule.name"])),
             one_line(as_text(event.get("host.name"))), one_line(as_text(event.get("user.name"))),
-            str(event["kibana.alert.workflow_status"]),
         ))  # fmt: skip
     print_table(wide_console(140), _COLUMNS, rows, wide=wide)
 
@@ -59,9 +60,7 @@ def alert_panel(document: Mapping[str, Any]) -> Panel:
         "reason": event.get("kibana.alert.reason"),
         "happened (UTC)": shown_time(event.get("kibana.alert.original_time")),
         "raised (UTC)": shown_time(event.get("@timestamp")),
-        "ATT&CK": ", ".join(
-            f"{t['tactic']['name']} ({', '.join(q['id'] for q in t.get('technique', ()))})" for t in threats
-        ),
+        "ATT&CK": ", ".join(map(_tactic, threats)),
         **{name: event.get(name) for name in _SHOWN},
         "status": event.get("kibana.alert.workflow_status"),
         "why": event.get("kibana.alert.workflow_reason"),
@@ -77,6 +76,12 @@ def alert_panel(document: Mapping[str, Any]) -> Panel:
         f" risk {event['kibana.alert.risk_score']}",
     )  # fmt: skip
     return Panel(table, title=title, title_align="left", box=box.ROUNDED)
+
+
+def _tactic(threat: Mapping[str, Any]) -> str:
+    techniques = ", ".join(one["id"] for one in threat.get("technique") or ())
+    name = str(threat["tactic"]["name"])
+    return f"{name} ({techniques})" if techniques else name
 
 
 def print_alert(document: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> None:

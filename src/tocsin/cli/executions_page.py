@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from tocsin.cli.console import wide_console
 from tocsin.cli.shown import one_line, shown_time
 from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.detection.schedule import span
+from tocsin.printable import printable_line
 
 if TYPE_CHECKING:
     from tocsin.store.records.models import Execution, Gap
@@ -31,10 +33,13 @@ _GAPS = (
 
 
 def print_executions(runs: Sequence[Execution], names: Mapping[str, str], *, wide: bool = False) -> None:
-    """Print executions, the oldest first."""
+    """Print executions, the oldest first; what several of them tell stands below, once."""
     if not runs:
         print("no executions")
         return
+    counts = Counter(_told(run) for run in runs if run.messages)
+    repeated = [told for told, count in counts.items() if count > 1]
+    notes = {told: f"({number})" for number, told in enumerate(repeated, 1)}
     rows: list[Sequence[Cell]] = []
     for run in runs:
         seconds = sum(run.durations.values())
@@ -43,9 +48,15 @@ def print_executions(runs: Sequence[Execution], names: Mapping[str, str], *, wid
             one_line(names.get(run.rule_uuid, "removed")), f"{shown_time(run.last_tick)}{late}",
             Text(run.status, STATUS_STYLES.get(run.status, "")), f"{run.ticks:,}", f"{run.events:,}",
             f"{run.matches:,}", f"{run.written:,}", f"{seconds:.2f} s" if seconds else "",
-            "; ".join(run.messages),
+            notes.get(_told(run), _told(run)),
         ))  # fmt: skip
     print_table(wide_console(170), _EXECUTIONS, rows, wide=wide)
+    for told, number in notes.items():
+        print(printable_line(f"{number} {told}"))
+
+
+def _told(run: Execution) -> str:
+    return "; ".join(run.messages)
 
 
 def print_gaps(gaps: Sequence[Gap], names: Mapping[str, str], *, wide: bool = False) -> None:

@@ -42,7 +42,8 @@ class _Commands(TyperGroup):
         except typer.BadParameter as error:
             faults = getattr(error.__cause__, "errors", None)
             if faults is not None:
-                error.message = f"{told(faults()[0])}."
+                error.message = told(faults()[0])
+            error.message = f"{error.message.rstrip('.')}."
             raise
 
 

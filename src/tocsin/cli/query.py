@@ -10,6 +10,7 @@ import typer
 
 from tocsin.cli import options, reading
 from tocsin.counted import counted
+from tocsin.errors import QueryError
 from tocsin.printable import printable_line
 
 
@@ -52,6 +53,8 @@ def query(
     from tocsin.ecs import default_schema
     from tocsin.eql.compile import read
 
+    if not text.strip():
+        raise QueryError("the query is empty", hint="as in 'process where process.name == \"cmd.exe\"'")
     statement, unknown = read_open(text, default_schema(), read)
     inputs = reading.inputs_of(events, source, date_order)
     kept = reading.rejects_kept(rejects, inputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from tocsin.sources.batch import Rejects
     from tocsin.sources.inputs import Input
 
+_TEXTS = (".md", ".txt", ".rst")
 _NAME_ANOTHER = "name another file after --rejects"
 
 
@@ -24,7 +26,21 @@ def inputs_of(events: list[str], source: str | None, date_order: DateOrderOption
     from tocsin.sources.inputs import find_inputs
 
     found = find_inputs(events, source and find_source(source))
+    _refuse_rules(found)
     return [replace(one, day_first=is_day_first(date_order)) for one in found]
+
+
+def _refuse_rules(inputs: list[Input]) -> None:
+    """Raise InputError where all that is given for events are rules, and texts beside them."""
+    from tocsin.errors import InputError
+    from tocsin.rules.load import shows_rule
+
+    files = [one.path for one in inputs if one.path is not None and one.path.suffix not in _TEXTS]
+    if files and len(files) == sum(1 for _ in takewhile(shows_rule, files)):
+        more = counted(len(files) - 1, "more file")
+        holds = "holds a rule" if len(files) == 1 else f"and {more} hold rules"
+        hint = "rules are named with --rules, and events before it: tocsin hunt EVENTS --rules RULES"
+        raise InputError(f"{files[0]} {holds}, not events", hint=hint)
 
 
 def is_day_first(date_order: DateOrderOption | None) -> bool | None:

@@ -64,7 +64,7 @@ def _facts(rule: Rule) -> Table:
     )
     facts: Sequence[tuple[str, object]] = (
         ("rule id", f"{rule.rule_id}, version {rule.version}"),
-        ("type", f"{rule.type} ({rule.language})" if rule.language else rule.type),
+        ("type", f"{rule.type} ({rule.language})" if rule.language not in (None, "", rule.type) else rule.type),
         ("runs", _status(ready, [s.reason for s in skipped])),
         *(("warning", told) for one in ready for told in doubtful_fields(one)),
         *_schedule(rule),

@@ -137,12 +137,14 @@ def _folder(data: Any) -> str:
 
 def _sum_up(results: Sequence[tuple[str, Mapping[str, Any]]], data: Any) -> None:
     """Print the figures of runs, then which events they did not see, and how to have them seen."""
-    ticks, matches, written = (
-        sum(result.get(name, 0) for _, result in results) for name in ("ticks", "matches", "written")
+    ticks, matches, written, known = (
+        sum(result.get(name, 0) for _, result in results) for name in ("ticks", "matches", "written", "duplicates")
     )
-    print(
-        f"{counted(ticks, 'window')} run, {counted(matches, 'match', 'matches')}, {counted(written, 'new alert')}"
+    already = (
+        f" ({known:,} of the matches {'was an alert' if known == 1 else 'were alerts'} already)" if known else ""
     )
+    found = f"{counted(matches, 'match', 'matches')}, {counted(written, 'new alert')}{already}"
+    print(f"{counted(ticks, 'window')} run, {found}")
     if ticks and not any(result.get("events") for _, result in results):
         print("no event lies in the windows, in the indices that the rule names")
     missed = [(name, seen) for name, result in results if (seen := result.get("outside"))]
@@ -183,7 +185,7 @@ def _missed(name: str, seen: Mapping[str, Any], data: Any) -> list[str]:
 
 def executions(
     rule: RuleName = None,
-    size: Annotated[int, typer.Option(min=1, help="How many at most.")] = 30,
+    limit: Annotated[int, typer.Option("--limit", "--size", min=1, help="How many at most, the last.")] = 30,
     wide: Wide = False,
     config: ConfigFile = None,
     data: Data = None,
@@ -197,7 +199,7 @@ def executions(
 
     with in_records(config, data) as (session, _):
         [one] = [None] if rule is None else saved(session, rule, every=False)
-        history = execution_history(session, one, size=size)
+        history = execution_history(session, one, size=limit)
         names = {row.id: row.name for row in session.scalars(select(StoredRule))}
         print_executions(history.executions[::-1], names, wide=wide)
         print_gaps(history.gaps[::-1], names, wide=wide)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -32,8 +33,15 @@ def find_rule(rule: str, folders: list[str] | None) -> Rule:
         loaded = load_rules(folders) if folders else bundled_rules()
         found = called(loaded.rules, rule)
     if found is None:
-        raise RuleError(f"no rule called `{rule}`", hint="`tocsin rules list` names them; --rules adds folders")
+        raise RuleError(f"no rule called `{rule}`", hint=_where_named(folders))
     return found
+
+
+def _where_named(folders: Sequence[str] | None) -> str:
+    if not folders:
+        return "`tocsin rules list` names those that ship with tocsin; --rules looks in other files and folders"
+    named = "".join(f" --rules {shlex.quote(folder)}" for folder in folders)
+    return f"`tocsin rules list{named}` names those that were looked at"
 
 
 def called(rules: Sequence[_Named], name: str) -> _Named | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -88,7 +89,8 @@ def import_rules(
     with in_records(config, data, new=True) as (session, actor):
         overwritten = Overwrite(rules=overwrite, exceptions=overwrite)
         result = import_objects(session, actor, read.lines, lambda _: default_schema(), overwritten)
-    there = result.known_rules
+        there = result.known_rules
+        disabled = _disabled(session, {refusal.id for refusal in there})
     refused = [*read.unreadable]
     refused += [f"{refusal.id}: {refusal.error.message}" for refusal in result.refused if refusal not in there]
     for message in refused:
@@ -102,8 +104,21 @@ def import_rules(
             "is there already and stays as it is" if len(there) == 1 else "are there already and stay as they are"
         )
         print(f"{counted(len(there), 'rule')} {stays}; --overwrite replaces {'it' if len(there) == 1 else 'them'}")
+        if disabled and enable:
+            are, them = ("1 of them is", "it") if disabled == 1 else (f"{disabled:,} of them are", "them")
+            print(f"{are} disabled; `tocsin rules enable` or --overwrite --enable enables {them}")
     if refused or (there and not result.saved_rules):
         raise typer.Exit(2)
+
+
+def _disabled(session: Session, rule_ids: Collection[str]) -> int:
+    """Count the kept rules of some ids that are not enabled."""
+    from sqlalchemy import select
+
+    from tocsin.store.records.models import StoredRule
+
+    disabled = session.scalars(select(StoredRule.rule_id).where(StoredRule.enabled.is_(False)))
+    return sum(rule_id in rule_ids for rule_id in disabled)
 
 
 def enable(rule: RuleName = None, all_: EveryRule = False, config: ConfigFile = None, data: Data = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,8 @@ def check(config: ConfigFile = None, data: Data = None) -> None:
     for one in damaged:
         print(printable_line(f"{one.name}: {one.reason}"))
     if damaged:
-        print(f"{len(damaged):,} damaged; `tocsin store repair` mends what can be mended, and deletes nothing")
+        again = f"tocsin store repair{_options(config, data)}"
+        print(f"{len(damaged):,} damaged; `{again}` mends what can be mended, and deletes nothing")
         raise typer.Exit(1)
     print(f"{folder}: nothing is damaged")
 
@@ -44,19 +46,25 @@ def repair(config: ConfigFile = None, data: Data = None) -> None:
     from tocsin.store.records.salvage import salvage
 
     folder = _folder(config, data)
-    left = mending.repair(folder, lambda line: print(printable_line(line)))
+    mended: list[str] = []
+
+    def tell(line: str) -> None:
+        mended.append(line)
+        print(printable_line(line))
+
+    left = mending.repair(folder, tell)
     loaded = load_config(config, {"data": data})
     saved = salvage(loaded.records_url, loaded.data / "damaged")
     if saved:
-        print(printable_line(f"records: {saved}"))
+        tell(f"records: {saved}")
     wrong = _wrong_with_records(loaded, accept=True)
     if wrong:
-        print(printable_line(f"records: noted, and not told again: {wrong}"))
+        tell(f"records: noted, and not told again: {wrong}")
     for one in left:
         print(printable_line(f"{one.name}: cannot be mended: {one.reason}"))
     if left:
         raise typer.Exit(1)
-    print(f"{folder}: nothing is damaged any more")
+    print(f"{folder}: nothing is damaged{' any more' if mended else ''}")
 
 
 def _wrong_with_records(loaded: Config, *, accept: bool) -> str | None:
@@ -98,5 +106,13 @@ def _folder(config: Path | None, data: Path | None) -> Path:
 
     folder = load_config(config, {"data": data}).data
     if not (folder / "events").is_dir() and not (folder / "stopped.json").exists():
-        raise StoreError(f"{folder} holds no event store", hint="name the service's folder with --data")
+        what = "holds no event store" if folder.is_dir() else "is no folder"
+        hint = "name the service's folder with --data; `tocsin serve` makes the store when it starts"
+        raise StoreError(f"{folder} {what}", hint=hint)
     return folder
+
+
+def _options(config: Path | None, data: Path | None) -> str:
+    """Return the options that name the same folder, each with a blank before it."""
+    given = (("--config", config), ("--data", data))
+    return "".join(f" {name} {shlex.quote(str(value))}" for name, value in given if value is not None)

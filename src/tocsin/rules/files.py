@@ -17,6 +17,7 @@ from tocsin.faults import field_of, told
 from tocsin.rules.model import Rule
 from tocsin.text_encoding import as_utf8, decode_text
 
+_FAULTS = 10  # lines of a file that are named one by one
 _QUERY = re.compile(r"""^query\s*=\s*("{3}|'{3}|"|')(\n?)""", re.MULTILINE)
 _TOML_PLACE = re.compile(r"\(at line (\d+), column (\d+)\)")
 
@@ -48,9 +49,20 @@ def read_ndjson(data: bytes, file: str = "") -> Iterator[Rule | RuleError]:
     What is no valid rule yields its error. Other saved objects (exception lists, actions, the summary) are passed
     over.
     """
-    for place, document in _documents(as_utf8(data)):
+    found = list(_documents(as_utf8(data)))
+    faults = sum(isinstance(document, orjson.JSONDecodeError) for _, document in found)
+    if faults > 1 and not any(isinstance(document, dict) for _, document in found):
+        told = f"none of its {len(found):,} lines is a JSON object, so that it holds no rule"
+        yield RuleError(told, hint="rules are .toml files, or .ndjson and .json as Kibana exports them", file=file)
+        return
+    told_of = 0
+    for place, document in found:
         if isinstance(document, orjson.JSONDecodeError):
-            yield RuleError(f"{place} is not valid JSON: {document}", file=file)
+            told_of += 1
+            if told_of <= _FAULTS:
+                yield RuleError(f"{place} is not valid JSON: {document}", file=file)
+            elif told_of == faults:
+                yield RuleError(f"{faults - _FAULTS:,} more lines are not valid JSON", file=file)
         elif isinstance(document, dict) and "rule_id" in document:
             try:
                 yield read_rule(document, file, f"{place}: ")

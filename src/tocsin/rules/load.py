@@ -10,6 +10,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import orjson
+
+from tocsin.ecs import TIMESTAMP
 from tocsin.errors import RuleError
 from tocsin.rules.files import check_toml, read_ndjson, read_toml
 from tocsin.rules.model import Rule
@@ -19,6 +22,8 @@ RULE_FILES = frozenset((".toml", ".ndjson", ".json"))
 INVALID = "invalid rule"
 NO_RULE_FILE = "not a rule file"
 REPEATED = "repeated rule_id"
+_BEGINNING = 1 << 16  # bytes that show what a file holds
+_OF_RULES = frozenset(("rule_id", "risk_score", "severity", "name"))  # members of an exported rule
 _RULE_TABLE = re.compile(r"^\s*\[+\s*\"?rule\b", re.MULTILINE)
 
 
@@ -78,6 +83,25 @@ def bundled_rules() -> LoadedRules:
 def bundled_folder() -> Path:
     """Return the folder of the rules that ship with tocsin."""
     return Path(str(resources.files("tocsin.rules") / "windows"))
+
+
+def shows_rule(file: Path) -> bool:
+    """Tell whether a file looks like a rule in TOML, or an export of rules, by how it begins."""
+    if file.suffix not in RULE_FILES:
+        return False
+    try:
+        with file.open("rb") as opened:
+            beginning = opened.read(_BEGINNING)
+    except OSError:
+        return False
+    if file.suffix == ".toml":
+        return _RULE_TABLE.search(beginning.decode("utf-8", "replace")) is not None
+    line = beginning.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
+    try:
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(document, dict) and document.keys() >= _OF_RULES and TIMESTAMP not in document
 
 
 def _files(path: Path) -> Iterator[RuleFile]:

@@ -38,7 +38,7 @@ def read_rule_files(names: Sequence[str], *, enable: bool = False) -> ExportLine
             continue
         loaded = load_rules([name])
         read.unreadable += [skipped.message for skipped in loaded.skipped if skipped.invalid]
-        read.lines += [orjson.dumps({**saved_form(rule), "enabled": enable}) for rule in loaded.rules]
+        read.lines += [orjson.dumps(_set_enabled(saved_form(rule), enable=enable)) for rule in loaded.rules]
     return read
 
 
@@ -50,6 +50,12 @@ def saved_form(rule: Rule) -> dict[str, Any]:
         document["new_terms_fields"] = list(rule.terms_fields)
         document["history_window_start"] = rule.history_start
     return document
+
+
+def _set_enabled(document: dict[str, Any], *, enable: bool) -> dict[str, Any]:
+    """Return a rule's document, enabled if so asked; else one that is replaced stays as enabled as it is."""
+    document.pop("enabled", None)
+    return {**document, "enabled": True} if enable else document
 
 
 def _enabled(line: bytes) -> bytes:
