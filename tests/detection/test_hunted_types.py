@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.scheduler.virtual import MINUTE, START, iso_exact, rule
 from tocsin.detection.compile import prepare
-from tocsin.detection.hunt import GIVEN_UP, Hunt, Report
+from tocsin.detection.hunt import GIVEN_UP, NO_EVENT_HAS, Hunt, Report
 from tocsin.detection.schedule import Window
 from tocsin.rules.files import read_rule
 from tocsin.sources.batch import Rejects
@@ -139,3 +139,15 @@ def test_a_fault_of_one_rule_ends_no_hunt(tmp_path):
     ready, skipped = prepare([read_rule(faulty), read_rule(rule("q"))], open_fields=True)
     assert [one.reason for one in skipped] == ["invalid rule"]
     assert len(ready) == 1
+
+
+@pytest.mark.parametrize(("events", "alerts"), [([{"x": {"y": "a"}}, {"x": {"y": "b"}}], 1), ([{"z": 1}], None)])
+def test_a_piped_query_may_name_a_field_that_events_bring_along(tmp_path, events, alerts):
+    document = rule("r", 'from logs-* metadata _id | where x.y == "a"', type="esql", language="esql")
+    del document["index"]
+    report = hunted(tmp_path, document, [(0, event) for event in events])
+    if alerts is None:
+        (skipped,) = report.skipped
+        assert skipped.reason == NO_EVENT_HAS
+        assert "x.y" in skipped.message
+    assert len(report.alerts) == (alerts or 0)

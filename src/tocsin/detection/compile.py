@@ -89,6 +89,8 @@ def read_open(
 ) -> tuple[_Query, dict[str, UnknownFieldError]]:
     """Return a query that may name fields which no schema knows, and what is said about each of these."""
     unknown: dict[str, UnknownFieldError] = {}
+    # In ES|QL a field is a column, which has a type: that of a field without a mapping.
+    kind = FieldType.KEYWORD if reader is read_esql else FieldType.OBJECT
     while True:
         try:
             return reader(text, schema), unknown
@@ -98,7 +100,7 @@ def read_open(
             if len(unknown) >= MOST_UNKNOWN:
                 raise QueryError(f"the query names more than {MOST_UNKNOWN} fields that are not known") from None
             unknown[error.field] = error
-            schema = schema.extended([Field(error.field, FieldType.OBJECT)])
+            schema = schema.extended([Field(error.field, kind)])
 
 
 def _fault_behind(text: str, schema: Schema, reader: _Read) -> QueryError | None:
