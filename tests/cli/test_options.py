@@ -17,7 +17,7 @@ OWN = {
     "--rejects": "where they are kept by default", "--all-indices": "a hunt has many rules, an explanation one",
     "--size": "each command says of what", "--json": "one document a line, or one document",
     "--role": "that a user gets, or has from now on", "--enable": "a rule that is imported, or a user",
-    "--rule": "a part of a name",
+    "--rule": "a part of a name", "--limit": "of results, alerts or executions",
 }  # fmt: skip
 
 

@@ -40,7 +40,8 @@ def numbers(lake, index):
 
 
 def newest(folder, pattern):
-    return max(folder.glob(pattern), key=lambda path: path.stat().st_mtime_ns)
+    """Return the file that was written to last, one that is empty only where all are."""
+    return max(folder.glob(pattern), key=lambda path: (path.stat().st_size > 0, path.stat().st_mtime_ns))
 
 
 def cut(path):

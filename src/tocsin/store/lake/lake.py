@@ -245,7 +245,8 @@ class LakeStore:
             return not waiting or self._stop.is_set()
 
         while not done():
-            self._committer.ask_for_turn(last)
+            if contents.current.indices and contents.current.segment <= last:  # what comes later is not asked for
+                self._committer.ask_for_turn(last)
             with self._settler.done:
                 self._settler.done.wait_for(done, 0.5)
             if contents.problem:
