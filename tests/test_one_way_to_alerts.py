@@ -62,6 +62,12 @@ RULES = {
             {"entries": [{"field": "source.ip", "type": "mapping", "value": "threat.indicator.ip"}]}
         ],
     },
+    "indicator match of numbers": {
+        **KQL, "type": "threat_match", "query": "*:*", "threat_index": ["ti-*"], "threat_query": "*:*",
+        "threat_mapping": [
+            {"entries": [{"field": "process.pid", "type": "mapping", "value": "threat.indicator.port"}]}
+        ],
+    },
     "ES|QL": {
         "type": "esql", "language": "esql", "index": None,
         "query": 'from logs-* metadata _id | where process.name == "bad.exe" | eval length = length(user.name)',
@@ -77,7 +83,7 @@ EVENTS = [
 ]  # fmt: skip
 INDICATOR = {
     "event": {"kind": "enrichment"},
-    "threat": {"indicator": {"ip": "10.0.0.1", "type": "ipv4-addr"}, "feed": {"name": "f"}},
+    "threat": {"indicator": {"ip": "10.0.0.1", "port": 2, "type": "ipv4-addr"}, "feed": {"name": "f"}},
 }
 
 

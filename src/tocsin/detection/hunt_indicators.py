@@ -10,10 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from tocsin.detection.columns import ID, INDEX, KEY, NUMBERS, schema_of
+from tocsin.detection.columns import schema_of
 from tocsin.detection.compiled_rule import CompiledRule
-from tocsin.detection.rule_types.findings import Event, IndicatorReader, Place, event_place, many
+from tocsin.detection.rows import EventPart, rows_of
+from tocsin.detection.rule_types.findings import Event, IndicatorReader, Place, event_place
 from tocsin.ecs import default_schema
+from tocsin.engine.table import table_from_events
 
 
 def indicator_reader(documents: Sequence[Event]) -> IndicatorReader:
@@ -31,22 +33,9 @@ def indicator_reader(documents: Sequence[Event]) -> IndicatorReader:
 
 
 def _rows(query: CompiledRule, by_place: Mapping[Place, Event]) -> pa.Table:
-    schema = schema_of(query.row_types)
-    numbers = pa.array(np.zeros(len(by_place), np.int64))
-    columns = {
-        **dict.fromkeys((*NUMBERS, KEY), numbers),
-        INDEX: pa.array([place.index for place in by_place]).dictionary_encode(),
-        ID: pa.array([place.id for place in by_place]),
-    }
-    for name in query.row_fields:
-        columns[name] = pa.array(
-            [_values(document.get(name)) for document in by_place.values()], pa.list_(pa.string())
-        )
-    table = pa.table({name: columns[name] for name in schema.names})
-    return table.cast(
-        pa.schema([schema.field(n) if n not in query.row_fields else table.field(n) for n in schema.names])
-    )
-
-
-def _values(value: object) -> list[str]:
-    return [text if isinstance(text, str) else str(text) for text in many(value)]
+    table = table_from_events(list(by_place.values()), query.row_fields, default_schema())
+    indices = pa.array([place.index for place in by_place], pa.string()).dictionary_encode()
+    part = EventPart(table, pa.array([place.id for place in by_place], pa.string()), indices)
+    every = part.fitting((), np.arange(table.rows))
+    times = np.zeros(table.rows, np.int64)  # of no meaning: they are taken whatever their time
+    return rows_of(query, 0, part, every, times, times, schema_of(query.row_types))
