@@ -67,7 +67,6 @@ _TYPES: dict[str, dict[str, _Read]] = {
     "query": _QUERIES, "saved_query": _QUERIES, "threshold": _QUERIES, "new_terms": _QUERIES,
     "threat_match": _QUERIES,
 }  # fmt: skip
-COMPILED_TYPES = frozenset(_TYPES)
 UNKNOWN_FIELD = "unknown field"  # the reason of a rule that names a field which no schema knows
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tocsin.detection.compile import COMPILED_TYPES, UNKNOWN_FIELD, doubtful_fields, prepare
+from tocsin.detection.compile import UNKNOWN_FIELD, doubtful_fields, prepare
 from tocsin.detection.rule_limits import faults
+from tocsin.detection.rule_types.catalogue import RULE_TYPES
 from tocsin.detection.schedule import read_schedule, unread
 from tocsin.ecs import Schema
 from tocsin.errors import RuleError
@@ -37,7 +38,7 @@ def problems(rule: Rule, schema: Schema) -> list[Problem]:
         found.append(Problem(field, error.message, fatal=True))
     ready, skipped = prepare([rule], schema)
     for one in skipped:
-        known = rule.type in COMPILED_TYPES and one.invalid
+        known = rule.type in RULE_TYPES and one.invalid
         field = _FIELDS.get(one.reason, "query") if one.invalid else "type"
         found.append(Problem(field, one.message, fatal=known and one.reason != UNKNOWN_FIELD))
     for one_ready in ready:
