@@ -24,7 +24,7 @@ NEW_TERMS = rule(
     "r", "*:*", type="new_terms", language="kuery", new_terms_fields=["user.name"], history_window_start="now-10h"
 )
 THRESHOLD = rule("r", "*:*", type="threshold", language="kuery", threshold={"field": ["host.name"], "value": 3})
-Row = tuple[float, str]  # hour, value
+Row = tuple[float | None, str]  # hour, value
 
 
 def written(file, rows: Iterable[tuple[float | None, dict[str, Any]]]):
@@ -151,3 +151,49 @@ def test_a_piped_query_may_name_a_field_that_events_bring_along(tmp_path, events
         assert skipped.reason == NO_EVENT_HAS
         assert "x.y" in skipped.message
     assert len(report.alerts) == (alerts or 0)
+
+
+def test_what_becomes_no_alert_of_its_own_is_counted_and_said(tmp_path):
+    on_a = (1, {"host": {"name": "a"}, "process": {"name": "bad.exe"}})
+    suppressed = rule("r", alert_suppression={"group_by": ["host.name"]})
+    report = hunted(tmp_path, suppressed, [on_a, (2, on_a[1]), (3, on_a[1])])
+    assert len(report.alerts) == 1
+    assert "2 findings suppressed: other alerts stand for them" in report.rule_lines()
+    document = rule("r", 'from logs-* metadata _id | where host.name == "a"', type="esql", language="esql")
+    del document["index"]
+    report = hunted(tmp_path, document, [on_a, on_a, on_a])
+    assert len(report.alerts) == 1
+    assert "2 findings left out, of the same events as another alert" in report.rule_lines()
+
+
+def test_every_message_of_a_run_is_told_also_where_alerts_are_too_many(tmp_path):
+    many = {"process": {"name": "bad.exe"}, "tags": [str(n) for n in range(1001)]}
+    suppressed = rule("r", alert_suppression={"group_by": ["tags"]}, type="query", language="kuery")
+    report = hunted(tmp_path, {**suppressed, "query": "process.name: bad.exe"}, [(1, many)], max_alerts=5)
+    assert len(report.alerts) == 5
+    assert report.capped() == {"r": 1000}
+    assert [line for line in report.rule_lines() if "more combinations" in line]
+
+
+def test_events_of_the_history_are_none_of_those_that_were_not_looked_at(tmp_path):
+    window = Window(START, None)
+    report = hunted(tmp_path, NEW_TERMS, users((3, "a")), history=users((None, "b"), (None, "c")), window=window)
+    assert report.looked_at == "1 event"
+    assert report.untimed == 2
+
+
+def test_history_that_no_rule_reads_is_said(tmp_path):
+    report = hunted(tmp_path, THRESHOLD, users((3, "a")), history=users((1, "a")))
+    assert "--history was not read: no rule that runs is of new terms" in report.rule_lines()
+
+
+def test_now_is_when_the_last_event_of_a_rule_happened_whatever_other_rules_find(tmp_path):
+    query = (
+        'from logs-* | where host.name == "a" and @timestamp > now() - 1 hour | stats n = count(*) by host.name'
+    )
+    piped = rule("piped", query, type="esql", language="esql")
+    del piped["index"]
+    rows = [(0, {"host": {"name": "a"}}), (50, {"host": {"name": "b"}})]
+    ready, _ = prepare([read_rule(piped), read_rule(THRESHOLD)], open_fields=True)
+    inputs = find_inputs([str(written(tmp_path / "events.ndjson", rows))])
+    assert [alert.rule.name for alert in Hunt(ready).run(inputs, Rejects()).alerts] == ["piped"]

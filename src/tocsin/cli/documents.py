@@ -88,6 +88,7 @@ def summary(report: Report) -> dict[str, Any]:
         "files_passed_over": report.rejects.passed_over,
         "rules_run": len(report.rules),
         "suppressed": report.suppressed,
+        "repeated": report.repeated,
         "history": report.history_lines(),
         "messages": report.messages,
         "rules_skipped": skipped,

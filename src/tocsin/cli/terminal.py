@@ -311,7 +311,7 @@ def _accounts(report: Report) -> Table:
         table.add_row("", Text(printable_line(line)))
     for number, note in enumerate(_notes(report)):
         table.add_row("" if number else "notes", note)
-    for line in [*report.history_lines(), *report.messages]:
+    for line in report.rule_lines():
         table.add_row("", Text(printable_line(line)))
     skipped = Counter(rule.reason for rule in report.skipped)
     rules = f"{len(report.rules):,} run"

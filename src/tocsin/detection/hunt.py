@@ -65,8 +65,10 @@ class Report:
     windowed: bool = False  # whether there was a window
     untimed: int = 0  # events that fitted a step of a sequence, or the like, and had no time, once a step
     suppressed: int = 0  # findings that are no alerts of their own
+    repeated: int = 0  # findings whose events hold just what those of an alert hold
     histories: list[NewTermsHistory] = field(default_factory=list)
     history_events: int = 0  # events read that are history alone
+    history_undated: int = 0  # of these, events without a time
     messages: list[str] = field(default_factory=list)  # what else there is to say of how rules ran
     rules: list[CompiledRule] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
@@ -83,12 +85,16 @@ class Report:
     @property
     def looked_at(self) -> str:
         """How many events were read, and how many of those that rules could read lie outside the window."""
-        undated = self.rejects.unseen.total(Reason.NO_TIME) if self.windowed else 0
-        passed = self.outside + undated
+        passed = self.outside + self.undated
         were = "was" if passed == 1 else "were"
         return counted(self.total_events, "event") + (
             f", {passed:,} of which {were} not looked at" if passed else ""
         )
+
+    @property
+    def undated(self) -> int:
+        """How many events were not looked at as there was a window, and they have no time."""
+        return self.rejects.unseen.total(Reason.NO_TIME) - self.history_undated if self.windowed else 0
 
     def leave_out(self, rule: CompiledRule) -> None:
         """Note that a rule could not match, for it names fields that no schema knows and no event had."""
@@ -109,9 +115,8 @@ class Report:
         if self.outside:
             events = counted(self.outside, "event was", "events were")
             found.append(f"{events} outside --from and --to: not looked at")
-        undated = self.rejects.unseen.total(Reason.NO_TIME)
-        if self.windowed and undated:
-            events = counted(undated, "event was", "events were")
+        if self.undated:
+            events = counted(self.undated, "event was", "events were")
             found.append(f"{events} not looked at, as without a time nothing lies within --from and --to")
         for rule in self.rules:
             if rule.of_known_category and rule.rule.rule_id not in self.matches:
@@ -121,6 +126,15 @@ class Report:
             found.append(f"{events} without a time would fit a step of a sequence, a threshold or new terms")
         return found
 
+    def rule_lines(self) -> list[str]:
+        """Return what there is to say of how rules ran, in sentences."""
+        lines = self.history_lines()
+        if self.suppressed:
+            lines.append(f"{counted(self.suppressed, 'finding')} suppressed: other alerts stand for them")
+        if self.repeated:
+            lines.append(f"{counted(self.repeated, 'finding')} left out, of the same events as another alert")
+        return [*lines, *self.messages]
+
     def history_lines(self) -> list[str]:
         """Return what new-terms rules had for history, in sentences."""
         if not self.histories:
@@ -128,11 +142,12 @@ class Report:
         wanted = sorted({history.wanted for history in self.histories})
         reach = span(wanted[0]) if len(wanted) == 1 else f"{span(wanted[0])} to {span(wanted[-1])}"
         rules = counted(len(self.histories), "new-terms rule looks", "new-terms rules look")
+        whose = "its" if len(self.histories) == 1 else "their"
         known = "earlier events of the input"
         if self.history_events:
             known += f" and {counted(self.history_events, 'event')} of --history"
         reached = span(max(history.reached for history in self.histories))
-        lines = [f"{rules} back {reach}: their history was {known}, {reached} of it at most"]
+        lines = [f"{rules} back {reach}: {whose} history was {known}, {reached} of it at most"]
         if any(history.reached < history.wanted for history in self.histories):
             lines.append("what is not in it counts as never seen; --history names files of earlier events")
         return lines
@@ -180,7 +195,7 @@ class Hunt:
         inputs: Iterable[Input],
         rejects: Rejects,
         progress: Progress | None = None,
-        history: Iterable[Input] = (),
+        history: Sequence[Input] = (),
     ) -> Report:
         """Read every input and return what the rules found. Bad input is rejected, never raised.
 
@@ -193,8 +208,9 @@ class Hunt:
         evaluator = Evaluator(plan, kind)
         report = Report(rules=list(self.rules), rejects=rejects, profile=profile if self.profile else None)
         report.windowed = bool(self.window)
-        together = [rule for rule in self.rules if needs_rows(rule)]
-        alone = [rule for rule in self.rules if not needs_rows(rule)]
+        of_rows = frozenset(rule.rule.rule_id for rule in self.rules if needs_rows(rule))
+        together = [rule for rule in self.rules if rule.rule.rule_id in of_rows]
+        alone = [rule for rule in self.rules if rule.rule.rule_id not in of_rows]
         found: dict[str, list[EventMatch]] = {rule.rule.rule_id: [] for rule in alone if rule.joined is None}
         sequences = SequenceSearch([rule for rule in alone if rule.joined is not None])
         row_search = RowSearch(
@@ -213,6 +229,9 @@ class Hunt:
                 row_search.add(batch, evaluator.matches(batch.table), None, history=True)
                 if progress:
                     progress(batch)
+            report.history_undated = rejects.unseen.total(Reason.NO_TIME)
+        elif history:
+            report.messages.append("--history was not read: no rule that runs is of new terms")
         unseen = {name for rule in self.rules for name in rule.unknown}
         lap = profile.lap("preparing", started)
         for batch in read_ahead(read_inputs(inputs, wanted, rejects, opened)):
@@ -239,9 +258,9 @@ class Hunt:
         for rule in self.rules:
             if rule.could_match(unseen):
                 report.alerts += (
-                    self._alerts(rule, found, sequences, report)
-                    if rule.rule.rule_id not in row_search.rule_ids
-                    else self._alerts_of_rows(rule, row_search, report)
+                    self._alerts_of_rows(rule, row_search, report)
+                    if rule.rule.rule_id in of_rows
+                    else self._alerts(rule, found, sequences, report)
                 )
             else:
                 report.leave_out(rule)
@@ -270,7 +289,8 @@ class Hunt:
             return []
         report.matches[rule_id] = len(run.alerts) + run.left_out
         report.suppressed += run.suppressed
-        report.messages += (f"{name}: {message}" for message in run.messages if not run.left_out)
+        report.repeated += run.duplicates
+        report.messages += (f"{name}: {message}" for message in run.messages)
         return run.alerts
 
     def _inside(self, batch: EventBatch, report: Report) -> npt.NDArray[np.bool_]:

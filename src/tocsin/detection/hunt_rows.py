@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from tocsin.detection.alerts.history import AlertsInMemory
 from tocsin.detection.alerts.suppression import policy_of
-from tocsin.detection.columns import ID, INDEX, TIME, schema_of
+from tocsin.detection.columns import ID, INDEX, TIME, Numbers, schema_of
 from tocsin.detection.compiled_rule import INGESTED, CompiledRule, with_rows
 from tocsin.detection.rows import EventPart, Fitting, moments_of, rows_of
 from tocsin.detection.rule_buffer import RuleBuffer
@@ -81,7 +81,6 @@ class _Gathered:
     schema: pa.Schema
     rows: RuleBuffer
     history: RuleBuffer
-    since: int | None = None  # when the first event of the input happened that may be history
 
     @property
     def size(self) -> int:
@@ -92,7 +91,6 @@ class _Gathered:
 class NewTermsHistory:
     """What the history of a new-terms rule was: how far back it should reach, and does (nanoseconds)."""
 
-    rule: CompiledRule
     wanted: int
     reached: int
 
@@ -121,13 +119,8 @@ class RowSearch:
                 rule, schema_of(rule.row_types), RuleBuffer.of(rule, -_NEVER), RuleBuffer.of(rule, -_NEVER)
             )
             self._gathered[rule.rule.rule_id] = gathered
-        self._spool, self._arrived, self._last = Spool(), 0, 0
+        self._spool, self._arrived = Spool(), 0
         self.given_up: dict[str, str] = {}  # rules that were given up, and why
-
-    @property
-    def rule_ids(self) -> frozenset[str]:
-        """The rules that it was made for."""
-        return frozenset(rule.rule.rule_id for rule in self.rules)
 
     @property
     def fields(self) -> frozenset[str]:
@@ -139,7 +132,7 @@ class RowSearch:
         self,
         batch: EventBatch,
         fits: Mapping[Target, Rows],
-        inside: npt.NDArray[np.bool_] | None,
+        inside: Truth | None,
         *,
         history: bool,
     ) -> None:
@@ -193,7 +186,6 @@ class RowSearch:
                     before[:] = True
                 elif self.window.start is not None:
                     before = times < self.window.start
-            self._last = max(self._last, int(times[keep].max(initial=0)))
             for chosen, buffer in ((keep & ~before, gathered.rows), (keep & before, gathered.history)):
                 if chosen.any():
                     at = Fitting(fitting.rows[chosen], fitting.keys[chosen], fitting.joinable[chosen])
@@ -227,7 +219,9 @@ class RowSearch:
         rows = gathered.rows.window(Window(), _NEVER)
         if rows is None:
             return run
-        now = self.window.end if self.window.end is not None else self._last + 1
+        now = self.window.end
+        if now is None:
+            now = int(rows.column(TIME).to_numpy().max()) + 1
         if rule.rule.type == "new_terms":
             findings = self._new_terms(gathered, rows, now)
         else:
@@ -244,7 +238,7 @@ class RowSearch:
         earlier = gathered.history.window(Window(), _NEVER)
         times = rows.column(TIME).to_numpy()
         oldest = int(times.min()) if earlier is None else int(earlier.column(TIME).to_numpy().min())
-        self.histories.append(NewTermsHistory(rule, length, max(0, int(times.max()) - oldest)))
+        self.histories.append(NewTermsHistory(length, max(0, int(times.max()) - oldest)))
         return first_terms(rule, rows, earlier, length)
 
     def close(self) -> None:
@@ -302,9 +296,7 @@ def _no_rows(start: int, end: int) -> pa.Table | None:
     return None
 
 
-def _times(
-    rule: CompiledRule, table: EventTable, rows: Rows
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+def _times(rule: CompiledRule, table: EventTable, rows: Rows) -> tuple[Numbers, Truth]:
     """Return when events happened, by the time that their rule goes by, 0 where they do not say."""
     times, timed = moments_of(table, TIMESTAMP, rows)
     if rule.time_field not in (TIMESTAMP, INGESTED):

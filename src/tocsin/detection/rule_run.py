@@ -36,6 +36,7 @@ class RuleRun:
     matches: int = 0
     duplicates: int = 0
     left_out: int = 0  # findings beyond `most`
+    limit_messages: list[str] = field(default_factory=list)  # a window each in which there were more
     messages: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -72,7 +73,7 @@ class RuleRun:
                 new.append(representative)
         if len(new) > self.most:
             self.left_out += len(new) - self.most
-            self.messages.append(f"max alerts reached: {self.most} of {len(new)}")
+            self.limit_messages.append(f"max alerts reached: {self.most} of {len(new)}")
         return self._alerts(new[: self.most])
 
     def _alerts(self, chosen: Sequence[tuple[Finding, Represented | None]]) -> list[Alert]:

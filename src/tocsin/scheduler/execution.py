@@ -90,7 +90,8 @@ class Executor:
         if not result.failure:
             result.updated_groups = run.finish()
             result.suppressed = run.suppressed
-        result.matches, result.duplicates, result.messages = run.matches, run.duplicates, run.messages
+        result.matches, result.duplicates = run.matches, run.duplicates
+        result.messages = [*run.limit_messages, *run.messages]
         result.new_alerts = run.alerts
         result.alerts = [stored for alert, context in raised for stored in stored_alerts(alert, context)]
         _lap(result, "making alerts", began)
