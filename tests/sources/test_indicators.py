@@ -306,7 +306,7 @@ def test_what_is_not_for_detection_is_left_out(read):
         ('{"type": "bundle", "objects": [', "is no JSON"),
         ("name,colour\na,red\nb,blue\n", "no column of the table is known to hold indicators"),
         ("", "is empty"),
-        ('type,value\nip,"' + "1" * 140_000, "cannot be read as CSV"),
+        ('type,value\nip,"' + "1" * 17_000_000, "cannot be read as CSV"),
         (b"ElfFile\x00" + bytes(4096), "is no text"),
         (b"\xff\x01 not text \xc3\x28", "is no text"),
     ],

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from tocsin.errors import InputError, NoTelemetryError
 from tocsin.sources.batch import Reject, Rejects, RowBatch, Wanted
+from tocsin.sources.csv_rows import csv_rows
 from tocsin.sources.document import Documents
 from tocsin.sources.formats.rows import in_batches, shown
 from tocsin.sources.products.defender_columns import is_row_without_action
@@ -26,7 +27,6 @@ _TYPE = "#TYPE "  # what Windows PowerShell's Export-Csv writes first unless tol
 _SEPARATOR = re.compile(r"\ufeff?\"?sep=(.)\"?\s*", re.IGNORECASE)  # for Excel
 _DELIMITERS = (",", ";", "\t", "|")
 _ZONE = re.compile(r" \[(?:UTC|Local Time|Local time)\]$")
-_LONGEST = 16 << 20  # characters of one value
 # Columns that tell a table of events from any other.
 _TELLING = frozenset(
     (
@@ -59,7 +59,6 @@ def read_csv(
 
     Raises InputError when the columns are of no source that is known.
     """
-    csv.field_size_limit(_LONGEST)
     text = io.TextIOWrapper(file, "utf-8-sig", errors="replace", newline="")
     try:
         yield from _events(_Table(text), name, wanted, rejects, documents)
@@ -81,7 +80,7 @@ class _Table:
             self._line += 1
             first = self._peek()
         delimiter = separator[1] if separator else max(_DELIMITERS, key=first.count)
-        self._rows = csv.reader(self, delimiter=delimiter)
+        self._rows = csv_rows(self, delimiter)
 
     def _peek(self) -> str:
         self._again.extend([next(self._text, "")] if not self._again else [])

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tocsin.ecs import default_schema
 from tocsin.errors import InputError
+from tocsin.sources.csv_rows import LONGEST_CELL, csv_rows
 from tocsin.sources.threat_intel.rows import is_named
 from tocsin.sources.threat_intel.values import kind_of, refanged
 
@@ -28,7 +29,7 @@ def table_rows(name: str, text: str) -> Iterator[Mapping[str, str]]:
     try:
         yield from _rows(name, text)
     except csv.Error as error:
-        hint = "is a quotation mark open? a cell may have 131,072 characters"
+        hint = f"is a quotation mark open? a cell may have {LONGEST_CELL:,} characters"
         raise InputError(f"{name} cannot be read as CSV: {error}", hint=hint) from None
 
 
@@ -46,7 +47,7 @@ def _rows(name: str, text: str) -> Iterator[Mapping[str, str]]:
         else:
             yield from ({"value": _value(line)} for line in rows if _value(line))
         return
-    cells = iter(csv.reader(rows, delimiter=separator, skipinitialspace=True))
+    cells = csv_rows(rows, separator, skip_spaces=True)
     first = next(cells)
     names = _names(first, comments, separator)
     if names is None:
@@ -65,7 +66,7 @@ def _rows(name: str, text: str) -> Iterator[Mapping[str, str]]:
 
 
 def _cells(rows: Sequence[str], separator: str) -> list[list[str]]:
-    return list(csv.reader(rows, delimiter=separator, skipinitialspace=True))
+    return list(csv_rows(rows, separator, skip_spaces=True))
 
 
 def _is_table(rows: Sequence[str], separator: str) -> bool:
