@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 SOURCES = Path(__file__).parents[1] / "src" / "tocsin"
 
 # Names that several classes have, because they are the same idea.
@@ -24,6 +26,10 @@ SAME_IDEA = {
 VAGUE = frozenset(
     ("past", "kept", "raised", "told", "asking", "done", "need", "needed", "patience", "notes", "fresh", "lifted")
 )
+# Words that say of a result only that there is one.
+NAMELESS = frozenset(("found", "one", "some", "told"))
+# The rooms (and modules of the root) in which no result is called so.
+DONE_ROOMS = ("investigation",)
 
 
 def _classes() -> Iterator[tuple[str, Path]]:
@@ -48,3 +54,35 @@ def test_no_module_or_class_has_a_vague_name() -> None:
     folders = [path for path in SOURCES.rglob("*/") if VAGUE & set(path.name.split("_"))]
     assert modules + folders == []
     assert [(name, path) for name, path in _classes() if name.lower().strip("_") in VAGUE] == []
+
+
+def _own_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """The names that a module gives (variables, parameters, captures of a match, functions, attributes), each
+    with its line."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                yield name, node.lineno
+            case ast.arg(arg=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name, node.lineno
+            case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.ExceptHandler(name=str(name)):
+                yield name, node.lineno
+            case ast.MatchMapping(rest=str(name)):
+                yield name, node.lineno
+            case ast.alias(asname=str(name)):
+                yield name, node.lineno
+
+
+@pytest.mark.parametrize("room", DONE_ROOMS)
+def test_results_are_named_for_what_they_are(room: str) -> None:
+    """A result is called by what it is (`rule`, `row`, `matches`), not by having been found."""
+    place = SOURCES / room
+    paths = sorted(place.rglob("*.py")) if place.is_dir() else [place]
+    assert paths, f"no room or module: {room}"
+    nameless = [
+        f"{path.relative_to(SOURCES)}:{line}: {name}"
+        for path in paths
+        for name, line in _own_names(ast.parse(path.read_text("utf-8")))
+        if name.strip("_") in NAMELESS
+    ]
+    assert nameless == []
