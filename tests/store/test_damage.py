@@ -161,6 +161,26 @@ def test_an_index_is_known_by_its_folder_where_the_label_is_damaged(tmp_path, da
     lake.close()
 
 
+@pytest.mark.parametrize("name", ["logs-test", "a$b", "é" * 127])
+def test_a_label_that_says_another_index_is_not_believed(tmp_path, name):
+    lake = LakeStore(tmp_path, SLOW)
+    lake.add([document(name, n=1), document("others", n=2)])
+    lake.flush()
+    lake.close()
+    (path,) = (path for path in tmp_path.glob("events/*/_index.json") if path.parent.name != "others")
+    path.write_bytes(b'{"index":"logs-tesu"}')
+    lake = LakeStore(tmp_path, SLOW)
+    folder_tells = path.parent.name == safe_name(name) and len(path.parent.name) < 200
+    assert "logs-tesu" not in lake.names()
+    assert numbers(lake, "others") == [2]
+    if folder_tells:
+        assert numbers(lake, name) == [1]
+        assert lake.set_aside() == []
+    else:  # the folder's name ends in a digest
+        assert f"events/{path.parent.name}" in [damage.name for damage in lake.set_aside()]
+    lake.close()
+
+
 @pytest.mark.parametrize("damage", [cut, empty, flip, Path.unlink])
 def test_ids_are_known_without_their_list(folder, damage):
     damage(folder / "ids.json")

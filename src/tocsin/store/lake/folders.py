@@ -19,6 +19,7 @@ LABEL = "_index.json"  # Delta takes what begins with `_` for none of its files
 _LONGEST = 200  # bytes of a folder's name; file systems allow 255
 _UNSAFE = re.compile(r"[^a-z0-9._-]")
 _UNREADABLE = set("%[")  # what delta-rs decodes or refuses
+_NUMBER = re.compile(r"=\.\d+\Z")  # behind a name that another index's folder has
 
 
 class UnknownFolderError(ValueError):
@@ -69,13 +70,16 @@ def index_in(folder: Path) -> str:
     """Return the index that a folder holds. Raises UnknownFolderError for what holds none.
 
     A folder of an earlier version, which says nothing, has the index's name as it is; where delta-rs decoded that
-    name, its events went to another folder.
+    name, its events went to another folder. A label that does not fit the folder's name is damaged, and the name
+    counts.
     """
     if not folder.is_dir():
         raise UnknownFolderError("no folder of an index")
     path = folder / LABEL
     if path.exists():
-        index = _labelled(path) or _named(folder.name)
+        index = _labelled(path) or ""
+        if not _fits(folder.name, index):
+            index = _named(folder.name)
     elif not (folder / "_delta_log").is_dir():
         raise UnknownFolderError("no folder of an index: it holds no table")
     elif _UNREADABLE & set(folder.name):
@@ -88,6 +92,11 @@ def index_in(folder: Path) -> str:
     if wrong:
         raise UnknownFolderError(f"no index can be called {index!r}: it {wrong}")
     return index
+
+
+def _fits(folder: str, index: str) -> bool:
+    """Tell whether a folder of this name may be the index's, in this version or an earlier one."""
+    return index != "" and (index == folder or safe_name(index) == _NUMBER.sub("", folder))
 
 
 def _labelled(path: Path) -> str | None:
