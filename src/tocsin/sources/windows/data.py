@@ -15,16 +15,16 @@ from tocsin.sources.windows.context import context_values
 
 def event_data(event: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a record's event data or user data by name; unnamed values are param1, param2, and so on."""
-    found = event.get("EventData") or event.get("ProcessingErrorData") or event.get("UserData") or {}
-    if not isinstance(found, dict):
-        return {"param1": found}
+    element = event.get("EventData") or event.get("ProcessingErrorData") or event.get("UserData") or {}
+    if not isinstance(element, dict):
+        return {"param1": element}
     if is_user_data(event):
-        found = next((value for value in found.values() if isinstance(value, dict)), found)
-    if "Data" not in found and "#attributes" not in found:
-        return found
-    data = {name: value for name, value in found.items() if name not in ("#attributes", "Data")}
-    if "Data" in found:
-        data |= _unnamed(found["Data"])
+        element = next((value for value in element.values() if isinstance(value, dict)), element)
+    if "Data" not in element and "#attributes" not in element:
+        return element
+    data = {name: value for name, value in element.items() if name not in ("#attributes", "Data")}
+    if "Data" in element:
+        data |= _unnamed(element["Data"])
     return data
 
 
@@ -78,15 +78,15 @@ NO_PEEK: Final = Peek("", 0, 0)
 
 
 def is_user_data(event: Mapping[str, Any]) -> bool:
-    """Tell whether a record carries user data instead of event data."""
+    """Return whether a record carries user data instead of event data."""
     return not event.get("EventData") and bool(event.get("UserData"))
 
 
 def holds_guid(name: str, value: str) -> bool:
-    """Tell whether a GUID's text without braces is a value of that type, which Windows renders in braces.
+    """Return whether a GUID's text without braces is a value of that type, which Windows renders in braces.
 
-    A text that only looks like one has none (script blocks and runspaces of PowerShell). Values of the type are
-    named for it; other ids of it are told by their capitals, in which the `evtx` parser renders the type.
+    A text that only looks like a GUID has no braces (script blocks and runspaces of PowerShell). Values of the
+    type have names that say so, or are ids in capitals, as the `evtx` parser renders the type.
     """
     lowered = name.lower()
     if lowered.endswith(("guid", "uuid")):

@@ -14,7 +14,7 @@ from tocsin.sources.windows.forms.elements import MESSAGE
 from tocsin.sources.windows.tasks import AUDIT_FAILURE, AUDIT_SUCCESS, keyword_names, opcode_name, task_name
 
 _LEVELS = {0: "information", 1: "critical", 2: "error", 3: "warning", 4: "information", 5: "verbose"}
-# Providers that tell the dataset, whatever channel a record lies in.
+# Providers that determine the dataset, whatever channel a record is in.
 BY_PROVIDER: dict[str, Dataset] = {
     dataset.provider: dataset
     for dataset in (sysmon.SYSMON, security.SECURITY, powershell.OPERATIONAL, powershell.CLASSIC)
@@ -59,7 +59,7 @@ class Headed(Protocol):
 
 
 def provider_of(record: Headed) -> str:
-    """Return the provider under which tables have a record's event; where it is not told, that of its dataset."""
+    """Return the provider that tables list a record's event under; its dataset's where the record names none."""
     if record.provider:
         return _SAME_AS.get(record.provider, record.provider)
     return _OF_OTHERS.get((record.dataset.name, record.event_id)) or _PROVIDER_OF.get(record.dataset.name, "")
@@ -78,7 +78,7 @@ _PLAIN: dict[str, tuple[type, ...]] = {
 
 
 def check_head(head: Mapping[str, Any]) -> None:
-    """Raise TypeError for a value that no writer of Windows events gives, so that readers need not look."""
+    """Raise TypeError for a value that no program writes in a Windows event, so that readers need not check."""
     for name, types in _PLAIN.items():
         value = head.get(name)
         if value is not None and not isinstance(value, types):
@@ -90,9 +90,9 @@ def check_head(head: Mapping[str, Any]) -> None:
             continue
         if not isinstance(attributes, dict):
             raise TypeError(f"the attributes of {name} are {_kind(attributes)}")
-        for key, found in attributes.items():
-            if found is not None and not isinstance(found, (str, int)):
-                raise TypeError(f"{key} of {name} is {_kind(found)}")
+        for key, inner in attributes.items():
+            if inner is not None and not isinstance(inner, (str, int)):
+                raise TypeError(f"{key} of {name} is {_kind(inner)}")
     named = attribute(head, "Provider", "Name")
     if named is not None and not isinstance(named, str):
         raise TypeError(f"the provider's name is {_kind(named)}")
@@ -105,9 +105,9 @@ def _kind(value: Any) -> str:
 
 
 def attribute(head: Mapping[str, Any], element: str, name: str) -> Any:
-    """Return an attribute of an element of the head, None without."""
-    found = head.get(element)
-    attributes = found.get("#attributes") if isinstance(found, dict) else None
+    """Return an attribute of an element of the head; None if there is no such attribute."""
+    content = head.get(element)
+    attributes = content.get("#attributes") if isinstance(content, dict) else None
     return attributes.get(name) if attributes else None
 
 
@@ -133,7 +133,7 @@ def _computer(record: Headed) -> str | None:
 
 
 def _host_id(record: Headed) -> str | None:
-    # A log does not tell the machine's id; its name is what distinguishes it here.
+    # A log does not hold the machine's id, so its name identifies it.
     name = _computer(record)
     return name.lower() if name else None
 
@@ -160,7 +160,7 @@ def _opcode(record: Headed) -> str | None:
 
 
 def _task(record: Headed) -> str | None:
-    """Return the task's name in English where it is known, for that is what rules ask for, or else as rendered."""
+    """Return the task's name in English where it is known, which rules ask for, or else as rendered."""
     task = record.task
     if task is not None:
         for provider in (record.provider, _PROVIDER_OF.get(record.dataset.name, "")):
@@ -206,7 +206,7 @@ def _guid_of(element: str, name: str) -> Reader:
 
 
 def _account_part(name: str) -> Reader:
-    """Return what reads the account that a collector found to the security identifier of the writer."""
+    """Return a reader of the account that a collector looked up for the writer's security identifier."""
 
     def read(record: Headed) -> Any:
         value = attribute(record.head, "Security", name)
@@ -248,7 +248,7 @@ HEAD: dict[str, Reader] = {
     "winlog.version": lambda r: r.head.get("Version"),
 }
 
-# What a dataset's events have from their head beside: PowerShell writes its log itself, as who runs it.
+# Further fields that a dataset's events have from their head: PowerShell writes its log as the user who runs it.
 OF_DATASET: dict[str, dict[str, Reader]] = {
     powershell.OPERATIONAL.name: {
         "process.pid": HEAD["winlog.process.pid"],

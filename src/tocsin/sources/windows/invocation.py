@@ -1,6 +1,6 @@
 """What a PowerShell pipeline did, as events 4103 (`Payload`) and 800 say it line by line.
 
-`ParameterBinding(Start-Sleep): name="Seconds"; value="5"` tells the type of the detail, the command, and the name
+`ParameterBinding(Start-Sleep): name="Seconds"; value="5"` has the type of the detail, the command, and the name
 and value of a parameter, quotes included; a line of another form is a value alone, as in Elastic's integration.
 """
 
@@ -42,4 +42,4 @@ def _detail(line: str) -> Detail:
 def details(part: str) -> Callable[[str], list[str] | None]:
     """Return a converter of the lines to one part of each, without those that lack it."""
     position = Detail._fields.index(part)
-    return lambda text: [found for detail in _details(text) if (found := detail[position])] or None
+    return lambda text: [text_of_part for detail in _details(text) if (text_of_part := detail[position])] or None

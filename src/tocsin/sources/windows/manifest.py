@@ -2,7 +2,7 @@
 
 `templates.tsv` has the names in their order, for writers that leave them out: a log without the provider's
 resources, Winlogbeat when it cannot render a template (`param1`, `param2`, …), Fluent Bit's `StringInserts`,
-`Properties` of `Get-WinEvent`. Pipelines in between spell names otherwise (`commandline`, `process_id`).
+`Properties` of `Get-WinEvent`. Pipelines in between spell names differently (`commandline`, `process_id`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tocsin.sources.windows.forms.elements import as_logged
 
 _NUMBERED = re.compile(r"[Pp]aram(\d{1,2})")
 _BETWEEN_WORDS = re.compile(r"[_\-. ]")
-# What values of some names look like, as far as that tells one version of an event from another.
+# What values of some names look like, which distinguishes one version of an event from another.
 _LOOKS = (
     (("UtcTime",), re.compile(r"\d{4}-\d\d-\d\d[ T].*")),
     (("Guid", "GUID"), re.compile(r"\{?[0-9A-Fa-f]{8}-[0-9A-Fa-f-]{27}\}?")),
@@ -31,7 +31,7 @@ _LOOKS = (
 class _Plan(NamedTuple):
     """What is to be done with the names of an event's values.
 
-    `numbered` is how many values have numbers for names, `renamed` the names that are written otherwise, `known`
+    `numbered` is how many values have numbers for names, `renamed` the names that are spelled differently, `known`
     says whether one of the names is one that such an event has.
     """
 
@@ -43,9 +43,9 @@ class _Plan(NamedTuple):
 def with_names(
     data: Mapping[str, Any], provider: str, event_id: int, *, exactly: bool = True
 ) -> Mapping[str, Any]:
-    """Return values by the names that the manifest gives them; those that it does not know as they are.
+    """Return values by the names that the manifest gives them; those that it does not know keep theirs.
 
-    Values without names are as many as some version of the event has, or, if not `exactly`, fit one all the same.
+    Values without names must be as many as a version of the event has, or look like its values if not `exactly`.
     """
     plan = _plan(provider, event_id, tuple(data))
     if plan.numbered:
@@ -63,7 +63,7 @@ def with_names(
 
 
 def has_known_name(data: Mapping[str, Any], provider: str, event_id: int) -> bool:
-    """Tell whether an event has one of the values of its kind, or may have: not all kinds are known."""
+    """Return whether an event has a value that its kind has. For an unknown kind, any value counts."""
     return _plan(provider, event_id, tuple(data)).known
 
 
@@ -88,7 +88,7 @@ def _plan(provider: str, event_id: int, names: tuple[str, ...]) -> _Plan:
 def _names_by_place(provider: str, event_id: int, values: Sequence[Any], exactly: bool) -> tuple[str, ...] | None:
     """Return the names of an event's values by their place; None where no version of the event has such values.
 
-    A version that has more, whose last values are empty, comes before one that a newer one has added values to.
+    If not `exactly`, versions with more values come first (the last ones are missing then), then the longest.
     """
     versions = _templates().get((provider, event_id), [])
     if exactly:
@@ -103,7 +103,7 @@ def _names_by_place(provider: str, event_id: int, values: Sequence[Any], exactly
 
 
 def _looks_right(name: str, value: Any) -> bool | None:
-    """Tell whether a value looks like those of a name; None where that says nothing."""
+    """Return whether a value looks like those of a name; None where that cannot be judged."""
     if not isinstance(value, str) or value in ("", "-"):
         return None
     return next((look.fullmatch(value) is not None for ends, look in _LOOKS if name.endswith(ends)), None)
@@ -137,11 +137,11 @@ def _spelled_of_all() -> dict[str, str]:
 
 
 def _spelled(names: Iterable[str]) -> dict[str, str]:
-    """Return names by their plain spelling, those alone that no other name shares it with."""
-    found: dict[str, list[str]] = {}
+    """Return names by their plain spelling, without those that share it with another name."""
+    by_spelling: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(_plain(name), []).append(name)
-    return {plain: spelled[0] for plain, spelled in found.items() if len(spelled) == 1}
+        by_spelling.setdefault(_plain(name), []).append(name)
+    return {plain: spelled[0] for plain, spelled in by_spelling.items() if len(spelled) == 1}
 
 
 def _plain(name: str) -> str:
@@ -150,11 +150,11 @@ def _plain(name: str) -> str:
 
 @cache
 def _templates() -> dict[tuple[str, int], list[tuple[str, ...]]]:
-    """Return the names by provider and event id, of each version that there was, the shortest first."""
-    found: dict[tuple[str, int], list[tuple[str, ...]]] = {}
+    """Return the names by provider and event id, of each version of the event, the shortest first."""
+    versions_by_event: dict[tuple[str, int], list[tuple[str, ...]]] = {}
     text = (resources.files("tocsin.sources.windows") / "templates.tsv").read_text("utf-8")
     for line in text.splitlines():
         if line and not line.startswith("#"):
             provider, event_id, listed = line.split("\t")
-            found.setdefault((provider, int(event_id)), []).append(tuple(listed.split()))
-    return {event: sorted(versions, key=len) for event, versions in found.items()}
+            versions_by_event.setdefault((provider, int(event_id)), []).append(tuple(listed.split()))
+    return {event: sorted(versions, key=len) for event, versions in versions_by_event.items()}

@@ -20,9 +20,9 @@ PACKAGES = frozenset(("system", "windows", "winlog", "winlogbeat"))
 
 @dataclass(frozen=True)
 class RecordForm:
-    """One way to write Windows events: how it is told, and how it becomes what the `evtx` parser would render.
+    """One way to write Windows events: how to recognise it, and how to render it as the `evtx` parser would.
 
-    `marks` are members at the root of which each record of this form has one, and hardly any other document.
+    `marks` are members of the root. Each record of this form has one of them; hardly any other document does.
     """
 
     marks: tuple[str, ...]
@@ -58,7 +58,7 @@ def form_of(record: Record) -> RecordForm | None:
     """Return the form of a Windows event; None for a document of another kind, or one that is in ECS.
 
     What a shipper's settings or a pipeline put below `event`, a category for instance, does not make a record ECS:
-    a document in ECS has what happened in other fields of it.
+    in a document in ECS, other fields say what happened.
     """
     if record.keys().isdisjoint(MARKS):
         return None
@@ -70,7 +70,7 @@ def form_of(record: Record) -> RecordForm | None:
 
 
 def says_what_happened(record: Record) -> bool:
-    """Tell a document with a field of ECS that says what happened, beside those of the object `event`."""
+    """Return whether a document has a field of ECS that says what happened, outside the object `event`."""
     objects, find = known_objects() - {"event"}, default_schema().find
-    told = {name: value for name, value in record.items() if name.partition(".")[0] in objects}
-    return any(value not in (None, "", []) and find(name) is not None for name, value in flatten(told).items())
+    stated = {name: value for name, value in record.items() if name.partition(".")[0] in objects}
+    return any(value not in (None, "", []) and find(name) is not None for name, value in flatten(stated).items())

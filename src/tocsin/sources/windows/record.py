@@ -35,7 +35,7 @@ from tocsin.sources.windows.head import (
     whole_number,
 )
 from tocsin.sources.windows.manifest import has_known_name, with_names
-from tocsin.sources.windows.rendered_message import OF_LOGS, values_told
+from tocsin.sources.windows.rendered_message import OF_LOGS, values_in_message
 from tocsin.sources.windows.security.descriptors import EVENTS as DESCRIPTOR_EVENTS
 from tocsin.sources.windows.security.descriptors import with_descriptors
 
@@ -74,8 +74,8 @@ class WindowsRecord:
 
     Rules read few fields of most records, so nothing is mapped that no rule reads, and a record that was given
     as text with its provider, channel and event id is parsed only when something needs more than a peek.
-    `forwarded` says that the record lay in a collector's log, `dataset` which mapping it is read by, which its
-    provider and channel tell else. Raises MalformedRecord.
+    `forwarded` says that the record was in a collector's log, `dataset` which mapping it is read by; without one,
+    its provider and channel decide. Raises MalformedRecord.
     """
 
     __slots__ = ("_data", "_peek", "_record", "_text", "dataset", "event_id", "forwarded", "kind", "provider")
@@ -163,17 +163,17 @@ class WindowsRecord:
         return self._data
 
     def _named(self) -> Mapping[str, Any]:
-        """Return the data by the names that the provider gives them, or what the message tells of them."""
+        """Return the data by the names that the provider gives them, or what the message says of them."""
         event, provider = self.event, provider_of(self)
         data = with_names(event_data(event), provider, self.event_id)
         if has_known_name(data, provider, self.event_id):
             return data
         if message := rendered_message(event):
-            told = values_told(provider, self.event_id, message)
-            if told:
+            values = values_in_message(provider, self.event_id, message)
+            if values:
                 if provider == OF_LOGS:  # whose events have user data
-                    self._record = {"Event": {**event, "UserData": {"EventXML": told}}}
-                return {**data, **told}
+                    self._record = {"Event": {**event, "UserData": {"EventXML": values}}}
+                return {**data, **values}
         return with_names(data, provider, self.event_id, exactly=False)
 
     def value(self, name: str) -> Any:
@@ -183,9 +183,9 @@ class WindowsRecord:
         if self._record is None:
             if self._peek is None:
                 self._peek = NO_PEEK if _more_data(self.dataset, self.event_id) else Peek.into(self._text)
-            found = self._peek.find(name)
-            if found is not TOO_DEEP:
-                return found
+            peeked = self._peek.find(name)
+            if peeked is not TOO_DEEP:
+                return peeked
         return self.data.get(name)
 
     def text(self, name: str) -> str | None:
@@ -208,23 +208,23 @@ class WindowsRecord:
 
 
 def _what_is_wrong(record: Record) -> str:
-    """Say which value of a record's head no writer of Windows events gives."""
-    found: Any = record
+    """Say which value of a record's head no program writes in a Windows event."""
+    part: Any = record
     for name in ("Event", "System", "EventID"):
-        if not isinstance(found, dict):
+        if not isinstance(part, dict):
             return f"what holds {name} is no object"
-        if name not in found:
+        if name not in part:
             return f"it has no {name}"
-        head, found = found, found[name]
+        head, part = part, part[name]
     try:
         check_head(head)
     except TypeError as error:
         return str(error)
-    return f"its EventID is {str(found)[:40]!r}, and no number"
+    return f"its EventID is {str(part)[:40]!r}, and no number"
 
 
 def _more_data(dataset: Dataset, event_id: int) -> Callable[[Mapping[str, Any]], Mapping[str, Any]] | None:
-    """Return what adds to the event data of a kind of event the values that stand within one of its values."""
+    """Return what adds to event data the values that one of them contains; None if this kind of event has none."""
     if dataset is powershell.CLASSIC or (dataset is powershell.OPERATIONAL and event_id == 4103):
         return with_context
     return with_descriptors if dataset is security.SECURITY and event_id in DESCRIPTOR_EVENTS else None
@@ -248,7 +248,7 @@ def _kept(field: str) -> Reader | None:
 def _kept_value(name: str, *, of_user: bool) -> Reader:
     def read(record: WindowsRecord) -> str | None:
         value = record.text(name)
-        # Few records have the value, so that few are asked, in full, what kind of data it stands in.
+        # Few records have the value, so few are parsed to see which kind of data holds it.
         return value if value is not None and is_user_data(record.event) == of_user else None
 
     return read

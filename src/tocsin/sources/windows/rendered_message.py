@@ -1,9 +1,9 @@
 """The values of an event that a writer kept in its rendered message alone.
 
-Some collectors write no values of events without named ones (nxlog of the classic PowerShell channel and of a
-cleared log), others none at all. Windows renders the values of a message in English behind labels, those of the
-Security log in sections; `labels.tsv` says what a label's value is called. Sysmon's labels are the names. What
-PowerShell writes is told by its shape, in any language.
+Some collectors leave out values that have no names (nxlog those of the classic PowerShell channel and of a cleared
+log), others all values. Windows renders the values of a message in English behind labels, those of the Security
+log in sections; `labels.tsv` says what a label's value is called. Sysmon's labels are the names. What PowerShell
+writes is recognised by its shape, in any language.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _NUMBERED = frozenset(
 _NO_NUMBER = frozenset(("Object Access", "Query"))  # the types of 4662, which the log has as texts
 
 
-def values_told(provider: str, event_id: int, message: str) -> Mapping[str, str]:
-    """Return the values that a message tells, by the names that they have in the log; none of one not known."""
+def values_in_message(provider: str, event_id: int, message: str) -> Mapping[str, str]:
+    """Return the values in a message by their names in the log; none if the event is not known."""
     if provider == SYSMON:
         return _of_sysmon(event_id, message.replace("\r\n", "\n"))
     if provider == CLASSIC_POWERSHELL:
@@ -133,16 +133,16 @@ def _labels() -> dict[tuple[str, str], _Labels]:
             for event in events.split():
                 names = read.setdefault((provider, event), {})
                 names.update({(section, label): name for section in sections.split("|")})
-    found = {}
+    labels = {}
     for (provider, event), names in read.items():
         every = read.get((provider, "*"), {}) | names
-        found[provider, event] = _Labels(every, frozenset(section for section, _ in every))
-    return found
+        labels[provider, event] = _Labels(every, frozenset(section for section, _ in every))
+    return labels
 
 
 def _labelled(labels: _Labels, message: str) -> dict[str, str]:
-    """Read labels and their values. The first of a name counts: in a later one anything may stand."""
-    found: dict[str, str] = {}
+    """Read labels and their values. The first of a name counts: a later one may be part of a value."""
+    values: dict[str, str] = {}
     section = last = ""
     set_in = "\n\t" in message or "\n " in message
     for line in message.split("\n")[1:]:
@@ -155,23 +155,23 @@ def _labelled(labels: _Labels, message: str) -> dict[str, str]:
             if not match[3] and (match[2] in labels.sections or (set_in and not match[1])):
                 section, last = match[2], labels.names.get(("", match[2]), "")
                 if last:
-                    found.setdefault(last, "")
+                    values.setdefault(last, "")
                 continue
             name = labels.names.get((section, match[2]))
             if name is None and outside:
                 name = labels.names.get(("", match[2]))
             if name is not None:
-                last = name if name in _OF_LINES and name not in found else ""
-                found.setdefault(name, (match[3] or "").strip())
+                last = name if name in _OF_LINES and name not in values else ""
+                values.setdefault(name, (match[3] or "").strip())
                 continue
         if last:
-            found[last] += "\n" + line.strip()
-    written = ((name, _as_logged(name, value.strip("\n"))) for name, value in found.items())
+            values[last] += "\n" + line.strip()
+    written = ((name, _as_logged(name, value.strip("\n"))) for name, value in values.items())
     return {name: value for name, value in written if value is not None}
 
 
 def _as_logged(name: str, value: str) -> str | None:
-    """Return a value as the log has it; an account's name for its security identifier is none."""
+    """Return a value as the log has it; None for an account's name in place of its security identifier."""
     if name.endswith("Sid"):
         return value if value.startswith("S-1-") or value == "-" else None
     if name in _NUMBERED and value not in _NO_NUMBER:

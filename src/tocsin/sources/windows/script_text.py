@@ -25,7 +25,7 @@ class Figures(NamedTuple):
     symbols: int
     entropy: float
     normalized: float
-    deviation: float  # of what each symbol tells, in bits
+    deviation: float  # of the information in each symbol, in bits
 
 
 @lru_cache(maxsize=16)
@@ -48,7 +48,7 @@ def figure(name: str) -> Callable[[str], float | None]:
     """Return a converter of a script's text to one of its figures."""
 
     def read(text: str) -> float | None:
-        found = _figures(text.strip())
-        return None if found is None else getattr(found, name)
+        figures = _figures(text.strip())
+        return None if figures is None else getattr(figures, name)
 
     return read

@@ -30,7 +30,7 @@ SET_BY_PIPELINES = frozenset(
         "winlog.record_id",
     )
 )
-# What a document with a category has beside the tables', so that no rule on either misses it.
+# Fields in which a document with a category has its own values and the tables', so that no rule misses it.
 _ADDED_TO = frozenset((CATEGORY, "event.type"))
 # What an index of a data stream says of itself, and no pipeline.
 _OF_THE_INDEX = frozenset(("data_stream.dataset", "data_stream.type", "data_stream.namespace"))
@@ -38,7 +38,7 @@ _KEPT = (EVENT_DATA, USER_DATA)
 
 
 class ShippedKind:
-    """What shipped events of one kind have in common: less than records have, for their fields may be anything."""
+    """What shipped events of one kind have in common: less than records have, as their fields may be anything."""
 
     def __init__(self, readers: Readers, given: tuple[str, ...] = ()) -> None:
         self._readers, self._given = readers, given
@@ -49,7 +49,7 @@ class ShippedKind:
         return tuple(dict.fromkeys((*self._given, *self._readers.categories)))
 
     def constant(self, field: str, /) -> tuple[bool, Any]:
-        """Tell whether every event of this kind has the same value in a field, and which."""
+        """Return whether every event of this kind has the same value in a field, and which."""
         if field != CATEGORY:
             return False, None
         same, value = self._readers.constant(field)
@@ -93,8 +93,8 @@ class ShippedEvent:
             return gathered((list(_texts(own)), self._record.get(field)))
         if own is not None and (field not in SET_BY_PIPELINES or (self._keeps_action and field == "event.action")):
             return own
-        found = None if field in _OF_THE_INDEX else self._record.get(field)
-        return own if found is None else found
+        mapped = None if field in _OF_THE_INDEX else self._record.get(field)
+        return own if mapped is None else mapped
 
     def fields(self) -> Event:
         """Return the whole event, flat."""
@@ -104,7 +104,7 @@ class ShippedEvent:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(one if isinstance(one, str) else to_string(one) for one in listed(value))
+    return tuple(item if isinstance(item, str) else to_string(item) for item in listed(value))
 
 
 def _only(value: Any) -> Any:

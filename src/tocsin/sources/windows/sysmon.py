@@ -174,7 +174,7 @@ ROWS = (
 
 
 def _is_trusted(signed: str | None, status: str | None) -> bool | None:
-    """Tell whether Windows trusts a signature: one that is expired or revoked is there and is not trusted."""
+    """Return whether Windows trusts a signature: an expired or revoked one exists, but is not trusted."""
     return signed == "true" and status in (None, "Valid") if signed else None
 
 

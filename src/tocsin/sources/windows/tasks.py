@@ -28,7 +28,7 @@ def task_name(provider: str, number: int) -> str | None:
 
 
 def is_task_name(text: str) -> bool:
-    """Tell a text that is the name of a task, whichever provider's."""
+    """Return whether a text is the name of any provider's task."""
     return text in _names()
 
 

@@ -1,4 +1,4 @@
-"""Documents of Windows' logs that no pipeline has made ECS of, or that only a part of one has.
+"""Documents of Windows' logs that no pipeline has turned into ECS, or only in part.
 
 A pipeline of somebody's own, or a line in a shipper's configuration, may set `event.category` and leave the rest.
 So no single field shows that a document is finished: it lacks something as long as the tables would give it one of
@@ -28,7 +28,7 @@ MAIN_FIELDS = frozenset(
         "process.parent.name", "registry.path", "service.name", "source.ip", "user.name",
     )
 )  # fmt: skip
-# What tells the kind of an event, the first that is there counts.
+# The fields that identify the kind of an event; the first that is present counts.
 PROVIDER = ("winlog.provider_name", "event.provider")
 CHANNEL = ("winlog.channel",)
 CODE = ("winlog.event_id", "event.code")
@@ -79,19 +79,23 @@ def _main_fields(provider: str, channel: str, event_id: int) -> MainFields:
 
 @cache
 def fields_of_a_log() -> frozenset[str]:
-    """Return the fields that tell which documents of Windows' logs are finished."""
-    logs = [one for one in DATASETS.values() if one.kept == EVENT_DATA[:-1]]
-    sources = [row.source for one in logs for row in one.rows if row.target in MAIN_FIELDS]
+    """Return the fields that show which documents of Windows' logs are finished."""
+    logs = [dataset for dataset in DATASETS.values() if dataset.kept == EVENT_DATA[:-1]]
+    sources = [row.source for dataset in logs for row in dataset.rows if row.target in MAIN_FIELDS]
     sources += [
-        name for one in logs for each in one.derived if each.target in MAIN_FIELDS for name in each.sources
+        name
+        for dataset in logs
+        for derived in dataset.derived
+        if derived.target in MAIN_FIELDS
+        for name in derived.sources
     ]
-    always = [kind.always for one in logs for kind in one.kinds.values() if kind.always]
-    told = (CATEGORY, "event.type", "event.action", *PROVIDER, *CHANNEL, *CODE)
-    return frozenset((*told, *MAIN_FIELDS, *always, *(EVENT_DATA + name for name in sources)))
+    always = [kind.always for dataset in logs for kind in dataset.kinds.values() if kind.always]
+    identifying = (CATEGORY, "event.type", "event.action", *PROVIDER, *CHANNEL, *CODE)
+    return frozenset((*identifying, *MAIN_FIELDS, *always, *(EVENT_DATA + name for name in sources)))
 
 
 def is_unfinished(document: Document) -> bool:
-    """Tell a document that is not ECS yet, or not whole: one of Windows' logs that lacks fields of its kind."""
+    """Return whether a document of a Windows log is not ECS yet, or lacks fields of its kind."""
     if winlog_of(document) is None:
         return False
     given = listed(_at(document, CATEGORY))
@@ -104,13 +108,13 @@ def is_unfinished(document: Document) -> bool:
 
 
 def _may_lack(document: Document, main: MainFields, given: Iterable[Any]) -> bool:
-    """Tell whether a document may lack a field of its kind, from the names of what it has."""
+    """Return whether a document may lack a field of its kind, from the names of what it has."""
     data = _at(document, EVENT_DATA[:-1])
     names = data.keys() if isinstance(data, dict) else None
     missing = [field for field in main.sources if _at(document, field) is None]
     return (
         any(names is None or not main.sources[field].isdisjoint(names) for field in missing)
-        or (bool(missing) and len(missing) == len(main.sources))  # values may go by other names, or none
+        or (bool(missing) and len(missing) == len(main.sources))  # values may have other names, or none
         or any(_at(document, field) is None for field in main.constants)
         or bool(main.always and _at(document, main.always) is None)
         or (main.categorised and not names_category(given))
@@ -118,9 +122,10 @@ def _may_lack(document: Document, main: MainFields, given: Iterable[Any]) -> boo
 
 
 def _lacks(flat: Document, given: Iterable[Any]) -> bool:
-    """Tell whether the tables give a flat document a field of its kind that it has not.
+    """Return whether the tables would add a field of its kind to a flat document.
 
-    One without event data, which a pipeline removes once it has used it, lacks none that is the same for its kind.
+    A pipeline removes event data once it has used them: a document without any is not held to lack the fields that
+    are the same for all events of its kind.
     """
     try:
         record = WindowsRecord(record_of(flat))
@@ -137,31 +142,31 @@ def _lacks(flat: Document, given: Iterable[Any]) -> bool:
 
 
 def names_category(given: Iterable[Any]) -> bool:
-    """Tell whether one of some values is a category of ECS."""
+    """Return whether one of some values is a category of ECS."""
     return any(isinstance(value, str) and value in CATEGORIES for value in given)
 
 
 def listed(value: Any) -> list[Any]:
-    """Return the values of a field as a list, without what stands for none."""
+    """Return the values of a field as a list, without empty ones."""
     values = value if isinstance(value, list) else [value]
-    return [one for one in values if one not in (None, "")]
+    return [item for item in values if item not in (None, "")]
 
 
 def _first(document: Document, names: Iterable[str]) -> Any:
-    found = next((value for name in names if (value := _at(document, name)) is not None), None)
-    return found[0] if isinstance(found, list) and len(found) == 1 else found
+    content = next((value for name in names if (value := _at(document, name)) is not None), None)
+    return content[0] if isinstance(content, list) and len(content) == 1 else content
 
 
 def _at(document: Document, name: str) -> Any:
     """Return a field of a document, nested or with dots."""
-    found: Any = document.get(name)
-    if found is None:
-        found = document
+    content: Any = document.get(name)
+    if content is None:
+        content = document
         for part in _path(name):
-            if not isinstance(found, dict):
+            if not isinstance(content, dict):
                 return None
-            found = found.get(part)
-    return found
+            content = content.get(part)
+    return content
 
 
 @cache

@@ -18,25 +18,25 @@ Mask = npt.NDArray[np.bool_]
 
 
 def may_be_unfinished(columns: Mapping[str, pa.Array | pa.ChunkedArray], logged: Mask) -> Mask:
-    """Tell which of the rows that are `logged`, documents of Windows' logs, may lack fields of their kind.
+    """Return which of the rows that are `logged`, documents of Windows' logs, may lack fields of their kind.
 
-    `columns` are those of `fields_of_a_log` that there are. A row that is told so is read by itself, which finds
-    out; no other row lacks any.
+    `columns` are those of `fields_of_a_log` that exist. Each of these rows is then read by itself to find out; no
+    other row lacks a field.
     """
-    found: Mask = np.zeros(len(logged), bool)
+    unfinished: Mask = np.zeros(len(logged), bool)
     if not logged.any():
-        return found
+        return unfinished
     masks = _Masks(columns, len(logged))
-    found |= logged & masks.missing(CATEGORY)
-    rows = np.flatnonzero(logged & ~found)
+    unfinished |= logged & masks.missing(CATEGORY)
+    rows = np.flatnonzero(logged & ~unfinished)
     if not len(rows):
-        return found
+        return unfinished
     uncategorised = ~_of_a_category(columns[CATEGORY])
     for (provider, channel, code), of_kind in _kinds(columns, rows):
         main = main_fields_of(provider, channel, code)
         if main is not None:
-            found[of_kind] = _may_lack(masks, main, of_kind, uncategorised)
-    return found
+            unfinished[of_kind] = _may_lack(masks, main, of_kind, uncategorised)
+    return unfinished
 
 
 def _may_lack(masks: _Masks, main: MainFields, rows: npt.NDArray[np.intp], uncategorised: Mask) -> Mask:
@@ -49,8 +49,8 @@ def _may_lack(masks: _Masks, main: MainFields, rows: npt.NDArray[np.intp], uncat
         all_missing &= missing
         for source in sources if missing.any() else ():
             lacks = lacks | (missing & ~masks.missing(EVENT_DATA + source)[rows])
-    found: Mask = lacks | all_missing
-    return found
+    may_lack: Mask = lacks | all_missing
+    return may_lack
 
 
 class _Masks:
@@ -84,15 +84,15 @@ def _none(rows: int) -> Mask:
 
 
 def _of_a_category(column: pa.Array | pa.ChunkedArray) -> Mask:
-    """Tell which rows have a category of ECS."""
+    """Return which rows have a category of ECS."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     known = pa.array(sorted(CATEGORIES))
     if not pa.types.is_list(array.type):
         return _mask(pc.is_in(array.cast(pa.string()), known))
-    found = _none(len(array))
+    categorised = _none(len(array))
     inside = _mask(pc.is_in(pc.list_flatten(array).cast(pa.string()), known))
-    found[pc.list_parent_indices(array).to_numpy(zero_copy_only=False)[inside]] = True
-    return found
+    categorised[pc.list_parent_indices(array).to_numpy(zero_copy_only=False)[inside]] = True
+    return categorised
 
 
 def _mask(values: pa.Array) -> Mask:
@@ -104,15 +104,18 @@ def _kinds(
     columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: npt.NDArray[np.intp]
 ) -> Iterable[tuple[tuple[Any, ...], npt.NDArray[np.intp]]]:
     """Yield the provider, channel and code of each kind of event among some rows, and its rows."""
-    told = [_encoded(columns, names, rows) for names in (PROVIDER, CHANNEL, CODE)]
+    encoded = [_encoded(columns, names, rows) for names in (PROVIDER, CHANNEL, CODE)]
     combined = np.zeros(len(rows), np.int64)
-    for codes, values in told:
+    for codes, values in encoded:
         combined = combined * (len(values) + 1) + codes + 1
     _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
     order = np.argsort(inverse.reshape(-1), kind="stable")
     ends = np.cumsum(np.bincount(inverse.reshape(-1)))
-    for one, some in zip(first, np.split(order, ends[:-1]), strict=True):
-        yield tuple(values[codes[one]] if codes[one] >= 0 else None for codes, values in told), rows[some]
+    for position, members in zip(first, np.split(order, ends[:-1]), strict=True):
+        yield (
+            tuple(values[codes[position]] if codes[position] >= 0 else None for codes, values in encoded),
+            rows[members],
+        )
 
 
 def _encoded(

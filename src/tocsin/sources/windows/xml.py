@@ -35,22 +35,22 @@ def record_of(text: str) -> dict[str, Any]:
             event = ElementTree.fromstring(_legal(_declared(text)))
         except ElementTree.ParseError as error:
             raise MalformedRecord(f"malformed XML: {error}") from None
-    found: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     for part in event:
         name = _name(part)
         if name == "System":
-            found[name] = {_name(child): _head_value(child) for child in part}
+            parts[name] = {_name(child): _head_value(child) for child in part}
         elif name == "EventData":
-            found[name] = _event_data(part)
+            parts[name] = _event_data(part)
         else:
-            found[name] = _tree(part)
-    if "System" not in found:
+            parts[name] = _tree(part)
+    if "System" not in parts:
         raise MalformedRecord("not a Windows event: it has no System")
-    return {"Event": found}
+    return {"Event": parts}
 
 
 def _declared(text: str) -> str:
-    """Declare the prefixes of names that the root around an event declares, which is not at hand."""
+    """Declare the prefixes that the root element around an event would declare, which is not in the text."""
     start = text.find(">")
     declared = set(_DECLARED.findall(text[:start]))
     prefixes = dict.fromkeys(prefix for prefix in _PREFIX.findall(text) if prefix not in declared)
@@ -62,7 +62,7 @@ def _declared(text: str) -> str:
 
 
 def _legal(text: str) -> str:
-    """Put the replacement character wherever a character is that XML cannot hold."""
+    """Return a text with the replacement character for each that XML cannot hold."""
 
     def reference(match: re.Match[str]) -> str:
         number = int(match[1], 16) if match[1] else int(match[2])
@@ -96,8 +96,8 @@ def _number(name: str, text: str) -> str | int:
 
 
 def _event_data(element: ElementTree.Element) -> dict[str, Any] | str | None:
-    """Named values by their name; those without a name as the list `Data`."""
-    found: dict[str, Any] = {}
+    """Return named values by their name, those without a name as the list `Data`."""
+    data: dict[str, Any] = {}
     unnamed: list[Any] = []
     for child in element:
         tag = _name(child)
@@ -106,24 +106,24 @@ def _event_data(element: ElementTree.Element) -> dict[str, Any] | str | None:
         if name is None:
             unnamed.append(value or None)
         else:
-            _put(found, name, value)
+            _put(data, name, value)
     if unnamed:
-        found["Data"] = {"#text": unnamed}
-    return found or _text(element)
+        data["Data"] = {"#text": unnamed}
+    return data or _text(element)
 
 
 def _tree(element: ElementTree.Element) -> Any:
     if not len(element):
         return _text(element) or ""
-    found: dict[str, Any] = {}
+    tree: dict[str, Any] = {}
     for child in element:
-        _put(found, _name(child), _tree(child))
-    return found
+        _put(tree, _name(child), _tree(child))
+    return tree
 
 
-def _put(found: dict[str, Any], name: str, value: Any) -> None:
+def _put(members: dict[str, Any], name: str, value: Any) -> None:
     """Set a value; several of one name become a list."""
-    if name in found:
-        before = found[name]
+    if name in members:
+        before = members[name]
         value = [*(before if isinstance(before, list) else [before]), value]
-    found[name] = value
+    members[name] = value

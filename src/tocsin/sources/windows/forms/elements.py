@@ -25,7 +25,7 @@ _WITH_ATTRIBUTES = {
     "Security": "UserID",
 }
 _NUMBERS = frozenset(("EventID", "EventRecordID", "Opcode", "Task", "Version"))
-_TOLD = frozenset(("Channel", "Computer"))  # elements without attributes, which rules ask for
+_WITHOUT_ATTRIBUTES = frozenset(("Channel", "Computer"))
 # What converters of XML call an element's text, and what they put its attributes in (`$` may be either).
 _TEXT = frozenset(
     ("#text", "$", "$t", "$text", "@Value", "@value", "Value", "_", "_text", "_value", "content", "text", "value")
@@ -36,7 +36,7 @@ _LEVELS = {
     "logalways": 0, "critical": 1, "error": 2, "warning": 3, "information": 4, "informational": 4, "info": 4,
     "verbose": 5,
 }  # fmt: skip
-# Values of the Security log that the log writes as `0x…`, and tools that read their types as numbers.
+# Values that the Security log writes as `0x…`, and tools that know their types as numbers.
 _HEXADECIMAL = frozenset(
     (
         "AccessMask", "CallerProcessId", "FailureCode", "NewProcessId", "ProcessId", "Status", "SubStatus",
@@ -65,7 +65,7 @@ def attributes(**values: Any) -> dict[str, Any] | None:
 def assembled(head: Record, data: Any, *, of_user: bool = False, message: Any = None) -> dict[str, Any]:
     """Return the record of a head, whose null elements are left out, its event data or user data, and its message.
 
-    The message may tell what the data do not.
+    The message may hold values that the data lack.
     """
     system = {name: value for name, value in head.items() if value is not None}
     event = {"System": system, "UserData" if of_user else "EventData": data}
@@ -78,22 +78,22 @@ def head_of(system: Record) -> dict[str, Any]:
     """Return a head, whatever its attributes and texts are called, as the `evtx` parser renders it."""
     head: dict[str, Any] = {}
     for name in dict.fromkeys(key.removesuffix(_SEPARATE) for key in system if not key.startswith(("@", "#"))):
-        text, found = _element(system.get(name), system.get(name + _SEPARATE))
+        text, inner_attributes = _element(system.get(name), system.get(name + _SEPARATE))
         if name in _WITH_ATTRIBUTES:
             if text is not None:
-                found.setdefault(_WITH_ATTRIBUTES[name], text)
+                inner_attributes.setdefault(_WITH_ATTRIBUTES[name], text)
             if name == "TimeCreated":
-                found["SystemTime"] = moment(found.get("SystemTime"))
+                inner_attributes["SystemTime"] = moment(inner_attributes.get("SystemTime"))
             elif name == "Execution":
-                found = {attribute: whole(value) for attribute, value in found.items()}
-            head[name] = attributes(**found)
+                inner_attributes = {attribute: whole(value) for attribute, value in inner_attributes.items()}
+            head[name] = attributes(**inner_attributes)
         elif name == "Level":
             head[name] = level(text)
         elif name == "Keywords":
             head[name] = keywords(text)
         else:
-            if text is None and name in _TOLD:
-                text = system.get(name)  # which is told as what it is
+            if text is None and name in _WITHOUT_ATTRIBUTES:
+                text = system.get(name)  # an object, which `check_head` reports
             head[name] = whole(scalar(text)) if name in _NUMBERS else scalar(text)
     return head
 
@@ -110,18 +110,18 @@ def scalar(value: Any) -> Any:
 
 def _element(value: Any, separate: Any) -> tuple[Any, dict[str, Any]]:
     """Return the text and the attributes of an element."""
-    found: dict[str, Any] = dict(separate) if isinstance(separate, dict) else {}
+    inner_attributes: dict[str, Any] = dict(separate) if isinstance(separate, dict) else {}
     if not isinstance(value, dict):
-        return value, found
+        return value, inner_attributes
     text = None
     for name, inner in value.items():
         if name in _ATTRIBUTES and isinstance(inner, dict):
-            found.update((key.removeprefix("@"), one) for key, one in inner.items())
+            inner_attributes.update((key.removeprefix("@"), content) for key, content in inner.items())
         elif name in _TEXT:
             text = inner
         else:
-            found[name.removeprefix("@")] = inner
-    return text, found
+            inner_attributes[name.removeprefix("@")] = inner
+    return text, inner_attributes
 
 
 def whole(value: Any) -> Any:
@@ -148,7 +148,7 @@ def level(value: Any) -> Any:
 def keywords(value: Any) -> Any:
     """Return keywords as one number.
 
-    They are 64 bits, which .NET reads as signed; tools that write names tell of these the audit's outcome.
+    They are 64 bits, which .NET reads as signed. Where a tool writes names, only an audit's outcome is read.
     """
     if isinstance(value, str) and value.lstrip("-").isdecimal():
         value = int(value)
@@ -166,27 +166,29 @@ def keywords(value: Any) -> Any:
 
 
 def moment(value: Any) -> Any:
-    """Return a moment in ISO 8601, however a tool writes it; a text that is none as it is."""
+    """Return a moment in ISO 8601, however a tool writes it; any other text as it is."""
     try:
-        found = written_moment(value)
-        return found[:-6] + "Z" if found.endswith("+00:00") else found
+        written = written_moment(value)
+        return written[:-6] + "Z" if written.endswith("+00:00") else written
     except ValueError:
         return value if isinstance(value, str) else None
 
 
-def data_of(found: Any) -> Any:
+def data_of(element: Any) -> Any:
     """Return event data by name, and values without a name below `Data`, as the `evtx` parser renders them."""
-    if isinstance(found, str):
-        parsed = parsed_object(found)
-        return _in_text(found) if parsed is None else data_of(parsed)
-    if isinstance(found, list):
-        pairs = [one for one in found if isinstance(one, list) and len(one) == 2 and isinstance(one[0], str)]
-        found = dict(pairs) if pairs and len(pairs) == len(found) else {"Data": found}
-    if not isinstance(found, dict):
-        return found
-    data = {name: value for name, value in found.items() if name != "Data" and not _is_attribute(name)}
-    if "Data" in found:
-        named, unnamed = _listed(found["Data"])
+    if isinstance(element, str):
+        parsed = parsed_object(element)
+        return _in_text(element) if parsed is None else data_of(parsed)
+    if isinstance(element, list):
+        pairs = [
+            pair for pair in element if isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)
+        ]
+        element = dict(pairs) if pairs and len(pairs) == len(element) else {"Data": element}
+    if not isinstance(element, dict):
+        return element
+    data = {name: value for name, value in element.items() if name != "Data" and not _is_attribute(name)}
+    if "Data" in element:
+        named, unnamed = _listed(element["Data"])
         data |= named
         if unnamed:
             data["Data"] = {"#text": unnamed}
@@ -201,7 +203,7 @@ def _in_text(text: str) -> Any:
             root = ElementTree.fromstring(f"<_>{_MARKUP.sub('', text[start.start() :])}</_>")
         except ElementTree.ParseError:
             return text
-        values = [{"Name": one.get("Name"), "#text": one.text or ""} for one in root.iter("Data")]
+        values = [{"Name": element.get("Name"), "#text": element.text or ""} for element in root.iter("Data")]
         return data_of({"Data": values})
     names = list(_LISTED.finditer(text))
     if len(names) < 3 or names[0].start():
@@ -210,17 +212,17 @@ def _in_text(text: str) -> Any:
     return {match[1]: text[match.end() : end] for match, end in zip(names, ends, strict=True)}
 
 
-def user_data_of(found: Any) -> Any:
+def user_data_of(element: Any) -> Any:
     """Return user data without the attributes of its elements."""
-    return _plain(parsed_object(found) if isinstance(found, str) else found)
+    return _plain(parsed_object(element) if isinstance(element, str) else element)
 
 
-def _plain(found: Any) -> Any:
-    if not isinstance(found, dict):
-        return found
-    if "#text" in found:
-        return found["#text"]
-    return {name: _plain(value) for name, value in found.items() if not _is_attribute(name)}
+def _plain(element: Any) -> Any:
+    if not isinstance(element, dict):
+        return element
+    if "#text" in element:
+        return element["#text"]
+    return {name: _plain(value) for name, value in element.items() if not _is_attribute(name)}
 
 
 def _is_attribute(name: str) -> bool:
@@ -231,18 +233,18 @@ def _listed(values: Any) -> tuple[dict[str, Any], list[Any]]:
     """Return the values of `Data` elements that have names, and those that have none."""
     named: dict[str, Any] = {}
     unnamed: list[Any] = []
-    for one in values if isinstance(values, list) else [values]:
-        if not isinstance(one, dict):
-            unnamed.append(one)
+    for element in values if isinstance(values, list) else [values]:
+        if not isinstance(element, dict):
+            unnamed.append(element)
             continue
-        text, found = _element(one, None)
-        name = found.pop("Name", found.pop("name", None))
+        text, named_values = _element(element, None)
+        name = named_values.pop("Name", named_values.pop("name", None))
         if isinstance(name, str):
             named[name] = text
         elif text is not None:
             unnamed += text if isinstance(text, list) else [text]
         else:  # names and values themselves
-            named |= found
+            named |= named_values
     return named, unnamed
 
 
@@ -251,10 +253,10 @@ def parsed_object(value: str) -> dict[str, Any] | None:
     if not value.lstrip().startswith("{"):
         return None
     try:
-        found = orjson.loads(value)
+        parsed = orjson.loads(value)
     except orjson.JSONDecodeError:
         return None
-    return found if isinstance(found, dict) else None
+    return parsed if isinstance(parsed, dict) else None
 
 
 def as_logged(data: dict[str, Any], provider: Any, event_id: Any) -> dict[str, Any]:

@@ -24,14 +24,12 @@ from tocsin.sources.windows.forms.errors import CutOffError
 
 Record = Mapping[str, Any]
 
-_TELLING = frozenset(
-    ("MapDescription", "ChunkNumber", "PayloadData1", "HiddenRecord", "ExtraDataOffset", "Payload")
-)
+_MARKS = frozenset(("MapDescription", "ChunkNumber", "PayloadData1", "HiddenRecord", "ExtraDataOffset", "Payload"))
 
 
 def is_evtxecmd(record: Record) -> bool:
-    """Tell a row of EvtxECmd: the head's columns, and one of those that no other tool has."""
-    return "EventId" in record and "Channel" in record and not record.keys().isdisjoint(_TELLING)
+    """Return whether a record is a row of EvtxECmd, with the head's columns and one that no other tool writes."""
+    return "EventId" in record and "Channel" in record and not record.keys().isdisjoint(_MARKS)
 
 
 def record_of(record: Record) -> dict[str, Any]:
@@ -49,10 +47,10 @@ def record_of(record: Record) -> dict[str, Any]:
         "Security": attributes(UserID=record.get("UserId")),
     }
     payload = record.get("Payload")
-    found = parsed_object(payload) if isinstance(payload, str) else payload
-    if not isinstance(found, dict):
+    content = parsed_object(payload) if isinstance(payload, str) else payload
+    if not isinstance(content, dict):
         what = "is cut off or no JSON" if payload else "is missing"
         raise CutOffError(f"the event's data are in the column `Payload`, which {what}; run EvtxECmd anew")
-    if found.get("UserData"):
-        return assembled(head, user_data_of(found["UserData"]), of_user=True)
-    return assembled(head, data_of(found.get("EventData", found)) or {})
+    if content.get("UserData"):
+        return assembled(head, user_data_of(content["UserData"]), of_user=True)
+    return assembled(head, data_of(content.get("EventData", content)) or {})

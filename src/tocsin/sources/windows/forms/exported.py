@@ -1,10 +1,10 @@
 """Windows events as PowerShell's `Get-WinEvent | ConvertTo-Json` (or `Export-Csv`) and Event Viewer write them.
 
 Such an object has the head under names of its own, and the event's values as `Properties` without names, which the
-provider's manifest gives them (`templates.tsv`). PowerShell writes nested objects to a depth of 2 unless told
-otherwise, and leaves of each property only the name of its class; the message may tell the values as well. So it
-does for `Get-EventLog`, whose entries name no log, and for "Save all events as CSV" of Event Viewer, which names
-five columns in the user's language and leaves the message without a name.
+provider's manifest gives them (`templates.tsv`). PowerShell writes nested objects to a depth of 2 by default, and
+then only the name of the class of each property; the message may still hold the values. It may also for
+`Get-EventLog`, whose entries name no log, and for "Save all events as CSV" of Event Viewer, which names five
+columns in the user's language and leaves the message without a name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tocsin.sources import values as v
 from tocsin.sources.values import guid
 from tocsin.sources.windows.forms.elements import assembled, attributes, keywords, level, whole
 from tocsin.sources.windows.forms.errors import CutOffError
-from tocsin.sources.windows.rendered_message import values_told
+from tocsin.sources.windows.rendered_message import values_in_message
 
 Exported = Mapping[str, Any]
 
@@ -45,12 +45,12 @@ _LOGS = {
 
 
 def is_exported(record: Exported) -> bool:
-    """Tell an object of `Get-WinEvent`: it names its log, its provider and its event by the class's own names."""
+    """Return whether a record is an object of `Get-WinEvent`: log, provider and event have the class's names."""
     return "LogName" in record and "ProviderName" in record and "Id" in record
 
 
 def is_entry(record: Exported) -> bool:
-    """Tell an object of `Get-EventLog`."""
+    """Return whether a record is an object of `Get-EventLog`."""
     return record.keys() >= _OF_ENTRIES
 
 
@@ -69,7 +69,7 @@ def record_of_entry(record: Exported) -> dict[str, Any]:
             "RecordId": record.get("Index"),
             "Keywords": _AUDITS.get(str(record["EntryType"])),
             "Message": record.get("Message"),
-            "Properties": [{"Value": one} for one in strings] if isinstance(strings, list) else None,
+            "Properties": [{"Value": text} for text in strings] if isinstance(strings, list) else None,
         }
     )
 
@@ -79,14 +79,14 @@ def viewed(columns: Sequence[str], values: Sequence[str]) -> dict[str, Any] | No
 
     The column before the time is the level, in the Security log the keywords, which in English say the outcome.
     """
-    found = dict(zip(VIEWED, values, strict=False))
-    if not isinstance(whole(found["Id"]), int) or not any(map(str.isdigit, found["TimeCreated"])):
+    row = dict(zip(VIEWED, values, strict=False))
+    if not isinstance(whole(row["Id"]), int) or not any(map(str.isdigit, row["TimeCreated"])):
         return None
     audited = keywords(values[0])
     return {
-        **found,
-        "LogName": _LOGS.get(found["ProviderName"], ""),
-        "Level": None if audited or columns[0] == "Keywords" else found["Level"],
+        **row,
+        "LogName": _LOGS.get(row["ProviderName"], ""),
+        "Level": None if audited or columns[0] == "Keywords" else row["Level"],
         "Keywords": audited,
     }
 
@@ -131,26 +131,30 @@ def _plain(value: Any) -> Any:
 
 
 def _data(record: Exported) -> dict[str, Any]:
-    """Return the values without names, as such lie in a log."""
+    """Return the values without names, as a log holds such values."""
     properties = record.get("Properties")
     if isinstance(properties, dict):  # a list of one
         properties = [properties]
     if properties == []:
         return {}
     # `Export-Csv` leaves the name of the list's class, and `Select-Object` may leave the list out.
-    if not isinstance(properties, list) or any(isinstance(one, str) for one in properties):
-        return dict(_told(record))
-    return {"Data": {"#text": [_plain(one.get("Value")) if isinstance(one, dict) else one for one in properties]}}
+    if not isinstance(properties, list) or any(isinstance(value, str) for value in properties):
+        return dict(_values_in_message(record))
+    return {
+        "Data": {
+            "#text": [_plain(value.get("Value")) if isinstance(value, dict) else value for value in properties]
+        }
+    }
 
 
-def _told(record: Exported) -> Mapping[str, str]:
+def _values_in_message(record: Exported) -> Mapping[str, str]:
     message, event_id = record.get("Message"), whole(record["Id"])
-    told: Mapping[str, str] = {}
+    values: Mapping[str, str] = {}
     if isinstance(message, str) and isinstance(event_id, int):
-        told = values_told(str(record["ProviderName"]), event_id, message)
-    if not told:
+        values = values_in_message(str(record["ProviderName"]), event_id, message)
+    if not values:
         raise CutOffError(
             "the event's values were left out, and its message tells none that can be read; save the log as EVTX, "
             "or export it with `Get-WinEvent … | ConvertTo-Json -Depth 4`"
         )
-    return told
+    return values

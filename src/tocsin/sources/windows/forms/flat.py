@@ -1,12 +1,12 @@
 """Windows events as one object each: the head flat, and the event data beside it or in a member of its own.
 
 nxlog's `im_msvistalog` names the head (`EventTime`, `Hostname`, `SourceName`, `ExecutionProcessID`, …) and leaves
-the event data's names as they are, also when Graylog or Logstash had it in between; exports made with PowerShell
-name it alike, with `TimeCreated` for the time, and so does the table `SecurityEvent` of Azure Monitor; its table
-`Event`, which the older agents fill, has names of its own. Rows of
-Velociraptor's artifacts (`Windows.EventLogs.Evtx`, `EvtxHunter`), Azure Monitor's `WindowsEvent` and documents of
-Winlogbeat 6 and older keep the data in a member (`EventData`, `event_data`). Fluent Bit (`in_winevtlog`,
-`in_winlog`) and Fluentd (`windows_eventlog`) write the values without names, as `StringInserts` or `EventData`.
+the event data's names as they are, also after Graylog or Logstash. Exports made with PowerShell have the same
+names, with `TimeCreated` for the time, and so has the table `SecurityEvent` of Azure Monitor; its table `Event`,
+which the older agents fill, has other ones. Rows of Velociraptor's artifacts (`Windows.EventLogs.Evtx`,
+`EvtxHunter`), Azure Monitor's `WindowsEvent` and documents of Winlogbeat 6 and older keep the data in a member
+(`EventData`, `event_data`). Fluent Bit (`in_winevtlog`, `in_winlog`) and Fluentd (`windows_eventlog`) write the
+values without names, as `StringInserts` or `EventData`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tocsin.sources.windows.forms.elements import (
 
 Flat = Mapping[str, Any]
 
-# What the elements of a head are called, the first that is there counts.
+# What the elements of a head are called; the first that is present counts.
 _NAMES: dict[str, tuple[str, ...]] = {
     "provider": ("SourceName", "ProviderName", "Provider", "EventSourceName", "source_name"),
     "guid": ("ProviderGuid", "ProviderGUID", "provider_guid"),
@@ -81,8 +81,8 @@ _BESIDE_IN_AZURE = frozenset(
 # Elements of the head whose names event data may have as well, where the head goes by another.
 _SHARED = ("provider", "computer", "user", "level", "activity_id")
 _HEAD = _BESIDE | {name for element, names in _NAMES.items() if element not in _SHARED for name in names}
-# Only together do these tell an event from a record of something else that has channels and ids.
-_TELLING = frozenset(
+# Only several of these together distinguish an event from another record that has channels and ids.
+_MARKS = frozenset(
     (
         "Computer", "EventData", "EventRecordID", "EventTime", "ExecutionProcessID", "Hostname", "Keywords",
         "Opcode", "OpcodeValue", "Provider", "ProviderGuid", "ProviderName", "RecordNumber", "SeverityValue",
@@ -91,7 +91,8 @@ _TELLING = frozenset(
 )  # fmt: skip
 _OF_OLD_BEATS = frozenset(("log_name", "source_name", "event_id", "computer_name"))
 _OF_OLD_FLUENTD = frozenset(("channel", "source_name", "event_id", "string_inserts"))
-# What Fluent Bit and Fluentd have of a head under names that are event data elsewhere; `Qualifiers` tells them.
+# Parts of a head that Fluent Bit and Fluentd write under names that are event data elsewhere; they alone write
+# `Qualifiers`.
 _OF_FLUENT = "Qualifiers"
 _FLUENT_HEAD = frozenset(("Data", "EventCategory", "EventType", "ProcessID", "Qualifiers", "Sid", "TimeWritten"))
 _KNOWN_CHANNELS = frozenset(
@@ -106,16 +107,16 @@ _SEVERITIES = {"CRITICAL": 1, "ERROR": 2, "WARNING": 3, "INFO": 4, "DEBUG": 5}
 
 
 def is_flat(record: Flat) -> bool:
-    """Tell a flat Windows event: it names its channel, its event id, and some more of a head."""
+    """Return whether a record is a flat Windows event: it has a channel, an event id, and more of a head."""
     event_id = scalar(record.get("EventID"))
     if "Channel" not in record or not isinstance(whole(event_id), int) or isinstance(event_id, bool):
         return record.keys() >= _OF_OLD_BEATS or record.keys() >= _OF_OLD_FLUENTD
-    told = _layout(tuple(record)).told
-    return told > 1 or (told == 1 and _is_of_windows(record))
+    marks = _layout(tuple(record)).marks
+    return marks > 1 or (marks == 1 and _is_of_windows(record))
 
 
 def is_in_gelf(record: Flat) -> bool:
-    """Tell a flat event as GELF has it, in which names of a sender's own begin with `_` (nxlog's `xm_gelf`)."""
+    """Return whether a record is a flat event in GELF, whose own names begin with `_` (nxlog's `xm_gelf`)."""
     return "short_message" in record and "_EventID" in record and is_flat(_out_of_gelf(record))
 
 
@@ -134,7 +135,7 @@ def _out_of_gelf(record: Flat) -> Flat:
 
 
 def is_azures(record: Flat) -> bool:
-    """Tell a row of Azure Monitor's table `Event`: its channel is called `EventLog`, its provider `Source`."""
+    """Return whether a record is a row of Azure Monitor's `Event`, with `EventLog` and `Source` for its head."""
     return "EventLog" in record and "Source" in record and isinstance(whole(scalar(record.get("EventID"))), int)
 
 
@@ -143,13 +144,13 @@ def record_of_azures(record: Flat) -> dict[str, Any]:
     taken = ("EventLog", "Source", "EventData", "ParameterXml", "EventCategory", "EventLevelName", "MG", "Role")
     rest = {name: value for name, value in record.items() if name not in taken}
     data = data_of(record.get("EventData"))
-    found = {"EventData": data} if isinstance(data, dict) else {}
-    return record_of({"Channel": record["EventLog"], "SourceName": record["Source"], **found, **rest})
+    own_data = {"EventData": data} if isinstance(data, dict) else {}
+    return record_of({"Channel": record["EventLog"], "SourceName": record["Source"], **own_data, **rest})
 
 
 def _is_of_windows(record: Flat) -> bool:
-    told = (record["Channel"], *(record.get(name) for name in _NAMES["provider"]))
-    return str(record["Channel"]) in _KNOWN_CHANNELS or any("Microsoft-Windows-" in str(name) for name in told)
+    names = (record["Channel"], *(record.get(name) for name in _NAMES["provider"]))
+    return str(record["Channel"]) in _KNOWN_CHANNELS or any("Microsoft-Windows-" in str(name) for name in names)
 
 
 def record_of(record: Flat) -> dict[str, Any]:
@@ -220,7 +221,7 @@ def _text(record: Flat, name: str) -> str | None:
 
 
 def _event_type(record: Flat) -> str | None:
-    """Return what tells the outcome of an audit where keywords are not written."""
+    """Return the type of an event, which says the outcome of an audit where there are no keywords."""
     return _text(record, "EventType") or _text(record, "event_type")
 
 
@@ -231,12 +232,12 @@ def _message(record: Flat) -> str | None:
 class _Layout(NamedTuple):
     """The members of a record: those that an element of the head is read from, and those that may be event data.
 
-    `told` is how many of them tell a Windows event.
+    `marks` is how many of them are typical of a Windows event.
     """
 
     head: Mapping[str, tuple[str, ...]]
     data: tuple[str, ...]
-    told: int
+    marks: int
 
 
 @lru_cache(maxsize=4096)  # events of a kind have the same members
@@ -247,21 +248,21 @@ def _layout(members: tuple[str, ...]) -> _Layout:
         head["pid"] += ("ProcessID",) if "ProcessID" in there else ()
         head["user"] += ("Sid",) if "Sid" in there else ()
     taken = _HEAD.union(_FLUENT_HEAD if _OF_FLUENT in there else (), *(head[element][:1] for element in _SHARED))
-    return _Layout(head, tuple(name for name in members if name not in taken), len(there & _TELLING))
+    return _Layout(head, tuple(name for name in members if name not in taken), len(there & _MARKS))
 
 
 def _data(record: Flat, layout: _Layout) -> tuple[Any, bool]:
     """Return the event data, and whether it is user data."""
     for name, of_user in _OF_THEIR_OWN:
-        if (found := record.get(name)) is not None:
-            found = (parsed_object(found) or found) if isinstance(found, str) else found
-            if found and isinstance(found, (dict, list)):
+        if (member := record.get(name)) is not None:
+            member = (parsed_object(member) or member) if isinstance(member, str) else member
+            if member and isinstance(member, (dict, list)):
                 if not of_user:
-                    return data_of(found), False
-                return user_data_of(_wrapped(found)), True
+                    return data_of(member), False
+                return user_data_of(_wrapped(member)), True
     for name in _UNNAMED:
-        if isinstance(found := record.get(name), list) and found:
-            return {"Data": {"#text": found}}, False
+        if isinstance(member := record.get(name), list) and member:
+            return {"Data": {"#text": member}}, False
     data = {name: value for name in layout.data if (value := record[name]) is not None}
     if "TimeGenerated" in record and str(record.get("Type")) in _AZURE_TABLES:
         data = {name: value for name, value in data.items() if name not in _BESIDE_IN_AZURE}
@@ -273,20 +274,20 @@ def _data(record: Flat, layout: _Layout) -> tuple[Any, bool]:
     return data, False
 
 
-def _wrapped(found: Any) -> Any:
-    """Return user data within the element that stands round them."""
-    bare = isinstance(found, dict) and not all(isinstance(value, dict) for value in found.values())
-    return {"EventXML": found} if bare else found
+def _wrapped(user_data: Any) -> Any:
+    """Return user data within an element, as a log has them, also where a tool leaves it out."""
+    bare = isinstance(user_data, dict) and not all(isinstance(value, dict) for value in user_data.values())
+    return {"EventXML": user_data} if bare else user_data
 
 
 def _level(record: Flat, written: Any) -> int | None:
-    found = level(written)
-    return found if isinstance(found, int) else _SEVERITIES.get(str(record.get("Severity")))
+    number = level(written)
+    return number if isinstance(number, int) else _SEVERITIES.get(str(record.get("Severity")))
 
 
 def _time(record: Flat, layout: _Layout) -> Any:
     for name in layout.head["time"]:
         value = record[name]
-        if value and (found := moment(value)) is not None:
-            return found
+        if value and (time := moment(value)) is not None:
+            return time
     return None

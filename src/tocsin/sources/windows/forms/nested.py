@@ -21,7 +21,7 @@ _DOTTED = ("Event.System.Channel", "System.Channel")
 
 
 def is_nested(record: Record) -> bool:
-    """Tell an event whose head is its `System`, in `Event` or at the root, nested or with dots."""
+    """Return whether a record is an event whose head is its `System`, in `Event` or at the root."""
     nested = record.get("Event")
     if isinstance(nested, dict):
         return isinstance(nested.get("System"), dict) or "System" in nested
@@ -45,13 +45,13 @@ def record_of(record: Record) -> Record:
     if isinstance(data, dict) and not of_user:
         provider, event_id = (head.get("Provider") or {}).get("#attributes", {}).get("Name"), head.get("EventID")
         data = as_logged(data, provider, event_id)
-    found = assembled(head, data, of_user=of_user)
-    found["Event"] |= {name: event[name] for name in _PARTS[3:] if name in event}
-    return found
+    rendered = assembled(head, data, of_user=of_user)
+    rendered["Event"] |= {name: event[name] for name in _PARTS[3:] if name in event}
+    return rendered
 
 
 def _is_rendered(system: Record, event: Record) -> bool:
-    """Tell what the `evtx` parser itself rendered: nothing of it has to be changed."""
+    """Return whether the `evtx` parser itself rendered an event, so that nothing of it has to be changed."""
     provider = system.get("Provider")
     if not isinstance(provider, dict) or "#attributes" not in provider:
         return False

@@ -28,7 +28,7 @@ MARK = "system_time"
 
 
 def is_body(record: Body) -> bool:
-    """Tell the body that the receiver writes for an event."""
+    """Return whether a record is the body that the receiver writes for an event."""
     return MARK in record and "channel" in record and "event_id" in record
 
 
@@ -57,30 +57,30 @@ def record_of(record: Body) -> dict[str, Any]:
         "Security": attributes(UserID=security.get("user_id")),
     }
     if record.get("user_data") and not record.get("event_data"):
-        found = record["user_data"]
-        bare = isinstance(found, dict) and not all(isinstance(value, dict) for value in found.values())
-        return assembled(head, user_data_of({"EventXML": found} if bare else found), of_user=True)
+        user_data = record["user_data"]
+        bare = isinstance(user_data, dict) and not all(isinstance(value, dict) for value in user_data.values())
+        return assembled(head, user_data_of({"EventXML": user_data} if bare else user_data), of_user=True)
     return assembled(head, as_logged(_data(record.get("event_data")), provider.get("name"), number))
 
 
 def _members(record: Body, name: str, of_text: str) -> Mapping[str, Any]:
-    """Return a member's members, the member itself as one of them where it is none."""
-    found = record.get(name)
-    return found if isinstance(found, dict) else {of_text: found}
+    """Return the object that a member holds; a member that is none becomes the value of `of_text` in one."""
+    content = record.get(name)
+    return content if isinstance(content, dict) else {of_text: content}
 
 
 def _only(value: Any) -> Any:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-def _data(found: Any) -> dict[str, Any]:
-    if isinstance(found, str):
-        found = parsed_object(found)
-    if not isinstance(found, dict):
+def _data(event_data: Any) -> dict[str, Any]:
+    if isinstance(event_data, str):
+        event_data = parsed_object(event_data)
+    if not isinstance(event_data, dict):
         return {}
-    listed = found.get("data")
-    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-        return dict(found)
-    data = {name: value for one in listed for name, value in one.items() if name and value is not None}
-    unnamed = [one[""] for one in listed if "" in one]
+    listed = event_data.get("data")
+    if not isinstance(listed, list) or not all(isinstance(member, dict) for member in listed):
+        return dict(event_data)
+    data = {name: value for member in listed for name, value in member.items() if name and value is not None}
+    unnamed = [member[""] for member in listed if "" in member]
     return data | ({"Data": {"#text": unnamed}} if unnamed else {})

@@ -24,7 +24,7 @@ Document = Mapping[str, Any]
 EVENT_DATA, USER_DATA = "winlog.event_data.", "winlog.user_data."
 # Members at the root that show a document of Windows events, nested or with dots.
 _DOTTED = ("winlog.channel", "winlog.provider_name", "winlog.event_id")
-_TELLING = ("channel", "provider_name", "event_data", "user_data")
+_OF_WINLOG = ("channel", "provider_name", "event_data", "user_data")
 _UNDERSCORED = ("winlogbeat_winlog_event_id", "winlog_event_id")
 MARKS = (_DOTTED[0], *_UNDERSCORED)
 _BEYOND_THE_SCHEMA = ("winlog.user.identifier", "winlog.user.name", "winlog.user.domain", "winlog.user.type")
@@ -36,10 +36,10 @@ _OUTCOMES = {"success": hex(AUDIT_SUCCESS), "failure": hex(AUDIT_FAILURE)}
 
 
 def winlog_of(document: Document) -> bool | None:
-    """Tell where a document keeps what it knows of a log: True when nested or with dots, False when by Graylog."""
+    """Return True if a document has `winlog` fields, False if it has them as Graylog renames them, else None."""
     winlog = document.get("winlog")
     if isinstance(winlog, dict):
-        return True if not winlog.keys().isdisjoint(_TELLING) or _has_data(winlog) else None
+        return True if not winlog.keys().isdisjoint(_OF_WINLOG) or _has_data(winlog) else None
     if not document.keys().isdisjoint(_DOTTED):
         return True
     return None if document.keys().isdisjoint(_UNDERSCORED) else False
@@ -60,7 +60,7 @@ def flat_document(document: Document) -> dict[str, Any]:
 
 
 def _dotted(document: Document) -> dict[str, Any]:
-    """Return what Graylog made of a document under its names in ECS, as far as these can be told."""
+    """Return what Graylog made of a document under its names in ECS, as far as these can be recovered."""
     flat: dict[str, Any] = {}
     for name, value in document.items():
         plain = name.removeprefix("winlogbeat_")
@@ -77,7 +77,7 @@ def _ecs_names() -> dict[str, str]:
 
 
 def record_of(flat: Document) -> dict[str, Any]:
-    """Return the record as the `evtx` parser would render it, as far as a document knows it."""
+    """Return the record as the `evtx` parser would render it, as far as a document holds it."""
 
     def first(*names: str) -> Any:
         return next((_single(flat[name]) for name in names if flat.get(name) is not None), None)
@@ -109,9 +109,9 @@ def record_of(flat: Document) -> dict[str, Any]:
     data = _below(flat, EVENT_DATA) or _listed(flat.get(EVENT_DATA[:-1]))
     if data:
         return assembled(head, data, message=message)
-    found = _below(flat, USER_DATA)
-    if found:
-        return assembled(head, {str(found.get("xml_name") or "EventXML"): found}, of_user=True)
+    user_data = _below(flat, USER_DATA)
+    if user_data:
+        return assembled(head, {str(user_data.get("xml_name") or "EventXML"): user_data}, of_user=True)
     event = next((event for name in _XML if (event := _original(first(name))) is not None), None)
     if event is not None:
         system = {name: value for name, value in head.items() if value is not None}
@@ -120,7 +120,7 @@ def record_of(flat: Document) -> dict[str, Any]:
 
 
 def _listed(values: Any) -> dict[str, Any]:
-    """Return values that have no names, as such lie in a log."""
+    """Return values that have no names, as a log holds such values."""
     return {"Data": {"#text": values}} if isinstance(values, list) and values else {}
 
 

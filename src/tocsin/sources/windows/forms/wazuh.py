@@ -29,7 +29,7 @@ _ESCAPED = re.compile(r'\\([\\"])')
 
 
 def is_alert(record: Alert) -> bool:
-    """Tell what an alert or an archived event of Wazuh holds of a Windows event."""
+    """Return whether a record is an alert or an archived event of Wazuh about a Windows event."""
     win = record.get(MARK)
     system = win.get("system") if isinstance(win, dict) else None
     return isinstance(system, dict) and "eventID" in system and ("channel" in system or "providerName" in system)
@@ -66,10 +66,10 @@ def record_of(record: Alert) -> dict[str, Any]:
 
 
 def _named(data: Alert) -> dict[str, Any]:
-    found = {_as_logged_name(name): _unescaped(value) for name, value in data.items()}
-    if isinstance(unnamed := found.get("Data"), str):
-        found["Data"] = {"#text": [unnamed]}
-    return found
+    named = {_as_logged_name(name): _unescaped(value) for name, value in data.items()}
+    if isinstance(unnamed := named.get("Data"), str):
+        named["Data"] = {"#text": [unnamed]}
+    return named
 
 
 def _as_logged_name(name: str) -> str:

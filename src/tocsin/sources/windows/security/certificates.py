@@ -81,28 +81,28 @@ def _name(value: str) -> str | None:
 
 def _pairs(lines: list[str], mark: str) -> Iterator[tuple[str, str]]:
     for line in lines:
-        name, found, value = line.partition(mark)
-        if found and value.strip():
+        name, separator, value = line.partition(mark)
+        if separator and value.strip():
             yield name.strip(), value.strip()
 
 
 def _attribute(wanted: str) -> Converter:
-    """Return what reads the values of an attribute of a request."""
+    """Return a converter that reads the values of an attribute of a request."""
 
     def read(value: str) -> list[str] | None:
         pairs = _pairs(value.splitlines(), ":")
-        return [found for name, found in pairs if _BLANKS.sub("", name).lower() == wanted] or None
+        return [content for name, content in pairs if _BLANKS.sub("", name).lower() == wanted] or None
 
     return read
 
 
 def _alternative_name(wanted: str) -> Converter:
-    """Return what reads the names of one sort that a request asks for."""
+    """Return a converter that reads the names of one kind that a request asks for."""
     san = _attribute("san")
 
     def read(value: str) -> list[str] | None:
         pairs = (pair for names in san(value) or () for pair in _pairs(names.split("&"), "="))
-        return [found for name, found in pairs if name.lower() == wanted] or None
+        return [content for name, content in pairs if name.lower() == wanted] or None
 
     return read
 

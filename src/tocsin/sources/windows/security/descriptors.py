@@ -52,13 +52,13 @@ _BITS = {
 
 def with_descriptors(data: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return event data with what its descriptors say, as `NewSdDacl0` and its like."""
-    told = {
+    described = {
         f"{name}{part}": text
         for name in VALUES
         if isinstance(descriptor := data.get(name), str)
         for part, text in _described(descriptor)
     }
-    return {**data, **told} if told else data
+    return {**data, **described} if described else data
 
 
 def accounts(descriptor: str) -> list[str] | None:
@@ -78,7 +78,7 @@ def _described(descriptor: str) -> Iterator[tuple[str, str]]:
 
 
 def _parts(descriptor: str) -> Iterator[tuple[str, str]]:
-    """Yield the letter and the text of each part; what stands in brackets starts none."""
+    """Yield the letter and the text of each part; nothing within brackets starts one."""
     bare = "".join(" " if depth else letter for letter, depth in zip(descriptor, _depths(descriptor), strict=True))
     starts = list(_PART.finditer(bare))
     ends = [start.start() for start in starts[1:]] + [len(descriptor)]
@@ -87,7 +87,7 @@ def _parts(descriptor: str) -> Iterator[tuple[str, str]]:
 
 
 def _depths(text: str) -> Iterator[int]:
-    """Yield of each letter in how many brackets it stands, its own included; those in quotes count for nothing."""
+    """Yield for each letter how many brackets are open, with one that it is; those in quotes do not count."""
     depth, quoted = 0, False
     for letter in text:
         quoted ^= letter == '"'

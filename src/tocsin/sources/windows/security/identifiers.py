@@ -24,11 +24,11 @@ def name_of(identifier: str) -> str:
 
 def names(identifiers: str) -> list[str] | None:
     """Return what the identifiers of a list are called, each written `%{S-1-…}`."""
-    return [name_of(one.strip("%{}")) for one in identifiers.split()] or None
+    return [name_of(identifier.strip("%{}")) for identifier in identifiers.split()] or None
 
 
 def is_account(name: str) -> bool:
-    """Tell whether a name that is well known is one of an account."""
+    """Return whether a name that is well known is one of an account."""
     return name in _ACCOUNTS
 
 

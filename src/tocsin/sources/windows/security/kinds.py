@@ -18,7 +18,7 @@ _IAM_CONFIGURATION = ("iam", "configuration")
 
 
 def _members(*numbers: int, scope: str = "") -> dict[int, Kind]:
-    """The six events of one kind of group: created, changed, member added, member removed, deleted."""
+    """Return the five events of one kind of group: created, changed, member added, member removed, deleted."""
     created, changed, added, removed, deleted = numbers
     account = f"{scope}group-account" if scope else "group-account"
     group = f"{scope}group"

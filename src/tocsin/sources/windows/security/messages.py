@@ -17,9 +17,9 @@ _COMMAS = re.compile(r"[,\s]+")
 def message(code: str) -> str | None:
     """Return the text of a message by its number, with or without percent signs; None for an unknown one."""
     number = code.replace("%%", "").strip()
-    found = _messages().get(number)
-    if found is not None or not (number.isascii() and number.isdigit()):
-        return found
+    text = _messages().get(number)
+    if text is not None or not (number.isascii() and number.isdigit()):
+        return text
     if int(number) in _UNKNOWN:
         return f"Unknown specific access (bit {int(number) - _UNKNOWN.start})"
     if any(int(number) in block for block in _BLOCKS):
@@ -39,12 +39,12 @@ def in_small_letters(value: str) -> str | None:
 
 
 def access_list(value: str) -> list[str] | None:
-    """Return the rights in a list of messages that blanks and line ends part."""
+    """Return the rights in a list of messages, separated by blanks and line ends."""
     return [described(code) for code in value.split()] or None
 
 
 def audit_changes(value: str) -> list[str] | None:
-    """Return the changes of an audit policy, which commas part."""
+    """Return the changes of an audit policy, separated by commas."""
     return [described(code) for code in _COMMAS.split(value) if code] or None
 
 
@@ -76,8 +76,8 @@ def _messages() -> dict[str, str]:
 
 @cache
 def _numbers() -> dict[str, int]:
-    """The number of each message's text, the first where several have it."""
-    found: dict[str, int] = {}
+    """Return the number of each message's text, the first where several have it."""
+    numbers: dict[str, int] = {}
     for number, text in _messages().items():
-        found.setdefault(text, int(number))
-    return found
+        numbers.setdefault(text, int(number))
+    return numbers

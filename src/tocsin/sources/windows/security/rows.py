@@ -58,7 +58,7 @@ def _service_outcome(value: str) -> str | None:
 
 # The account that these events are about acts itself: it is `user`.
 _LOGONS = (4624, 4625, 4634, 4647, 4768, 4769, 4770, 4771, 4772, 4773, 4776, 4777, 4800, 4801, 4802, 4803, 4964)
-# So it does here where no one else is named.
+# The same holds for these where no other account is named.
 _ON_LOGONS = (4627, 4675)
 _SESSION = (4778, 4779)
 _ON_USER = (4670, 4720, 4722, 4723, 4724, 4725, 4726, 4738, 4740, 4767, 4797, 4798, 4817, 4907)
@@ -243,15 +243,15 @@ def _file_path(kind: str | None, name: str | None) -> str | None:
 
 
 def _common_name(distinguished: str | None) -> str | None:
-    """Return the first CN of a distinguished name, with what is escaped in it (RFC 4514) as it is meant."""
-    _before, found, rest = (distinguished or "").replace("cn=", "CN=").partition("CN=")
-    if not found:
+    """Return the first CN of a distinguished name, unescaped (RFC 4514)."""
+    _before, marker, rest = (distinguished or "").replace("cn=", "CN=").partition("CN=")
+    if not marker:
         return None
 
-    def meant(match: re.Match[str]) -> str:
+    def unescaped(match: re.Match[str]) -> str:
         return chr(int(match[1], 16)) if len(match[1]) == 2 else match[1]
 
-    return _ESCAPED.sub(meant, _COMMA.split(rest)[0]).strip() or None
+    return _ESCAPED.sub(unescaped, _COMMA.split(rest)[0]).strip() or None
 
 
 def _changed_user(kind: str | None, distinguished: str | None) -> str | None:

@@ -2,8 +2,8 @@
 
 The fields are those that Elastic's integration makes of it: who it runs as, what it starts and when. Elements are
 read by their name whatever its capitals and namespace, those of one name in their order, kinds of triggers and
-actions in the order of the tables here. `definition` says a trigger or an action whole in one text, so that lists
-of several can be told apart.
+actions in the order of the tables here. `definition` has a whole trigger or action in one text, so that the values
+of several can be kept apart.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ FIELDS = (
 
 
 def part(name: str) -> Callable[[str], Any]:
-    """Return a converter of a definition to one of its FIELDS: a list, or the one value of what is there once."""
+    """Return a converter of a definition to one of its FIELDS: a list, or one value for what occurs once."""
     once = name == "uri" or name.startswith("settings.")
 
     def read(xml: str) -> Any:
@@ -87,8 +87,8 @@ class _Element:
 
     def value(self, name: str) -> str | None:
         """Return the text of the element of a name in this one, or an attribute of this one."""
-        found = self.first(name)
-        return (found.text if found else self.attributes.get(name)) or None
+        element = self.first(name)
+        return (element.text if element else self.attributes.get(name)) or None
 
 
 def _local(name: str) -> str:
@@ -104,11 +104,11 @@ def _read(xml: str) -> Fields:
         task = _Element(ElementTree.fromstring(xml))
     except (ElementTree.ParseError, ValueError, RecursionError):  # not well-formed, or not a task by any measure
         return {}
-    found: dict[str, list[Any]] = {}
+    fields: dict[str, list[Any]] = {}
 
     def put(name: str, value: Any) -> None:
         if value is not None:
-            found.setdefault(name, []).append(value)
+            fields.setdefault(name, []).append(value)
 
     if info := task.first("registrationinfo"):
         put("uri", info.value("uri"))
@@ -127,7 +127,7 @@ def _read(xml: str) -> Fields:
         for element, kind in _ACTIONS.items():
             for action in actions.inner.get(element, ()):
                 _put_action(put, action, kind, actions.attributes.get("context"))
-    return found
+    return fields
 
 
 def _put_trigger(put: Callable[[str, Any], None], trigger: _Element, kind: str) -> None:
