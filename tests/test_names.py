@@ -29,7 +29,10 @@ VAGUE = frozenset(
 # Words that say of a result only that there is one.
 NAMELESS = frozenset(("found", "one", "some", "told"))
 # The rooms (and modules of the root) in which no result is called so.
-DONE_ROOMS = ("investigation",)
+DONE_ROOMS = (
+    "investigation",
+    "sources/windows",
+)
 
 
 def _classes() -> Iterator[tuple[str, Path]]:

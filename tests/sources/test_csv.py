@@ -99,6 +99,22 @@ def test_a_line_that_does_not_fit_is_rejected_and_the_rest_read(tmp_path: Path) 
     assert (reject.position, reject.detail) == ("line 3", f"2 values for {len(ROW)} columns")
 
 
+@pytest.mark.parametrize(
+    ("content", "counts"),
+    [
+        pytest.param(b"TimeGenerated,Channel,EventID\r\n", {}, id="a result without rows"),
+        pytest.param(b"TimeGenerated,Channel,Eve", {"truncated CSV": 1}, id="cut within the names"),
+    ],
+)
+def test_a_table_that_ends_within_its_names_is_rejected(
+    tmp_path: Path, content: bytes, counts: dict[str, int]
+) -> None:
+    (tmp_path / "query.csv").write_bytes(content)
+    rejects = Rejects()
+    assert read(tmp_path, rejects) == []
+    assert dict(rejects.counts) == counts
+
+
 def test_a_table_of_something_else_is_refused_by_name() -> None:
     file = io.BufferedReader(io.BytesIO(b"name,age,city\na,1,b\n"))
     with pytest.raises(InputError, match="columns of no source"):

@@ -73,6 +73,7 @@ class _Table:
         self._text, self._again = iter(text), deque[str]()
         self._taken: list[str] = []
         self._line = 0  # lines that rows have been made of
+        self.ends_within_line = False  # of the row that was read last
         first = self._peek()
         separator = _SEPARATOR.fullmatch(first)
         if separator or first.startswith(_TYPE):
@@ -108,6 +109,7 @@ class _Table:
             found = error
         begin = self._line + 1
         self._line += len(self._taken)
+        self.ends_within_line = bool(self._taken) and not self._taken[-1].endswith(("\n", "\r"))
         return found, begin
 
     def part(self) -> str:
@@ -135,6 +137,9 @@ def _events(
             f"{name} has columns of no source that is known ({', '.join(columns[:4])})",
             hint="name the source with --source, as `tocsin sources list` has it",
         )
+    if before is None and table.ends_within_line:  # a result without rows ends its line of names
+        detail = "the file ends within the names of its columns"
+        rejects.add(Reject(name, "line 1", "truncated CSV", detail, shown(columns)))
     yield from in_batches(_records(table, before, columns, name, rejects), name, wanted, rejects, documents)
 
 
