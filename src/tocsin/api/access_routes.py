@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, read_json, read_strangers_json
+from tocsin.api.dependencies import CurrentActor, RunningService, ServiceRecords
 from tocsin.api.security import COOKIE, address_of, allow, is_encrypted
+from tocsin.api.service import Service
 from tocsin.store.records import access
-from tocsin.store.records.access import AccessError, Actor, Scope
+from tocsin.store.records.access import AccessError, Scope
 from tocsin.store.records.models import ApiKey, User
 
 router = APIRouter(tags=["access"])
+_NEW_USER = body_of("name", "role", name="string", role="string")
+_NEW_PASSWORD = body_of("password", password="string")
 _NEW_KEY = body_of("name", name="string", expiration="string", scopes="texts")
+_T = TypeVar("_T")
+_KNOWN, _ADMIN = [Depends(allow(None))], [Depends(allow(Scope.ADMIN))]
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 
 
@@ -38,8 +46,8 @@ def _text(body: dict[str, Any], name: str) -> str:
     return value
 
 
-@router.get("/_security/_authenticate")
-async def who(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
+@router.get("/_security/_authenticate", dependencies=_KNOWN)
+async def who(request: Request, actor: CurrentActor) -> Response:
     """Tell who asks."""
     return answer(
         request,
@@ -51,23 +59,23 @@ async def who(request: Request, actor: Actor = Depends(allow(None))) -> Response
     )  # fmt: skip
 
 
-@router.post("/_security/user/_password", openapi_extra=body_of("password", password="string"))
-@router.put("/_security/user/_password", openapi_extra=body_of("password", password="string"))
-async def own_password(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
+@router.post("/_security/user/_password", openapi_extra=_NEW_PASSWORD, dependencies=_KNOWN)
+@router.put("/_security/user/_password", openapi_extra=_NEW_PASSWORD, dependencies=_KNOWN)
+async def own_password(request: Request, service: RunningService, actor: CurrentActor) -> Response:
     """Set one's own password; the only thing that a one-time password is good for."""
     password = _text(await read_json(request), "password")
     if actor.role is None:
         raise ApiError(403, "security_exception", "a key has no password")
-    await run_in_threadpool(_change, request, lambda s: access.set_password(s, actor, actor.name, password))
+    await run_in_threadpool(_change, service, lambda s: access.set_password(s, actor, actor.name, password))
     return answer(request, {})
 
 
-@router.get("/api/users")
-async def users(request: Request, actor: Actor = Depends(allow(Scope.ADMIN))) -> Response:  # noqa: B008
+@router.get("/api/users", dependencies=_ADMIN)
+async def users(request: Request, records: ServiceRecords) -> Response:
     """Return the users."""
 
     def known() -> list[dict[str, Any]]:
-        with request.app.state.service.records.transaction() as session:
+        with records.transaction() as session:
             return [
                 {"name": u.name, "role": u.role, "enabled": u.enabled, "last_login": u.last_login}
                 for u in session.scalars(select(User).order_by(User.name))
@@ -76,17 +84,17 @@ async def users(request: Request, actor: Actor = Depends(allow(Scope.ADMIN))) ->
     return answer(request, {"users": await run_in_threadpool(known)})
 
 
-@router.post("/api/users", openapi_extra=body_of("name", "role", name="string", role="string"))
-async def add_user(request: Request, actor: Actor = Depends(allow(Scope.ADMIN))) -> Response:  # noqa: B008
+@router.post("/api/users", openapi_extra=_NEW_USER, dependencies=_ADMIN)
+async def add_user(request: Request, service: RunningService, actor: CurrentActor) -> Response:
     """Add a user; the answer holds a one-time password."""
     body = _only(await read_json(request), "name", "role")
     name, role = _text(body, "name"), _text(body, "role")
-    password = await run_in_threadpool(_change, request, lambda s: access.add_user(s, actor, name, role))
+    password = await run_in_threadpool(_change, service, lambda s: access.add_user(s, actor, name, role))
     return answer(request, {"name": name, "role": role, "one_time_password": password}, 201)
 
 
-@router.patch("/api/users/{name}", openapi_extra=body_of(role="string", enabled="boolean"))
-async def change_user(request: Request, name: str, actor: Actor = Depends(allow(Scope.ADMIN))) -> Response:  # noqa: B008
+@router.patch("/api/users/{name}", openapi_extra=body_of(role="string", enabled="boolean"), dependencies=_ADMIN)
+async def change_user(request: Request, name: str, service: RunningService, actor: CurrentActor) -> Response:
     """Give a user another role, or let them in or not."""
     body = _only(await read_json(request), "role", "enabled")
     if not body:
@@ -95,16 +103,16 @@ async def change_user(request: Request, name: str, actor: Actor = Depends(allow(
     enabled = body.get("enabled")
     if enabled is not None and not isinstance(enabled, bool):
         raise bad_request("[enabled] is true or false")
-    await run_in_threadpool(_change, request, lambda s: access.change_user(s, actor, name, role, enabled))
+    await run_in_threadpool(_change, service, lambda s: access.change_user(s, actor, name, role, enabled))
     return answer(request, {"name": name})
 
 
-@router.get("/_security/api_key")
-async def keys(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
+@router.get("/_security/api_key", dependencies=_KNOWN)
+async def keys(request: Request, records: ServiceRecords, actor: CurrentActor) -> Response:
     """Return one's own keys, or every key to an admin, without their secrets."""
 
     def known() -> list[dict[str, Any]]:
-        with request.app.state.service.records.transaction() as session:
+        with records.transaction() as session:
             return [
                 {
                     "id": key.id, "name": key.name, "username": key.owner, "metadata": {"scopes": key.scopes},
@@ -118,13 +126,13 @@ async def keys(request: Request, actor: Actor = Depends(allow(None))) -> Respons
     return answer(request, {"api_keys": await run_in_threadpool(known)})
 
 
-def _millis(moment: Any) -> int:
+def _millis(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-@router.post("/_security/api_key", openapi_extra=_NEW_KEY)
-@router.put("/_security/api_key", openapi_extra=_NEW_KEY)
-async def add_key(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
+@router.post("/_security/api_key", openapi_extra=_NEW_KEY, dependencies=_KNOWN)
+@router.put("/_security/api_key", openapi_extra=_NEW_KEY, dependencies=_KNOWN)
+async def add_key(request: Request, service: RunningService, actor: CurrentActor) -> Response:
     """Make a key for some scopes (`scopes`, or `metadata.scopes`); without any, for all that its owner may do."""
     body = await read_json(request)
     name = _text(body, "name")
@@ -137,28 +145,28 @@ async def add_key(request: Request, actor: Actor = Depends(allow(None))) -> Resp
     lives = _lives(body.get("expiration"))
     if actor.role is None and not actor.may(Scope.ADMIN):
         raise ApiError(403, "security_exception", "a key makes no other keys")
-    made = await run_in_threadpool(_change, request, lambda s: access.add_key(s, actor, name, scopes, lives))
+    made = await run_in_threadpool(_change, service, lambda s: access.add_key(s, actor, name, scopes, lives))
     return answer(request, {"id": made.id, "name": name, "api_key": made.secret, "encoded": made.encoded})
 
 
 def _lives(text: Any) -> timedelta | None:
     if text is None:
         return None
-    found = re.fullmatch(r"(\d{1,6})([dhms])", text) if isinstance(text, str) else None
-    if found is None:
+    span = re.fullmatch(r"(\d{1,6})([dhms])", text) if isinstance(text, str) else None
+    if span is None:
         raise bad_request("[expiration] is a number with a unit, as in 30d")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return timedelta(**{_UNITS[span[2]]: int(span[1])})
 
 
-@router.delete("/_security/api_key", openapi_extra=body_of("ids", ids="texts"))
-async def revoke_keys(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
+@router.delete("/_security/api_key", openapi_extra=body_of("ids", ids="texts"), dependencies=_KNOWN)
+async def revoke_keys(request: Request, service: RunningService, actor: CurrentActor) -> Response:
     """Revoke keys; one's own, or any as an admin."""
     body = await read_json(request)
     ids = body.get("ids")
-    if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
+    if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
         raise bad_request("[ids] is a list of the keys' ids")
 
-    def revoke(session: Any) -> list[str]:
+    def revoke(session: Session) -> list[str]:
         mine = [
             key.id
             for key in session.scalars(select(ApiKey).where(ApiKey.id.in_(ids)))
@@ -166,14 +174,14 @@ async def revoke_keys(request: Request, actor: Actor = Depends(allow(None))) -> 
         ]
         return access.revoke_keys(session, actor, mine)
 
-    revoked = await run_in_threadpool(_change, request, revoke)
+    revoked = await run_in_threadpool(_change, service, revoke)
     return answer(
         request, {"invalidated_api_keys": revoked, "previously_invalidated_api_keys": [], "error_count": 0}
     )
 
 
-def _change(request: Request, change: Any) -> Any:
-    service = request.app.state.service
+def _change(service: Service, change: Callable[[Session], _T]) -> _T:
+    """Return what a change of users, keys or sessions returns; credentials are checked anew after it."""
     try:
         with service.records.transaction() as session:
             return change(session)
@@ -187,15 +195,14 @@ def _change(request: Request, change: Any) -> Any:
 
 
 @router.post("/api/session", openapi_extra=body_of("name", "password", name="string", password="string"))
-async def sign_in(request: Request) -> Response:
+async def sign_in(request: Request, service: RunningService) -> Response:
     """Begin a session: a cookie, and the token that requests which change something must carry."""
     body = await read_strangers_json(request)
     name, password = _text(body, "name"), _text(body, "password")
-    service = request.app.state.service
     actor = await run_in_threadpool(service.gate.check_password, name, password, address_of(request))
     if actor is None:
         raise ApiError(401, "security_exception", "the user or the password is wrong")
-    made = await run_in_threadpool(_change, request, lambda session: access.sign_in(session, actor))
+    made = await run_in_threadpool(_change, service, lambda session: access.sign_in(session, actor))
     reply = answer(
         request, {"name": actor.name, "role": actor.role, "csrf": made.csrf, "one_time": actor.one_time}
     )
@@ -206,12 +213,12 @@ async def sign_in(request: Request) -> Response:
     return reply
 
 
-@router.delete("/api/session")
-async def sign_out(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
+@router.delete("/api/session", dependencies=_KNOWN)
+async def sign_out(request: Request, service: RunningService, actor: CurrentActor) -> Response:
     """End the session."""
     token = request.cookies.get(COOKIE)
     if token:
-        await run_in_threadpool(_change, request, lambda session: access.sign_out(session, actor, token))
+        await run_in_threadpool(_change, service, lambda session: access.sign_out(session, actor, token))
     reply = answer(request, {})
     reply.delete_cookie(COOKIE, path="/")
     return reply

@@ -30,14 +30,14 @@ class ApiError(Exception):
         self.status, self.kind, self.reason, self.headers = status, kind, reason, dict(headers or {})
 
     def document(self) -> dict[str, Any]:
-        """Return it as Elasticsearch tells errors."""
+        """Return it as Elasticsearch reports errors."""
         cause = {"type": self.kind, "reason": self.reason}
         return {"error": {"root_cause": [cause], **cause}, "status": self.status}
 
     def of_kibana(self) -> dict[str, Any]:
-        """Return it as Kibana tells errors: all of it in one shape, its detection engine in another."""
-        told = {"statusCode": self.status, "error": HTTPStatus(self.status).phrase, "message": self.reason}
-        return {**told, "status_code": self.status}
+        """Return it as Kibana reports errors: all of it in one shape, its detection engine in another."""
+        document = {"statusCode": self.status, "error": HTTPStatus(self.status).phrase, "message": self.reason}
+        return {**document, "status_code": self.status}
 
 
 def bad_request(reason: str, kind: str = "illegal_argument_exception") -> ApiError:
@@ -115,8 +115,8 @@ def filtered(document: Any, patterns: Sequence[str]) -> Any:
         raise bad_request(f"[filter_path] has {len(patterns):,} patterns, at most {_MOST_PATTERNS}")
     kept = [_parts(p.strip()) for p in patterns if p.strip() and not p.startswith("-")]
     dropped = [_parts(p.strip()[1:]) for p in patterns if p.startswith("-")]
-    found = _kept(document, kept) if kept else document
-    return _without(found, dropped) if dropped else found if found is not None else {}
+    shown = _kept(document, kept) if kept else document
+    return _without(shown, dropped) if dropped else shown if shown is not None else {}
 
 
 def _parts(pattern: str) -> Path:
@@ -132,16 +132,16 @@ def _kept(value: Any, paths: Collection[Path]) -> Any:
     if any(not path for path in paths):
         return value
     if isinstance(value, list):
-        items = [found for item in value if (found := _kept(item, paths)) is not None]
+        items = [inner for item in value if (inner := _kept(item, paths)) is not None]
         return items or None
     if not isinstance(value, dict):
         return None
     kept = {}
     for name, inner in value.items():
         below = {rest for path in paths for rest in _rests(path, name)}
-        found = _kept(inner, below) if below else None
-        if found is not None:
-            kept[name] = found
+        part = _kept(inner, below) if below else None
+        if part is not None:
+            kept[name] = part
     return kept or None
 
 

@@ -91,7 +91,7 @@ class _Around:
         request_id = request.headers.get("x-opaque-id", "")[:128] or uuid.uuid4().hex
         begun = False
 
-        async def tell(message: Message) -> None:
+        async def send_on(message: Message) -> None:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
@@ -102,19 +102,19 @@ class _Around:
         try:
             if "\ufffd" in scope["path"] and b"%ef%bf%bd" not in scope.get("raw_path", b"").lower():
                 raise ApiError(400, "illegal_argument_exception", "the address is not written in UTF-8")
-            await self._app(scope, receive, tell)
+            await self._app(scope, receive, send_on)
         except ApiError as error:
-            await refused(request, error)(scope, receive, tell)
+            await refused(request, error)(scope, receive, send_on)
         except asyncio.CancelledError:  # the service stops, and has waited for it
             if begun:
                 raise
-            await refused(request, stops())(scope, receive, tell)
+            await refused(request, stops())(scope, receive, send_on)
         except Exception:
             log.exception("request failed", extra={"http.request.id": request_id, "url.path": request.url.path})
             if begun:
                 raise  # the server ends the connection: the rest of the answer is not there
             reason = f"an error of tocsin's own; its log has it under {request_id}"
-            await refused(request, ApiError(500, "exception", reason))(scope, receive, tell)
+            await refused(request, ApiError(500, "exception", reason))(scope, receive, send_on)
 
     def _note(self, request: Request, status: int, seconds: float, request_id: str) -> None:
         """Count and log an answer that begins."""
@@ -151,7 +151,7 @@ def _add_headers(request: Request, headers: MutableHeaders) -> None:
 
 def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(ApiError)
-    async def told(request: Request, error: ApiError) -> Response:
+    async def refuse(request: Request, error: ApiError) -> Response:
         return refused(request, error)
 
     @app.exception_handler(RequestValidationError)

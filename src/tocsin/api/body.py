@@ -48,7 +48,7 @@ async def read_strangers_json(request: Request) -> dict[str, Any]:
         raise ApiError(408, "timeout_exception", reason, {"Connection": "close"}) from None
 
 
-async def _read(request: Request, most: int, patience: float) -> bytes:
+async def _read(request: Request, most: int, part_timeout: float) -> bytes:
     """Return a body of at most so many bytes, waiting so many seconds for each part. Raises ApiError."""
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > most:
@@ -64,9 +64,9 @@ async def _read(request: Request, most: int, patience: float) -> bytes:
     now = asyncio.get_running_loop().time
     try:
         # Not a task for each part: a task that fails is part of a cycle, which would hold the parts for minutes.
-        async with asyncio.timeout(patience) as limit:
+        async with asyncio.timeout(part_timeout) as limit:
             async for part in request.stream():
-                limit.reschedule(now() + patience)
+                limit.reschedule(now() + part_timeout)
                 if unpack is not None and part:
                     part = _unpacked(unpack, part, most - size + 1)
                 size += len(part)
@@ -74,7 +74,7 @@ async def _read(request: Request, most: int, patience: float) -> bytes:
                     raise _too_large(most)
                 parts.append(part)
     except TimeoutError:
-        reason = f"no byte of the request's body in {patience:g} s"
+        reason = f"no byte of the request's body in {part_timeout:g} s"
         raise ApiError(408, "timeout_exception", reason, {"Connection": "close"}) from None
     except ClientDisconnect:
         raise bad_request("the client went away") from None
@@ -114,23 +114,23 @@ def _as_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        found = orjson.loads(body)
+        document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise bad_request(f"the body is no JSON: {error}", "json_parse_exception") from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise bad_request("the body is no JSON object", "parsing_exception")
-    return found
+    return document
 
 
 async def read_objects(request: Request) -> list[dict[str, Any]]:
     """Return the body as a JSON list of objects. Raises ApiError."""
     try:
-        found = orjson.loads(await read_document(request))
+        documents = orjson.loads(await read_document(request))
     except orjson.JSONDecodeError as error:
         raise bad_request(f"the body is no JSON: {error}", "json_parse_exception") from None
-    if not _FITS["objects"](found):
+    if not _FITS["objects"](documents):
         raise bad_request("the body is no JSON list of objects", "parsing_exception")
-    return list(found)
+    return list(documents)
 
 
 class Upload(NamedTuple):
@@ -174,8 +174,8 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     "object": lambda value: isinstance(value, dict),
     "array": lambda value: isinstance(value, list),
-    "objects": lambda value: isinstance(value, list) and all(isinstance(one, dict) for one in value),
-    "texts": lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
+    "objects": lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
+    "texts": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
 }
 _WORDS = {
     "string": "a text",

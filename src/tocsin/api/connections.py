@@ -103,18 +103,20 @@ class GuardedProtocol(HttpToolsProtocol):
         """Who is known and being answered over it."""
         if self.cycle is None or self.cycle.response_complete:
             return None
-        found: Any = self.cycle.scope.get(_KNOWN)
-        return None if found is None else str(found)
+        owner: Any = self.cycle.scope.get(_KNOWN)
+        return None if owner is None else str(owner)
 
     def _make_room(self) -> None:
-        others = [one for one in self.connections if isinstance(one, GuardedProtocol) and one is not self]
-        unsent = Counter(one._owner for one in others if one._reading and one._owner is not None)
+        others = [other for other in self.connections if isinstance(other, GuardedProtocol) and other is not self]
+        unsent = Counter(other._owner for other in others if other._reading and other._owner is not None)
         [(owner, most)] = unsent.most_common(1) or [("", 0)]
         if most > _MOST_UNSENT:
-            others = [one for one in others if one._reading and one._owner == owner]
-            min(others, key=lambda one: one._since)._give_up("too many connections whose bodies are not whole")
+            others = [other for other in others if other._reading and other._owner == owner]
+            min(others, key=lambda other: other._since)._give_up("too many connections whose bodies are not whole")
             return
-        victim = min((one for one in others if one.is_strangers), key=lambda one: one._since, default=self)
+        victim = min(
+            (other for other in others if other.is_strangers), key=lambda other: other._since, default=self
+        )
         victim._give_up("too many connections: it made room for another")
 
     def _give_up(self, reason: str) -> None:

@@ -20,7 +20,7 @@ _SECRETS = re.compile(
 
 def without_secrets(text: str) -> str:
     """Return a text with what looks like a password, a key or a cookie cut out."""
-    return _SECRETS.sub(lambda found: (found[1] or found[2]) + "***", text)
+    return _SECRETS.sub(lambda secret: (secret[1] or secret[2]) + "***", text)
 
 
 class _Ecs(ecs_logging.StdlibFormatter):
@@ -28,9 +28,9 @@ class _Ecs(ecs_logging.StdlibFormatter):
         return without_secrets(super().format(record))
 
     def format_to_ecs(self, record: logging.LogRecord) -> dict[str, Any]:
-        found = super().format_to_ecs(record)
-        found["service"] = {"name": "tocsin"}
-        return found
+        document = super().format_to_ecs(record)
+        document["service"] = {"name": "tocsin"}
+        return document
 
 
 class _Text(logging.Formatter):

@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from tocsin.api.answers import answer
+from tocsin.api.dependencies import RunningService, ServiceMetrics, ServiceRecords
 from tocsin.api.security import allow
 from tocsin.moments import iso
 from tocsin.printable import printable
@@ -24,9 +25,8 @@ async def alive() -> JSONResponse:
 
 
 @router.get("/readyz")
-async def ready(request: Request) -> JSONResponse:
+async def ready(service: RunningService) -> JSONResponse:
     """Tell whether events can be stored and records be read."""
-    service = request.app.state.service
     checks = {
         "events": await run_in_threadpool(service.store.check),
         "records": await run_in_threadpool(service.records.check),
@@ -35,8 +35,8 @@ async def ready(request: Request) -> JSONResponse:
     }
     wrong = {name: problem for name, problem in checks.items() if problem}
     damaged = [
-        {"name": printable(one.name), "reason": printable(one.reason), "since": iso(one.since)}
-        for one in service.store.set_aside()
+        {"name": printable(damage.name), "reason": printable(damage.reason), "since": iso(damage.since)}
+        for damage in service.store.set_aside()
     ]
     trouble, clock = service.scheduler.problem, service.clock.problem()
     state = "not ready" if wrong else "degraded" if damaged or trouble or clock else "ready"
@@ -50,18 +50,18 @@ async def ready(request: Request) -> JSONResponse:
 
 
 @router.get("/metrics", dependencies=[Depends(allow(Scope.READ))])
-async def metrics(request: Request) -> Response:
+async def metrics(metrics: ServiceMetrics) -> Response:
     """Tell everything that is counted, in Prometheus' text format."""
-    text = await run_in_threadpool(request.app.state.service.metrics.render)
+    text = await run_in_threadpool(metrics.render)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 @router.get("/api/audit", dependencies=[Depends(allow(Scope.ADMIN))])
-async def audit(request: Request, size: int = Query(100, ge=1, le=1000)) -> Response:
+async def audit(request: Request, records: ServiceRecords, size: int = Query(100, ge=1, le=1000)) -> Response:
     """Return the newest changes: when, by whom, from where, what was done to what."""
 
     def newest() -> list[dict[str, object]]:
-        with request.app.state.service.records.transaction() as session:
+        with records.transaction() as session:
             rows = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(size))
             return [
                 {

@@ -57,12 +57,12 @@ class Searches:
             clock = Clock(time.monotonic() + limit, lambda: cancelled.is_set() or self._stopping)
             try:
                 clock.check()
-                found: bytes = self._processes.run(task, clock)
+                answer: bytes = self._processes.run(task, clock)
             except SearchStoppedError:
                 if self._stopping:
                     raise ServiceStopsError(_STOPS) from None
                 raise
-            return found
+            return answer
 
         return Running(owner, self._turns.submit(owner, run), time.time(), cancelled)
 
@@ -82,15 +82,15 @@ class Searches:
     def find(self, id_: str, owner: str) -> Running | None:
         """Return a search that is kept, if it is the owner's."""
         with self._lock:
-            found = self._kept.get(id_)
-        return found if found and found.owner == owner and found.expires >= time.time() else None
+            search = self._kept.get(id_)
+        return search if search and search.owner == owner and search.expires >= time.time() else None
 
     def drop(self, id_: str, owner: str) -> bool:
         """End a search and forget it; tell whether there was one."""
-        found = self.find(id_, owner)
-        if found is None:
+        search = self.find(id_, owner)
+        if search is None:
             return False
-        found.cancelled.set()
+        search.cancelled.set()
         with self._lock:
             self._kept.pop(id_, None)
         return True
@@ -103,7 +103,7 @@ class Searches:
         """End every search."""
         self.stop()
         with self._lock:
-            for one in self._kept.values():
-                one.cancelled.set()
+            for search in self._kept.values():
+                search.cancelled.set()
         self._processes.close()
         self._turns.close()

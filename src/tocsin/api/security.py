@@ -53,7 +53,7 @@ class Throttle:
         now = self.clock()
         with self._lock:
             known = (self._failures.get((name, address)), self._failures.get((None, address)))
-            return max(0.0, *(one.until - now for one in known if one), 0.0)
+            return max(0.0, *(failures.until - now for failures in known if failures), 0.0)
 
     def failed(self, name: str, address: str) -> None:
         """Count a wrong password."""
@@ -168,10 +168,10 @@ async def identify(request: Request) -> Actor | None:
         token = request.cookies.get(KIBANA_COOKIE)
     if token is None:
         return None
-    found = await run_in_threadpool(gate.check_cookie, token, address_of(request))
-    if found is None:
+    session = await run_in_threadpool(gate.check_cookie, token, address_of(request))
+    if session is None:
         return None
-    actor, csrf = found
+    actor, csrf = session
     request.state.csrf = csrf
     if of_kibana:  # another site's page cannot send a header of its own: no request is allowed it
         if request.method in _CHANGES and not request.headers.get(KIBANA_CSRF_HEADER):

@@ -163,9 +163,9 @@ def _private(folder: Path) -> None:
 def _uuid(path: Path, damaged: Callable[[str, str], None]) -> str:
     """Return the id of this installation, a new one where there is none that can be read."""
     try:
-        found = path.read_text("ascii").strip()
-        if re.fullmatch(r"[\w-]{22}", found):
-            return found
+        known = path.read_text("ascii").strip()
+        if re.fullmatch(r"[\w-]{22}", known):
+            return known
         damaged(path.name, "it holds no id; the installation has a new one")
     except FileNotFoundError:
         pass

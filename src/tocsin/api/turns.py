@@ -37,8 +37,8 @@ class Turns:
     def waiting(self, owner: str | None = None) -> int:
         """Return how much waits, of one owner or of all."""
         with self._lock:
-            some = self._waiting.values() if owner is None else [self._waiting.get(owner, deque())]
-            return sum(map(len, some))
+            queues = self._waiting.values() if owner is None else [self._waiting.get(owner, deque())]
+            return sum(map(len, queues))
 
     def submit(self, owner: str, work: Callable[[], Result]) -> Future[Result]:
         """Have work done when its turn comes."""
@@ -64,7 +64,7 @@ class Turns:
     def _begin(self) -> None:
         """Begin what may run now."""
         while self._running.total() < self._at_once:
-            owner = next((one for one in self._waiting if self._running[one] < self._share), None)
+            owner = next((name for name in self._waiting if self._running[name] < self._share), None)
             if owner is None:
                 return
             theirs = self._waiting.pop(owner)

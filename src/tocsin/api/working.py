@@ -112,13 +112,13 @@ async def worked(request: Request, work: Callable[[Pace], Result]) -> Result:
 async def while_wanted(request: Request, future: Future[Result], end: Callable[[], None]) -> Result:
     """Return a result; have its work ended when the client that waits for it goes away, or the service stops."""
     gone: asyncio.Future[None] = asyncio.ensure_future(_disconnected(request))
-    found = asyncio.wrap_future(future)
-    either: list[asyncio.Future[Any]] = [found, gone]
+    result = asyncio.wrap_future(future)
+    either: list[asyncio.Future[Any]] = [result, gone]
     try:
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if not found.done():
+        if not result.done():
             end()
-        return await found
+        return await result
     except asyncio.CancelledError:  # the service stops, or the work has never begun
         end()
         raise stops() from None

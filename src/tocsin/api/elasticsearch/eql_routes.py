@@ -11,11 +11,12 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, answer_json
 from tocsin.api.body import read_json
-from tocsin.api.elasticsearch.searching import awaited, flag, patterns_of, seconds, started, told_of
-from tocsin.api.running import Running
+from tocsin.api.dependencies import CurrentActor, ServiceSearches
+from tocsin.api.elasticsearch.searching import RequestSearches, flag, outcome, patterns_of, seconds
+from tocsin.api.running import Running, Searches
 from tocsin.api.security import allow
 from tocsin.search.tasks import OF_SOME_SHARDS, EqlTask
-from tocsin.store.records.access import Scope
+from tocsin.store.records.access import Actor, Scope
 
 router = APIRouter(tags=["search"], dependencies=[Depends(allow(Scope.READ))])
 _FIVE_DAYS = 5 * 86_400
@@ -42,24 +43,25 @@ _EQL = {
 
 @router.post("/{index}/_eql/search", openapi_extra=_EQL)
 @router.get("/{index}/_eql/search")
-async def eql_search(request: Request, index: str) -> Response:
+async def eql_search(
+    request: Request, index: str, searches: RequestSearches, all_searches: ServiceSearches
+) -> Response:
     """Search with EQL."""
     body = await read_json(request)
     for name in ("keep_alive", "keep_on_completion", "wait_for_completion_timeout"):
         if name in request.query_params:
             body.setdefault(name, request.query_params[name])
-    service = request.app.state.service
     wait = body.get("wait_for_completion_timeout")
     limit = None if wait is None else seconds(wait, "wait_for_completion_timeout")
     keep = _keep_alive(body.get("keep_alive", "5d"))
     task = EqlTask(patterns_of(index), body, flag(request, "ignore_unavailable"))
-    running = started(request, task)
+    running = searches.start(task)
     kept = body.get("keep_on_completion") in (True, "true", "")
     if limit is not None and await _still_runs(running, limit):
-        return await _eql_answer(request, running, service.searches.keep(running, keep), None)
-    told = await (told_of(running) if kept else awaited(request, running))
-    id_ = service.searches.keep(running, keep) if kept else None
-    return await _eql_answer(request, running, id_, told)
+        return await _eql_answer(request, running, all_searches.keep(running, keep), None)
+    text = await (outcome(running) if kept else searches.awaited(running))
+    id_ = all_searches.keep(running, keep) if kept else None
+    return await _eql_answer(request, running, id_, text)
 
 
 def _keep_alive(text: Any) -> float:
@@ -69,25 +71,25 @@ def _keep_alive(text: Any) -> float:
 async def _still_runs(running: Running, limit: float) -> bool:
     waiting = asyncio.wrap_future(running.future)
     done, _ = await asyncio.wait([waiting], timeout=limit)
-    waiting.add_done_callback(lambda one: one.cancelled() or one.exception())  # it is told by whoever asks for it
+    waiting.add_done_callback(lambda future: future.cancelled() or future.exception())  # raised later
     return not done
 
 
-async def _eql_answer(request: Request, running: Running, id_: str | None, told: bytes | None) -> Response:
-    """Return an answer: of a search that goes on without events, of another with what it `told`, JSON."""
-    state: dict[str, Any] = {"is_partial": told is None, "is_running": told is None, "took": running.milliseconds}
-    found = {**({"id": id_} if id_ else {}), **state, "timed_out": False}
-    if told is None:
-        return answer(request, {**found, "hits": {"total": {"value": 0, "relation": "eq"}, "events": []}})
-    if told.startswith(OF_SOME_SHARDS):
-        found["is_partial"] = True
-    return await answer_json(request, orjson.dumps(found)[:-1] + b"," + told[1:])
+async def _eql_answer(request: Request, running: Running, id_: str | None, text: bytes | None) -> Response:
+    """Return an answer: without events where the search goes on, else with those in its answer's `text`, JSON."""
+    state: dict[str, Any] = {"is_partial": text is None, "is_running": text is None, "took": running.milliseconds}
+    about = {**({"id": id_} if id_ else {}), **state, "timed_out": False}
+    if text is None:
+        return answer(request, {**about, "hits": {"total": {"value": 0, "relation": "eq"}, "events": []}})
+    if text.startswith(OF_SOME_SHARDS):
+        about["is_partial"] = True
+    return await answer_json(request, orjson.dumps(about)[:-1] + b"," + text[1:])
 
 
 @router.get("/_eql/search/status/{id}")
-async def eql_status(request: Request, id: str) -> Response:
+async def eql_status(request: Request, id: str, searches: ServiceSearches, actor: CurrentActor) -> Response:
     """Tell how far an EQL search is that is kept."""
-    running = _kept(request, id)
+    running = _kept(searches, actor, id)
     done = running.future.done()
     return answer(
         request,
@@ -101,29 +103,29 @@ async def eql_status(request: Request, id: str) -> Response:
 
 
 @router.get("/_eql/search/{id}")
-async def eql_get(request: Request, id: str) -> Response:
+async def eql_get(request: Request, id: str, searches: ServiceSearches, actor: CurrentActor) -> Response:
     """Return the answer of an EQL search that is kept."""
-    running = _kept(request, id)
+    running = _kept(searches, actor, id)
     wait = request.query_params.get("wait_for_completion_timeout")
     limit = 0.0 if wait is None else seconds(wait, "wait_for_completion_timeout")
     if "keep_alive" in request.query_params:
         keep = seconds(request.query_params["keep_alive"], "keep_alive")
-        request.app.state.service.searches.keep(running, keep)
+        searches.keep(running, keep)
     if await _still_runs(running, limit):
         return await _eql_answer(request, running, id, None)
-    return await _eql_answer(request, running, id, await told_of(running))
+    return await _eql_answer(request, running, id, await outcome(running))
 
 
 @router.delete("/_eql/search/{id}")
-async def eql_delete(request: Request, id: str) -> Response:
+async def eql_delete(request: Request, id: str, searches: ServiceSearches, actor: CurrentActor) -> Response:
     """End an EQL search, and forget its answer."""
-    _kept(request, id)
-    request.app.state.service.searches.drop(id, request.state.actor.id)
+    _kept(searches, actor, id)
+    searches.drop(id, actor.id)
     return answer(request, {"acknowledged": True})
 
 
-def _kept(request: Request, id_: str) -> Running:
-    found: Running | None = request.app.state.service.searches.find(id_, request.state.actor.id)
-    if found is None:
+def _kept(searches: Searches, actor: Actor, id_: str) -> Running:
+    running = searches.find(id_, actor.id)
+    if running is None:
         raise ApiError(404, "resource_not_found_exception", id_)
-    return found
+    return running

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import PlainTextResponse, Response
 
 from tocsin.api.answers import ApiError, answer
+from tocsin.api.dependencies import ServiceStore
 from tocsin.api.elasticsearch.addresses import EVERY_INDEX, on_indices
 from tocsin.api.elasticsearch.searching import is_cut, patterns_of
 from tocsin.api.security import allow
@@ -27,32 +28,31 @@ router = APIRouter(tags=["search"], dependencies=[Depends(allow(Scope.READ))])
 
 
 @router.get("/{index}/_doc/{id}")
-async def document(request: Request, index: str, id: str) -> Response:
+async def document(request: Request, index: str, id: str, store: ServiceStore) -> Response:
     """Return one event."""
-    found = await _one(request, index, id)
-    return answer(request, found, 200 if found["found"] else 404)
+    event = await _event(request, store, index, id)
+    return answer(request, event, 200 if event["found"] else 404)
 
 
 @router.head("/{index}/_doc/{id}")
-async def has_document(request: Request, index: str, id: str) -> Response:
+async def has_document(request: Request, index: str, id: str, store: ServiceStore) -> Response:
     """Tell whether there is an event."""
-    return Response(status_code=200 if (await _one(request, index, id))["found"] else 404)
+    return Response(status_code=200 if (await _event(request, store, index, id))["found"] else 404)
 
 
 @router.get("/{index}/_source/{id}")
-async def source(request: Request, index: str, id: str) -> Response:
+async def source(request: Request, index: str, id: str, store: ServiceStore) -> Response:
     """Return one event as it came."""
-    found = await _one(request, index, id)
-    if not found["found"]:
+    event = await _event(request, store, index, id)
+    if not event["found"]:
         raise ApiError(404, "resource_not_found_exception", f"Document not found [{index}]/[{id}]")
-    return answer(request, found["_source"])
+    return answer(request, event["_source"])
 
 
-async def _one(request: Request, index: str, id_: str) -> dict[str, Any]:
+async def _event(request: Request, store: EventStore, index: str, id_: str) -> dict[str, Any]:
     parsed = is_cut(request) or "/_source/" in request.url.path
 
     def find() -> dict[str, Any]:
-        store: EventStore = request.app.state.service.store
         for batch in store.find(known_patterns(store, patterns_of(index)), [id_]):
             ids = batch.columns["_id"].to_pylist() if "_id" in batch.columns else []
             if id_ in ids:
@@ -74,9 +74,9 @@ _UNITS = ("b", "kb", "mb", "gb", "tb")
 
 
 @on_indices(router, "/_cat/indices", "GET", named="/_cat/indices/{index}")
-async def cat_indices(request: Request, index: str = EVERY_INDEX) -> Response:
+async def cat_indices(request: Request, store: ServiceStore, index: str = EVERY_INDEX) -> Response:
     """List indices."""
-    infos = await run_in_threadpool(request.app.state.service.store.indices, patterns_of(index))
+    infos = await run_in_threadpool(store.indices, patterns_of(index))
     rows = [
         {
             "health": "green", "status": "open", "index": info.name, "uuid": info.name, "pri": "1", "rep": "0",

@@ -12,9 +12,12 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import read_body
+from tocsin.api.dependencies import RunningService, ServiceIngest, ServiceMetrics
 from tocsin.api.elasticsearch.addresses import on_indices
+from tocsin.api.metrics import Metrics
 from tocsin.api.security import allow
-from tocsin.ingest.bulk import Action, BulkError, BulkTooLargeError, parse
+from tocsin.api.service import Service
+from tocsin.ingest.bulk import Action, BulkError, BulkTooLargeError, Ingest, parse
 from tocsin.store.events import StoreFullError
 from tocsin.store.records.access import Scope
 
@@ -29,21 +32,20 @@ _DOCUMENT: dict[str, Any] = {
 
 
 @on_indices(router, "/_bulk", "POST", "PUT", body=_BODY)
-async def bulk(request: Request, index: str | None = None) -> Response:
+async def bulk(request: Request, service: RunningService, index: str | None = None) -> Response:
     """Store the documents of a bulk request, in `index` where they name none; each is on disk by the answer."""
     started = time.perf_counter()
     body = await read_body(request)
-    problem = request.app.state.service.store.check(len(body))
+    problem = service.store.check(len(body))
     if problem:  # before any work goes into it
         raise _busy(problem)
-    items = await run_in_threadpool(_store, request, body, index or None)
-    errors = any("error" in told for item in items for told in item.values())
+    items = await run_in_threadpool(_store, service, body, index or None)
+    errors = any("error" in outcome for item in items for outcome in item.values())
     took = int((time.perf_counter() - started) * 1000)
     return await run_in_threadpool(answer, request, {"errors": errors, "took": took, "items": items})
 
 
-def _store(request: Request, body: bytes, index: str | None) -> list[dict[str, Any]]:
-    service = request.app.state.service
+def _store(service: Service, body: bytes, index: str | None) -> list[dict[str, Any]]:
     try:
         actions = parse(body, index, service.config.bulk_actions)
     except BulkTooLargeError as error:
@@ -54,21 +56,20 @@ def _store(request: Request, body: bytes, index: str | None) -> list[dict[str, A
     with service.ingest.under_way(len(actions), _AT_ONCE * service.config.bulk_actions) as begun:
         if not begun:
             raise _busy("too many actions of bulk requests are under way")
-        answers = _stored(request, actions)
+        outcomes = _stored(service.ingest, service.metrics, actions)
     service.metrics.bytes.inc(len(body))
-    return [{action.kind: told} for action, told in zip(actions, answers, strict=True)]
+    return [{action.kind: outcome} for action, outcome in zip(actions, outcomes, strict=True)]
 
 
-def _stored(request: Request, actions: list[Action]) -> list[dict[str, Any]]:
-    service = request.app.state.service
+def _stored(ingest: Ingest, metrics: Metrics, actions: list[Action]) -> list[dict[str, Any]]:
     try:
-        answers: list[dict[str, Any]] = service.ingest.store_all(actions)
+        outcomes: list[dict[str, Any]] = ingest.store_all(actions)
     except StoreFullError as error:
         raise _busy(error.message) from None
-    told = Counter(answer_.get("result", "rejected") for answer_ in answers)
-    for result, count in told.items():
-        service.metrics.events.labels(result).inc(count)
-    return answers
+    results = Counter(outcome.get("result", "rejected") for outcome in outcomes)
+    for result, count in results.items():
+        metrics.events.labels(result).inc(count)
+    return outcomes
 
 
 def _busy(problem: str) -> ApiError:
@@ -77,29 +78,35 @@ def _busy(problem: str) -> ApiError:
 
 
 @router.post("/{index}/_doc", openapi_extra=_DOCUMENT)
-async def document(request: Request, index: str) -> Response:
+async def document(request: Request, index: str, ingest: ServiceIngest, metrics: ServiceMetrics) -> Response:
     """Store one document."""
-    return await _one(request, index, None, "index")
+    action = Action("index", index, None, await read_body(request))
+    return await _answer(request, ingest, metrics, action)
 
 
 @router.post("/{index}/_doc/{id}", openapi_extra=_DOCUMENT)
 @router.put("/{index}/_doc/{id}", openapi_extra=_DOCUMENT)
-async def document_with_id(request: Request, index: str, id: str) -> Response:
+async def document_with_id(
+    request: Request, index: str, id: str, ingest: ServiceIngest, metrics: ServiceMetrics
+) -> Response:
     """Store one document under an id; one that is there already stays."""
     kind = "create" if request.query_params.get("op_type") == "create" else "index"
-    return await _one(request, index, id, kind)
+    action = Action(kind, index, id, await read_body(request))
+    return await _answer(request, ingest, metrics, action)
 
 
 @router.post("/{index}/_create/{id}", openapi_extra=_DOCUMENT)
 @router.put("/{index}/_create/{id}", openapi_extra=_DOCUMENT)
-async def create(request: Request, index: str, id: str) -> Response:
+async def create(
+    request: Request, index: str, id: str, ingest: ServiceIngest, metrics: ServiceMetrics
+) -> Response:
     """Store one document under an id that no other has."""
-    return await _one(request, index, id, "create")
+    action = Action("create", index, id, await read_body(request))
+    return await _answer(request, ingest, metrics, action)
 
 
-async def _one(request: Request, index: str, id_: str | None, kind: str) -> Response:
-    body = await read_body(request)
-    [told] = await run_in_threadpool(_stored, request, [Action(kind, index, id_, body)])
-    if "error" in told:
-        raise ApiError(told["status"], told["error"]["type"], told["error"]["reason"])
-    return answer(request, {name: value for name, value in told.items() if name != "status"}, told["status"])
+async def _answer(request: Request, ingest: Ingest, metrics: Metrics, action: Action) -> Response:
+    [outcome] = await run_in_threadpool(_stored, ingest, metrics, [action])
+    if "error" in outcome:
+        raise ApiError(outcome["status"], outcome["error"]["type"], outcome["error"]["reason"])
+    return answer(request, {name: value for name, value in outcome.items() if name != "status"}, outcome["status"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
@@ -12,8 +12,9 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import body_of, read_json
+from tocsin.api.dependencies import CurrentActor, RunningService, ServiceRecords, ServiceStore
 from tocsin.api.elasticsearch.addresses import EVERY_INDEX, on_indices
-from tocsin.api.elasticsearch.searching import checked_patterns, flag, looked_up, patterns_of
+from tocsin.api.elasticsearch.searching import RequestSearches, checked_patterns, flag, patterns_of
 from tocsin.api.security import allow
 from tocsin.api.service import Service
 from tocsin.ecs import Field, FieldType
@@ -31,7 +32,8 @@ from tocsin.store.mappings import (
 )
 from tocsin.store.patterns import ALERTS, matching, name_error
 from tocsin.store.records import access
-from tocsin.store.records.access import Scope
+from tocsin.store.records.access import Actor, Scope
+from tocsin.store.records.database import Records
 
 router = APIRouter(tags=["search"])
 _READ = [Depends(allow(Scope.READ))]
@@ -44,7 +46,7 @@ _MAPS = body_of(properties="object", dynamic="string")
 
 
 @router.put("/{index}", dependencies=_WRITE, openapi_extra=_MAKES)
-async def make_index(request: Request, index: str) -> Response:
+async def make_index(request: Request, index: str, service: RunningService, actor: CurrentActor) -> Response:
     """Make an index with a mapping: that of templates that fit, and what is given beyond."""
     wrong = name_error(index)
     if wrong:
@@ -53,12 +55,11 @@ async def make_index(request: Request, index: str) -> Response:
     unknown = sorted(set(body) - {"mappings", "settings", "aliases"})
     if unknown:
         raise bad_request(f"unknown key [{unknown[0]}] for create index", "parse_exception")
-    await run_in_threadpool(_make, request, index, body)
+    await run_in_threadpool(_make, service, actor, index, body)
     return answer(request, {"acknowledged": True, "shards_acknowledged": True, "index": index})
 
 
-def _make(request: Request, index: str, body: Mapping[str, Any]) -> None:
-    service: Service = request.app.state.service
+def _make(service: Service, actor: Actor, index: str, body: Mapping[str, Any]) -> None:
     if index in service.store.names():
         raise bad_request(f"index [{index}/{index}] already exists", "resource_already_exists_exception")
     try:
@@ -69,11 +70,11 @@ def _make(request: Request, index: str, body: Mapping[str, Any]) -> None:
     except MappingError as error:
         raise bad_request(error.message, error.kind) from None
     service.store.begin(index, mapping)
-    _record(request, "index.make", index)
+    _record(service.records, actor, "index.make", index)
 
 
 @router.get("/{index}/_settings", dependencies=_READ)
-async def settings_of(request: Request, index: str) -> Response:
+async def settings_of(request: Request, index: str, searches: RequestSearches) -> Response:
     """Tell the settings of indices: those that were given, without effect but for `mapping.ignore_malformed`."""
 
     def work(store: EventReader, clock: Clock) -> dict[str, Any]:
@@ -83,7 +84,7 @@ async def settings_of(request: Request, index: str) -> Response:
             for info in store.indices(known)
         }
 
-    return answer(request, await looked_up(request, work))
+    return answer(request, await searches.look_up(work))
 
 
 def _settings(mapping: IndexMapping, name: str) -> dict[str, Any]:
@@ -98,15 +99,23 @@ def _settings(mapping: IndexMapping, name: str) -> dict[str, Any]:
 
 @router.put("/{index}/_mapping", dependencies=_WRITE, openapi_extra=_MAPS)
 @router.post("/{index}/_mapping", dependencies=_WRITE, openapi_extra=_MAPS)
-async def put_mapping(request: Request, index: str) -> Response:
+async def put_mapping(
+    request: Request, index: str, store: ServiceStore, records: ServiceRecords, actor: CurrentActor
+) -> Response:
     """Add fields to the mappings of indices."""
     body = await read_json(request)
-    await run_in_threadpool(_put, request, patterns_of(index), body)
+    patterns = patterns_of(index)
+
+    def work() -> None:
+        for name in _extend(store, patterns, body):
+            _record(records, actor, "mapping.put", name)
+
+    await run_in_threadpool(work)
     return answer(request, {"acknowledged": True})
 
 
-def _put(request: Request, patterns: list[str], body: Mapping[str, Any]) -> None:
-    store: EventStore = request.app.state.service.store
+def _extend(store: EventStore, patterns: list[str], body: Mapping[str, Any]) -> Iterator[str]:
+    """Add fields to the mappings of indices, and yield the name of each index that has them. Raises ApiError."""
     of_alerts = next((pattern for pattern in patterns if pattern.startswith(ALERTS)), None)
     if of_alerts is not None:
         raise ApiError(403, "security_exception", f"the mapping of [{of_alerts}] is that of alerts, and stays")
@@ -129,25 +138,24 @@ def _put(request: Request, patterns: list[str], body: Mapping[str, Any]) -> None
         raise bad_request(error.message, error.kind) from None
     for name, mapping in changed.items():
         store.begin(name, mapping)
-        _record(request, "mapping.put", name)
+        yield name
 
 
-def _record(request: Request, action: str, index: str) -> None:
-    service: Service = request.app.state.service
-    with service.records.transaction() as session:
-        access.record(session, request.state.actor, action, index)
+def _record(records: Records, actor: Actor, action: str, index: str) -> None:
+    with records.transaction() as session:
+        access.record(session, actor, action, index)
 
 
 @on_indices(router, "/_mapping", "GET", dependencies=_READ)
-async def mapping(request: Request, index: str = EVERY_INDEX) -> Response:
+async def mapping(request: Request, searches: RequestSearches, index: str = EVERY_INDEX) -> Response:
     """Tell the mappings of indices: what was given, and the fields that events brought along."""
 
     def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
-        found = _mappings(store, known)
-        return {info.name: {"mappings": found.get(info.name, {})} for info in store.indices(known)}
+        mappings = _mappings(store, known)
+        return {info.name: {"mappings": mappings.get(info.name, {})} for info in store.indices(known)}
 
-    return answer(request, await looked_up(request, work))
+    return answer(request, await searches.look_up(work))
 
 
 def _mappings(store: EventReader, patterns: list[str]) -> dict[str, dict[str, Any]]:
@@ -172,25 +180,27 @@ def _plant(tree: dict[str, Any], path: list[str], kind: str) -> None:
 
 
 @on_indices(router, "/_mapping/field/{fields}", "GET", dependencies=_READ)
-async def field_mappings(request: Request, fields: str, index: str = EVERY_INDEX) -> Response:
+async def field_mappings(
+    request: Request, searches: RequestSearches, fields: str, index: str = EVERY_INDEX
+) -> Response:
     """Tell the mappings of some fields."""
 
     def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
-        told = {}
+        by_index = {}
         for name, there in store.index_fields(known).items():
             mapping = store.mapping(name)
             leaves = dict(mapping.leaves())
-            some = {}
+            shown = {}
             for field in matching(patterns_of(fields), there):
                 about = {k: v for k, v in leaves.get(field, {}).items() if k != "path" or _is_alias(leaves[field])}
                 leaf = field.rpartition(".")[2]
-                shown = {**about, "type": name_of_type(there[field])}
-                some[field] = {"full_name": field, "mapping": {leaf: shown}}
-            told[name] = {"mappings": some}
-        return told
+                about["type"] = name_of_type(there[field])
+                shown[field] = {"full_name": field, "mapping": {leaf: about}}
+            by_index[name] = {"mappings": shown}
+        return by_index
 
-    return answer(request, await looked_up(request, work))
+    return answer(request, await searches.look_up(work))
 
 
 def _is_alias(about: Mapping[str, Any]) -> bool:
@@ -207,12 +217,12 @@ _FAMILIES = {
 
 
 @on_indices(router, "/_field_caps", "POST", "GET", body=body_of(fields="array"), dependencies=_READ)
-async def field_caps(request: Request, index: str = EVERY_INDEX) -> Response:
+async def field_caps(request: Request, searches: RequestSearches, index: str = EVERY_INDEX) -> Response:
     """Tell the fields of indices, and what can be done with them."""
     body = await read_json(request)
     wanted = body.get("fields") or request.query_params.get("fields", "*").split(",")
     wanted = [wanted] if isinstance(wanted, str) else wanted
-    if not isinstance(wanted, list) or not all(isinstance(one, str) for one in wanted):
+    if not isinstance(wanted, list) or not all(isinstance(name, str) for name in wanted):
         raise bad_request("[fields] is a list of names")
     checked_patterns(wanted)
 
@@ -237,7 +247,7 @@ async def field_caps(request: Request, index: str = EVERY_INDEX) -> Response:
                     fields.setdefault(parent, {"object": dict(_OBJECT)})
         return {"indices": [info.name for info in store.indices(known)], "fields": fields}
 
-    return answer(request, await looked_up(request, work))
+    return answer(request, await searches.look_up(work))
 
 
 _OBJECT = {"type": "object", "metadata_field": False, "searchable": False, "aggregatable": False}
@@ -261,7 +271,7 @@ def _parents(name: str) -> list[str]:
 
 
 @router.get("/{index}", dependencies=_READ)
-async def index_of(request: Request, index: str) -> Response:
+async def index_of(request: Request, index: str, searches: RequestSearches) -> Response:
     """Tell the mappings and settings of indices."""
 
     def work(store: EventReader, clock: Clock) -> dict[str, Any]:
@@ -277,4 +287,4 @@ async def index_of(request: Request, index: str) -> Response:
             for name in names
         }
 
-    return answer(request, await looked_up(request, work))
+    return answer(request, await searches.look_up(work))

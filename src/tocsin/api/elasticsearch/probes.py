@@ -15,11 +15,14 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import read_json
+from tocsin.api.dependencies import CurrentActor, RunningService, ServiceRecords, ServiceStore
 from tocsin.api.security import allow
+from tocsin.api.service import Service
 from tocsin.store.mappings import MappingError
 from tocsin.store.patterns import name_error, takes
 from tocsin.store.records import access
 from tocsin.store.records.access import Actor, Scope
+from tocsin.store.records.database import Records
 from tocsin.store.records.models import ClientObject
 from tocsin.store.records.templates import KINDS, templates_in
 from tocsin.store.templates import broad_patterns, check_template
@@ -31,9 +34,8 @@ router = APIRouter(tags=["compatibility"], dependencies=[Depends(allow(None))])
 
 @router.get("/")
 @router.head("/")
-async def root(request: Request) -> Response:
+async def root(request: Request, service: RunningService) -> Response:
     """Tell what clients check first."""
-    service = request.app.state.service
     return answer(
         request,
         {
@@ -57,9 +59,8 @@ async def root(request: Request) -> Response:
 
 
 @router.get("/api/status")
-async def kibana_status(request: Request) -> Response:
+async def kibana_status(request: Request, service: RunningService) -> Response:
     """Tell what clients of Kibana check first."""
-    service = request.app.state.service
     return answer(
         request,
         {
@@ -71,12 +72,11 @@ async def kibana_status(request: Request) -> Response:
 
 
 @router.get("/_cluster/health")
-async def health(request: Request) -> Response:
+async def health(request: Request, store: ServiceStore) -> Response:
     """Tell whether events can be stored."""
-    service = request.app.state.service
-    problem = await run_in_threadpool(service.store.check)
-    indices = len(await run_in_threadpool(service.store.indices))
-    status = "red" if problem else "yellow" if service.store.set_aside() else "green"
+    problem = await run_in_threadpool(store.check)
+    indices = len(await run_in_threadpool(store.indices))
+    status = "red" if problem else "yellow" if store.set_aside() else "green"
     shards = {"active_primary_shards": indices, "active_shards": indices, "relocating_shards": 0}
     return answer(
         request,
@@ -89,17 +89,17 @@ async def health(request: Request) -> Response:
 
 
 @router.get("/_license")
-async def license_(request: Request) -> Response:
+async def license_(request: Request, service: RunningService) -> Response:
     """Tell the licence that shippers ask for."""
     about = {
-        "status": "active", "uid": request.app.state.service.cluster_uuid, "type": "basic", "issued_to": "tocsin",
+        "status": "active", "uid": service.cluster_uuid, "type": "basic", "issued_to": "tocsin",
         "issue_date_in_millis": 0, "max_nodes": 1, "issuer": "tocsin", "start_date_in_millis": -1,
     }  # fmt: skip
     return answer(request, {"license": about})
 
 
 @router.get("/_xpack")
-async def xpack(request: Request) -> Response:
+async def xpack(request: Request, service: RunningService) -> Response:
     """Tell which features there are."""
     there = {"available": True, "enabled": True}
     features = {
@@ -109,21 +109,21 @@ async def xpack(request: Request) -> Response:
         "data_streams": there,
         "monitoring": {**there, "enabled": False},
     }
-    about = {"uid": request.app.state.service.cluster_uuid, "type": "basic", "mode": "basic", "status": "active"}
+    about = {"uid": service.cluster_uuid, "type": "basic", "mode": "basic", "status": "active"}
     return answer(request, {"build": {"hash": "unknown", "date": ""}, "license": about, "features": features})
 
 
 @router.get("/_nodes/{rest:path}")
 @router.get("/_nodes")
-async def nodes(request: Request, rest: str = "") -> Response:
+async def nodes(request: Request, service: RunningService, rest: str = "") -> Response:
     """Tell the only node's address, for clients that look for others."""
-    config = request.app.state.service.config
+    config = service.config
     address = f"{config.host}:{request.url.port or config.port}"
     node = {
         "name": "tocsin", "version": VERSION, "roles": ["data", "ingest", "master"],
         "http": {"publish_address": address, "bound_address": [address]},
     }  # fmt: skip
-    return answer(request, {"cluster_name": "tocsin", "nodes": {request.app.state.service.cluster_uuid: node}})
+    return answer(request, {"cluster_name": "tocsin", "nodes": {service.cluster_uuid: node}})
 
 
 # ---- what clients set up, by what it is called in the address
@@ -138,23 +138,23 @@ _KINDS = {
 
 
 def _install(kind: str, listed: str | None) -> None:
-    async def list_all(request: Request) -> Response:
+    async def list_all(request: Request, records: ServiceRecords) -> Response:
         """Return all of a kind that clients have put here."""
-        return await _get(request, kind, listed, "*")
+        return await _get(request, records, kind, listed, "*")
 
-    async def get(request: Request, name: str) -> Response:
+    async def get(request: Request, records: ServiceRecords, name: str) -> Response:
         """Return those of a kind that a name or pattern takes."""
-        return await _get(request, kind, listed, name)
+        return await _get(request, records, kind, listed, name)
 
-    async def put(request: Request, name: str) -> Response:
+    async def put(request: Request, service: RunningService, actor: CurrentActor, name: str) -> Response:
         """Keep one under a name; templates give new indices their mappings, anything else has no effect."""
         body = await read_json(request)
-        await run_in_threadpool(_put, request, kind, name, body)
+        await run_in_threadpool(_put, service, actor, kind, name, body)
         return answer(request, {"acknowledged": True})
 
-    async def remove(request: Request, name: str) -> Response:
+    async def remove(request: Request, service: RunningService, actor: CurrentActor, name: str) -> Response:
         """Remove one."""
-        await run_in_threadpool(_remove, request, kind, name)
+        await run_in_threadpool(_remove, service, actor, kind, name)
         return answer(request, {"acknowledged": True})
 
     what = kind.strip("_").replace("/", " ")
@@ -180,25 +180,23 @@ for _kind, _listed in _KINDS.items():
     _install(_kind, _listed)
 
 
-async def _get(request: Request, kind: str, listed: str | None, name: str) -> Response:
-    found = await run_in_threadpool(_find, request, kind, name)
-    if not found and "*" not in name:
+async def _get(request: Request, records: Records, kind: str, listed: str | None, name: str) -> Response:
+    bodies = await run_in_threadpool(_find, records, kind, name)
+    if not bodies and "*" not in name:
         raise ApiError(404, "resource_not_found_exception", f"{kind.strip('_')} [{name}] is missing")
     if listed is None:
-        return answer(request, found)
+        return answer(request, bodies)
     singular = listed.removesuffix("s")
-    return answer(request, {listed: [{"name": known, singular: body} for known, body in found.items()]})
+    return answer(request, {listed: [{"name": known, singular: body} for known, body in bodies.items()]})
 
 
-def _find(request: Request, kind: str, name: str) -> dict[str, Any]:
-    with request.app.state.service.records.transaction() as session:
-        known = session.scalars(select(ClientObject).where(ClientObject.kind == kind))
-        return {one.name: one.body for one in known if takes(name.split(","), one.name)}
+def _find(records: Records, kind: str, name: str) -> dict[str, Any]:
+    with records.transaction() as session:
+        rows = session.scalars(select(ClientObject).where(ClientObject.kind == kind))
+        return {row.name: row.body for row in rows if takes(name.split(","), row.name)}
 
 
-def _put(request: Request, kind: str, name: str, body: dict[str, Any]) -> None:
-    actor: Actor = request.state.actor
-    service = request.app.state.service
+def _put(service: Service, actor: Actor, kind: str, name: str, body: dict[str, Any]) -> None:
     with service.records.transaction() as session:
         if kind in KINDS:
             known_templates = templates_in(session)
@@ -223,30 +221,30 @@ def _refuse_broad(actor: Actor, kind: str, name: str, patterns: list[str]) -> No
     privileges" in its reference); here shippers may still load their own.
     """
     if patterns and not actor.may(Scope.WRITE_RULES):
-        told = f"{kind.strip('_')} [{name}] takes indices of any source with [{', '.join(patterns)}]"
-        reason = f"{told}, which takes more than [ingest]: name your own indices, or use a key with [write_rules]"
+        broad = f"{kind.strip('_')} [{name}] takes indices of any source with [{', '.join(patterns)}]"
+        reason = f"{broad}, which takes more than [ingest]: name your own indices, or use a key with [write_rules]"
         raise ApiError(403, "security_exception", reason)
 
 
-def _remove(request: Request, kind: str, name: str) -> None:
-    with request.app.state.service.records.transaction() as session:
+def _remove(service: Service, actor: Actor, kind: str, name: str) -> None:
+    with service.records.transaction() as session:
         known = session.get(ClientObject, (kind, name))
         if known is None:
             raise ApiError(404, "resource_not_found_exception", f"{kind.strip('_')} [{name}] is missing")
         if kind in KINDS:
-            _refuse_broad(request.state.actor, kind, name, broad_patterns(kind, name, templates_in(session)))
+            _refuse_broad(actor, kind, name, broad_patterns(kind, name, templates_in(session)))
         session.delete(known)
-        access.record(session, request.state.actor, "client_object.remove", f"{kind}/{name}")
-    request.app.state.service.ingest.indices.changed()
+        access.record(session, actor, "client_object.remove", f"{kind}/{name}")
+    service.ingest.indices.changed()
 
 
 # ---- indices and data streams, which begin with their first event
 
 
 @router.get("/_data_stream/{name}")
-async def data_stream(request: Request, name: str) -> Response:
+async def data_stream(request: Request, name: str, store: ServiceStore) -> Response:
     """Tell the data streams of a pattern."""
-    known = await run_in_threadpool(request.app.state.service.store.indices, name.split(","))
+    known = await run_in_threadpool(store.indices, name.split(","))
     if not known and "*" not in name:
         raise ApiError(404, "index_not_found_exception", f"no such index [{name}]")
     streams = [
@@ -258,24 +256,23 @@ async def data_stream(request: Request, name: str) -> Response:
 
 
 @router.put("/_data_stream/{name}", dependencies=[Depends(allow(Scope.INGEST))])
-async def make_data_stream(request: Request, name: str) -> Response:
+async def make_data_stream(request: Request, name: str, service: RunningService, actor: CurrentActor) -> Response:
     """Make a data stream, with the mapping that templates give it."""
     _check_name(name)
 
     def work() -> None:
-        service = request.app.state.service
         service.ingest.indices.mapping(name)
         with service.records.transaction() as session:
-            access.record(session, request.state.actor, "index.make", name)
+            access.record(session, actor, "index.make", name)
 
     await run_in_threadpool(work)
     return answer(request, {"acknowledged": True})
 
 
 @router.head("/{index}")
-async def has_index(request: Request, index: str) -> Response:
+async def has_index(index: str, store: ServiceStore) -> Response:
     """Tell whether there is an index that a pattern takes."""
-    known = await run_in_threadpool(request.app.state.service.store.indices, index.split(","))
+    known = await run_in_threadpool(store.indices, index.split(","))
     return Response(status_code=200 if known else 404)
 
 

@@ -12,8 +12,9 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer_json, bad_request
 from tocsin.api.body import body_of, read_document, read_json
+from tocsin.api.dependencies import ServiceConfig
 from tocsin.api.elasticsearch.addresses import EVERY_INDEX, on_indices
-from tocsin.api.elasticsearch.searching import flag, patterns_of, searched, seconds
+from tocsin.api.elasticsearch.searching import RequestSearches, flag, patterns_of, seconds
 from tocsin.api.security import allow
 from tocsin.search.tasks import MOST_ANSWER, CountTask, SearchTask
 from tocsin.store.records.access import Scope
@@ -25,13 +26,13 @@ _SEARCH = body_of(query="object", size="integer", sort="array", aggs="object", _
 
 
 @on_indices(router, "/_search", "POST", "GET", body=_SEARCH)
-async def search(request: Request, index: str = EVERY_INDEX) -> Response:
+async def search(request: Request, searches: RequestSearches, index: str = EVERY_INDEX) -> Response:
     """Search indices."""
     if "scroll" in request.query_params:
         raise bad_request("no scrolling: go on with search_after")
     body = {**_from_parameters(request.query_params), **await read_json(request)}
-    found = await searched(request, search_task(request, patterns_of(index), body), body.get("timeout"))
-    return await answer_json(request, found)
+    task = search_task(request, patterns_of(index), body)
+    return await answer_json(request, await searches.answer(task, body.get("timeout")))
 
 
 def search_task(request: Request, patterns: Sequence[str], body: Mapping[str, Any]) -> SearchTask:
@@ -67,14 +68,16 @@ def _from_parameters(given: Mapping[str, str]) -> dict[str, Any]:
 
 
 @on_indices(router, "/_msearch", "POST", body=_LINES)
-async def many_searches(request: Request, index: str = EVERY_INDEX) -> Response:
+async def many_searches(
+    request: Request, searches: RequestSearches, config: ServiceConfig, index: str = EVERY_INDEX
+) -> Response:
     """Run several searches, one behind the other."""
     lines = await _lines(request)
     if not lines or len(lines) % 2:
         raise bad_request("a header and a body for each search are needed", "parse_exception")
     answers: list[bytes] = []
     size = 0
-    until = time.monotonic() + request.app.state.service.config.search_timeout  # of all together
+    until = time.monotonic() + config.search_timeout  # of all together
     for head, body in zip(lines[::2], lines[1::2], strict=True):
         try:
             about, asked = orjson.loads(head), orjson.loads(body)
@@ -89,9 +92,9 @@ async def many_searches(request: Request, index: str = EVERY_INDEX) -> Response:
             if size > MOST_ANSWER:
                 reason = f"Data too large: the answers so far have {size:,} bytes, and all at most {MOST_ANSWER:,}"
                 raise ApiError(429, "circuit_breaking_exception", reason)
-            found = await searched(request, task, _sooner(asked.get("timeout"), until))
-            size += len(found)
-            answers.append(found[:-1] + b',"status":200}')
+            text = await searches.answer(task, _sooner(asked.get("timeout"), until))
+            size += len(text)
+            answers.append(text[:-1] + b',"status":200}')
         except ApiError as error:
             answers.append(orjson.dumps(error.document()))
     return await answer_json(request, b'{"took":0,"responses":[' + b",".join(answers) + b"]}")
@@ -112,11 +115,11 @@ def _sooner(timeout: Any, until: float) -> str:
 
 
 @on_indices(router, "/_count", "POST", "GET", body=body_of(query="object"))
-async def count(request: Request, index: str = EVERY_INDEX) -> Response:
+async def count(request: Request, searches: RequestSearches, index: str = EVERY_INDEX) -> Response:
     """Count the events that a query finds."""
     body = {**_from_parameters(request.query_params), **await read_json(request)}
     unknown = sorted(set(body) - {"query"} - set(request.query_params))
     if unknown:
         raise bad_request(f"request does not support [{unknown[0]}]", "parsing_exception")
     task = CountTask(patterns_of(index), body.get("query"), flag(request, "ignore_unavailable"))
-    return await answer_json(request, await searched(request, task))
+    return await answer_json(request, await searches.answer(task))

@@ -7,13 +7,16 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any
 
+from fastapi import Depends
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from tocsin.api.answers import ApiError, bad_request
-from tocsin.api.running import Running
+from tocsin.api.dependencies import ServiceConfig, ServiceSearches, ServiceStore, service_of
+from tocsin.api.running import Running, Searches
 from tocsin.api.working import stops, while_wanted
 from tocsin.errors import QueryError
 from tocsin.search.errors import (
@@ -27,7 +30,8 @@ from tocsin.search.errors import (
 )
 from tocsin.search.selection import Clock
 from tocsin.search.tasks import Task
-from tocsin.store.events import EventReader
+from tocsin.store.events import EventReader, EventStore
+from tocsin.store.records.access import Actor
 
 MOST_PATTERNS = 1024  # of indices or fields in one expression
 _SPAN = re.compile(r"(\d+)(nanos|micros|ms|s|m|h|d)")
@@ -38,10 +42,10 @@ def seconds(text: Any, name: str) -> float:
     """Return a span of time such as `5m` in seconds; -1 stands for one without end. Raises ApiError."""
     if text in (-1, "-1"):
         return float("inf")
-    found = _SPAN.fullmatch(str(text))
-    if found is None or len(found[1]) > 12:
+    span = _SPAN.fullmatch(str(text))
+    if span is None or len(span[1]) > 12:
         raise bad_request(f"failed to parse setting [{name}] with value [{text}] as a time value")
-    return int(found[1]) * _SECONDS[found[2]]
+    return int(span[1]) * _SECONDS[span[2]]
 
 
 def patterns_of(index: str) -> list[str]:
@@ -64,42 +68,62 @@ def flag(request: Request, name: str) -> bool:
     return request.query_params.get(name, "false") in ("true", "")
 
 
+@dataclass(frozen=True)
+class SearchRunner:
+    """Runs the searches of one request, in the name of whoever sent it."""
+
+    request: Request
+    searches: Searches
+    store: EventStore
+    timeout: float  # seconds, of a search
+
+    async def answer(self, task: Task, timeout: Any = None) -> bytes:
+        """Run a search and return its answer, JSON; end it when its client goes away. Raises ApiError."""
+        return await self.awaited(self.start(task, timeout))
+
+    def start(self, task: Task, timeout: Any = None) -> Running:
+        """Start a search. Raises ApiError."""
+        limit = None if timeout is None else seconds(timeout, "timeout")
+        actor: Actor = self.request.state.actor
+        with _as_api_errors():
+            return self.searches.start(actor.id, task, limit)
+
+    async def awaited(self, running: Running) -> bytes:
+        """Return the answer of a search, if its client waits that long. Raises ApiError."""
+        with _as_api_errors():
+            return await while_wanted(self.request, running.future, running.cancelled.set)
+
+    async def look_up(self, work: Callable[[EventReader, Clock], Any]) -> Any:
+        """Return what little work finds out about indices, in a thread. Raises ApiError."""
+        clock = Clock(time.monotonic() + self.timeout)
+        with _as_api_errors():
+            return await run_in_threadpool(work, self.store, clock)
+
+
+async def _runner(
+    request: Request, searches: ServiceSearches, store: ServiceStore, config: ServiceConfig
+) -> SearchRunner:
+    return SearchRunner(request, searches, store, config.search_timeout)
+
+
+RequestSearches = Annotated[SearchRunner, Depends(_runner)]
+
+
 async def searched(request: Request, task: Task, timeout: Any = None) -> bytes:
-    """Run a search and return its answer, JSON; end it when its client goes away. Raises ApiError."""
-    return await awaited(request, started(request, task, timeout))
+    """Run a search for a request and return its answer, JSON. Raises ApiError."""
+    service = service_of(request)
+    runner = SearchRunner(request, service.searches, service.store, service.config.search_timeout)
+    return await runner.answer(task, timeout)
 
 
-def started(request: Request, task: Task, timeout: Any = None) -> Running:
-    """Start a search. Raises ApiError."""
-    service = request.app.state.service
-    limit = None if timeout is None else seconds(timeout, "timeout")
-    with _errors_told():
-        running: Running = service.searches.start(request.state.actor.id, task, limit)
-        return running
-
-
-async def awaited(request: Request, running: Running) -> bytes:
-    """Return what a search finds, if its client waits that long. Raises ApiError."""
-    with _errors_told():
-        return await while_wanted(request, running.future, running.cancelled.set)
-
-
-async def looked_up(request: Request, work: Callable[[EventReader, Clock], Any]) -> Any:
-    """Return what little work finds out about indices, in a thread. Raises ApiError."""
-    service = request.app.state.service
-    clock = Clock(time.monotonic() + service.config.search_timeout)
-    with _errors_told():
-        return await run_in_threadpool(work, service.store, clock)
-
-
-async def told_of(running: Running) -> bytes:
-    """Return what a search found. Raises ApiError."""
-    with _errors_told():
+async def outcome(running: Running) -> bytes:
+    """Return the answer of a search that goes on when its client does not wait. Raises ApiError."""
+    with _as_api_errors():
         return await asyncio.wrap_future(running.future)
 
 
 @contextmanager
-def _errors_told() -> Iterator[None]:
+def _as_api_errors() -> Iterator[None]:
     """Raise ApiError for what a search raises."""
     try:
         yield
