@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 import pytest
 from hypothesis import given
@@ -180,6 +180,50 @@ def test_rows_that_are_no_tree_are_refused(rows: Any, tree: Any, why: str) -> No
 def test_what_json_cannot_hold_is_not_written(value: Any) -> None:
     with pytest.raises(EncodingError):
         FORMAT.encode(Whole(Leaf(value), Leaf(1)))
+
+
+Inner = TypeVar("Inner")
+
+
+@dataclass(frozen=True)
+class Negated(Generic[Inner]):
+    inner: Inner
+
+
+@dataclass(frozen=True)
+class Listed(Generic[Inner]):
+    inner: tuple[Inner, ...]
+
+
+@dataclass(frozen=True)
+class NamedList(Listed["Condition"]):
+    name: str = ""
+
+
+Condition = Leaf | Negated["Condition"] | NamedList
+CONDITIONS = DataclassJson(tuple[Condition, ...], aliases={"Condition": Condition})
+
+
+@given(
+    st.recursive(
+        LEAVES,
+        lambda below: st.builds(Negated, below) | st.builds(NamedList, st.lists(below).map(tuple), st.text()),
+    )
+)
+def test_generic_dataclasses_and_aliases_that_refer_to_themselves_come_back(condition: Condition) -> None:
+    assert CONDITIONS.decode(CONDITIONS.encode((condition,))) == (condition,)
+
+
+@pytest.mark.parametrize("other", [(Negated, 7), (NamedList, (Pair(Leaf(1), Leaf(2)),)), (Listed, (Leaf(1),))])
+def test_a_generic_dataclass_holds_what_its_alias_says(other: tuple[Any, Any]) -> None:
+    kind, inner = other
+    with pytest.raises(EncodingError):
+        CONDITIONS.encode((kind(inner),))
+
+
+def test_a_generic_dataclass_of_two_types_is_refused_for_no_value_says_which_it_is() -> None:
+    with pytest.raises(TypeError, match="no value says"):
+        DataclassJson(tuple[Negated[int] | Leaf, Negated[str] | Leaf])
 
 
 def test_a_value_of_another_type_is_not_written() -> None:

@@ -12,13 +12,7 @@ SOURCES = Path(__file__).parents[1] / "src" / "tocsin"
 
 # Names that several classes have, because they are the same idea.
 SAME_IDEA = {
-    "And": "EQL's trees and ES|QL's have the same nodes, each with the operands of its language",
-    "Call": "as And",
-    "IsNull": "as And",
-    "Literal": "as And",
-    "Negative": "as And",
-    "Not": "as And",
-    "Or": "as And",
+    "Call": "a call of a function in EQL and in ES|QL: `FunctionCall` with what each language adds",
     "Function": "a function of a language: EQL's and ES|QL's are declared differently",
     "Place": "where something lies: a word in a text, an event in an index",
 }

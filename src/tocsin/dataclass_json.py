@@ -12,11 +12,12 @@ its row. Rows refer to earlier rows alone, so that values share parts and are ne
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 import types
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any, Generic, Literal, NamedTuple, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ForwardRef, Generic, Literal, NamedTuple, TypeVar, Union, get_args, get_origin
 
 import orjson
 
@@ -39,16 +40,23 @@ class Form(NamedTuple):
 class DataclassJson(Generic[_Value]):
     """Writes and reads values of one type; `forms` are those of types that are no dataclasses.
 
-    Annotations may name dataclasses, enumerations, scalars, `Literal`, tuples, lists, frozen sets, mappings and
-    unions of scalars or of dataclasses, each also with None. Raises TypeError for others.
+    Annotations may name dataclasses (generic ones with what they are of), enumerations, scalars, `Literal`,
+    tuples, lists, frozen sets, mappings and unions of scalars or of dataclasses, each also with None. `aliases`
+    are types by the quoted names under which they refer to themselves. Raises TypeError for others.
     """
 
-    def __init__(self, kind: type[_Value], forms: Mapping[type, Form] | None = None) -> None:
-        self._forms = dict(forms or {})
+    def __init__(
+        self,
+        kind: type[_Value],
+        forms: Mapping[type, Form] | None = None,
+        aliases: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._forms, self._aliases = dict(forms or {}), dict(aliases or {})
         self._kind = kind
         self._known: dict[Any, Form] = {}
         self._unfinished: set[Any] = set()
-        self._classes: list[type] = []  # of the rows, by number
+        self._members: dict[type, Any] = {}  # classes of the rows, in the order of their numbers, and their hints
+        self._places: dict[type, int] = {}  # those numbers
         self._rows: list[Any] = []  # those of the value that is being written or read
         self._numbers: dict[int, int] = {}  # id of a value that is being written -> its row
         self._root = self._form_of(kind)
@@ -69,7 +77,7 @@ class DataclassJson(Generic[_Value]):
         made = self._rows = []
         try:
             rows, root = orjson.loads(data)
-            readers = [self._known[kind].read for kind in self._classes]
+            readers = [self._known[kind].read for kind in self._members.values()]
             for number, *values in rows:
                 made.append(readers[_place(number)](values))
             value: _Value = self._root.read(root)
@@ -96,6 +104,8 @@ class DataclassJson(Generic[_Value]):
         origin, arguments = get_origin(hint), get_args(hint)
         if hint in self._forms:
             return self._forms[hint]
+        if isinstance(hint, ForwardRef) and hint.__forward_arg__ in self._aliases:
+            return self._form_of(self._aliases[hint.__forward_arg__])
         if hint in _SCALARS:
             return _scalar((hint,))
         if origin is Literal:
@@ -110,8 +120,9 @@ class DataclassJson(Generic[_Value]):
             return self._mapping(*arguments)
         if isinstance(hint, type) and issubclass(hint, Enum):
             return Form(lambda value: value.value, hint)
-        if isinstance(hint, type) and dataclasses.is_dataclass(hint):
-            return self._dataclass(hint)
+        kind = _dataclass_of(hint)
+        if kind is not None:
+            return self._dataclass(kind, _hints(hint))
         raise TypeError(f"{hint} has no form in JSON")
 
     def _union(self, members: tuple[Any, ...]) -> Form:
@@ -124,12 +135,15 @@ class DataclassJson(Generic[_Value]):
                 lambda value: None if value is None else write(value),
                 lambda value: None if value is None else read(value),
             )
-        if not all(dataclasses.is_dataclass(member) for member in members):
+        classes = [kind for member in members if (kind := _dataclass_of(member)) is not None]
+        if len(classes) < len(members):
             raise TypeError(f"{members} are neither scalars nor dataclasses")
-        self._classes += [member for member in members if member not in self._classes]
-        for member in members:
+        for kind, member in zip(classes, members, strict=True):
+            if self._members.setdefault(kind, member) != member:
+                raise TypeError(f"no value says whether it is {member} or {self._members[kind]}")
+            self._places.setdefault(kind, len(self._places))
             self._form_of(member)
-        allowed = frozenset(members)
+        allowed = frozenset(classes)
 
         def held(value: Any) -> Any:
             if type(value) not in allowed:
@@ -159,8 +173,7 @@ class DataclassJson(Generic[_Value]):
             lambda value: {read_key(name): read(item) for name, item in map(_list, _list(value))},
         )
 
-    def _dataclass(self, kind: type) -> Form:
-        hints = get_type_hints(kind)
+    def _dataclass(self, kind: type[Any], hints: Mapping[str, Any]) -> Form:
         names = tuple(field.name for field in dataclasses.fields(kind))
         writers, readers = zip(*(self._form_of(hints[name]) for name in names), strict=True)
 
@@ -177,7 +190,8 @@ class DataclassJson(Generic[_Value]):
     def _write_row(self, value: Any) -> int:
         number = self._numbers.get(id(value))
         if number is None:
-            row = [self._classes.index(type(value)), *self._known[type(value)].write(value)]
+            kind = self._members[type(value)]
+            row = [self._places[type(value)], *self._known[kind].write(value)]
             number = self._numbers[id(value)] = len(self._rows)
             self._rows.append(row)
         return number
@@ -206,6 +220,29 @@ def _one_of(values: tuple[Any, ...]) -> Form:
         return value
 
     return Form(same, same)
+
+
+def _dataclass_of(hint: Any) -> type | None:
+    """Return the dataclass that a hint names, without what a generic one is of."""
+    kind = get_origin(hint) or hint
+    return kind if isinstance(kind, type) and dataclasses.is_dataclass(kind) else None
+
+
+def _hints(hint: Any) -> dict[str, Any]:
+    """Return the types of a dataclass's fields, those that it inherits too, with what generic ones are of."""
+    kind = get_origin(hint) or hint
+    given = dict(zip(getattr(kind, "__parameters__", ()), get_args(hint), strict=True))
+    hints: dict[str, Any] = {}
+    for base in reversed(vars(kind).get("__orig_bases__", kind.__bases__)):
+        if _dataclass_of(base) is not None:
+            hints |= _hints(base)
+    for name, field in inspect.get_annotations(kind, eval_str=True).items():
+        if isinstance(field, TypeVar):
+            hints[name] = given[field]
+        else:
+            parameters = getattr(field, "__parameters__", ())
+            hints[name] = field[tuple(given[parameter] for parameter in parameters)] if parameters else field
+    return hints
 
 
 def _list(value: Any) -> list[Any]:

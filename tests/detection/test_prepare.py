@@ -77,7 +77,7 @@ def test_a_query_that_demands_a_category_lets_other_events_be_left_out():
 def test_a_filter_holds_for_each_step_of_a_sequence_and_for_until():
     query = "sequence [process where true] [network where true] until [file where true]"
     ready, _ = prepare([rule_of(query, "eql", "eql", filters=[filter_of({"term": {"user.id": "7"}})])])
-    filtered = s.Comparison("==", s.FieldRef("user.id"), s.Literal("7"))
+    filtered: s.Expression = s.Comparison("==", s.FieldRef("user.id"), s.Literal("7"))
     for event in s.event_queries(ready[0].statement.query):
         assert filtered in s.walk(event.condition)
 

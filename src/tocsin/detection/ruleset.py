@@ -139,6 +139,7 @@ _FORMAT = DataclassJson(
         # Nobody looks for the place of a test in a query that is compiled.
         Place: Form(lambda place: None, lambda _: s.NOWHERE),
     },
+    {"Expression": s.Expression},
 )
 
 

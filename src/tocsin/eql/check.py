@@ -182,7 +182,7 @@ class _Checker:
             text=self.text,
         )
 
-    def comparison(self, node: s.Comparison) -> None:
+    def comparison(self, node: s.Comparison[s.Expression]) -> None:
         left, right = self.kind(node.left), self.kind(node.right)
         self.compatible(left, right, node.place)
         self.address_literals(node.left, node.right)

@@ -176,8 +176,8 @@ def _unmapped(node: s.Expression, schema: Schema) -> s.Expression:
     sides = (node.left, node.right)
     if any(isinstance(side, s.Literal) for side in sides) or not any(_is_unmapped(side, schema) for side in sides):
         return node
-    missing = s.And(tuple(s.IsNull(side, node.place) for side in sides), node.place)
-    same = s.Or((replace(node, operator="=="), missing), node.place)
+    missing: s.Expression = s.And(tuple(s.IsNull(side, node.place) for side in sides), node.place)
+    same: s.Expression = s.Or((replace(node, operator="=="), missing), node.place)
     return same if node.operator == "==" else s.Not(same, node.place)
 
 

@@ -85,7 +85,9 @@ def _path(token: Token) -> str:
     return ".".join(quoted or plain for quoted, plain in re.findall(r"`([^`]+)`|([^.`]+)", text))
 
 
-def _flat(kind: type[s.And] | type[s.Or], meta: Meta, operands: list[s.Expression]) -> s.Expression:
+def _flat(
+    kind: type[s.And[s.Expression]] | type[s.Or[s.Expression]], meta: Meta, operands: list[s.Expression]
+) -> s.Expression:
     flat: list[s.Expression] = []
     for operand in operands:
         flat.extend(operand.operands if isinstance(operand, kind) else (operand,))

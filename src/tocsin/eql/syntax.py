@@ -10,28 +10,36 @@ from dataclasses import dataclass, field
 from typing import Literal as OneOf
 
 from tocsin.errors import Place
+from tocsin.syntax_nodes import (
+    NOWHERE,
+    And,
+    Arithmetic,
+    Comparison,
+    FunctionCall,
+    IsNull,
+    Literal,
+    Negative,
+    Not,
+    Or,
+    Scalar,
+    operands_of,
+    place_field,
+)
+from tocsin.syntax_nodes import walk as walk_tree
 
-Scalar = None | bool | int | float | str
-NOWHERE = Place(0, 0)
-
-
-def _place() -> Place:
-    return field(default=NOWHERE, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Literal:
-    """A constant: null, a boolean, a number or a string."""
-
-    value: Scalar
-    place: Place = _place()
-
-    def __eq__(self, other: object) -> bool:
-        # 1, 1.0 and true are equal in Python and are not in EQL.
-        return isinstance(other, Literal) and type(self.value) is type(other.value) and self.value == other.value
-
-    def __hash__(self) -> int:
-        return hash((type(self.value), self.value))
+# Nodes of both languages; what is defined below is there beside.
+__all__ = [
+    "NOWHERE",
+    "And",
+    "Arithmetic",
+    "Comparison",
+    "IsNull",
+    "Literal",
+    "Negative",
+    "Not",
+    "Or",
+    "Scalar",
+]
 
 
 @dataclass(frozen=True)
@@ -40,17 +48,7 @@ class FieldRef:
 
     name: str
     optional: bool = field(default=False, compare=False)
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """`left operator right` with one of `== != < <= > >=`."""
-
-    operator: str
-    left: Expression
-    right: Expression
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Membership:
     value: Expression
     items: tuple[Expression, ...]
     insensitive: bool = False
-    place: Place = _place()
+    place: Place = place_field()
 
 
 MatchKind = OneOf["wildcard", "regex"]
@@ -74,82 +72,30 @@ class PatternMatch:
     insensitive: bool
     value: Expression
     patterns: tuple[Scalar, ...]
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
-class IsNull:
-    """`value == null`; `value != null` is its negation."""
-
-    value: Expression
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class Arithmetic:
-    """`left operator right` with one of `+ - * / %`."""
-
-    operator: str
-    left: Expression
-    right: Expression
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class Negative:
-    """`-operand`."""
-
-    operand: Expression
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class Call:
+class Call(FunctionCall["Expression"]):
     """A function call; `insensitive` when written `name~(…)`."""
 
-    name: str
-    arguments: tuple[Expression, ...]
     insensitive: bool = False
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class Not:
-    """`not operand`."""
-
-    operand: Expression
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class And:
-    """Every operand holds."""
-
-    operands: tuple[Expression, ...]
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class Or:
-    """At least one operand holds."""
-
-    operands: tuple[Expression, ...]
-    place: Place = _place()
+    place: Place = place_field()
 
 
 Expression = (
     Literal
     | FieldRef
-    | Comparison
+    | Comparison["Expression"]
     | Membership
     | PatternMatch
-    | IsNull
-    | Arithmetic
-    | Negative
+    | IsNull["Expression"]
+    | Arithmetic["Expression"]
+    | Negative["Expression"]
     | Call
-    | Not
-    | And
-    | Or
+    | Not["Expression"]
+    | And["Expression"]
+    | Or["Expression"]
 )
 
 
@@ -159,7 +105,7 @@ class EventQuery:
 
     category: str | None
     condition: Expression
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -170,7 +116,7 @@ class Step:
     by: tuple[FieldRef, ...] = ()
     runs: int = 1
     missing: bool = False
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -181,7 +127,7 @@ class Sequence:
     by: tuple[FieldRef, ...] = ()
     maxspan: int | None = None
     until: Step | None = None
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -190,7 +136,7 @@ class Sample:
 
     steps: tuple[Step, ...]
     by: tuple[FieldRef, ...] = ()
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -199,7 +145,7 @@ class Pipe:
 
     name: str
     arguments: tuple[Expression, ...] = ()
-    place: Place = _place()
+    place: Place = place_field()
 
 
 Query = EventQuery | Sequence | Sample
@@ -216,27 +162,19 @@ class Statement:
 def children(node: Expression) -> tuple[Expression, ...]:
     """Return the direct operands of an expression, left to right."""
     match node:
-        case Literal() | FieldRef():
+        case FieldRef():
             return ()
-        case Comparison(_, left, right) | Arithmetic(_, left, right):
-            return (left, right)
         case Membership(value, items):
             return (value, *items)
-        case PatternMatch(_, _, value) | IsNull(value):
+        case PatternMatch(_, _, value):
             return (value,)
-        case Negative(operand) | Not(operand):
-            return (operand,)
-        case Call(_, arguments):
-            return arguments
-        case And(operands) | Or(operands):
-            return operands
+        case _:
+            return operands_of(node)
 
 
 def walk(node: Expression) -> Iterator[Expression]:
     """Yield the expression and everything below it."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    return walk_tree(node, children)
 
 
 def field_names(node: Expression) -> tuple[str, ...]:

@@ -122,9 +122,9 @@ class _Compiler:
                 return self._match(column, text, {}, node.place)
             case q.In():
                 return self._in(node), FieldType.BOOLEAN
-            case q.Binary(operator, left, right):
-                if operator in "+-*/%":
-                    return self._arithmetic(node)
+            case q.Arithmetic(operator, left, right):
+                return self._arithmetic(operator, left, right)
+            case q.Comparison(operator, left, right):
                 return self._comparison(operator, left, right, node.place), FieldType.BOOLEAN
             case q.Call():
                 return self._function(node)
@@ -194,15 +194,14 @@ class _Compiler:
         wanted = frozenset(texts)  # lists of hundreds of names are usual
         return lambda row: None if (value := _single(run(row))) is None else value in wanted
 
-    def _arithmetic(self, node: q.Binary) -> tuple[Run, Kind]:
-        size = _span_of(node.right)
-        if size is not None and node.operator in "+-":
-            run, kind = self._typed(node.left, "d")
-            sign = 1 if node.operator == "+" else -1
+    def _arithmetic(self, operator: str, left: q.Expression, right: q.Expression) -> tuple[Run, Kind]:
+        size = _span_of(right)
+        if size is not None and operator in "+-":
+            run, kind = self._typed(left, "d")
+            sign = 1 if operator == "+" else -1
             return lambda row: None if (at := _single(run(row))) is None else moved(at, size, sign), kind
-        (a, kind_a), (b, kind_b) = self._typed(node.left, "n"), self._typed(node.right, "n")
+        (a, kind_a), (b, kind_b) = self._typed(left, "n"), self._typed(right, "n")
         kind = FieldType.DOUBLE if FieldType.DOUBLE in (kind_a, kind_b) else FieldType.LONG
-        operator = node.operator
         return lambda row: arithmetic(operator, _single(a(row)), _single(b(row))), kind
 
     def _like(self, node: q.Like) -> tuple[Run, Kind]:

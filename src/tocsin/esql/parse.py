@@ -285,19 +285,19 @@ class _Builder(Transformer[Token, Any]):
     def conjunction(self, meta: Meta, *operands: q.Expression) -> q.Expression:
         return operands[0] if len(operands) == 1 else q.And(operands, self._place(meta))
 
-    def logical_not(self, meta: Meta, operand: q.Expression) -> q.Not:
+    def logical_not(self, meta: Meta, operand: q.Expression) -> q.Expression:
         return q.Not(operand, self._place(meta))
 
-    def comparison(self, meta: Meta, left: q.Expression, operator: Token, right: q.Expression) -> q.Binary:
-        return q.Binary(str(operator), left, right, self._place(meta))
+    def comparison(self, meta: Meta, left: q.Expression, operator: Token, right: q.Expression) -> q.Expression:
+        return q.Comparison(str(operator), left, right, self._place(meta))
 
-    def arithmetic(self, meta: Meta, left: q.Expression, operator: Token, right: q.Expression) -> q.Binary:
-        return q.Binary(str(operator), left, right, self._place(meta))
+    def arithmetic(self, meta: Meta, left: q.Expression, operator: Token, right: q.Expression) -> q.Expression:
+        return q.Arithmetic(str(operator), left, right, self._place(meta))
 
     def membership(self, meta: Meta, value: q.Expression, items: tuple[q.Expression, ...]) -> q.In:
         return q.In(value, items, self._place(meta))
 
-    def not_membership(self, meta: Meta, value: q.Expression, items: tuple[q.Expression, ...]) -> q.Not:
+    def not_membership(self, meta: Meta, value: q.Expression, items: tuple[q.Expression, ...]) -> q.Expression:
         return q.Not(self.membership(meta, value, items), self._place(meta))
 
     def list(self, meta: Meta, *items: q.Expression) -> tuple[q.Expression, ...]:
@@ -306,16 +306,16 @@ class _Builder(Transformer[Token, Any]):
     def like(self, meta: Meta, value: q.Expression, kind: Token, patterns: tuple[str, ...]) -> q.Like:
         return q.Like(value, patterns, str(kind).lower() == "rlike", self._place(meta))
 
-    def not_like(self, meta: Meta, value: q.Expression, kind: Token, patterns: tuple[str, ...]) -> q.Not:
+    def not_like(self, meta: Meta, value: q.Expression, kind: Token, patterns: tuple[str, ...]) -> q.Expression:
         return q.Not(self.like(meta, value, kind, patterns), self._place(meta))
 
     def patterns(self, meta: Meta, *patterns: q.Literal) -> tuple[str, ...]:
         return tuple(str(pattern.value) for pattern in patterns)
 
-    def is_null(self, meta: Meta, value: q.Expression) -> q.IsNull:
+    def is_null(self, meta: Meta, value: q.Expression) -> q.Expression:
         return q.IsNull(value, self._place(meta))
 
-    def is_not_null(self, meta: Meta, value: q.Expression) -> q.Not:
+    def is_not_null(self, meta: Meta, value: q.Expression) -> q.Expression:
         return q.Not(q.IsNull(value, self._place(meta)), self._place(meta))
 
     def match(self, meta: Meta, value: q.Expression, text: q.Literal) -> q.MatchOperator:

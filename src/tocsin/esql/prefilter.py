@@ -96,11 +96,11 @@ class _PrefilterReader:
                 return self._exists(value)
             case q.Not(q.In(value) | q.Like(value)):
                 return self._exists(value)
-            case q.Not(q.Binary(operator, left)) if operator not in "+-*/%":
+            case q.Not(q.Comparison(_, left)):
                 return self._exists(left)
-            case q.Binary(operator, left, q.Literal(value)) if value is not None:
+            case q.Comparison(operator, left, q.Literal(value)) if value is not None:
                 return self._compared(operator, left, value)
-            case q.Binary(operator, q.Literal(value), right) if value is not None:
+            case q.Comparison(operator, q.Literal(value), right) if value is not None:
                 return self._compared(_FLIPPED.get(operator, operator), right, value)
             case q.In(value, items) if all(isinstance(item, q.Literal) for item in items):
                 return any_of(self._equal(value, [item.value for item in items if isinstance(item, q.Literal)]))

@@ -93,7 +93,7 @@ def _without_calls(
         case q.Call(_, arguments):
             changed = tuple(_without_calls(one, where, scope, inner, calls) for one in arguments)
             return replace(node, arguments=changed)
-        case q.Binary(_, left, right):
+        case q.Comparison(_, left, right) | q.Arithmetic(_, left, right):
             first, second = (_without_calls(one, where, scope, inner, calls) for one in (left, right))
             return replace(node, left=first, right=second)
         case q.Negative(operand):

@@ -80,9 +80,10 @@ def _trange(call: q.Call) -> q.Expression:
     end = rest[0] if rest else q.Call("now", (), place=call.place)
     if isinstance(first, q.Duration) != (not rest):
         raise MisusedError(misused)
-    begin = q.Binary("-", end, first, call.place) if isinstance(first, q.Duration) else first
+    begin = q.Arithmetic("-", end, first, call.place) if isinstance(first, q.Duration) else first
     return q.And(
-        (q.Binary(">", _time(call), begin, call.place), q.Binary("<=", _time(call), end, call.place)), call.place
+        (q.Comparison(">", _time(call), begin, call.place), q.Comparison("<=", _time(call), end, call.place)),
+        call.place,
     )
 
 
@@ -110,10 +111,10 @@ def _weighted_avg(call: q.Call) -> q.Expression:
             given = "null" if weight.value is None else weight.value
             raise MisusedError(f"the weight of weighted_avg is a number other than 0, not {given}")
         return replace(call, name="avg", arguments=(number,))  # of each value, where rows have several
-    product = q.Binary("*", number, weight, call.place)
+    product = q.Arithmetic("*", number, weight, call.place)
     total = q.Call("sum", (product,), place=call.place)
     weights = q.Call("to_double", (q.Call("sum", (weight,), place=call.place),), place=call.place)
-    return q.Binary("/", total, weights, call.place)
+    return q.Arithmetic("/", total, weights, call.place)
 
 
 def _is_constant(node: q.Expression) -> bool:

@@ -6,21 +6,36 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tocsin.errors import Place
+from tocsin.syntax_nodes import (
+    NOWHERE,
+    And,
+    Arithmetic,
+    Comparison,
+    FunctionCall,
+    IsNull,
+    Literal,
+    Negative,
+    Not,
+    Or,
+    Scalar,
+    operands_of,
+    place_field,
+)
+from tocsin.syntax_nodes import walk as walk_tree
 
-NOWHERE = Place(0, 0)
-Scalar = None | bool | int | float | str
-
-
-def _place() -> Place:
-    return field(default=NOWHERE, compare=False, repr=False)
-
-
-@dataclass(frozen=True)
-class Literal:
-    """A constant: null, a boolean, a number or a text."""
-
-    value: Scalar
-    place: Place = _place()
+# Nodes of both languages; what is defined below is there beside.
+__all__ = [
+    "NOWHERE",
+    "And",
+    "Arithmetic",
+    "Comparison",
+    "IsNull",
+    "Literal",
+    "Negative",
+    "Not",
+    "Or",
+    "Scalar",
+]
 
 
 @dataclass(frozen=True)
@@ -28,7 +43,7 @@ class Several:
     """A constant of several values, `[1, 2]`."""
 
     values: tuple[Scalar, ...]
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,7 @@ class Duration:
 
     months: int
     nanoseconds: int
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -45,25 +60,7 @@ class ColumnRef:
     """A column by its name."""
 
     name: str
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class Binary:
-    """`left operator right`: one of `+ - * / %` or `== != < <= > >= =~`."""
-
-    operator: str
-    left: Expression
-    right: Expression
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class Negative:
-    """`-operand`."""
-
-    operand: Expression
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ class In:
 
     value: Expression
     items: tuple[Expression, ...]
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -82,15 +79,7 @@ class Like:
     value: Expression
     patterns: tuple[str, ...]
     regex: bool
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class IsNull:
-    """`value is null`."""
-
-    value: Expression
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -99,7 +88,7 @@ class MatchOperator:
 
     column: ColumnRef
     text: Scalar
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -108,42 +97,16 @@ class Cast:
 
     value: Expression
     type: str
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
-class Call:
+class Call(FunctionCall["Expression"]):
     """A function call; `options` are a map behind the arguments; `count(*)` has no arguments and `every`."""
 
-    name: str
-    arguments: tuple[Expression, ...]
     options: tuple[tuple[str, Scalar], ...] = ()
     every: bool = False
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class Not:
-    """`not operand`."""
-
-    operand: Expression
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class And:
-    """Every operand holds."""
-
-    operands: tuple[Expression, ...]
-    place: Place = _place()
-
-
-@dataclass(frozen=True)
-class Or:
-    """At least one operand holds."""
-
-    operands: tuple[Expression, ...]
-    place: Place = _place()
+    place: Place = place_field()
 
 
 Expression = (
@@ -151,17 +114,18 @@ Expression = (
     | Several
     | Duration
     | ColumnRef
-    | Binary
-    | Negative
+    | Comparison["Expression"]
+    | Arithmetic["Expression"]
+    | Negative["Expression"]
     | In
     | Like
-    | IsNull
+    | IsNull["Expression"]
     | MatchOperator
     | Cast
     | Call
-    | Not
-    | And
-    | Or
+    | Not["Expression"]
+    | And["Expression"]
+    | Or["Expression"]
 )
 
 
@@ -226,7 +190,7 @@ class Extract:
     patterns: tuple[str, ...]
     dissect: bool = False
     separator: str = ""
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -235,7 +199,7 @@ class UriParts:
 
     prefix: str
     value: Expression
-    place: Place = _place()
+    place: Place = place_field()
 
 
 @dataclass(frozen=True)
@@ -284,31 +248,23 @@ class Query:
 
 
 def children(node: Expression) -> tuple[Expression, ...]:
-    """Return the direct operands of an expression."""
+    """Return the direct operands of an expression, left to right."""
     match node:
-        case Binary(_, left, right):
-            return (left, right)
-        case Negative(operand) | Not(operand):
-            return (operand,)
+        case Several() | Duration() | ColumnRef():
+            return ()
         case In(value, items):
             return (value, *items)
-        case Like(value) | IsNull(value) | Cast(value):
+        case Like(value) | Cast(value):
             return (value,)
         case MatchOperator(column):
             return (column,)
-        case Call(_, arguments):
-            return arguments
-        case And(operands) | Or(operands):
-            return operands
         case _:
-            return ()
+            return operands_of(node)
 
 
 def walk(node: Expression) -> Iterator[Expression]:
     """Yield the expression and everything below it."""
-    yield node
-    for child in children(node):
-        yield from walk(child)
+    return walk_tree(node, children)
 
 
 def columns_of(node: Expression) -> tuple[str, ...]:
