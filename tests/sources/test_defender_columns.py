@@ -80,7 +80,7 @@ def test_a_row_without_its_action_is_told_by_its_columns_or_counted(
     assert (event["event.dataset"], event["host.name"]) == ("m365_defender.event", "ws01")
     assert (event.get("event.category"), event.get("event.action")) == (category, action)
     assert event["host.os.type"] == "windows"
-    assert rejects.unseen.total(Reason.UNTOLD) == (not told)
+    assert rejects.unseen.total(Reason.NO_ACTION) == (not told)
     assert not rejects.total
 
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 from tocsin.sources.batch import EventBatch
 
-_PATIENCE = 1.0  # seconds
+_LONGEST_WAIT = 1.0  # seconds
 AHEAD = 1  # batches that wait at most; each costs memory
 
 
 @dataclass
 class _Read:
-    """A batch, and what its reader waits for where it may not read on before the batch is done with."""
+    """A batch, and the event that its reader waits for where it must not read on before the batch is used up."""
 
     batch: EventBatch
     done: threading.Event = field(default_factory=threading.Event)
@@ -64,4 +64,4 @@ def read_ahead(batches: Iterable[EventBatch], ahead: int = AHEAD) -> Generator[E
             item.done.set()
     finally:
         stopped.set()
-        thread.join(_PATIENCE)  # it may be waiting for a pipe that says nothing more
+        thread.join(_LONGEST_WAIT)  # it may be waiting for a pipe that sends nothing more

@@ -100,7 +100,7 @@ def _join(batches: Sequence[RowBatch], fields: Sequence[str]) -> EventBatch:
 
 
 def whole_events(raw: Callable[[int], RawEvent]) -> Callable[[int], Event]:
-    """Return what gives the whole event in a row."""
+    """Return a function that gives the whole event in a row."""
     return lambda row: raw(row).event()
 
 
@@ -116,7 +116,7 @@ class Wanted:
     judge: Judge | None = None
 
     def any_of(self, categories: Iterable[str]) -> bool:
-        """Tell whether a loaded rule may read events of these categories."""
+        """Return whether a loaded rule may read events of these categories."""
         return self.categories is None or not self.categories.isdisjoint(categories)
 
 
@@ -136,7 +136,7 @@ class Rejects:
     """Counts what could not be read, by reason, and keeps it in a file that is created on the first one.
 
     A file of that name is replaced where it holds rejects, and left alone where it holds anything else.
-    Files of a folder or an archive that are no telemetry are counted apart, and stand in the same file.
+    Files of a folder or an archive that are no telemetry are counted separately, and written to the same file.
     `unseen` counts what was read and cannot be seen by rules.
     """
 
@@ -200,7 +200,7 @@ class Rejects:
 
 
 def may_keep_rejects(path: Path) -> bool:
-    """Tell whether rejects may be written to a file: there is none, an empty one, a device, or one of rejects."""
+    """Return whether rejects may be written to a file: it is missing, empty, a device, or holds rejects."""
     if not path.is_file():
         return True
     try:
@@ -234,8 +234,8 @@ def flatten(document: Mapping[str, Any], prefix: str = "", into: Event | None = 
             flatten(value, name + ".", flat)
         elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
             for item in value:
-                for inner, found in (flatten(item) if isinstance(item, dict) else {"": item}).items():
-                    _gather(flat, f"{name}.{inner}" if inner else name, found)
+                for inner, content in (flatten(item) if isinstance(item, dict) else {"": item}).items():
+                    _gather(flat, f"{name}.{inner}" if inner else name, content)
         elif value is not None:
             if name in flat:
                 _gather(flat, name, value)

@@ -23,12 +23,12 @@ def find_source(name: str) -> str:
     """Return the source that a name or a part of it stands for. Raises InputError for none or several."""
     wanted = name.lower()
     names = sorted({*DATASETS, *IN_ECS})
-    found = [wanted] if wanted in names else [known for known in names if wanted in known]
-    if not found:
+    matching = [wanted] if wanted in names else [known for known in names if wanted in known]
+    if not matching:
         raise InputError(f"no source called `{name}`", hint="`tocsin sources list` names them")
-    if len(found) > 1:
-        raise InputError(f"`{name}` could be any of {', '.join(found)}", hint="give the whole name")
-    return found[0]
+    if len(matching) > 1:
+        raise InputError(f"`{name}` could be any of {', '.join(matching)}", hint="give the whole name")
+    return matching[0]
 
 
 def index_of_source(name: str) -> str:

@@ -12,7 +12,7 @@ def split_command_line(text: str) -> list[str]:
     r"""Return the arguments of a Windows command line, the program first.
 
     The rules are those of the Microsoft C runtime (`CommandLineToArgvW` differs only in the first argument):
-    blanks part arguments outside quotes; 2n backslashes before a quote are n backslashes and the quote opens
+    blanks separate arguments outside quotes; 2n backslashes before a quote are n backslashes and the quote opens
     or closes, 2n+1 are n backslashes and a quote itself; backslashes elsewhere stand for themselves; two
     quotes inside a quoted part are one quote and end it, the rule before 2008 that Winlogbeat follows.
     """

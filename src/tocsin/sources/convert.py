@@ -54,7 +54,7 @@ def write_parquet(events: Iterable[Event], out: BinaryIO) -> int:
 
     The columns are known when all events are, so that these wait on disk.
     """
-    columns = {TIMESTAMP: _Column()}  # there even if no event has any field, so that rows are
+    columns = {TIMESTAMP: _Column()}  # even if no event has a field, so that there are rows
     count = 0
     with tempfile.TemporaryFile() as spool:
         for count, event in enumerate(events, 1):  # noqa: B007 (the last is the count)
@@ -66,8 +66,8 @@ def write_parquet(events: Iterable[Event], out: BinaryIO) -> int:
         with pq.ParquetWriter(out, schema, compression="zstd") as writer:
             for group in _groups(spool):
                 cells: dict[str, list[Any]] = {name: [None] * len(group) for name in schema.names}
-                for row, found in enumerate(group):
-                    for name, value in found.items():
+                for row, event in enumerate(group):
+                    for name, value in event.items():
                         cells[name][row] = columns[name].fit(value)
                 arrays = [pa.array(cells[name], columns[name].type) for name in schema.names]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))

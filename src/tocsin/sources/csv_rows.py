@@ -11,7 +11,7 @@ LONGEST_CELL = 16 << 20  # characters
 def csv_rows(lines: Iterable[str], separator: str, *, skip_spaces: bool = False) -> Iterator[list[str]]:
     """Return an iterator of rows, which raises csv.Error for what is no row and for a cell that is too long.
 
-    With `skip_spaces`, spaces behind a separator belong to no cell.
+    With `skip_spaces`, spaces after a separator belong to no cell.
     """
     csv.field_size_limit(LONGEST_CELL)
     return csv.reader(lines, delimiter=separator, skipinitialspace=skip_spaces)

@@ -14,8 +14,8 @@ from tocsin.moments import is_doubtful, mark_of_numbers, written_moment
 # The file's text again from its beginning, in blocks that end anywhere.
 Text = Callable[[], Iterable[bytes]]
 
-# A value that begins with a date by number: a time stands behind it, or nothing and its year has four digits, as
-# what has two could be a version. JSON may write a slash with a backslash before it.
+# A value that begins with a date by number: a time follows it, or nothing does and its year has four digits, as
+# one with two could be a version. JSON may write a slash with a backslash before it.
 _DATE = re.compile(
     rb"(?:^|[,;|\t\"'\[{:>])[ \t]{0,2}(\d{1,2})([-.]|\\?/)(\d{1,2})\2"
     rb"(?:(?:\d{4}|\d\d)(?=(?:[T:]|[ ,]{1,3}(?:@|at)? ?)(?:[AaPp][Mm] |[\xe0-\xef][\x80-\xef]{2,5} ?)?"
@@ -24,15 +24,15 @@ _DATE = re.compile(
     re.MULTILINE,
 )
 _LONGEST = 64  # bytes of such a value's head
-# What parts a date's numbers, in the order in which one spelling's convention decides for the others where nothing
-# else does. No language writes the month first with dots (CLDR has none).
+# The marks between a date's numbers, and whether the day comes first by convention. Where nothing else decides,
+# the first of these that a file has decides for all. No language writes the month first with dots (CLDR has none).
 _CONVENTIONS = {".": True, "/": False, "-": True}
 _NAMES = {".": "dots", "/": "slashes", "-": "dashes"}
 _FIRST = {True: "day", False: "month"}
 
 
 def shows_dates(head: bytes) -> bool:
-    """Tell whether a file's first bytes hold a date by number."""
+    """Return whether a file's first bytes hold a date by number."""
     return _DATE.search(head) is not None
 
 
@@ -65,8 +65,8 @@ class DateOrder:
 
     text: Text | None = None
     given: bool | None = None
-    used: set[str] = field(default_factory=set)  # what parts the numbers of the dates that were read
-    doubtful: dict[str, str] = field(default_factory=dict)  # the first of each that could be read both ways
+    used: set[str] = field(default_factory=set)  # the marks in the dates that were read
+    doubtful: dict[str, str] = field(default_factory=dict)  # by mark, the first that could be read both ways
 
     def written(self, value: str) -> str | None:
         """Return a date by number in ISO 8601, None for any other text."""
@@ -87,8 +87,8 @@ class DateOrder:
 
     @cached_property
     def shown(self) -> dict[str, Shown]:
-        """What the file's dates show, by what parts their numbers."""
-        found = {mark: [0, 0, 0] for mark in _CONVENTIONS}
+        """What the file's dates show, by the mark between their numbers."""
+        counts_by_mark = {mark: [0, 0, 0] for mark in _CONVENTIONS}
         rest = b""
         for block in chain(() if self.text is None else self.text(), (b"",)):
             text = rest + block
@@ -96,13 +96,13 @@ class DateOrder:
             for match in _DATE.finditer(text):
                 if match.start() >= cut:
                     break  # it comes again with the next block
-                one, two = int(match[1]), int(match[3])
-                counts = found[match[2][-1:].decode()]
-                counts[0] += one > 12 >= two
-                counts[1] += two > 12 >= one
+                leading, second = int(match[1]), int(match[3])
+                counts = counts_by_mark[match[2][-1:].decode()]
+                counts[0] += leading > 12 >= second
+                counts[1] += second > 12 >= leading
                 counts[2] += 1
             rest = text[cut:]
-        return {mark: Shown(*counts) for mark, counts in found.items()}
+        return {mark: Shown(*counts) for mark, counts in counts_by_mark.items()}
 
     @cached_property
     def whole(self) -> Shown:
@@ -112,8 +112,8 @@ class DateOrder:
     def decision(self, mark: str) -> Decision:
         """Return how dates with a mark between their numbers are read.
 
-        The user decides before the dates of this spelling, these before a convention without exception, it before
-        the dates of other spellings, and these before the convention of whichever spelling the file has.
+        The first of these decides: the user, the dates with this mark, a convention without exception (dots), the
+        dates with other marks, and the convention of the first mark that the file has.
         """
         own, whole = self.shown[mark].day_first, self.whole.day_first
         if self.given is not None:
@@ -124,17 +124,17 @@ class DateOrder:
             return Decision(True, "as dates with dots are by convention")
         if whole is not None:
             return Decision(whole, "as other dates in the file can only mean")
-        leading = next((one for one in _CONVENTIONS if self.shown[one].dates), mark)
+        leading = next((other for other in _CONVENTIONS if self.shown[other].dates), mark)
         return Decision(_CONVENTIONS[leading], f"as dates with {_NAMES[leading]} are by convention")
 
-    def told(self) -> str:
-        """Return what a reader is to know, nothing where the file has no such dates."""
+    def summary(self) -> str:
+        """Return how the file's dates were read, in a sentence; nothing where it has no such dates."""
         marks = [mark for mark in _CONVENTIONS if mark in self.used]
         if not any(mark in self.doubtful or self.shown[mark].days or self.shown[mark].months for mark in marks):
             return ""
         decisions = {mark: self.decision(mark) for mark in marks}
         days, months, _ = self.whole
-        orders = {one.day_first for one in decisions.values()}
+        orders = {decision.day_first for decision in decisions.values()}
         if self.given is None and bool(days) != bool(months) and orders == {bool(days)}:
             return f"dates are read {_FIRST[bool(days)]} first: {days or months:,} of them can only mean that"
         sentences = []
@@ -143,16 +143,16 @@ class DateOrder:
                 f"dates contradict each other: {days:,} can only have the day first and {months:,} the month"
             )
         sentences += [
-            self._told_of(decision, [mark for mark in marks if decisions[mark] == decision])
+            self._summary_of(decision, [mark for mark in marks if decisions[mark] == decision])
             for decision in dict.fromkeys(decisions.values())
         ]
-        told = "; ".join(filter(None, sentences))
-        return told if self.given is not None else f"{told} (--date-order overrides it)"
+        summary = "; ".join(filter(None, sentences))
+        return summary if self.given is not None else f"{summary} (--date-order overrides it)"
 
-    def _told_of(self, decision: Decision, marks: list[str]) -> str:
-        """Return how dates of some spellings are read, with an example of each that could be read otherwise."""
+    def _summary_of(self, decision: Decision, marks: list[str]) -> str:
+        """Return how dates with some marks are read, with an example of each that could be read otherwise."""
         examples = [self.doubtful[mark] for mark in marks if mark in self.doubtful]
-        read = [written_moment(one, day_first=decision.day_first)[:10] for one in examples]
+        read = [written_moment(example, day_first=decision.day_first)[:10] for example in examples]
         how = f"{_FIRST[decision.day_first]} first, {decision.why}"
         if not examples:
             return ""

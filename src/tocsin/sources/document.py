@@ -23,7 +23,7 @@ from tocsin.sources.mapping import DATASETS
 from tocsin.sources.markers import is_categorised
 from tocsin.sources.products.product import PRODUCTS, Metadata, Product, Shape, completed, kind_of, recognised
 from tocsin.sources.products.record import ProductRecord
-from tocsin.sources.unseen import tells
+from tocsin.sources.unseen import describes_event
 from tocsin.sources.values import moment
 from tocsin.sources.windows.forms.shipped import flat_document
 from tocsin.sources.windows.recognise import FORMS, form_of, rendered
@@ -53,7 +53,7 @@ _BACKING_INDEX = re.compile(r"^(?:[^:]*:)?(?:partial-|restored-)?(?:\.ds-)?(.*?)
 
 @dataclass(eq=False)
 class Documents:
-    """What records are taken for: each for what it shows itself to be, or all for those of one `source`.
+    """What records are read as: each as what it shows itself to be, or all as records of one `source`.
 
     `metadata` is what records taught about the hosts and users of others, `dates` what the file's dates by number
     show.
@@ -66,7 +66,7 @@ class Documents:
     def row_of(self, record: Any) -> WindowsRecord | ShippedEvent | UnwrappedEvent | ProductRecord | Event:
         """Return a record as a row: read field by field, or an ECS document or hit, flat.
 
-        A record within another document is read as it lies there.
+        A record within another document is unwrapped first.
 
         Raises ValueError for anything else, MalformedRecord for a Windows event that lacks what each has.
         """
@@ -83,9 +83,9 @@ class Documents:
                 beside[TIMESTAMP] = self.moment(beside[TIMESTAMP])
             return with_beside(self.row_of(within.record), beside)
         body = completed(body, self.source)
-        found = self.product_of(body)
-        if found is not None:
-            return ProductRecord(body, *found, self.metadata)
+        product = self.product_of(body)
+        if product is not None:
+            return ProductRecord(body, *product, self.metadata)
         event = self._ecs(record)
         if self.source is not None and not is_in_ecs(event):
             head = ", nor a Windows event's channel, provider and id" if self.source in WINDOWS else ""
@@ -112,13 +112,13 @@ class Documents:
         return WindowsRecord(rendered(body, form), dataset=dataset, forwarded=self.source == FORWARDED)
 
     def teaches(self, content: bytes) -> bool:
-        """Tell whether JSON text is a record that says something about the hosts or users of others."""
+        """Return whether JSON text is a record that says something about the hosts or users of others."""
         try:
             record = orjson.loads(content)
-            found = self.product_of(record) if isinstance(record, dict) else None
+            product = self.product_of(record) if isinstance(record, dict) else None
         except ValueError:
             return False
-        return found is not None and any(join.taught_by == found[2] for join in found[0].joins)
+        return product is not None and any(join.taught_by == product[2] for join in product[0].joins)
 
     def product_of(self, record: Mapping[str, Any]) -> tuple[Product, Shape, str] | None:
         """Return the product that a record is taken to be of, its shape and kind; None when of none.
@@ -129,19 +129,19 @@ class Documents:
 
     def moment(self, value: Any) -> str | None:
         """Return an event's time in ISO 8601, None when it cannot be read."""
-        if isinstance(value, str) and self.dates is not None and (found := self.dates.written(value)) is not None:
-            return found
+        if isinstance(value, str) and self.dates is not None and (date := self.dates.written(value)) is not None:
+            return date
         try:
             return written_moment(value)
         except ValueError:
             return None
 
     def other_moment(self, value: Any) -> str | None:
-        """Return the time that a field with another name of an event's time holds, None when it is none."""
+        """Return the time in a field that has another name for an event's time; None if it holds none."""
         return read_other(value, self.moment)
 
     def _dated(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Return a record with its dates by number in ISO 8601: what they mean, only the file shows."""
+        """Return a record with its dates by number in ISO 8601: the file as a whole shows what they mean."""
         if self.dates is None:
             return record
         changed: dict[str, Any] = _dates_of(record, self.dates)
@@ -169,10 +169,10 @@ class Documents:
         else:
             event[INDEX] = index
         if TIMESTAMP not in event or not _is_usual(event[TIMESTAMP]):
-            found = self.moment(time_of(event.get(TIMESTAMP))) or other_time(event, self.moment)
-            if found is not None:
-                event[TIMESTAMP] = found
-            elif isinstance(event.get(TIMESTAMP), list):  # of which nothing else is to take a part for a time
+            time = self.moment(time_of(event.get(TIMESTAMP))) or other_time(event, self.moment)
+            if time is not None:
+                event[TIMESTAMP] = time
+            elif isinstance(event.get(TIMESTAMP), list):  # so that nothing takes a part of it for a time
                 event[TIMESTAMP] = orjson.dumps(event[TIMESTAMP], default=str).decode()
         return event
 
@@ -188,13 +188,14 @@ class Documents:
 
 def _of_event(body: Mapping[str, Any]) -> Event:
     """Return what a document says below `event`, which counts where the table of its record says nothing."""
-    told = flatten({"event": body["event"]})
-    return {name: value for name, value in told.items() if name != "event.original" and _is_known(name)}
+    stated = flatten({"event": body["event"]})
+    return {name: value for name, value in stated.items() if name != "event.original" and _is_known(name)}
 
 
 def is_in_ecs(record: Mapping[str, Any]) -> bool:
-    """Tell a document with a category, or another field of ECS that says what happened."""
-    return any(name == CATEGORY or (tells(name) and _is_known(name)) for name in flatten(body_of(record)))
+    """Return whether a document has a category, or another field of ECS that says what happened."""
+    names = flatten(body_of(record))
+    return any(name == CATEGORY or (describes_event(name) and _is_known(name)) for name in names)
 
 
 def _is_known(name: str) -> bool:
@@ -205,7 +206,7 @@ def _is_known(name: str) -> bool:
 _DATED = tuple(
     dict.fromkeys(
         [TIMESTAMP, "TimeCreated", "TimeGenerated", "EventTime", "timestamp", "UtcTime"]
-        + [row.source for one in PRODUCTS.values() for row in one.dataset.rows if row.convert is moment]
+        + [row.source for product in PRODUCTS.values() for row in product.dataset.rows if row.convert is moment]
     )
 )
 _ARE_DATED = frozenset(_DATED)
@@ -213,17 +214,17 @@ _BODIES = ("_source", "fields", "properties")
 
 
 def _dates_of(members: Mapping[str, Any], dates: DateOrder) -> dict[str, str]:
-    found: dict[str, str] = {}
+    dates_by_name: dict[str, str] = {}
     for name in members.keys() & _ARE_DATED:
         value = members[name]
-        # A date by number has a mark behind its first one or two digits.
+        # A date by number has a mark after its first one or two digits.
         if isinstance(value, str) and not value[1:3].isalnum() and (written := dates.written(value)):
-            found[name] = written
-    return found
+            dates_by_name[name] = written
+    return dates_by_name
 
 
 def _is_usual(value: Any) -> bool:
-    """Tell a moment as Elasticsearch takes it, which is kept as it is."""
+    """Return whether a value is a moment as Elasticsearch takes it, which stays as it is."""
     if isinstance(value, str):
         try:
             to_nanoseconds(value)
@@ -245,18 +246,18 @@ def taken_for(record: Mapping[str, Any], source: str) -> tuple[Product, Shape, s
         kind = kind_of(record, shape)
         if kind is not None:
             return product, shape, kind
-    telling = " or ".join(dict.fromkeys(f"`{'.'.join(shape.telltale)}`" for shape in product.shapes))
-    raise ValueError(f"not a record of {source}, in which {telling} would tell its kind")
+    telltales = " or ".join(dict.fromkeys(f"`{'.'.join(shape.telltale)}`" for shape in product.shapes))
+    raise ValueError(f"not a record of {source}, in which {telltales} would show its kind")
 
 
 def is_windows(record: Mapping[str, Any]) -> bool:
-    """Tell a Windows event that a table is to read: in any form, or shipped for a pipeline, also in a hit."""
+    """Return whether a record is a Windows event for a table: in any form, shipped for a pipeline, or in a hit."""
     body = body_of(record)
     return is_unfinished(body) or form_of(body) is not None
 
 
 def holds_record(record: Mapping[str, Any]) -> bool:
-    """Tell a document that holds another one, which is to be read in its place, or several."""
+    """Return whether a document holds other records, which are to be read in its place."""
     try:
         return unwrapped(body_of(record)) is not None or records_of(record) != [record]
     except MalformedRecord:
@@ -264,7 +265,7 @@ def holds_record(record: Mapping[str, Any]) -> bool:
 
 
 def index_of(event: Mapping[str, Any]) -> str | None:
-    """Return the index that an event lies in, as far as it tells: `_index`, its data stream, or its shipper."""
+    """Return the index that an event lies in, as far as it says: `_index`, its data stream, or its shipper."""
     index = event.get(INDEX)
     if isinstance(index, str):
         match = _BACKING_INDEX.match(index)
@@ -331,16 +332,16 @@ def moments(column: pa.ChunkedArray, read: Callable[[Any], str | None]) -> pa.Ch
     if pa.types.is_string(column.type):
         try:
             return column.cast(_MOMENT)
-        except pa.ArrowInvalid:  # one is spelled otherwise
+        except pa.ArrowInvalid:  # one is spelled differently
             pass
     encoded = column.combine_chunks().dictionary_encode()
-    found: list[int | None] = []
+    nanoseconds: list[int | None] = []
     for value in encoded.dictionary.to_pylist():
         try:
-            found.append(to_nanoseconds(read(value) or ""))
+            nanoseconds.append(to_nanoseconds(read(value) or ""))
         except ValueError:
-            found.append(None)
-    return pa.chunked_array([pa.array(found, pa.int64()).take(encoded.indices).cast(_MOMENT)])
+            nanoseconds.append(None)
+    return pa.chunked_array([pa.array(nanoseconds, pa.int64()).take(encoded.indices).cast(_MOMENT)])
 
 
 _MOMENT = pa.timestamp("ns", "UTC")

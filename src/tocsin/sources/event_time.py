@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from tocsin.ecs import TIMESTAMP
 from tocsin.moments import time_of, written_moment
 
-# Names of an event's time, the first before the others. Capitals, `_`, `-`, blanks and what stands in brackets
+# Names of an event's time, in order of precedence. Capitals, `_`, `-`, blanks and what stands in brackets
 # make no difference. When it happened comes before when it was written, and that before when it was received.
 NAMES = (
     "timegenerated",  # Azure Monitor, WMI
@@ -72,13 +72,13 @@ def rank_of(name: str) -> int | None:
 
 
 def named_times(event: Mapping[str, Any]) -> list[Named]:
-    """Return what a flat event holds under the names of its time, the first before the others."""
-    found = [(rank, name) for name in event if name != TIMESTAMP and (rank := rank_of(name)) is not None]
-    return [Named(name, time_of(event[name])) for _, name in sorted(found)]
+    """Return what a flat event holds under the names of its time, in order of precedence."""
+    ranked = [(rank, name) for name in event if name != TIMESTAMP and (rank := rank_of(name)) is not None]
+    return [Named(name, time_of(event[name])) for _, name in sorted(ranked)]
 
 
 def has_time_of_day(names: Iterable[str]) -> bool:
-    """Tell whether some fields may hold a day and, apart from it, a time of day."""
+    """Return whether some fields may hold a day and, apart from it, a time of day."""
     return {_RANKS["date"], _RANKS["time"]} <= {rank_of(name) for name in names}
 
 
@@ -88,14 +88,14 @@ def other_time(event: Mapping[str, Any], read: Read) -> str | None:
     by_name = {NAMES[rank]: value for name, value in reversed(times) if (rank := rank_of(name)) is not None}
     for name, value in times:
         of_day = by_name.get("time") if rank_of(name) == _RANKS["date"] else None
-        found = read_other(_joined(value, of_day), read)
-        if found is not None:
-            return found
+        time = read_other(_joined(value, of_day), read)
+        if time is not None:
+            return time
     return None
 
 
 def read_other(value: Any, read: Read) -> str | None:
-    """Return the moment that a value of such a field is, None for what is none: a duration, a counter."""
+    """Return the moment in a value of such a field; None for anything else, such as a duration or a counter."""
     if isinstance(value, str):
         text = value.strip()
         if day := _COMPACT_DAY.fullmatch(text):
@@ -112,7 +112,7 @@ def read_other(value: Any, read: Read) -> str | None:
 
 
 def _joined(day: Any, of_day: Any) -> Any:
-    """Return a day with the time of day that stands in a field of its own."""
+    """Return a day with the time of day that another field holds."""
     if not isinstance(day, str) or not isinstance(of_day, str):
         return day
     day, of_day = day.strip(), of_day.strip()
@@ -130,7 +130,7 @@ def unreadable_time(event: Mapping[str, Any]) -> Named | None:
         if value not in (None, "", [])
         else []
     )
-    return next((one for one in (*names, *named_times(event)) if one.value not in (None, "")), None)
+    return next((named for named in (*names, *named_times(event)) if named.value not in (None, "")), None)
 
 
 def readable(value: Any) -> str | None:

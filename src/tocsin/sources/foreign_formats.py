@@ -1,4 +1,4 @@
-"""Formats that are not read, told by name, and what to do with a file of theirs.
+"""Formats that are not read: what they are called, and what to do with such a file.
 
 Every one is known by its first bytes. What tools print for people is hard to read back without loss, and each of
 these tools can write the same events in a format that is read.
@@ -16,7 +16,7 @@ _HEAD = 4096  # bytes that are looked at
 class ForeignFormat:
     """A format: how its files begin, what they are, and what to do instead.
 
-    Files that hold no events are passed over where they lie in a folder, others are told.
+    Files that hold no events are passed over in a folder; others are reported.
     """
 
     begins: re.Pattern[bytes]

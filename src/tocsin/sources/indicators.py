@@ -1,7 +1,7 @@
 """Indicators of compromise in files -> the documents that Elastic's threat intelligence integrations would write.
 
-What a file holds is told by its content: a STIX bundle, ECS documents, hits of Elasticsearch, MISP's attributes,
-objects like `{"type": ..., "value": ...}`, CSV, or one value a line.
+What a file holds is recognised from its content: a STIX bundle, ECS documents, hits of Elasticsearch, MISP's
+attributes, objects like `{"type": ..., "value": ...}`, CSV, or one value a line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tocsin.sources.threat_intel.values import NotTakenError
 
 _DATASET = "ti_custom.indicator"  # of Elastic's integration for feeds of one's own
 _HINT = "indicators are read from STIX 2 bundles, CSV, NDJSON or JSON, and lists with one value a line"
-_REASONS = 50  # that are told apart
+_REASONS = 50  # that are counted separately
 # Members that hold a list of records: Elasticsearch's, MISP's, OTX's, TAXII's, and those of feeds in JSON.
 _LISTS = ("hits", "response", "objects", "indicators", "data", "results", "items", "iocs", "Attribute", "Object")
 
@@ -69,7 +69,7 @@ def read_indicators(paths: Sequence[str]) -> Indicators:
 
 
 class _Reader:
-    """Reads one file; what it does not take it counts."""
+    """Reads one file, and counts what it does not take."""
 
     def __init__(self, skipped: Counter[str]) -> None:
         self._skipped = skipped
@@ -111,11 +111,11 @@ class _Reader:
 
     def _of_json(self, value: Any, depth: int = 0) -> Iterator[Event]:
         if isinstance(value, list):
-            if any(isinstance(one, dict) and one.get("type") in ("indicator", "identity") for one in value):
+            if any(isinstance(item, dict) and item.get("type") in ("indicator", "identity") for item in value):
                 yield from self._of_objects(value)
                 return
-            for one in value:
-                yield from self._of_json(one, depth)
+            for item in value:
+                yield from self._of_json(item, depth)
         elif isinstance(value, str):
             yield from self._of_value(value)
         elif not isinstance(value, dict):
@@ -127,8 +127,8 @@ class _Reader:
         elif (hit := _document_of(value)) is not None:
             yield from self._of_row(hit)
         elif depth < 8 and (inner := _inner(value)):
-            for one in inner:
-                yield from self._of_json(one, depth + 1)
+            for item in inner:
+                yield from self._of_json(item, depth + 1)
         else:
             flat = flatten(value)
             yield from self._of_row(flat if is_ecs(flat) else value)
@@ -169,18 +169,18 @@ def _document_of(hit: Mapping[str, Any]) -> Event | None:
 
 def _inner(value: Mapping[str, Any]) -> list[Any]:
     """Return the records that an object holds: an answer's, an event's of MISP with its objects."""
-    found: list[Any] = []
+    records: list[Any] = []
     if "value" in value:
-        return found
+        return records
     if isinstance(value.get("Event"), dict):
-        found.append(value["Event"])
+        records.append(value["Event"])
     for name in _LISTS:
         inner = value.get(name)
         if isinstance(inner, dict) and name in ("hits", "response"):
-            found.append(inner)
-        elif isinstance(inner, list) and any(isinstance(one, (dict, str)) for one in inner):
-            found += inner
-    return found
+            records.append(inner)
+        elif isinstance(inner, list) and any(isinstance(item, (dict, str)) for item in inner):
+            records += inner
+    return records
 
 
 def _feed_name(name: str) -> str:

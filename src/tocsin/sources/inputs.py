@@ -30,7 +30,7 @@ from tocsin.sources.foreign_formats import foreign_format
 from tocsin.sources.line_headers import json_behind_header
 from tocsin.text_encoding import encoding_of
 
-_EVTX_HEADER, _EVTX_CHUNK = 4096, b"ElfChnk\x00"  # bytes of a file's header, the beginning of each chunk behind it
+_EVTX_HEADER, _EVTX_CHUNK = 4096, b"ElfChnk\x00"  # bytes of a file's header, the beginning of each chunk after it
 _MAGIC = (
     (b"ElfFile\x00", "evtx"),
     (_EVTX_CHUNK, "evtx"),
@@ -50,7 +50,7 @@ _NAMES = re.compile(
     rb"""["']?[A-Za-z_@$\x80-\xff][\w.@ /$()#\[\]\x80-\xff-]*["']?"""
     rb"""(?:[,;\t|]\s?["']?[\w.@ /$()#\[\]\x80-\xff-]*["']?){2}"""
 )
-# Two are enough where the first line says what parts them, and where one of them holds records.
+# Two are enough where the first line says what separates them, and where one of them holds records.
 _SEPARATOR = re.compile(rb"""["']?sep=[^\r\n]{1,2}\r?\n""", re.IGNORECASE)
 _TWO = re.compile(
     rb"""["']?(?:System|_raw|_time|@timestamp|Event|event\.original)["']?[,;\t|]\s?["']?[\w.@ ]+["']?\r?\n"""
@@ -71,9 +71,9 @@ DAMAGE = (OSError, EOFError, zstandard.ZstdError, zlib.error, zipfile.BadZipFile
 class Input:
     """One file, or standard input when `path` is None; `named` when the user gave this very name.
 
-    Its records are taken for those of `source`, or each for what it shows itself to be when that is None. What
-    comes first in its dates by number says `day_first`, or its content when that is None.
-    A hidden file of a folder is not read.
+    Its records are read as those of `source`, or each as what it shows itself to be if that is None. `day_first`
+    says whether the day comes first in its dates by number; if that is None, its content does. A hidden file of a
+    folder is not read.
     """
 
     name: str
@@ -107,11 +107,11 @@ def find_inputs(names: Sequence[str], source: str | None = None) -> list[Input]:
 
     Raises InputError for a name that stands for nothing.
     """
-    found: dict[str, Input] = {}
+    inputs: dict[str, Input] = {}
     for name in names:
-        for found_input in _expand(name):
-            found.setdefault(str(found_input.path or "-"), replace(found_input, source=source))
-    return list(found.values())
+        for expanded in _expand(name):
+            inputs.setdefault(str(expanded.path or "-"), replace(expanded, source=source))
+    return list(inputs.values())
 
 
 def _expand(name: str) -> Iterator[Input]:
@@ -164,7 +164,7 @@ def recognise(head: bytes) -> str | None:
 
 
 def _is_text(head: bytes) -> bool:
-    """Tell a text in UTF-16 or UTF-32 from a binary file that has zeros where such a text has them."""
+    """Return whether bytes are a text in UTF-16 or UTF-32, and no binary file with zeros in the same places."""
     encoding, mark = encoding_of(head)
     text = head[mark:_TEXT].decode(encoding, errors="replace")
     return bool(mark) or not any(ord(character) < 32 and character not in "\t\r\n" for character in text[:64])
@@ -258,7 +258,7 @@ def _no_format(name: str, head: bytes) -> InputError:
 
 
 def _passes_zeros(buffered: BinaryIO) -> bool:
-    """Pass over the zero bytes that a file begins with, and tell whether anything follows."""
+    """Pass over the zero bytes that a file begins with, and return whether anything follows."""
     while head := _peek(buffered):
         zeros = len(head) - len(head.lstrip(b"\0"))
         buffered.read(zeros)
@@ -268,7 +268,7 @@ def _passes_zeros(buffered: BinaryIO) -> bool:
 
 
 def _holds_chunks(file: BinaryIO) -> bool:
-    """Tell whether a chunk of an EVTX file lies anywhere in a file, as in an image of a disk."""
+    """Return whether a chunk of an EVTX file lies anywhere in a file, as in an image of a disk."""
     try:
         rest = b""
         while block := file.read(_BLOCK):

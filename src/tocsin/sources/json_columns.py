@@ -36,16 +36,16 @@ Tree = dict[str, Any]  # members by name: an Arrow type, or the members below
 
 def sample_of(block: bytes, lines: int) -> list[Any]:
     """Return the values of some lines, spread over a block; damaged ones are left out."""
-    found: dict[int, Any] = {}
+    values_by_start: dict[int, Any] = {}
     for number in range(lines):
         start = block.find(b"\n", number * len(block) // lines) + 1 if number else 0
         end = block.find(b"\n", start)
-        if start not in found and block[start:end].strip():
+        if start not in values_by_start and block[start:end].strip():
             try:
-                found[start] = orjson.loads(block[start:end])
+                values_by_start[start] = orjson.loads(block[start:end])
             except orjson.JSONDecodeError:
                 continue
-    return list(found.values())
+    return list(values_by_start.values())
 
 
 def parse_lines(block: bytes, lines: int, schema: pa.Schema, others: str = "ignore") -> pa.Table | None:
@@ -110,9 +110,9 @@ def _fields(tree: Mapping[str, Any]) -> Iterator[pa.Field]:
 
 
 def type_of(values: Iterable[Any], unknown: pa.DataType) -> pa.DataType | None:
-    """Return the Arrow type that all values share, lists among one another: `unknown` where all are null.
+    """Return the Arrow type that all values share, `unknown` where all are null; None where they share none.
 
-    None stands for values that share none.
+    Lists share a type with lists only.
     """
     present = [value for value in values if value is not None]
     kinds = set(map(type, present))

@@ -68,7 +68,7 @@ class Derived:
 
 @dataclass(frozen=True)
 class Dataset:
-    """The mapping of one channel, provider or product, and where its events land.
+    """The mapping of one channel, provider or product, and the index of its events.
 
     Values of a record that are kept under their own names lie below `kept`; `source` says what the tables follow.
     `provider` is the one whose events these are, where there is one.
@@ -88,7 +88,7 @@ class Dataset:
     @property
     def sources(self) -> frozenset[str]:
         """The names of the values that the table reads."""
-        derived = (name for one in self.derived for name in one.sources)
+        derived = (name for derived_field in self.derived for name in derived_field.sources)
         return frozenset((*(row.source for row in self.rows), *derived))
 
     def kind(self, key: Key) -> Kind:

@@ -21,7 +21,7 @@ _NO_PRODUCT = frozenset(("generic", "raw", "custom", "filestream", "log", "tcp",
 
 
 def is_categorised(record: Mapping[str, Any]) -> bool:
-    """Tell a document that has ECS fields below `event`."""
+    """Return whether a document has ECS fields below `event`."""
     event = record.get("event")
     return isinstance(event, dict) and any(event.get(name) not in (None, "", []) for name in CATEGORISED)
 
@@ -41,11 +41,11 @@ def package_of_index(index: str) -> str | None:
 
 
 def lies_elsewhere(record: Mapping[str, Any], packages: Collection[str]) -> bool:
-    """Tell a document that says to be of another package than some."""
+    """Return whether a document says that it is of a package other than these."""
     event, stream = record.get("event"), record.get("data_stream")
     for members, name in ((stream, "dataset"), (event, "dataset"), (event, "module")):
-        told = members.get(name) if isinstance(members, dict) else None
-        if isinstance(told, str):
-            package = package_of(told if name == "dataset" else told + ".")
+        declared = members.get(name) if isinstance(members, dict) else None
+        if isinstance(declared, str):
+            package = package_of(declared if name == "dataset" else declared + ".")
             return package is not None and package not in packages
     return False

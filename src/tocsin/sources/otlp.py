@@ -29,19 +29,19 @@ def log_records(requests: Iterable[Any]) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _value(found: Any) -> Any:
-    if not isinstance(found, dict):
-        return found
+def _value(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
     for name in _PLAIN:
-        if name in found:
-            return found[name]
-    if "intValue" in found:
-        return _whole(found["intValue"])
-    if "kvlistValue" in found:
-        return _attributes(_object(found["kvlistValue"]).get("values"))
-    if "arrayValue" in found:
-        values = _object(found["arrayValue"]).get("values")
-        return [_value(one) for one in values] if isinstance(values, list) else []
+        if name in value:
+            return value[name]
+    if "intValue" in value:
+        return _whole(value["intValue"])
+    if "kvlistValue" in value:
+        return _attributes(_object(value["kvlistValue"]).get("values"))
+    if "arrayValue" in value:
+        values = _object(value["arrayValue"]).get("values")
+        return [_value(item) for item in values] if isinstance(values, list) else []
     return None
 
 
@@ -56,9 +56,9 @@ def _whole(value: Any) -> Any:
         return value
 
 
-def _objects(found: Any) -> Iterator[Mapping[str, Any]]:
-    return (one for one in found if isinstance(one, dict)) if isinstance(found, list) else iter(())
+def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
+    return (item for item in value if isinstance(item, dict)) if isinstance(value, list) else iter(())
 
 
-def _object(found: Any) -> Mapping[str, Any]:
-    return found if isinstance(found, dict) else {}
+def _object(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

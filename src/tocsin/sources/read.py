@@ -45,7 +45,7 @@ def read_inputs(
     rejects: Rejects,
     started: Callable[[Input], None] | None = None,
 ) -> Iterator[EventBatch]:
-    """Yield the events of every input, small ones together; `started` is told of each as it is opened.
+    """Yield the events of every input, small ones together; `started` is called with each as it is opened.
 
     Inputs that say something about the hosts and users of others come first.
     """
@@ -81,13 +81,13 @@ def _teaches(source: Input) -> bool:
                 return False
             first = cast("io.BufferedReader", stream.file).peek().split(b"\n", 1)[0]
             return Documents(source.source).teaches(first)
-    except Exception:  # which reading it will tell
+    except Exception:  # reading it will report this
         return False
 
 
 @contextmanager
 def _read_again(source: Input, stream: Stream) -> Iterator[tuple[BinaryIO, Text | None]]:
-    """Give a stream's file, and what reads it from its beginning once more; what comes by a pipe is kept for that.
+    """Give a stream's file, and a function that reads it from its beginning; a pipe's data is kept for that.
 
     A pipe is only kept where its first bytes hold a date by number, and cannot be read again otherwise.
     """
@@ -123,7 +123,7 @@ def _again(source: Input, name: str) -> Text:
                     if not isinstance(stream, Unread) and stream.name == name:
                         while block := stream.file.read(_BLOCK):
                             yield block
-        except Exception:  # which reading it tells
+        except Exception:  # reading it reports this
             return
 
     return blocks
@@ -134,8 +134,8 @@ def read_input(
 ) -> Iterator[EventBatch | RowBatch]:
     """Yield the events of one input. What cannot be read is rejected; nothing is raised, whatever a file holds.
 
-    A file that lies in a folder or an archive unasked and is no telemetry is passed over, an archive of such files
-    as one; what the user named should have been read.
+    A file in a folder or an archive that is no telemetry is passed over, an archive of such files as one; what the
+    user named should have been read.
     """
     strangers: list[Unread] = []  # of an archive
     read = False
@@ -187,7 +187,7 @@ def read_input(
 def _unread(name: str, error: Exception) -> Reject:
     if isinstance(error, InputError):
         damaged = isinstance(error, DamagedError)
-        return Reject(name, "", "damaged file" if damaged else "unreadable file", _told(error))
+        return Reject(name, "", "damaged file" if damaged else "unreadable file", _message(error))
     if isinstance(error, OSError) and error.strerror:
         return Reject(name, "", "damaged file", f"reading stopped: {error.strerror}")
     if isinstance(error, DAMAGE):
@@ -198,7 +198,7 @@ def _unread(name: str, error: Exception) -> Reject:
     )
 
 
-def _told(error: Exception) -> str:
+def _message(error: Exception) -> str:
     return f"{error.message}. {error.hint}".rstrip(" .") if isinstance(error, InputError) else str(error)
 
 

@@ -32,9 +32,9 @@ class ConstantReader:
 
 
 def constants_of(dataset: Dataset, key: Key) -> dict[str, Any]:
-    """Return the fields that every record of a kind has alike."""
+    """Return the fields that have the same value in every record of a kind."""
     kind = dataset.kind(key)
-    found = {
+    constants = {
         INDEX: dataset.index,
         CATEGORY: list(kind.category),
         "data_stream.dataset": dataset.name,
@@ -46,14 +46,14 @@ def constants_of(dataset: Dataset, key: Key) -> dict[str, Any]:
         "event.module": dataset.module,
         "event.type": list(kind.type),
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in constants.items() if value}
 
 
 class Readers(dict[str, Reader | None]):
     """How each field of one kind of record is read; None for a field that it cannot have.
 
-    What is worked out comes first, then rows, then `head`, which reads what all records have, and what is the
-    same for the whole kind, and at last `kept`, which finds a reader for a value that keeps its own name.
+    Derived fields come first, then rows, then `head`, which reads what all records have and what is the same for
+    the whole kind, and last `kept`, which finds a reader for a value that keeps its own name.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Readers(dict[str, Reader | None]):
         return self is other
 
     def constant(self, field: str) -> tuple[bool, Any]:
-        """Tell whether every record of this kind has the same value in a field, and which."""
+        """Return whether every record of this kind has the same value in a field, and which."""
         reader = self[field]
         if reader is None:
             return True, None
@@ -134,7 +134,7 @@ def _worked_out(derived: Derived, otherwise: Reader | None) -> Reader:
 
 def _gathering(rows: Sequence[Row], derived: Sequence[Derived], head: Reader | None) -> Reader:
     pairs = [(row.source, row.convert) for row in rows]
-    beside = [*(_worked_out(one, None) for one in derived), *([head] if head else [])]
+    beside = [*(_worked_out(field, None) for field in derived), *([head] if head else [])]
 
     def read(record: Readable) -> list[Any] | None:
         values = [convert(raw) for source, convert in pairs if (raw := record.text(source)) is not None]
@@ -144,9 +144,9 @@ def _gathering(rows: Sequence[Row], derived: Sequence[Derived], head: Reader | N
 
 
 def gathered(values: Any) -> list[Any] | None:
-    """Return values, lists of values among them, as one list in which each stands once; None without any."""
-    found: dict[Any, None] = {}
+    """Return values and lists of values as one list without repetitions; None if there are none."""
+    distinct: dict[Any, None] = {}
     for value in values:
         if value is not None:
-            found.update(dict.fromkeys(value if isinstance(value, list) else (value,)))
-    return list(found) or None
+            distinct.update(dict.fromkeys(value if isinstance(value, list) else (value,)))
+    return list(distinct) or None

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# Members that tell such an answer.
+# Members that show such an answer.
 MEMBERS = frozenset(("tables", "Tables", "rows", "columns"))
 
 
-def rows_in(found: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+def rows_in(answer: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """Return the rows of the tables that an answer holds, None for anything else."""
-    tables = found.get("tables", found.get("Tables"))
+    tables = answer.get("tables", answer.get("Tables"))
     if isinstance(tables, list) and tables:
-        parts = [_rows_of(one) for one in tables]
+        parts = [_rows_of(table) for table in tables]
         return None if any(part is None for part in parts) else [row for part in parts for row in part or ()]
-    return _rows_of(found)
+    return _rows_of(answer)
 
 
 def _rows_of(table: Any) -> list[dict[str, Any]] | None:
@@ -51,8 +51,8 @@ def _name(column: Any) -> str | None:
     return column if isinstance(column, str) else None
 
 
-def _are_lists(found: Any) -> bool:
-    return isinstance(found, list) and all(isinstance(one, list) for one in found)
+def _are_lists(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, list) for value in values)
 
 
 def _without_nulls(members: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class TextFile:
 def read_text_files(paths: Sequence[str]) -> Iterator[TextFile]:
     """Yield the texts of files, of folders' files, of globs and of `-`; zip archives and compression are opened.
 
-    Raises InputError, which names the file, for what is not there, cannot be read, is empty or is no text.
+    Raises InputError, which names the file, for one that does not exist, cannot be read, is empty or is no text.
     """
     for source in find_inputs(paths):
         if source.hidden:

@@ -1,4 +1,4 @@
-"""Events that are read and that rules cannot see: counted by reason and file, so that no silence goes unsaid."""
+"""Events that are read and that rules cannot see: counted by reason and file, so that none is lost in silence."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from tocsin.sources.mapping import ALWAYS
 
 
 class Reason(StrEnum):
-    """Why an event is not seen, as a summary says it behind "events have" and a count."""
+    """Why an event is not seen, as a summary says it after a count and "events have"."""
 
     NO_TIME = "no time that can be read"
     ARRIVED = "no time but that of their arrival"
     NO_FIELD = "no field that any rule reads"
     NO_INDEX = "an index that no rule names"
-    UNTOLD = "no column that tells what happened"
+    NO_ACTION = "no column that says what happened"
     NO_VALUES = "none of the values of their kind"
     UNKNOWN = "no field that a rule could read"
     RESERVED = "members with names of metadata, such as `_type`, which were left out"
@@ -43,7 +43,7 @@ ADVICE = {
     Reason.ARRIVED: "the store took it for when they happened",
     Reason.NO_FIELD: "of an unknown source? name it with `--source`; `tocsin sources list` has the names",
     Reason.NO_INDEX: "`--all-indices` runs every rule on them",
-    Reason.UNTOLD: "export `ActionType` too",
+    Reason.NO_ACTION: "export `ActionType` too",
     Reason.NO_VALUES: "their writer left out the names of event data, or the data; export the log itself",
     Reason.UNKNOWN: "of an unknown source? name it with `--source`; `tocsin sources list` has the names",
     Reason.RESERVED: "`event.original` has them",
@@ -56,7 +56,7 @@ class Unseen:
 
     counts: Counter[tuple[Reason, str]] = field(default_factory=Counter)
     orders: dict[str, DateOrder] = field(default_factory=dict)
-    unread_times: dict[str, Named] = field(default_factory=dict)  # the first in a file that no one could read
+    unread_times: dict[str, Named] = field(default_factory=dict)  # by file, the first that cannot be read
 
     def add(self, reason: Reason, file: str, count: int = 1) -> None:
         """Count events."""
@@ -64,7 +64,7 @@ class Unseen:
             self.counts[reason, file] += count
 
     def judge(self, event: Mapping[str, Any], file: str, *, stored: bool = False) -> None:
-        """Count a whole event that no rule whatever could see, or that is `stored` by the time of its arrival."""
+        """Count a whole event that no rule could ever see, or that is `stored` by the time of its arrival."""
         for reason in of_whole_event(event):
             arrives = stored and reason is Reason.NO_TIME and event.get(TIMESTAMP) is None
             self.add(Reason.ARRIVED if arrives else reason, file)
@@ -72,9 +72,9 @@ class Unseen:
                 self.name_time(event, file)
 
     def name_time(self, event: Mapping[str, Any], file: str) -> None:
-        """Keep what a flat event without a time that can be read holds for it, if a field of it should tell."""
-        if file not in self.unread_times and (found := unreadable_time(event)) is not None:
-            self.unread_times[file] = found
+        """Keep the field of a flat event that should hold its time and cannot be read, the first of a file."""
+        if file not in self.unread_times and (named := unreadable_time(event)) is not None:
+            self.unread_times[file] = named
 
     def total(self, reason: Reason) -> int:
         """Return how many events one reason was counted for."""
@@ -82,31 +82,31 @@ class Unseen:
 
     def by_reason(self) -> dict[Reason, Counter[str]]:
         """Return the files and their events by reason, in the order of the reasons."""
-        found: dict[Reason, Counter[str]] = {}
+        files_by_reason: dict[Reason, Counter[str]] = {}
         for reason in Reason:
             files = Counter({file: count for (why, file), count in self.counts.items() if why is reason})
             if files:
-                found[reason] = files
-        return found
+                files_by_reason[reason] = files
+        return files_by_reason
 
     def document(self) -> dict[str, dict[str, int]]:
         """Return the figures for machines: by reason and file."""
         return {reason.value: dict(files.most_common()) for reason, files in self.by_reason().items()}
 
     def dates(self) -> dict[str, str]:
-        """Return, by file, what is to be known of how dates by number were read."""
-        return {file: told for file, order in self.orders.items() if (told := order.told())}
+        """Return, by file, how its dates by number were read."""
+        return {file: summary for file, order in self.orders.items() if (summary := order.summary())}
 
     def lines(self) -> list[str]:
-        """Return a sentence a reason, and one a file whose dates had to be understood."""
-        found = []
+        """Return a sentence for each reason, and one for each file with dates by number."""
+        sentences = []
         for reason, files in self.by_reason().items():
             named = ", ".join(
                 f"{file} {number:,}{self._unread(reason, file)}" for file, number in files.most_common(_NAMED)
             )
             more = f" and {counted(len(files) - _NAMED, 'more file')}" if len(files) > _NAMED else ""
-            found.append(self.sentence(reason, f" ({named}{more})"))
-        return found + [f"{file}: {told}" for file, told in self.dates().items()]
+            sentences.append(self.sentence(reason, f" ({named}{more})"))
+        return sentences + [f"{file}: {summary}" for file, summary in self.dates().items()]
 
     def sentence(self, reason: Reason, files: str = "") -> str:
         """Return how many events have a reason, the files that are given, and what to do."""
@@ -117,8 +117,8 @@ class Unseen:
         return f"{file}{self._unread(reason, file)}"
 
     def _unread(self, reason: Reason, file: str) -> str:
-        found = self.unread_times.get(file) if reason in (Reason.NO_TIME, Reason.ARRIVED) else None
-        return "" if found is None else f", where `{found.name}` is {repr(found.value)[:_SHOWN]}"
+        named = self.unread_times.get(file) if reason in (Reason.NO_TIME, Reason.ARRIVED) else None
+        return "" if named is None else f", where `{named.name}` is {repr(named.value)[:_SHOWN]}"
 
 
 _NAMED, _SHOWN = 3, 60  # files in a sentence, characters of a value
@@ -130,15 +130,15 @@ _OF_SOURCE = frozenset(
 )
 
 
-def tells(name: str) -> bool:
-    """Tell whether a field says what happened in an event."""
+def describes_event(name: str) -> bool:
+    """Return whether a field says what happened in an event."""
     return name not in _OF_SOURCE and _BESIDE.fullmatch(name) is None
 
 
 @cache
 def known_objects() -> frozenset[str]:
     """Return the outermost names of the fields that say what happened."""
-    return frozenset(name.partition(".")[0] for name in default_schema().fields if tells(name))
+    return frozenset(name.partition(".")[0] for name in default_schema().fields if describes_event(name))
 
 
 @dataclass(frozen=True)
@@ -152,29 +152,29 @@ class Judge:
     indices: frozenset[tuple[str, ...]] = frozenset(((),))
 
     @cached_property
-    def telling(self) -> frozenset[str]:
-        """The fields of which an event has one at least that some rule could see; none where every event is seen.
+    def seen_by(self) -> frozenset[str]:
+        """The fields of which an event has at least one if a rule can see it; none where rules see every event.
 
-        Names with `*` stand for all fields, and say of none that it is known.
+        Names with `*` stand for all fields, and say of no field that it is known.
         """
-        named = frozenset(name for name in self.fields if tells(name) and "*" not in name)
+        named = frozenset(name for name in self.fields if describes_event(name) and "*" not in name)
         return named | {CATEGORY} if named else named
 
     @cached_property
     def _patterns(self) -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
-        found = []
+        compiled = []
         for patterns in self.indices:
-            wanted = [one for one in patterns if not one.startswith("-")]
-            unwanted = [one[1:] for one in patterns if one.startswith("-")]
-            found.append((_any_of(wanted or ["*"]), _any_of(unwanted)))
-        return found
+            wanted = [pattern for pattern in patterns if not pattern.startswith("-")]
+            unwanted = [pattern[1:] for pattern in patterns if pattern.startswith("-")]
+            compiled.append((_any_of(wanted or ["*"]), _any_of(unwanted)))
+        return compiled
 
     @cached_property
     def _known(self) -> dict[str, bool]:
         return {}
 
     def reads_index(self, index: Any) -> bool:
-        """Tell whether any rule names an index, or one of several; every rule reads one that nobody knows."""
+        """Return whether any rule names an index, or one of several; where it is unknown, every rule reads it."""
         if index is None or () in self.indices:
             return True
         names = index if isinstance(index, list) else [index]
@@ -189,7 +189,7 @@ class Judge:
         """Yield why no rule sees an event in ECS."""
         if not is_timed(event.get(TIMESTAMP)):
             yield Reason.NO_TIME
-        if self.telling and self.telling.isdisjoint(event):
+        if self.seen_by and self.seen_by.isdisjoint(event):
             yield Reason.NO_FIELD
         elif not self.reads_index(event.get(INDEX)):
             yield Reason.NO_INDEX
@@ -198,7 +198,7 @@ class Judge:
 
 
 def lacks_values(get: Callable[[str], Any]) -> bool:
-    """Tell whether an event has not the field that every event of its kind has; `get` gives a field's value."""
+    """Return whether an event lacks the field that every event of its kind has; `get` gives a field's value."""
     code = get(_CODE)
     if code is None:
         return False
@@ -210,7 +210,7 @@ def lacks_values(get: Callable[[str], Any]) -> bool:
 
 
 def fields_of_kinds(documents: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Return the fields that tell which documents like these, flat, lack their values; none for other kinds."""
+    """Return the fields that show which of such flat documents lack their values; none for other kinds."""
     for event in documents:
         if any((str(event.get(name)), str(event.get(_CODE))) in ALWAYS for name in _TOLD_BY):
             return of_kinds()
@@ -218,7 +218,7 @@ def fields_of_kinds(documents: Iterable[Mapping[str, Any]]) -> frozenset[str]:
 
 
 def of_kinds() -> frozenset[str]:
-    """Return the fields that tell which events lack the values of their kind."""
+    """Return the fields that show which events lack the values of their kind."""
     return frozenset((_CODE, *_TOLD_BY, *ALWAYS.values()))
 
 
@@ -228,19 +228,19 @@ def rows_without_values(columns: Mapping[str, pa.Array | pa.ChunkedArray], rows:
     judged = np.zeros(rows, bool)
     count = 0
     for name in _TOLD_BY:
-        told = _encoded(columns.get(name))
-        if code is None or told is None:
+        names = _encoded(columns.get(name))
+        if code is None or names is None:
             continue
-        for which, value in enumerate(told[1]):
+        for which, value in enumerate(names[1]):
             for number, key in enumerate(code[1]):
                 field = ALWAYS.get((str(value), str(key)))
                 if field is None:
                     continue
-                here = (told[0] == which) & (code[0] == number) & ~judged
+                here = (names[0] == which) & (code[0] == number) & ~judged
                 judged |= here
-                found = columns.get(field)
+                column = columns.get(field)
                 count += int(
-                    (here if found is None else here & found.is_null().to_numpy(zero_copy_only=False)).sum()
+                    (here if column is None else here & column.is_null().to_numpy(zero_copy_only=False)).sum()
                 )
     return count
 
@@ -255,15 +255,15 @@ def _encoded(column: pa.Array | pa.ChunkedArray | None) -> tuple[npt.NDArray[np.
     return codes, encoded.dictionary.to_pylist()
 
 
-# What tells the kind of a Windows event.
+# The fields that identify the kind of a Windows event.
 _CODE, _TOLD_BY = "event.code", ("event.dataset", "event.provider")
 
 
 def of_whole_event(event: Mapping[str, Any]) -> Iterator[Reason]:
-    """Yield why no rule whatever could see an event."""
+    """Yield why no rule could ever see an event."""
     if not is_timed(event.get(TIMESTAMP)):
         yield Reason.NO_TIME
-    if not any(tells(name) and default_schema().find(name) is not None for name in event):
+    if not any(describes_event(name) and default_schema().find(name) is not None for name in event):
         yield Reason.UNKNOWN
     elif lacks_values(event.get):
         yield Reason.NO_VALUES
@@ -277,7 +277,7 @@ _PLAINLY_TIMED = re.compile(
 
 
 def is_timed(value: Any) -> bool:
-    """Tell whether an event's time can be read."""
+    """Return whether an event's time can be read."""
     if isinstance(value, str) and _PLAINLY_TIMED.fullmatch(value):
         return True
     try:
@@ -291,17 +291,17 @@ def of_columns(
     judge: Judge, columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: int, *, in_ecs: bool
 ) -> Counter[Reason]:
     """Count why no rule sees some of the events that columns hold; `in_ecs` says that they came as documents."""
-    found: Counter[Reason] = Counter()
-    found[Reason.NO_TIME] = _untimed(columns.get(TIMESTAMP), rows)
-    if in_ecs and judge.telling:
-        found[Reason.NO_FIELD] = _without_any((columns[n] for n in judge.telling if n in columns), rows)
+    counts: Counter[Reason] = Counter()
+    counts[Reason.NO_TIME] = _untimed(columns.get(TIMESTAMP), rows)
+    if in_ecs and judge.seen_by:
+        counts[Reason.NO_FIELD] = _without_any((columns[n] for n in judge.seen_by if n in columns), rows)
     index = columns.get(INDEX)
-    if index is not None and found[Reason.NO_FIELD] < rows:
+    if index is not None and counts[Reason.NO_FIELD] < rows:
         names = pc.value_counts(index)
-        found[Reason.NO_INDEX] = sum(
-            one["counts"].as_py() for one in names if not judge.reads_index(one["values"].as_py())
+        counts[Reason.NO_INDEX] = sum(
+            entry["counts"].as_py() for entry in names if not judge.reads_index(entry["values"].as_py())
         )
-    return found
+    return counts
 
 
 def _untimed(times: pa.Array | pa.ChunkedArray | None, rows: int) -> int:
@@ -313,7 +313,7 @@ def _untimed(times: pa.Array | pa.ChunkedArray | None, rows: int) -> int:
 
 
 def first_untimed(times: pa.Array | pa.ChunkedArray | None) -> int:
-    """Return the first of some rows, not all of which have a time, that has none."""
+    """Return the first row without a time; there has to be one."""
     return 0 if times is None else next(row for row, value in enumerate(times.to_pylist()) if not _is_timed(value))
 
 
@@ -324,7 +324,7 @@ def _is_timed(value: Any) -> bool:
 def _without_any(columns: Iterable[pa.ChunkedArray], rows: int) -> int:
     """Return how many rows are null in all of some columns."""
     null: Any = None
-    for column in sorted(columns, key=lambda one: one.null_count):
+    for column in sorted(columns, key=lambda column: column.null_count):
         if not column.null_count:
             return 0
         missing = column.is_null()

@@ -17,13 +17,13 @@ from tocsin.sources.command_line import split_command_line
 
 Converter = Callable[[str], Any]
 
-# What is written where there is nothing to say.
+# What programs write for no value.
 EMPTY = frozenset(("", "-", "{00000000-0000-0000-0000-000000000000}", "00000000-0000-0000-0000-000000000000"))
 _GUID = re.compile(r"\{?([0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})\}?")
 
 
 def text(value: str) -> str:
-    """Keep the value."""
+    """Return the value as it is."""
     return value
 
 
@@ -36,10 +36,10 @@ def guid(value: str) -> str:
 def number(value: str) -> int | None:
     """Return a whole number, decimal or `0x…`; None for what a `long` cannot hold."""
     try:
-        found = int(value, 0) if value[:2].lower() == "0x" else int(value)
+        whole = int(value, 0) if value[:2].lower() == "0x" else int(value)
     except ValueError:
         return None
-    return found if is_long(found) else None
+    return whole if is_long(whole) else None
 
 
 def base_name(path: str) -> str | None:
@@ -182,7 +182,7 @@ def registry_type(details: str) -> str:
 
 def resolved_addresses(results: str) -> list[str] | None:
     """Return the addresses in `1.2.3.4;5.6.7.8;`, and in Sysmon's `type:  5 name;::ffff:1.2.3.4;`."""
-    return [found for part in results.split(";") if (found := address(part.strip()))] or None
+    return [resolved for part in results.split(";") if (resolved := address(part.strip()))] or None
 
 
 def resolved_names(results: str) -> list[str] | None:
@@ -228,7 +228,7 @@ def file_time(value: str) -> str | None:
 
 
 def moment(value: str) -> str | None:
-    """Return a moment as a product writes it, in ISO 8601; None for what is none."""
+    """Return a moment as a product writes it, in ISO 8601; None for any other text."""
     try:
         return written_moment(value)
     except ValueError:
@@ -257,12 +257,12 @@ def boolean(value: str) -> bool | None:
 
 
 def digest(value: str) -> str | None:
-    """Return a hash in lower case; one of zeros alone stands for none."""
+    """Return a hash in lower case; None for one of zeros only."""
     return value.lower() if value.strip("0 ") else None
 
 
 def before_dot(value: str) -> str:
-    """Return the host's own name of a name with its domain."""
+    """Return a host's name without its domain."""
     return value.partition(".")[0]
 
 
@@ -275,8 +275,8 @@ def listed(convert: Callable[[str], Any]) -> Converter:
     """Return a converter that gives its value as a list of one."""
 
     def convert_to_list(value: str) -> list[Any] | None:
-        found = convert(value)
-        return None if found is None else [found]
+        converted = convert(value)
+        return None if converted is None else [converted]
 
     return convert_to_list
 
@@ -284,12 +284,12 @@ def listed(convert: Callable[[str], Any]) -> Converter:
 def texts(value: str) -> list[str] | None:
     """Return the texts of a list in JSON; any other text as a list of one."""
     try:
-        found = orjson.loads(value)
+        items = orjson.loads(value)
     except orjson.JSONDecodeError:
         return [value]
-    if not isinstance(found, list):
+    if not isinstance(items, list):
         return [value]
-    return [text_ for item in found if (text_ := as_text(item)) is not None] or None
+    return [text_ for item in items if (text_ := as_text(item)) is not None] or None
 
 
 def member(name: str) -> Converter:
@@ -297,16 +297,16 @@ def member(name: str) -> Converter:
 
     def read_member(value: str) -> str | None:
         try:
-            found = orjson.loads(value)
+            content = orjson.loads(value)
         except orjson.JSONDecodeError:
             return None
-        return as_text(found.get(name)) if isinstance(found, dict) else None
+        return as_text(content.get(name)) if isinstance(content, dict) else None
 
     return read_member
 
 
 def as_text(value: Any) -> str | None:
-    """Return a value of a JSON record as text; None for null and for what stands for nothing."""
+    """Return a value of a JSON record as text; None for null and for what programs write for no value."""
     if isinstance(value, str):
         return None if value in EMPTY else value
     if value is None:
@@ -320,7 +320,7 @@ def as_text(value: Any) -> str | None:
 
 
 def entity_id(*parts: str | None) -> str | None:
-    """Return an id for what these parts together name, None if one lacks.
+    """Return an id for what these parts together name, None if one is missing.
 
     Every record that names the same gives the same id. Zeros that end a fraction of a second do not count, as
     products write one moment at several precisions.
@@ -349,5 +349,5 @@ def transport(value: str) -> str | None:
     name = value.lower()
     if name.isdecimal():
         return TRANSPORTS.get(name)
-    found = next((known for known in ("tcp", "udp", "icmp") if name.startswith(known)), None)
-    return found or name
+    protocol = next((known for known in ("tcp", "udp", "icmp") if name.startswith(known)), None)
+    return protocol or name

@@ -1,4 +1,4 @@
-"""What shippers, queues and query tools put round a record, and the record within.
+"""What shippers, queues and query tools put around a record, and the record within.
 
 A wrapper is a member that holds one record: as an object, or as text in JSON or XML. An envelope is a member that
 holds a list of records. Both are opened only where what they hold is a record that is known, and where the
@@ -68,7 +68,7 @@ _TEXTS = frozenset((("Event",),))
 
 @dataclass(frozen=True)
 class Envelope:
-    """A member that holds a list of records, and what these are made of the list's items."""
+    """A member that holds a list of records, and a function that makes these of the list's items."""
 
     path: Path
     opened: Callable[[Iterable[Any]], Iterable[Any]] = list
@@ -101,7 +101,7 @@ OUTERMOST = _NAMES  # the columns of tables whose rows may hold another record
 _LISTS = frozenset(envelope.path[0] for envelope in ENVELOPES) | MEMBERS
 _ELEMENT = re.compile(r"<((?:[\w.-]+:)?)Event(?=[\s>])")
 
-# What is kept of a document round a record: objects of ECS that say where it came from, and their other names.
+# What is kept of a document around a record: objects of ECS that say where it came from, and their other names.
 _KEPT = frozenset(("agent", "cloud", "container", "host", "labels", "observer", "organization", "tags"))
 _TIMES = (TIMESTAMP, "timestamp", "_time", "time", "Timestamp", "ingestionTime")
 _HOSTS = ("host.name", "host.hostname", "hostname", "host", "ComputerName", "agent.name")
@@ -125,7 +125,7 @@ def body_of(record: Record) -> Record:
 
 
 def is_known(record: Any) -> bool:
-    """Tell a record, or a hit with one, that tocsin has a mapping for or that says to be in ECS."""
+    """Return whether tocsin has a mapping for a record or the document of a hit, or it says that it is in ECS."""
     if not isinstance(record, dict):
         return False
     body = body_of(record)
@@ -140,7 +140,7 @@ def _is_of_a_product(record: Record) -> bool:
 
 
 def may_hold_record(line: bytes, *, categorised: bool = False) -> bool:
-    """Tell whether a line of JSON may hold a record within another; most that do not are told so.
+    """Return whether a line of JSON may hold a record within another; False for most that hold none.
 
     Where a line is `categorised`, the name of that field is no sign of another record.
     """
@@ -152,7 +152,7 @@ _CATEGORY_SIGN = b'"category"'
 
 @cache
 def _signs() -> tuple[bytes, ...]:
-    """What JSON has where a member holds another record: text of XML or JSON, or the members that records have."""
+    """Return what JSON has where a member holds another record: XML or JSON as text, or members of records."""
     members = ("winlog", "_source", "category", "resourceLogs", *MARKS, *(path[-1] for path in telltales()))
     in_text = ("<Event", "\\u003cEvent", '{\\"', '{ \\"')
     return tuple(sign.encode() for sign in (*in_text, *(f'"{name}"' for name in members)))
@@ -169,10 +169,10 @@ def unwrapped(record: Record) -> Unwrapped | None:
         return None
     if is_unfinished(record) or form_of(record) is not None or _is_of_a_product(record):
         return None
-    found = _within(record, _DEPTH)
-    if found is None:
+    inner = _within(record, _DEPTH)
+    if inner is None:
         return None
-    return Unwrapped(found, _beside(record))
+    return Unwrapped(inner, _beside(record))
 
 
 def _has_category(record: Record) -> bool:
@@ -201,31 +201,31 @@ def _within(record: Record, depth: int) -> dict[str, Any] | None:
 
 
 def _is_in_ecs(path: Path, record: Record) -> bool:
-    """Tell an `event` that is ECS' object, and no record."""
+    """Return whether an `event` is ECS' object, and no record."""
     return path == ("event",) and is_categorised(record)
 
 
 def _held(record: Record, path: Path) -> dict[str, Any] | str | None:
-    found = dig(record, path)
-    if found is None and len(path) > 1:
-        found = record.get(".".join(path))
-    if isinstance(found, list) and len(found) == 1:  # as the `fields` of a search have it
-        found = found[0]
-    return found if isinstance(found, (dict, str)) else None
+    content = dig(record, path)
+    if content is None and len(path) > 1:
+        content = record.get(".".join(path))
+    if isinstance(content, list) and len(content) == 1:  # as the `fields` of a search have it
+        content = content[0]
+    return content if isinstance(content, (dict, str)) else None
 
 
 def _with_parts(record: Record) -> dict[str, Any] | None:
-    """Return a record whose parts are JSON text with these as objects, None where none is."""
+    """Return a record with the parts that are JSON text as objects, None where no part is."""
     parts: dict[str, Any] = {}
     for name in _PARTS:
         text = record.get(name)
-        if isinstance(text, str) and (found := _object_in(text)) is not None:
-            parts[name] = found
+        if isinstance(text, str) and (part := _object_in(text)) is not None:
+            parts[name] = part
     return {**record, **parts} if parts else None
 
 
 def _read(text: str, *, whole: bool) -> dict[str, Any] | None:
-    """Return the record that a text holds in XML or JSON, behind what a syslog daemon put before it.
+    """Return the record that a text holds in XML or JSON, after the header of a syslog daemon if there is one.
 
     Raises MalformedRecord for a text that is the XML of an event and cannot be read, where it is the whole record.
     """
@@ -247,48 +247,48 @@ def _object_in(text: str) -> dict[str, Any] | None:
     if begin < 0 or not text.endswith(("}", '"')):
         return None
     try:
-        found = orjson.loads(text[begin:])
+        content = orjson.loads(text[begin:])
     except orjson.JSONDecodeError:
         return None
-    if isinstance(found, str):  # JSON text in JSON text
-        return _object_in(found)
-    return found if isinstance(found, dict) else None
+    if isinstance(content, str):  # JSON text in JSON text
+        return _object_in(content)
+    return content if isinstance(content, dict) else None
 
 
 # ---- lists of records
 
 
-def records_of(found: Any, depth: int = _DEPTH) -> list[Any]:
+def records_of(value: Any, depth: int = _DEPTH) -> list[Any]:
     """Return the records that a value of JSON holds: those of a list or of an envelope, else itself.
 
-    A list without an object is one thing that is no event, unless it holds texts of events in XML.
+    A list without an object is no event, unless it holds texts of events in XML.
     """
-    if isinstance(found, list):
-        if found and all(isinstance(one, str) and _ELEMENT.search(one) for one in found):
-            return [{"xml": one} for one in found]
-        if found and not any(isinstance(one, (dict, list)) for one in found):
-            return [found]
-        return [record for one in found for record in records_of(one, depth - 1)] if depth else [found]
-    if not isinstance(found, dict) or found.keys().isdisjoint(_LISTS) or not depth:
-        return [found]
-    if is_known(found) or _has_category(found):
-        return [found]
-    if not found.keys().isdisjoint(MEMBERS) and (rows := rows_in(found)) is not None:
+    if isinstance(value, list):
+        if value and all(isinstance(item, str) and _ELEMENT.search(item) for item in value):
+            return [{"xml": item} for item in value]
+        if value and not any(isinstance(item, (dict, list)) for item in value):
+            return [value]
+        return [record for item in value for record in records_of(item, depth - 1)] if depth else [value]
+    if not isinstance(value, dict) or value.keys().isdisjoint(_LISTS) or not depth:
+        return [value]
+    if is_known(value) or _has_category(value):
+        return [value]
+    if not value.keys().isdisjoint(MEMBERS) and (rows := rows_in(value)) is not None:
         return rows
     for envelope in ENVELOPES:
-        held = _list_at(found, envelope.path)
+        held = _list_at(value, envelope.path)
         if held is None:
             continue
         if not held and envelope.path == ("hits", "hits"):
             return []
-        records = [record for one in envelope.opened(held) for record in records_of(one, depth - 1)]
+        records = [record for item in envelope.opened(held) for record in records_of(item, depth - 1)]
         if any(is_known(record) or holds_known(record) for record in records):
             return records
-    return [found]
+    return [value]
 
 
-def _list_at(found: Record, path: Path) -> list[Any] | None:
-    held = dig(found, path)
+def _list_at(value: Record, path: Path) -> list[Any] | None:
+    held = dig(value, path)
     if isinstance(held, str) and held.lstrip().startswith("["):
         try:
             held = orjson.loads(held)
@@ -298,7 +298,7 @@ def _list_at(found: Record, path: Path) -> list[Any] | None:
 
 
 def holds_known(record: Any) -> bool:
-    """Tell a document that holds a known record in a wrapper."""
+    """Return whether a document holds a known record in a wrapper."""
     try:
         return isinstance(record, dict) and unwrapped(body_of(record)) is not None
     except MalformedRecord:
@@ -310,20 +310,20 @@ def holds_known(record: Any) -> bool:
 
 def _beside(record: Record) -> dict[str, Any]:
     """Return what a document says of where a record came from, as fields of ECS."""
-    told = flatten({name: value for name, value in record.items() if name.partition(".")[0] in _KEPT})
+    stated = flatten({name: value for name, value in record.items() if name.partition(".")[0] in _KEPT})
     resource = record.get("resource")
     if isinstance(resource, dict):
         attributes = resource.get("attributes")
-        told |= flatten(attributes if isinstance(attributes, dict) else resource)
-    fields = default_schema().find
-    found = {name: v for name, v in told.items() if name.partition(".")[0] in _KEPT and fields(name) is not None}
+        stated |= flatten(attributes if isinstance(attributes, dict) else resource)
+    find = default_schema().find
+    fields = {name: v for name, v in stated.items() if name.partition(".")[0] in _KEPT and find(name) is not None}
     nested = record.get("result")
-    places = [told, record, *([nested] if isinstance(nested, dict) else [])]
+    places = [stated, record, *([nested] if isinstance(nested, dict) else [])]
     for field, names in ((TIMESTAMP, _TIMES), ("host.name", _HOSTS)):
         value = next((place[name] for name in names for place in places if _is_plain(place.get(name))), None)
         if value is not None:
-            found[field] = value
-    return found
+            fields[field] = value
+    return fields
 
 
 def _is_plain(value: Any) -> bool:
@@ -331,7 +331,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def with_beside(row: R, beside: Mapping[str, Any]) -> R | UnwrappedEvent | dict[str, Any]:
-    """Return a row with what its wrapper says and it does not itself; of another host it takes nothing."""
+    """Return a row with what its wrapper says and the row does not; nothing is added to its host or agent."""
     named = row.get("host.name") is not None
     agent = any(row.get(name) is not None for name in ("agent.id", "agent.name", "agent.type"))
     kept = {
@@ -360,8 +360,8 @@ class UnwrappedEvent:
 
     def get(self, field: str, /) -> Any:
         """Return a field's value, a list of values, or None."""
-        found = self._row.get(field)
-        return self._beside.get(field) if found is None else found
+        value = self._row.get(field)
+        return self._beside.get(field) if value is None else value
 
     def fields(self) -> dict[str, Any]:
         """Return the whole event, flat."""

@@ -28,7 +28,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True)
 class Unread:
-    """A file that is no telemetry or cannot be read; those behind it still can."""
+    """A file that is no telemetry or cannot be read; those after it still can."""
 
     name: str
     error: Exception
@@ -44,7 +44,7 @@ class Member:
 
 
 def is_tar(head: bytes) -> bool:
-    """Tell a tar archive by the checksum of its first header, which archives without `ustar` have as well."""
+    """Return whether bytes begin a tar archive, by its header's checksum, which all have, also without `ustar`."""
     if len(head) < _HEADER or not head[148:156].strip(b" \0").isdigit():
         return False
     try:
@@ -55,7 +55,7 @@ def is_tar(head: bytes) -> bool:
 
 
 def is_hidden(path: PurePath) -> bool:
-    """Tell by a path inside a folder or an archive; macOS puts its own files beside those of an archive."""
+    """Return whether a file in a folder or an archive is hidden; macOS adds such files to archives."""
     return any((part.startswith(".") and part not in (".", "..")) or part == "__MACOSX" for part in path.parts)
 
 

@@ -1,6 +1,6 @@
 """Compressed data, of which all is read that can be: what is cut or damaged gives what lies before that place.
 
-gzip, bzip2, xz and Zstandard may have several frames one behind the other, and gzip and xz zeros behind them.
+gzip, bzip2, xz and Zstandard may have several frames one after the other, and gzip and xz zeros after them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tocsin.sources.containers.blocks import file_of
 
 _CHUNK = 1 << 17  # compressed bytes that are taken at once
 _BLOCK = 4 << 20  # bytes that they may become at once
-# No log is packed tighter than this; deflate cannot. Data that says so fills the disk, and is read so far.
+# No log is compressed more than this, and deflate cannot. Data beyond it would fill the disk, and is cut there.
 _RATIO, _ALWAYS = 1100, 1 << 30
 
 

@@ -23,12 +23,12 @@ from tocsin.sources.windows.forms.exported import VIEWED, viewed
 from tocsin.sources.windows.recognise import MARKS
 from tocsin.sources.wrappers import holds_known, is_known
 
-_TYPE = "#TYPE "  # what Windows PowerShell's Export-Csv writes first unless told otherwise
+_TYPE = "#TYPE "  # what Windows PowerShell's Export-Csv writes first by default
 _SEPARATOR = re.compile(r"\ufeff?\"?sep=(.)\"?\s*", re.IGNORECASE)  # for Excel
 _DELIMITERS = (",", ";", "\t", "|")
 _ZONE = re.compile(r" \[(?:UTC|Local Time|Local time)\]$")
-# Columns that tell a table of events from any other.
-_TELLING = frozenset(
+# Columns that only tables of events have.
+_OF_EVENTS = frozenset(
     (
         "@timestamp",
         "ActionType",
@@ -63,7 +63,7 @@ def read_csv(
     try:
         yield from _events(_Table(text), name, wanted, rejects, documents)
     finally:
-        text.detach()  # else it would close the stream, which is not its own
+        text.detach()  # else it would close the stream, which the caller owns
 
 
 class _Table:
@@ -91,7 +91,7 @@ class _Table:
         return self
 
     def __next__(self) -> str:
-        """Return the next line, also behind the last one where some are to be read again."""
+        """Return the next line: those to be read again come first, even after the last line of the text."""
         line = self._again.popleft() if self._again else next(self._text, "")
         if not line:
             raise StopIteration
@@ -99,21 +99,21 @@ class _Table:
         return line
 
     def row(self) -> tuple[list[str] | csv.Error, int] | None:
-        """Return the next row, or what is wrong with it, and the line that it begins on; None behind the last."""
+        """Return the next row, or what is wrong with it, and the line that it begins on; None after the last."""
         self._taken = []
         try:
-            found: list[str] | csv.Error = next(self._rows)
+            row: list[str] | csv.Error = next(self._rows)
         except StopIteration:
             return None
         except csv.Error as error:
-            found = error
+            row = error
         begin = self._line + 1
         self._line += len(self._taken)
         self.ends_within_line = bool(self._taken) and not self._taken[-1].endswith(("\n", "\r"))
-        return found, begin
+        return row, begin
 
     def part(self) -> str:
-        """Return the first line of the row that was read last; those behind it are read again, as rows."""
+        """Return the first line of the row that was read last; those after it are read again, as rows."""
         first, *others = self._taken
         self._again.extendleft(reversed(others))
         self._line -= len(others)
@@ -125,13 +125,13 @@ def _events(
 ) -> Iterator[RowBatch]:
     first = table.row()
     names = first[0] if first and isinstance(first[0], list) else []
-    # Log Analytics writes a moment's zone behind its column's name.
+    # Log Analytics writes a moment's zone after its column's name.
     columns = [_ZONE.sub("", column.strip()) for column in names]
     before = table.row()
     sample = before[0] if before and isinstance(before[0], list) else []
     if len(columns) == len(VIEWED) - 1 and len(sample) == len(VIEWED) and viewed(columns, sample) is not None:
         columns = [*columns, ""]
-    elif documents.source is None and not _is_telling(columns, sample):
+    elif documents.source is None and not _is_table_of_events(columns, sample):
         kind = InputError if len(sample) == len(columns) else NoTelemetryError  # prose has commas, too
         raise kind(
             f"{name} has columns of no source that is known ({', '.join(columns[:4])})",
@@ -143,9 +143,9 @@ def _events(
     yield from in_batches(_records(table, before, columns, name, rejects), name, wanted, rejects, documents)
 
 
-def _is_telling(columns: list[str], sample: list[str]) -> bool:
-    """Tell a table of events by its columns, or by its first row."""
-    if not _TELLING.isdisjoint(columns) or is_row_without_action(columns):
+def _is_table_of_events(columns: list[str], sample: list[str]) -> bool:
+    """Return whether a table holds events, by its columns or its first row."""
+    if not _OF_EVENTS.isdisjoint(columns) or is_row_without_action(columns):
         return True
     record = dict(zip(columns, sample, strict=False))
     return is_known(record) or holds_known(record)
@@ -165,17 +165,17 @@ def _records(
         if isinstance(values, csv.Error):
             rejects.add(Reject(name, place, "malformed CSV", str(values), table.part()[:4000]))
         elif len(values) != len(columns):
-            # A quote that nothing closes takes the lines behind it along.
+            # An open quote takes in the lines after it.
             if values:
                 detail = f"{len(values)} values for {len(columns)} columns"
                 rejects.add(Reject(name, place, "malformed CSV", detail, table.part().rstrip("\r\n")[:4000]))
-        elif [value.lstrip("\ufeff") for value in values] != columns:  # of a file that was put behind another
+        elif [value.lstrip("\ufeff") for value in values] != columns:  # the names again, of an appended file
             if not columns[-1]:
-                found = viewed(columns, values)
+                record = viewed(columns, values)
             else:
-                found = {c: v for c, v in zip(columns, values, strict=True) if v != ""}
-            if found is None:
+                record = {c: v for c, v in zip(columns, values, strict=True) if v != ""}
+            if record is None:
                 rejects.add(Reject(name, place, "malformed CSV", "no event id and no time", shown(values)))
             else:
-                yield found, place
+                yield record, place
         row = table.row()

@@ -1,4 +1,4 @@
-"""Windows events in XML: `Event` elements one behind the other, with or without a root around them."""
+"""Windows events in XML: `Event` elements one after the other, with or without a root around them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _records(elements: _Elements) -> Iterator[tuple[Any, str]]:
 
 
 class _Elements:
-    """The `Event` elements of a stream with the lines that they start at; what else there is is rejected."""
+    """The `Event` elements of a stream with the lines that they start at; anything else is rejected."""
 
     def __init__(self, file: BinaryIO, name: str, rejects: Rejects) -> None:
         self._read, self.name, self.rejects = getattr(file, "read1", file.read), name, rejects
@@ -93,7 +93,7 @@ class _Elements:
         return chunk
 
     def _split(self, part: bytes) -> Iterator[tuple[int, bytes]]:
-        """Split what ends with an event's end into what lies before the event, and the event."""
+        """Yield the event that bytes end with, and its line; what comes before it is not one."""
         starts = [match.start() for match in _START.finditer(part)]
         if not starts:
             self._rest(part)
@@ -126,16 +126,16 @@ class _Elements:
 
 
 def _end_of_event(buffer: bytes, start: int) -> int | None:
-    """Return where the first event ends whose end lies behind `start`, whatever the prefix of its name."""
-    while (found := buffer.find(_END, start)) >= 0:
-        if _BEFORE_END.search(buffer[max(0, found - _LONGEST_PREFIX) : found]):
-            return found + len(_END)
-        start = found + 1
+    """Return the end of the first event that ends after `start`, whatever the prefix of its name."""
+    while (end := buffer.find(_END, start)) >= 0:
+        if _BEFORE_END.search(buffer[max(0, end - _LONGEST_PREFIX) : end]):
+            return end + len(_END)
+        start = end + 1
     return None
 
 
 def _known_encoding(name: str) -> str:
-    """Return an encoding in which markup is written in ASCII, UTF-8 for any other: the file is not in that one."""
+    """Return a declared encoding if it writes markup in ASCII; else UTF-8, as the file cannot be in that one."""
     try:
         return name if "<>".encode(name) == b"<>" else "utf-8"
     except (LookupError, UnicodeError):

@@ -67,14 +67,14 @@ def _by_chunk(file: BinaryIO, name: str, rejects: Rejects) -> Iterator[Iterable[
     file.seek(0)
     records = parser_of(path if isinstance(path, str) else file)
     position = HEADER
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         while chunk := read_at(file, position, CHUNK):
             promise = promise_of(chunk)
             if promise is not None and is_sound(chunk, promise):
                 taken, failed = _take(records, promise.count)
                 yield taken
-                if failed or told or len(taken) < promise.count:
+                if failed or warned or len(taken) < promise.count:
                     yield from damaged.chunks(position, skip=len(taken))
                     return
             elif chunk != EMPTY or damaged.is_promised(position):
@@ -85,7 +85,7 @@ def _by_chunk(file: BinaryIO, name: str, rejects: Rejects) -> Iterator[Iterable[
 
 
 def _take(records: Iterator[ParsedRecord], most: int) -> tuple[list[ParsedRecord], bool]:
-    """Return so many of the parser's records, and whether it failed."""
+    """Return up to `most` of the parser's records, and whether it failed."""
     try:
         return list(islice(records, most)), False
     except RuntimeError:
@@ -109,7 +109,7 @@ class _Batch:
         self, name: str, wanted: Wanted, rejects: Rejects, decode: partial[Event], dataset: Dataset | None
     ) -> None:
         self.name, self.wanted, self.rejects = name, wanted, rejects
-        self.decode, self.dataset = decode, dataset  # the latter is None where each record tells its own
+        self.decode, self.dataset = decode, dataset  # without a dataset each record determines its own
         self.forwarded: bool = decode.keywords["forwarded"]
         self.rows: list[WindowsRecord] = []
         self.counts: Counter[str] = Counter()
@@ -152,8 +152,8 @@ class _Batch:
         channel = _CHANNEL.search(text)
         dataset = self.dataset or dataset_of(provider, channel[1] if channel else "")
         head = _Head(provider, dataset, event_id, self._reads(dataset, event_id))
-        # Only a provider with a mapping of its own tells the dataset without the channel, and an event id
-        # that comes with qualifiers stands further behind.
+        # Only a provider with its own mapping determines the dataset without the channel, and an event id
+        # with qualifiers stands further on.
         if (
             (self.dataset or dataset_of(provider, "")) is dataset
             and dataset.kinds

@@ -1,7 +1,7 @@
 """Chunks of EVTX files: which are sound, and the whole records of those that are not.
 
 The layout is that of MS-EVEN6 and of libevtx's description of the format. A chunk has a header of 512 bytes with
-two checksums, and records one behind the other, each with its size at both ends. Templates and names lie in the
+two checksums, and records one after the other, each with its size at both ends. Templates and names lie in the
 first record that uses them, and are referred to by their offset from the chunk's start.
 """
 
@@ -16,7 +16,7 @@ HEADER, CHUNK = 4096, 65536  # bytes of a file's header and of each chunk
 FIRST_RECORD = 512  # bytes of a chunk's header
 FILE_MAGIC, CHUNK_MAGIC = b"ElfFile\x00", b"ElfChnk\x00"
 EMPTY = bytes(CHUNK)
-FILLER = 1 << 63  # added to the number of what stands between whole records
+FILLER = 1 << 63  # added to the numbers of fillers between whole records
 
 _CHUNK_HEAD = struct.Struct("<QQQQIIII")  # numbers, ids; header size, last record, free space, checksum of records
 _RECORD_HEAD = struct.Struct("<4sIQQ")  # signature, size, id, time written
@@ -58,7 +58,7 @@ class Record:
 
 
 def promise_of(chunk: bytes) -> Promise | None:
-    """Return what a chunk's header says; None when the header is not what was written."""
+    """Return what a chunk's header says; None for a damaged header."""
     if not chunk.startswith(CHUNK_MAGIC) or len(chunk) < FIRST_RECORD:
         return None
     if zlib.crc32(chunk[128:FIRST_RECORD], zlib.crc32(chunk[:120])) != _SIZE.unpack_from(chunk, 124)[0]:
@@ -68,10 +68,10 @@ def promise_of(chunk: bytes) -> Promise | None:
 
 
 def is_sound(chunk: bytes, promise: Promise) -> bool:
-    """Tell whether a chunk is all there, as its checksum has it, and ends where its header says.
+    """Return whether a chunk is whole, by its checksum, and ends where its header says.
 
-    When bytes are missing, the next one begins within it. The header of a log that was copied while Windows wrote
-    it may be older than its last records.
+    When bytes are missing, the next chunk begins within it. The header of a log that was copied while Windows
+    wrote it may be older than its last records.
     """
     if len(chunk) < CHUNK:
         return False
@@ -81,7 +81,7 @@ def is_sound(chunk: bytes, promise: Promise) -> bool:
 
 
 def is_stale(chunk: bytes, promise: Promise) -> bool:
-    """Tell whether the next record of the same numbering stands behind the last that the header knows."""
+    """Return whether the next record by number follows the last one that the header knows."""
     behind = _record_at(chunk, promise.end, promise.end)
     return behind is not None and behind.id == promise.last + 1
 
@@ -90,35 +90,35 @@ def whole_records(chunk: bytes, promise: Promise | None) -> list[Record]:
     """Return the whole records of a chunk, in order. `chunk` may be cut short.
 
     A record is whole when its size stands at both ends, or its signature and one size fit what is around it.
-    Records that an earlier use of the chunk left behind the last one are told by their ids.
+    Records that an earlier use of the chunk left after the last one are recognised by their ids.
     """
     if promise is not None and is_stale(chunk, promise):
         promise = None
     end = len(chunk) if promise is None else min(promise.end, len(chunk))
-    found: list[Record] = []
+    records: list[Record] = []
     position = FIRST_RECORD
     while (record := _next(chunk, position, end)) is not None:
-        number = _number_of(chunk, found, record, promise, adjoining=record.offset == position)
+        number = _number_of(chunk, records, record, promise, adjoining=record.offset == position)
         if number is not None:
-            found.append(replace(record, id=number))
+            records.append(replace(record, id=number))
         elif record.offset == position:
             break
         position = record.end
-    return found
+    return records
 
 
 def _number_of(
-    chunk: bytes, found: list[Record], record: Record, promise: Promise | None, *, adjoining: bool
+    chunk: bytes, before: list[Record], record: Record, promise: Promise | None, *, adjoining: bool
 ) -> int | None:
-    """Return a record's id; None when it does not continue those before it, as an old record does not.
+    """Return a record's id; None for a record that does not continue those `before` it, such as an old one.
 
-    An id that is damaged itself is told by its neighbours'.
+    A damaged id follows from its neighbours'.
     """
-    if not found:
+    if not before:
         fits = promise is None or promise.first <= record.id <= promise.last
         return record.id if fits else promise.first if promise and adjoining else None
-    due = found[-1].id + 1
-    room = 0 if adjoining else (record.offset - found[-1].end) // _SMALLEST
+    due = before[-1].id + 1
+    room = 0 if adjoining else (record.offset - before[-1].end) // _SMALLEST
     if due <= record.id <= (due + room if promise is None else promise.last):
         return record.id
     if not adjoining or (promise is not None and due > promise.last):
@@ -128,23 +128,23 @@ def _number_of(
 
 
 def _next(chunk: bytes, position: int, end: int) -> Record | None:
-    """Return the record at a position or the first behind it."""
+    """Return the record at a position, or the first after it."""
     record = _record_at(chunk, position, position)
     if record is not None and record.end <= end:
         return record
-    if (record := _told_by_its_start(chunk, position, end)) is not None:
+    if (record := _read_from_start(chunk, position, end)) is not None:
         return record
     at = position
     while (at := chunk.find(_SIGNATURE, at, end)) >= 0:
-        found = _record_at(chunk, at, position)
-        if found is not None and found.end <= end:
-            return _told_by_its_end(chunk, position, at) or found
+        candidate = _record_at(chunk, at, position)
+        if candidate is not None and candidate.end <= end:
+            return _read_from_end(chunk, position, at) or candidate
         at += 1
-    return _told_by_its_end(chunk, position, end)
+    return _read_from_end(chunk, position, end)
 
 
 def _record_at(chunk: bytes, offset: int, expected: int) -> Record | None:
-    """Read a record whose size stands at both ends; where one is expected, whatever its signature is."""
+    """Read a record whose size stands at both ends; at the `expected` place its signature may be damaged."""
     if offset + _SMALLEST > len(chunk):
         return None
     signature, size, number, _ = _RECORD_HEAD.unpack_from(chunk, offset)
@@ -157,7 +157,7 @@ def _record_at(chunk: bytes, offset: int, expected: int) -> Record | None:
     return Record(offset, size, number)
 
 
-def _told_by_its_start(chunk: bytes, offset: int, end: int) -> Record | None:
+def _read_from_start(chunk: bytes, offset: int, end: int) -> Record | None:
     """Read a record whose second size is wrong: the first leads to the next record, or to the end of all."""
     if offset + _SMALLEST > end or not chunk.startswith(_SIGNATURE, offset):
         return None
@@ -168,7 +168,7 @@ def _told_by_its_start(chunk: bytes, offset: int, end: int) -> Record | None:
     return None if behind == end == len(chunk) else Record(offset, size, number)
 
 
-def _told_by_its_end(chunk: bytes, offset: int, end: int) -> Record | None:
+def _read_from_end(chunk: bytes, offset: int, end: int) -> Record | None:
     """Read a record whose first size is wrong: the second says how long it is, up to where the next begins."""
     size = end - offset
     if size < _SMALLEST or not chunk.startswith(_SIGNATURE, offset):
@@ -179,7 +179,7 @@ def _told_by_its_end(chunk: bytes, offset: int, end: int) -> Record | None:
 
 
 def lacks_template(chunk: bytes, record: Record) -> bool:
-    """Tell whether the definition that a record is an instance of is not where it says."""
+    """Return whether the template of which a record is an instance is not where the record says."""
     instance = record.offset + _RECORD_HEAD.size
     if record.size < _RECORD_HEAD.size + _INSTANCE.size:
         return False
@@ -247,7 +247,7 @@ def file_of(chunk: bytes) -> bytes:
 
 
 def next_chunk(data: bytes, start: int) -> int:
-    """Return where the next chunk's header begins at or behind a position, -1 when none does."""
+    """Return where the next chunk's header begins at or after a position, -1 when none does."""
     at = start
     while (at := data.find(CHUNK_MAGIC, at)) >= 0:
         if at + 44 > len(data) or _SIZE.unpack_from(data, at + 40)[0] == 128 or promise_of(data[at : at + CHUNK]):

@@ -42,7 +42,7 @@ _NUMBER = re.compile(r"record number (\d+)")
 
 @dataclass(frozen=True)
 class FileHeader:
-    """How many chunks a file's header says that there are; None when its checksum shows it to be damaged."""
+    """How many chunks a file has by its header; None when its checksum shows it to be damaged."""
 
     chunks: int | None
 
@@ -66,7 +66,7 @@ class DamagedFile:
             self._reject(0, "damaged EVTX header", "its checksum is wrong; every chunk of the file is read")
 
     def is_promised(self, position: int) -> bool:
-        """Tell whether the file's header says that a chunk with records lies at a position."""
+        """Return whether the file's header says that a chunk with records is at a position."""
         return self._promised is not None and position < HEADER + self._promised * CHUNK
 
     def chunks(self, position: int, skip: int = 0) -> Iterator[Iterable[ParsedRecord]]:
@@ -110,8 +110,8 @@ class DamagedFile:
 
     def _parsed(self, position: int, chunk: bytes) -> list[ParsedRecord]:
         """Return the records of a sound chunk; those that the parser does not understand are rejected."""
-        records, told = _parse(chunk)
-        for number, message in told:
+        records, messages = _parse(chunk)
+        for number, message in messages:
             place = f"byte {position}" if number is None else f"record {number}"
             self._rejects.add(Reject(self._name, place, "damaged EVTX record", message))
         if self._header is None or (position - HEADER) % CHUNK:  # where no parser looks for a chunk
@@ -125,10 +125,10 @@ class DamagedFile:
             if self._header is not None or chunk.startswith(CHUNK_MAGIC):
                 self._complain(position, chunk, promise, [], 0)
             return []
-        records, told = _parse(rebuilt(chunk, whole))
+        records, messages = _parse(rebuilt(chunk, whole))
         records = [record for record in records if record["event_record_id"] < FILLER]
         read = {record["event_record_id"] for record in records}
-        why = dict(told)
+        why = dict(messages)
         for record in whole:
             if record.id not in read:
                 self._reject_record(chunk, record, why.get(record.id, "the parser passes over it"))
@@ -189,7 +189,7 @@ def parser_of(file: BinaryIO | str) -> Iterator[ParsedRecord]:
 
 
 def _extent(piece: bytes) -> tuple[int, int]:
-    """Return where the chunk begins that a piece holds a part of, negative where before it, and where it ends."""
+    """Return where the chunk in a piece begins, negative if that is before the piece, and where it ends."""
     if piece.startswith(CHUNK_MAGIC):
         start, other = 0, next_chunk(piece, FIRST_RECORD)
     else:
@@ -201,19 +201,19 @@ def _extent(piece: bytes) -> tuple[int, int]:
 
 def _parse(chunk: bytes) -> tuple[list[ParsedRecord], list[tuple[int | None, str]]]:
     """Return the records of one chunk, and what the parser says of those that it cannot read, by their ids."""
-    told: list[tuple[int | None, str]] = []
-    found: list[ParsedRecord] = []
+    messages: list[tuple[int | None, str]] = []
+    records: list[ParsedRecord] = []
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         try:
-            found.extend(parser_of(io.BytesIO(file_of(chunk))))
+            records.extend(parser_of(io.BytesIO(file_of(chunk))))
         except RuntimeError as error:
-            told.append((None, _message(error)))
+            messages.append((None, _message(error)))
     for warning in warned:
         message = _message(warning.message)
         match = _NUMBER.search(message)
-        told.append((int(match[1]) if match else None, message))
-    return found, told
+        messages.append((int(match[1]) if match else None, message))
+    return records, messages
 
 
 def _message(error: object) -> str:
@@ -221,7 +221,7 @@ def _message(error: object) -> str:
 
 
 def _is_complete(whole: list[Record], promise: Promise) -> bool:
-    """Tell whether a chunk's whole records are all that its header promises."""
+    """Return whether a chunk's whole records are all that its header promises."""
     return [record.id for record in whole] == list(range(promise.first, promise.last + 1)) and whole[
         -1
     ].end == promise.end

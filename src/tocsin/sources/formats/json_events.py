@@ -26,7 +26,7 @@ from tocsin.sources.unseen import Reason
 from tocsin.sources.wrappers import records_of
 
 # Bytes of NDJSON a batch. Many rules cost the same over a small batch as over a large one, so they get large ones.
-BLOCK, BLOCK_OF_MANY, MANY = 8 << 20, 32 << 20, 40  # the last is how many wanted fields tell many rules
+BLOCK, BLOCK_OF_MANY, MANY = 8 << 20, 32 << 20, 40  # more wanted fields than MANY mean many rules
 _SAMPLE, _LARGE_SAMPLE = 64, 2048  # lines that are looked at to see how a block's records are laid out
 
 
@@ -103,15 +103,15 @@ def _is_one_object_a_line(block: bytes) -> bool:
 
 def _whole(data: bytes, name: str, wanted: Wanted, rejects: Rejects, documents: Documents) -> Iterator[RowBatch]:
     try:
-        found = orjson.loads(data)
+        content = orjson.loads(data)
     except orjson.JSONDecodeError:
-        records = _found(JsonText().read(data, last=True), name, rejects)
+        records = _records(JsonText().read(data, last=True), name, rejects)
     else:
-        records = ((record, f"record {number}") for number, record in enumerate(records_of(found), 1))
+        records = ((record, f"record {number}") for number, record in enumerate(records_of(content), 1))
     yield from in_batches(records, name, wanted, rejects, documents)
 
 
-def _found(values: Iterable[Value | Damage], name: str, rejects: Rejects) -> Iterator[tuple[Any, str]]:
+def _records(values: Iterable[Value | Damage], name: str, rejects: Rejects) -> Iterator[tuple[Any, str]]:
     """Yield the records among values with their places, and reject what is damaged."""
     for value in values:
         place = f"line {value.line}"
@@ -150,11 +150,11 @@ class _Blocks:
         lines = block.count(b"\n")
         if self.layout is None:
             self.layout = layout_of(sample_of(block, _SAMPLE), self.wanted.fields, self.documents)
-        found = self.layout.read(block, lines) if self.layout and not self._text.rest else None
-        if found is not None:
-            left = set(found.left)
-            if found.rows:
-                yield self._columns(block, found, left)
+        columns = self.layout.read(block, lines) if self.layout and not self._text.rest else None
+        if columns is not None:
+            left = set(columns.left)
+            if columns.rows:
+                yield self._columns(block, columns, left)
             if left:
                 yield from self._left(block, left)
             self._text.pass_over(lines)
@@ -168,7 +168,7 @@ class _Blocks:
         if self._text.rest:
             yield from self._one_by_one(b"", last=True)
 
-    def _columns(self, block: bytes, found: Columns, left: set[int]) -> EventBatch:
+    def _columns(self, block: bytes, columns: Columns, left: set[int]) -> EventBatch:
         lines: list[bytes] = []
 
         def raw(row: int) -> RawEvent:
@@ -177,18 +177,18 @@ class _Blocks:
                 lines.extend(line for number, line in enumerate(whole) if number not in left)
             return RawEvent(lines[row], self.name, self.documents.read)
 
-        batch = EventBatch(EventTable(found.fields, found.rows, events=whole_events(raw)), raw, found.counts)
+        batch = EventBatch(EventTable(columns.fields, columns.rows, events=whole_events(raw)), raw, columns.counts)
         if self.wanted.judge is not None:
             in_ecs = isinstance(self.layout, DocumentLayout)
-            count_unseen(self.wanted.judge, found.fields, batch, self.name, self.rejects.unseen, in_ecs=in_ecs)
-            self.rejects.unseen.add(Reason.NO_VALUES, self.name, found.without_values)
+            count_unseen(self.wanted.judge, columns.fields, batch, self.name, self.rejects.unseen, in_ecs=in_ecs)
+            self.rejects.unseen.add(Reason.NO_VALUES, self.name, columns.without_values)
         return batch
 
     def _one_by_one(self, block: bytes, *, last: bool = False) -> Iterator[RowBatch]:
         yield from self._rows(self._text.read(block, last=last))
 
     def _left(self, block: bytes, left: set[int]) -> Iterator[RowBatch]:
-        """Yield the records of those lines that have some numbers among the lines that are not empty."""
+        """Yield the records of the lines in `left`, by their numbers among the lines that are not empty."""
         numbered = enumerate(block.split(b"\n"), self._text.line)
         lines = ((number, text) for number, line in numbered if (text := line.strip()))
         yield from self._rows(
@@ -198,7 +198,7 @@ class _Blocks:
     def _rows(self, values: Iterable[Value | Damage]) -> Iterator[RowBatch]:
         rows = Rows(self.name, self.wanted, self.rejects, self.documents)
         for value in values:
-            for record, place in _found((value,), self.name, self.rejects):
+            for record, place in _records((value,), self.name, self.rejects):
                 alone = isinstance(value, Value) and record is value.value
                 rows.add(record, place, value.text if alone else None)
         if (batch := rows.batch()) is not None:
@@ -206,12 +206,12 @@ class _Blocks:
 
 
 def is_bulk_action(record: Any) -> bool:
-    """Tell the line that stands before each event of a bulk request."""
+    """Return whether a record is the line before each event of a bulk request."""
     return isinstance(record, dict) and record.keys() in ({"index"}, {"create"})
 
 
 def _is_no_row(record: dict[str, Any]) -> bool:
-    """Tell what is not to be read as columns: a Windows event, what holds other records, and no event at all."""
+    """Return whether a record is not to be read as columns: a Windows event, a wrapper of others, or no event."""
     return is_windows(record) or is_bulk_action(record) or holds_record(record)
 
 
@@ -225,17 +225,17 @@ def layout_of(
     try:
         if any(completed(record, documents.source) is not record for record in records):
             return None
-        found = [documents.product_of(record) for record in records]
+        recognised = [documents.product_of(record) for record in records]
     except ValueError:
         return None
-    shapes = {id(one and one[1]) for one in found}
+    shapes = {id(known and known[1]) for known in recognised}
     if len(shapes) > 1:
         return None
-    if found[0] is None:
+    if recognised[0] is None:
         if documents.source is not None and not all(map(is_in_ecs, records)):  # some are no records of it
             return None
         return document_layout(records, fields, documents)
-    product, shape, kind = found[0]
+    product, shape, kind = recognised[0]
     if any(join.taught_by == kind for join in product.joins):  # each teaches something
         return None
     return product_layout(records, product, shape, fields, documents.metadata)

@@ -16,7 +16,7 @@ from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, i
 from tocsin.sources.event_time import MENTIONS, has_time_of_day, named_times
 from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
 from tocsin.sources.products.product import dig, telltales
-from tocsin.sources.unseen import fields_of_kinds, rows_without_values, tells
+from tocsin.sources.unseen import describes_event, fields_of_kinds, rows_without_values
 from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
 from tocsin.sources.windows.recognise import MARKS
 from tocsin.sources.windows.unfinished import fields_of_a_log
@@ -25,7 +25,7 @@ from tocsin.sources.wrappers import may_hold_record
 
 # Members that a Windows event in some form of JSON has, and hardly any ECS document.
 _OF_WINDOWS = tuple((mark,) for mark in MARKS)
-# What a document of Windows' logs has, in which no category shows that it was made ECS of: nested, and with dots.
+# Members of documents of Windows' logs, nested or with dots. Such a document may be unfinished, category or not.
 _OF_A_LOG = ("winlog", *SHIPPED_MARKS)
 _CHANNEL = "winlog.channel"
 
@@ -35,7 +35,7 @@ class DocumentLayout:
 
     `strange` are the paths of members that show a line to be something else, `logged` those that show a document
     of Windows' logs; `knows_logs` says that `paths` has what shows which of these are finished. `times` are those
-    of members that hold the time of an event without `@timestamp`, the first before the others.
+    of members that hold the time of an event without `@timestamp`, in order of precedence.
     """
 
     def __init__(
@@ -51,8 +51,10 @@ class DocumentLayout:
     ) -> None:
         self.schema, self.paths, self.strange, self.logged = schema_of(tree), paths, strange, logged
         self.knows_logs, self.times, self.wanted, self.documents = knows_logs, times, wanted, documents
-        # What says what happened: a document that holds another record has none of it.
-        self.telling = [path for name, path in paths.items() if tells(name) and not name.startswith("event.")]
+        # A document that holds another record has none of the fields that say what happened.
+        self.what_happened = [
+            path for name, path in paths.items() if describes_event(name) and not name.startswith("event.")
+        ]
 
     def read(self, block: bytes, lines: int) -> Columns | None:
         """Return the wanted fields of a block of lines, or None when a line does not fit."""
@@ -84,52 +86,52 @@ class DocumentLayout:
 
     def _moments(self, table: pa.Table) -> pa.ChunkedArray:
         """Return each event's time, null where none can be read."""
-        found = moments(at(table, self.paths[TIMESTAMP]), self.documents.moment)
+        times = moments(at(table, self.paths[TIMESTAMP]), self.documents.moment)
         for path in self.times:
-            if found.null_count and pa.types.is_timestamp(found.type):
-                found = pc.coalesce(found, moments(at(table, path), self.documents.other_moment))
-        return found
+            if times.null_count and pa.types.is_timestamp(times.type):
+                times = pc.coalesce(times, moments(at(table, path), self.documents.other_moment))
+        return times
 
     def _named_otherwise(self, table: pa.Table, block: bytes) -> npt.NDArray[np.bool_]:
-        """Tell which events may have a time that only reading them one by one finds."""
+        """Return which events may have a time that only reading them one by one finds."""
         if MENTIONS.search(block) is not None:
             return np.ones(table.num_rows, bool)
         valid: npt.NDArray[np.bool_] = at(table, self.paths[TIMESTAMP]).is_valid().to_numpy()
         return valid
 
     def _unfinished(self, table: pa.Table) -> npt.NDArray[np.bool_]:
-        """Tell which documents of Windows' logs may lack what a pipeline makes of them."""
-        found = np.zeros(table.num_rows, bool)
-        unlike = ~found if self.logged and not self.knows_logs else np.zeros(table.num_rows, bool)
+        """Return which documents of Windows' logs may lack what a pipeline makes of them."""
+        logged = np.zeros(table.num_rows, bool)
+        unlike = ~logged if self.logged and not self.knows_logs else np.zeros(table.num_rows, bool)
         dotted = self.paths.get(_CHANNEL, ())[-1:] == (_CHANNEL,)
         for path in self.logged:
             column = at(table, path)
             if column.null_count < table.num_rows:
                 valid = column.is_valid().to_numpy()
-                found |= valid
-                if (path[-1] == "winlog") is dotted:  # written otherwise than the sample, so that no path fits
+                logged |= valid
+                if (path[-1] == "winlog") is dotted:  # unlike the sample, so that no path fits
                     unlike |= valid
-        if not found.any():
-            return found
+        if not logged.any():
+            return logged
         columns = {name: at(table, self.paths[name]) for name in fields_of_a_log() if name in self.paths}
-        return (found & unlike) | may_be_unfinished(columns, found & ~unlike)
+        return (logged & unlike) | may_be_unfinished(columns, logged & ~unlike)
 
     def _wrapped(self, table: pa.Table, block: bytes) -> npt.NDArray[np.bool_]:
-        """Tell which lines may hold another record: some that say nothing of what happened themselves."""
-        found = np.zeros(table.num_rows, bool)
-        columns = [at(table, path) for path in self.telling]
-        suspects = ~found
-        for column in sorted(columns, key=lambda one: one.null_count):
+        """Return which lines may hold another record: some of those that do not say what happened themselves."""
+        wrapped = np.zeros(table.num_rows, bool)
+        columns = [at(table, path) for path in self.what_happened]
+        suspects = ~wrapped
+        for column in sorted(columns, key=lambda column: column.null_count):
             if not column.null_count:
-                return found
+                return wrapped
             suspects &= column.is_null().to_numpy()
             if not suspects.any():
-                return found
+                return wrapped
         lines = [line for line in block.split(b"\n") if line.strip()]
         categorised = at(table, self.paths[CATEGORY]).is_valid().to_numpy()
         for number in np.flatnonzero(suspects):
-            found[number] = may_hold_record(lines[number], categorised=bool(categorised[number]))
-        return found
+            wrapped[number] = may_hold_record(lines[number], categorised=bool(categorised[number]))
+        return wrapped
 
 
 _DEFAULT_TYPES = {
@@ -183,21 +185,21 @@ def document_layout(
 
 
 def _times(bodies: list[dict[str, Any]]) -> list[str] | None:
-    """Return the fields in which documents without `@timestamp` have their time, the first before the others.
+    """Return the fields in which documents without `@timestamp` have their time, in order of precedence.
 
     None where a day and a time of day may stand in two of them.
     """
-    names = {one.name for body in bodies if TIMESTAMP not in body for one in named_times(flatten(body))}
-    return None if has_time_of_day(names) else [one.name for one in named_times(dict.fromkeys(names))]
+    names = {time.name for body in bodies if TIMESTAMP not in body for time in named_times(flatten(body))}
+    return None if has_time_of_day(names) else [time.name for time in named_times(dict.fromkeys(names))]
 
 
 def _logged(tree: Tree, root: tuple[str, ...]) -> list[tuple[str, ...]]:
     """Return where documents of Windows' logs have what shows them, an object even if nothing of it is read."""
-    found = [(*root, name) for name in _OF_A_LOG]
-    for path in found:
+    paths = [(*root, name) for name in _OF_A_LOG]
+    for path in paths:
         if dig(tree, path) is None:
             plant(tree, path, pa.struct([]) if path[-1] == "winlog" else pa.string())
-    return found
+    return paths
 
 
 def _place_of(field: str, bodies: list[dict[str, Any]]) -> tuple[tuple[str, ...], list[Any]] | None:
@@ -214,7 +216,7 @@ def _place_of(field: str, bodies: list[dict[str, Any]]) -> tuple[tuple[str, ...]
 
 
 def _has_mixed_path(body: dict[str, Any], path: tuple[str, ...]) -> bool:
-    """Tell whether a prefix of the path is itself written with dots, as in {"process.parent": {"name": …}}."""
+    """Return whether a prefix of the path is itself written with dots, as in {"process.parent": {"name": …}}."""
     return any(isinstance(body.get(".".join(path[:length])), dict) for length in range(2, len(path))) or any(
         isinstance(inner := dig(body, path[:depth]), dict) and ".".join(path[depth:]) in inner
         for depth in range(1, len(path) - 1)

@@ -1,7 +1,7 @@
-"""The values that a text of JSON holds, however its writer parted them.
+"""The values that a text of JSON holds, however its writer separated them.
 
-A value a line is the rule. Files in use have also headers of syslog daemons and containers before it, lines that
-end in commas, objects over several lines one behind the other with nothing in between, several values on a line
+Usually that is one value a line. Real files also have headers of syslog daemons and containers before it, lines
+that end in commas, objects over several lines with nothing in between, several values on a line
 (as Firehose writes them), byte order marks and zero bytes where files were joined or cut, and the lines `Record 1`
 that `evtx_dump` puts before each record.
 """
@@ -60,7 +60,7 @@ class JsonText:
         self.line += lines
 
     def read(self, block: bytes, *, last: bool) -> Iterator[Value | Damage]:
-        """Yield what a block holds, and what was left of those before; of the `last` nothing is left."""
+        """Yield the values of a block and of what those before it left; the `last` block leaves nothing."""
         lines = (self.rest + block).split(b"\n")
         if lines and not lines[-1]:
             lines.pop()
@@ -71,9 +71,9 @@ class JsonText:
             if _BETWEEN.fullmatch(text):
                 number += 1
                 continue
-            found = _value(text, first + number)
-            if found is not None:
-                yield found
+            value = _value(text, first + number)
+            if value is not None:
+                yield value
                 number += 1
                 continue
             end = _end_of_paragraph(lines, number)
@@ -84,9 +84,9 @@ class JsonText:
 
     def _paragraph(self, text: bytes, line: int, *, waits: bool) -> Iterator[Value | Damage]:
         """Yield the values of lines that belong together; the last one waits for more where `waits` says so."""
-        found = _value(_bare(text), line)
-        if found is not None:
-            yield found
+        value = _value(_bare(text), line)
+        if value is not None:
+            yield value
             return
         position = 0
         while True:
@@ -117,7 +117,7 @@ def _bare(line: bytes) -> bytes:
 
 
 def _value(text: bytes, line: int) -> Value | None:
-    """Return the value that a text is, commas at its ends and a daemon's header aside; None for no value."""
+    """Return the value of a text, without commas at its ends or a daemon's header; None if it is none."""
     behind = json_behind_header(text)
     for tried in (text, text.strip(b", \t\r")) if behind is None else (behind,):
         try:
@@ -128,7 +128,7 @@ def _value(text: bytes, line: int) -> Value | None:
 
 
 def _end_of_paragraph(lines: list[bytes], begin: int) -> int:
-    """Return where the lines end that belong to the value which begins on one."""
+    """Return the end of the lines that belong to the value that begins on line `begin`."""
     indent = _indent(lines[begin])
     end = begin + 1
     while end < len(lines) and _goes_on(lines[end], lines[end - 1], indent):
@@ -177,10 +177,10 @@ def _end_of_damage(text: bytes, begin: int, end: int | None) -> int:
 
 
 def _next_value(text: bytes, begin: int) -> int | None:
-    """Return where an object begins that stands behind the one at `begin` and not in it.
+    """Return where the next object begins after the one at `begin`, not within it.
 
-    No object lies right behind another within one, none behind a bracket that stands where the first one begins,
-    and hardly any begins with the same member.
+    Within an object none directly follows another, none follows a bracket with the indent of the outer one, and
+    hardly any begins with the same member.
     """
     indent = text[text.rfind(b"\n", 0, begin) + 1 : begin]
     signs = [rb"\}\s*(?=\{)"]
@@ -188,5 +188,5 @@ def _next_value(text: bytes, begin: int) -> int | None:
         signs.append(rb"\n" + indent + rb"\}\s*,\s*(?=\{)")
     if member := _FIRST.match(text, begin):
         signs.append(rb"\}\s*,\s*(?=\{\s*" + re.escape(member[1]) + rb"\s*:)")
-    found = re.compile(b"|".join(signs)).search(text, begin)
-    return found.end() if found else None
+    match = re.compile(b"|".join(signs)).search(text, begin)
+    return match.end() if match else None

@@ -26,7 +26,7 @@ from tocsin.sources.event_time import rank_of
 from tocsin.sources.formats.rows import Rows, count_unseen
 from tocsin.sources.json_columns import at
 from tocsin.sources.products.product import telltales
-from tocsin.sources.unseen import Reason, of_kinds, rows_without_values, tells
+from tocsin.sources.unseen import Reason, describes_event, of_kinds, rows_without_values
 from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
 from tocsin.sources.windows.recognise import MARKS
 from tocsin.sources.windows.unfinished import fields_of_a_log
@@ -48,13 +48,15 @@ def read_parquet(
     fields = {*wanted.fields, *DATASET_FIELDS, INDEX, CATEGORY}
     if wanted.judge is not None:
         fields |= of_kinds()
-    telling = _Telling.of(arrow_schema)
-    of_a_log = fields_of_a_log() if telling.logged else frozenset()
-    found = {field: _find(arrow_schema, field) for field in fields | of_a_log}
-    paths = {field: path for field, path in found.items() if path is not None}
-    saying = [path for field, path in paths.items() if tells(field) and not field.startswith("event.")]
+    signs = _Signs.of(arrow_schema)
+    of_a_log = fields_of_a_log() if signs.logged else frozenset()
+    places = {field: _find(arrow_schema, field) for field in fields | of_a_log}
+    paths = {field: path for field, path in places.items() if path is not None}
+    what_happened = [
+        path for field, path in paths.items() if describes_event(field) and not field.startswith("event.")
+    ]
     may_wrap = not OUTERMOST.isdisjoint(arrow_schema.names)
-    columns = sorted({".".join(path) for path in (*paths.values(), *telling.strange, *telling.logged)})
+    columns = sorted({".".join(path) for path in (*paths.values(), *signs.strange, *signs.logged)})
 
     @lru_cache(maxsize=1)
     def whole(group: int) -> pa.Table:
@@ -69,10 +71,10 @@ def read_parquet(
         for start in range(0, rows, _ROWS):
             part = table.slice(start, _ROWS)
             length = min(_ROWS, rows - start)
-            others = telling.others(part, length, {name: paths[name] for name in of_a_log & paths.keys()})
+            others = signs.others(part, length, {name: paths[name] for name in of_a_log & paths.keys()})
             if may_wrap:  # a row that says nothing of what happened may hold another record
-                others |= ~_any_valid(part, saying, length)
-            if telling.times and TIMESTAMP in wanted.fields:
+                others |= ~_any_valid(part, what_happened, length)
+            if signs.times and TIMESTAMP in wanted.fields:
                 others |= _untimed(part, paths.get(TIMESTAMP), documents, length)
             if others.any():
                 content = whole(group).slice(start, length).filter(pa.array(others))
@@ -91,7 +93,7 @@ def read_parquet(
             yield batch
 
 
-class _Telling(NamedTuple):
+class _Signs(NamedTuple):
     """Where a file has what shows that a row is no ECS event.
 
     `strange` lies in a raw record alone, `logged` in documents of Windows' logs, which may not be ECS yet.
@@ -103,15 +105,17 @@ class _Telling(NamedTuple):
     times: bool
 
     @classmethod
-    def of(cls, schema: pa.Schema) -> _Telling:
-        """Return what a schema has of these; of an object that shows it one value."""
+    def of(cls, schema: pa.Schema) -> _Signs:
+        """Return the signs that a schema has; of an object, its first value."""
         strange = [*((mark,) for mark in MARKS), *telltales()]
         logged = [("winlog",), *((mark,) for mark in SHIPPED_MARKS)]
-        there, of_a_log = ([path for one in some if (path := _leaf(schema, one))] for some in (strange, logged))
+        there, of_a_log = (
+            [leaf for path in paths if (leaf := _leaf(schema, path))] for paths in (strange, logged)
+        )
         return cls(there, of_a_log, any(rank_of(name) is not None for name in _names(schema)))
 
     def others(self, part: pa.Table, rows: int, of_a_log: Mapping[str, tuple[str, ...]]) -> npt.NDArray[np.bool_]:
-        """Tell which rows are to be read one by one; `of_a_log` is where fields of a log's documents lie."""
+        """Return which rows are to be read one by one; `of_a_log` is where fields of a log's documents lie."""
         logged = _any_valid(part, self.logged, rows)
         columns = {name: at(part, path) for name, path in of_a_log.items()} if logged.any() else {}
         return may_be_unfinished(columns, logged) | _any_valid(part, self.strange, rows)
@@ -120,7 +124,7 @@ class _Telling(NamedTuple):
 def _untimed(
     part: pa.Table, path: tuple[str, ...] | None, documents: Documents, rows: int
 ) -> npt.NDArray[np.bool_]:
-    """Tell which rows have no `@timestamp` that can be read."""
+    """Return which rows have no `@timestamp` that can be read."""
     if path is None:
         return np.ones(rows, bool)
     untimed: npt.NDArray[np.bool_] = moments(at(part, path), documents.moment).is_null().to_numpy()
@@ -137,10 +141,10 @@ def _names(schema: pa.Schema) -> Iterator[str]:
 
 
 def _any_valid(part: pa.Table, paths: Iterable[tuple[str, ...]], rows: int) -> npt.NDArray[np.bool_]:
-    found = np.zeros(rows, bool)
+    valid = np.zeros(rows, bool)
     for path in paths:
-        found |= part.column(path[0]).is_valid().to_numpy()  # of an object, whichever of its values is read
-    return found
+        valid |= part.column(path[0]).is_valid().to_numpy()  # of an object, whichever of its values is read
+    return valid
 
 
 def _one_by_one(
@@ -153,8 +157,8 @@ def _one_by_one(
 ) -> Iterator[RowBatch]:
     for start in range(0, content.num_rows, _AT_ONCE):
         rows = Rows(name, wanted, rejects, documents)
-        for number, found in enumerate(content.slice(start, _AT_ONCE).to_pylist(), start):
-            text = orjson.dumps(_present(found), default=str)
+        for number, row in enumerate(content.slice(start, _AT_ONCE).to_pylist(), start):
+            text = orjson.dumps(_present(row), default=str)
             rows.add(orjson.loads(text), f"row {numbers[number] + 1}", text)
         batch = rows.batch()
         if batch is not None:
@@ -164,8 +168,8 @@ def _one_by_one(
 def _present(value: Any) -> Any:
     """Return a value without the nulls that columns have where a row has nothing."""
     if isinstance(value, dict):
-        inner = {name: _present(found) for name, found in value.items()}
-        return {name: found for name, found in inner.items() if found is not None} or None
+        inner = {name: _present(member) for name, member in value.items()}
+        return {name: member for name, member in inner.items() if member is not None} or None
     return value
 
 
@@ -173,8 +177,8 @@ def _raw(
     whole: Callable[[int], pa.Table], group: int, place: npt.NDArray[np.intp], name: str, documents: Documents
 ) -> Callable[[int], RawEvent]:
     def raw(row: int) -> RawEvent:
-        found = whole(group).slice(int(place[row]), 1).to_pylist()[0]
-        return RawEvent(orjson.dumps(found, default=str), name, documents.read)
+        record = whole(group).slice(int(place[row]), 1).to_pylist()[0]
+        return RawEvent(orjson.dumps(record, default=str), name, documents.read)
 
     return raw
 
@@ -207,17 +211,17 @@ def _columns(
 def _leaf(schema: pa.Schema, path: tuple[str, ...]) -> tuple[str, ...] | None:
     """Return where a value lies, or the first value of an object; None without."""
     fields = {field.name: field.type for field in schema}
-    found: list[str] = []
+    leaf: list[str] = []
     for name in path:
         if name not in fields:
             return None
-        found.append(name)
+        leaf.append(name)
         fields = _members(fields[name])
     while fields:
         name = next(iter(fields))
-        found.append(name)
+        leaf.append(name)
         fields = _members(fields[name])
-    return tuple(found)
+    return tuple(leaf)
 
 
 def _members(kind: pa.DataType) -> dict[str, pa.DataType]:

@@ -46,8 +46,8 @@ class Rows:
             return
         self.counts[dataset_name(row)] += 1
         core = row.core if isinstance(row, UnwrappedEvent) else row
-        if isinstance(core, ProductRecord) and core.is_untold:
-            self.rejects.unseen.add(Reason.UNTOLD, self.name)
+        if isinstance(core, ProductRecord) and core.lacks_action:
+            self.rejects.unseen.add(Reason.NO_ACTION, self.name)
         if self.wanted.judge is not None:
             self._judge(row, self.wanted.judge, record)
         if not isinstance(row, dict) and not self.wanted.any_of(row.kind.categories):

@@ -11,15 +11,14 @@ from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP
-from tocsin.engine.table import to_array
 from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
 from tocsin.sources.mapping import DATASETS, Derived, Key, Row
 from tocsin.sources.markers import DECLARED
+from tocsin.sources.products.coded import Coded, Rows, combine, encoded_column, numbered_values
 from tocsin.sources.products.product import Metadata, Path, Product, Shape, dig
 from tocsin.sources.products.record import readers_of
 from tocsin.sources.readers import gathered
@@ -32,113 +31,7 @@ from tocsin.sources.values import (
     epoch_milliseconds,
     moment,
     number,
-    text,
 )
-
-Codes = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.bool_]  # for each whether it is meant
-
-
-class Coded:
-    """A column as codes over values, -1 for null. The values are distinct where `distinct` says so."""
-
-    __slots__ = ("codes", "distinct", "values")
-
-    def __init__(self, codes: Codes, values: list[Any], *, distinct: bool = True) -> None:
-        self.codes, self.values, self.distinct = codes, values, distinct
-
-    def convert(self, convert: Callable[[Any], Any]) -> Coded:
-        """Return the column with each distinct value converted; values that become None are null."""
-        if convert is text:
-            return self
-        lookup, values = _numbers(list(map(convert, self.values)))
-        return Coded(lookup[self.codes], values)
-
-    def or_else(self, other: Coded) -> Coded:
-        """Return the column with the other's values where it is null."""
-        null = self.codes < 0
-        if not null.any():
-            return self
-        if null.all():
-            return other
-        shifted = np.where(other.codes < 0, -1, other.codes + len(self.values))
-        return Coded(np.where(null, shifted, self.codes), [*self.values, *other.values], distinct=False)
-
-    def only(self, rows: Rows) -> Coded:
-        """Return the column with nulls outside of some rows."""
-        return Coded(np.where(rows, self.codes, -1), self.values, distinct=self.distinct)
-
-    def to_arrow(self) -> pa.Array | None:
-        """Return the column for an event table, None when all of it is null."""
-        codes, values = self.codes, self.values
-        if not self.distinct:
-            lookup, values = _numbers(values)
-            codes = lookup[codes]
-        array = _lists(values) if values and type(values[0]) is list else to_array(values)
-        if array is None or not (codes >= 0).any():
-            return None
-        indices = pa.array(codes, pa.int64(), mask=codes < 0)
-        if pa.types.is_list(array.type):
-            return array.take(indices)
-        return pa.DictionaryArray.from_arrays(indices, array)
-
-
-def _lists(values: list[Any]) -> pa.Array | None:
-    """Return lists of texts as an array, which is faster than looking at each item's type."""
-    try:
-        items = pa.array([item for value in values for item in value], pa.string())
-    except (pa.ArrowTypeError, pa.ArrowInvalid, TypeError):  # of something else, or some are no lists
-        return to_array(values)
-    offsets = np.zeros(len(values) + 1, np.int32)
-    np.cumsum([len(value) for value in values], out=offsets[1:])
-    return pa.ListArray.from_arrays(offsets, items)
-
-
-def _numbers(values: list[Any]) -> tuple[Codes, list[Any]]:
-    """Return a number for each value, None as -1, and the values by their numbers.
-
-    Equal values have one number, but for lists, which nothing compares. The numbers end in one for null, so that
-    code -1 finds it.
-    """
-    kinds = set(map(type, values)) - {type(None)}
-    if list in kinds:
-        present = np.array([value is not None for value in values] + [False])
-        return np.where(present, np.cumsum(present) - 1, -1), [value for value in values if value is not None]
-    known: dict[Any, int] = {}
-    keys = values if len(kinds) < 2 else [None if v is None else (type(v), v) for v in values]  # 1 equals True
-    distinct = dict.fromkeys(keys)
-    if len(distinct) == len(values) and None not in distinct:
-        return np.append(np.arange(len(values)), -1), values
-    numbers = [-1 if key is None else known.setdefault(key, len(known)) for key in keys]
-    return np.array([*numbers, -1], np.int64), list(known) if len(kinds) < 2 else [value for _, value in known]
-
-
-def combine(columns: Sequence[Coded], work_out: Callable[..., Any], only: Rows | None = None) -> Coded:
-    """Return what is worked out from several columns, once for each combination; for `only` some rows."""
-    if only is not None:
-        some = combine([Coded(column.codes[only], column.values) for column in columns], work_out)
-        codes = np.full(len(only), -1, np.int64)
-        codes[only] = some.codes
-        return Coded(codes, some.values)
-    combined = np.zeros(len(columns[0].codes), np.int64)
-    for column in columns:
-        _, combined = _numbered(combined * (len(column.values) + 1) + column.codes + 1)
-    first, combined = _numbered(combined)
-    lists = [[*column.values, None] for column in columns]
-    picked = [
-        [values[code] for code in column.codes[first]] for column, values in zip(columns, lists, strict=True)
-    ]
-    lookup, values = _numbers([work_out(*parts) for parts in zip(*picked, strict=True)])
-    return Coded(lookup[combined], values)
-
-
-def _numbered(codes: Codes) -> tuple[npt.NDArray[np.intp], Codes]:
-    """Return where each distinct code stands first, and the codes numbered in that order."""
-    encoded = pa.array(codes).dictionary_encode()
-    numbers = encoded.indices.to_numpy().astype(np.int64)
-    first = np.full(len(encoded.dictionary), -1, np.intp)
-    first[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1)
-    return first, numbers
 
 
 class ProductColumns:
@@ -152,14 +45,14 @@ class ProductColumns:
         self._texts: dict[str, Coded] = {}
         self._converted: dict[tuple[str, Converter], Coded] = {}
         paths = dict.fromkeys((shape.telltale, shape.key))
-        telling = [_texts(at(table, path)) for path in paths]
+        marks = [_texts(at(table, path)) for path in paths]
         self.kinds = combine(
-            telling, lambda *texts: shape.kind(texts[0] or "", texts[-1] or "") if texts[0] else None
+            marks, lambda *texts: shape.kind(texts[0] or "", texts[-1] or "") if texts[0] else None
         )
 
     @property
     def complete(self) -> bool:
-        """Tell whether every row is a record of the shape."""
+        """Whether every row is a record of the shape."""
         return bool((self.kinds.codes >= 0).all())
 
     def field(self, name: str) -> pa.Array | pa.ChunkedArray | None:
@@ -170,7 +63,7 @@ class ProductColumns:
         alike: dict[_Reading, list[int]] = {}
         for code, key in enumerate(self.kinds.values):
             alike.setdefault(_reading(self._product.dataset.name, key, name), []).append(code)
-        found: Coded | None = None
+        merged: Coded | None = None
         for reading, codes in alike.items():
             rows = self._of_kinds(codes) if len(alike) > 1 else None
             column = self._read(reading, rows)
@@ -178,12 +71,12 @@ class ProductColumns:
                 continue
             if rows is not None:
                 column = column.only(rows)
-            found = column if found is None else found.or_else(column)
-        return None if found is None else found.to_arrow()
+            merged = column if merged is None else merged.or_else(column)
+        return None if merged is None else merged.to_arrow()
 
     @property
     def dated_by_number(self) -> bool:
-        """Tell whether times are numbers of day and month, whose order only the file shows: a record at a time."""
+        """Whether times have day and month as numbers: their order shows in the file alone, record by record."""
         return self._moments is None and any(
             pc.any(pc.match_substring_regex(column, _BY_NUMBER)).as_py() for column in self._times()
         )
@@ -215,7 +108,7 @@ class ProductColumns:
 
     def _read(self, reading: _Reading, only: Rows | None) -> Coded | None:
         derived, rows, constant = reading
-        columns = [combine([self.text(source) for source in one.sources], one.read, only) for one in derived]
+        columns = [combine([self.text(source) for source in field.sources], field.read, only) for field in derived]
         parts = [self._convert(row.source, row.convert) for row in rows]
         if constant is _GATHERED:
             return combine(parts, lambda *values: gathered(values), only) if parts else None
@@ -223,25 +116,25 @@ class ProductColumns:
         if constant is not None:
             value = list(constant) if isinstance(constant, tuple) else constant
             columns.append(Coded(np.zeros(self._table.num_rows, np.int64), [value]))
-        found = columns[0] if columns else None
+        merged = columns[0] if columns else None
         for column in columns[1:]:
-            found = found.or_else(column) if found else column
-        return found
+            merged = merged.or_else(column) if merged else column
+        return merged
 
     def _convert(self, source: str, convert: Converter) -> Coded:
         key = (source, convert)
         if key not in self._converted and convert is count_of_arguments:
             self._converted[key] = self._convert(source, arguments).convert(len)
         if key not in self._converted:
-            found = self._converted_whole(source, convert) if convert in _OF_WHOLE else None
-            self._converted[key] = found or self.text(source).convert(convert)
+            converted = self._converted_whole(source, convert) if convert in _OF_WHOLE else None
+            self._converted[key] = converted or self.text(source).convert(convert)
         return self._converted[key]
 
     def _converted_whole(self, source: str, convert: Converter) -> Coded | None:
         """Convert numbers without the way over text, None where that cannot be done."""
         if self._product.join_of(source) is not None or not pa.types.is_int64(self._column(source).type):
             return None
-        return _OF_WHOLE[convert](_encoded(self._column(source)))
+        return _OF_WHOLE[convert](encoded_column(self._column(source)))
 
     def text(self, source: str) -> Coded:
         """Return a value of every record as text."""
@@ -261,15 +154,6 @@ class ProductColumns:
 
     def _column(self, source: str) -> pa.ChunkedArray:
         return at(self._table, (*self._shape.body, source))
-
-
-def _encoded(column: pa.ChunkedArray) -> Coded:
-    array = column.combine_chunks()
-    if array.null_count == len(array):
-        return Coded(np.full(len(array), -1, np.int64), [])
-    encoded = array.dictionary_encode()
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-    return Coded(codes, encoded.dictionary.to_pylist())
 
 
 def _moments(milliseconds: Coded) -> Coded | None:
@@ -292,9 +176,9 @@ _OF_WHOLE: dict[Converter, Callable[[Coded], Coded | None]] = {
 def _texts(column: pa.ChunkedArray) -> Coded:
     """Return a column as `as_text` gives each value."""
     if pa.types.is_nested(column.type):  # lists, which converters read as JSON
-        numbers, values = _numbers(list(map(as_text, column.to_pylist())))
+        numbers, values = numbered_values(list(map(as_text, column.to_pylist())))
         return Coded(numbers[:-1], values)
-    encoded = _encoded(column)
+    encoded = encoded_column(column)
     if pa.types.is_int64(column.type):
         return Coded(encoded.codes, list(map(str, encoded.values)))
     if not pa.types.is_string(column.type):
@@ -305,8 +189,8 @@ def _texts(column: pa.ChunkedArray) -> Coded:
     return Coded(np.where(np.isin(encoded.codes, empty), -1, encoded.codes), encoded.values)
 
 
-# How a field is read from one kind of record: what is worked out, rows in the order in which they are asked, and
-# the constant where these have nothing (a list as a tuple).
+# How a field is read from one kind of record: derived fields, rows in order of precedence, and the constant where
+# these have no value (a list as a tuple).
 _Reading = tuple[tuple[Derived, ...], tuple[Row, ...], Any]
 _GATHERED = object()  # in place of a constant: the rows' values are gathered
 
@@ -317,7 +201,7 @@ def _reading(dataset_name: str, key: Key, name: str) -> _Reading:
     rows = tuple(row for row in dataset.rows_of(key) if row.target == name)
     if name.startswith("related."):
         return (), rows, _GATHERED
-    derived = tuple(one for one in dataset.derived_of(key) if one.target == name)
+    derived = tuple(field for field in dataset.derived_of(key) if field.target == name)
     kept = name.removeprefix(dataset.kept + ".")
     if kept != name:
         rows = (*rows, Row(kept, name))
@@ -328,17 +212,17 @@ def _hashable(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-class _Lazily(Mapping[str, pa.Array]):
-    """Fields of records, each worked out when it is first read: rules rule each other out before they need all."""
+class _LazyFields(Mapping[str, pa.Array]):
+    """Fields of records, each worked out when it is first read: most rules are ruled out before they need many."""
 
     def __init__(self, records: ProductColumns, fields: Iterable[str]) -> None:
         self._records, self._fields = records, dict.fromkeys(fields)
-        self._found: dict[str, pa.Array | None] = {}
+        self._arrays: dict[str, pa.Array | None] = {}
 
     def __getitem__(self, name: str) -> pa.Array:
-        if name not in self._found:
-            self._found[name] = self._records.field(name) if name in self._fields else None
-        array = self._found[name]
+        if name not in self._arrays:
+            self._arrays[name] = self._records.field(name) if name in self._fields else None
+        array = self._arrays[name]
         if array is None:
             raise KeyError(name)
         return array
@@ -371,18 +255,18 @@ class ProductLayout:
         if table is None:
             return None
         records = ProductColumns(table, self.product, self.shape, self.metadata, self.fields)
-        if not records.complete or records.dated_by_number or not self._tells(table):
+        if not records.complete or records.dated_by_number or not self._are_of_product(table):
             return None
         counts = Counter({self.product.dataset.name: table.num_rows})
-        return Columns(_Lazily(records, self.fields), table.num_rows, counts)
+        return Columns(_LazyFields(records, self.fields), table.num_rows, counts)
 
-    def _tells(self, table: pa.Table) -> bool:
-        """Tell whether each line has another field of the product's, and none that only documents in ECS have."""
-        told = np.full(table.num_rows, not self.shape.beside)
+    def _are_of_product(self, table: pa.Table) -> bool:
+        """Return whether each line has another field of the product, and none that only documents in ECS have."""
+        marked = np.full(table.num_rows, not self.shape.beside)
         for name in self.shape.beside:
-            if not told.all():
-                told |= at(table, (*self.shape.body, name)).is_valid().to_numpy()
-        return bool(told.all()) and all(at(table, path).null_count == table.num_rows for path in self.strange)
+            if not marked.all():
+                marked |= at(table, (*self.shape.body, name)).is_valid().to_numpy()
+        return bool(marked.all()) and all(at(table, path).null_count == table.num_rows for path in self.strange)
 
 
 def product_layout(
@@ -416,9 +300,9 @@ def product_layout(
 def sources_of(product: Product, fields: Iterable[str]) -> list[str]:
     """Return the names of the values that fields are made of."""
     dataset, named = product.dataset, set(fields)
-    found = [row.source for row in dataset.rows if row.target in named]
-    found += [source for one in dataset.derived if one.target in named for source in one.sources]
+    sources = [row.source for row in dataset.rows if row.target in named]
+    sources += [source for field in dataset.derived if field.target in named for source in field.sources]
     prefix = dataset.kept + "."
-    found += [name.removeprefix(prefix) for name in named if name.startswith(prefix)]
-    joined = [join.source for source in found if (join := product.join_of(source)) is not None]
-    return list(dict.fromkeys((*found, *joined)))
+    sources += [name.removeprefix(prefix) for name in named if name.startswith(prefix)]
+    joined = [join.source for source in sources if (join := product.join_of(source)) is not None]
+    return list(dict.fromkeys((*sources, *joined)))

@@ -40,12 +40,12 @@ def _names(records: str) -> list[str] | None:
 
 
 def _strings(data: str) -> list[str] | None:
-    """Return the strings of registry data; zeros part and end those of a list."""
+    """Return the strings of registry data; zeros separate and end those of a list."""
     return [part for part in data.split("\0") if part] or None
 
 
 def _first_address(addresses: str) -> str | None:
-    return next((found for word in addresses.split() if (found := v.address(word))), None)
+    return next((address for word in addresses.split() if (address := v.address(word))), None)
 
 
 def _after_at(principal: str) -> str | None:

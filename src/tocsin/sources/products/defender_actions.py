@@ -11,7 +11,7 @@ INFO, NETWORK_INFO, CERTIFICATE = "DeviceInfo", "DeviceNetworkInfo", "DeviceFile
 # is its parent; in these the initiating process is the one that acts.
 API_CALL, DRIVER, ACTION = "DeviceEvents: API calls", "DeviceEvents: drivers", "DeviceEvents: own actions"
 DNS = "DeviceEvents: DNS"
-UNTOLD = "a row without its table"
+NO_TABLE = "a row without its table"
 
 KINDS = {
     PROCESS: Kind(("process",), ("info",)),
@@ -28,7 +28,7 @@ KINDS = {
     INFO: Kind(("host",), ("info",)),
     NETWORK_INFO: Kind(("network",), ("info",)),
     CERTIFICATE: Kind(("file",), ("info",)),
-    UNTOLD: Kind((), ("info",)),
+    NO_TABLE: Kind((), ("info",)),
 }
 OWN_ACTIONS = frozenset((
     "AntivirusDefinitionsUpdated", "AntivirusDetection", "AntivirusReport", "AntivirusScanCancelled",
@@ -122,13 +122,13 @@ def called_api(action_type: str) -> str | None:
 
 
 def kind_in_stream(category: str, action: str) -> str | None:
-    """`AdvancedHunting-DeviceProcessEvents` is how the streaming API names a row's table."""
+    """Return the kind of a row of the streaming API, which names tables as `AdvancedHunting-DeviceEvents`."""
     table = category.removeprefix("AdvancedHunting-")
     return None if table == category else _kind(table, action)
 
 
 def kind_in_result(action: str, table: str) -> str | None:
-    """A row of a query's result names its table at most in a column of Log Analytics; its action tells it else."""
+    """Return the kind of a row of a query's result; its action shows the table where Log Analytics names none."""
     return _kind(table if table in KINDS else _table_of(action), action)
 
 

@@ -1,8 +1,8 @@
-"""Rows of advanced hunting that were projected without `ActionType`: what their other columns tell of them.
+"""Rows of advanced hunting that were projected without `ActionType`: what their other columns say of them.
 
 Which columns each table has: the schema reference of advanced hunting. A row of processes is a start, as Defender
-records hardly anything else of the table; of other tables a column with a value tells the action at times. Where
-none does, the row keeps its table alone, and where not even that is told, what every table has.
+records hardly anything else of the table; in other tables a column with a value sometimes shows the action. Where
+none does, the row keeps its table only, and where that is unknown too, what every table has.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from tocsin.sources.products.defender_actions import (
     KINDS,
     LOGON,
     NETWORK,
+    NO_TABLE,
     OTHER,
     PROCESS,
     REGISTRY,
-    UNTOLD,
 )
 from tocsin.sources.values import as_text
 
@@ -74,7 +74,7 @@ _SEVERAL = 4  # names of Defender's that show a row without any of the marks
 
 
 def is_row_without_action(names: Iterable[str]) -> bool:
-    """Tell the columns of a row that was projected without its kind of action, by several of its other columns."""
+    """Return whether a row has lost its kind of action in a projection, by several of its other columns."""
     columns = frozenset(names)
     if _ACTION in columns or columns.isdisjoint(TIMES):
         return False
@@ -82,10 +82,10 @@ def is_row_without_action(names: Iterable[str]) -> bool:
     return len(known) >= _SEVERAL or (len(known) > 1 and not known.isdisjoint(_MARKS))
 
 
-def told_by_columns(record: Mapping[str, Any], *, named: bool) -> Mapping[str, Any] | None:
-    """Return a row with the table and the kind of action that its columns tell, each empty where they do not.
+def completed_by_columns(record: Mapping[str, Any], *, named: bool) -> Mapping[str, Any] | None:
+    """Return a row with the table and the kind of action that its columns show, the action empty where none does.
 
-    None stands for a record that is no such row; one that is `named` as Defender's needs no proof.
+    None for a record that is no such row; one that is `named` as Defender's needs no proof.
     """
     if _ACTION in record or isinstance(record.get("properties"), dict):
         return None
@@ -100,9 +100,9 @@ def _table_of(record: Mapping[str, Any]) -> str:
     for name in _NAMES_OF_TABLE:
         if record.get(name) in KINDS:
             return str(record[name])
-    told = {table for table, names in _OF_TABLES.items() if any(as_text(record.get(name)) for name in names)}
-    if told == {LOGON, NETWORK}:  # a logon names where it came from
+    tables = {table for table, names in _OF_TABLES.items() if any(as_text(record.get(name)) for name in names)}
+    if tables == {LOGON, NETWORK}:  # a logon names where it came from
         return LOGON
-    if len(told) > 1:
+    if len(tables) > 1:
         return OTHER
-    return next(iter(told), UNTOLD)
+    return next(iter(tables), NO_TABLE)

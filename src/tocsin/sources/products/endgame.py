@@ -61,7 +61,7 @@ _OF_PROCESS = (PROCESS,)
 
 
 def _name(query: str) -> str:
-    """A fully qualified name ends in a dot that rules do not write."""
+    """Return a name without the dot at the end of a fully qualified one, which rules do not write."""
     return query.rstrip(".") or query
 
 
@@ -149,7 +149,7 @@ ROWS = (
 )
 
 
-# The sensor runs on other systems as well, and only paths and registry keys tell.
+# The sensor runs on other systems as well, and only paths and registry keys show which.
 DERIVED = (
     Derived(
         "host.os.type",

@@ -222,15 +222,15 @@ REGISTRY_TYPES_OF_CHANGE = {
 
 
 def kind_of_event(name: str, _: str) -> str:
-    """Files of each format are written under a name of their own (`PdfFileWritten`)."""
+    """Return the kind of an event; each format of files has its own event for writing one (`PdfFileWritten`)."""
     return name if name in KINDS or not name.endswith("Written") else WRITTEN
 
 
 def kind_of_host_record(agent: str, computer: str) -> str | None:
-    """Records about hosts are of no event; they hold an agent's id and its computer's name."""
+    """Return the kind of a record about a host, which holds an agent's id and its computer's name."""
     return HOST_RECORD if agent and computer else None
 
 
 def kind_of_user_record(sid: str, name: str) -> str | None:
-    """Records about users hold a security identifier and its user's name."""
+    """Return the kind of a record about a user, which holds a security identifier and its user's name."""
     return USER_RECORD if sid and name else None

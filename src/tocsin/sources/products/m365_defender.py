@@ -1,7 +1,7 @@
 """Microsoft 365 Defender (Defender for Endpoint): the device tables of advanced hunting.
 
 Records come from the streaming API, which wraps each row with its table's name in `category`, or as rows of a
-query's result (JSON, CSV), where the kind of action tells the table. Names and meanings: the schema reference of
+query's result (JSON, CSV), where the kind of action shows the table. Names and meanings: the schema reference of
 advanced hunting. Fields follow Elastic's integration `m365_defender`.
 """
 
@@ -24,20 +24,20 @@ from tocsin.sources.products.defender_actions import (
     KINDS,
     LOGON,
     NETWORK,
+    NO_TABLE,
     OTHER,
     OUTCOMES,
     PROCESS,
     PROTOCOLS,
     REGISTRY,
     TYPES,
-    UNTOLD,
     action_of,
     called_api,
     kind_in_result,
     kind_in_stream,
     type_of_call,
 )
-from tocsin.sources.products.defender_columns import MARKS, told_by_columns
+from tocsin.sources.products.defender_columns import MARKS, completed_by_columns
 from tocsin.sources.products.product import Product, Shape, register_product
 
 _SIGNED, _TRUSTED = (
@@ -49,7 +49,7 @@ _STATUS = {"Valid": "trusted", "Invalid": "invalid", "Unsigned": "unsigned"}
 # In these tables a record's own process is the one that was created or acted upon, and the initiating process its
 # parent; in the others the initiating process is the one that acts.
 _OF_CHILD = (PROCESS, OTHER)
-_OF_ACTOR = (FILE, REGISTRY, NETWORK, LOGON, IMAGE, API_CALL, DRIVER, DNS, ACTION, UNTOLD)
+_OF_ACTOR = (FILE, REGISTRY, NETWORK, LOGON, IMAGE, API_CALL, DRIVER, DNS, ACTION, NO_TABLE)
 _WITH_FILE = (FILE, IMAGE, DRIVER, CERTIFICATE)
 _WITH_LIBRARY = (IMAGE, DRIVER)
 _WITH_DNS = (NETWORK, DNS)
@@ -65,7 +65,7 @@ def _registry_key(key: str) -> str:
 
 
 def _registry_path(key: str | None, value: str | None, old_key: str | None, old_value: str | None) -> str | None:
-    """What was deleted is named by its previous key and value alone."""
+    """Return the path of a value; what was deleted has only its previous key and value."""
     key, value = key or old_key, value or old_value
     if key is None:
         return None
@@ -119,10 +119,12 @@ def _direction(additional: str) -> str | None:
 def _answers(additional: str) -> list[str] | None:
     answers = v.member("answers")(additional)
     try:
-        found = orjson.loads(answers or "null")
+        addresses = orjson.loads(answers or "null")
     except orjson.JSONDecodeError:
         return None
-    return [a for item in found if (a := v.address(str(item)))] or None if isinstance(found, list) else None
+    if not isinstance(addresses, list):
+        return None
+    return [address for item in addresses if (address := v.address(str(item)))] or None
 
 
 def _initiating(target: str, events: tuple[str, ...]) -> tuple[Row, ...]:
@@ -325,7 +327,7 @@ M365_DEFENDER = register_product(
             Shape(("category",), ("properties", "ActionType"), kind_in_stream, body=("properties",)),
             Shape(("ActionType",), ("Type",), kind_in_result, beside=_BESIDE),
         ),
-        completed=told_by_columns,
+        completed=completed_by_columns,
         marks=MARKS,
         essential="ActionType",
     )

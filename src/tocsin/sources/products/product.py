@@ -47,9 +47,9 @@ class Join:
 class Product:
     """A product: its mapping, the shapes of its records, and what these learn from one another.
 
-    `completed` returns a record that lost the value which tells its kind with what the others tell of that, None
-    for any other record; `named` says that the user took it for one of the product. Such records have some of the
-    `marks`. Without the value that is `essential` a record of events does not say what happened.
+    `completed` fills in the kind of a record that lost the value for it, from its other values; it returns None
+    for any other record, and its `named` says that the user named the product. Such records have some of the
+    `marks`. Without the value `essential` a record of an event does not say what happened.
     """
 
     dataset: Dataset
@@ -70,7 +70,7 @@ class Product:
 
 
 class Completing(Protocol):
-    """What completes records that lost the value which tells their kind."""
+    """A function that completes records that lost the value for their kind."""
 
     def __call__(self, record: Mapping[str, Any], /, *, named: bool) -> Mapping[str, Any] | None:
         """Return the record completed, None for one that is whole or of another source."""
@@ -127,24 +127,24 @@ def kind_of(record: Mapping[str, Any], shape: Shape) -> str | None:
 
 def telltales() -> list[Path]:
     """Return the paths at which records of products show what they are."""
-    told = [shape.telltale for product in PRODUCTS.values() for shape in product.shapes]
-    return list(dict.fromkeys([*told, *((mark,) for product in PRODUCTS.values() for mark in product.marks)]))
+    paths = [shape.telltale for product in PRODUCTS.values() for shape in product.shapes]
+    return list(dict.fromkeys([*paths, *((mark,) for product in PRODUCTS.values() for mark in product.marks)]))
 
 
 def completed(record: Mapping[str, Any], source: str | None) -> Mapping[str, Any]:
-    """Return a record that lost what tells its kind with what its values tell of it; any other as it is."""
+    """Return a record that lost the value for its kind with what its other values show; any other as it is."""
     for name, product in PRODUCTS.items():
         if product.completed is not None and source in (None, name):
-            found = product.completed(record, named=source == name)
-            if found is not None:
-                return found
+            whole = product.completed(record, named=source == name)
+            if whole is not None:
+                return whole
     return record
 
 
 def recognised(record: Mapping[str, Any]) -> tuple[Product, Shape, str] | None:
     """Return the product that wrote a record, the record's shape and kind; None for one of no product.
 
-    A document in ECS, or one that says to be of another product, is of none, whatever its fields are called.
+    A document in ECS, or one that says it is of another product, is of none, whatever its fields are called.
     Raises ValueError for a record of a product without values.
     """
     for product in PRODUCTS.values():

@@ -39,7 +39,7 @@ class ProductRecord:
         return as_text(value)
 
     @property
-    def is_untold(self) -> bool:
+    def lacks_action(self) -> bool:
         """Whether a record of an event does not say what happened."""
         essential = self._product.essential
         if not essential or self.kind.dataset.kind(self.kind.key).action or self.text(essential) is not None:

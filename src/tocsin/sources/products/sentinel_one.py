@@ -110,7 +110,7 @@ def _is(word: str) -> v.Converter:
 
 
 def _question(request: str) -> str:
-    """A request is a name, or `type: 1 name`."""
+    """Return the name in a request, which is the name alone or `type: 1 name`."""
     words = request.split()
     return words[2] if len(words) == 3 and words[0] == "type:" else request
 

@@ -55,7 +55,7 @@ def many(value: Any) -> list[Any]:
 def text_of(value: Any) -> str | list[str] | None:
     """Return a text, or the texts of a list; None for anything else, and for no text."""
     if isinstance(value, list):
-        return [one for one in value if isinstance(one, str) and one] or None
+        return [text for text in value if isinstance(text, str) and text] or None
     return value if isinstance(value, str) and value else None
 
 
@@ -64,7 +64,7 @@ def _tags(value: Any) -> list[str] | None:
         value = value.split(",")
     if not isinstance(value, list):
         return None
-    names = [str(one.get("name", "") if isinstance(one, dict) else one).strip() for one in value]
+    names = [str(tag.get("name", "") if isinstance(tag, dict) else tag).strip() for tag in value]
     return [name for name in names if name] or None
 
 
@@ -72,7 +72,7 @@ def _marking(value: Any) -> str | None:
     return str(value).lower().removeprefix("tlp:").upper() if isinstance(value, str) and value else None
 
 
-# What is told of an indicator: names -> the field, and how its value is read.
+# What a row says about an indicator: names -> the field, and how its value is read.
 _ABOUT: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("description", "comment"), ("threat.indicator.description", text_of)),
     **dict.fromkeys(("first-seen", "first-seen-utc", "firstseen", "dateadded", "date-added", "valid-from"),
@@ -90,12 +90,12 @@ _ABOUT: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
 
 
 def is_ecs(names: Mapping[str, Any]) -> bool:
-    """Tell a flat document that has an indicator's fields, also in the names that Elastic had before ECS 8."""
+    """Return whether a flat document has an indicator's fields, also under the names from before ECS 8."""
     return any(name.startswith(_ECS) for name in names)
 
 
 def is_named(name: str) -> bool:
-    """Tell the name of a column that holds indicators' values."""
+    """Return whether a column of this name holds indicators' values."""
     return name.strip().startswith(_ECS) or normalised(name) in _VALUES or kind_named(name) is not None
 
 
@@ -128,15 +128,15 @@ def row_fields(row: Mapping[str, Any]) -> Event:
     for name, given in named.items():
         if name in _ABOUT:
             field, read = _ABOUT[name]
-            if (found := read(given)) is not None:
-                fields.setdefault(field, found)
+            if (content := read(given)) is not None:
+                fields.setdefault(field, content)
     if "name" in named and isinstance(named["name"], str):
         fields["threat.indicator.name"] = named["name"]
     return fields
 
 
 def _of_columns(named: Mapping[str, Any]) -> Event:
-    """Return what the columns say whose names are those of kinds. Raises NotTakenError where none does."""
+    """Return what the columns named for kinds of values say. Raises NotTakenError where there is none."""
     fields: Event = {}
     reason: NotTakenError | None = None
     kinds = {name: kind for name in named if (kind := kind_named(name)) is not None}

@@ -1,7 +1,7 @@
 """STIX bundles -> the fields of indicators, as Elastic's `ti_custom` integration writes them.
 
 An indicator with values of several types of objects becomes one document a type. What it says about its validity
-stays with it (`stix.valid_until`, `stix.revoked`): which moment counts, its reader knows.
+stays with it (`stix.valid_until`, `stix.revoked`): its reader knows which moment counts.
 """
 
 from __future__ import annotations
@@ -26,64 +26,64 @@ Refuse = Callable[[str], None]  # counts what is not taken, by its reason
 
 def stix_documents(objects: Sequence[Any], refuse: Refuse) -> Iterator[Event]:
     """Yield the fields of the indicators among the objects of a bundle."""
-    names = {one["id"]: one.get("name") for one in objects if _is_a(one, "identity")}
+    names = {entry["id"]: entry.get("name") for entry in objects if _is_a(entry, "identity")}
     markings = dict(_MARKINGS)
-    for one in objects:
-        if _is_a(one, "marking-definition"):
-            tlp = one.get("definition", {}).get("tlp") if isinstance(one.get("definition"), dict) else None
+    for entry in objects:
+        if _is_a(entry, "marking-definition"):
+            tlp = entry.get("definition", {}).get("tlp") if isinstance(entry.get("definition"), dict) else None
             if isinstance(tlp, str):
-                markings[one["id"]] = tlp.upper()
-    for one in objects:
-        if not _is_a(one, "indicator"):
+                markings[entry["id"]] = tlp.upper()
+    for indicator in objects:
+        if not _is_a(indicator, "indicator"):
             continue
-        pattern = one.get("pattern")
-        kind = one.get("pattern_type", "stix")
+        pattern = indicator.get("pattern")
+        kind = indicator.get("pattern_type", "stix")
         if kind != "stix" or not isinstance(pattern, str):
             refuse(f"pattern of type {str(kind)[:40]}: only STIX patterns name values")
             continue
-        about = _about(one, names, markings)
+        about = _about(indicator, names, markings)
         values = values_of_pattern(pattern)
         for reason in values.refused:
             refuse(reason)
         documents: dict[str, Event] = {}
-        for found in values.values:
+        for value in values.values:
             try:
-                fields = fields_of(found.kind, found.value)
+                fields = fields_of(value.kind, value.value)
             except NotTakenError as error:
                 refuse(str(error))
                 continue
-            _join(documents.setdefault(found.object_type, {}), fields)
+            _join(documents.setdefault(value.object_type, {}), fields)
         for fields in documents.values():
             yield {**fields, **about}
 
 
-def _is_a(one: Any, type_: str) -> bool:
-    return isinstance(one, dict) and one.get("type") == type_ and isinstance(one.get("id"), str)
+def _is_a(entry: Any, type_: str) -> bool:
+    return isinstance(entry, dict) and entry.get("type") == type_ and isinstance(entry.get("id"), str)
 
 
-def _about(one: Mapping[str, Any], names: Mapping[str, Any], markings: Mapping[str, str]) -> Event:
-    links = (ref.get("url") for ref in many(one.get("external_references")) if isinstance(ref, dict))
+def _about(indicator: Mapping[str, Any], names: Mapping[str, Any], markings: Mapping[str, str]) -> Event:
+    links = (ref.get("url") for ref in many(indicator.get("external_references")) if isinstance(ref, dict))
     references = [link for link in links if isinstance(link, str)]
-    provider = names.get(str(one.get("created_by_ref")))
-    marked = [markings[ref] for ref in map(str, many(one.get("object_marking_refs"))) if ref in markings]
-    found = {
-        "threat.indicator.id": one["id"],
-        "threat.indicator.name": text_of(one.get("name")),
-        "threat.indicator.description": text_of(one.get("description")),
-        "threat.indicator.first_seen": moment_of(one.get("valid_from")),
-        "threat.indicator.last_seen": moment_of(one.get("modified")),
-        "threat.indicator.modified_at": moment_of(one.get("modified")),
-        "threat.indicator.confidence": confidence_of(one.get("confidence")),
+    provider = names.get(str(indicator.get("created_by_ref")))
+    marked = [markings[ref] for ref in map(str, many(indicator.get("object_marking_refs"))) if ref in markings]
+    fields = {
+        "threat.indicator.id": indicator["id"],
+        "threat.indicator.name": text_of(indicator.get("name")),
+        "threat.indicator.description": text_of(indicator.get("description")),
+        "threat.indicator.first_seen": moment_of(indicator.get("valid_from")),
+        "threat.indicator.last_seen": moment_of(indicator.get("modified")),
+        "threat.indicator.modified_at": moment_of(indicator.get("modified")),
+        "threat.indicator.confidence": confidence_of(indicator.get("confidence")),
         "threat.indicator.provider": text_of(provider),
         "threat.indicator.marking.tlp": marked[0] if len(marked) == 1 else marked,
         "threat.indicator.reference": references[0] if references else None,
-        "tags": text_of(one.get("labels")),
-        "stix.id": one["id"],
-        "stix.created": moment_of(one.get("created")),
-        "stix.valid_until": moment_of(one.get("valid_until")),
-        "stix.revoked": one.get("revoked") is True or None,
+        "tags": text_of(indicator.get("labels")),
+        "stix.id": indicator["id"],
+        "stix.created": moment_of(indicator.get("created")),
+        "stix.valid_until": moment_of(indicator.get("valid_until")),
+        "stix.revoked": indicator.get("revoked") is True or None,
     }
-    return {name: value for name, value in found.items() if value not in (None, "", [])}
+    return {name: value for name, value in fields.items() if value not in (None, "", [])}
 
 
 def _join(into: Event, fields: Mapping[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """STIX patterns: the values that one asks for, where it asks for nothing but values.
 
-The grammar is that of STIX 2.1, section 9. Taken are comparisons with `=` and `IN`, joined by OR: each value is an
+The grammar is that of STIX 2.1, section 9. It takes comparisons with `=` and `IN`, joined by OR: each value is an
 indicator of its own. What holds only for several together, or in an order, is not what an indicator of Elastic's
 says. Hashes of one file joined by AND are taken: each of them names the file.
 """
@@ -72,14 +72,14 @@ class PatternValues:
 
 def values_of_pattern(pattern: str) -> PatternValues:
     """Return the values that a STIX pattern asks for."""
-    found = PatternValues()
+    values = PatternValues()
     try:
-        _read(_PARSER.parse(pattern), found)
+        _read(_PARSER.parse(pattern), values)
     except LarkError:
-        found.refused.append("STIX pattern that cannot be parsed")
+        values.refused.append("STIX pattern that cannot be parsed")
     except RecursionError:
-        found.refused.append("STIX pattern that is nested too deep")
-    return found
+        values.refused.append("STIX pattern that is nested too deep")
+    return values
 
 
 _TOGETHER = "STIX pattern with AND: it holds only for several values together"
@@ -91,20 +91,20 @@ _REFUSED = {
 }
 
 
-def _read(tree: Tree[Token], found: PatternValues) -> None:
+def _read(tree: Tree[Token], values: PatternValues) -> None:
     parts = [part for part in tree.children if isinstance(part, Tree)]
     match tree.data:
         case "test" | "listed" | "exists":
-            _test(tree, found)
+            _test(tree, values)
         case name if name in _REFUSED and len(parts) > 1:
             if name != "all_of" or not all(_is_hash(part) for part in parts):
-                found.refused.append(_REFUSED[name])
+                values.refused.append(_REFUSED[name])
                 return
             for part in parts:
-                _read(part, found)
+                _read(part, values)
         case _:
             for part in parts:
-                _read(part, found)
+                _read(part, values)
 
 
 def _is_hash(tree: Tree[Token]) -> bool:
@@ -117,15 +117,15 @@ def _name(path: str) -> str:
     return _INDEX.sub("", path).replace("'", "")
 
 
-def _test(tree: Tree[Token], found: PatternValues) -> None:
+def _test(tree: Tree[Token], values: PatternValues) -> None:
     tokens = [part for part in tree.children if isinstance(part, Token)]
     path = next(str(token) for token in tokens if token.type == "PATH")
     operator = next((str(token) for token in tokens if token.type == "OPERATOR"), "IN")
     if tree.data == "exists" or any(token.type == "NOT" for token in tokens):
-        found.refused.append("STIX pattern with NOT or EXISTS: it names no value")
+        values.refused.append("STIX pattern with NOT or EXISTS: it names no value")
         return
     if operator not in ("=", "==", "IN"):
-        found.refused.append(f"STIX pattern with {operator}: rules compare whole values")
+        values.refused.append(f"STIX pattern with {operator}: rules compare whole values")
         return
     name = _name(path)
     object_type = name.partition(":")[0]
@@ -133,11 +133,11 @@ def _test(tree: Tree[Token], found: PatternValues) -> None:
     if kind is None and name.startswith(_HASHED):
         kind = KINDS.get(normalised(name.partition(".")[2]))
     if kind is None:
-        found.refused.append(f"`{name[:60]}` of STIX has no field of indicators")
+        values.refused.append(f"`{name[:60]}` of STIX has no field of indicators")
         return
     for part in tree.children:
         if isinstance(part, Tree):
-            found.values.append(PatternValue(object_type, kind, _value(str(part.children[0]))))
+            values.values.append(PatternValue(object_type, kind, _value(str(part.children[0]))))
 
 
 def _value(text: str) -> str:

@@ -23,8 +23,8 @@ _SHOWN = 50  # lines that show which column holds the values
 def table_rows(name: str, text: str) -> Iterator[Mapping[str, str]]:
     """Yield the rows of a table, by the names of its columns; a value of a list as the column `value`.
 
-    Raises InputError for a table that cannot be read, and for one of several columns in none of which indicators
-    are found.
+    Raises InputError for a table that cannot be read, and for one with several columns, none of which holds
+    indicators.
     """
     try:
         yield from _rows(name, text)
@@ -39,7 +39,7 @@ def _rows(name: str, text: str) -> Iterator[Mapping[str, str]]:
     rows = [line for line in lines if not line.startswith(_COMMENTS)]
     if not rows:
         return
-    separator = next((one for one in _SEPARATORS if _is_table(rows, one)), None)
+    separator = next((candidate for candidate in _SEPARATORS if _is_table(rows, candidate)), None)
     if separator is None:
         first, rest = _cells([rows[0]], ",")[0], rows[1:]
         if is_named(first[0]) and rest:
@@ -70,14 +70,14 @@ def _cells(rows: Sequence[str], separator: str) -> list[list[str]]:
 
 
 def _is_table(rows: Sequence[str], separator: str) -> bool:
-    """Tell a table by as many cells in each of the first rows; a value alone may hold a separator."""
+    """Return whether the first rows have the same number of cells; a single value may hold a separator."""
     counts = Counter(len(row) for row in _cells(rows[:_SHOWN], separator))
     most, number = counts.most_common(1)[0]
     return most > 1 and number * 10 >= counts.total() * 9 and not _is_list(rows)
 
 
 def _is_list(rows: Sequence[str]) -> bool:
-    """Tell a list of values, which may have a remark behind each, from a table."""
+    """Return whether rows are a list of values, which may have a remark after each."""
     return all(kind_of(refanged(_value(line))) is not None for line in rows[:_SHOWN])
 
 
@@ -93,7 +93,7 @@ def _names(first: list[str], comments: Sequence[str], separator: str) -> list[st
 
 
 def _is_value(cell: str) -> bool:
-    """Tell a value from the name of a column, which may have dots as a domain has."""
+    """Return whether a cell is a value and not the name of a column, which may have dots as a domain has."""
     return not is_named(cell) and default_schema().find(cell) is None and kind_of(refanged(cell)) is not None
 
 
@@ -108,5 +108,5 @@ def _column_of_values(rows: Sequence[Sequence[str]]) -> int | None:
 
 
 def _value(line: str) -> str:
-    """Return the value of a line without the remark behind it; of a line of a hosts file, the name."""
+    """Return the value of a line without the remark after it; of a line of a hosts file, the name."""
     return _HOSTS.sub("", _INLINE.sub("", line.strip()).strip().strip("\"'"))

@@ -127,7 +127,7 @@ def fields_of(kind: str, value: str) -> Event:
     value = refanged(value)
     if not value:
         raise NotTakenError("no value")
-    return {f"threat.indicator.{name}": found for name, found in _FIELDS[kind](value).items()}
+    return {f"threat.indicator.{name}": content for name, content in _FIELDS[kind](value).items()}
 
 
 def _is_address(value: str) -> bool:
@@ -160,8 +160,8 @@ def _ip_port(value: str) -> Event:
     host, _, port = value.replace("|", ":").rpartition(":")
     if not port.isdigit():
         return _domain(value)
-    found = _domain(host.strip("[]"))
-    return {**found, "port": int(port)}
+    fields = _domain(host.strip("[]"))
+    return {**fields, "port": int(port)}
 
 
 def _block(value: str) -> Event:
@@ -181,18 +181,18 @@ def _domain(value: str) -> Event:
 
 
 def _url(value: str) -> Event:
-    found: Event = {"type": "url", "url.original": value, "url.full": value}
+    fields: Event = {"type": "url", "url.original": value, "url.full": value}
     try:
         parts = urlsplit(value)
         named = {
             "scheme": parts.scheme, "domain": parts.hostname, "port": parts.port, "path": parts.path,
             "query": parts.query, "fragment": parts.fragment,
         }  # fmt: skip
-    except ValueError:  # the parts of some cannot be told; the whole can still be compared
-        return found
+    except ValueError:  # it cannot be split; the whole can still be compared
+        return fields
     if parts.hostname:
-        found.update({f"url.{name}": one for name, one in named.items() if one})
-    return found
+        fields.update({f"url.{name}": part for name, part in named.items() if part})
+    return fields
 
 
 def _hash_of(name: str, lower: bool = True) -> Callable[[str], Event]:
@@ -277,17 +277,17 @@ _FIELDS: Mapping[str, Callable[[str], Event]] = {
 def typed_fields(name: str, value: str) -> Event:
     """Return the fields of a value of a source's type; of MISP's joined ones (`filename|md5`), of both parts.
 
-    A type that says no kind (`file`, `indicator`), or none at all, leaves it to the value. Raises NotTakenError.
+    Where the type says nothing of the kind (`file`, `indicator`, no type), the value does. Raises NotTakenError.
     """
     names, values = name.split("|"), value.split("|")
     if len(names) > 1 and len(names) == len(values):
         fields: Event = {}
-        for one, part in zip(names, values, strict=True):
-            if normalised(one) == "value":  # of a registry key
-                found: Event = {"threat.indicator.registry.value": part.strip()}
+        for type_name, part in zip(names, values, strict=True):
+            if normalised(type_name) == "value":  # of a registry key
+                of_part: Event = {"threat.indicator.registry.value": part.strip()}
             else:
-                found = typed_fields(one, part)
-            fields = {**found, **fields}
+                of_part = typed_fields(type_name, part)
+            fields = {**of_part, **fields}
         return fields
     kind = kind_named(name)
     if kind is None:

@@ -154,7 +154,7 @@ def _values_in_message(record: Exported) -> Mapping[str, str]:
         values = values_in_message(str(record["ProviderName"]), event_id, message)
     if not values:
         raise CutOffError(
-            "the event's values were left out, and its message tells none that can be read; save the log as EVTX, "
+            "the event's values were left out, and its message holds none that can be read; save the log as EVTX, "
             "or export it with `Get-WinEvent … | ConvertTo-Json -Depth 4`"
         )
     return values
