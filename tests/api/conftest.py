@@ -15,6 +15,8 @@ import pytest
 import uvicorn
 from elasticsearch import Elasticsearch
 
+from tests.api.described import AnswerCheck
+from tocsin.api.app import create_app
 from tocsin.api.run import server_settings
 from tocsin.api.service import Service, open_service
 from tocsin.config import Config
@@ -49,8 +51,12 @@ class Running:
 
 @contextmanager
 def run_service(folder: Path, **settings) -> Iterator[Running]:
+    """Serve a data folder. Fails at the end when an answer was not as `/openapi.json` says of its route."""
     service = open_service(Config(data=folder, **{"port": 0, "connector_networks": ("127.0.0.0/8",), **settings}))
-    server = uvicorn.Server(server_settings(service))
+    settings_of_server = server_settings(service)
+    check = AnswerCheck(create_app(service))
+    settings_of_server.app = check
+    server = uvicorn.Server(settings_of_server)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -69,6 +75,7 @@ def run_service(folder: Path, **settings) -> Iterator[Running]:
         server.should_exit = True
         thread.join()
         service.close()
+    assert not check.misfits, "\n\n".join(check.misfits[:10])
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,12 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tocsin.api.models import ElasticsearchError, ErrorCause, ErrorDetails, KibanaError
 from tocsin.errors import ConflictError, InvalidDocumentError, NotFoundError, TocsinError
 from tocsin.linear_regex import star_match
 
@@ -29,15 +31,20 @@ class ApiError(Exception):
         super().__init__(reason)
         self.status, self.kind, self.reason, self.headers = status, kind, reason, dict(headers or {})
 
-    def document(self) -> dict[str, Any]:
-        """Return it as Elasticsearch reports errors."""
-        cause = {"type": self.kind, "reason": self.reason}
-        return {"error": {"root_cause": [cause], **cause}, "status": self.status}
+    def of_elasticsearch(self) -> ElasticsearchError:
+        """Return it in Elasticsearch's form."""
+        cause = ErrorCause(type=self.kind, reason=self.reason)
+        details = ErrorDetails(type=self.kind, reason=self.reason, root_cause=[cause])
+        return ElasticsearchError(error=details, status=self.status)
 
-    def of_kibana(self) -> dict[str, Any]:
-        """Return it as Kibana reports errors: all of it in one shape, its detection engine in another."""
-        document = {"statusCode": self.status, "error": HTTPStatus(self.status).phrase, "message": self.reason}
-        return {**document, "status_code": self.status}
+    def document(self) -> dict[str, Any]:
+        """Return it in Elasticsearch's form, as a document."""
+        return self.of_elasticsearch().model_dump()
+
+    def of_kibana(self) -> KibanaError:
+        """Return it in Kibana's form."""
+        phrase = HTTPStatus(self.status).phrase
+        return KibanaError(statusCode=self.status, error=phrase, message=self.reason, status_code=self.status)
 
 
 def bad_request(reason: str, kind: str = "illegal_argument_exception") -> ApiError:
@@ -47,7 +54,12 @@ def bad_request(reason: str, kind: str = "illegal_argument_exception") -> ApiErr
 
 def is_of_kibana(request: Request) -> bool:
     """Tell whether a request is to an address of Kibana's."""
-    return _OF_KIBANA.match(request.url.path) is not None
+    return is_kibana_path(request.url.path)
+
+
+def is_kibana_path(path: str) -> bool:
+    """Tell whether an address is one of Kibana's."""
+    return _OF_KIBANA.match(path) is not None
 
 
 # What is answered for errors of a kind; what is none of these asks for something that cannot be.
@@ -67,28 +79,35 @@ def api_error(error: TocsinError) -> ApiError:
 
 def refused(request: Request, error: ApiError) -> Response:
     """Return the answer to a request that cannot be answered as asked, as clients of its address know errors."""
-    document = error.of_kibana() if is_of_kibana(request) else error.document()
+    document = error.of_kibana() if is_of_kibana(request) else error.of_elasticsearch()
     try:
         return answer(request, document, error.status, error.headers)
     except ApiError:  # what part of it is wanted cannot be read
-        return Response(orjson.dumps(document), error.status, dict(error.headers), "application/json")
+        return Response(orjson.dumps(_plain(document)), error.status, dict(error.headers), "application/json")
 
 
 def answer(
     request: Request, document: Any, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return a document as JSON in the media type that the client takes.
+    """Return a document, of models too, as JSON in the media type that the client takes.
 
     Raises ApiError for a `filter_path` that is too large.
     """
+    if isinstance(document, BaseModel):
+        document = _plain(document)
     wanted = request.query_params.get("filter_path")
     if wanted and isinstance(document, dict):
         document = filtered(document, wanted.split(","))
     options = orjson.OPT_NON_STR_KEYS
     if request.query_params.get("pretty", "false") != "false":
         options |= orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    text = orjson.dumps(document, default=str, option=options)
+    text = orjson.dumps(document, default=_plain, option=options)
     return Response(text, status, dict(headers or {}), _media_of(request))
+
+
+def _plain(value: Any) -> Any:
+    """Return what orjson does not know as something that it does."""
+    return value.model_dump(by_alias=True) if isinstance(value, BaseModel) else str(value)
 
 
 async def answer_json(request: Request, text: bytes) -> Response:

@@ -28,6 +28,7 @@ from tocsin.api.kibana.exceptions import (
     value_routes,
 )
 from tocsin.api.kibana.rules import bulk_routes, file_routes, rule_routes
+from tocsin.api.openapi import add_description
 from tocsin.api.security import is_encrypted
 from tocsin.api.service import Service
 from tocsin.api.working import stops
@@ -67,6 +68,7 @@ def create_app(service: Service) -> FastAPI:
     add_docs(app)
     for room in _ROOMS:
         app.include_router(room.router)
+    add_description(app)
     _add_errors(app)
     app.add_middleware(_Around, service=service)
     app.add_middleware(space_routes.DefaultSpace)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
+from fastapi import Depends
+from pydantic import BaseModel, RootModel, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
 from tocsin.api.answers import ApiError, bad_request, is_of_kibana
+from tocsin.faults import field_of, told
 from tocsin.text_encoding import as_utf8
 
 _STRANGERS_SIZE = 64 << 10  # bytes
@@ -23,6 +26,19 @@ KIBANA_SIZE, IMPORT_SIZE, VALUES_SIZE = 1 << 20, 10 << 20, 9_000_000
 JSON_SIZE = 8 << 20  # of another document that is no event: JSON is read in one go, while everything else waits
 _MOST_VALUES = 500_000  # in a document of more than KIBANA_SIZE
 _TEXTS = {"type": "array", "items": {"type": "string"}}
+
+Model = TypeVar("Model", bound=BaseModel)
+_Read = Callable[..., Any]
+
+
+class BodyModel(NamedTuple):
+    """The model of a body, and whether a request needs one."""
+
+    model: type[BaseModel]
+    required: bool
+
+
+_MODELS: dict[_Read, BodyModel] = {}  # by the dependency that reads it
 
 
 def body_of(*required: str, **members: str) -> dict[str, Any]:
@@ -113,21 +129,58 @@ async def read_document(request: Request) -> bytes:
 def _as_object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise bad_request(f"the body is no JSON: {error}", "json_parse_exception") from None
+    document = _as_json(body)
     if not isinstance(document, dict):
         raise bad_request("the body is no JSON object", "parsing_exception")
     return document
 
 
-async def read_objects(request: Request) -> list[dict[str, Any]]:
-    """Return the body as a JSON list of objects. Raises ApiError."""
+def _as_json(body: bytes) -> Any:
     try:
-        documents = orjson.loads(await read_document(request))
+        return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise bad_request(f"the body is no JSON: {error}", "json_parse_exception") from None
+
+
+def json_body(model: type[Model]) -> Any:
+    """Return a dependency that reads a JSON body as a model.
+
+    A handler has it as `body: Annotated[AlertStatus, json_body(AlertStatus)]`, behind the dependency that lets the
+    client through: a body is not read before it is known who sends it. It raises ApiError for a body that is no
+    JSON, too large, or not as the model says.
+    """
+    is_root = issubclass(model, RootModel)
+
+    async def read(request: Request) -> Model:
+        body = await read_document(request)
+        return fitted(request, model, _as_json(body) if is_root else _as_object(body))
+
+    _MODELS[read] = BodyModel(model, is_root or any(field.is_required() for field in model.model_fields.values()))
+    return Depends(read)
+
+
+def body_model(dependency: _Read) -> BodyModel | None:
+    """Return the model of the body that a dependency reads, None for one that reads no body."""
+    return _MODELS.get(dependency)
+
+
+def fitted(request: Request, model: type[Model], document: Any) -> Model:
+    """Return a document as a model. Raises ApiError, which names the first member that does not fit."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+    field = field_of(fault)
+    if fault["type"] == "missing" and is_of_kibana(request):
+        raise bad_request(f"[request body]: {field}: Required")
+    if not field:
+        raise bad_request(told(fault) if fault["type"] == "value_error" else f"the body {told(fault)}")
+    raise bad_request(f"[{field}] {told(fault)}")
+
+
+async def read_objects(request: Request) -> list[dict[str, Any]]:
+    """Return the body as a JSON list of objects. Raises ApiError."""
+    documents = _as_json(await read_document(request))
     if not _FITS["objects"](documents):
         raise bad_request("the body is no JSON list of objects", "parsing_exception")
     return list(documents)

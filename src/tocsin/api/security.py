@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -183,6 +184,14 @@ async def identify(request: Request) -> Actor | None:
     return actor
 
 
+_GUARDS: set[Callable[..., Any]] = set()  # the dependencies that `allow` has returned
+
+
+def is_guard(dependency: Callable[..., Any]) -> bool:
+    """Tell whether a dependency lets through those alone who may do something."""
+    return dependency in _GUARDS
+
+
 def allow(scope: Scope | None) -> Callable[[Request], Awaitable[Actor]]:
     """Return a dependency that lets those through who may do something; None stands for anybody who is known."""
 
@@ -201,6 +210,7 @@ def allow(scope: Scope | None) -> Callable[[Request], Awaitable[Actor]]:
         mark_known(request.scope, actor.id)
         return actor
 
+    _GUARDS.add(check)
     return check
 
 

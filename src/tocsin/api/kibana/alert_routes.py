@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.answers import answer, answer_json, bad_request
-from tocsin.api.body import body_of, read_json
+from tocsin.api.answers import answer, answer_json
+from tocsin.api.body import json_body
 from tocsin.api.elasticsearch.search_routes import search_task
 from tocsin.api.elasticsearch.searching import searched
+from tocsin.api.kibana.alert_models import (
+    AlertAssignees,
+    AlertHistoryAnswer,
+    AlertNote,
+    AlertSearch,
+    AlertStatus,
+    AlertTags,
+    AlertUpdate,
+    NotedAlert,
+)
 from tocsin.api.kibana.transactions import answered, in_records
+from tocsin.api.models import NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management import alerts
 from tocsin.search.tasks import IdsTask
@@ -23,7 +34,7 @@ from tocsin.store.records.access import Actor, Scope
 
 router = APIRouter(prefix="/api/detection_engine/signals", tags=["alerts"])
 _READ, _RESPOND = Depends(allow(Scope.READ)), Depends(allow(Scope.RESPOND))
-_SEARCH = body_of(query="object", size="integer", sort="array", aggs="object")
+_Responder = Annotated[Actor, _RESPOND]
 
 
 # What alerts were called before Kibana 8: its index of alerts has aliases of these names.
@@ -42,7 +53,7 @@ def renamed(body: Any, naming: bool = False) -> Any:
         case dict():
             return {_name(key): renamed(value, key in _NAMING) for key, value in body.items()}
         case list():
-            return [renamed(one, naming) for one in body]
+            return [renamed(value, naming) for value in body]
         case str() if naming:
             return _name(body)
     return body
@@ -52,86 +63,73 @@ def _name(name: str) -> str:
     return _NEW.get(name) or (f"kibana.alert.{name.removeprefix(_OLD)}" if name.startswith(_OLD) else name)
 
 
-@router.post("/search", openapi_extra=_SEARCH, dependencies=[_READ])
-async def search(request: Request) -> Response:
+@router.post("/search", dependencies=[_READ])
+async def search(request: Request, body: Annotated[AlertSearch, json_body(AlertSearch)]) -> Response:
     """Search alerts in Elasticsearch's query language."""
-    body = renamed(await read_json(request))
-    return await answer_json(request, await searched(request, search_task(request, [ALERTS_INDEX], body)))
+    task = search_task(request, [ALERTS_INDEX], renamed(body.document()))
+    return await answer_json(request, await searched(request, task))
 
 
-@router.post("/status", openapi_extra=body_of("status", status="string", signal_ids="texts", query="object"))
-async def set_status(request: Request, actor: Actor = _RESPOND) -> Response:
+@router.post("/status", response_model=AlertUpdate)
+async def set_status(
+    request: Request, actor: _Responder, body: Annotated[AlertStatus, json_body(AlertStatus)]
+) -> Response:
     """Open, acknowledge or close alerts: those of `signal_ids`, or those that a `query` finds."""
-    body = await read_json(request)
-    status, reason = body.get("status"), body.get("reason")
-    if not isinstance(status, str) or not (reason is None or isinstance(reason, str)):
-        raise bad_request("[status] is open, acknowledged or closed; [reason] is a text")
 
     def change(session: Session, ids: Sequence[str]) -> int:
-        return alerts.set_status(session, actor, ids, status, reason)
+        return alerts.set_status(session, actor, ids, body.status, body.reason)
 
-    return await _changed(request, body, change, "signal_ids")
+    return await _changed(request, body.signal_ids, body.query, change)
 
 
-@router.post("/tags", openapi_extra=body_of("ids", "tags", ids="texts", tags="object"))
-async def set_tags(request: Request, actor: Actor = _RESPOND) -> Response:
+@router.post("/tags", response_model=AlertUpdate)
+async def set_tags(
+    request: Request, actor: _Responder, body: Annotated[AlertTags, json_body(AlertTags)]
+) -> Response:
     """Give alerts tags, and take others from them."""
-    body = await read_json(request)
-    add, remove = _names(body, "tags", "tags_to_add", "tags_to_remove")
-    return await _changed(request, body, lambda s, ids: alerts.set_tags(s, actor, ids, add, remove), "ids")
+
+    def change(session: Session, ids: Sequence[str]) -> int:
+        return alerts.set_tags(session, actor, ids, body.tags.tags_to_add, body.tags.tags_to_remove)
+
+    return await _changed(request, body.ids, body.query, change)
 
 
-@router.post("/assignees", openapi_extra=body_of("ids", "assignees", ids="texts", assignees="object"))
-async def set_assignees(request: Request, actor: Actor = _RESPOND) -> Response:
+@router.post("/assignees", response_model=AlertUpdate)
+async def set_assignees(
+    request: Request, actor: _Responder, body: Annotated[AlertAssignees, json_body(AlertAssignees)]
+) -> Response:
     """Assign alerts to users, and to others no more."""
-    body = await read_json(request)
-    add, remove = _names(body, "assignees", "add", "remove")
-    return await _changed(request, body, lambda s, ids: alerts.set_assignees(s, actor, ids, add, remove), "ids")
+
+    def change(session: Session, ids: Sequence[str]) -> int:
+        return alerts.set_assignees(session, actor, ids, body.assignees.add, body.assignees.remove)
+
+    return await _changed(request, body.ids, body.query, change)
 
 
-@router.post("/notes", openapi_extra=body_of("id", "note", id="string", note="string"))
-async def add_note(request: Request, actor: Actor = _RESPOND) -> Response:
+@router.post("/notes", response_model=NotedAlert, responses=NOT_FOUND)
+async def add_note(
+    request: Request, actor: _Responder, body: Annotated[AlertNote, json_body(AlertNote)]
+) -> Response:
     """Add a note to an alert."""
-    body = await read_json(request)
-    id_, note = body.get("id"), body.get("note")
-    if not isinstance(id_, str) or not isinstance(note, str):
-        raise bad_request("[id] and [note] are texts")
-
-    await in_records(request, lambda session: alerts.add_note(session, actor, id_, note))
-    return answer(request, {"id": id_})
+    await in_records(request, lambda session: alerts.add_note(session, actor, body.id, body.note))
+    return answer(request, NotedAlert(id=body.id))
 
 
-@router.get("/{id}/history", dependencies=[_READ])
+@router.get("/{id}/history", response_model=AlertHistoryAnswer, dependencies=[_READ])
 async def history(request: Request, id: str) -> Response:
     """Return who changed what of an alert, and when."""
     return await answered(request, lambda session: {"history": alerts.history(session, id)})
 
 
-def _names(body: dict[str, Any], member: str, *names: str) -> list[list[str]]:
-    about = body.get(member)
-    found = [about.get(name, []) if isinstance(about, dict) else None for name in names]
-    if not all(isinstance(one, list) and all(isinstance(x, str) for x in one) for one in found):
-        raise bad_request(f"[{member}] has lists of texts: {', '.join(names)}")
-    return [one for one in found if one is not None]
-
-
 async def _changed(
-    request: Request, body: dict[str, Any], change: Callable[[Session, Sequence[str]], int], member: str
+    request: Request,
+    ids: Sequence[str] | None,
+    query: dict[str, Any] | None,
+    change: Callable[[Session, Sequence[str]], int],
 ) -> Response:
-    ids = body.get(member)
-    if ids is None and "query" not in body:
-        raise bad_request(f"either [{member}] or [query] says which alerts")
-    if ids is not None and not (isinstance(ids, list) and all(isinstance(one, str) for one in ids)):
-        raise bad_request(f"[{member}] is a list of the alerts' ids")
-
-    wanted = ids
-    if wanted is None:
-        task = IdsTask([ALERTS_INDEX], query=renamed(body["query"]))
-        wanted = orjson.loads(await searched(request, task))["ids"]
-
-    updated = await in_records(request, lambda session: change(session, wanted))
-    told = {
-        "took": 0, "timed_out": False, "total": updated, "updated": updated, "deleted": 0, "batches": 1,
-        "version_conflicts": 0, "noops": 0, "failures": [],
-    }  # fmt: skip
-    return answer(request, told)
+    """Change the alerts of ids, or those that fit a query where there are no ids, and answer how many."""
+    if ids is None:
+        task = IdsTask([ALERTS_INDEX], query=renamed(query))
+        ids = orjson.loads(await searched(request, task))["ids"]
+    updated = await in_records(request, lambda session: change(session, ids))
+    return answer(request, AlertUpdate(total=updated, updated=updated))

@@ -1,0 +1,74 @@
+"""Requests and answers are models: what they take, how they refuse, and that the OpenAPI describes every route."""
+
+from __future__ import annotations
+
+import pytest
+
+from tocsin.api.app import create_app
+
+STATUS = "/api/detection_engine/signals/status"
+
+
+@pytest.fixture(scope="module")
+def document(running):
+    return create_app(running.service).openapi()
+
+
+def test_bodies_answers_and_errors_are_described_by_their_models(document):
+    operation = document["paths"][STATUS]["post"]
+    reference = "#/components/schemas/{}".format
+    body = operation["requestBody"]
+    assert body["required"]
+    assert body["content"]["application/json"]["schema"] == {"$ref": reference("AlertStatus")}
+    answers = {
+        status: answer["content"]["application/json"]["schema"]["$ref"]
+        for status, answer in operation["responses"].items()
+    }
+    assert answers == {
+        "200": reference("AlertUpdate"),
+        **dict.fromkeys(("400", "401", "403", "429", "default"), reference("KibanaError")),
+    }
+    status = document["components"]["schemas"]["AlertStatus"]["properties"]["status"]
+    assert status["enum"] == ["open", "acknowledged", "closed", "in-progress"]
+    assert status["description"]
+    assert status["examples"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"signal_ids": []}, "[request body]: status: Required"),
+        ({"status": 5, "signal_ids": []}, "[status] is 5, and must be 'open', 'acknowledged', 'closed' or"),
+        ({"status": "open"}, "either [signal_ids] or [query] says which alerts"),
+        ({"status": "open", "signal_ids": "a"}, "[signal_ids] is `a`, and must be a list"),
+        ({"status": "open", "signal_ids": ["a", 5]}, "[signal_ids[1]] is 5, and must be a text"),
+        ({"status": "open", "query": []}, "[query] is a list, and must be "),
+        ([], "the body is no JSON object"),
+    ],
+)
+def test_a_body_that_does_not_fit_is_refused_with_the_place(running, body, message):
+    with running.http(running.add_key("respond")) as client:
+        answer = client.post(STATUS, json=body)
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"status": "closed", "signal_ids": [], "reason": None, "more": {"of": ["what", "clients", "send"]}},
+        {"status": "in-progress", "signal_ids": None, "query": {"match_all": {}}},
+    ],
+)
+def test_a_body_may_hold_more_than_the_model_and_null_for_nothing(running, body):
+    with running.http(running.add_key("respond")) as client:
+        answer = client.post(STATUS, json=body)
+    assert answer.status_code == 200
+    assert answer.json()["updated"] == 0
+
+
+def test_a_body_is_not_read_before_it_is_known_who_sends_it(running):
+    with running.http("") as client:
+        assert client.post(STATUS, content=b"no JSON").status_code == 401
+    with running.http(running.add_key("read")) as client:
+        assert client.post(STATUS, content=b"no JSON").status_code == 403
