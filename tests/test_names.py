@@ -24,6 +24,7 @@ VAGUE = frozenset(
 NAMELESS = frozenset(("found", "one", "some", "told"))
 # The rooms (and modules of the root) in which no result is called so.
 DONE_ROOMS = (
+    "actions",
     "investigation",
     "sources",
 )

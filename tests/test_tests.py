@@ -25,13 +25,12 @@ SLEEPS_OPEN = {
     "chromium.py",
     "cli/test_serve.py",
     "cli/test_watch.py",
-    "scheduler/test_connectors.py",
     "scheduler/test_scheduler.py",
     "search/test_processes.py",
     "sources/test_ahead.py",
     "store/test_indices_apart.py",
 }
-REPLACES_OPEN = {"scheduler/test_connectors.py", "scheduler/test_scheduler.py"}
+REPLACES_OPEN = {"scheduler/test_scheduler.py"}
 
 
 def _tree(file: str) -> ast.Module:

@@ -50,6 +50,9 @@ class Hook:
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    def has_got(self, count):
+        return len(self.got) >= count
+
     def bodies(self):
         return [orjson.loads(one["body"]) for one in self.got]
 

@@ -6,9 +6,9 @@ import base64
 import ipaddress
 import socket
 import threading
-import time
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,8 @@ from sqlalchemy import select
 
 from tests.scheduler.test_actions import LOCAL, Hook, action, hook, office_of, raise_alerts
 from tests.scheduler.virtual import Office, rule
-from tocsin.actions.delivery import Deliverer, DeliveryError, send
+from tests.waiting import eventually
+from tocsin.actions.delivery import MESSAGE_TIMEOUT, Deliverer, DeliveryError, send
 from tocsin.actions.egress import EgressPolicy, networks_of
 from tocsin.actions.masking import MASK, changed_config, masked_address, masked_config
 from tocsin.actions.messages import trial
@@ -40,9 +41,9 @@ def connector(url="", type_=".webhook", secrets=None, **config):
     )
 
 
-def error_of(one, egress=LOCAL, **params):
+def error_of(one, egress=LOCAL, timeout=MESSAGE_TIMEOUT, **params):
     with pytest.raises(DeliveryError) as caught:
-        send(one, trial(params, one), egress)
+        send(one, trial(params, one), egress, timeout)
     return caught.value
 
 
@@ -167,19 +168,17 @@ class Dripping:
 @pytest.mark.parametrize(
     "answer", [b"HTTP/1.1 200 OK\r\nX-A: ", b"HTTP/1.1 500 No\r\nContent-Length: 100000\r\n\r\n", b""]
 )
-def test_a_server_that_drips_is_left(monkeypatch, answer):
-    monkeypatch.setattr("tocsin.actions.delivery._PATIENCE", 0.5)
+def test_a_server_that_drips_is_left(answer):
     server = Dripping(answer)
-    error = error_of(connector(f"http://127.0.0.1:{server.port}/"))
+    error = error_of(connector(f"http://127.0.0.1:{server.port}/"), timeout=0.5)
     assert "not over within" in str(error) or "cannot be reached" in str(error)
     assert server.gone.wait(10)
 
 
-def test_apprise_is_ended_when_its_time_is_over(monkeypatch):
-    monkeypatch.setattr("tocsin.actions.delivery._PATIENCE", 1.5)
+def test_apprise_is_ended_when_its_time_is_over():
     server = Dripping()
     one = connector(type_=".apprise", secrets={"urls": [f"json://127.0.0.1:{server.port}/?rto=1000&cto=1000"]})
-    assert "within 3 seconds" in str(error_of(one))
+    assert "within 3 seconds" in str(error_of(one, timeout=1.5))
     assert server.gone.wait(10)
 
 
@@ -191,8 +190,7 @@ def test_an_answer_is_read_to_a_bound(hook):
     assert MOST_OF_ANSWER == 64 << 10
 
 
-def test_a_slow_connector_delays_no_other(tmp_path, hook, monkeypatch):
-    monkeypatch.setattr("tocsin.actions.delivery._PATIENCE", 60.0)
+def test_a_slow_connector_delays_no_other(tmp_path, hook):
     slow = Dripping()
     office = Office(tmp_path, [rule(actions=[action(), {**action(), "id": "slow"}])])
     with office.records.transaction() as session:
@@ -200,14 +198,12 @@ def test_a_slow_connector_delays_no_other(tmp_path, hook, monkeypatch):
             made = {"created": datetime.now(UTC), "created_by": "x", "type": ".webhook", "secrets": {}}
             session.add(Connector(id=name, name=name, config={"url": f"http://127.0.0.1:{port}/"}, **made))
     office.turn()
-    deliverer = Deliverer(office.records, office.clock, LOCAL)
+    deliverer = Deliverer(office.records, office.clock, LOCAL, timeout=60)
     for count in (1, 2):  # the second turn begins while the first is at the slow one
         raise_alerts(office)
         for one in deliverer.begin():
             threading.Thread(target=one.result, daemon=True).start()
-        deadline = time.monotonic() + 30
-        while len(hook.got) < count and time.monotonic() < deadline:
-            time.sleep(0.01)
+        eventually(partial(hook.has_got, count))
         assert len(hook.got) == count
     assert not slow.gone.is_set()
     slow.end.set()
@@ -266,7 +262,7 @@ SECRETS = {
 HEADERS = {"Authorization": "Bearer sesame-open", "X-Api-Key": "kkey-1234"}
 
 
-def test_an_answer_that_repeats_secrets_is_told_without_them(tmp_path, hook, caplog):
+def test_an_answer_that_repeats_secrets_is_reported_without_them(tmp_path, hook, caplog):
     basic = base64.b64encode(b"alice-name:correct horse").decode()
     whole = [
         "sesame-open",
@@ -292,7 +288,7 @@ def test_an_answer_that_repeats_secrets_is_told_without_them(tmp_path, hook, cap
         assert secret not in caplog.messages[-1]
 
 
-def test_what_cannot_be_reached_is_told_without_secrets():
+def test_what_cannot_be_reached_is_reported_without_secrets():
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
     error = error_of(connector(f"http://u:hunter2@127.0.0.1:{port}/{TOKEN}", headers={"X-A": "bad\nhunter2"}))

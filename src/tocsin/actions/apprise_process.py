@@ -2,7 +2,7 @@
 
 Apprise reaches a hundred services with a dozen libraries, which follow redirects and take their own time. In here
 an audit hook of Python's sees each connection with the address that it goes to, and refuses what connectors may
-not reach; who started the process ends it when its time is over.
+not reach. The service ends the process when its time is over.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _PROGRAMS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.f
 
 
 def notify(urls: Sequence[str], title: str, text: str, format_: str) -> str:
-    """Send a message to all that some addresses of Apprise's name; return what became of it."""
+    """Send a message to all of some Apprise addresses; return the outcome."""
     sender = _sender(urls)
     return UNKNOWN_ADDRESS if sender is None else _notified(sender, title, text, format_)
 
@@ -41,30 +41,30 @@ def _sender(urls: Sequence[str]) -> apprise.Apprise | None:
 
 
 def _notified(sender: apprise.Apprise, title: str, text: str, format_: str) -> str:
-    # Told what the text is written in, Apprise makes of it what each service needs.
+    # Apprise converts the text from its format to what each service needs.
     return DELIVERED if sender.notify(body=text, title=title, body_format=format_) else FAILED
 
 
 def notify_apart(
     urls: Sequence[str], title: str, text: str, format_: str, egress: EgressPolicy, seconds: float
 ) -> str:
-    """Do the same in a process of its own, to which `egress` is law. Raises TimeoutError, OSError."""
-    asked = {
+    """Do the same in another process, which reaches only what `egress` allows. Raises TimeoutError, OSError."""
+    request = {
         "urls": list(urls), "title": title, "text": text, "format": format_,
         "networks": [str(network) for network in egress.networks],
     }  # fmt: skip
-    # Neither proxies nor a .netrc of whoever runs the service are a connector's.
+    # A connector uses neither the proxies nor the .netrc of the account that runs the service.
     environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-m", "tocsin.actions.apprise_process"],
-            input=json.dumps(asked).encode(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds,
+            input=json.dumps(request).encode(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=seconds,
             env={**environment, "NETRC": os.devnull}, check=False, start_new_session=True,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise TimeoutError from None
-    told = done.stdout.decode("ascii", "replace").strip()
-    return told if told in (DELIVERED, UNKNOWN_ADDRESS, REFUSED) else FAILED
+    outcome = process.stdout.decode("ascii", "replace").strip()
+    return outcome if outcome in (DELIVERED, UNKNOWN_ADDRESS, REFUSED) else FAILED
 
 
 class Guard:
@@ -94,18 +94,18 @@ class Guard:
 
 
 def main() -> None:
-    """Send the message that is asked for on standard input, and tell what became of it."""
+    """Send the message that standard input describes, and print the outcome."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     logging.disable()
-    asked: Mapping[str, Any] = json.load(sys.stdin)
-    sender = _sender(asked["urls"])
+    request: Mapping[str, Any] = json.load(sys.stdin)
+    sender = _sender(request["urls"])
     if sender is None:
         print(UNKNOWN_ADDRESS)
         return
-    guard = Guard(EgressPolicy(networks_of(asked["networks"])))
+    guard = Guard(EgressPolicy(networks_of(request["networks"])))
     sys.addaudithook(guard)
-    told = _notified(sender, asked["title"], asked["text"], asked["format"])
-    print(REFUSED if guard.refused and told != DELIVERED else told)
+    outcome = _notified(sender, request["title"], request["text"], request["format"])
+    print(REFUSED if guard.refused and outcome != DELIVERED else outcome)
 
 
 if __name__ == "__main__":

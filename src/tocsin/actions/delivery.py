@@ -1,7 +1,7 @@
 """Messages about alerts, delivered: by webhook, or by Apprise to the hundred services that it knows.
 
-What fails is tried again, later and later, for a day; the outcome of each message is recorded. The messages of a
-connector are delivered one after the other, and wait for those of no other one.
+A message that fails is tried again with growing pauses, for about a day; the outcome of each message is recorded.
+The messages of one connector are delivered one after the other; connectors do not wait for each other.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from tocsin.store.records.models import Connector, Delivery, StoredAlert, Stored
 log = logging.getLogger(__name__)
 _TRIES = 12
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=15), timedelta(hours=6)
-_AT_ONCE = 50  # messages of a connector in a turn
+_MESSAGES_PER_TURN = 50  # of a connector
 _TURN = 30.0  # seconds, after which a connector makes room for others that wait
 _CONNECTORS = 32  # that deliver at the same time
-_PATIENCE = 15.0  # seconds for one message
-_SHOWN = 100  # alerts that a message holds whole
-_SHOWN_OF_ANSWER = 200  # characters
+MESSAGE_TIMEOUT = 15.0  # seconds for one message
+_MAX_ALERTS = 100  # that a message holds whole
+_MAX_ANSWER = 200  # characters of an answer that errors show
 
 
 class DeliveryError(Exception):
@@ -46,8 +46,8 @@ class DeliveryError(Exception):
         self.lasting = lasting
 
 
-def send_webhook(connector: Connector, message: Message, egress: EgressPolicy) -> None:
-    """Send a message to an address. Raises DeliveryError."""
+def send_webhook(connector: Connector, message: Message, egress: EgressPolicy, timeout: float) -> None:
+    """Send a message to an address, within `timeout` seconds. Raises DeliveryError."""
     config, secrets = connector.config, connector.secrets
     user = secrets.get("user")
     shown = masked_address(str(config["url"]))
@@ -61,100 +61,109 @@ def send_webhook(connector: Connector, message: Message, egress: EgressPolicy) -
         )
         if user:
             request = next(httpx.BasicAuth(str(user), str(secrets.get("password", ""))).auth_flow(request))
-    except (httpx.InvalidURL, ValueError, TypeError):  # what they say holds what they are about
+    except (httpx.InvalidURL, ValueError, TypeError):  # their texts hold the address or the header
         raise DeliveryError(f"the address or a header of {shown} cannot be sent", lasting=True) from None
     try:
-        answer = exchange(request, egress, _PATIENCE, verify=config.get("verify", True) is not False)
+        answer = exchange(request, egress, timeout, verify=config.get("verify", True) is not False)
     except ExchangeError as error:
-        told = redacted(str(error), connector)
-        raise DeliveryError(f"{shown} cannot be reached: {told}", lasting=error.lasting) from None
+        reason = redacted(str(error), connector)
+        raise DeliveryError(f"{shown} cannot be reached: {reason}", lasting=error.lasting) from None
     if answer.status >= 300:
         lasting = answer.status < 500 and answer.status not in (408, 425, 429)
-        told = redacted(answer.text, connector)[:_SHOWN_OF_ANSWER]
-        raise DeliveryError(f"{shown} answers {answer.status}: {told}", lasting=lasting)
+        text = redacted(answer.text, connector)[:_MAX_ANSWER]
+        raise DeliveryError(f"{shown} answers {answer.status}: {text}", lasting=lasting)
 
 
-def send_apprise(connector: Connector, message: Message, egress: EgressPolicy) -> None:
-    """Send a message to everything that a connector's Apprise addresses name. Raises DeliveryError."""
+def send_apprise(connector: Connector, message: Message, egress: EgressPolicy, timeout: float) -> None:
+    """Send a message to all Apprise addresses of a connector, within twice `timeout`. Raises DeliveryError."""
     given = connector.secrets.get("urls") or connector.secrets.get("url") or ()
     urls = [given] if isinstance(given, str) else [str(url) for url in given]
     if not urls:
         raise DeliveryError("the connector has no address: put Apprise's into secrets.urls", lasting=True)
     try:
-        told = apprise_process.notify_apart(
-            urls, message.title, message.text, message.format, egress, 2 * _PATIENCE
+        outcome = apprise_process.notify_apart(
+            urls, message.title, message.text, message.format, egress, 2 * timeout
         )
     except TimeoutError:
-        raise DeliveryError(f"Apprise had not delivered it within {2 * _PATIENCE:g} seconds") from None
-    if told != apprise_process.DELIVERED:
-        raise DeliveryError(_TOLD_OF_APPRISE[told], lasting=told != apprise_process.FAILED)
+        raise DeliveryError(f"Apprise had not delivered it within {2 * timeout:g} seconds") from None
+    if outcome != apprise_process.DELIVERED:
+        raise DeliveryError(_APPRISE_ERRORS[outcome], lasting=outcome != apprise_process.FAILED)
 
 
-_TOLD_OF_APPRISE = {
+_APPRISE_ERRORS = {
     apprise_process.UNKNOWN_ADDRESS: "an address of the connector is none that Apprise knows",
     apprise_process.REFUSED: "an address of the connector leads to a loopback, link-local or private network, or "
     "to a program; `connector_networks` says which networks connectors may reach",
     apprise_process.FAILED: "Apprise could not deliver it",
 }
-_Send = Callable[[Connector, Message, EgressPolicy], None]
+_Send = Callable[[Connector, Message, EgressPolicy, float], None]
 SENDERS: Mapping[str, _Send] = {
     ".webhook": send_webhook,
     ".apprise": send_apprise,
 }
 
 
-def send(connector: Connector, message: Message, egress: EgressPolicy) -> None:
-    """Send a message through a connector. Raises DeliveryError, whatever goes wrong; it names no secret."""
+def send(connector: Connector, message: Message, egress: EgressPolicy, timeout: float = MESSAGE_TIMEOUT) -> None:
+    """Send a message through a connector, within `timeout` seconds.
+
+    Raises DeliveryError, whatever goes wrong; it names no secret.
+    """
     sender = SENDERS.get(connector.type)
     if sender is None:
         raise DeliveryError(f"connectors of the type {connector.type} cannot deliver", lasting=True)
     if connector.is_undecryptable:
-        told = "no key decrypts the connector's settings: give the former key, or the settings anew"
-        raise DeliveryError(told, lasting=True)
+        raise DeliveryError(
+            "no key decrypts the connector's settings: give the former key, or the settings anew", lasting=True
+        )
     if is_masked(connector.config):
         raise DeliveryError("the connector lacks what exports hide: give it its address and headers", lasting=True)
     try:
-        sender(connector, message, egress)
+        sender(connector, message, egress, timeout)
     except DeliveryError:
         raise
     except Exception as error:
-        told = redacted(f"{type(error).__name__}: {error}", connector)
-        log.error("delivering failed: %s", told)  # a traceback would tell what is secret
-        raise DeliveryError(told) from None
+        reason = redacted(f"{type(error).__name__}: {error}", connector)
+        log.error("delivering failed: %s", reason)  # a traceback would show secrets
+        raise DeliveryError(reason) from None
 
 
 class Deliverer:
     """Delivers what is due by the clock of arrivals, connector by connector, each in a thread.
 
-    `egress` says what connectors may reach.
+    `egress` says what connectors may reach, `timeout` how many seconds one message may take.
     """
 
     def __init__(
-        self, records: Records, clock: ArrivalClock | None = None, egress: EgressPolicy | None = None
+        self,
+        records: Records,
+        clock: ArrivalClock | None = None,
+        egress: EgressPolicy | None = None,
+        timeout: float = MESSAGE_TIMEOUT,
     ) -> None:
         self.records, self.clock, self.egress = records, clock or ArrivalClock(), egress or EgressPolicy()
+        self._timeout = timeout
         self._pool = ThreadPoolExecutor(_CONNECTORS, thread_name_prefix="deliver")
         self._busy: set[str] = set()  # connectors
         self._closing = threading.Event()
 
     def turn(self, now: datetime | None = None) -> int:
         """Deliver what is due; return how many messages were tried."""
-        return sum(one.result() for one in self.begin(now))
+        return sum(delivering.result() for delivering in self.begin(now))
 
     def begin(self, now: datetime | None = None) -> list[Future[int]]:
-        """Begin to deliver what is due through connectors that are not at it. One thread calls this."""
+        """Begin to deliver what is due through connectors that deliver nothing yet. One thread calls this."""
         now = now or self.clock.moment()
         with self.records.transaction() as session:
             due = select(Delivery.connector_id).where(Delivery.state == WAITING, Delivery.next_try <= now)
-            found = set(session.scalars(due.distinct()))
+            connector_ids = set(session.scalars(due.distinct()))
         begun = []
-        for connector_id in sorted(found - self._busy):
+        for connector_id in sorted(connector_ids - self._busy):
             self._busy.add(connector_id)
             begun.append(self._pool.submit(self._deliver_through, connector_id, now))
         return begun
 
     def close(self) -> None:
-        """End, when the messages under way are through."""
+        """End, when the messages under way are sent."""
         self._closing.set()
         self._pool.shutdown()
 
@@ -166,7 +175,7 @@ class Deliverer:
                 due = select(Delivery.id).where(
                     Delivery.state == WAITING, Delivery.next_try <= now, Delivery.connector_id == connector_id
                 )
-                ids = list(session.scalars(due.order_by(Delivery.next_try).limit(_AT_ONCE)))
+                ids = list(session.scalars(due.order_by(Delivery.next_try).limit(_MESSAGES_PER_TURN)))
             for id_ in ids:
                 if self._closing.is_set() or time.monotonic() - began > _TURN:
                     break
@@ -185,31 +194,32 @@ class Deliverer:
                 return
             connector = session.get(Connector, waiting.connector_id)
             rule = session.get(StoredRule, waiting.rule_uuid)
-            ids = waiting.alerts[:_SHOWN]
-            found = {a.id: a.document for a in session.scalars(select(StoredAlert).where(StoredAlert.id.in_(ids)))}
-            documents = [orjson.loads(found[one]) for one in ids if one in found]
+            ids = waiting.alerts[:_MAX_ALERTS]
+            alerts = session.scalars(select(StoredAlert).where(StoredAlert.id.in_(ids)))
+            by_id = {alert.id: alert.document for alert in alerts}
+            documents = [orjson.loads(by_id[alert_id]) for alert_id in ids if alert_id in by_id]
         error: DeliveryError | None = None
         try:
             if connector is None:
                 raise DeliveryError(f"there is no connector {waiting.connector_id}", lasting=True)
-            send(connector, message_of(waiting, connector, rule, documents), self.egress)
+            send(connector, message_of(waiting, connector, rule, documents), self.egress, self._timeout)
         except MessageTemplateError as failed:
             error = DeliveryError(str(failed), lasting=True)
         except DeliveryError as failed:
             error = failed
         with self.records.transaction() as session:
-            kept = session.get(Delivery, id_)
-            if kept is None:
+            delivery = session.get(Delivery, id_)
+            if delivery is None:
                 return
-            kept.tries += 1
-            kept.error = None if error is None else str(error)
-            if error is None or error.lasting or kept.tries >= _TRIES:
-                kept.state = DELIVERED if error is None else FAILED
-                kept.done = datetime.now(UTC)
+            delivery.tries += 1
+            delivery.error = None if error is None else str(error)
+            if error is None or error.lasting or delivery.tries >= _TRIES:
+                delivery.state = DELIVERED if error is None else FAILED
+                delivery.done = datetime.now(UTC)
             else:
-                kept.next_try = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (kept.tries - 1))
+                delivery.next_try = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (delivery.tries - 1))
         if error is not None:
-            log.warning("telling of %d alerts failed: %s", len(waiting.alerts), error)
+            log.warning("the message about %d alerts could not be delivered: %s", len(waiting.alerts), error)
 
 
 class DeliveryThread:
@@ -224,7 +234,7 @@ class DeliveryThread:
         self._thread.start()
 
     def close(self) -> None:
-        """End, when the messages under way are through."""
+        """End, when the messages under way are sent."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()

@@ -1,8 +1,8 @@
 """Which addresses connectors may reach: those of public networks, and what the administrator has allowed.
 
-Somebody who may write a connector could otherwise have the service ask what only the service reaches: itself, the
-machine's other services, the metadata of a cloud (169.254.169.254). It is the address that is connected to that
-counts, whatever name or spelling led there.
+Otherwise somebody who may write a connector could make the service send requests to what only the service reaches:
+itself, the machine's other services, the metadata of a cloud (169.254.169.254). What counts is the address that is
+connected to, whatever its name or spelling.
 """
 
 from __future__ import annotations
@@ -31,26 +31,25 @@ class EgressPolicy:
     networks: tuple[Network, ...] = ()
 
     def allows(self, text: str) -> bool:
-        """Tell whether connectors may reach an address; what is no address they may not."""
+        """Return whether connectors may reach an address; a text that is no address is refused."""
         try:
             address = ipaddress.ip_address(text.partition("%")[0])
         except ValueError:
             return False
         reached = _reached(address)
         return _is_public(reached) or any(
-            one in network
-            for one in (address, reached)
+            candidate in network
+            for candidate in (address, reached)
             for network in self.networks
-            if one.version == network.version
+            if candidate.version == network.version
         )
 
     def resolve(self, host: str, port: int, seconds: float) -> list[str]:
-        """Return the addresses that a name or an address in any spelling leads to, those that may be reached.
+        """Return the addresses that a name, or an address in any spelling, stands for and that may be reached.
 
         Raises EgressError when there is none of these, OSError when there is none at all, TimeoutError.
         """
-        found = _resolved(host, port, seconds)
-        allowed = [address for address in found if self.allows(address)]
+        allowed = [address for address in _resolved(host, port, seconds) if self.allows(address)]
         if not allowed:
             raise EgressError(
                 "it leads to a loopback, link-local or private network; `connector_networks` says which of these "
@@ -80,14 +79,14 @@ def _is_public(address: Address) -> bool:
 
 
 def _resolved(host: str, port: int, seconds: float) -> list[str]:
-    """Resolve a name in a thread, for the system's resolver takes its own time."""
-    found: list[str] = []
+    """Resolve a name in a thread, because the system's resolver has no timeout."""
+    addresses: list[str] = []
     failed: list[OSError] = []
 
     def resolve() -> None:
         try:
             for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-                found.append(str(address[0]))
+                addresses.append(str(address[0]))
         except UnicodeError:
             failed.append(OSError("no name of a host"))
         except OSError as error:
@@ -100,4 +99,4 @@ def _resolved(host: str, port: int, seconds: float) -> list[str]:
         raise TimeoutError("its name is not resolved in time")
     if failed:
         raise failed[0]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(addresses))

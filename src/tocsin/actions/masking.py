@@ -1,7 +1,7 @@
-"""What of a connector is secret: its secrets, nearly all of its headers, and all of an address behind its host.
+"""Which parts of a connector are secret: its secrets, most of its headers, and everything after an address's host.
 
-The path of an address is often what lets a message in (Slack, Teams, Discord, Mattermost), and nothing tells such
-a path from another. So people are shown scheme, host and port; whoever sends back what was shown changes nothing.
+The path of an address is often a secret (Slack, Teams, Discord, Mattermost), and nothing marks such a path as one.
+So people are shown scheme, host and port. Sending back what was shown changes nothing.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>]+", re.I)
 
 
 def masked_address(url: str) -> str:
-    """Return an address as people are shown it: where it leads to, and that there is more."""
+    """Return an address as people are shown it: its host and port, and a mask for the rest."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -47,23 +47,23 @@ def _masked(name: str, value: Any) -> Any:
     if name == "url" and isinstance(value, str):
         return masked_address(value)
     if name == "headers" and isinstance(value, Mapping):
-        return {one: given if one.lower() in _OPEN_HEADERS else MASK for one, given in value.items()}
+        return {header: text if header.lower() in _OPEN_HEADERS else MASK for header, text in value.items()}
     if name in _OPEN_SETTINGS or value is None or isinstance(value, bool | int | float):
         return value
     return MASK
 
 
 def is_masked(config: Mapping[str, Any]) -> bool:
-    """Tell whether a part of some settings is a mask, and what stands behind it is not known."""
+    """Return whether a part of some settings is a mask, so that its value is not known."""
     headers = config.get("headers")
     values = [*config.values(), *(headers.values() if isinstance(headers, Mapping) else ())]
     return any(isinstance(value, str) and MASK in value for value in values)
 
 
 def changed_config(given: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Return settings in which masks are what they stand for, and whether the address stays the same.
+    """Return settings with the values that masks stand for, and whether the address stays the same.
 
-    What stood behind masks belongs to the address that it was given with: another address does not get it.
+    Masked values belong to the address that they were given with: another address does not get them.
     """
     config = dict(given)
     if "url" in before and config.get("url") == masked_address(str(before["url"])):
@@ -90,12 +90,12 @@ def redacted(text: str, connector: Connector) -> str:
     """Return a text, an answer say, in one line, without the secrets of a connector and with addresses masked."""
     for secret in sorted(set(_secrets(connector)), key=len, reverse=True):
         text = text.replace(secret, MASK)
-    return without_addresses("".join(one if one.isprintable() else " " for one in text))
+    return without_addresses("".join(character if character.isprintable() else " " for character in text))
 
 
 def without_addresses(text: str) -> str:
     """Return a text whose addresses are masked."""
-    return _ADDRESS.sub(lambda found: masked_address(found[0]), text)
+    return _ADDRESS.sub(lambda match: masked_address(match[0]), text)
 
 
 def _secrets(connector: Connector) -> Iterator[str]:
@@ -120,7 +120,7 @@ def _secrets(connector: Connector) -> Iterator[str]:
 
 
 def _parts(address: str) -> list[str]:
-    """Return what of an address may let a message in."""
+    """Return the parts of an address that may be secrets."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -134,7 +134,7 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, str):
         return [value]
     if isinstance(value, Mapping):
-        return [text for one in value.values() for text in _texts(one)]
+        return [text for part in value.values() for text in _texts(part)]
     if isinstance(value, list | tuple):
-        return [text for one in value for text in _texts(one)]
+        return [text for part in value for text in _texts(part)]
     return []

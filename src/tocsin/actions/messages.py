@@ -1,6 +1,6 @@
 """What a message about alerts says: templates in Mustache, with Kibana's names, filled in.
 
-A value is escaped as what its template makes needs it: within JSON as JSON, in Markdown and HTML so that it shows
+A value is escaped for the format of its template: within JSON as JSON, in Markdown and HTML so that it shows
 as it is and is no mark-up, in plain text not at all. Kibana's connectors do so too (`mustache_renderer` of its
 actions plugin: `json`, `slack`, `markdown`, `none`).
 """
@@ -32,7 +32,7 @@ class MessageTemplateError(Exception):
 
 @dataclass(frozen=True)
 class Message:
-    """What is told: a title in plain text, a text in a format, and a body for services that take data."""
+    """A title in plain text, a text in a format, and a body for services that take data."""
 
     title: str
     text: str
@@ -43,7 +43,7 @@ class Message:
 def message_of(
     waiting: Delivery, connector: Connector, rule: StoredRule | None, documents: Sequence[Mapping[str, Any]]
 ) -> Message:
-    """Return what a message says: its action's templates, filled in for a connector. Raises TemplateError."""
+    """Return a message: its action's templates, filled in for a connector. Raises MessageTemplateError."""
     name = rule.name if rule is not None else "a rule that has been removed"
     values = _values(name, rule, documents, len(waiting.alerts))
     params, given = waiting.params, waiting.params.get("body")
@@ -53,13 +53,13 @@ def message_of(
     if isinstance(given, str):
         body = _filled(given, values, _body_format(connector)).encode()
     else:
-        told = {"rule": values["context"]["rule"], "alerts": list(documents), "count": len(waiting.alerts)}
-        body = orjson.dumps(told)
+        content = {"rule": values["context"]["rule"], "alerts": list(documents), "count": len(waiting.alerts)}
+        body = orjson.dumps(content)
     return Message(title, text.rstrip("\n"), body, format_)
 
 
 def trial(params: Mapping[str, Any], connector: Connector) -> Message:
-    """Return a message that is about no alert, as somebody tries a connector."""
+    """Return a message about no alert, with which somebody tries a connector."""
     text = str(params.get("message") or "A message from tocsin, to see whether it arrives.")
     title = str(params.get("title") or params.get("subject") or "tocsin")
     given = params.get("body")
@@ -68,24 +68,27 @@ def trial(params: Mapping[str, Any], connector: Connector) -> Message:
 
 
 def _text_format(connector: Connector) -> str:
-    """Return what a connector's texts are written in; plain text unless it says otherwise."""
-    found = str(connector.config.get("format"))
-    return found if found in TEXT_FORMATS else TEXT
+    """Return the format of a connector's texts; plain text unless it names another."""
+    format_ = str(connector.config.get("format"))
+    return format_ if format_ in TEXT_FORMATS else TEXT
 
 
 def _body_format(connector: Connector) -> str:
-    """Return what a connector's bodies are: JSON, unless its headers name another type of content."""
+    """Return the format of a connector's bodies: JSON, unless its headers name another type of content."""
     headers = connector.config.get("headers")
     given = headers.items() if isinstance(headers, dict) else ()
     types = [str(value).lower() for name, value in given if str(name).lower() == "content-type"]
-    return JSON if not types or any("json" in one for one in types) else TEXT
+    return JSON if not types or any("json" in type_ for type_ in types) else TEXT
 
 
 def _values(
     name: str, rule: StoredRule | None, documents: Sequence[Mapping[str, Any]], count: int
 ) -> dict[str, Any]:
     about = {**(rule.document if rule else {}), "name": name, "id": rule.id if rule else ""}
-    alerts = [{**unflatten(flatten(one)), "reason": one.get("kibana.alert.reason", "")} for one in documents]
+    alerts = [
+        {**unflatten(flatten(document)), "reason": document.get("kibana.alert.reason", "")}
+        for document in documents
+    ]
     first = documents[0] if documents else {}
     return {
         "context": {"rule": about, "alerts": alerts, "results_link": ""},
@@ -111,7 +114,7 @@ class _Renderer(pystache.Renderer):  # type: ignore[misc]  # pystache has no typ
         if val is None:
             return ""
         if isinstance(val, list | tuple):
-            return ",".join(one if isinstance(one, str) else self.str_coerce(one) for one in val)
+            return ",".join(part if isinstance(part, str) else self.str_coerce(part) for part in val)
         if isinstance(val, bool | dict):
             return orjson.dumps(val, default=str).decode()
         return str(val)

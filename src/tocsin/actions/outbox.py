@@ -20,31 +20,31 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def queue_actions(
     session: Session, rule: StoredRule, alerts: Sequence[StoredAlert], now: datetime
 ) -> list[Delivery]:
-    """Let the actions of a rule tell of its new alerts: each of them, or all in one message.
+    """Queue the messages of a rule's actions about its new alerts: one for each alert, or one for all.
 
-    Building blocks are told of by nobody. An action that is throttled tells once in its span of time; what is
-    raised meanwhile is told of together, when the span is over.
+    There are no messages about building blocks. A throttled action sends one message in its span of time; alerts
+    that are created meanwhile go into one message when the span is over.
     """
-    told = [alert for alert in alerts if not alert.building_block]
-    made: list[Delivery] = []
-    if not told:
-        return made
+    reported = [alert for alert in alerts if not alert.building_block]
+    deliveries: list[Delivery] = []
+    if not reported:
+        return deliveries
     for number, action in enumerate(_actions(rule.document)):
         name = str(action.get("uuid") or f"{action.get('id')}:{number}")
         frequency = action.get("frequency") if isinstance(action.get("frequency"), dict) else {}
         assert frequency is not None
         throttle = _span(frequency.get("throttle") if frequency else rule.document.get("throttle"))
         if throttle is not None:
-            made.append(_throttled(session, rule, action, name, told, throttle, now))
+            deliveries.append(_throttled(session, rule, action, name, reported, throttle, now))
         elif frequency.get("summary", True):
-            made.append(_message(rule, action, name, told, now, summary=True))
+            deliveries.append(_message(rule, action, name, reported, now, summary=True))
         else:
-            made += (_message(rule, action, name, [alert], now, summary=False) for alert in told)
+            deliveries += (_message(rule, action, name, [alert], now, summary=False) for alert in reported)
     if rule.muted_until is not None and rule.muted_until > now:
-        for one in made:
-            one.state, one.done = HELD_BACK, now
-    session.add_all(made)
-    return made
+        for delivery in deliveries:
+            delivery.state, delivery.done = HELD_BACK, now
+    session.add_all(deliveries)
+    return deliveries
 
 
 def _throttled(
@@ -56,9 +56,9 @@ def _throttled(
     throttle: timedelta,
     now: datetime,
 ) -> Delivery:
-    """Return the message that tells of alerts when the span since the last one is over."""
-    mine = (Delivery.rule_uuid == rule.id, Delivery.action == name)
-    last = session.scalar(select(Delivery).where(*mine).order_by(Delivery.id.desc()).limit(1))
+    """Return the message about alerts that is sent when the span since the last one is over."""
+    of_action = (Delivery.rule_uuid == rule.id, Delivery.action == name)
+    last = session.scalar(select(Delivery).where(*of_action).order_by(Delivery.id.desc()).limit(1))
     if last is not None and last.state == WAITING and last.tries == 0 and last.next_try > now:
         last.alerts = [*last.alerts, *(alert.id for alert in alerts)]
         return last
@@ -86,10 +86,10 @@ def _message(
 
 
 def _actions(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = document.get("actions")
-    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    actions = document.get("actions")
+    return [action for action in actions if isinstance(action, dict)] if isinstance(actions, list) else []
 
 
 def _span(text: Any) -> timedelta | None:
-    found = _SPAN.fullmatch(str(text))
-    return timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else None
+    match = _SPAN.fullmatch(str(text))
+    return timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else None

@@ -1,7 +1,7 @@
-"""One HTTP exchange with a webhook: over in time, answered in little, and with an address that may be reached.
+"""One HTTP exchange with a webhook, bounded in time and in the size of its answer, at an address that is allowed.
 
-httpx and its kin bound the wait for each byte; a server that drips one a second holds them for ever. Here all of
-the exchange has one end: resolving, connecting, TLS, sending, and the answer.
+httpx and its like bound the wait for each byte; a server that sends one a second holds them for ever. Here one
+deadline holds for the whole exchange: resolving, connecting, TLS, sending, and the answer.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import httpx
 from tocsin.actions.egress import EgressError, EgressPolicy
 
 MOST_OF_ANSWER = 64 << 10  # bytes of an answer that are read
-_SLICE = 4 << 10  # bytes that are sent at once: a server that takes little at a time is noticed between them
+_SLICE = 4 << 10  # bytes sent at once; the deadline is checked between them
 
 
 class ExchangeError(Exception):
-    """An exchange that came to nothing; `lasting` says that trying again makes no sense."""
+    """An exchange that failed; `lasting` says that trying again makes no sense."""
 
     def __init__(self, message: str, *, lasting: bool = False) -> None:
         super().__init__(message)
@@ -45,10 +45,10 @@ def exchange(request: httpx.Request, egress: EgressPolicy, seconds: float, *, ve
         port=request.url.port,
         target=request.url.raw_path,
     )
-    asked = httpcore.Request(request.method, url, headers=request.headers.raw, content=request.content)
+    sent = httpcore.Request(request.method, url, headers=request.headers.raw, content=request.content)
     try:
         with httpcore.ConnectionPool(ssl_context=context, network_backend=_Backend(egress, deadline)) as pool:
-            response = pool.handle_request(asked)
+            response = pool.handle_request(sent)
             try:
                 return Answer(response.status, _beginning(response.iter_stream()).decode("utf-8", "replace"))
             finally:
@@ -83,7 +83,7 @@ class _Deadline:
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Connects to addresses that were looked at, and to no name, which could lead elsewhere the second time."""
+    """Connects to addresses that were checked, never to a name, which could resolve to another the second time."""
 
     def __init__(self, egress: EgressPolicy, deadline: _Deadline) -> None:
         self._egress, self._deadline = egress, deadline
@@ -114,7 +114,7 @@ class _Backend(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection on which nothing waits beyond the end of the exchange."""
+    """A connection on which nothing waits beyond the deadline of the exchange."""
 
     def __init__(self, inner: httpcore.NetworkStream, deadline: _Deadline) -> None:
         self._inner, self._deadline = inner, deadline
