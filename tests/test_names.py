@@ -26,7 +26,9 @@ NAMELESS = frozenset(("found", "one", "some", "told"))
 DONE_ROOMS = (
     "actions",
     "investigation",
+    "scheduler",
     "sources",
+    "sources/windows",
 )
 
 

@@ -25,12 +25,11 @@ SLEEPS_OPEN = {
     "chromium.py",
     "cli/test_serve.py",
     "cli/test_watch.py",
-    "scheduler/test_scheduler.py",
     "search/test_processes.py",
     "sources/test_ahead.py",
     "store/test_indices_apart.py",
 }
-REPLACES_OPEN = {"scheduler/test_scheduler.py"}
+REPLACES_OPEN: set[str] = set()
 
 
 def _tree(file: str) -> ast.Module:

@@ -11,11 +11,12 @@ import pytest
 from sqlalchemy import select
 
 from tests.scheduler.virtual import BAD, MINUTE, ROOT, SECOND, START, Office, rule
+from tests.store.memory import MemoryStore
+from tests.waiting import eventually
 from tocsin.detection.rule_types.catalogue import RULE_TYPES
 from tocsin.detection.rule_types.query import query_findings
 from tocsin.scheduler import scheduler as scheduler_module
 from tocsin.scheduler.active_rules import ActiveRules
-from tocsin.scheduler.buffer import loading
 from tocsin.scheduler.settings import SchedulerSettings
 from tocsin.scheduler.timeouts import run_with_timeout
 from tocsin.store.alerts.alert_index import AlertIndex
@@ -168,11 +169,12 @@ def test_events_that_a_window_read_are_counted(tmp_path):
 
 
 def test_a_rule_that_takes_long_holds_up_no_other(tmp_path, monkeypatch):
-    """Its execution goes on beside the others, and what comes of it is kept when it is done."""
-    go_on = threading.Event()
+    """Its execution goes on beside the others, and its result is recorded when it is done."""
+    go_on, began = threading.Event(), list[float]()
 
     def slow(asked, rows, window):
         if asked.rule.name == "slow":
+            began.append(time.monotonic())
             go_on.wait()
         return query_findings(asked, rows, window)
 
@@ -200,34 +202,23 @@ def test_a_rule_that_takes_long_holds_up_no_other(tmp_path, monkeypatch):
         office.turn()
     assert [name for name, _ in office.named_alerts()] == ["quick"]
     assert len([run for run in office.executions() if office.names()[run.rule_uuid] == "slow"]) == 0
-    time.sleep(0.05)
+    eventually(lambda: time.monotonic() > began[0] + 0.2)  # it has taken longer than others wait
     go_on.set()
-    until = time.monotonic() + 10
-    while len(office.alerts()) < 2 and time.monotonic() < until:
-        office.turn()
-        time.sleep(0.05)
+    eventually(lambda: alerts_after_a_turn(office) == {"quick": 1, "slow": 1})
     assert sorted(name for name, _ in office.named_alerts()) == ["quick", "slow"]
-    office.turn()
-    of_slow = [run for run in office.executions() if office.names()[run.rule_uuid] == "slow"]
-    assert sum(run.ticks for run in of_slow) == 2
+    eventually(lambda: ticks_after_a_turn(office, "slow") == 2)
     assert sorted(set(waits)) == [0, 0.2]  # for the next execution of a rule that took long nobody waits
     run_until(office, office.now + 2 * MINUTE)  # a rule that reads alerts finds the one that came late
     assert sorted(name for name, _ in office.named_alerts()) == ["quick", "reader", "slow"]
 
 
-def test_a_rule_that_has_to_read_much_of_the_past_holds_up_no_other(tmp_path, monkeypatch):
+def test_a_rule_that_has_to_read_much_of_the_past_holds_up_no_other(tmp_path):
     """It is run when it has read all, and finds what it would have found on time."""
-    go_on = threading.Event()
-    whole = loading.Loading._stretch
-
-    def stretch(self, needed, *span):
-        if any(one.rule.rule.name == "new" for one in needed):
-            go_on.wait()
-        return whole(self, needed, *span)
-
-    monkeypatch.setattr(loading.Loading, "_stretch", stretch)
     office = Office(tmp_path, [rule("quick")], SchedulerSettings(longest_wait=SECOND // 5))
+    office.seen = store = SlowPastStore(office.clock)
+    office.store = store
     office.turn()
+    store.go_on.clear()
     office.until(START + MINUTE)
     office.event(**BAD)
     office.until(START + 2 * MINUTE)
@@ -237,19 +228,39 @@ def test_a_rule_that_has_to_read_much_of_the_past_holds_up_no_other(tmp_path, mo
         office.until(START + minute * MINUTE)
         office.event(**BAD)
         office.turn()
-    assert told_by(office) == {"quick": 3}
-    go_on.set()
-    until = time.monotonic() + 10
-    while told_by(office) != {"quick": 3, "new": 3} and time.monotonic() < until:
-        office.turn()
-        time.sleep(0.05)
-    assert told_by(office) == {"quick": 3, "new": 3}
+    assert alerts_by_rule(office) == {"quick": 3}
+    store.go_on.set()
+    eventually(lambda: alerts_after_a_turn(office) == {"quick": 3, "new": 3})
     (gap,) = office.gaps()
     assert (gap.cause, gap.filled_by, gap.first_tick - START) == ("overload", "tocsin", 5 * MINUTE)
 
 
-def told_by(office):
+class SlowPastStore(MemoryStore):
+    """A store in which threads beside the turns wait, while `go_on` is not set, before they read events."""
+
+    def __init__(self, clock):
+        super().__init__(clock)
+        self.go_on, self._turns = threading.Event(), threading.current_thread()
+        self.go_on.set()
+
+    def scan(self, scan):
+        if threading.current_thread() is not self._turns:
+            self.go_on.wait()
+        yield from super().scan(scan)
+
+
+def alerts_by_rule(office):
     return Counter(name for name, _ in office.named_alerts())
+
+
+def alerts_after_a_turn(office):
+    office.turn()
+    return alerts_by_rule(office)
+
+
+def ticks_after_a_turn(office, name):
+    office.turn()
+    return sum(run.ticks for run in office.executions() if office.names()[run.rule_uuid] == name)
 
 
 @pytest.mark.parametrize(
@@ -311,7 +322,7 @@ def test_a_rule_that_is_removed_or_run_elsewhere_meanwhile_stops_no_other(tmp_pa
         office.turn()
     office.until(START + 10 * MINUTE)
     office.turn()
-    assert told_by(office) == {"good": 2, "moved": 2}
+    assert alerts_by_rule(office) == {"good": 2, "moved": 2}
 
 
 def test_the_events_of_a_sequence_are_at_hand_when_it_is_raised(tmp_path, monkeypatch):

@@ -12,11 +12,11 @@ from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.rule_buffer import RuleBuffer
 from tocsin.detection.schedule import SECOND, Schedule
 from tocsin.ecs import Schema
-from tocsin.scheduler import execution_records
 from tocsin.scheduler.buffer.event_counts import EventCounts
 from tocsin.scheduler.buffer.loading import Loading, LoadRequest
 from tocsin.scheduler.buffer.row_reader import RowReader
 from tocsin.scheduler.execution import needed_from
+from tocsin.scheduler.gaps import record_gap, skip
 from tocsin.scheduler.rule_state import RuleState
 from tocsin.scheduler.settings import SchedulerSettings
 from tocsin.scheduler.stored_rules import changes, read_states
@@ -38,22 +38,22 @@ class ActiveRules:
     states: dict[str, RuleState] = field(default_factory=dict)
     reader: RowReader = field(default_factory=lambda: RowReader([]))
     _loadings: list[tuple[Loading, dict[str, RuleState], bool]] = field(default_factory=list)
-    _counted: bool = False  # what was there at the start
-    _fields: frozenset[str] = frozenset()  # that were known when rules which wait for others were read last
+    _counted: bool = False  # the events that were there at the start
+    _fields: frozenset[str] = frozenset()  # that were known when waiting rules were last read
     _mappings: list[tuple[str, IndexMapping]] = field(default_factory=list)  # as of the last look at the rules
 
     def take_up(self, mark: int, cursor: int) -> None:
-        """Bring the states in line with records; events that arrived before `cursor` have been read."""
+        """Update the states from records; events that arrived before `cursor` have been read."""
         schema_of = cache(lambda patterns: self.store.schema(patterns))
-        again = self._no_longer_waiting() | self._read_otherwise(schema_of)
+        again = self._no_longer_waiting() | self._with_changed_mappings(schema_of)
         with self.records.transaction() as session:
-            now_there = changes(session)
-            gone = [uuid for uuid in self.states if uuid not in now_there]
-            new = [u for u, changed in now_there.items() if u in again or self._changed(u, mark) != changed]
-            if not gone and not new:
+            enabled = changes(session)
+            removed = [uuid for uuid in self.states if uuid not in enabled]
+            new = [u for u, changed in enabled.items() if u in again or self._changed(u, mark) != changed]
+            if not removed and not new:
                 return
             states = read_states(session, new, lambda patterns: schema_of(tuple(patterns)), mark)
-        for uuid in gone:
+        for uuid in removed:
             del self.states[uuid]
         for state in states:
             known = self.states.get(state.uuid)
@@ -67,9 +67,9 @@ class ActiveRules:
         self._load(states, cursor)
 
     def _no_longer_waiting(self) -> frozenset[str]:
-        """Return the rules that wait for a field of events, where events have brought new fields along.
+        """Return the rules that wait for a field, when events have brought new fields.
 
-        One that takes such a field for null waits for no other.
+        Among them are rules that have read such a field as null so far.
         """
         waiting = frozenset(uuid for uuid, state in self.states.items() if state.waits is not None)
         nulls = {uuid: names for uuid, state in self.states.items() if (names := _nulls(state))}
@@ -81,8 +81,8 @@ class ActiveRules:
         self._fields = known
         return waiting.union(uuid for uuid, names in nulls.items() if not known.isdisjoint(names))
 
-    def _read_otherwise(self, schema_of: Callable[[tuple[str, ...]], Schema]) -> frozenset[str]:
-        """Return the rules that were read against mappings which have changed since."""
+    def _with_changed_mappings(self, schema_of: Callable[[tuple[str, ...]], Schema]) -> frozenset[str]:
+        """Return the rules that were compiled against mappings that have changed since."""
         mappings = [(name, self.store.mapping(name)) for name in self.store.names()]
         if mappings == self._mappings:
             return frozenset()
@@ -98,14 +98,14 @@ class ActiveRules:
             state.buffer = known.buffer
 
     def _changed(self, uuid: str, mark: int) -> int:
-        """Return the number of changes that a rule here has seen; none once an exception of it has expired."""
+        """Return the number of changes with which a rule was read; -1 once one of its exceptions has expired."""
         known = self.states.get(uuid)
         if known is None or (known.expires is not None and known.expires <= mark):
             return -1
         return known.changed
 
     def _place(self, state: RuleState, mark: int) -> None:
-        """Find where a rule goes on, and record the ticks that were missed and are not run by themselves."""
+        """Set the tick after which a rule goes on, and record the missed ticks that will not be run."""
         schedule = state.schedule
         interval = schedule.interval
         begins = min(state.enabled_from, mark) // interval * interval
@@ -114,20 +114,20 @@ class ActiveRules:
             if upto is not None and upto < begins:  # it was disabled meanwhile
                 missed = _ends(schedule, upto, begins)
                 if missed is not None:
-                    execution_records.record_gap(session, state.uuid, *missed, "disabled", interval)
+                    record_gap(session, state.uuid, *missed, "disabled", interval)
             place = begins if upto is None else max(upto, begins)
             oldest = (mark - self.settings.catch_up) // interval * interval
             if place < oldest:
                 missed = _ends(schedule, place, oldest)
                 if missed is not None:
-                    execution_records.record_gap(session, state.uuid, *missed, "service down", interval)
+                    record_gap(session, state.uuid, *missed, "service down", interval)
                 place = oldest
             if place != upto:
-                execution_records.skip(session, state.uuid, upto, place)
+                skip(session, state.uuid, upto, place)
         state.done_to = place
 
     def _load(self, states: Sequence[RuleState], cursor: int) -> None:
-        """Begin to read the earlier events that rules need."""
+        """Start to read the earlier events that rules need."""
         needed: list[LoadRequest] = []
         for state in states:
             rule = state.rule
@@ -143,7 +143,7 @@ class ActiveRules:
 
     def take_loaded(self) -> None:
         """Add the earlier events that have been read since the last call."""
-        going_on = []
+        unfinished = []
         for loading, states, counts in self._loadings:
             for stretch in loading.take():
                 for uuid, parts in stretch.rows.items():
@@ -154,34 +154,34 @@ class ActiveRules:
                     self.event_counts.merge(stretch.event_counts)
                 self.reader.broken.update(stretch.broken)
             if any(state.loading for state in states.values()):
-                going_on.append((loading, states, counts))
-        self._loadings = going_on
+                unfinished.append((loading, states, counts))
+        self._loadings = unfinished
 
     def add_rows(self, rows: Mapping[str, Sequence[pa.Table]]) -> None:
-        """Add rows of events that fit rules to their buffers. A rule that is gone by now needs none."""
+        """Add rows of events that fit rules to their buffers. A rule that has been removed gets none."""
         for uuid, parts in rows.items():
             state = self.states.get(uuid)
             if state is not None:
                 state.add_rows(parts)
 
     def _since(self, state: RuleState, rule: CompiledRule) -> int:
-        """Return from when on a rule needs events: those of its next window, and of the history before."""
+        """Return the earliest moment whose events a rule needs, for its next window and its history."""
         return min(needed_from(rule, state.next_tick), self.recent(state, rule))
 
     def recent(self, state: RuleState, rule: CompiledRule) -> int:
-        """Return from when on a rule needs every event: from its next window on, and a little more."""
+        """Return the moment from which a rule needs every event: the start of its next window, and a margin."""
         start = rule.schedule.window(state.next_tick).start or 0
         return start if rule.by_arrival else start - self.settings.margin - self.clock.lead
 
 
 def _nulls(state: RuleState) -> tuple[str, ...]:
-    """Return the fields that a rule takes for null, as no index has them."""
+    """Return the fields that a rule reads as null, because no index has them."""
     pipeline = None if state.rule is None else state.rule.pipeline
     return () if pipeline is None else pipeline.nulls
 
 
 def _is_stale(state: RuleState, schema_of: Callable[[tuple[str, ...]], Schema]) -> bool:
-    """Tell whether the indices of a rule have its fields otherwise than when it was read."""
+    """Return whether the types of a rule's fields have changed in its indices since it was compiled."""
     rule = state.rule
     if rule is None:
         return state.failure is not None or state.waits is not None
@@ -190,7 +190,7 @@ def _is_stale(state: RuleState, schema_of: Callable[[tuple[str, ...]], Schema]) 
 
 
 def _ends(schedule: Schedule, after: int, upto: int) -> tuple[int, int] | None:
-    """Return the first and the last of the ticks behind a moment and up to another, none where there is none."""
+    """Return the first and the last tick after a moment and up to another; None when there is none."""
     first = after // schedule.interval * schedule.interval + schedule.interval
     last = upto // schedule.interval * schedule.interval
     return (first, last) if first <= last else None

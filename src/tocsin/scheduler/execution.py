@@ -1,4 +1,4 @@
-"""One execution of a rule: the windows of a tick -> findings -> new alerts, and what is told of it."""
+"""One execution of a rule: the windows of a tick -> findings -> new alerts, figures and messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tocsin.errors import TocsinError
 from tocsin.rules.model import Rule
 from tocsin.scheduler.buffer.event_cache import EventCache
 from tocsin.scheduler.buffer.row_reader import RowReader
-from tocsin.scheduler.execution_records import ExecutionResult
+from tocsin.scheduler.execution_result import ExecutionResult
 from tocsin.scheduler.recorded_alerts import RecordedAlerts, stored_alerts
 from tocsin.store.events import ID, EventReader
 from tocsin.store.records.database import Records
@@ -53,16 +53,16 @@ class Executor:
         kind: str = "scheduled",
         history: AlertHistory | None = None,
     ) -> ExecutionResult:
-        """Run the windows of some ticks, as they are with what had arrived before a moment.
+        """Run the windows of some ticks over the events that had arrived before a moment.
 
-        The last tick is the one that is due. Alerts that `history` knows, or else records, are not made again. A
-        fault of the rule is told in what is returned; one of the store or the database is raised.
+        The last tick is the one that is due. Alerts that `history` (or else records) holds already are not made
+        again. The result reports an error of the rule; errors of the store or the database are raised.
         """
         window = rule.schedule.window(ticks[-1])
         result = ExecutionResult(rule.uuid, ticks[-1], ticks[-1], 1, window, kind, late=max(0, now - ticks[-1]))
         began = time.perf_counter()
         run = RuleRun(rule, history or RecordedAlerts(self.records, rule.uuid), self.fetch, rule.rule.max_signals)
-        raised: list[tuple[Alert, ExecutionContext]] = []
+        new: list[tuple[Alert, ExecutionContext]] = []
         for tick in ticks:
             span = rule.schedule.window(tick)
             rows = buffer.window(span, before)
@@ -77,7 +77,7 @@ class Executor:
             )
             try:
                 findings = run.findings(rows, rule_window)
-            except (TocsinError, OSError):  # of the store or the database: it is tried again
+            except (TocsinError, OSError):  # of the store or the database: the tick is tried again
                 raise
             except Exception as error:
                 log.exception("rule %s failed", rule.rule.name)
@@ -85,7 +85,7 @@ class Executor:
                 break
             began = _lap(result, "evaluating", began)
             context = ExecutionContext(result.uuid, kind, tick, now)
-            raised += ((alert, context) for alert in run.raise_alerts(rows, findings))
+            new += ((alert, context) for alert in run.raise_alerts(rows, findings))
             began = _lap(result, "making alerts", began)
         if not result.failure:
             result.updated_groups = run.finish()
@@ -93,12 +93,12 @@ class Executor:
         result.matches, result.duplicates = run.matches, run.duplicates
         result.messages = [*run.limit_messages, *run.messages]
         result.new_alerts = run.alerts
-        result.alerts = [stored for alert, context in raised for stored in stored_alerts(alert, context)]
+        result.alerts = [stored for alert, context in new for stored in stored_alerts(alert, context)]
         _lap(result, "making alerts", began)
         return result
 
     def _indicators(self, rule: Rule, before: int) -> IndicatorReader:
-        """Return the indicators of the store that had come in before a moment."""
+        """Return the indicators in the store that had arrived before a moment."""
         schema = self.store.schema(rule.threat_index)
 
         def rows(query: CompiledRule) -> list[pa.Table]:
@@ -107,33 +107,33 @@ class Executor:
         return IndicatorReader(schema, rows, self.fetch)
 
     def fetch(self, places: Iterable[Place]) -> dict[Place, dict[str, Any]]:
-        """Return events of the store, flat; those that are there no more are missing."""
+        """Return events of the store, flat; those that have been removed are missing."""
         by_index: dict[str, list[str]] = {}
-        found: dict[Place, dict[str, Any]] = {}
+        events: dict[Place, dict[str, Any]] = {}
         for place in dict.fromkeys(places):
             source = self.event_cache.get(place)
             if source is None:
                 by_index.setdefault(place.index, []).append(place.id)
             else:
-                found[place] = {**flat(source), "_index": place.index}
+                events[place] = {**flat(source), "_index": place.index}
         if by_index:
             with ThreadPoolExecutor(_READERS, thread_name_prefix="watch-fetch") as pool:
-                for some in pool.map(self._find, *zip(*by_index.items(), strict=True)):
-                    found.update(some)
-        return found
+                for of_index in pool.map(self._find, *zip(*by_index.items(), strict=True)):
+                    events.update(of_index)
+        return events
 
     def _find(self, index: str, ids: Sequence[str]) -> dict[Place, dict[str, Any]]:
-        """Return events of an index; unpacking the files that hold them leaves the interpreter to others."""
-        found: dict[Place, dict[str, Any]] = {}
+        """Return events of an index. While their files are unpacked, other threads can run."""
+        events: dict[Place, dict[str, Any]] = {}
         for batch in self.store.find([index], ids):
             column = batch.columns.get(ID)
             if column is None:
                 continue
             rows = np.flatnonzero(pc.is_in(column.cast(pa.string()), value_set=pa.array(ids, pa.string())))
-            here = column.take(pa.array(rows)).to_pylist()
-            for id_, source in zip(here, batch.sources(rows.tolist()), strict=True):
-                found[Place(index, id_)] = {**flat(source), "_index": index}
-        return found
+            ids_there = column.take(pa.array(rows)).to_pylist()
+            for id_, source in zip(ids_there, batch.sources(rows.tolist()), strict=True):
+                events[Place(index, id_)] = {**flat(source), "_index": index}
+        return events
 
 
 def _lap(result: ExecutionResult, stage: str, since: float) -> float:
@@ -143,16 +143,16 @@ def _lap(result: ExecutionResult, stage: str, since: float) -> float:
 
 
 def late_ticks(rule: CompiledRule, buffer: RuleBuffer, previous: int, tick: int, since: int) -> list[int]:
-    """Return the ticks before one, but not before `since`, whose windows hold what arrived only since then.
+    """Return the ticks before `tick`, but not before `since`, whose windows hold events that arrived late.
 
-    `previous` is the tick before: what had arrived by then, the ticks up to it have seen.
+    `previous` is the tick before: the ticks up to it have seen what had arrived by then.
     """
     if rule.by_arrival or not buffer.rows:
         return []
     times = buffer.late_times(previous, tick)
-    found: list[int] = []
+    late: list[int] = []
     if not len(times):
-        return found
+        return late
     interval, earlier = rule.schedule.interval, previous
     while earlier > since:
         window = rule.schedule.window(earlier)
@@ -162,11 +162,11 @@ def late_ticks(rule: CompiledRule, buffer: RuleBuffer, previous: int, tick: int,
             break
         low, high = np.searchsorted(times, (window.start, window.end))
         if low < high:
-            found.append(earlier)
-        # Between windows that hold something there may be years of others that hold nothing.
+            late.append(earlier)
+        # Between windows with events there may be years of empty ones.
         free = 0 if low < high else window.start - int(times[low - 1]) - rule.schedule.uneven
         earlier -= max(interval, free // interval * interval)
-    return found[::-1]
+    return late[::-1]
 
 
 def needed_from(rule: CompiledRule, tick: int) -> int:

@@ -1,4 +1,4 @@
-"""Executions wait here to be written: many that found nothing share a transaction."""
+"""Executions wait here to be written: many without findings share a transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from tocsin.detection.schedule import span
 from tocsin.scheduler import execution_records
-from tocsin.scheduler.execution_records import ExecutionResult, TickConflictError
+from tocsin.scheduler.execution_records import TickConflictError
+from tocsin.scheduler.execution_result import ExecutionResult
+from tocsin.scheduler.gaps import record_gap
 from tocsin.scheduler.rule_state import RuleState
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.records.database import Records
@@ -42,7 +44,7 @@ class ExecutionWriter:
         return True
 
     def write(self, caller: RuleState | None = None) -> bool:
-        """Write what waits; return whether the rule that calls may go on."""
+        """Write the executions that wait; return whether the rule of `caller` may go on."""
         waiting, self._waiting = self._waiting, []
         alerts: list[StoredAlert] = []
         conflicts: list[RuleState] = []
@@ -67,22 +69,18 @@ class ExecutionWriter:
     def _record_gap(self, session: Session, state: RuleState, result: ExecutionResult) -> None:
         interval = state.schedule.interval
         if result.failure:
-            execution_records.record_gap(
-                session, result.rule, result.first_tick, result.last_tick, "failed", interval
-            )
+            record_gap(session, result.rule, result.first_tick, result.last_tick, "failed", interval)
             return
         # Missed is what was not run before the next tick was due.
         missed = min(result.last_tick, (result.last_tick + result.late) // interval * interval - interval)
         if missed >= result.first_tick:
             cause = self._cause(missed)
-            new = execution_records.record_gap(
-                session, result.rule, result.first_tick, missed, cause, interval, filled_by="tocsin"
-            )
+            new = record_gap(session, result.rule, result.first_tick, missed, cause, interval, filled_by="tocsin")
             if new:
                 log.warning("%s runs %s late: %s", state.name, span(result.late), cause)
 
     def _cause(self, missed: int) -> str:
-        """Return why ticks up to one were not run before the next was due."""
+        """Return why ticks up to `missed` were not run before the next was due."""
         before, after = self.clock.stepped
         if before <= missed < after:
             return "clock set forward"

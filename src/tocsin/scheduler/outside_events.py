@@ -1,7 +1,8 @@
-"""Events that belong to a span of time by one clock and not by the other: why a run over it finds nothing.
+"""Events that lie in a span by one of two times and not by the other: why a run over it finds nothing.
 
-The windows of a rule by arrival hold what came in within them, whenever it happened; those of other rules what
-happened within them, whenever it came in (docs/decisions/018-what-a-late-run-sees.md).
+The windows of a rule by arrival hold the events that arrived within them, whenever they happened; those of
+other rules hold the events that happened within them, whenever they arrived
+(docs/decisions/018-what-a-late-run-sees.md).
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ Times = npt.NDArray[np.int64]
 
 @dataclass
 class OutsideEvents:
-    """How many events a run misses. `first` and `last` are the moments, in nanoseconds, that a window would hold.
+    """How many events a run does not see. `first` and `last` are their moments in nanoseconds.
 
-    `by_arrival` says that these are arrivals, of events that happened within the span; otherwise they are times of
-    events that arrived within it. `behind` events lie within it, and behind the last window, which ends at `end`.
+    With `by_arrival`, these are the arrivals of events that happened within the span; otherwise the times of
+    events that arrived within it. `behind` counts events in the span after the last window, which ends at `end`.
     """
 
     by_arrival: bool
@@ -49,9 +50,9 @@ class OutsideEvents:
 def count_outside_events(
     store: EventStore, rule: CompiledRule, windows: Window, upto: int, before: int
 ) -> OutsideEvents:
-    """Count the events, arrived before a moment, that a run up to another does not see.
+    """Count the events that arrived before `before` and that a run up to `upto` does not see.
 
-    They lie in indices of the rule. `windows` is the span that its windows hold together, both ends known.
+    They lie in indices of the rule. `windows` is the span of all its windows; both ends are known.
     """
     assert windows.end is not None
     outside = OutsideEvents(rule.by_arrival, windows.end)
@@ -68,7 +69,7 @@ def count_outside_events(
 def _clocks(
     store: EventStore, rule: CompiledRule, span: Window, *, by_arrival: bool, before: int
 ) -> Iterator[tuple[Times, Times]]:
-    """Yield for events that may lie in a span the moments by which windows hold them, and the other clock's.
+    """Yield, for events that may lie in a span, the moments that windows go by, and the other moments.
 
     0 stands for no moment.
     """

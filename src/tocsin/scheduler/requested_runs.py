@@ -21,22 +21,24 @@ from tocsin.scheduler import execution_records
 from tocsin.scheduler.buffer.event_counts import EventCounts
 from tocsin.scheduler.buffer.history import read_history
 from tocsin.scheduler.execution import Executor, needed_from
-from tocsin.scheduler.execution_records import ExecutionResult, WrittenExecution
+from tocsin.scheduler.execution_records import WrittenExecution
+from tocsin.scheduler.execution_result import ExecutionResult, add_messages
+from tocsin.scheduler.gaps import fill_gaps
 from tocsin.scheduler.outside_events import count_outside_events
 from tocsin.scheduler.stored_rules import compile_stored_rule
 from tocsin.store.events import EventReader, EventStore
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import Run, StoredAlert, StoredRule
 
-_AT_ONCE = 12  # ticks whose events are read together
-_A_TURN = 1.0  # seconds that runs take of a turn of the scheduler
+_TICKS_PER_READ = 12  # ticks whose events are read together
+_SECONDS_PER_TURN = 1.0  # that runs take of a turn of the scheduler
 MOST_TICKS = 100_000
 _PREVIEW, _MANUAL = "preview", "manual"
 
 
 @dataclass
 class RunResult:
-    """What came of a run: figures over all its ticks."""
+    """The result of a run: figures over all its ticks."""
 
     ticks: int = 0
     events: int = 0
@@ -52,7 +54,7 @@ class RunResult:
     )
 
     def add(self, result: ExecutionResult) -> None:
-        """Count what came of a tick."""
+        """Add the result of a tick."""
         self.ticks += result.ticks
         self.events += result.events
         self.matches += result.matches
@@ -78,15 +80,15 @@ def scheduled_rule(records: Records, uuid: str, rule: Rule, store: EventReader, 
 def executions(
     executor: Executor, rule: CompiledRule, ticks: Sequence[int], before: int, kind: str
 ) -> Iterator[ExecutionResult]:
-    """Run some ticks of a rule, as they are with what had arrived before a moment; yield what comes of each."""
+    """Run ticks of a rule over the events that had arrived before a moment; yield the result of each."""
     previewed = AlertsInMemory() if kind == _PREVIEW else None
-    for start in range(0, len(ticks), _AT_ONCE):
-        together = ticks[start : start + _AT_ONCE]
+    for start in range(0, len(ticks), _TICKS_PER_READ):
+        together = ticks[start : start + _TICKS_PER_READ]
         buffer, event_counts = buffer_of(executor.store, rule, together, before)
         for tick in together:
             result = executor.run(rule, buffer, [tick], before, executor.store.watermark(), kind, previewed)
             result.late = 0
-            execution_records.add_messages(
+            add_messages(
                 result, rule, result.window, event_counts, executor.store.names(), executor.store.set_aside()
             )
             if previewed is not None:
@@ -97,7 +99,7 @@ def executions(
 def buffer_of(
     store: EventReader, rule: CompiledRule, ticks: Sequence[int], before: int
 ) -> tuple[RuleBuffer, EventCounts]:
-    """Return what the windows of some ticks hold for a rule, and how many events there were to be read."""
+    """Return the buffer of a rule for the windows of some ticks, and the counts of the events that were read."""
     since = needed_from(rule, ticks[0])
     end = rule.schedule.window(ticks[-1]).end
     event_counts = EventCounts(since)
@@ -108,18 +110,18 @@ def buffer_of(
 def preview(
     executor: Executor, rule: CompiledRule, ticks: Sequence[int]
 ) -> tuple[RunResult, list[StoredAlert], list[ExecutionResult]]:
-    """Return the alerts that a rule would raise at some ticks, those in records included; nothing is written."""
-    total, alerts, every = RunResult(), list[StoredAlert](), list[ExecutionResult]()
+    """Return the alerts that a rule would make at some ticks, also those in records; nothing is written."""
+    total, alerts, results = RunResult(), list[StoredAlert](), list[ExecutionResult]()
     for result in executions(executor, rule, ticks, executor.store.watermark(), _PREVIEW):
         total.add(result)
         alerts += result.alerts
-        every.append(result)
-    return total, alerts, every
+        results.append(result)
+    return total, alerts, results
 
 
 @dataclass
 class RequestedRuns:
-    """The runs of records that wait, worked off a little at each turn of the scheduler."""
+    """The runs that wait in records, done bit by bit at each turn of the scheduler."""
 
     store: EventStore
     records: Records
@@ -128,15 +130,15 @@ class RequestedRuns:
     _current: Iterator[None] | None = None
 
     def turn(self, mark: int) -> None:
-        """Go on for a moment."""
-        until = time.monotonic() + _A_TURN
+        """Go on with the runs for about a second."""
+        until = time.monotonic() + _SECONDS_PER_TURN
         while time.monotonic() < until:
             if self._current is None:
                 with self.records.transaction() as session:
                     run = session.scalar(select(Run).where(Run.done.is_(None)).order_by(Run.id).limit(1))
                 if run is None:
                     return
-                # What had come in when it was asked for has to be seen, though this turn may have begun before.
+                # The run has to see what had arrived when it was requested; this turn may have begun before that.
                 self._current = self._work(run, max(mark, self.store.watermark()))
             try:
                 next(self._current)
@@ -165,9 +167,7 @@ class RequestedRuns:
                 yield
             if ticks and not total.failure:
                 with self.records.transaction() as session:
-                    total.gaps_filled = execution_records.fill_gaps(
-                        session, rule.uuid, ticks[0], ticks[-1], run.asked_by
-                    )
+                    total.gaps_filled = fill_gaps(session, rule.uuid, ticks[0], ticks[-1], run.asked_by)
             if run.kind == _MANUAL and not total.failure:
                 total.outside = asdict(
                     count_outside_events(self.store, rule, _span_of(rule, ticks), min(run.end, mark), mark)
@@ -181,19 +181,19 @@ class RequestedRuns:
 
 
 def _span_of(rule: CompiledRule, ticks: Sequence[int]) -> Window:
-    """Return what the windows of some ticks hold, from the first to the last."""
+    """Return the span of the windows of some ticks, from the first to the last."""
     return Window(rule.schedule.window(ticks[0]).start, rule.schedule.window(ticks[-1]).end)
 
 
 def ticks_of(rule: CompiledRule, start: int, end: int, now: int) -> list[int]:
-    """Return the ticks behind a moment up to another; without one, the other moment itself. Raises RuleError."""
+    """Return the ticks after `start` up to `end`, or `end` itself when there is none. Raises RuleError."""
     end = min(end, now)
     refuse_too_many(rule.schedule, start, end)
     return list(rule.schedule.ticks(start - 1, end)) or [end]
 
 
 def refuse_too_many(schedule: Schedule, start: int, end: int) -> None:
-    """Raise RuleError for a span that holds more windows than one run may have."""
+    """Raises RuleError for a span with more windows than one run may have."""
     windows = (end - start) // schedule.interval
     if windows > MOST_TICKS:
         longest = span(MOST_TICKS * schedule.interval)

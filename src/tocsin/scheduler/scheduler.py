@@ -1,7 +1,7 @@
-"""The scheduler: every event is read once, when it has come in; every window is run when it is due.
+"""The scheduler: every event is read once, after its arrival; every window is run when it is due.
 
-A tick is run when everything that arrived before it can be seen, and sees nothing that arrived later, so that a
-run which is late finds what it would have found on time (docs/decisions/018-what-a-late-run-sees.md).
+A tick is run when all events that arrived before it can be read, and it reads no event that arrived later. So a
+late run finds the same as a run on time (docs/decisions/018-what-a-late-run-sees.md).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tocsin.scheduler.active_rules import ActiveRules
 from tocsin.scheduler.buffer.event_counts import EventCounts
 from tocsin.scheduler.buffer.history import read_history
 from tocsin.scheduler.execution import Executor, late_ticks, needed_from
-from tocsin.scheduler.execution_records import ExecutionResult, add_messages
+from tocsin.scheduler.execution_result import ExecutionResult, add_messages
 from tocsin.scheduler.execution_writer import ExecutionWriter
 from tocsin.scheduler.recorded_alerts import stamp
 from tocsin.scheduler.requested_runs import RequestedRuns
@@ -35,15 +35,15 @@ from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
 
 log = logging.getLogger(__name__)
-_MOMENT = SECOND // 20
-_NEAR = 60 * SECOND  # how far behind it may be for a tick to be run by itself, before what has come in since
-_COUNTED = 3600 * SECOND  # how far back of a start events are counted
+_MOMENT = SECOND // 20  # by how much a turn comes after the tick that is due
+_NEAR = 60 * SECOND  # how late the scheduler may be and still run a tick before it reads newer events
+_COUNTED = 3600 * SECOND  # how long before a start events are counted
 _FORGET_EVERY = 3600 * SECOND
 
 
 @dataclass
 class Scheduler:
-    """Runs the enabled rules of records over a store. `turn` does what is to be done now; one thread calls it."""
+    """Runs the enabled rules of records over a store. `turn` does all that is due; only one thread may call it."""
 
     store: EventStore
     records: Records
@@ -73,11 +73,11 @@ class Scheduler:
 
     @property
     def states(self) -> dict[str, RuleState]:
-        """Where each rule stands, by its uuid."""
+        """The state of each rule, by its uuid."""
         return self.active_rules.states
 
     def buffer_sizes(self) -> dict[str, int]:
-        """Return how many bytes are held, by what for: whole events for alerts, rows for windows."""
+        """Return how many bytes are buffered: whole events for alerts, and rows for windows."""
         buffers = [state.buffer for state in list(self.states.values()) if state.buffer is not None]
         return {
             "kept_events": self.executor.event_cache.size,
@@ -85,11 +85,11 @@ class Scheduler:
         }
 
     def restart(self) -> None:
-        """Drop all state and read it again from records and the store: a turn has ended halfway."""
+        """Discard all state, to read it again from records and the store: a turn has failed halfway."""
         self.__post_init__()
 
     def turn(self) -> None:
-        """Take up changed rules, look at what has come in, and run what is due."""
+        """Read changed rules and new events, and run the rules that are due."""
         mark = self.store.watermark()
         if self.cursor is None:
             self.cursor = mark
@@ -97,26 +97,26 @@ class Scheduler:
         self.active_rules.take_up(mark, self.cursor)
         self.active_rules.take_loaded()
         tick = self._next_tick()
-        if tick < mark < self.cursor + _NEAR:  # what has come in since then is not to delay its rules
+        if tick < mark < self.cursor + _NEAR:  # newer events must not delay its rules
             self._turn_to(tick)
         self._turn_to(mark)
         self.requested_runs.turn(mark)
         self._forget(mark)
 
     def _forget(self, mark: int) -> None:
-        """Remove what is too old, once an hour."""
+        """Remove old counts and records, once an hour."""
         if mark < self._forgotten + _FORGET_EVERY:
             return
         self._forgotten = mark
         self.event_counts.forget(mark)
         if self.settings.history is not None:
             with self.records.transaction() as session:
-                gone = execution_records.delete_older(session, mark - self.clock.lead - self.settings.history)
-            if gone:
-                log.info("removed %d records of executions and messages that were too old", gone)
+                deleted = execution_records.delete_older(session, mark - self.clock.lead - self.settings.history)
+            if deleted:
+                log.info("removed %d records of executions and messages that were too old", deleted)
 
     def _turn_to(self, upto: int) -> None:
-        """Read what has come in before a moment, and run what is due by then."""
+        """Read the events that arrived before a moment, and run the rules that are due by then."""
         began, seen = time.monotonic(), self.event_counts.total
         self._look(upto)
         looked = time.monotonic()
@@ -129,19 +129,21 @@ class Scheduler:
         )  # fmt: skip
 
     def due_in(self) -> int:
-        """Return how many nanoseconds it takes until a rule is due, a few at least."""
+        """Return in how many nanoseconds the next rule is due, and a little more."""
         return max(0, self._next_tick() - self.store.watermark()) + _MOMENT
 
     def _next_tick(self) -> int:
-        """Return the first tick of any rule behind what has been looked at."""
+        """Return the first tick of any rule after the events that have been read."""
         assert self.cursor is not None
         intervals = {state.schedule.interval for state in self.states.values()}
-        return min((self.cursor // each * each + each for each in intervals), default=self.cursor + _NEAR)
+        return min(
+            (self.cursor // interval * interval + interval for interval in intervals), default=self.cursor + _NEAR
+        )
 
     # ---- events
 
     def _look(self, mark: int) -> None:
-        """Add what arrived since the last look, and fits a rule, to the buffers."""
+        """Add the events that arrived since the last look and fit a rule to the buffers."""
         assert self.cursor is not None
         if mark <= self.cursor:
             return
@@ -174,9 +176,9 @@ class Scheduler:
             state.buffer.forget(self.active_rules.recent(state, rule), state.done_to, _needless(rule))
 
     def _run_next(self, state: RuleState, last: int, now: int) -> ExecutionResult | None:
-        """Run the next tick, or all up to one that see no event: after a pause there may be thousands.
+        """Run the next tick, or all ticks before the first with events: after a pause there may be thousands.
 
-        Return None for one that takes long: it goes on beside the others, and is asked for again in later turns.
+        Return None for an execution that takes long: it goes on in its thread, and later turns look at it again.
         """
         rule, buffer = state.rule, state.buffer
         tick = state.next_tick
@@ -185,13 +187,13 @@ class Scheduler:
         if state.running is not None:
             return self._finished(state, state.running)
         if state.waits is not None:
-            return self._nothing(state, tick, last, now, waits=state.waits)
+            return self._without_findings(state, tick, last, now, waits=state.waits)
         failure = state.failure or self.active_rules.reader.broken.get(state.uuid)
         if rule is None or buffer is None or failure:
-            return self._nothing(state, tick, last, now, failure or "not read")
+            return self._without_findings(state, tick, last, now, failure or "not read")
         empty = buffer.unseen(state.done_to, last, rule.schedule)
         if empty > state.done_to:
-            return self._nothing(state, tick, empty, now)
+            return self._without_findings(state, tick, empty, now)
         work = partial(self._run_tick, rule, buffer.copy(), state.done_to, tick, now, self.cursor or 0)
         running = run_with_timeout(work, 0 if state.slow else self.settings.longest_wait / SECOND)
         if not running.done() and not state.slow:
@@ -199,14 +201,14 @@ class Scheduler:
         return self._finished(state, running)
 
     def _finished(self, state: RuleState, running: Future[ExecutionResult]) -> ExecutionResult | None:
-        """Return what came of an execution, None while it goes on. Raises faults of the store or the database."""
+        """Return the result of an execution, None while it goes on. Raises errors of the store or the database."""
         if not running.done():
             state.running = running
             return None
         late, state.running = state.running is not None, None
         result = running.result()
         state.slow = sum(result.durations.values()) > self.settings.longest_wait / SECOND
-        if late:  # rules that look at alerts have looked behind the moment at which these were made
+        if late:  # rules over alerts have already read past the moment at which these were made
             now = self.store.watermark()
             for alert in result.alerts:
                 stamp(alert, now)
@@ -219,7 +221,7 @@ class Scheduler:
         if self.clock.problem():
             result.notices.append("the system clock was set, and is not followed yet: see /readyz")
 
-    def _nothing(
+    def _without_findings(
         self,
         state: RuleState,
         first: int,
@@ -228,7 +230,7 @@ class Scheduler:
         failure: str | None = None,
         waits: str | None = None,
     ) -> ExecutionResult:
-        """Return what comes of ticks that find nothing, as they fail or wait for a field of events."""
+        """Return the result of ticks without findings: empty, failed, or of a rule that waits for a field."""
         window = state.schedule.window(last)
         ticks = (last - first) // state.schedule.interval + 1
         result = ExecutionResult(state.uuid, first, last, ticks, window, late=now - last, failure=failure)
@@ -242,12 +244,12 @@ class Scheduler:
     def _run_tick(
         self, rule: CompiledRule, buffer: RuleBuffer, done_to: int, tick: int, now: int, cursor: int
     ) -> ExecutionResult:
-        # While the system clock is behind, what has just happened is late by as much.
+        # While the system clock is behind, new events are late by as much.
         since = tick - self.settings.late - self.clock.lead
         late = late_ticks(rule, buffer, done_to, tick, since)
         if late and needed_from(rule, late[0]) < buffer.since:
             start = needed_from(rule, late[0])
-            if rule.rule.type == "new_terms":  # of older history the buffer has only the last event of each term
+            if rule.rule.type == "new_terms":  # the buffer holds only the last event of each older term
                 history = read_history(self.store, [rule], start, None, cursor)
                 buffer = RuleBuffer.of(rule, start, history.get(rule.uuid, []))
             else:
@@ -257,7 +259,7 @@ class Scheduler:
 
 
 def _needless(rule: CompiledRule) -> Needless | None:
-    """Return which rows of its history a rule does not need, None for a rule that has no history."""
+    """Return a function that picks the rows of a rule's history that it does not need; None without one."""
     if rule.rule.type != "new_terms":
         return None
     return lambda rows: ~last_of_each(rows, rule.rule.terms_fields)

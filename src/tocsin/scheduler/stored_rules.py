@@ -25,8 +25,8 @@ from tocsin.store.alerts.names import takes_alerts
 from tocsin.store.records.exceptions import items_of, values_of
 from tocsin.store.records.models import StoredRule
 
-# The rules that an alert goes back to. No rule looks at alerts that go back to itself: it would raise alerts of
-# its own alerts for ever.
+# The rules that an alert is based on. No rule looks at alerts that are based on its own: it would alert on its own
+# alerts for ever.
 _ITS_RULES = ("kibana.alert.rule.uuid", f"{ANCESTORS}.rule")
 
 
@@ -36,11 +36,11 @@ _UNREADABLE_SCHEDULE = Schedule(300 * SECOND, "now-6m")
 
 
 class UnknownColumnError(RuleError):
-    """A rule that names a field which neither a schema nor an event has so far."""
+    """A rule with a field that neither a schema nor an event has so far."""
 
 
 def changes(session: Session) -> dict[str, int]:
-    """Return the enabled rules, each with the number that its changes count up."""
+    """Return the enabled rules, each with the number of its last change."""
     rows = session.execute(select(StoredRule.id, StoredRule.changed).where(StoredRule.enabled))
     return {row.id: row.changed for row in rows}
 
@@ -49,7 +49,7 @@ SchemaOf = Callable[[Sequence[str]], Schema]  # the schema of the indices that s
 
 
 def read_states(session: Session, ids: Iterable[str], schema_of: SchemaOf, now: int) -> list[RuleState]:
-    """Return some rules, ready to run as they are at a moment, each read against the indices of its patterns."""
+    """Return the states of rules at a moment, each compiled against the indices of its patterns."""
     rules = session.scalars(select(StoredRule).where(StoredRule.id.in_(list(ids)), StoredRule.enabled))
     return [_state(session, stored, schema_of, now) for stored in rules]
 
@@ -75,9 +75,9 @@ def _state(session: Session, stored: StoredRule, schema_of: SchemaOf, now: int) 
 def compile_stored_rule(
     session: Session, rule: Rule, uuid: str, schema: Schema, now: int
 ) -> tuple[CompiledRule, int | None]:
-    """Return a compiled rule that its exceptions narrow, and when the first of these expires.
+    """Return a compiled rule without its exceptions, and when the first of these expires.
 
-    `uuid` names it in records. Raises RuleError.
+    `uuid` is its id in records. Raises RuleError.
     """
     ready, skipped = prepare([rule], schema)
     if skipped and skipped[0].reason == UNKNOWN_FIELD:
@@ -105,7 +105,7 @@ def compile_stored_rule(
 
 
 def _waits_for(rule: Rule, schema: Schema, otherwise: str) -> str:
-    """Say which fields a rule waits for, and what it may mean instead; `otherwise` where that is not known."""
+    """Return a message about the fields that a rule waits for, with similar names; else `otherwise`."""
     names = _unknown_fields(rule, schema)
     if not names:
         return otherwise
@@ -120,8 +120,8 @@ def _waits_for(rule: Rule, schema: Schema, otherwise: str) -> str:
 def _unknown_fields(rule: Rule, schema: Schema) -> list[str]:
     if rule.type != "esql":
         ready, _ = prepare([rule], schema, open_fields=True)
-        return [name for one in ready for name in one.unknown]
-    try:  # a pipeline says only which is the first: what comes behind depends on it
+        return [name for compiled in ready for name in compiled.unknown]
+    try:  # a pipeline reports only the first: the commands after it depend on it
         read_esql(rule.query or "", schema)
     except UnknownFieldError as error:
         return [error.field]

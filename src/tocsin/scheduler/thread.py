@@ -1,4 +1,4 @@
-"""The watch as a thread of the service."""
+"""The scheduler as a thread of the service."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _LONGEST_FAILING = 60.0  # seconds of failing, after which the service is not re
 
 
 def set_forward(clock: ArrivalClock, records: Records) -> None:
-    """Set a clock to no time before the last tick that was run: the system clock may have been set back."""
+    """Make a clock go on after the last tick that was run: the system clock may have been set back."""
     with records.transaction() as session:
         latest = session.scalar(select(func.max(StoredRule.done_to)))
     clock.never_before(latest or 0)
 
 
 class SchedulerThread:
-    """Turns the scheduler every few seconds until it is stopped. `problem` says why it fails, when it does."""
+    """Runs a turn of the scheduler every few seconds until it is stopped. `problem` says why turns fail."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
@@ -42,11 +42,11 @@ class SchedulerThread:
         self._thread.start()
 
     def wake(self) -> None:
-        """Have a turn soon: a rule has changed, or a run was asked for."""
+        """Start the next turn soon: a rule has changed, or a run was requested."""
         self._wake.set()
 
     def check(self) -> str | None:
-        """Return why rules have not run for a minute and more, None when they do, or are tried again soon."""
+        """Return why no rule has run for a minute; None when rules run, or have failed for a shorter time."""
         if not self._stop.is_set() and not self._thread.is_alive():
             return "the thread that runs rules has ended"
         problem, since = self.problem, self._failing_since

@@ -1,4 +1,4 @@
-"""Work that others wait for, but not for ever."""
+"""Work that is waited for up to a timeout."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ T = TypeVar("T")
 
 
 def run_with_timeout(work: Callable[[], T], seconds: float) -> Future[T]:
-    """Begin work in a thread of its own, and return when it is done, or after some seconds.
+    """Start work in a thread of its own, and return when it is done, or after some seconds.
 
-    What takes longer goes on; nobody waits for its thread when the process ends.
+    Work that takes longer goes on; the end of the process does not wait for its thread.
     """
     future: Future[T] = Future()
 
     def run() -> None:
         try:
             future.set_result(work())
-        except BaseException as error:  # whoever asks for the result gets it
+        except BaseException as error:  # raised to whoever reads the result
             future.set_exception(error)
 
     threading.Thread(target=run, name="watch-rule", daemon=True).start()

@@ -1,4 +1,4 @@
-"""A cache of whole events that alerts will most likely need, from their arrival on."""
+"""A cache of whole events that alerts will most likely need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SURE, _LIKELY = 128 << 20, 256 << 20  # bytes
 
 
 class _Shelf:
-    """Documents by their place: as many as a number of bytes holds, the newest."""
+    """The newest documents up to a number of bytes, by their place."""
 
     def __init__(self, size: int) -> None:
         self._size, self.used = size, 0
@@ -22,22 +22,22 @@ class _Shelf:
         self.sources[place] = source
         self.used += len(source)
         while self.used > self._size:
-            _, gone = self.sources.popitem(last=False)
-            self.used -= len(gone)
+            _, oldest = self.sources.popitem(last=False)
+            self.used -= len(oldest)
 
 
 class EventCache:
-    """Events that are alerts by themselves, and others likely to be part of one, which never oust the former."""
+    """Events that will surely be in an alert, and likely ones, which never displace the former."""
 
     def __init__(self, sure: int = _SURE, likely: int = _LIKELY) -> None:
         self._sure, self._likely = _Shelf(sure), _Shelf(likely)
 
     def add(self, place: Place, source: bytes, *, sure: bool = True) -> None:
-        """Keep an event."""
+        """Add an event."""
         (self._sure if sure else self._likely).add(place, source)
 
     def get(self, place: Place) -> bytes | None:
-        """Return an event's document, None where it is not kept: then the store has it."""
+        """Return an event's document, None where the cache does not hold it: then the store does."""
         return self._sure.sources.get(place) or self._likely.sources.get(place)
 
     @property

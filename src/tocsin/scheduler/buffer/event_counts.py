@@ -1,4 +1,4 @@
-"""How many events came in, by index and second: what an execution says that it has read."""
+"""How many events arrived, by index and second: from these, an execution says how many its window held."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tocsin.detection.schedule import Window
 from tocsin.store.patterns import takes
 
 _SECOND = 1_000_000_000
-_KEPT = 3 * 86_400  # seconds that are counted one by one; windows that reach further back are not counted
+_COUNTED = 3 * 86_400  # seconds that are counted one by one; windows that reach further back are not counted
 
 
 @lru_cache(1 << 12)
 def fitting_none(patterns: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the index patterns that take none of the indices; such as exclude some do not count."""
+    """Return the index patterns that fit none of the indices; patterns that exclude indices are left out."""
     wanted = (pattern for pattern in patterns if not pattern.startswith("-"))
     return tuple(pattern for pattern in wanted if not any(takes([pattern], name) for name in names))
 
 
 class EventCounts:
-    """Counts events by their own time and by that of their arrival, from a moment on (`since`, nanoseconds).
+    """Counts events by their own time and by their arrival, from `since` on (nanoseconds).
 
     `total` is how many were added.
     """
@@ -35,25 +35,25 @@ class EventCounts:
         self._sums: dict[tuple[str, bool], npt.NDArray[np.int64]] = {}
 
     def beside(self) -> EventCounts:
-        """Return an empty one that can be merged into this one."""
-        found = EventCounts(self.since)
-        found._base = self._base
-        return found
+        """Return empty counts that can be merged into these."""
+        counts = EventCounts(self.since)
+        counts._base = self._base
+        return counts
 
     def merge(self, other: EventCounts) -> None:
-        """Take up what another one has counted from the same moment on."""
-        if other._base != self._base:  # this one has dropped what lies days back
+        """Add other counts, which were made from the same moment on."""
+        if other._base != self._base:  # these have dropped the days before
             return
         self.total += other.total
         for key, added in other._counts.items():
             self._grow(key, added)
 
     def add(self, index: str, times: npt.NDArray[np.int64], arrivals: npt.NDArray[np.int64]) -> None:
-        """Count events of an index. What happened before `since` is not counted by its own time."""
+        """Count events of an index. Events before `since` are not counted by their own time."""
         self.total += len(times)
         for by_arrival, moments in ((False, times), (True, arrivals)):
             seconds = moments // _SECOND - self._base
-            seconds = seconds[(seconds >= 0) & (seconds < 2 * _KEPT)]
+            seconds = seconds[(seconds >= 0) & (seconds < 2 * _COUNTED)]
             key = (index, by_arrival)
             self._grow(key, np.bincount(seconds) if len(seconds) else np.zeros(0, np.int64))
 
@@ -66,7 +66,7 @@ class EventCounts:
         self._sums.pop(key, None)
 
     def count(self, patterns: Sequence[str], window: Window, *, by_arrival: bool) -> int:
-        """Return how many events a window holds in the indices that patterns take."""
+        """Return how many events a window holds in the indices that patterns fit."""
         return sum(
             self._between(key, window)
             for key in self._counts
@@ -74,9 +74,9 @@ class EventCounts:
         )
 
     def forget(self, now: int) -> None:
-        """Drop what lies days back."""
-        oldest = now // _SECOND - _KEPT
-        if oldest - self._base < _KEPT // 2:
+        """Drop the counts of what lies days back."""
+        oldest = now // _SECOND - _COUNTED
+        if oldest - self._base < _COUNTED // 2:
             return
         dropped = oldest - self._base
         self._base, self.since = oldest, oldest * _SECOND

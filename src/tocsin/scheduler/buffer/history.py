@@ -1,4 +1,4 @@
-"""What of the past some rules need: read from the store, as far as windows hold it."""
+"""Earlier events that rules need: rows read from the store for a span of their windows."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def read_history(
     arrived_to: int,
     event_counts: EventCounts | None = None,
 ) -> dict[str, list[pa.Table]]:
-    """Return, by rule, the rows that windows hold from one moment to another, of what arrived before a third.
+    """Return, by rule, the rows of events from `start` to `end` that had arrived before `arrived_to`.
 
-    The rules are of one kind: their windows hold events by arrival, or by a time of theirs. What is read is
-    counted into `event_counts`.
+    The windows of all rules hold events by arrival, or all by a time of the events. The events that are read are
+    counted in `event_counts`.
     """
     reader, schema = RowReader(rules), store.schema()
     if rules[0].by_arrival:
@@ -39,10 +39,10 @@ def read_history(
     return _between(reader.read(store, schema, arrived_to=arrived_to, event_counts=event_counts), start, end)
 
 
-def _between(found: dict[str, list[pa.Table]], start: int | None, end: int | None) -> dict[str, list[pa.Table]]:
+def _between(rows: dict[str, list[pa.Table]], start: int | None, end: int | None) -> dict[str, list[pa.Table]]:
     low, high = -_NEVER if start is None else start, _NEVER if end is None else end
 
     def within(part: pa.Table) -> pa.Table:
         return part.filter(pc.and_(pc.greater_equal(part[TIME], low), pc.less(part[TIME], high)))
 
-    return {uuid: list(map(within, parts)) for uuid, parts in found.items()}
+    return {uuid: list(map(within, parts)) for uuid, parts in rows.items()}

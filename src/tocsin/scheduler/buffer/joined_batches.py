@@ -1,4 +1,4 @@
-"""Small batches -> large ones, whatever index they are of: what hundreds of rules cost depends on batches too."""
+"""Small batches -> large ones, of any index: the cost of hundreds of rules grows with the number of batches."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import pyarrow as pa
 
 from tocsin.store.events import StoredBatch
 
-_ROWS = 1 << 16  # that are enough
+_ROWS = 1 << 16  # of a batch that is large enough
 _Read = Callable[[Sequence[int]], list[Any]]
 _Array = Any  # pa.Array or pa.ChunkedArray
-# What columns of moments have in batches where one has them so precise; others have microseconds.
+# The type of columns of moments in batches where one has nanoseconds; others have microseconds.
 _NANOSECONDS = pa.timestamp("ns", "UTC")
 Rows = npt.NDArray[np.int64]
 
 
 class BatchPart(NamedTuple):
-    """Where a batch lies in a larger one."""
+    """The rows of a batch within a larger one."""
 
     index: str  # type: ignore[assignment]  # a tuple has a method of this name
     start: int
@@ -29,7 +29,7 @@ class BatchPart(NamedTuple):
 
 
 class JoinedBatch:
-    """Events of several batches, one behind the other."""
+    """Events of several batches, one after the other."""
 
     def __init__(self, batches: Sequence[StoredBatch]) -> None:
         self._batches = batches
@@ -59,16 +59,16 @@ class JoinedBatch:
     def _read(self, rows: Sequence[int], of: Callable[[StoredBatch], _Read]) -> list[Any]:
         wanted = np.asarray(rows, np.int64)
         of_batch = np.searchsorted(self._starts, wanted, side="right") - 1
-        found = np.empty(len(wanted), object)
+        cells = np.empty(len(wanted), object)
         for number in np.unique(of_batch).tolist():
             places = np.flatnonzero(of_batch == number)
-            found[places] = of(self._batches[number])((wanted[places] - self._starts[number]).tolist())
-        values: list[Any] = found.tolist()
+            cells[places] = of(self._batches[number])((wanted[places] - self._starts[number]).tolist())
+        values: list[Any] = cells.tolist()
         return values
 
 
 class _Columns(Mapping[str, _Array]):
-    """Columns of several batches, each put together when it is asked for."""
+    """Columns of several batches, each joined when it is read."""
 
     def __init__(self, batches: Sequence[StoredBatch]) -> None:
         self._batches = batches
@@ -81,17 +81,17 @@ class _Columns(Mapping[str, _Array]):
             return self._batches[0].columns[name]
         columns = [batch.columns.get(name) for batch in self._batches]
         types = {column.type for column in columns if column is not None}
-        kind = next((one for one in types if pa.types.is_list(one)), None)
-        kind = kind or next((one for one in types if one == _NANOSECONDS), None)
-        if kind is None:
-            kind = next((one for one in types if pa.types.is_dictionary(one)), None) or types.pop()
+        joined = next(filter(pa.types.is_list, types), None)
+        joined = joined or next((type_ for type_ in types if type_ == _NANOSECONDS), None)
+        if joined is None:
+            joined = next(filter(pa.types.is_dictionary, types), None) or types.pop()
         return pa.chunked_array(
             [
                 chunk
                 for column, batch in zip(columns, self._batches, strict=True)
-                for chunk in _chunks(column, batch.rows, kind)
+                for chunk in _chunks(column, batch.rows, joined)
             ],
-            kind,
+            joined,
         )
 
     def __iter__(self) -> Iterator[str]:
@@ -105,7 +105,7 @@ class _Columns(Mapping[str, _Array]):
 
 
 def _chunks(column: _Array | None, rows: int, kind: pa.DataType) -> Iterator[pa.Array]:
-    """Yield a column's chunks as one type: dictionaries stay such, single values become lists."""
+    """Yield a column's chunks as one type: dictionaries stay dictionaries, single values become lists."""
     if column is None:
         yield pa.nulls(rows, kind)
         return
@@ -138,11 +138,11 @@ class _Group:
 
 
 def join_batches(batches: Iterable[StoredBatch]) -> Iterator[JoinedBatch]:
-    """Yield the events of batches, in fewer batches: those whose columns have values of the same types."""
+    """Join batches into larger ones: those whose columns have values of the same types."""
     groups: list[_Group] = []
     for batch in batches:
         types = {name: _of_values(column.type) for name, column in batch.columns.items()}
-        group = next((one for one in groups if one.takes(types)), None)
+        group = next((group for group in groups if group.takes(types)), None)
         if group is None:
             group = _Group()
             groups.append(group)
@@ -155,7 +155,7 @@ def join_batches(batches: Iterable[StoredBatch]) -> Iterator[JoinedBatch]:
 
 
 def _of_values(kind: pa.DataType) -> pa.DataType:
-    """Return the type of a column's values, whether in lists, and whether coded."""
+    """Return the type of a column's values, also of those in lists or dictionaries."""
     while pa.types.is_list(kind) or pa.types.is_dictionary(kind):
         kind = kind.value_type
     return _NANOSECONDS if pa.types.is_timestamp(kind) else kind

@@ -1,7 +1,7 @@
-"""Earlier events that rules need when they are read from records: loaded beside the turns of the scheduler.
+"""Earlier events that new or changed rules need: loaded while the turns of the scheduler go on.
 
-Every event is read once: for all rules what came in last, for few what is older. So a rule that looks at weeks of
-history keeps no other from running.
+Every event is read once: the latest for all rules, older ones for the few that need them. So a rule with weeks of
+history does not hold up the others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FIRST = 600 * SECOND  # the first stretch; the next one reaches four times as f
 
 @dataclass(frozen=True)
 class LoadRequest:
-    """A rule, from when on it needs every event, and from when on it needs what arrived; nanoseconds."""
+    """A rule, and from when on it needs events: by their time (`since`), and by arrival; nanoseconds."""
 
     rule: CompiledRule
     since: int
@@ -34,7 +34,7 @@ class LoadRequest:
 
 @dataclass(frozen=True)
 class Stretch:
-    """What a stretch of the past has brought: rows by rule, and the rules that have all that they need by then.
+    """The rows by rule of one stretch of earlier events, and the rules that have all that they need by then.
 
     `event_counts` counts the events that were read, `broken` says which rules could not be evaluated, and why.
     """
@@ -46,54 +46,50 @@ class Stretch:
 
 
 class Loading:
-    """Reads what arrived before a moment, for some rules, in a thread of its own.
+    """Reads the events that arrived before a moment, for some rules, in a thread of its own.
 
-    Some seconds are waited for it: mostly it is done by then.
+    It is waited for up to `seconds`: mostly it is done by then.
     """
 
     def __init__(
         self,
         store: EventReader,
-        needed: Sequence[LoadRequest],
+        requests: Sequence[LoadRequest],
         end: int,
         event_counts: EventCounts,
         seconds: float,
     ) -> None:
-        self._store, self._needed, self._end, self._event_counts = store, needed, end, event_counts
-        self._found: queue.SimpleQueue[Stretch] = queue.SimpleQueue()
+        self._store, self._requests, self._end, self._event_counts = store, requests, end, event_counts
+        self._stretches: queue.SimpleQueue[Stretch] = queue.SimpleQueue()
         self._work = run_with_timeout(self._read, seconds)
 
     def take(self) -> Iterator[Stretch]:
-        """Yield what has been read since the last time. Raises what has gone wrong."""
+        """Yield the stretches that have been read since the last call. Raises the error that ended reading."""
         ended = self._work.done()
-        while not self._found.empty():
-            yield self._found.get()
+        while not self._stretches.empty():
+            yield self._stretches.get()
         if ended:
             self._work.result()
 
     def _read(self) -> None:
-        left, end, reach = list(self._needed), self._end, _FIRST
+        left, end, reach = list(self._requests), self._end, _FIRST
         while left:
-            within = [one.arrived for one in left if one.arrived >= self._end - reach]
+            within = [request.arrived for request in left if request.arrived >= self._end - reach]
             reach *= 4
             if within:
-                self._found.put(self._stretch(left, min(within), end))
+                self._stretches.put(self._stretch(left, min(within), end))
                 end = min(within)
-                left = [one for one in left if one.arrived < end]
+                left = [request for request in left if request.arrived < end]
 
-    def _stretch(self, needed: Sequence[LoadRequest], start: int, end: int) -> Stretch:
-        reader, schema, event_counts = (
-            RowReader([one.rule for one in needed]),
-            self._store.schema(),
-            self._event_counts.beside(),
-        )
+    def _stretch(self, requests: Sequence[LoadRequest], start: int, end: int) -> Stretch:
+        reader = RowReader([request.rule for request in requests])
+        schema, event_counts = self._store.schema(), self._event_counts.beside()
         rows = reader.read(self._store, schema, arrived_from=start, arrived_to=end, event_counts=event_counts)
-        ready = [one for one in needed if one.arrived >= start]
-        by_time = [one for one in ready if not one.rule.by_arrival]
-        if by_time:  # their windows may hold what had arrived before
-            oldest = min(one.since for one in by_time)
-            for uuid, parts in read_history(
-                self._store, [one.rule for one in by_time], oldest, None, start
-            ).items():
+        ready = [request for request in requests if request.arrived >= start]
+        by_time = [request for request in ready if not request.rule.by_arrival]
+        if by_time:  # their windows may hold events that arrived before the stretch
+            oldest = min(request.since for request in by_time)
+            earlier = read_history(self._store, [request.rule for request in by_time], oldest, None, start)
+            for uuid, parts in earlier.items():
                 rows.setdefault(uuid, []).extend(parts)
-        return Stretch(rows, [one.rule.uuid for one in ready], event_counts, reader.broken)
+        return Stretch(rows, [request.rule.uuid for request in ready], event_counts, reader.broken)

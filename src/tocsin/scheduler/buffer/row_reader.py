@@ -1,4 +1,4 @@
-"""Events of the store -> rows for the rules that they fit: every event once, all rules together."""
+"""Events of the store -> rows for the rules that they fit: every event is read once, for all rules together."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tocsin.store.events import ARRIVED as ARRIVAL
 from tocsin.store.events import EventReader, Scan
 
 log = logging.getLogger(__name__)
-_FEW = 64  # events of a batch that fit a step: a step that is met seldom
+_FEW = 64  # events of a batch that fit a step, for the step to count as rare
 _RARE_KEYS = 1 << 14
 Times = npt.NDArray[np.int64]
 Own = tuple[tuple[str, FieldType], ...]  # fields whose types are those of a rule's own indices
@@ -45,32 +45,32 @@ class RowReader:
         self.broken: dict[str, str] = {}
         self._read_as: Schema | None = None
         self._groups: dict[Own, Evaluator] = {}
-        self._ready(rules, dict.fromkeys(self.rules, ()))
+        self._compile(rules, dict.fromkeys(self.rules, ()))
         self._schemas = {rule.uuid: schema_of(rule.row_types) for rule in rules}
-        self._rare: dict[str, deque[int]] = {}  # by rule, join keys that steps had which few events fit
+        self._rare: dict[str, deque[int]] = {}  # by rule, the join keys of events that fit rare steps
 
-    def _ready(self, rules: Iterable[CompiledRule], own: Mapping[str, Own]) -> None:
-        """Compile rules, those together that have the same types of fields of their `own`."""
+    def _compile(self, rules: Iterable[CompiledRule], own: Mapping[str, Own]) -> None:
+        """Compile rules; those whose `own` fields have the same types are compiled together."""
         chosen = [rule for rule in rules if rule.uuid not in self.broken]
         of_group: dict[Own, list[CompiledRule]] = {}
         for rule in chosen:
             of_group.setdefault(own[rule.uuid], []).append(rule)
         self._own = dict(own)
         self._groups, self.fields = {}, frozenset({TIMESTAMP, ARRIVAL})
-        for key, some in of_group.items():
-            program = compile_queries(rule.keyed_query(any_index=False, key=rule.uuid) for rule in some)
-            self._groups[key] = Evaluator(plan(program))
-            self.fields = self.fields.union(program.fields, *(rule.columns_read for rule in some))
+        for types, group in of_group.items():
+            program = compile_queries(rule.keyed_query(any_index=False, key=rule.uuid) for rule in group)
+            self._groups[types] = Evaluator(plan(program))
+            self.fields = self.fields.union(program.fields, *(rule.columns_read for rule in group))
         self.patterns = _patterns(chosen)
 
-    def _look_as(self, schema: Schema) -> None:
-        """Part the rules by the fields that their own indices have in other types than all indices together."""
+    def _compile_for(self, schema: Schema) -> None:
+        """Compile the rules again where their own indices have fields in other types than all indices together."""
         if schema is self._read_as:
             return
         self._read_as = schema
         own = {uuid: _own_types(rule, schema) for uuid, rule in self.rules.items()}
         if own != self._own:
-            self._ready(self.rules.values(), own)
+            self._compile(self.rules.values(), own)
 
     def read(
         self,
@@ -84,15 +84,15 @@ class RowReader:
         event_counts: EventCounts | None = None,
         event_cache: EventCache | None = None,
     ) -> dict[str, list[pa.Table]]:
-        """Return, for each rule, the rows of events that arrived, and happened, in some span of time.
+        """Return, for each rule, the rows of events that arrived, and happened, in a span of time.
 
-        What it reads is counted into `event_counts`; events that will be alerts go into `event_cache`, some of
-        each rule.
+        The events that are read are counted in `event_counts`; of those that will be alerts, some of each rule go
+        into `event_cache`.
         """
-        found: dict[str, list[pa.Table]] = {}
+        rows_by_rule: dict[str, list[pa.Table]] = {}
         if not self.rules or not self.patterns:
-            return found
-        self._look_as(schema)
+            return rows_by_rule
+        self._compile_for(schema)
         fields = self._fields(store) - {INDEX_FIELD}
         schema = schema.extended([Field(ARRIVAL, FieldType.DATE)])
         scan = Scan(self.patterns, fields, start, end, arrived_from=arrived_from, arrived_to=arrived_to)
@@ -110,13 +110,13 @@ class RowReader:
                 if event_counts is not None:
                     _count(event_counts, batch, table, arrived, inside)
                 fits = {target: fit[inside[fit]] for target, fit in self._fits(table).items()}
-                _gather(found, before)  # while one batch is evaluated, the rows of the one before are put together
+                _gather(rows_by_rule, before)  # the rows of one batch are made while the next is evaluated
                 before = pool.submit(self._rows, batch, table, fits, arrived, event_cache)
-            _gather(found, before)
-        return found
+            _gather(rows_by_rule, before)
+        return rows_by_rule
 
     def _fields(self, store: EventReader) -> frozenset[str]:
-        """Return the fields to read: of a name that stands for many, all that events have by now."""
+        """Return the fields to read; a name with a wildcard becomes all fields that events have by now."""
         if not any(map(field_pattern, self.fields)):
             return self.fields
         return with_fields(self.fields, store.fields(self.patterns))
@@ -146,7 +146,7 @@ class RowReader:
             except Exception as error:
                 log.exception("rule %s cannot be evaluated", rule.rule.name)
                 self.broken[uuid] = f"its query cannot be evaluated: {type(error).__name__}: {error}"
-        self._ready(self.rules.values(), self._own)
+        self._compile(self.rules.values(), self._own)
         return fits
 
     def _rows(
@@ -171,14 +171,14 @@ class RowReader:
             if len(rows)
         }
         if event_cache is not None:
-            self._keep(batch, fitting, every, part, event_cache)
+            self._cache(batch, fitting, every, part, event_cache)
         arrived = arrived[every]
         return [
-            (uuid, self._remembered(self.rules[uuid], step, part, found, arrived[found.rows]))
-            for (uuid, step), found in fitting.items()
+            (uuid, self._rows_of_step(self.rules[uuid], step, part, fit, arrived[fit.rows]))
+            for (uuid, step), fit in fitting.items()
         ]
 
-    def _keep(
+    def _cache(
         self,
         batch: JoinedBatch,
         fitting: Mapping[Target, Fitting],
@@ -186,14 +186,14 @@ class RowReader:
         part: EventPart,
         event_cache: EventCache,
     ) -> None:
-        """Keep events that alerts will most likely need; so many of a rule's step as one execution may raise."""
+        """Cache the events that alerts will most likely need; of each step as many as its rule may alert on."""
         sure, likely = [], []
-        for (uuid, step), found in sorted(fitting.items(), key=lambda one: len(one[1].rows)):
+        for (uuid, step), fit in sorted(fitting.items(), key=lambda entry: len(entry[1].rows)):
             rule = self.rules[uuid]
             if rule.of_events:
-                sure.append(found.rows[: rule.rule.max_signals])
+                sure.append(fit.rows[: rule.rule.max_signals])
             elif rule.join_keys(step):
-                likely.append(found.rows[self._likely(rule, found)][: rule.rule.max_signals])
+                likely.append(fit.rows[self._likely(rule, fit)][: rule.rule.max_signals])
         for wanted, is_sure in ((sure, True), (likely, False)):
             if not wanted:
                 continue
@@ -203,19 +203,19 @@ class RowReader:
             for place, source in zip(places, batch.sources(every[chosen].tolist()), strict=True):
                 event_cache.add(Place(*place), source, sure=is_sure)
 
-    def _likely(self, rule: CompiledRule, found: Fitting) -> npt.NDArray[np.bool_]:
-        """Tell which events of a sequence's step will most likely be part of one.
+    def _likely(self, rule: CompiledRule, fit: Fitting) -> npt.NDArray[np.bool_]:
+        """Return which events of a step will most likely be part of a sequence.
 
-        Those of a step that few events fit, and those that have a join key which such an event had.
+        These are the events of a rare step, and events with a join key that such an event had.
         """
         rare = self._rare.setdefault(rule.uuid, deque(maxlen=_RARE_KEYS))
-        if len(found.rows) <= _FEW:
-            rare.extend(found.keys[found.joinable].tolist())
-            return found.joinable
-        return found.joinable & np.isin(found.keys, np.fromiter(rare, np.int64, len(rare)))
+        if len(fit.rows) <= _FEW:
+            rare.extend(fit.keys[fit.joinable].tolist())
+            return fit.joinable
+        return fit.joinable & np.isin(fit.keys, np.fromiter(rare, np.int64, len(rare)))
 
     def _selected(self, target: Target, rows: Rows, batch: JoinedBatch, table: EventTable) -> Rows:
-        """Return those of a rule's rows that pass what its query asks of each by itself, beside its conditions."""
+        """Return those of a rule's rows that its ES|QL pipeline selects one by one."""
         uuid, _ = target
         pipeline = self.rules[uuid].pipeline
         if pipeline is None:
@@ -227,16 +227,16 @@ class RowReader:
             self.broken[uuid] = f"its query cannot be evaluated: {type(error).__name__}: {error}"
             return rows[:0]
 
-    def _remembered(
+    def _rows_of_step(
         self,
         rule: CompiledRule,
         step: int,
         part: EventPart,
-        found: Fitting,
+        fit: Fitting,
         arrived: Times,
     ) -> pa.Table:
         table, times = part.table, arrived
-        rows, keys, joinable = found
+        rows, keys, joinable = fit
         if not joinable.all():
             rows, keys, times, arrived = rows[joinable], keys[joinable], times[joinable], arrived[joinable]
         if not rule.by_arrival:
@@ -251,40 +251,40 @@ class RowReader:
 
 
 def _own_types(rule: CompiledRule, schema: Schema) -> Own:
-    """Return the fields of a rule whose values it looks at as another type than a schema has."""
-    found = []
-    for name, mine in sorted(rule.known_fields.items()):
+    """Return the fields of a rule that have another type in its own indices than in a schema."""
+    fields = []
+    for name, own in sorted(rule.known_fields.items()):
         known = schema.find(name)
-        if known is not None and _AS_TEXT.get(known.type, known.type) != _AS_TEXT.get(mine.type, mine.type):
-            found.append((name, mine.type))
-    return tuple(found)
+        if known is not None and _AS_TEXT.get(known.type, known.type) != _AS_TEXT.get(own.type, own.type):
+            fields.append((name, own.type))
+    return tuple(fields)
 
 
 def _as_own(table: EventTable, own: Own) -> EventTable:
-    """Return a table whose columns are of other types."""
+    """Return a table with some columns in other types."""
     if not own:
         return table
     return table.typed(table.schema.extended(Field(name, kind) for name, kind in own))
 
 
 def _patterns(rules: Iterable[CompiledRule]) -> list[str]:
-    """Return patterns that take every index which a rule reads: those that exclude some narrow each rule alone."""
-    found: dict[str, None] = {}
+    """Return patterns that fit every index that a rule reads; each rule applies its exclusions itself."""
+    patterns: dict[str, None] = {}
     for rule in rules:
-        wanted = [p for p in rule.index if not p.startswith("-")]
-        found.update(dict.fromkeys(wanted or ["*"]))
-    return list(found)
+        wanted = [pattern for pattern in rule.index if not pattern.startswith("-")]
+        patterns.update(dict.fromkeys(wanted or ["*"]))
+    return list(patterns)
 
 
-def _gather(found: dict[str, list[pa.Table]], rows: Future[list[tuple[str, pa.Table]]] | None) -> None:
+def _gather(rows_by_rule: dict[str, list[pa.Table]], rows: Future[list[tuple[str, pa.Table]]] | None) -> None:
     for uuid, part in () if rows is None else rows.result():
-        found.setdefault(uuid, []).append(part)
+        rows_by_rule.setdefault(uuid, []).append(part)
 
 
 def _count(
     event_counts: EventCounts, batch: JoinedBatch, table: EventTable, arrived: Times, inside: npt.NDArray[np.bool_]
 ) -> None:
-    """Count the events of a batch that lie within what is asked for."""
+    """Count the events of a batch that lie in the span that is read."""
     times, _ = moments_of(table, TIMESTAMP, np.arange(table.rows))
     for index, start, end in batch.parts():
         rows = start + np.flatnonzero(inside[start:end])
@@ -293,7 +293,7 @@ def _count(
 
 
 def _arrivals(table: EventTable, rows: npt.NDArray[np.intp]) -> Times:
-    """Return when events arrived; 0 for those of old tables, which were there before anything that is asked."""
+    """Return when events arrived; 0 for those of old tables, which arrived before any moment asked for."""
     arrived, known = moments_of(table, ARRIVAL, rows)
     return np.where(known, arrived, 0)
 
