@@ -57,14 +57,14 @@ class Page:
                 self._loaded = True
         return message
 
-    def open(self, path: Path, *, width: int, theme: str) -> None:
-        """Open a file in a window of that many pixels, `light` or `dark`, and wait until it is loaded."""
+    def open(self, place: Path | str, *, width: int, theme: str) -> None:
+        """Open a file or an address in so many pixels, `light` or `dark`, and wait until it is loaded."""
         for domain in ("Page", "Network", "Log", "Runtime"):
             self.call(f"{domain}.enable")
         self.call("Page.addScriptToEvaluateOnNewDocument", source=_VIOLATIONS)
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=900, deviceScaleFactor=1, mobile=False)
         self.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": theme}])
-        self.call("Page.navigate", url=path.as_uri())
+        self.call("Page.navigate", url=place if isinstance(place, str) else place.as_uri())
         while not self._loaded:
             self._next()
 

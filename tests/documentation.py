@@ -28,6 +28,7 @@ _METHODS = ("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE")
 BESIDE = {
     "/docs": "The page that describes the interface.",
     "/docs/start.js": "What starts that page.",
+    "/docs/style.css": "What that page looks like.",
     "/docs/static/{rest}": "What that page loads.",
     "/openapi.json": "The description of the interface, in OpenAPI.",
     "/internal/security/login": "Begin a session, as clients of Kibana do.",
@@ -92,17 +93,22 @@ def route_page(app: FastAPI) -> str:
         "[serve.md](serve.md) and [watch.md](watch.md) say how they are used. Addresses of Kibana are there "
         "behind `/s/default`, too.", "",
     ]  # fmt: skip
-    groups: dict[str, dict[tuple[str, str], list[str]]] = {}
+    groups: dict[str, dict[tuple[str, str, str], list[str]]] = {}
     for path, methods in app.openapi()["paths"].items():
         for method, operation in methods.items():
-            told = _cell(operation.get("description", "").partition("\n\n")[0])
+            *_, needs = operation["description"].split("\n\n")
+            about = operation["description"].removesuffix(needs).partition("\n\n")[0]
+            text = _cell(f"{operation['summary']}. {about}")
             group = groups.setdefault(operation["tags"][0], {})
-            group.setdefault((path, told), []).append(method.upper())
-    for name, group in groups.items():
-        lines += [f"## {name.capitalize()}", "", "| address | methods | what it does |", "| --- | --- | --- |"]
-        for (path, told), methods in group.items():
-            lines.append(f"| `{path}` | {', '.join(sorted(methods, key=_METHODS.index))} | {told} |")
+            group.setdefault((path, text, _cell(needs)), []).append(method.upper())
+    for tag in app.openapi()["tags"]:
+        lines += [f"## {tag['name'].capitalize()}", "", tag["description"], ""]
+        lines += ["| address | methods | what it does | who may |", "| --- | --- | --- | --- |"]
+        for (path, text, needs), methods in groups.pop(tag["name"]).items():
+            methods_text = ", ".join(sorted(methods, key=_METHODS.index))
+            lines.append(f"| `{path}` | {methods_text} | {text} | {needs} |")
         lines.append("")
+    assert not groups, f"no group is described that is called {', '.join(groups)}"
     lines += ["## For browsers and clients of Kibana", "", "| address | what it does |", "| --- | --- |"]
     lines += [f"| `{path}` | {told} |" for path, told in BESIDE.items()]
     return "\n".join([*lines, ""])

@@ -48,7 +48,7 @@ def _text(body: dict[str, Any], name: str) -> str:
 
 @router.get("/_security/_authenticate", dependencies=_KNOWN)
 async def who(request: Request, actor: CurrentActor) -> Response:
-    """Tell who asks."""
+    """Return who asks."""
     return answer(
         request,
         {

@@ -23,6 +23,7 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>tocsin: its interface</title>
 <link rel="stylesheet" href="/docs/static/swagger-ui.css">
+<link rel="stylesheet" href="/docs/style.css">
 <link rel="icon" href="/docs/static/favicon.png">
 </head>
 <body>
@@ -32,13 +33,32 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
-_START = """SwaggerUIBundle({
+_START = """const dark = window.matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#swagger-ui",
   deepLinking: true,
   defaultModelsExpandDepth: -1,
   docExpansion: "none",
+  displayRequestDuration: true,
 });
+"""
+# What Swagger UI leaves to be wished for: commands that can be read and copied, and room on narrow screens.
+_STYLE = """.swagger-ui .info .markdown pre { overflow-x: auto; padding: 8px; }
+.swagger-ui .info .markdown pre code { color: inherit; font-weight: 400; padding: 0; white-space: pre; }
+.swagger-ui .markdown code, .swagger-ui .renderedMarkdown code { color: inherit; font-weight: 600; }
+.swagger-ui .opblock-tag { text-transform: capitalize; }
+.swagger-ui .opblock-tag small { text-transform: none; }
+.swagger-ui .scheme-container { padding: 12px 0; }
+@media (max-width: 700px) {
+  .swagger-ui .opblock-tag { flex-wrap: wrap; }
+  .swagger-ui .opblock-tag small { flex: 1 1 100%; order: 3; padding: 4px 0; }
+  .swagger-ui .opblock .opblock-summary { flex-wrap: wrap; }
+  .swagger-ui .opblock .opblock-summary-path { max-width: 100%; }
+}
 """
 
 
@@ -52,6 +72,12 @@ async def page() -> HTMLResponse:
 async def start() -> Response:
     """Return what starts Swagger UI on the page."""
     return Response(_START, media_type="text/javascript")
+
+
+@router.get("/docs/style.css")
+async def style() -> Response:
+    """Return what the page looks like beyond Swagger UI's own style."""
+    return Response(_STYLE, media_type="text/css")
 
 
 def add_docs(app: FastAPI) -> None:

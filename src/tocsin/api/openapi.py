@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.dependencies.models import Dependant
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
@@ -14,6 +13,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from tocsin.api.answers import is_kibana_path
 from tocsin.api.body import BodyModel, body_model
+from tocsin.api.interface import calls_of, describe_interface
 from tocsin.api.models import ElasticsearchError, KibanaError
 from tocsin.api.security import is_guard
 
@@ -47,13 +47,14 @@ def _description(app: FastAPI) -> dict[str, Any]:
         operations = document["paths"].get(route.path_format, {})
         for method in map(str.lower, route.methods or ()):
             if method in operations and getattr(route, "include_in_schema", False):
-                _describe(operations[method], route.path_format or "", list(_calls(route.dependant)), bodies)
+                _describe(operations[method], route.path_format or "", list(calls_of(route.dependant)), bodies)
     schemas = _schemas(bodies, "validation") | _schemas((ElasticsearchError, KibanaError), "serialization")
     known = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in schemas.items():
         if known.setdefault(name, schema) != schema:
             raise ValueError(f"two models are called {name}")
     document["components"]["schemas"] = dict(sorted(known.items()))
+    describe_interface(document, iter_route_contexts(app.routes))
     return document
 
 
@@ -70,13 +71,6 @@ def _describe(operation: dict[str, Any], path: str, calls: list[Any], bodies: se
     for status, response in responses.items():
         if (status == "default" or int(status) >= 400) and "content" not in response:
             response["content"] = {"application/json": {"schema": error}}
-
-
-def _calls(dependant: Dependant) -> Iterable[Any]:
-    """Return what FastAPI calls for a route: the dependencies, however deep, and the route itself."""
-    for dependency in dependant.dependencies:
-        yield from _calls(dependency)
-    yield dependant.call
 
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:

@@ -20,13 +20,13 @@ router = APIRouter(tags=["operations"])
 
 @router.get("/healthz")
 async def alive() -> JSONResponse:
-    """Tell that the process answers."""
+    """Say that the process answers."""
     return JSONResponse({"status": "alive"})
 
 
 @router.get("/readyz")
 async def ready(service: RunningService) -> JSONResponse:
-    """Tell whether events can be stored and records be read."""
+    """Say whether events can be stored and records be read."""
     checks = {
         "events": await run_in_threadpool(service.store.check),
         "records": await run_in_threadpool(service.records.check),
@@ -51,7 +51,7 @@ async def ready(service: RunningService) -> JSONResponse:
 
 @router.get("/metrics", dependencies=[Depends(allow(Scope.READ))])
 async def metrics(metrics: ServiceMetrics) -> Response:
-    """Tell everything that is counted, in Prometheus' text format."""
+    """Return everything that is counted, in Prometheus' text format."""
     text = await run_in_threadpool(metrics.render)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 

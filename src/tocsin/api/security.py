@@ -184,12 +184,17 @@ async def identify(request: Request) -> Actor | None:
     return actor
 
 
-_GUARDS: set[Callable[..., Any]] = set()  # the dependencies that `allow` has returned
+_GUARDS: dict[Callable[..., Any], Scope | None] = {}  # what `allow` has returned, with what it asks for
 
 
 def is_guard(dependency: Callable[..., Any]) -> bool:
     """Tell whether a dependency lets through those alone who may do something."""
     return dependency in _GUARDS
+
+
+def guarded_scope(guard: Callable[..., Any]) -> Scope | None:
+    """Return the scope that a guard asks for, None for one that lets through anybody who is known."""
+    return _GUARDS[guard]
 
 
 def allow(scope: Scope | None) -> Callable[[Request], Awaitable[Actor]]:
@@ -210,7 +215,7 @@ def allow(scope: Scope | None) -> Callable[[Request], Awaitable[Actor]]:
         mark_known(request.scope, actor.id)
         return actor
 
-    _GUARDS.add(check)
+    _GUARDS[check] = scope
     return check
 
 

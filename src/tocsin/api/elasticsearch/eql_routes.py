@@ -88,7 +88,7 @@ async def _eql_answer(request: Request, running: Running, id_: str | None, text:
 
 @router.get("/_eql/search/status/{id}")
 async def eql_status(request: Request, id: str, searches: ServiceSearches, actor: CurrentActor) -> Response:
-    """Tell how far an EQL search is that is kept."""
+    """Return how far an EQL search is that is kept."""
     running = _kept(searches, actor, id)
     done = running.future.done()
     return answer(

@@ -21,7 +21,7 @@ from tocsin.search.selection import known_patterns
 from tocsin.store.events import EventStore
 from tocsin.store.records.access import Scope
 
-router = APIRouter(tags=["search"], dependencies=[Depends(allow(Scope.READ))])
+router = APIRouter(tags=["indices"], dependencies=[Depends(allow(Scope.READ))])
 
 
 # ---- one document
@@ -36,7 +36,7 @@ async def document(request: Request, index: str, id: str, store: ServiceStore) -
 
 @router.head("/{index}/_doc/{id}")
 async def has_document(request: Request, index: str, id: str, store: ServiceStore) -> Response:
-    """Tell whether there is an event."""
+    """Say whether there is an event."""
     return Response(status_code=200 if (await _event(request, store, index, id))["found"] else 404)
 
 

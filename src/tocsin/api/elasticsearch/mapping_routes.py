@@ -35,7 +35,7 @@ from tocsin.store.records import access
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.database import Records
 
-router = APIRouter(tags=["search"])
+router = APIRouter(tags=["indices"])
 _READ = [Depends(allow(Scope.READ))]
 _WRITE = [Depends(allow(Scope.INGEST))]
 _MAKES = body_of(mappings="object", settings="object", aliases="object")
@@ -75,7 +75,7 @@ def _make(service: Service, actor: Actor, index: str, body: Mapping[str, Any]) -
 
 @router.get("/{index}/_settings", dependencies=_READ)
 async def settings_of(request: Request, index: str, searches: RequestSearches) -> Response:
-    """Tell the settings of indices: those that were given, without effect but for `mapping.ignore_malformed`."""
+    """Return the settings of indices: those that were given, without effect but for `mapping.ignore_malformed`."""
 
     def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
@@ -148,7 +148,7 @@ def _record(records: Records, actor: Actor, action: str, index: str) -> None:
 
 @on_indices(router, "/_mapping", "GET", dependencies=_READ)
 async def mapping(request: Request, searches: RequestSearches, index: str = EVERY_INDEX) -> Response:
-    """Tell the mappings of indices: what was given, and the fields that events brought along."""
+    """Return the mappings of indices: what was given, and the fields that events brought along."""
 
     def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
@@ -183,7 +183,7 @@ def _plant(tree: dict[str, Any], path: list[str], kind: str) -> None:
 async def field_mappings(
     request: Request, searches: RequestSearches, fields: str, index: str = EVERY_INDEX
 ) -> Response:
-    """Tell the mappings of some fields."""
+    """Return the mappings of some fields."""
 
     def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))
@@ -218,7 +218,7 @@ _FAMILIES = {
 
 @on_indices(router, "/_field_caps", "POST", "GET", body=body_of(fields="array"), dependencies=_READ)
 async def field_caps(request: Request, searches: RequestSearches, index: str = EVERY_INDEX) -> Response:
-    """Tell the fields of indices, and what can be done with them."""
+    """Return the fields of indices, and what can be done with them."""
     body = await read_json(request)
     wanted = body.get("fields") or request.query_params.get("fields", "*").split(",")
     wanted = [wanted] if isinstance(wanted, str) else wanted
@@ -272,7 +272,7 @@ def _parents(name: str) -> list[str]:
 
 @router.get("/{index}", dependencies=_READ)
 async def index_of(request: Request, index: str, searches: RequestSearches) -> Response:
-    """Tell the mappings and settings of indices."""
+    """Return the mappings and settings of indices."""
 
     def work(store: EventReader, clock: Clock) -> dict[str, Any]:
         known = known_patterns(store, patterns_of(index), lenient=flag(request, "ignore_unavailable"))

@@ -35,7 +35,7 @@ router = APIRouter(tags=["compatibility"], dependencies=[Depends(allow(None))])
 @router.get("/")
 @router.head("/")
 async def root(request: Request, service: RunningService) -> Response:
-    """Tell what clients check first."""
+    """Return what clients check first."""
     return answer(
         request,
         {
@@ -60,7 +60,7 @@ async def root(request: Request, service: RunningService) -> Response:
 
 @router.get("/api/status")
 async def kibana_status(request: Request, service: RunningService) -> Response:
-    """Tell what clients of Kibana check first."""
+    """Return what clients of Kibana check first."""
     return answer(
         request,
         {
@@ -73,7 +73,7 @@ async def kibana_status(request: Request, service: RunningService) -> Response:
 
 @router.get("/_cluster/health")
 async def health(request: Request, store: ServiceStore) -> Response:
-    """Tell whether events can be stored."""
+    """Say whether events can be stored."""
     problem = await run_in_threadpool(store.check)
     indices = len(await run_in_threadpool(store.indices))
     status = "red" if problem else "yellow" if store.set_aside() else "green"
@@ -90,7 +90,7 @@ async def health(request: Request, store: ServiceStore) -> Response:
 
 @router.get("/_license")
 async def license_(request: Request, service: RunningService) -> Response:
-    """Tell the licence that shippers ask for."""
+    """Return the licence that shippers ask for."""
     about = {
         "status": "active", "uid": service.cluster_uuid, "type": "basic", "issued_to": "tocsin",
         "issue_date_in_millis": 0, "max_nodes": 1, "issuer": "tocsin", "start_date_in_millis": -1,
@@ -100,7 +100,7 @@ async def license_(request: Request, service: RunningService) -> Response:
 
 @router.get("/_xpack")
 async def xpack(request: Request, service: RunningService) -> Response:
-    """Tell which features there are."""
+    """Return which features there are."""
     there = {"available": True, "enabled": True}
     features = {
         "security": there,
@@ -116,7 +116,7 @@ async def xpack(request: Request, service: RunningService) -> Response:
 @router.get("/_nodes/{rest:path}")
 @router.get("/_nodes")
 async def nodes(request: Request, service: RunningService, rest: str = "") -> Response:
-    """Tell the only node's address, for clients that look for others."""
+    """Return the only node's address, for clients that look for others."""
     config = service.config
     address = f"{config.host}:{request.url.port or config.port}"
     node = {
@@ -128,56 +128,54 @@ async def nodes(request: Request, service: RunningService, rest: str = "") -> Re
 
 # ---- what clients set up, by what it is called in the address
 
+# What it is called, and under which member Elasticsearch lists it; None where its answers are objects by name.
 _KINDS = {
-    "_index_template": "index_templates",
-    "_component_template": "component_templates",
-    "_template": None,
-    "_ingest/pipeline": None,
-    "_ilm/policy": None,
+    "_index_template": ("index template", "index_templates"),
+    "_component_template": ("component template", "component_templates"),
+    "_template": ("legacy index template", None),
+    "_ingest/pipeline": ("ingest pipeline", None),
+    "_ilm/policy": ("lifecycle policy", None),
 }
+_TEMPLATE = "It gives new indices their mappings."
+_WITHOUT_EFFECT = "It is kept and given back, and has no effect."
 
 
-def _install(kind: str, listed: str | None) -> None:
+def _install(kind: str, label: str, listed: str | None) -> None:
     async def list_all(request: Request, records: ServiceRecords) -> Response:
-        """Return all of a kind that clients have put here."""
         return await _get(request, records, kind, listed, "*")
 
     async def get(request: Request, records: ServiceRecords, name: str) -> Response:
-        """Return those of a kind that a name or pattern takes."""
         return await _get(request, records, kind, listed, name)
 
     async def put(request: Request, service: RunningService, actor: CurrentActor, name: str) -> Response:
-        """Keep one under a name; templates give new indices their mappings, anything else has no effect."""
         body = await read_json(request)
         await run_in_threadpool(_put, service, actor, kind, name, body)
         return answer(request, {"acknowledged": True})
 
     async def remove(request: Request, service: RunningService, actor: CurrentActor, name: str) -> Response:
-        """Remove one."""
         await run_in_threadpool(_remove, service, actor, kind, name)
         return answer(request, {"acknowledged": True})
 
-    what = kind.strip("_").replace("/", " ")
-    for function, methods, path in (
-        (list_all, ["GET"], f"/{kind}"),
-        (get, ["GET", "HEAD"], f"/{kind}/{{name}}"),
-        (put, ["PUT", "POST"], f"/{kind}/{{name}}"),
-        (remove, ["DELETE"], f"/{kind}/{{name}}"),
+    effect = _TEMPLATE if kind in KINDS else _WITHOUT_EFFECT
+    article = "an" if label[0] in "aeiou" else "a"
+    named, changes = f"/{kind}/{{name}}", [Depends(allow(Scope.INGEST))]
+    for function, methods, path, description, guards in (
+        (list_all, ("GET",), f"/{kind}", f"Return every {label} that clients have put here.", []),
+        (get, ("GET", "HEAD"), named, f"Return {article} {label}, or those that a pattern takes.", []),
+        (put, ("PUT", "POST"), named, f"Put {article} {label} under a name. {effect}", changes),
+        (remove, ("DELETE",), named, f"Remove {article} {label}.", changes),
     ):
-        changes = methods[0] in ("PUT", "DELETE")
+        name = f"{function.__name__.removesuffix('_all')}_{label.replace(' ', '_')}" + (
+            "s" * (function is list_all)
+        )
         for method in methods:
             router.add_api_route(
-                path,
-                function,
-                methods=[method],
-                summary=f"{method} {what}",
-                operation_id=f"{function.__name__}{kind.replace('/', '_')}_{method.lower()}",
-                dependencies=[Depends(allow(Scope.INGEST))] if changes else [],
+                path, function, methods=[method], name=name, description=description, dependencies=guards
             )
 
 
-for _kind, _listed in _KINDS.items():
-    _install(_kind, _listed)
+for _kind, (_label, _listed) in _KINDS.items():
+    _install(_kind, _label, _listed)
 
 
 async def _get(request: Request, records: Records, kind: str, listed: str | None, name: str) -> Response:
@@ -243,7 +241,7 @@ def _remove(service: Service, actor: Actor, kind: str, name: str) -> None:
 
 @router.get("/_data_stream/{name}")
 async def data_stream(request: Request, name: str, store: ServiceStore) -> Response:
-    """Tell the data streams of a pattern."""
+    """Return the data streams of a pattern."""
     known = await run_in_threadpool(store.indices, name.split(","))
     if not known and "*" not in name:
         raise ApiError(404, "index_not_found_exception", f"no such index [{name}]")
@@ -271,7 +269,7 @@ async def make_data_stream(request: Request, name: str, service: RunningService,
 
 @router.head("/{index}")
 async def has_index(index: str, store: ServiceStore) -> Response:
-    """Tell whether there is an index that a pattern takes."""
+    """Say whether there is an index that a pattern takes."""
     known = await run_in_threadpool(store.indices, index.split(","))
     return Response(status_code=200 if known else 404)
 
@@ -279,7 +277,7 @@ async def has_index(index: str, store: ServiceStore) -> Response:
 @router.get("/_alias/{name}")
 @router.head("/_alias/{name}")
 async def alias(request: Request, name: str) -> Response:
-    """Tell that there are no aliases."""
+    """Say that there are no aliases."""
     raise ApiError(404, "aliases_not_found_exception", f"alias [{name}] missing")
 
 

@@ -64,7 +64,7 @@ def checked_patterns(patterns: list[str]) -> list[str]:
 
 
 def flag(request: Request, name: str) -> bool:
-    """Tell whether a parameter is set."""
+    """Say whether a parameter is set."""
     return request.query_params.get(name, "false") in ("true", "")
 
 
@@ -157,5 +157,5 @@ def _explained(error: QueryError) -> str:
 
 
 def is_cut(request: Request) -> bool:
-    """Tell whether documents have to be parsed because the answer is shown in part, or indented."""
+    """Say whether documents have to be parsed because the answer is shown in part, or indented."""
     return "filter_path" in request.query_params or "pretty" in request.query_params
