@@ -181,6 +181,27 @@ def test_a_label_that_says_another_index_is_not_believed(tmp_path, name):
     lake.close()
 
 
+def test_a_label_whose_damage_names_another_index_is_written_anew(folder):
+    label_path = folder / TABLE / "_index.json"
+    whole = label_path.read_bytes()
+    label_path.write_bytes(whole.replace(b"logs-bad", b"logs-odd"))
+    lake = LakeStore(folder, SLOW)
+    assert lake.names() == [BAD, GOOD]
+    assert (numbers(lake, BAD), numbers(lake, GOOD)) == ([1, 2, 3], [1, 2, 3])
+    assert lake.set_aside() == []
+    lake.close()
+    assert label_path.read_bytes() == whole
+
+
+def test_a_folder_that_was_renamed_holds_its_index_and_a_copy_is_set_aside(folder):
+    (folder / TABLE).rename(folder / "events" / "renamed")
+    shutil.copytree(folder / "events" / GOOD, folder / "events" / "copied")
+    lake = LakeStore(folder, SLOW)
+    assert (numbers(lake, BAD), numbers(lake, GOOD)) == ([1, 2, 3], [1, 2, 3])
+    assert [aside.name for aside in lake.set_aside()] == ["events/copied"]
+    lake.close()
+
+
 @pytest.mark.parametrize("damage", [cut, empty, flip, Path.unlink])
 def test_ids_are_known_without_their_list(folder, damage):
     damage(folder / "ids.json")
@@ -385,18 +406,140 @@ def test_a_flipped_byte_in_the_journal_costs_its_own_frame(tmp_path_factory, dat
     bounds = [0]
     for number in range(5):
         entry = journal.Entry("i", str(number), True, number, number, b'{"n":%d}' % number * 20)
-        segment.append([journal.encode([entry])])
+        segment.append([[entry]])
         bounds.append(segment.size)
     segment.close()
     content = bytearray(segment.path.read_bytes())
     at = data.draw(st.integers(0, len(content) - 1))
     content[at] ^= data.draw(st.integers(1, 255))
     segment.path.write_bytes(content)
-    entries, damaged, cut_off = journal.read(segment.path)
+    entries, damaged, cut_off, *_ = journal.read(segment.path)
     assert not cut_off  # that is what a write leaves that was not finished
     hit = next(number for number in range(5) if bounds[number] <= at < bounds[number + 1])
     assert [entry.id for entry in entries] == [str(number) for number in range(5) if number != hit]
     assert damaged == bounds[hit + 1] - bounds[hit]
+
+
+def copy_as(number):
+    def copy(segment):
+        shutil.copy(segment, journal.path_of(segment.parent, number))
+
+    return copy
+
+
+def append_itself(segment):
+    segment.write_bytes(segment.read_bytes() * 2)
+
+
+@pytest.mark.parametrize("damage", [copy_as(2), copy_as(77), append_itself])
+def test_copies_of_the_journal_are_set_aside_and_add_no_event(folder, damage):
+    damage(newest(folder, "journal/*.journal"))
+    lake = LakeStore(folder, SLOW)
+    [aside] = lake.set_aside()
+    assert aside.name.startswith("journal/")
+    assert "copies" in aside.reason
+    lake.close()
+    for _ in range(2):
+        lake = LakeStore(folder, SLOW)
+        assert (numbers(lake, BAD), numbers(lake, GOOD)) == ([1, 2, 3], [1, 2, 3])
+        lake.flush()
+        assert (numbers(lake, BAD), numbers(lake, GOOD)) == ([1, 2, 3], [1, 2, 3])
+        assert {aside.name for aside in lake.set_aside()} <= {aside.name}
+        lake.close()
+    assert repair(folder, print) == []
+    lake = LakeStore(folder, SLOW)
+    assert (numbers(lake, BAD), numbers(lake, GOOD)) == ([1, 2, 3], [1, 2, 3])
+    lake.close()
+
+
+def test_a_segment_that_was_renamed_is_read_under_its_own_name(folder):
+    segment = newest(folder, "journal/*.journal")
+    segment.rename(journal.path_of(segment.parent, 77))
+    lake = LakeStore(folder, SLOW)
+    assert (numbers(lake, BAD), numbers(lake, GOOD)) == ([1, 2, 3], [1, 2, 3])
+    assert lake.set_aside() == []
+    lake.close()
+
+
+def test_a_copy_of_a_segment_that_has_gone_into_tables_adds_no_event(folder):
+    segment = newest(folder, "journal/*.journal")
+    content = segment.read_bytes()
+    lake = LakeStore(folder, SLOW)
+    lake.flush()
+    lake.close()
+    assert not segment.exists()
+    journal.path_of(segment.parent, 77).write_bytes(content)
+    lake = LakeStore(folder, SLOW)
+    lake.flush()
+    assert (numbers(lake, BAD), numbers(lake, GOOD)) == ([1, 2, 3], [1, 2, 3])
+    lake.close()
+
+
+def leave_one_frame(segment):
+    length = int.from_bytes(segment.read_bytes()[:4], "little")
+    segment.write_bytes(segment.read_bytes()[: 8 + length])
+
+
+def cut_a_frame(segment):
+    segment.write_bytes(segment.read_bytes()[:-3])
+
+
+def remove_the_first_frame(segment):
+    length = int.from_bytes(segment.read_bytes()[:4], "little")
+    segment.write_bytes(segment.read_bytes()[8 + length :])
+
+
+@pytest.mark.parametrize("damage", [empty, cut, cut_a_frame, leave_one_frame, remove_the_first_frame, Path.unlink])
+def test_what_was_acknowledged_and_is_gone_after_a_kill_is_told(folder, damage):
+    """A kill leaves whole frames, or one more that is cut off and was not acknowledged."""
+    lake = LakeStore(folder, SLOW)
+    lake.flush()
+    for number in (4, 5):
+        lake.add([document(GOOD, n=number)])
+    copy = folder / "killed"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("killed", "*.new"))
+    lake.close()
+    segment = newest(copy, "journal/*.journal")
+    with segment.open("ab") as file:
+        file.write(segment.read_bytes()[:20])  # a write that was not finished
+    lake = LakeStore(Path(shutil.copytree(copy, folder / "unfinished")), SLOW)
+    assert (lake.set_aside(), numbers(lake, GOOD)) == ([], [1, 2, 3, 4, 5])
+    lake.close()
+    segment.write_bytes(segment.read_bytes()[:-20])
+    damage(segment)
+    for _ in range(2):  # and again until it is mended
+        lake = LakeStore(copy, SLOW)
+        assert [aside.name for aside in lake.set_aside()] == [f"journal/{segment.name}"]
+        lake.close()
+    assert repair(copy, print) == []
+
+
+def test_a_damaged_mark_is_told(folder):
+    flip(folder / "journal.mark")
+    lake = LakeStore(folder, SLOW)
+    assert [aside.name for aside in lake.set_aside()] == ["journal.mark"]
+    lake.close()
+    lake = LakeStore(folder, SLOW)
+    assert lake.set_aside() == []
+    lake.close()
+
+
+@pytest.mark.parametrize("name", ["connectors", "events", "ids", "journal", "mappings", "records", "uuid"])
+def test_an_index_may_be_called_as_a_part_of_the_folder(folder, name):
+    lake = LakeStore(folder, SLOW)
+    lake.add([document(name, n=1)])
+    lake.flush()
+    lake.tell_of_damage(name, "what lies beside the indices is damaged")
+    [aside] = lake.set_aside()
+    assert (aside.name, aside.index) == (name, None)
+    assert numbers(lake, name) == [1]
+    lake.close()
+    flip(next(folder.glob(f"events/{name}/_delta_log/*0.json")))
+    lake = LakeStore(folder, SLOW)
+    assert [(aside.name, aside.index) for aside in lake.set_aside()] == [(name, name)]
+    assert numbers(lake, GOOD) == [1, 2, 3]
+    lake.close()
+    assert repair(folder, print) == []
 
 
 def test_a_damaged_frame_is_told_and_its_segment_kept(folder):

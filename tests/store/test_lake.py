@@ -314,13 +314,13 @@ def test_the_end_of_the_process_at_any_moment_loses_nothing(tmp_path):
 def test_what_is_behind_the_last_whole_frame_is_left_out(tmp_path, cut):
     segment = journal.Segment(tmp_path, 1)
     entries = [journal.Entry("i", str(n), True, n, n, b'{"n":%d}' % n) for n in range(20)]
-    segment.append([journal.encode(entries[:10])])
+    segment.append([entries[:10]])
     whole = segment.size
-    segment.append([journal.encode(entries[10:])])
+    segment.append([entries[10:]])
     segment.close()
     with segment.path.open("r+b") as file:
         file.truncate(max(whole, segment.size - cut))
-    read, damaged, cut_off = journal.read(segment.path)
+    read, damaged, cut_off, *_ = journal.read(segment.path)
     assert (read, damaged) == (entries[:10], 0)
     assert cut_off == max(whole, segment.size - cut) - whole
 

@@ -5,6 +5,7 @@ What is read is a file: whatever else has its name is told, and never waited for
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import stat
@@ -13,7 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+log = logging.getLogger(__name__)
 UNFINISHED = ".new"  # behind the name of a file that is being written
+IN_PLACE = ".stray"  # behind the name of what lay in the place of a file
 _KINDS = (
     (stat.S_ISREG, "a file"), (stat.S_ISDIR, "a folder"), (stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"),
 )  # fmt: skip
@@ -61,7 +64,7 @@ def write_durably(path: Path, content: bytes) -> None:
 def durable_file(path: Path) -> Iterator[BinaryIO]:
     """Give what a file's new content is written to; it takes the file's place, for good, at the end.
 
-    When writing fails, the file stays as it was.
+    When writing fails, the file stays as it was. What lies in its place and is no file is renamed, never lost.
     """
     new = path.with_name(f"{path.name}{UNFINISHED}")
     if os.path.lexists(new) and not new.is_file():
@@ -70,5 +73,9 @@ def durable_file(path: Path) -> Iterator[BinaryIO]:
         yield file
         file.flush()
         os.fsync(file.fileno())
+    if os.path.lexists(path) and not path.is_file():
+        stray = path.with_name(f"{path.name}.{secrets.token_hex(4)}{IN_PLACE}")
+        log.warning("%s is %s, and no file: it is %s now", path, kind_of(path), stray.name)
+        path.rename(stray)
     new.replace(path)
     sync(path.parent)

@@ -29,23 +29,6 @@ RESERVED = OWN | {
 }  # fmt: skip
 
 
-# What else lies in a data folder, of which something may be set aside.
-NO_INDICES = (
-    ".",
-    "connectors",
-    "events",
-    "ids",
-    "ids.json",
-    "journal",
-    "mappings",
-    "mappings.json",
-    "records",
-    "stopped.json",
-    "uuid",
-    "watched.json",
-)
-
-
 class StoreError(TocsinError):
     """The store cannot do what it was asked for."""
 
@@ -150,19 +133,15 @@ class IndexInfo:
 class SetAside:
     """Something of the store that cannot be read or written, and that everything else goes on without.
 
-    `name` is an index, a file of one, or what lies beside indices; `since` is when it was noticed, in nanoseconds
-    since 1970.
+    `name` is an index, a path in the folder of one, or the path in the data folder of what lies beside indices;
+    `index` is the index that it belongs to, None for what belongs to none. `since` is when it was noticed, in
+    nanoseconds since 1970.
     """
 
     name: str
     reason: str
     since: int
-
-    @property
-    def index(self) -> str | None:
-        """The index that it belongs to, None for what belongs to none."""
-        index = self.name.partition("/")[0]
-        return None if index in NO_INDICES else index
+    index: str | None = None
 
 
 class EventReader(Protocol):

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tocsin.store.durable import read_file, write_durably
 from tocsin.store.lake import journal
+from tocsin.store.lake.acknowledged import Acknowledged
 from tocsin.store.lake.table import IndexTable, rows_of
 from tocsin.store.resources import raise_if_lacking
 
@@ -78,16 +79,19 @@ def write_stop(folder: Path, stop: CleanStop) -> None:
 
 
 def losses_since(
-    stop: CleanStop, tables: Mapping[str, IndexTable], set_aside: Iterable[str], folder: Path
+    stop: CleanStop,
+    tables: Mapping[str, IndexTable],
+    set_aside: Collection[str],
+    folder: Path,
+    acknowledged: Acknowledged,
 ) -> Iterator[Loss]:
-    """Yield what a start misses of what was last written down; `folder` is that of the journal.
+    """Yield what a start misses of what was last written down, but for indices that are `set_aside` as a whole.
 
-    Versions of tables only grow.
+    `folder` is that of the journal. Versions of tables only grow.
     """
-    known = set(set_aside)
     for name, before in stop.indices.items():
         table = tables.get(name)
-        if name in known:
+        if name in set_aside:
             continue
         if table is None:
             told = f"the folder of this index is gone, and its {before.events:,} events with it"
@@ -101,17 +105,24 @@ def losses_since(
                 index=name,
                 files=tuple(sorted({*(before.files or _lying_in(table))} - {file.path for file in table.files})),
             )
+    yield from _losses_of_journal(stop, folder, acknowledged)
+
+
+def _losses_of_journal(stop: CleanStop, folder: Path, acknowledged: Acknowledged) -> Iterator[Loss]:
     for number in stop.segments or ():
         path = journal.path_of(folder, number)
+        expected = max(stop.sizes.get(number, 0), acknowledged.size_of(number))
         if not path.exists():
             yield Loss(name=f"journal/{path.name}", reason="this segment is gone, and events that only it held")
-        elif not path.is_file():
+            continue
+        if not path.is_file():
             continue  # it is named as what it is
-        elif (gone := stop.sizes.get(number, 0) - path.stat().st_size) > 0:
-            told = f"{gone:,} of its {stop.sizes[number]:,} bytes are gone, and events that only it held"
+        size = path.stat().st_size
+        if size < expected:
+            told = f"{expected - size:,} of its {expected:,} bytes are gone, and events that only it held"
             yield Loss(name=f"journal/{path.name}", reason=told)
-        elif not stop.runs and (cut_off := journal.read(path).cut_off):  # as only a crash leaves it
-            told = f"{cut_off:,} bytes are damaged, and their events lost"
+        elif (unreadable := expected - size + journal.cut_off(path)) > 0:  # more than an unfinished write leaves
+            told = f"{unreadable:,} bytes are damaged, and their events lost"
             yield Loss(name=f"journal/{path.name}", reason=told)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tocsin.store.events import DocumentResult, Outcome, StoreFullError
 from tocsin.store.lake import journal
+from tocsin.store.lake.acknowledged import Mark
 from tocsin.store.lake.contents import Contents, LakeSettings
 from tocsin.store.lake.event_buffer import Generation
 from tocsin.store.lake.ids import ChosenIds, Key, content_of, key_of
@@ -44,6 +45,7 @@ class Committer:
         self._asked: int | None = None  # the segment that another one is to follow soon
         self.newest = 0  # the last arrival that the journal held at the start
         self._segment = self._recover()
+        self._mark = Mark(folder.parent)
 
     def _recover(self) -> Segment:
         """Take up what the journal holds, and begin a new segment."""
@@ -52,16 +54,17 @@ class Committer:
         for number in numbers:
             path = journal.path_of(self._folder, number)
             try:
-                entries, damaged, cut_off = journal.read(path)
+                content = journal.read(path)
             except OSError as error:
                 raise_if_lacking(f"journal/{path.name}", error)
                 contents.put_aside(f"journal/{path.name}", error)
                 continue
-            if cut_off:
-                log.warning("journal segment %d: %d bytes behind its last whole frame", number, cut_off)
+            if content.cut_off:
+                log.warning("journal segment %d: %d bytes behind its last whole frame", number, content.cut_off)
+            entries = content.entries
             generation = Generation(number, born=time.monotonic())
-            if damaged:
-                contents.put_aside(f"journal/{path.name}", f"{damaged:,} bytes are damaged, and their events lost")
+            if content.fault:
+                contents.put_aside(f"journal/{path.name}", content.fault)
                 generation.held = True
             contents.remember(generation, entries)
             self.newest = max(self.newest, *(entry.ingested for entry in entries), 0)
@@ -96,12 +99,14 @@ class Committer:
         self._queue.put(None)
 
     def close(self) -> None:
-        """Close the segment, when the thread has ended."""
+        """Close the segment and the mark, when the thread has ended."""
         self._segment.close()
+        self._mark.close()
 
     def run(self, turned: Callable[[], None]) -> None:
         """Write until stopped; `turned` is called when a generation is ready for the tables."""
         settings = self._settings
+        self._begin_mark()
         while (group := self._next_group()) is not None:
             if group:
                 self._write(group)
@@ -115,6 +120,12 @@ class Committer:
             ):
                 self._turn()
                 turned()
+
+    def _begin_mark(self) -> None:
+        try:
+            self._mark.begin(self._segment.number)
+        except OSError as error:
+            log.warning("how far the journal is acknowledged cannot be written down: %s", error)
 
     def _next_group(self) -> list[Request] | None:
         """Return the requests that wait, none when it is time to look at the clock, None at the end."""
@@ -159,9 +170,10 @@ class Committer:
                 outcomes.append(results)
                 both = zip(request.entries, results, strict=True)
                 accepted.append([entry for entry, one in both if one.result is DocumentResult.CREATED])
-            payloads = [journal.encode(entries) for entries in accepted if entries]
-            if payloads:
-                self._segment.append(payloads)
+            groups = [entries for entries in accepted if entries]
+            if groups:
+                self._segment.append(groups)
+                self._mark.write(self._segment.number, self._segment.size)
         except Exception as error:  # whatever it is, those who wait must be told
             self._ids.forget(self._segment.number, claimed)
             log.exception("writing to the journal failed")
@@ -185,11 +197,11 @@ class Committer:
         """Return why an index takes no events, None when it does."""
         contents = self._contents
         if index not in contents.tables and len(contents.tables) >= self._settings.max_indices:
-            return DocumentResult.SET_ASIDE if index in contents.set_aside else DocumentResult.NO_ROOM
-        if index not in contents.set_aside:
+            return DocumentResult.SET_ASIDE if contents.is_set_aside(index) else DocumentResult.NO_ROOM
+        if not contents.is_set_aside(index):
             with contents.apart(index):
                 contents.table(index)
-        return DocumentResult.SET_ASIDE if index in contents.set_aside else None
+        return DocumentResult.SET_ASIDE if contents.is_set_aside(index) else None
 
     def _judge(self, request: Request, claimed: list[Key]) -> list[Outcome]:
         """Decide what becomes of each document, and claim the ids of those that will be stored."""

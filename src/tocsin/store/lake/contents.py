@@ -59,7 +59,7 @@ def _index_of(path: Path) -> str:
 
 
 def _checksums(table: IndexTable, file: StoredFile) -> str:
-    return f"{table.name}/{checksums_of(table.path, file.path).relative_to(table.path)}"
+    return checksums_of(table.path, file.path).relative_to(table.path).as_posix()
 
 
 class Contents:
@@ -68,7 +68,7 @@ class Contents:
     def __init__(self, folder: Path, mappings: IndexMappings) -> None:
         self.folder, self.lock, self.mappings = folder, threading.RLock(), mappings
         self.tables: dict[str, IndexTable] = {}
-        self.set_aside: dict[str, SetAside] = {}  # by index, or by the path of what is no whole index
+        self._set_aside: dict[tuple[str | None, str], SetAside] = {}  # by index, if it belongs to one, and name
         self.old: list[Generation] = []  # on their way into tables, the oldest first
         self.current = Generation(0)  # which the journal is written for
         self.problem: str | None = None  # why events do not get into tables
@@ -77,9 +77,9 @@ class Contents:
         if mappings.list_fault is not None:
             self.put_aside(LIST, mappings.list_fault)
         for path, reason in mappings.damaged.items():
-            self.put_aside(_index_of(path), f"its mapping mappings/{path.name} cannot be read: {reason}")
+            self.put_index_aside(_index_of(path), f"its mapping mappings/{path.name} cannot be read: {reason}")
         for name in mappings.names():
-            if name not in self.set_aside:
+            if not self.is_set_aside(name):
                 self.table(name)
 
     def _open(self, path: Path) -> None:
@@ -88,55 +88,90 @@ class Contents:
             index = index_in(path)
             if index in self.tables:
                 raise UnknownFolderError(f"events/{self.tables[index].path.name} holds {index} too")
-            name = index
+        except UnknownFolderError as error:
+            self.put_aside(name, error)
+            return
+        try:
             self.tables[index] = self._opened(index, path)
         except NO_DAMAGE:
             raise
         except BaseException as error:  # delta-rs panics, and its panics are no Exceptions
             raise_if_lacking(name, error)
-            self.put_aside(name, error)
+            self.put_index_aside(index, error)
 
     def _opened(self, index: str, path: Path) -> IndexTable:
         table = IndexTable(index, path, partial(self.mappings.find, index))
-        for name in table.broken:
-            self.put_aside(name, "this checkpoint is damaged, or gone; the commits beside it are read instead")
+        for part in table.broken:
+            told = "this checkpoint is damaged, or gone; the commits beside it are read instead"
+            self.put_part_aside(index, part, told)
         return table
 
-    def put_aside(self, name: str, error: BaseException | str) -> None:
-        """Leave an index, a file of one or something else out from now on, and say so once.
+    def set_aside(self) -> list[SetAside]:
+        """Return what is left out, by name."""
+        with self.lock:
+            return sorted(self._set_aside.values(), key=lambda aside: aside.name)
 
-        The journal keeps the events of an index that are in no table yet.
+    def is_set_aside(self, index: str) -> bool:
+        """Tell whether all of an index is left out."""
+        return (index, index) in self._set_aside
+
+    def put_aside(self, name: str, error: BaseException | str) -> None:
+        """Say once that something which belongs to no index is damaged: its path in the data folder, and why."""
+        self._put_aside(None, name, error)
+
+    def put_index_aside(self, index: str, error: BaseException | str) -> None:
+        """Leave an index out from now on, and say so once.
+
+        The journal keeps its events that are in no table yet.
         """
+        with self.lock:
+            self.tables.pop(index, None)
+            for generation in (*self.old, self.current):
+                if generation.indices.pop(index, None) is not None:
+                    generation.held = True
+            self._put_aside(index, index, error)
+
+    def put_part_aside(self, index: str, part: str, error: BaseException | str) -> None:
+        """Say once that a part of an index is damaged, a path in its folder; the rest of it is read."""
+        self._put_aside(index, f"{index}/{part}", error)
+
+    def _put_aside(self, index: str | None, name: str, error: BaseException | str) -> None:
         reason = sentence(error)
         with self.lock:
-            self.tables.pop(name, None)
-            for generation in (*self.old, self.current):
-                if generation.indices.pop(name, None) is not None:
-                    generation.held = True
-            if name in self.set_aside:
+            if (index, name) in self._set_aside:
                 return
-            self.set_aside[name] = SetAside(name, reason, time.time_ns())
+            self._set_aside[index, name] = SetAside(name, reason, time.time_ns(), index)
         log.error("%s is set aside, and everything else goes on: %s", name, reason)
 
     def put_file_aside(self, table: IndexTable, file: StoredFile, error: BaseException | str) -> None:
         """Leave a file of a table out from now on; the table's other files are read."""
-        self.put_aside(f"{table.name}/{file.path}", error)
+        self.put_part_aside(table.name, file.path, error)
 
     def is_whole(self, table: IndexTable, file: StoredFile) -> bool:
         """Tell whether a file was not set aside."""
-        return f"{table.name}/{file.path}" not in self.set_aside
+        return not self._is_part_aside(table.name, file.path)
 
     def put_checksums_aside(self, table: IndexTable, file: StoredFile, reason: str) -> None:
         """Say that a file's checksums are damaged. It is read, and not written anew."""
-        self.put_aside(_checksums(table, file), reason)
+        self.put_part_aside(table.name, _checksums(table, file), reason)
 
     def may_be_written_anew(self, table: IndexTable, file: StoredFile) -> bool:
         """Tell whether neither a file nor its checksums were set aside."""
-        return self.is_whole(table, file) and _checksums(table, file) not in self.set_aside
+        return self.is_whole(table, file) and not self._is_part_aside(table.name, _checksums(table, file))
+
+    def _is_part_aside(self, index: str, part: str) -> bool:
+        return (index, f"{index}/{part}") in self._set_aside
 
     def is_unharmed(self, table: IndexTable) -> bool:
-        """Tell whether nothing of a table was set aside: files that it does not name may be all that is left."""
-        return not any(name.startswith(f"{table.name}/") for name in list(self.set_aside))
+        """Tell whether nothing in a table's folder was set aside.
+
+        Otherwise files that the table does not name may be all that is left of some events, or somebody's.
+        """
+        folder = f"events/{table.path.name}/"
+        return not any(
+            aside.index == table.name or (aside.index is None and aside.name.startswith(folder))
+            for aside in self.set_aside()
+        )
 
     def table(self, name: str) -> IndexTable:
         """Return the table of an index that is not set aside, beginning one if need be."""
@@ -149,7 +184,7 @@ class Contents:
         """Let events be found that the journal has; those of indices that are set aside stay in it."""
         by_index: dict[str, list[Entry]] = {}
         for entry in entries:
-            if entry.index in self.set_aside:
+            if self.is_set_aside(entry.index):
                 generation.held = True
                 continue
             by_index.setdefault(entry.index, []).append(entry)
@@ -157,7 +192,7 @@ class Contents:
         for name, some in by_index.items():
             with self.apart(name):
                 generation.indices.setdefault(name, EventBuffer(self.table(name).fields)).add(some)
-            generation.held |= name in self.set_aside
+            generation.held |= self.is_set_aside(name)
 
     @contextmanager
     def apart(self, name: str) -> Iterator[None]:
@@ -172,7 +207,7 @@ class Contents:
         except BaseException as error:  # delta-rs panics, and its panics are no Exceptions
             if is_lack_of_resources(error):
                 raise
-            self.put_aside(name, error)
+            self.put_index_aside(name, error)
 
     def newest_arrival(self) -> int:
         """Return the last moment at which an event of the tables arrived; 0 when none is known."""

@@ -7,19 +7,22 @@ letters, digits, dots, hyphens and underscores alone, and says in a file of its 
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
+import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
 from tocsin.store.durable import read_file, sync, write_durably
 from tocsin.store.patterns import name_error
 
+log = logging.getLogger(__name__)
 LABEL = "_index.json"  # Delta takes what begins with `_` for none of its files
 _LONGEST = 200  # bytes of a folder's name; file systems allow 255
 _UNSAFE = re.compile(r"[^a-z0-9._-]")
 _UNREADABLE = set("%[")  # what delta-rs decodes or refuses
-_NUMBER = re.compile(r"=\.\d+\Z")  # behind a name that another index's folder has
 
 
 class UnknownFolderError(ValueError):
@@ -58,28 +61,32 @@ def _is_of(folder: Path, index: str) -> bool:
 
 def label(folder: Path, index: str) -> None:
     """Write down which index a folder holds, for good, before its first event lies in it."""
-    path = folder / LABEL
-    if path.exists():
+    if (folder / LABEL).exists():
         return
     folder.mkdir(exist_ok=True)
-    write_durably(path, orjson.dumps({"index": index}))
+    _write_label(folder, index)
     sync(folder.parent)
+
+
+def _write_label(folder: Path, index: str) -> None:
+    write_durably(folder / LABEL, orjson.dumps({"index": index, "sum": _sum(index)}))
+
+
+def _sum(index: str) -> int:
+    return zlib.crc32(index.encode())
 
 
 def index_in(folder: Path) -> str:
     """Return the index that a folder holds. Raises UnknownFolderError for what holds none.
 
-    A folder of an earlier version, which says nothing, has the index's name as it is; where delta-rs decoded that
-    name, its events went to another folder. A label that does not fit the folder's name is damaged, and the name
-    counts.
+    A label that is damaged is written anew where the folder's name says as much. A folder of an earlier version,
+    which has no label, has the index's name as it is; where delta-rs decoded that name, its events went to another
+    folder.
     """
     if not folder.is_dir():
         raise UnknownFolderError("no folder of an index")
-    path = folder / LABEL
-    if path.exists():
-        index = _labelled(path) or ""
-        if not _fits(folder.name, index):
-            index = _named(folder.name)
+    if (folder / LABEL).exists():
+        index = _labelled(folder)
     elif not (folder / "_delta_log").is_dir():
         raise UnknownFolderError("no folder of an index: it holds no table")
     elif _UNREADABLE & set(folder.name):
@@ -94,18 +101,40 @@ def index_in(folder: Path) -> str:
     return index
 
 
-def _fits(folder: str, index: str) -> bool:
-    """Tell whether a folder of this name may be the index's, in this version or an earlier one."""
-    return index != "" and (index == folder or safe_name(index) == _NUMBER.sub("", folder))
+class _Label(NamedTuple):
+    """The index that a label says, and whether its checksum says so: labels of earlier versions have none."""
+
+    named: str
+    has_sum: bool
 
 
-def _labelled(path: Path) -> str | None:
-    """Return the index that a label names, None when it cannot be read."""
+def _labelled(folder: Path) -> str:
+    """Return the index of a folder that has a label. Raises UnknownFolderError where nothing tells it."""
+    label = _read_label(folder / LABEL)
+    if label is not None:
+        name = safe_name(label.named)
+        if folder.name in (label.named, name) or folder.name.startswith(f"{name}=."):  # the name was taken
+            return label.named
+        if (folder.parent / name).is_dir():
+            raise UnknownFolderError(f"its {LABEL} says {label.named}: it is a copy of that index's folder")
+        if label.has_sum:  # the folder was renamed
+            return label.named
+    index = _named(folder.name)
+    log.warning("events/%s: its %s was damaged, and is written anew from the folder's name", folder.name, LABEL)
+    _write_label(folder, index)
+    return index
+
+
+def _read_label(path: Path) -> _Label | None:
+    """Return what a label says, None when it cannot be read."""
     try:
-        index = orjson.loads(read_file(path))["index"]
-    except (OSError, ValueError, LookupError, TypeError):
+        content = orjson.loads(read_file(path))
+        index, expected = content["index"], content.get("sum")
+        if not isinstance(index, str) or expected not in (None, _sum(index)):
+            return None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
-    return index if isinstance(index, str) else None
+    return _Label(index, expected is not None)
 
 
 def named(name: str) -> str | None:

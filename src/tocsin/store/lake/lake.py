@@ -27,6 +27,7 @@ from tocsin.store.events import (
     StoreFullError,
 )
 from tocsin.store.lake import journal
+from tocsin.store.lake.acknowledged import MARK, Acknowledged, read_mark
 from tocsin.store.lake.clean_stop import CleanStop, Loss, losses_since, note_of, read_stop, stop_of, write_stop
 from tocsin.store.lake.committer import Committer, Request
 from tocsin.store.lake.contents import Contents, IndexSnapshot, LakeSettings
@@ -38,10 +39,11 @@ from tocsin.store.lake.journal import Entry
 from tocsin.store.lake.keeper import Keeper
 from tocsin.store.lake.ordering import OrderingProcess
 from tocsin.store.lake.settler import PROBE, Settler
-from tocsin.store.lake.strays import make_room, strays_of, unknown
+from tocsin.store.lake.strays import make_room, strays_in_index, strays_of, unknown
 from tocsin.store.lake.table import StoredFile, rows_of
 from tocsin.store.mappings import IndexMapping
 from tocsin.store.patterns import matching
+from tocsin.store.resources import raise_if_lacking
 from tocsin.store.schemas import common_schema, fields_by_type
 
 __all__ = ["LakeSettings", "LakeStore"]
@@ -85,8 +87,12 @@ class LakeStore:
         self._mappings = IndexMappings(folder / "mappings")
         self._schemas: dict[tuple[str, ...], tuple[object, Schema]] = {}
         self.contents = Contents(events, self._mappings)
+        renamed = dict(journal.put_back(self._journal))
+        for former, segment in renamed.items():
+            log.warning("journal: segment %d was called %d, and has its name again", segment, former)
         self._ids, self._maker = ChosenIds(folder / "ids", self.contents.put_aside), Maker()
-        self._state = self._compare_with_last_stop([Loss(name=name, reason=reason) for name, reason in strays])
+        moved = [Loss(name=name, reason=reason) for name, reason in strays]
+        self._state = self._compare_with_last_stop(moved, renamed)
         self._name_strays(folder)
         self._noting, self._going = threading.Lock(), set[int]()
         self._committer = Committer(self.contents, self._ids, self._journal, self.settings)
@@ -155,18 +161,40 @@ class LakeStore:
             *strays_of(folder / "ids", self._ids.names()),
         ):
             self.contents.put_aside(*stray)
+        for table in list(self.contents.tables.values()):
+            for stray in strays_in_index(table.path):
+                self.contents.put_aside(*stray)
         for path in self._mappings.strays:
             if not path.name.endswith(UNFINISHED):
                 self.contents.put_aside(f"mappings/{path.name}", f"{kind_of(path)} that is no mapping")
 
-    def _compare_with_last_stop(self, moved: Sequence[Loss]) -> CleanStop:
-        """Say what has gone since the last note, what was `moved` now, and what was found to be gone before."""
+    def _compare_with_last_stop(self, moved: Sequence[Loss], renamed: Collection[int]) -> CleanStop:
+        """Say what has gone since the last note, what was `moved` now, and what was found to be gone before.
+
+        Segments that were `renamed` are not missed under those names.
+        """
         contents = self.contents
         stop = read_stop(self._folder)
-        new = losses_since(stop, contents.tables, list(contents.set_aside), self._journal)
-        losses = list({loss.name: loss for loss in (*stop.losses, *moved, *new)}.values())
+        try:
+            acknowledged = read_mark(self._folder)
+        except (OSError, ValueError) as error:
+            raise_if_lacking(MARK, error)
+            told = "acknowledged events that are gone from the newest segment are not noticed"
+            contents.put_aside(MARK, f"it cannot be read, and {told}: {error}")
+            acknowledged = Acknowledged()
+        left_out = [index for index in stop.indices if contents.is_set_aside(index)]
+        segments = [segment for segment in stop.segments or () if segment not in renamed]
+        new = losses_since(
+            stop.model_copy(update={"segments": segments}), contents.tables, left_out, self._journal, acknowledged
+        )
+        losses = list({(loss.index, loss.name): loss for loss in (*stop.losses, *moved, *new)}.values())
         for loss in losses:
-            contents.put_aside(loss.name, loss.reason)
+            if loss.index is None:
+                contents.put_aside(loss.name, loss.reason)
+            elif loss.name == loss.index:
+                contents.put_index_aside(loss.index, loss.reason)
+            else:
+                contents.put_part_aside(loss.index, loss.name.removeprefix(f"{loss.index}/"), loss.reason)
         return stop.model_copy(update={"losses": losses})
 
     # ---- adding
@@ -218,8 +246,7 @@ class LakeStore:
 
     def set_aside(self) -> list[SetAside]:
         """Return what is damaged and left out; see EventStore."""
-        with self.contents.lock:
-            return sorted(self.contents.set_aside.values(), key=lambda one: one.name)
+        return self.contents.set_aside()
 
     def check(self, size: int = 0) -> str | None:
         """Return why documents of some size cannot be stored now; see EventStore."""
@@ -317,7 +344,7 @@ class LakeStore:
     def begin(self, index: str, mapping: IndexMapping) -> None:
         """Let an index have a mapping from now on, and be there if it is not; see EventStore."""
         self._mappings.keep(index, mapping)
-        if index not in self.contents.set_aside:
+        if not self.contents.is_set_aside(index):
             self.contents.table(index)
 
     def _fields(self, patterns: Sequence[str]) -> Iterator[tuple[str, IndexFields]]:
@@ -326,7 +353,7 @@ class LakeStore:
             with self.contents.apart(found.table.name):
                 for events, rows in found.buffers:
                     events.tables(rows)
-            if found.table.name not in self.contents.set_aside:
+            if not self.contents.is_set_aside(found.table.name):
                 yield found.table.name, found.table.fields
 
     def divided_scan(self, scan: Scan) -> DividedScan:
@@ -337,7 +364,7 @@ class LakeStore:
             buffered = list[StoredBatch]()
             with self.contents.apart(table.name):
                 buffered = read_tables(table.name, mapping, _buffered_tables(found, scan), scan)
-            if table.name not in self.contents.set_aside:  # its buffered events may turn out to make no table
+            if not self.contents.is_set_aside(table.name):  # its buffered events may turn out to make no table
                 files.append(IndexScan(table.name, table.path, mapping, tuple(found.files)))
                 batches += buffered
         return DividedScan(scan, tuple(files), iter(batches))

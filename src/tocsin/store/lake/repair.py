@@ -41,7 +41,7 @@ from tocsin.store.resources import raise_if_lacking
 
 _QUIET = LakeSettings(flush_after=1e9, maintain_every=1e9)  # nothing happens by itself
 _PLACE = re.compile(r"_day=(\d{4}-\d\d-\d\d)/_slice=(\d+)/[^/]+\.parquet")
-_BESIDE = re.compile(r"(?:journal|events|mappings)/[^/]+")  # what lies there and is read by nobody
+_BESIDE = re.compile(r"(?:journal|mappings)/[^/]+|events/.+")  # what lies there and is read by nobody
 _MOVED = "damaged"  # the folder that what is replaced goes to
 _TEXTS = (ID, SOURCE, USER, HOST)
 _TRIES, _PAUSE = 60, 0.2  # seconds
@@ -101,15 +101,16 @@ def repair(folder: Path, tell: Told) -> list[SetAside]:
     moved = folder / _MOVED / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     _let_go_of_mappings(folder, moved, tell)
     there = {index for index, _ in _folders(folder)} | {entry.index for entry in _journalled(folder)}
-    indices = {one.index for one in damaged} | {loss.index for loss in losses if loss.files}
+    indices = {aside.index for aside in damaged} | {loss.index for loss in losses if loss.files}
     for index in sorted(name for name in indices if name in there):
         _rebuild(folder, index, moved, tell)
-    if any(one.name == LIST or one.name.startswith("ids/") for one in damaged):
+    beside = [aside for aside in damaged if aside.index is None]
+    if any(aside.name == LIST or aside.name.startswith("ids/") for aside in beside):
         _move(folder / "ids", moved, tell)
         _rebuild_ids(folder, tell)
-    for one in damaged:
-        if _BESIDE.fullmatch(one.name) and os.path.lexists(folder / one.name):
-            _settle_and_move(folder, one, moved, tell)
+    for aside in beside:
+        if _BESIDE.fullmatch(aside.name) and os.path.lexists(folder / aside.name):
+            _settle_and_move(folder, aside, moved, tell)
     for loss in losses:
         tell(f"{loss.name}: noted, and not told again: {loss.reason}")
     write_stop(folder, CleanStop(with_records=with_records))
@@ -134,12 +135,12 @@ def _move(path: Path, moved: Path, tell: Told) -> None:
     tell(f"{path.name}: moved to {target}")
 
 
-def _settle_and_move(folder: Path, one: SetAside, moved: Path, tell: Told) -> None:
-    if one.name.startswith("journal/"):  # what can be read of it goes into tables first
+def _settle_and_move(folder: Path, aside: SetAside, moved: Path, tell: Told) -> None:
+    if aside.name.startswith("journal/"):  # what can be read of it goes into tables first
         lake = LakeStore(folder, _QUIET)
         _settle(lake)
         lake.close()
-    _move(folder / one.name, moved, tell)
+    _move(folder / aside.name, moved, tell)
 
 
 def _let_go_of_mappings(folder: Path, moved: Path, tell: Told) -> None:

@@ -144,7 +144,7 @@ class Settler:
         if all_of_them:
             self._contents.problem = None
         for name in given_up:
-            self._contents.put_aside(name, error.failed[name])
+            self._contents.put_index_aside(name, error.failed[name])
         return all_of_them
 
     def _disk_is_well(self) -> bool:
@@ -165,7 +165,7 @@ class Settler:
     def _settle_index(self, name: str, generations: Sequence[Generation]) -> None:
         contents = self._contents
         with contents.lock:
-            if name in contents.set_aside:  # by whoever has read it meanwhile
+            if contents.is_set_aside(name):  # by whoever has read it meanwhile
                 return
             table = contents.table(name)
             mine = [generation for generation in generations if name in generation.indices]
@@ -177,7 +177,7 @@ class Settler:
                 if buffers
                 else None
             )
-        if name in contents.set_aside:
+        if contents.is_set_aside(name):
             return
         if whole is not None:
             table.commit(whole, generations[-1].segment)

@@ -6,6 +6,7 @@ A pipe that is opened waits for whoever writes into it, and a link to nothing lo
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +16,18 @@ from tocsin.store.durable import UNFINISHED, kind_of
 
 _FOLDERS = ("damaged", "events", "ids", "journal", "mappings", "rebuilding", "rejected")
 _FILES = (
-    "encryption.key", "ids.json", "lock", "mappings.json", "ordering.lock", "records.db", "records.db-journal",
-    "records.db-shm", "records.db-wal", "records.json", "records.lock", "stopped.json", "uuid", "watched.json",
+    "encryption.key", "ids.json", "journal.mark", "lock", "mappings.json", "ordering.lock", "records.db",
+    "records.db-journal", "records.db-shm", "records.db-wal", "records.json", "records.lock",
+    "stopped.json", "uuid", "watched.json",
 )  # fmt: skip
+# What lies in the folder of an index, by its path there: what delta-rs writes, half written (`#1`) too, and
+# `.broken` what the store itself put aside.
+_OF_INDEX = re.compile(
+    r"_index\.json(\.new)?|_checksums/[^/]+\.crc(\.new)?"
+    r"|_delta_log/(\d{20}\.(json|broken)|\d{20}\.checkpoint[^/]*|_last_checkpoint|_commit_[^/]*)(\.broken)?(#\d+)?"
+    r"|_day=[^/]+/_slice=\d+/part-[^/]+\.parquet(#\d+)?"
+)
+_FOLDERS_OF_INDEX = re.compile(r"_checksums|_delta_log|_day=[^/]+(/_slice=\d+)?")
 _LEFT = ("lost+found", "damaged", "encryption.key.")  # what names in a data folder may begin with besides
 
 
@@ -65,3 +75,22 @@ def strays_of(folder: Path, known: frozenset[str]) -> Iterator[Stray]:
         kind = kind_of(path)
         told = "no file of the store's" if kind == "a file" else f"{kind}, where files of the store's lie"
         yield Stray(f"{folder.name}/{path.name}", f"this is {told}; it is left alone")
+
+
+def strays_in_index(folder: Path) -> Iterator[Stray]:
+    """Yield what lies in the folder of an index and is nothing of the store's."""
+    for found, folders, names in os.walk(folder):
+        within = Path(found).relative_to(folder)
+        for name in sorted([*folders, *names]):
+            path = (within / name).as_posix()
+            is_folder = name in folders and not (folder / path).is_symlink()
+            if is_folder and _FOLDERS_OF_INDEX.fullmatch(path):
+                continue
+            if is_folder:
+                folders.remove(name)  # what lies below it is not named on its own
+            if _OF_INDEX.fullmatch(path):  # what reads it says where it is no file
+                continue
+            kind = kind_of(folder / path)
+            yield Stray(
+                f"events/{folder.name}/{path}", f"this is {kind}, and nothing of the index's; it is left alone"
+            )

@@ -90,14 +90,14 @@ class IndexTable:
         self._unsummed: list[str] = []  # files that have no checksums yet
         self._published = -1
         self._delta: DeltaTable | None = None  # as the thread that appends last saw it
-        self.broken: list[str] = []  # checkpoints, damaged or gone, that it does without
+        self.broken: list[str] = []  # checkpoints in its folder, damaged or gone, that it does without
         _check_log(path / "_delta_log")
         if DeltaTable.is_deltatable(str(path)):
             _mend(path)
             table = self._open_without_damaged_checkpoints()
             self.broken = sorted(
-                f"{name}/_delta_log/{one.name.removesuffix(_BROKEN)}"
-                for one in (path / "_delta_log").glob(f"*checkpoint*{_BROKEN}")
+                f"_delta_log/{checkpoint.name.removesuffix(_BROKEN)}"
+                for checkpoint in (path / "_delta_log").glob(f"*checkpoint*{_BROKEN}")
             )
             self.fields.learn(pa.schema(table.schema().to_arrow()))
             self.publish(TableVersion(table.version(), _files(table)))
