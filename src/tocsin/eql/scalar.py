@@ -14,6 +14,7 @@ from tocsin.eql import syntax as s
 from tocsin.eql.functions import FUNCTIONS, arithmetic, call
 from tocsin.eql.strings import has_wildcard, lower, lucene_to_regex, wildcard_to_regex
 from tocsin.linear_regex import whole_match
+from tocsin.three_valued_logic import conjunction, disjunction, negation
 
 Value = Any
 Row = Sequence[Value]
@@ -90,39 +91,25 @@ def evaluator(node: s.Expression, slots: Mapping[str, int]) -> Evaluator:
             inners = [evaluator(a, slots) for a in arguments]
             return lambda row: call(function, tuple(i(row) for i in inners), insensitive)
         case s.Not(operand):
-            inner = evaluator(operand, slots)
-            return lambda row: None if (v := inner(row)) is None else not v
+            return negation(evaluator(operand, slots))
         case s.And(operands):
-            return _kleene([evaluator(o, slots) for o in operands], absorbing=False)
+            return conjunction([evaluator(o, slots) for o in operands])
         case s.Or(operands):
-            return _kleene([evaluator(o, slots) for o in operands], absorbing=True)
+            return disjunction([evaluator(o, slots) for o in operands])
 
 
 def _membership(inner: Evaluator, items: list[Evaluator], insensitive: bool) -> Evaluator:
     def fold(value: Value) -> Value:
         return lower(value) if insensitive and isinstance(value, str) else value
 
+    def equal(item: Evaluator) -> Callable[[tuple[Value, Row]], Value]:
+        return lambda value_and_row: compare("==", value_and_row[0], fold(item(value_and_row[1])))
+
+    any_equal = disjunction([equal(item) for item in items])
+
     def test(row: Row) -> Value:
         value = fold(inner(row))
-        if value is None:
-            return None
-        answers = [compare("==", value, fold(item(row))) for item in items]
-        return True if True in answers else None if None in answers else False
-
-    return test
-
-
-def _kleene(inners: list[Evaluator], *, absorbing: bool) -> Evaluator:
-    """Return Kleene's `or` (absorbing true) or `and` (absorbing false)."""
-
-    def test(row: Row) -> Value:
-        unknown = False
-        for inner in inners:
-            value = inner(row)
-            if value is absorbing:
-                return absorbing
-            unknown = unknown or value is None
-        return None if unknown else not absorbing
+        return None if value is None else any_equal((value, row))
 
     return test
 

@@ -25,6 +25,7 @@ from tocsin.esql.scope import ColumnScope, Kind, nearest
 from tocsin.esql.searches import SEARCHES, fields_of_searches, is_search, search_test
 from tocsin.esql.surrogates import SURROGATES
 from tocsin.query_dsl.build import Context, base_name, regexp, wildcard, words
+from tocsin.three_valued_logic import conjunction, disjunction, negation
 
 Value = Any
 Row = Sequence[Value]  # the values of an expression's columns, in the order of `columns_of`, and the time behind
@@ -98,12 +99,11 @@ class _Compiler:
             case q.Duration():
                 raise self.scope.refuse("a span of time stands beside a date, or in date_trunc", node.place)
             case q.Not(operand):
-                run = self._condition(operand)
-                return lambda row: None if (truth := run(row)) is None else not truth, FieldType.BOOLEAN
+                return negation(self._condition(operand)), FieldType.BOOLEAN
             case q.And(operands):
-                return _all([self._condition(one) for one in operands]), FieldType.BOOLEAN
+                return conjunction([self._condition(operand) for operand in operands]), FieldType.BOOLEAN
             case q.Or(operands):
-                return _any([self._condition(one) for one in operands]), FieldType.BOOLEAN
+                return disjunction([self._condition(operand) for operand in operands]), FieldType.BOOLEAN
             case q.IsNull(value):
                 run, _ = self.of(value)
                 return lambda row: run(row) is None, FieldType.BOOLEAN
@@ -190,7 +190,7 @@ class _Compiler:
         tests = [self._comparison("==", node.value, item, node.place) for item in node.items]
         texts = [item.value for item in node.items if isinstance(item, q.Literal) and isinstance(item.value, str)]
         if kind is not FieldType.KEYWORD or len(texts) < len(node.items):
-            return _any(tests)
+            return disjunction(tests)
         wanted = frozenset(texts)  # lists of hundreds of names are usual
         return lambda row: None if (value := _single(run(row))) is None else value in wanted
 
@@ -388,31 +388,3 @@ def _kind_of(value: Value) -> Kind:
 
 def _moment(value: Value) -> int | None:
     return to_moment(value) if isinstance(value, str) else None
-
-
-def _all(runs: Sequence[Run]) -> Run:
-    def every(row: Row) -> bool | None:
-        found: bool | None = True
-        for run in runs:
-            truth = run(row)
-            if truth is False:
-                return False
-            if truth is None:
-                found = None
-        return found
-
-    return every
-
-
-def _any(runs: Sequence[Run]) -> Run:
-    def one(row: Row) -> bool | None:
-        found: bool | None = False
-        for run in runs:
-            truth = run(row)
-            if truth is True:
-                return True
-            if truth is None:
-                found = None
-        return found
-
-    return one
