@@ -15,7 +15,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.moments import is_doubtful, mark_of_numbers, read_moment, to_nanoseconds, written_moment
+from tocsin.moments import (
+    datetime_nanoseconds,
+    is_doubtful,
+    iso,
+    mark_of_numbers,
+    read_moment,
+    to_datetime,
+    to_nanoseconds,
+    written_moment,
+)
 
 SAME = "2026-11-20T15:40:20"
 
@@ -174,3 +183,24 @@ def test_a_moment_is_the_same_in_every_zone_and_spelling(moment: datetime, zone:
         int(moment.timestamp()) * 10_000_000 + 116_444_736_000_000_000,
     ):
         assert read_moment(written) == expected, written
+
+
+@pytest.mark.parametrize(
+    ("moment", "digits", "text"),
+    [
+        (1_795_189_220_123_456_789, 3, "2026-11-20T15:40:20.123Z"),
+        (1_795_189_220_123_456_789, 9, "2026-11-20T15:40:20.123456789Z"),
+        (1_795_189_220_123_456_789, 0, "2026-11-20T15:40:20Z"),
+        (-1, 9, "1969-12-31T23:59:59.999999999Z"),
+        (datetime(2026, 11, 20, 16, 40, 20, 5000, timezone(timedelta(hours=1))), 3, "2026-11-20T15:40:20.005Z"),
+        (datetime(2026, 11, 20, 15, 40, 20), 3, "2026-11-20T15:40:20.000Z"),
+        (datetime(33, 4, 3, tzinfo=UTC), 3, "0033-04-03T00:00:00.000Z"),
+    ],
+)
+def test_moments_are_written_as_elasticsearch_does(moment: int | datetime, digits: int, text: str) -> None:
+    assert iso(moment, digits) == text
+
+
+@given(st.datetimes(timezones=st.just(UTC)))
+def test_a_datetime_of_any_year_comes_back_from_its_nanoseconds(moment: datetime) -> None:
+    assert to_datetime(datetime_nanoseconds(moment)) == moment

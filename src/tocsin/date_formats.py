@@ -15,10 +15,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from tocsin.moments import to_nanoseconds
+from tocsin.moments import EPOCH, MILLISECOND, SECOND, datetime_nanoseconds, iso, to_nanoseconds
 
-_SECOND = 1_000_000_000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ISO = "strict_date_optional_time"
 DEFAULT = f"{_ISO}||epoch_millis"  # of fields of the type `date`
 DEFAULT_NANOSECONDS = f"{_ISO}_nanos||epoch_millis"  # of those of the type `date_nanos`
@@ -40,7 +38,7 @@ _NAMED: Mapping[str, str] = {
     "year_month_day": "yyyy-MM-dd",
 }
 _ISO_NAMES = frozenset({_ISO, "date_optional_time", f"{_ISO}_nanos", "iso8601", "rfc3339_lenient"})
-_EPOCHS = {"epoch_millis": 1_000_000, "epoch_second": _SECOND}
+_EPOCHS = {"epoch_millis": MILLISECOND, "epoch_second": SECOND}
 _ISO_TEXT = re.compile(
     r"(?P<y>[+-]?\d{4,9})(?:-(?P<M>\d{1,2})(?:-(?P<d>\d{1,2}))?)?"
     r"(?:[T ](?:(?P<H>\d{1,2})(?::(?P<m>\d{2})(?::(?P<s>\d{2})(?:[.,](?P<S>\d{1,9})\d*)?)?)?)?)?"
@@ -114,18 +112,11 @@ def _one(name: str, whole: str) -> tuple[Callable[[str, tzinfo], Span | None], C
         return _epoch(_EPOCHS[name])
     if name in _ISO_NAMES:
         digits = 9 if name.endswith("nanos") else 3
-        return _iso, lambda moment: iso_text(moment, digits)
+        return _iso, lambda moment: iso(moment, digits)
     pattern = _NAMED.get(name.removeprefix("strict_"), name)
     if pattern is name and re.fullmatch(r"[a-z]+(?:_[a-z]+)+", name):
         raise ValueError(f"Invalid format: [{whole}]: Unknown pattern [{name}]")
     return _pattern(pattern, whole)
-
-
-def iso_text(moment: int, digits: int = 3) -> str:
-    """Return a moment as ISO 8601 in UTC, with so many digits of its second."""
-    seconds, rest = divmod(moment, _SECOND)
-    at = _EPOCH + timedelta(seconds=seconds)
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{rest:09}"[: 20 + digits] + "Z"
 
 
 def _epoch(unit: int) -> tuple[Callable[[str, tzinfo], Span | None], Callable[[int], Any]]:
@@ -164,11 +155,11 @@ def _span(parts: Mapping[str, str | None], zone: tzinfo) -> Span | None:
     try:
         start = datetime(year, number, int(day or 1), hour or 0, int(minute or 0), int(second or 0))
         at = start.replace(tzinfo=zone_of(named) if named else zone)
-        nanoseconds = _wide(at) + int((fraction or "0")[:9].ljust(9, "0"))
+        nanoseconds = datetime_nanoseconds(at) + int((fraction or "0")[:9].ljust(9, "0"))
         if fraction:
             return Span(nanoseconds)
         end = _end(start, month or names, day, hour, minute, second)
-        return Span(nanoseconds, _wide(end.replace(tzinfo=at.tzinfo)) - nanoseconds - 1)
+        return Span(nanoseconds, datetime_nanoseconds(end.replace(tzinfo=at.tzinfo)) - nanoseconds - 1)
     except (ValueError, OverflowError, ZoneInfoNotFoundError):
         return None
 
@@ -188,12 +179,6 @@ def _end(
     if month:
         return start + timedelta(days=calendar.monthrange(start.year, start.month)[1])
     return start.replace(year=start.year + 1)
-
-
-def _wide(moment: datetime) -> int:
-    """Return a moment in nanoseconds, of whatever year."""
-    delta = moment - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * _SECOND + delta.microseconds * 1000
 
 
 def _hour(parts: Mapping[str, str | None]) -> int | None:
@@ -277,8 +262,8 @@ def _pattern(pattern: str, whole: str) -> tuple[Callable[[str, tzinfo], Span | N
         return None if match is None else _span(match.groupdict(), zone)
 
     def write(moment: int) -> str:
-        seconds, rest = divmod(moment, _SECOND)
-        at = _EPOCH + timedelta(seconds=seconds)
+        seconds, rest = divmod(moment, SECOND)
+        at = EPOCH + timedelta(seconds=seconds)
         return "".join(writer(at, rest) for writer in writers)
 
     return parse, write

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
+from tocsin.moments import datetime_nanoseconds, to_datetime
+
 _STEP = re.compile(r"([+-])(\d+)([yMwdhHms])|/([yMwdhHms])")
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "H": "hours", "m": "minutes", "s": "seconds"}
 
@@ -42,8 +44,7 @@ def parse_date_math(text: str, now: datetime | None = None, *, round_up: bool = 
 
 def apply_math(moment: int, math: str, *, round_up: bool = False) -> int:
     """Return a moment (nanoseconds since 1970) some units later or earlier, or rounded. Raises ValueError."""
-    microseconds, beyond = divmod(moment, 1000)
-    at = _EPOCH + timedelta(microseconds=microseconds)
+    at, beyond = to_datetime(moment), moment % 1000
     position = 0
     while position < len(math):
         step = _STEP.match(math, position)
@@ -55,11 +56,7 @@ def apply_math(moment: int, math: str, *, round_up: bool = False) -> int:
             at, beyond = _round(at, rounding, round_up), 999 if round_up else 0
         else:
             at = add_to(at, int(sign + amount), unit)
-    delta = at - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1000 + beyond
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+    return datetime_nanoseconds(at) + beyond
 
 
 def add_to(moment: datetime, amount: int, unit: str) -> datetime:

@@ -13,7 +13,8 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND, SECOND, MINUTE, HOUR, DAY = 10**6, 10**9, 60 * 10**9, 3_600 * 10**9, 86_400 * 10**9  # nanoseconds
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LIMIT = 1 << 63
 
 
@@ -32,15 +33,34 @@ def to_nanoseconds(value: Any) -> int:
     return found
 
 
-def iso(nanoseconds: int) -> str:
-    """Return a moment as Elasticsearch writes it, to the millisecond."""
-    moment = _EPOCH + timedelta(microseconds=nanoseconds // 1000)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def to_datetime(nanoseconds: int) -> datetime:
+    """Return a moment as a datetime in UTC, to the microsecond. Raises OverflowError beyond the year 9999."""
+    return EPOCH + timedelta(microseconds=nanoseconds // 1000)
+
+
+def datetime_nanoseconds(moment: datetime) -> int:
+    """Return a datetime of any year in nanoseconds since 1970; without a zone it is taken for UTC."""
+    delta = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - EPOCH
+    return (delta.days * 86_400 + delta.seconds) * SECOND + delta.microseconds * 1_000
+
+
+def iso(moment: int | datetime, digits: int = 3) -> str:
+    """Return a moment as Elasticsearch writes it: ISO 8601 in UTC, with so many digits of its second.
+
+    A number is nanoseconds since 1970.
+    """
+    nanoseconds = datetime_nanoseconds(moment) if isinstance(moment, datetime) else moment
+    seconds, rest = divmod(nanoseconds, SECOND)
+    text = (_EPOCH_WITHOUT_ZONE + timedelta(seconds=seconds)).isoformat()
+    return f"{text}.{rest:09}"[: len(text) + 1 + digits] + "Z" if digits else f"{text}Z"
+
+
+_EPOCH_WITHOUT_ZONE = EPOCH.replace(tzinfo=None)
 
 
 def _nanoseconds(value: Any) -> int:
     if isinstance(value, datetime):
-        return _datetime_nanoseconds(value)
+        return datetime_nanoseconds(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return int(value * 1_000_000)
     text = str(value).strip()
@@ -52,12 +72,7 @@ def _nanoseconds(value: Any) -> int:
         digits = len(tail) - len(tail.lstrip("0123456789"))
         fraction = int(tail[:digits][:9].ljust(9, "0")) if digits else 0
         text = head + tail[digits:]
-    return _datetime_nanoseconds(datetime.fromisoformat(text)) + fraction
-
-
-def _datetime_nanoseconds(moment: datetime) -> int:
-    delta = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - _EPOCH
-    return (delta.days * 86_400 + delta.seconds) * 1_000_000_000 + delta.microseconds * 1_000
+    return datetime_nanoseconds(datetime.fromisoformat(text)) + fraction
 
 
 # ---- moments as products write them
@@ -267,7 +282,7 @@ def _of_net(parts: Parts, day_first: bool | None) -> str:
 _FILETIME_1970 = 116_444_736_000_000_000
 _STEPS: tuple[tuple[int, Callable[[Decimal], Decimal]], ...] = (
     (100_000_000, lambda number: number * 1_000_000),
-    (100_000_000_000, lambda number: number * 1_000_000_000),
+    (100_000_000_000, lambda number: number * SECOND),
     (100_000_000_000_000, lambda number: number * 1_000_000),
     (_FILETIME_1970, lambda number: number * 1_000),
     (200_000_000_000_000_000, lambda number: (number - _FILETIME_1970) * 100),
@@ -282,9 +297,9 @@ def _of_number(number: Decimal) -> str:
 
 
 def _since_1970(nanoseconds: Decimal) -> str:
-    seconds, fraction = divmod(int(nanoseconds), 1_000_000_000)
+    seconds, fraction = divmod(int(nanoseconds), SECOND)
     try:
-        moment = _EPOCH.replace(tzinfo=None) + timedelta(seconds=seconds)
+        moment = _EPOCH_WITHOUT_ZONE + timedelta(seconds=seconds)
     except OverflowError as error:
         raise ValueError(str(error)) from None
     digits = f"{fraction:09}".rstrip("0")

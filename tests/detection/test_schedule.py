@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.shared import needs_shared, shared
-from tocsin.detection.schedule import SECOND, Schedule, Window, read_schedule, span, unread
+from tocsin.detection.schedule import Schedule, Window, read_schedule, span, unread
 from tocsin.errors import RuleError
-from tocsin.moments import to_nanoseconds
+from tocsin.moments import SECOND, to_nanoseconds
 from tocsin.rules.load import bundled_rules, load_rules
 from tocsin.rules.model import Rule
 

@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 import pystache
 
+from tocsin.moments import iso
 from tocsin.sources.batch import flatten, unflatten
 from tocsin.store.records.models import Connector, Delivery, StoredRule
 
@@ -96,7 +97,7 @@ def _values(
         "alerts": alerts,
         "alert": {"id": first.get("kibana.alert.uuid", ""), "uuid": first.get("kibana.alert.uuid", "")},
         "state": {"signals_count": count},
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "date": iso(datetime.now(UTC), 0),
     }
 
 

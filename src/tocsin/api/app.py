@@ -33,6 +33,7 @@ from tocsin.api.security import is_encrypted
 from tocsin.api.service import Service
 from tocsin.api.working import stops
 from tocsin.errors import TocsinError
+from tocsin.moments import SECOND
 from tocsin.store.events import StoreError
 from tocsin.store.records.database import RecordsError
 
@@ -134,7 +135,7 @@ class _Around:
                 "http.request.method": request.method,
                 "url.path": request.url.path,
                 "http.response.status_code": status,
-                "event.duration": int(seconds * 1e9),
+                "event.duration": int(seconds * SECOND),
                 "http.request.id": request_id,
                 "source.ip": request.client.host if request.client else None,
             },

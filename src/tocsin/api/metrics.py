@@ -11,6 +11,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from tocsin.allocators import allocated
 from tocsin.ingest.bulk import Ingest
+from tocsin.moments import SECOND
 from tocsin.scheduler.scheduler import Scheduler
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
@@ -74,7 +75,7 @@ class _Store:
             "tocsin_clock_lead_seconds",
             "How far arrivals are ahead of the system clock.",
         )
-        lead.add_metric([], self._clock.lead / 1e9)
+        lead.add_metric([], self._clock.lead / SECOND)
         yield from (steps, lead)
         under_way = GaugeMetricFamily("tocsin_bulk_actions_under_way", "Actions of bulk requests being stored.")
         under_way.add_metric([], self._ingest.actions)

@@ -65,7 +65,7 @@ async def audit(request: Request, records: ServiceRecords, size: int = Query(100
             rows = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(size))
             return [
                 {
-                    "@timestamp": row.time.isoformat(), "actor": row.actor, "actor_id": row.actor_id,
+                    "@timestamp": iso(row.time), "actor": row.actor, "actor_id": row.actor_id,
                     "address": row.address, "action": row.action, "target": row.target, "detail": row.detail,
                 }
                 for row in rows

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from tocsin.detection.missing_fields import could_hold
-from tocsin.detection.schedule import SECOND, Schedule
+from tocsin.detection.schedule import Schedule
 from tocsin.ecs import CATEGORY, TIMESTAMP, Field, FieldType, Schema
 from tocsin.engine.candidates import TIEBREAKER, Ordering
 from tocsin.engine.graph import KeyedQuery
@@ -16,6 +16,7 @@ from tocsin.engine.pipes import pipe_fields
 from tocsin.eql import syntax as s
 from tocsin.esql.pipeline import Pipeline
 from tocsin.esql.scope import METADATA
+from tocsin.moments import SECOND
 from tocsin.rules.model import Rule
 
 INGESTED = "event.ingested"

@@ -11,6 +11,7 @@ from typing import Any
 
 from tocsin.detection.schedule import Schedule
 from tocsin.errors import RuleError
+from tocsin.moments import SECOND
 from tocsin.rules.model import SEVERITIES, Rule
 
 Fault = tuple[str, str]  # the field, and what is wrong with it
@@ -211,7 +212,7 @@ def _is_past(text: str | None) -> bool:
         return False
 
 
-_MOMENT = 1_767_571_200 * 10**9  # some Monday: spans are measured from it
+_MOMENT = 1_767_571_200 * SECOND  # some Monday: spans are measured from it
 
 
 def _threat_match(rule: Rule) -> Iterator[Fault]:

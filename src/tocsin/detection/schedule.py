@@ -11,18 +11,15 @@ import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
 from tocsin.date_math import parse_date_math
 from tocsin.errors import RuleError
-from tocsin.moments import to_nanoseconds
+from tocsin.moments import DAY, HOUR, MINUTE, SECOND, to_datetime, to_nanoseconds
 from tocsin.rules.model import Rule
 
-SECOND = 1_000_000_000  # nanoseconds
-UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND}
+UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _INTERVAL = re.compile(r"(\d{1,9})([smhd])")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Ticks that are looked at for how windows lie: rounding (`now/d`) makes them differ for two days of minutes.
 _LOOKED_AT = 2 * 1440
 _UNEVEN = re.compile(r"[/My]")  # rounding, and units of no one length
@@ -60,7 +57,7 @@ class Schedule:
 
     def window(self, tick: int) -> Window:
         """Return what the rule reads at a tick."""
-        now = _EPOCH + timedelta(microseconds=tick // 1000)
+        now = to_datetime(tick)
         start, end = (to_nanoseconds(parse_date_math(text, now)) for text in (self.start, self.end))
         return Window(start - self.reach, end)
 

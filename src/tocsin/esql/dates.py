@@ -5,28 +5,26 @@ from __future__ import annotations
 import calendar
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from tocsin.date_math import add_to
 from tocsin.esql.syntax import Duration
-from tocsin.moments import iso, to_nanoseconds
+from tocsin.moments import DAY, EPOCH, HOUR, MILLISECOND, MINUTE, SECOND, iso, to_datetime, to_nanoseconds
 
 Value = Any
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SECOND = 1_000_000_000
 # Units of spans of time, with their other names: months, nanoseconds.
 _UNITS: dict[str, tuple[int, int]] = {
     name: size
     for names, size in (
         ("nanosecond nanoseconds ns", (0, 1)),
         ("microsecond microseconds", (0, 1_000)),
-        ("millisecond milliseconds ms", (0, 1_000_000)),
-        ("second seconds sec s", (0, _SECOND)),
-        ("minute minutes min m", (0, 60 * _SECOND)),
-        ("hour hours h", (0, 3_600 * _SECOND)),
-        ("day days d", (0, 86_400 * _SECOND)),
-        ("week weeks w", (0, 604_800 * _SECOND)),
+        ("millisecond milliseconds ms", (0, MILLISECOND)),
+        ("second seconds sec s", (0, SECOND)),
+        ("minute minutes min m", (0, MINUTE)),
+        ("hour hours h", (0, HOUR)),
+        ("day days d", (0, DAY)),
+        ("week weeks w", (0, 7 * DAY)),
         ("month months mo", (1, 0)),
         ("quarter quarters q", (3, 0)),
         ("year years yr y", (12, 0)),
@@ -54,25 +52,21 @@ def to_moment(value: Value) -> int | None:
         return None
 
 
-def _datetime(moment: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=moment // 1000)
-
-
 def moved(moment: int, span: Duration, sign: int) -> int:
     """Return a moment so much later, or (`sign` -1) earlier."""
     if span.months:
-        moment = to_nanoseconds(add_to(_datetime(moment), sign * span.months, "M")) + moment % 1000
+        moment = to_nanoseconds(add_to(to_datetime(moment), sign * span.months, "M")) + moment % 1000
     return moment + sign * span.nanoseconds
 
 
 def date_trunc(span: Duration, moment: int) -> int:
     """Return the beginning of the span of time that a moment lies in; weeks begin on Mondays."""
     if span.months:
-        at = _datetime(moment)
+        at = to_datetime(moment)
         number = (at.year * 12 + at.month - 1) // span.months * span.months
         return to_nanoseconds(datetime(number // 12, number % 12 + 1, 1, tzinfo=UTC))
-    week = 604_800 * _SECOND
-    offset = 3 * 86_400 * _SECOND if span.nanoseconds % week == 0 else 0  # 1970 began on a Thursday
+    week = 7 * DAY
+    offset = 3 * DAY if span.nanoseconds % week == 0 else 0  # 1970 began on a Thursday
     return (moment + offset) // span.nanoseconds * span.nanoseconds - offset
 
 
@@ -81,12 +75,12 @@ _DIFFERENCES: Mapping[str, int] = {
     for names, size in (
         ("nanosecond nanoseconds ns", 1),
         ("microsecond microseconds mcs", 1_000),
-        ("millisecond milliseconds ms", 1_000_000),
-        ("second seconds ss s", _SECOND),
-        ("minute minutes mi n", 60 * _SECOND),
-        ("hour hours hh", 3_600 * _SECOND),
-        ("day days dd d dayofyear dy y weekday weekdays dw", 86_400 * _SECOND),
-        ("week weeks wk ww", 604_800 * _SECOND),
+        ("millisecond milliseconds ms", MILLISECOND),
+        ("second seconds ss s", SECOND),
+        ("minute minutes mi n", MINUTE),
+        ("hour hours hh", HOUR),
+        ("day days dd d dayofyear dy y weekday weekdays dw", DAY),
+        ("week weeks wk ww", 7 * DAY),
     )
     for name in names.split()
 }
@@ -101,7 +95,7 @@ def date_diff(unit: str, start: int, end: int) -> int | None:
     """Return how many whole units lie between two moments; null for a unit that there is not."""
     if unit.lower() in _MONTHS:
         first, last = sorted((start, end))
-        a, b = _datetime(first), _datetime(last)
+        a, b = to_datetime(first), to_datetime(last)
         months = (b.year - a.year) * 12 + b.month - a.month
         months -= (b.day, b.time()) < (a.day, a.time())
         found = months // _MONTHS[unit.lower()]
@@ -122,14 +116,14 @@ _EXTRACTED: Mapping[str, Callable[[datetime], int]] = {
     "minute_of_hour": lambda at: at.minute,
     "minute_of_day": lambda at: at.hour * 60 + at.minute,
     "second_of_minute": lambda at: at.second,
-    "epoch_day": lambda at: (at - _EPOCH).days,
+    "epoch_day": lambda at: (at - EPOCH).days,
 }
 
 
 def date_extract(part: str, moment: int) -> int | None:
     """Return a part of a moment, such as its hour of the day; null for a part that there is not."""
     extract = _EXTRACTED.get(part.lower())
-    return None if extract is None else extract(_datetime(moment))
+    return None if extract is None else extract(to_datetime(moment))
 
 
 # ---- as texts: letters of Java's DateTimeFormatter, with what Python calls the same
@@ -165,7 +159,7 @@ def date_format(first: Value, second: Value = None) -> str | None:
     if second is None:
         return iso(first)
     pattern = _strftime(str(first))
-    at = _datetime(second)
+    at = to_datetime(second)
     if pattern is None:
         return None
     milliseconds = f"{at.microsecond // 1000:03}" if "SSSSSS" not in str(first) else f"{at.microsecond:06}"
@@ -188,15 +182,15 @@ def date_parse(first: str, second: str | None = None) -> int | None:
 
 def day_name(moment: int) -> str:
     """Return the name of a moment's day of the week."""
-    return _datetime(moment).strftime("%A")
+    return to_datetime(moment).strftime("%A")
 
 
 def month_name(moment: int) -> str:
     """Return the name of a moment's month."""
-    return _datetime(moment).strftime("%B")
+    return to_datetime(moment).strftime("%B")
 
 
 def days_in_month(moment: int) -> int:
     """Return how many days a moment's month has."""
-    at = _datetime(moment)
+    at = to_datetime(moment)
     return calendar.monthrange(at.year, at.month)[1]

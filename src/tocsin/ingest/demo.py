@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tocsin.ecs import TIMESTAMP
 from tocsin.ingest.bulk import Action
 from tocsin.ingest.files import action_of
-from tocsin.moments import to_nanoseconds
+from tocsin.moments import SECOND, iso, to_nanoseconds
 from tocsin.sources.batch import Event, Rejects, Wanted
 from tocsin.sources.inputs import find_inputs
 from tocsin.sources.read import read_inputs
@@ -31,12 +31,10 @@ def demo_actions(now: datetime | None = None) -> list[Action]:
             raw = batch.raw(row)
             events.append((raw.content, raw.event()))
     times = [to_nanoseconds(event[TIMESTAMP]) for _, event in events]
-    shift = int((now or datetime.now(UTC)).timestamp()) * 1_000_000_000 - max(times)
+    shift = int((now or datetime.now(UTC)).timestamp()) * SECOND - max(times)
     actions = []
     for time, (content, event) in zip(times, events, strict=True):
-        microseconds = (time + shift) // 1000
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
-        event[TIMESTAMP] = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        event[TIMESTAMP] = iso(time + shift, 6)
         # Without an id of its own, for the same events happen anew at each start.
         actions.append(action_of(content, event)._replace(id=None))
     return actions

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import orjson
 
+from tocsin.moments import iso
+
 log = logging.getLogger(__name__)
 _LARGEST = 256 << 20  # bytes of a day's file; what comes then is only counted
 _SHOWN = 64 << 10  # bytes of a document that are kept
@@ -32,7 +34,7 @@ class Rejected:
             return
         now = datetime.now(UTC)
         entry = {
-            "@timestamp": now.isoformat(),
+            "@timestamp": iso(now),
             "index": index,
             "reason": error["type"],
             "detail": error["reason"],

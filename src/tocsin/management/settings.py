@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from tocsin.config import Config
+from tocsin.moments import DAY, HOUR
 from tocsin.scheduler.settings import SchedulerSettings
 from tocsin.store.lake.lake import LakeSettings
-
-_HOUR = 3600 * 1_000_000_000  # nanoseconds
 
 
 def lake_settings(config: Config) -> LakeSettings:
@@ -21,5 +20,5 @@ def lake_settings(config: Config) -> LakeSettings:
 
 def scheduler_settings(config: Config) -> SchedulerSettings:
     """Return the times that bound the scheduler."""
-    history = None if config.history_days is None else config.history_days * 24 * _HOUR
-    return SchedulerSettings(catch_up=config.catch_up_hours * _HOUR, history=history)
+    history = None if config.history_days is None else config.history_days * DAY
+    return SchedulerSettings(catch_up=config.catch_up_hours * HOUR, history=history)

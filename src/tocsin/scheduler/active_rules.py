@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.rule_buffer import RuleBuffer
-from tocsin.detection.schedule import SECOND, Schedule
+from tocsin.detection.schedule import Schedule
 from tocsin.ecs import Schema
+from tocsin.moments import SECOND
 from tocsin.scheduler.buffer.event_counts import EventCounts
 from tocsin.scheduler.buffer.loading import Loading, LoadRequest
 from tocsin.scheduler.buffer.row_reader import RowReader

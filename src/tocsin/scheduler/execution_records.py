@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from tocsin.actions.outbox import queue_actions
 from tocsin.detection.alerts.documents import describe_suppression
+from tocsin.moments import to_datetime
 from tocsin.scheduler.execution_result import ExecutionResult
 from tocsin.store.records.alerts import keep_document
 from tocsin.store.records.models import Delivery, Execution, Gap, Run, StoredAlert, StoredRule
@@ -73,7 +73,7 @@ def write(
         rule = session.get(StoredRule, result.rule)
         if rule is not None:
             newest = max(alert.created for alert in result.alerts)  # by the clock of arrivals
-            queue_actions(session, rule, result.alerts, datetime.fromtimestamp(newest // 1000 / 1e6, UTC))
+            queue_actions(session, rule, result.alerts, to_datetime(newest))
     result.written = len(result.alerts)
     if _continues(result, last):
         assert last is not None
@@ -128,7 +128,7 @@ def delete_older(session: Session, before: int) -> int:
 
     Alerts stay, and so do gaps that are not filled. Return how many records were deleted.
     """
-    moment = datetime.fromtimestamp(before / 1e9, UTC)
+    moment = to_datetime(before)
     statements = (
         # An execution that covers many ticks goes by the last of them: the one to which more are added stays.
         delete(Execution).where(Execution.last_tick < before),

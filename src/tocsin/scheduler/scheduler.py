@@ -16,7 +16,8 @@ from functools import partial
 from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.rule_buffer import Needless, RuleBuffer
 from tocsin.detection.rule_types.new_terms import last_of_each
-from tocsin.detection.schedule import SECOND, Window
+from tocsin.detection.schedule import Window
+from tocsin.moments import SECOND
 from tocsin.scheduler import execution_records
 from tocsin.scheduler.active_rules import ActiveRules
 from tocsin.scheduler.buffer.event_counts import EventCounts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tocsin.detection.schedule import SECOND
+from tocsin.moments import SECOND
 
 
 @dataclass(frozen=True)

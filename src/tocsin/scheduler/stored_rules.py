@@ -11,12 +11,12 @@ from tocsin.detection.alerts.documents import ANCESTORS
 from tocsin.detection.alerts.exceptions import exception_condition, leaving_out
 from tocsin.detection.compile import UNKNOWN_FIELD, prepare
 from tocsin.detection.compiled_rule import CompiledRule, scheduled, with_rows
-from tocsin.detection.schedule import SECOND, Schedule, read_schedule
+from tocsin.detection.schedule import Schedule, read_schedule
 from tocsin.ecs import Schema
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError, RuleError, UnknownFieldError
 from tocsin.esql.pipeline import read_esql
-from tocsin.moments import to_nanoseconds
+from tocsin.moments import SECOND, to_nanoseconds
 from tocsin.query_dsl.build import Context, any_of, term
 from tocsin.rules.files import read_rule
 from tocsin.rules.model import Rule

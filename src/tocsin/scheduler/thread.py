@@ -9,6 +9,7 @@ import time
 from sqlalchemy import func, select
 
 from tocsin.errors import TocsinError
+from tocsin.moments import SECOND
 from tocsin.scheduler.scheduler import Scheduler
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.records.database import Records
@@ -60,7 +61,7 @@ class SchedulerThread:
             self._thread.join()
 
     def _run(self) -> None:
-        pause = every = self.scheduler.settings.every / 1e9
+        pause = every = self.scheduler.settings.every / SECOND
         while not self._stop.is_set():
             self._wake.clear()
             try:
@@ -73,4 +74,4 @@ class SchedulerThread:
                 self._failing_since = self._failing_since or time.monotonic()
                 self.scheduler.restart()
             self.turned = time.monotonic()
-            self._wake.wait(min(pause, self.scheduler.due_in() / 1e9) if self.problem is None else pause)
+            self._wake.wait(min(pause, self.scheduler.due_in() / SECOND) if self.problem is None else pause)

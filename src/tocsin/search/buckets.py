@@ -21,13 +21,12 @@ from tocsin.engine.column import Codes, Rows
 from tocsin.engine.evaluate import Evaluator
 from tocsin.engine.table import EventTable
 from tocsin.eql.versions import version_key
+from tocsin.moments import HOUR, MILLISECOND, MINUTE, SECOND, iso, to_datetime
 from tocsin.search.aggregation import KINDS, MOST_VALUES, Aggregation, Collected, codes_of
-from tocsin.search.documents import iso
 from tocsin.search.errors import SearchError
 from tocsin.store.events import StoredBatch
 
 MOST_BUCKETS = 65_536  # Elasticsearch's `search.max_buckets`
-_NS_A_MS = 1_000_000
 
 
 def _too_many() -> SearchError:
@@ -167,7 +166,7 @@ def _key(key: Any, kind: FieldType | None) -> dict[str, Any]:
     if isinstance(key, bool):
         return {"key": int(key), "key_as_string": str(key).lower()}
     if kind is FieldType.DATE and isinstance(key, int):
-        return {"key": key // _NS_A_MS, "key_as_string": iso(key)}
+        return {"key": key // MILLISECOND, "key_as_string": iso(key)}
     return {"key": key}
 
 
@@ -226,7 +225,7 @@ class _DateHistogram(_Buckets):
             found = re.fullmatch(r"(\d{1,6})(ms|s|m|h|d)", str(fixed))
             if found is None or not int(found[1]):
                 raise SearchError(f"[fixed_interval] is a number with ms, s, m, h or d, not {fixed!r}")
-            self.step = int(found[1]) * _FIXED[found[2]] * _NS_A_MS
+            self.step = int(found[1]) * _FIXED[found[2]] * MILLISECOND
         elif calendar in _CALENDAR:
             self.unit = _CALENDAR[calendar]
         else:
@@ -250,7 +249,7 @@ class _DateHistogram(_Buckets):
         """Return the beginning of each moment's span."""
         if self.unit is None and self.zone is UTC:
             return np.asarray(values // self.step * self.step, np.int64)
-        hour = 3_600_000_000_000 // 4  # offsets of zones are whole quarters of an hour
+        hour = HOUR // 4  # offsets of zones are whole quarters of an hour
         quarters, inverse = np.unique(values // hour, return_inverse=True)
         offsets = np.array([self._offset(int(q) * hour) for q in quarters], np.int64)[inverse.reshape(-1)]
         local = values + offsets
@@ -258,14 +257,14 @@ class _DateHistogram(_Buckets):
             return np.asarray(local // self.step * self.step - offsets, np.int64)
         days, inverse = np.unique(local // (hour if self.unit in "mh" else 4 * 24 * hour), return_inverse=True)
         if self.unit in "mh":
-            step = 60_000_000_000 if self.unit == "m" else 4 * hour
+            step = MINUTE if self.unit == "m" else 4 * hour
             return np.asarray(local // step * step - offsets, np.int64)
         floors = [self._floor(int(day)) for day in days]
         return np.asarray(np.array(floors, np.int64)[inverse.reshape(-1)])
 
     def _offset(self, moment: int) -> int:
-        at = datetime.fromtimestamp(moment // 1_000_000_000, UTC)
-        return int((self.zone.utcoffset(at.astimezone(self.zone)) or timedelta()).total_seconds()) * 1_000_000_000
+        at = to_datetime(moment)
+        return int((self.zone.utcoffset(at.astimezone(self.zone)) or timedelta()).total_seconds()) * SECOND
 
     def _floor(self, day: int) -> int:
         """Return the beginning (ns) of the span that a local day lies in."""
@@ -278,7 +277,7 @@ class _DateHistogram(_Buckets):
             date = date.replace(month=(date.month - 1) // 3 * 3 + 1)
         if self.unit == "y":
             date = date.replace(month=1)
-        return int(date.replace(tzinfo=self.zone).timestamp()) * 1_000_000_000
+        return int(date.replace(tzinfo=self.zone).timestamp()) * SECOND
 
     def answer(self, *, parsed: bool) -> dict[str, Any]:
 
@@ -290,7 +289,7 @@ class _DateHistogram(_Buckets):
         name, direction = self.order
         chosen.sort(key=lambda item: item[1].count if name == "_count" else item[0], reverse=direction == "desc")
         shown = [
-            {"key_as_string": iso(key), "key": key // _NS_A_MS, **self.shown(bucket, parsed=parsed)}
+            {"key_as_string": iso(key), "key": key // MILLISECOND, **self.shown(bucket, parsed=parsed)}
             for key, bucket in chosen
         ]
         return {"buckets": shown}
@@ -310,10 +309,10 @@ class _DateHistogram(_Buckets):
 
     def _next(self, start: int) -> int:
         if self.unit is None or self.unit in "mh":
-            return start + (self.step or (60_000_000_000 if self.unit == "m" else 3_600_000_000_000))
-        local = datetime.fromtimestamp(start // 1_000_000_000, self.zone).replace(tzinfo=None)
+            return start + (self.step or (MINUTE if self.unit == "m" else HOUR))
+        local = to_datetime(start).astimezone(self.zone).replace(tzinfo=None)
         amount, unit = (3, "M") if self.unit == "q" else (1, self.unit)
-        return int(add_to(local, amount, unit).replace(tzinfo=self.zone).timestamp()) * 1_000_000_000
+        return int(add_to(local, amount, unit).replace(tzinfo=self.zone).timestamp()) * SECOND
 
 
 def _zone(name: Any) -> tzinfo:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -14,13 +13,12 @@ from tocsin.addresses import one_spelling, spelled
 from tocsin.date_formats import DEFAULT, DEFAULT_NANOSECONDS, date_format, nanoseconds_of
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.eql.versions import version_of
+from tocsin.moments import MILLISECOND
 from tocsin.query_dsl.build import base_name
 from tocsin.search.errors import SearchError
 from tocsin.search.sorting import FieldSortKey, SortedEvent, TopRows
 from tocsin.sources.batch import flatten, unflatten
 from tocsin.store.mappings import with_null_values
-
-_MILLISECOND = 1_000_000  # nanoseconds
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def _sort_key(name: str, about: Mapping[str, Any], descending: bool, first: bool
     if kind not in (None, "date", "date_nanos"):
         raise SearchError(f"[numeric_type] of [{name}] is date or date_nanos, not {kind!r}")
     exact = kind == "date_nanos" or (kind is None and is_exact(known))
-    return FieldSortKey(field, descending, first, 1 if exact else _MILLISECOND, read_format(about.get("format")))
+    return FieldSortKey(field, descending, first, 1 if exact else MILLISECOND, read_format(about.get("format")))
 
 
 def read_format(given: Any) -> str | None:
@@ -202,9 +200,3 @@ def shown_key(value: Any, key: FieldSortKey, schema: Schema) -> Any:
     if value is not None and key.format is not None:
         return date_format(key.format).write(value * key.unit)
     return value
-
-
-def iso(nanoseconds: int) -> str:
-    """Return a moment as Elasticsearch writes dates."""
-    moment = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds // 1_000_000 % 1000:03}Z"

@@ -11,13 +11,12 @@ import pyarrow as pa
 from tocsin.ecs import FieldType, Schema
 from tocsin.engine.column import Rows
 from tocsin.engine.table import EventTable
+from tocsin.moments import MILLISECOND, iso
 from tocsin.search.aggregation import KINDS, MOST_VALUES, Aggregation, codes_of, numbers_of
-from tocsin.search.documents import HitForm, hits_of, iso, read_sort, read_source
+from tocsin.search.documents import HitForm, hits_of, read_sort, read_source
 from tocsin.search.errors import SearchError
 from tocsin.search.sorting import TopRows
 from tocsin.store.events import StoredBatch
-
-_NS_A_MS = 1_000_000
 
 
 class _Cardinality:
@@ -61,7 +60,7 @@ class _Metric:
 
     def answer(self, *, parsed: bool) -> dict[str, Any]:
         there = self.count > 0
-        scale = _NS_A_MS if self.date else 1
+        scale = MILLISECOND if self.date else 1
         values = {
             "count": self.count,
             "min": self.min / scale if there else None,
@@ -74,7 +73,7 @@ class _Metric:
             return values
         value = values["count" if kind == "value_count" else kind]
         if self.date and value is not None and kind in ("min", "max", "avg"):
-            return {"value": value, "value_as_string": iso(int(value * _NS_A_MS))}
+            return {"value": value, "value_as_string": iso(int(value * MILLISECOND))}
         return {"value": value}
 
 

@@ -18,6 +18,7 @@ import orjson
 
 from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.errors import InputError
+from tocsin.moments import iso
 from tocsin.sources.batch import Event, flatten
 from tocsin.sources.document import index_of
 from tocsin.sources.text_files import TextFile, read_text_files
@@ -53,7 +54,7 @@ def read_indicators(paths: Sequence[str]) -> Indicators:
     """
     skipped: Counter[str] = Counter()
     documents: dict[tuple[str, str], Event] = {}
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = iso(datetime.now(UTC))
     for file in read_text_files(paths):
         reader = _Reader(skipped)
         for number, fields in enumerate(reader.read(file), 1):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import orjson
 
 from tocsin.addresses import canonical
 from tocsin.ecs import is_long
-from tocsin.moments import written_moment
+from tocsin.moments import EPOCH, written_moment
 from tocsin.sources.command_line import split_command_line
 
 Converter = Callable[[str], Any]
@@ -193,14 +193,13 @@ def resolved_names(results: str) -> list[str] | None:
 
 # ---- moments
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FILETIME_EPOCH = 116_444_736_000_000_000  # 1970 as 100-nanosecond steps since 1601
 _DECIMAL = re.compile(r"(\d{1,12})(?:\.(\d{1,9}))?")
 
 
 def _moment(seconds: int, fraction: str) -> str | None:
     try:
-        whole = _EPOCH + timedelta(seconds=seconds)
+        whole = EPOCH + timedelta(seconds=seconds)
     except OverflowError:
         return None
     return f"{whole:%Y-%m-%dT%H:%M:%S}{'.' + fraction if fraction else ''}Z" if whole.year > 999 else None

@@ -9,17 +9,18 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+
+from tocsin.moments import SECOND, to_datetime
 
 log = logging.getLogger(__name__)
 _SLOWED = 0.9  # of real time, at which it goes on while the wall clock is behind it
 _GRAIN = 1_000  # nanoseconds: stamps are whole microseconds, as columns hold them
-_SECOND = 1_000_000_000
-_NOTICED = 2 * _SECOND  # by which the wall clock has to be off what passed for it to be a step
+_NOTICED = 2 * SECOND  # by which the wall clock has to be off what passed for it to be a step
 _SLEW = 1_000  # a part in so many, by which a clock that is corrected gradually may be off
-_TOLD = 60 * _SECOND  # ahead of the wall clock by as much, it is told of for as long as that lasts
-_LEAP = 366 * 86_400 * _SECOND  # forward, which is more likely a fault than the truth
-_BELIEVED = 600 * _SECOND  # a leap that has lasted so long
+_TOLD = 60 * SECOND  # ahead of the wall clock by as much, it is told of for as long as that lasts
+_LEAP = 366 * 86_400 * SECOND  # forward, which is more likely a fault than the truth
+_BELIEVED = 600 * SECOND  # a leap that has lasted so long
 
 
 class ArrivalClock:
@@ -60,7 +61,7 @@ class ArrivalClock:
 
     def moment(self) -> datetime:
         """Return the time as a datetime in UTC."""
-        return datetime.fromtimestamp(self.now() // 1000 / 1e6, UTC)
+        return to_datetime(self.now())
 
     def never_before(self, floor: int) -> None:
         """Let it tell no time before a moment, as one that rules have been run for."""
@@ -122,4 +123,4 @@ class ArrivalClock:
 
 
 def _span(nanoseconds: int) -> str:
-    return str(timedelta(seconds=round(nanoseconds / _SECOND)))
+    return str(timedelta(seconds=round(nanoseconds / SECOND)))

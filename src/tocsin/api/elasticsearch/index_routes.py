@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -16,6 +15,7 @@ from tocsin.api.dependencies import ServiceStore
 from tocsin.api.elasticsearch.addresses import EVERY_INDEX, on_indices
 from tocsin.api.elasticsearch.searching import is_cut, patterns_of
 from tocsin.api.security import allow
+from tocsin.moments import iso
 from tocsin.search.errors import NoSuchIndexError
 from tocsin.search.selection import known_patterns
 from tocsin.store.events import EventStore
@@ -108,6 +108,4 @@ def _size(count: int) -> str:
 
 
 def _moment(nanoseconds: int | None) -> str:
-    if nanoseconds is None:
-        return "-"
-    return f"{datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return "-" if nanoseconds is None else iso(nanoseconds, 0)

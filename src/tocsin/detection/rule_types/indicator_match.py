@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import product
 from typing import Any
 
@@ -14,11 +14,11 @@ from tocsin.detection.columns import ID, INDEX, ORDER, TIME
 from tocsin.detection.compile import filtered_by, narrowed
 from tocsin.detection.compiled_rule import CompiledRule, MappingEntry, mapping_of, with_rows
 from tocsin.detection.rule_types.findings import Finding, Place, RuleWindow, many, values_of
-from tocsin.detection.schedule import SECOND
 from tocsin.ecs import Schema
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError, RuleError
 from tocsin.kql.read import read_kql
+from tocsin.moments import to_datetime
 from tocsin.query_dsl.build import Context
 from tocsin.query_dsl.query_string import Reading, read_query_string
 from tocsin.rules.model import Rule
@@ -87,7 +87,7 @@ def indicator_match_findings(rule: CompiledRule, rows: pa.Table, window: RuleWin
     """Return the events that have an indicator's values, the oldest first, and the indicators of each."""
     names = rule.row_fields
     reader = window.indicators()
-    query = indicator_query(rule.rule, reader.schema, datetime.fromtimestamp(window.now // SECOND, UTC))
+    query = indicator_query(rule.rule, reader.schema, to_datetime(window.now))
     groups = indicator_groups(rule.rule, reader.rows(query), query.row_fields)
     matched: list[tuple[int, list[tuple[MappingEntry, Any, Place]]]] = []
     for row, values in enumerate(values_of(rows, names)):

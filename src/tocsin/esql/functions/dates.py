@@ -19,8 +19,8 @@ from tocsin.esql.dates import (
     moved,
 )
 from tocsin.esql.functions.function import DATE, DOUBLE, KEYWORD, LONG, Function, Value
+from tocsin.moments import HOUR, MILLISECOND, MINUTE, SECOND
 
-_MILLISECOND, _SECOND, _MINUTE, _HOUR = 1_000_000, 1_000_000_000, 60_000_000_000, 3_600_000_000_000
 # Spans of time that a number of buckets is made of, the longest first.
 _SPANS = (
     q.Duration(12, 0),
@@ -28,9 +28,9 @@ _SPANS = (
     *(
         q.Duration(0, size)
         for size in (
-            168 * _HOUR, 24 * _HOUR, 12 * _HOUR, 3 * _HOUR, _HOUR, 30 * _MINUTE, 10 * _MINUTE, 5 * _MINUTE,
-            _MINUTE, 30 * _SECOND, 10 * _SECOND, 5 * _SECOND, _SECOND, 100 * _MILLISECOND, 50 * _MILLISECOND,
-            10 * _MILLISECOND, _MILLISECOND,
+            168 * HOUR, 24 * HOUR, 12 * HOUR, 3 * HOUR, HOUR, 30 * MINUTE, 10 * MINUTE, 5 * MINUTE,
+            MINUTE, 30 * SECOND, 10 * SECOND, 5 * SECOND, SECOND, 100 * MILLISECOND, 50 * MILLISECOND,
+            10 * MILLISECOND, MILLISECOND,
         )
     ),
 )  # fmt: skip

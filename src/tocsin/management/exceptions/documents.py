@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from tocsin.detection.alerts.exceptions import exception_condition
 from tocsin.ecs import Schema
 from tocsin.errors import InvalidDocumentError, InvalidError, QueryError
-from tocsin.moments import to_nanoseconds
+from tocsin.moments import iso, to_nanoseconds
 from tocsin.query_dsl.build import Context
 from tocsin.store.records.access import Actor
 from tocsin.store.records.models import ExceptionItem, ExceptionList, ValueList
@@ -40,8 +40,8 @@ def managed(stored: ExceptionList | ExceptionItem | ValueList) -> dict[str, Any]
     """Return the members that the service itself sets."""
     return {
         "id": stored.id, "tie_breaker_id": stored.id, "_version": "",
-        "created_at": stored.created.isoformat(), "created_by": stored.created_by,
-        "updated_at": stored.updated.isoformat(), "updated_by": stored.updated_by,
+        "created_at": iso(stored.created), "created_by": stored.created_by,
+        "updated_at": iso(stored.updated), "updated_by": stored.updated_by,
     }  # fmt: skip
 
 
@@ -84,6 +84,6 @@ def _comments(given: Any, actor: Actor, before: list[Any]) -> list[Any]:
         text = one.get("comment") if isinstance(one, dict) else one
         if isinstance(text, str) and text not in known:
             made = one if isinstance(one, dict) and "created_at" in one else {}
-            stamp = datetime.now().astimezone().isoformat(timespec="milliseconds")
+            stamp = iso(datetime.now(UTC))
             found.append({"created_by": actor.name, "created_at": stamp, **made, "comment": text})
     return found

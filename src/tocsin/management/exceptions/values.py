@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from tocsin.addresses import canonical, range_text, span_of, spelled
 from tocsin.errors import ConflictError, InvalidError, NotFoundError
 from tocsin.management.exceptions.documents import managed
+from tocsin.moments import iso
 from tocsin.store.records import exceptions as records
 from tocsin.store.records.access import Actor
 from tocsin.store.records.models import ListedValue, ValueList
@@ -46,8 +47,8 @@ def value_document(listed: ListedValue, kind: str) -> dict[str, Any]:
     """Return a value in Kibana's form; `kind` is the type of its list."""
     return {
         "id": listed.id, "list_id": listed.list_id, "value": listed.value, "type": kind, "_version": "",
-        "tie_breaker_id": listed.id, "created_at": listed.created.isoformat(), "created_by": listed.created_by,
-        "updated_at": listed.created.isoformat(), "updated_by": listed.created_by,
+        "tie_breaker_id": listed.id, "created_at": iso(listed.created), "created_by": listed.created_by,
+        "updated_at": iso(listed.created), "updated_by": listed.created_by,
     }  # fmt: skip
 
 

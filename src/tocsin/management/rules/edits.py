@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tocsin.detection.schedule import SECOND, UNITS
+from tocsin.detection.schedule import UNITS
 from tocsin.errors import InvalidError
+from tocsin.moments import SECOND
 
 _Edit = Callable[[dict[str, Any], Any], None]
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tocsin.moments import SECOND
 from tocsin.store.records.database import chunks
 from tocsin.store.records.models import Execution, Gap, StoredRule
 
@@ -30,7 +31,7 @@ def last_executions(session: Session, ids: Iterable[str]) -> dict[str, LastExecu
         joined = select(Gap.rule_uuid).join(Execution, (Execution.rule_uuid == Gap.rule_uuid) & within)
         late = set(session.scalars(joined.where(Execution.id.in_(newest))))
         last.update(
-            (uuid, LastExecution(row, row.late // 10**9 if uuid in late else 0)) for uuid, row in rows.items()
+            (uuid, LastExecution(row, row.late // SECOND if uuid in late else 0)) for uuid, row in rows.items()
         )
     return last
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tocsin.detection.schedule import Window
+from tocsin.moments import SECOND
 from tocsin.store.patterns import takes
 
-_SECOND = 1_000_000_000
 _COUNTED = 3 * 86_400  # seconds that are counted one by one; windows that reach further back are not counted
 
 
@@ -30,7 +30,7 @@ class EventCounts:
 
     def __init__(self, since: int) -> None:
         self.since, self.total = since, 0
-        self._base = since // _SECOND
+        self._base = since // SECOND
         self._counts: dict[tuple[str, bool], npt.NDArray[np.int64]] = {}
         self._sums: dict[tuple[str, bool], npt.NDArray[np.int64]] = {}
 
@@ -52,7 +52,7 @@ class EventCounts:
         """Count events of an index. Events before `since` are not counted by their own time."""
         self.total += len(times)
         for by_arrival, moments in ((False, times), (True, arrivals)):
-            seconds = moments // _SECOND - self._base
+            seconds = moments // SECOND - self._base
             seconds = seconds[(seconds >= 0) & (seconds < 2 * _COUNTED)]
             key = (index, by_arrival)
             self._grow(key, np.bincount(seconds) if len(seconds) else np.zeros(0, np.int64))
@@ -75,11 +75,11 @@ class EventCounts:
 
     def forget(self, now: int) -> None:
         """Drop the counts of what lies days back."""
-        oldest = now // _SECOND - _COUNTED
+        oldest = now // SECOND - _COUNTED
         if oldest - self._base < _COUNTED // 2:
             return
         dropped = oldest - self._base
-        self._base, self.since = oldest, oldest * _SECOND
+        self._base, self.since = oldest, oldest * SECOND
         self._counts = {key: counts[dropped:].copy() for key, counts in self._counts.items()}
         self._sums = {}
 
@@ -87,7 +87,7 @@ class EventCounts:
         sums = self._sums.get(key)
         if sums is None:
             sums = self._sums[key] = np.concatenate(([0], np.cumsum(self._counts[key])))
-        start = 0 if window.start is None else window.start // _SECOND - self._base
-        end = len(sums) - 1 if window.end is None else -(-window.end // _SECOND) - self._base
+        start = 0 if window.start is None else window.start // SECOND - self._base
+        end = len(sums) - 1 if window.end is None else -(-window.end // SECOND) - self._base
         low, high = (min(max(at, 0), len(sums) - 1) for at in (start, end))
         return int(sums[max(low, high)] - sums[low])

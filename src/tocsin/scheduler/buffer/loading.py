@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tocsin.detection.compiled_rule import CompiledRule
-from tocsin.detection.schedule import SECOND
+from tocsin.moments import SECOND
 from tocsin.scheduler.buffer.event_counts import EventCounts
 from tocsin.scheduler.buffer.history import read_history
 from tocsin.scheduler.buffer.row_reader import RowReader

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 import zlib
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from filelock import FileLock
@@ -18,13 +18,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from tocsin.moments import to_datetime
 from tocsin.store.durable import read_file, write_durably
 from tocsin.store.records.models import AuditEntry, StoredRule
 from tocsin.store.resources import raise_if_lacking
 
 log = logging.getLogger(__name__)
 HIGH_WATER = "records.json"
-_SECOND = 1_000_000_000
 _NOTED_EVERY = 2.0  # seconds between two notes of ticks; changes that the audit log has are noted at once
 _BLOCK = 1 << 20
 
@@ -167,7 +167,7 @@ def _missing(known: HighWater, session: Session) -> str | None:
 
 
 def _told(moment: int) -> str:
-    return f"{datetime.fromtimestamp(moment / _SECOND, UTC):%Y-%m-%d %H:%M:%S} UTC" if moment else "no moment"
+    return f"{to_datetime(moment):%Y-%m-%d %H:%M:%S} UTC" if moment else "no moment"
 
 
 def _sum_of(path: Path) -> FileSum | None:
