@@ -60,6 +60,8 @@ lock: $(READY)
 		--no-header --no-emit-index-url --upgrade --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra postgresql --constraint requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet -o requirements-serve.lock
+	echo hatchling | $(BIN)/uv pip compile - --constraint requirements.lock --universal \
+		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet -o requirements-build.lock
 	$(BIN)/uv pip compile pyproject.toml --extra bench --constraint requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet -o requirements-bench.lock
 

@@ -172,7 +172,8 @@ def pins(name: str) -> set[str]:
 
 
 def test_the_lock_files_agree_and_hold_no_address() -> None:
-    assert pins("requirements-serve.lock") < pins("requirements.lock")
+    for name in ("requirements-serve.lock", "requirements-build.lock"):
+        assert pins(name) < pins("requirements.lock"), name
     for lock in ROOT.glob("requirements*.lock"):
         assert "://" not in lock.read_text(), f"{lock} holds an address"
 
@@ -180,6 +181,12 @@ def test_the_lock_files_agree_and_hold_no_address() -> None:
 def test_the_lock_of_an_image_holds_what_the_service_needs() -> None:
     pinned = {canonicalize_name(pin.partition("==")[0]) for pin in pins("requirements-serve.lock")}
     assert with_dependencies([*PROJECT["dependencies"], *EXTRAS["serve"], *EXTRAS["postgresql"]]).keys() <= pinned
+
+
+def test_the_lock_of_what_builds_an_image_holds_what_pyproject_asks_for() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    pinned = {canonicalize_name(pin.partition("==")[0]) for pin in pins("requirements-build.lock")}
+    assert with_dependencies(asked).keys() <= pinned
 
 
 def test_a_module_that_no_extra_brings_is_no_hint() -> None:
