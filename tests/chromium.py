@@ -6,7 +6,6 @@ import base64
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 from websockets.sync.client import ClientConnection, connect
+
+from tests.waiting import eventually
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
@@ -102,9 +103,9 @@ def chromium_page(folder: Path) -> Iterator[Page]:
 def _port(folder: Path, process: subprocess.Popen[bytes]) -> int:
     """Return the port on which it listens, which it writes into a file."""
     file = folder / "DevToolsActivePort"
-    end = time.monotonic() + _LONGEST
-    while time.monotonic() < end and process.poll() is None:
-        if file.exists() and (lines := file.read_text().split("\n")) and len(lines) > 1:
-            return int(lines[0])
-        time.sleep(0.05)
-    raise AssertionError("Chromium does not start")
+
+    def lines() -> list[str]:
+        assert process.poll() is None, "Chromium does not start"
+        return file.read_text().split("\n")[:-1] if file.exists() else []
+
+    return int(eventually(lines, _LONGEST)[0])

@@ -21,10 +21,10 @@ def tocsin(*arguments, data, **options):
 class Serve:
     """A service that runs; `told` are the lines that it prints."""
 
-    def __init__(self, data, *arguments, env=None):
+    def __init__(self, data, *arguments, env=None, program=("tocsin",)):
         environment = {**os.environ, "TOCSIN_DATA": str(data), **(env or {})}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tocsin", "serve", "--port", "0", *map(str, arguments)],
+            [sys.executable, "-m", *map(str, program), "serve", "--port", "0", *map(str, arguments)],
             env=environment, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.told: list[str] = []
@@ -48,6 +48,10 @@ class Serve:
             self.process.terminate()
         self.process.wait(30)
         self._reader.join()
+
+    def stop(self):
+        """Stop it; `told` is whole then."""
+        self.__exit__()
 
     @property
     def text(self):

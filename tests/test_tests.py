@@ -17,18 +17,7 @@ SLEEPS = {
     "torture/look.py": "looks at a service over HTTP, which has no event to wait for",
 }
 # Files that are still to be changed.
-SLEEPS_OPEN = {
-    "api/conftest.py",
-    "api/test_hostile_searches.py",
-    "api/test_strangers.py",
-    "api/test_watch.py",
-    "chromium.py",
-    "cli/test_serve.py",
-    "cli/test_watch.py",
-    "search/test_processes.py",
-    "sources/test_ahead.py",
-    "store/test_indices_apart.py",
-}
+SLEEPS_OPEN: set[str] = set()
 REPLACES_OPEN: set[str] = set()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import uvicorn
 from elasticsearch import Elasticsearch
 
 from tests.api.described import AnswerCheck
+from tests.waiting import eventually
 from tocsin.api.app import create_app
 from tocsin.api.run import server_settings
 from tocsin.api.service import Service, open_service
@@ -59,8 +59,7 @@ def run_service(folder: Path, **settings) -> Iterator[Running]:
     server = uvicorn.Server(settings_of_server)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    eventually(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         with service.records.transaction() as session:

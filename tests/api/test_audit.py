@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.api.conftest import PASSWORD
-from tests.api.test_watch import HOOK, RULE, alerts, http, put_event, run_now, running, until
+from tests.api.test_watch import HOOK, RULE, alerts, http, put_event, run_now, running
+from tests.waiting import eventually
 from tocsin.api.app import create_app
 
 __all__ = ["http", "running"]  # fixtures
@@ -91,7 +92,7 @@ def named(http):
     http.post(f"{ENGINE}/rules", json={**RULE, "enabled": True}).raise_for_status()
     put_event(http, process={"name": "bad.exe"})
     run_now(http)
-    [alert, *_] = until(lambda: alerts(http))
+    [alert, *_] = eventually(lambda: alerts(http))
     uuid = http.get(f"{ENGINE}/rules", params={"rule_id": RULE["rule_id"]}).json()["id"]
     key = http.post("/_security/api_key", json={"name": "old", "role_descriptors": {}}).json()["id"]
     return {"UUID": uuid, "ALERT": alert["kibana.alert.uuid"], "KEY": key}

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from tests.api.conftest import run_service
 from tests.api.hostile_changes import upload
-from tests.api.test_hostile_searches import client_of, planted, served, until, worked
+from tests.api.test_hostile_searches import client_of, planted, served, worked
+from tests.waiting import eventually
 from tocsin.ingest.bulk import Action, BulkError, parse
 
 KIBANA = {"kbn-xsrf": "1"}
@@ -134,7 +135,7 @@ def test_a_signal_ends_searches_soon_and_they_are_told(tmp_path):
         for thread in threads:
             thread.start()
         before = worked(service.process.pid)
-        assert until(lambda: worked(service.process.pid) != before)
+        eventually(lambda: worked(service.process.pid) != before)
         service.process.send_signal(signal.SIGTERM)
         service.process.wait(60)
         for thread in threads:

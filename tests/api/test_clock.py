@@ -7,8 +7,9 @@ import time
 import pytest
 
 from tests.api.conftest import run_service
-from tests.api.test_watch import RULE, alerts, put_event, until
+from tests.api.test_watch import RULE, alerts, put_event
 from tests.store.test_lake import SLOW, document
+from tests.waiting import eventually
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.lake.lake import LakeStore
 
@@ -27,7 +28,7 @@ def test_a_clock_that_was_set_back_before_the_start_is_told_and_rules_alert(tmp_
         rule = {**RULE, "interval": "2s", "from": "now-10s", "enabled": True}
         http.post("/api/detection_engine/rules", json=rule).raise_for_status()
         put_event(http, process={"name": "bad.exe"})
-        assert len(until(lambda: alerts(http))) == 1
+        assert len(eventually(lambda: alerts(http))) == 1
         ready = http.get("/readyz")
         assert (ready.status_code, ready.json()["status"]) == (200, "degraded")
         assert "the system clock was set back" in ready.json()["problems"]["clock"]

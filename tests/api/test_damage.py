@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.api.conftest import run_service
-from tests.api.test_watch import RULE, alerts, put_event, run_now, until
+from tests.api.test_watch import RULE, alerts, put_event, run_now
 from tests.store.test_lake import SLOW, document
 from tests.store.test_strays import NO_FILES
+from tests.waiting import eventually
 from tocsin.api.service import open_service
 from tocsin.cli.main import app
 from tocsin.config import load_config
@@ -129,7 +130,7 @@ def test_rules_on_other_indices_alert(running):
         http.post("/api/detection_engine/rules", json=rule).raise_for_status()
         put_event(http, process={"name": "bad.exe"})
         run_now(http, query="alert.attributes.enabled: true")
-        until(lambda: alerts(http))
+        eventually(lambda: alerts(http))
         told = http.get("/api/detection_engine/rules/executions", params={"rule_id": RULE["rule_id"]})
         assert f"{BAD} is set aside" in told.text
 
@@ -152,7 +153,7 @@ def test_strays_in_all_folders_keep_no_rule_from_alerting(tmp_path, make):
         http.post("/api/detection_engine/rules", json=rule).raise_for_status()
         put_event(http, process={"name": "bad.exe"})
         run_now(http, query="alert.attributes.enabled: true")
-        until(lambda: alerts(http))
+        eventually(lambda: alerts(http))
 
 
 def test_a_stray_file_whose_name_is_no_utf8_is_named(tmp_path):

@@ -8,6 +8,7 @@ still fails the test.
 from __future__ import annotations
 
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from tests.api.hostile_changes import CHANGES
 from tests.api.hostile_searches import SEARCHES, Hostile
 from tests.conftest import PRINTED
 from tests.serving import Serve, key
+from tests.waiting import eventually
 
 LIMIT = 4  # seconds that a search may take here
 FROZEN = 5.0  # seconds without an answer to `/healthz` after which the service stands still
@@ -113,6 +115,10 @@ class Beside:
         """Tell whether so many events have come in."""
         return self.stored >= events
 
+    def has_alerted(self, alerts: int) -> bool:
+        """Tell whether the rule has raised so many alerts."""
+        return self.alerts() >= alerts
+
     def alerts(self) -> int:
         """Return how many alerts the rule has raised."""
         query = {"query": {"term": {"kibana.alert.rule.rule_id": "beside"}}, "size": 0}
@@ -129,15 +135,6 @@ def fired(client: httpx.Client, hostile: Hostile) -> tuple[int, float]:
     return answer.status_code, time.perf_counter() - began
 
 
-def until(met: Callable[[], bool], seconds: float = 60) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if met():
-            return True
-        time.sleep(0.2)
-    return False
-
-
 @pytest.mark.slow
 def test_no_request_holds_the_service(tmp_path, record_property):
     told = []
@@ -145,7 +142,7 @@ def test_no_request_holds_the_service(tmp_path, record_property):
         planted(client)
         assert client.post("/api/detection_engine/rules", json=RULE, headers={"kbn-xsrf": "1"}).status_code == 200
         with Beside(client) as beside:
-            assert until(lambda: beside.alerts() > 0)
+            eventually(lambda: beside.alerts() > 0)
             for hostile in (*SEARCHES, *CHANGES):
                 stored, longest = beside.stored, len(beside.waits)
                 status, seconds = fired(client, hostile)
@@ -154,9 +151,9 @@ def test_no_request_holds_the_service(tmp_path, record_property):
                     f"{hostile.name}: {status} after {seconds:.1f} s, /healthz waited {1000 * wait:.0f} ms"
                 )
                 assert status < 500, told[-1]
-                assert until(partial(beside.has_stored, stored + 1)), f"nothing comes in: {told[-1]}"
+                eventually(partial(beside.has_stored, stored + 1))
             alerts = beside.alerts()
-            assert until(lambda: beside.alerts() > alerts), "the rule no longer runs"
+            eventually(partial(beside.has_alerted, alerts + 1))
     record_property(PRINTED, "\n".join(told))
     assert not beside.faults
 
@@ -181,25 +178,28 @@ def test_searches_end_with_their_client_and_with_the_service(tmp_path):
     with served(tmp_path, search_timeout=600) as (service, client):
         planted(client)
 
-        def is_working() -> bool:
-            """Tell whether a process of a search takes time of the processor."""
-            before = worked(service.process.pid)
-            time.sleep(0.5)
-            return any(ticks > before.get(pid, 0) + 5 for pid, ticks in worked(service.process.pid).items())
+        def working(idle: dict[int, int]) -> set[int]:
+            """Return the processes of searches that have taken time of the processor since they were idle."""
+            return {pid for pid, ticks in worked(service.process.pid).items() if ticks > idle.get(pid, 0) + 20}
 
-        def ask(seconds: float) -> None:
-            with suppress(httpx.HTTPError):
-                client.post("/logs-*/_eql/search", json=endless, timeout=seconds)
+        def asked() -> socket.socket:
+            """Return a connection over which the search was asked for."""
+            request = client.build_request("POST", "/logs-*/_eql/search", json=endless)
+            head = [
+                b"POST %b HTTP/1.1" % request.url.raw_path,
+                *(b"%b: %b" % line for line in request.headers.raw),
+            ]
+            connection = socket.create_connection((request.url.host, request.url.port or 0))
+            connection.sendall(b"\r\n".join([*head, b"", request.content]))
+            return connection
 
-        thread = threading.Thread(target=ask, args=(1.5,))
-        thread.start()
-        assert until(is_working)
-        thread.join()
-        assert until(lambda: not is_working()), "it goes on when its client has gone"
+        idle = worked(service.process.pid)
+        with asked():
+            busy = eventually(partial(working, idle))
+        eventually(lambda: not busy & worked(service.process.pid).keys())  # one that goes on keeps its process
 
-        thread = threading.Thread(target=ask, args=(600,))
-        thread.start()
-        assert until(is_working)
-        service.process.send_signal(signal.SIGTERM)
-        service.process.wait(60)  # as long as service managers have patience
-        thread.join()
+        idle = worked(service.process.pid)
+        with asked():
+            eventually(partial(working, idle))
+            service.process.send_signal(signal.SIGTERM)
+            service.process.wait(60)  # as long as service managers have patience

@@ -9,8 +9,9 @@ from kibana import Kibana
 from kibana.exceptions import BadRequestError, ConflictError, NotFoundError
 
 from tests.api.conftest import run_service
-from tests.api.test_watch import RULE, put_event, until
+from tests.api.test_watch import RULE, put_event
 from tests.scheduler.test_actions import Hook
+from tests.waiting import eventually
 
 NEW = {name: RULE[name] for name in ("name", "description", "type", "language", "risk_score", "severity", "query")}
 IS_BAD = {"field": "process.name", "operator": "included", "type": "match", "value": "bad.exe"}
@@ -155,7 +156,7 @@ def test_alerts_are_found_and_triaged(running, rules):
     def found():
         return rules.search_alerts(query=query).body["hits"]["hits"]
 
-    [alert] = until(found)
+    [alert] = eventually(found)
     assert alert["_source"]["kibana.alert.rule.execution.type"] == "manual"
     rules.set_alert_status(status="acknowledged", signal_ids=[alert["_id"]])
     rules.set_alert_tags(ids=[alert["_id"]], tags_to_add=["Duplicate"], tags_to_remove=[])

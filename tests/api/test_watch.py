@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import orjson
@@ -10,6 +9,7 @@ import pytest
 
 from tests.api.conftest import PASSWORD, run_service
 from tests.shared import needs_shared, shared
+from tests.waiting import eventually
 from tocsin.rules.load import bundled_rules
 from tocsin.store.records.models import Connector
 
@@ -43,16 +43,6 @@ def put_event(http, **fields):
 
 def run_now(http, **body):
     http.post("/api/detection_engine/rules/_bulk_action", json={"action": "run", **body}).raise_for_status()
-
-
-def until(check, seconds=20.0):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = check()
-        if found:
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it did not come to be")
 
 
 def alerts(http, **query):
@@ -138,7 +128,7 @@ def test_an_event_becomes_an_alert_that_is_worked_on(http):
     http.post("/api/detection_engine/rules", json=RULE)
     put_event(http, process={"name": "bad.exe"}, host={"name": "ws-1"}, user={"name": "ann"})
     run_now(http)
-    [alert] = until(lambda: alerts(http))
+    [alert] = eventually(lambda: alerts(http))
     assert alert["kibana.alert.reason"] == (
         "process event with process bad.exe on ws-1 by ann created medium alert Bad process."
     )
@@ -178,7 +168,7 @@ def test_alerts_are_an_index(http):
     http.post("/api/detection_engine/rules", json=RULE)
     put_event(http, process={"name": "bad.exe"})
     run_now(http)
-    until(lambda: alerts(http))
+    eventually(lambda: alerts(http))
     search = {"query": {"query_string": {"query": 'kibana.alert.rule.name: "Bad process"'}}}
     for index in (".alerts-security.alerts-default", ".alerts-*", ".alerts-security.*,logs-*"):
         assert http.post(f"/{index}/_search", json=search).json()["hits"]["total"]["value"] == 1
@@ -192,7 +182,7 @@ def test_an_alert_names_the_execution_that_raised_it(http):
     http.post("/api/detection_engine/rules", json=RULE)
     put_event(http, process={"name": "bad.exe"})
     run_now(http)
-    (alert,) = until(lambda: alerts(http))
+    (alert,) = eventually(lambda: alerts(http))
     found = http.get("/api/detection_engine/rules/executions").json()["executions"]
     assert alert["kibana.alert.rule.execution.uuid"] in [one["uuid"] for one in found if one["written"]]
 
@@ -201,7 +191,7 @@ def test_a_preview_shows_what_is_raised_already(http):
     http.post("/api/detection_engine/rules", json={**RULE, "rule_id": "known"})
     put_event(http, process={"name": "bad.exe"})
     run_now(http)
-    until(lambda: alerts(http))
+    eventually(lambda: alerts(http))
     answer = http.post(
         "/api/detection_engine/rules/preview", json={**RULE, "rule_id": "known", "invocationCount": 2}
     ).json()
@@ -234,7 +224,7 @@ def test_exceptions_keep_events_out(http):
     put_event(http, process={"name": "bad.exe"}, host={"name": "build-1"})
     put_event(http, process={"name": "bad.exe"}, host={"name": "ws-1"})
     run_now(http)
-    [alert] = until(lambda: alerts(http))
+    [alert] = eventually(lambda: alerts(http))
     assert alert["host"]["name"] == "ws-1"
 
 
@@ -243,7 +233,7 @@ def test_an_exception_tells_which_alerts_it_would_have_hidden(http):
     for name in ("build-1", "build-1", "ws-1"):
         put_event(http, process={"name": "bad.exe"}, host={"name": name})
     run_now(http)
-    until(lambda: len(alerts(http)) == 3)
+    eventually(lambda: len(alerts(http)) == 3)
     assert http.post("/api/exception_lists/items/_preview", json={"entries": [IS]}).json()["total"] == 2
 
 
@@ -262,7 +252,7 @@ def test_lists_of_values(http):
     for address in ("10.1.2.3", "10.2.2.3"):
         put_event(http, process={"name": "bad.exe"}, source={"ip": address})
     run_now(http)
-    [alert] = until(lambda: alerts(http))
+    [alert] = eventually(lambda: alerts(http))
     assert alert["source"]["ip"] == "10.2.2.3"
 
 
@@ -299,7 +289,7 @@ def test_an_exception_that_has_expired_hides_nothing(http):
     http.post("/api/detection_engine/rules", json={**RULE, "exceptions_list": [{"list_id": "known"}]})
     put_event(http, process={"name": "bad.exe"}, host={"name": "build-1"})
     run_now(http)
-    until(lambda: alerts(http))
+    eventually(lambda: alerts(http))
 
 
 # ---- files
@@ -472,7 +462,7 @@ def test_secrets_of_a_connector_are_told_nobody(http):
     http.post("/api/detection_engine/rules", json={**RULE, "actions": [action]}).raise_for_status()
     put_event(http, process={"name": "bad.exe"})
     run_now(http)
-    until(lambda: [one for one in deliveries(http) if one["error"]])
+    eventually(lambda: [one for one in deliveries(http) if one["error"]])
     answers += [http.get("/api/actions/deliveries"), http.get("/api/audit")]
     answers += [http.post("/api/detection_engine/rules/_export")]
     for answer in answers:
@@ -507,13 +497,13 @@ def test_what_became_of_messages_is_told_and_a_snoozed_rule_sends_none(http):
     made = http.post("/api/detection_engine/rules", json={**RULE, "actions": [action]}).json()
     put_event(http, process={"name": "bad.exe"})
     run_now(http)
-    first = until(lambda: [d for d in deliveries(http) if d["tries"]])
+    first = eventually(lambda: [d for d in deliveries(http) if d["tries"]])
     assert first[0]["state"] == "waiting"
     assert "cannot be reached" in first[0]["error"]
     http.post(f"/api/alerting/rule/{made['id']}/_mute_all").raise_for_status()
     put_event(http, process={"name": "bad.exe"})
     run_now(http)
-    until(lambda: "held back" in [d["state"] for d in deliveries(http)])
+    eventually(lambda: "held back" in [d["state"] for d in deliveries(http)])
     assert len(alerts(http)) == 2
 
 
@@ -566,6 +556,6 @@ def test_the_reference_rule_raises_its_alert(http):
     )
     assert not http.post("/_bulk", content=body + b"\n").json()["errors"]
     run_now(http)
-    [alert] = until(lambda: alerts(http))
+    [alert] = eventually(lambda: alerts(http))
     assert alert["kibana.alert.rule.threat"][0]["technique"][0]["id"] == "T1105"
     assert alert["kibana.alert.risk_score"] == 47

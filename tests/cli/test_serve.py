@@ -10,7 +10,7 @@ import signal
 import ssl
 import subprocess
 import sys
-import time
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,6 +18,7 @@ import pytest
 
 from tests.serving import Serve, key, tocsin
 from tests.torture.rounds import Round, torture
+from tests.waiting import eventually
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "telemetry"
 
@@ -27,12 +28,15 @@ def get(url, path, api_key, **options):
     return httpx.get(url + path, headers=headers, trust_env=False, timeout=30, **options)
 
 
+def has_stored(url, api_key, events):
+    """Tell whether a service has so many events."""
+    return get(url, "/_count", api_key).json()["count"] == events
+
+
 def test_the_demo_has_something_to_see(tmp_path):
     with Serve(tmp_path, "--demo") as service:
         assert "one-time password" in service.text
-        deadline = time.monotonic() + 30
-        while "_eql/search" not in service.text and time.monotonic() < deadline:
-            time.sleep(0.1)
+        eventually(lambda: "_eql/search" in service.text)
         [encoded] = set(re.findall(r"ApiKey (\S+?)'", service.text))
         query = {"query": 'process where process.args : "-DownloadFile"'}
         found = httpx.post(
@@ -81,9 +85,7 @@ def test_a_taken_port_leaves_the_data_directory_alone(tmp_path):
 def test_logs_are_ecs(tmp_path):
     with Serve(tmp_path, "--log-level", "debug") as service:
         httpx.get(f"{service.url}/healthz", trust_env=False)
-        service.process.terminate()
-        service.process.wait(20)
-        service._reader.join()
+        service.stop()
         lines = [json.loads(line) for line in service.told if line.startswith("{")]
     assert lines
     assert all({"@timestamp", "log.level", "message", "ecs.version"} <= line.keys() for line in lines)
@@ -101,17 +103,18 @@ def test_metrics(tmp_path):
     assert re.search(r'tocsin_requests_total\{method="POST",route="/_bulk",status="200"\} \d', text)
 
 
-def healthy(url):
-    """Tell what the health check of the image says about a service."""
-    environment = {**os.environ, "TOCSIN_PORT": url.rpartition(":")[2]}
+def healthy(url, host="127.0.0.1"):
+    """Tell what the health check of the image says about a service that listens on a host."""
+    environment = {**os.environ, "TOCSIN_PORT": url.rpartition(":")[2], "TOCSIN_HOST": host}
     script = Path(__file__).parents[2] / "scripts" / "healthcheck.py"
     return subprocess.run([sys.executable, script], env=environment, check=False).returncode == 0
 
 
-def test_the_health_check_of_the_image_follows_the_service(tmp_path):
-    with Serve(tmp_path) as service:
-        assert healthy(service.url)
-    assert not healthy(service.url)
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::", "::1", "localhost"])
+def test_the_health_check_of_the_image_follows_the_service(tmp_path, host):
+    with Serve(tmp_path, "--host", host) as service:
+        assert healthy(service.url, host)
+    assert not healthy(service.url, host)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
@@ -143,13 +146,8 @@ def test_files_in_a_watched_folder_are_stored(tmp_path):
         for source in EXAMPLES.iterdir():
             (folder / source.name).write_bytes(source.read_bytes())
         (folder / "broken.evtx").write_bytes(b"ElfFile\x00 and no more")
-        deadline = time.monotonic() + 40
-        while get(service.url, "/_count", api_key).json()["count"] < 329:
-            assert time.monotonic() < deadline, service.text
-            time.sleep(0.3)
-        while not (tmp_path / "data" / "rejected" / "broken.evtx.rejects.ndjson").exists():
-            assert time.monotonic() < deadline, service.text
-            time.sleep(0.3)
+        eventually(partial(has_stored, service.url, api_key, 329))
+        eventually((tmp_path / "data" / "rejected" / "broken.evtx.rejects.ndjson").exists)
 
 
 def test_following_a_growing_file(tmp_path):
@@ -162,13 +160,10 @@ def test_following_a_growing_file(tmp_path):
             env={**os.environ, "TOCSIN_API_KEY": api_key}, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         for n in (2, 3, 4):
-            time.sleep(0.5)
+            eventually(partial(has_stored, service.url, api_key, n - 1))
             with growing.open("a") as file:
                 file.write(f'{{"@timestamp":"2026-11-20T12:00:00Z","n":{n}}}\n')
-        deadline = time.monotonic() + 20
-        while get(service.url, "/_count", api_key).json()["count"] < 4:
-            assert time.monotonic() < deadline
-            time.sleep(0.2)
+        eventually(partial(has_stored, service.url, api_key, 4))
         follow.send_signal(signal.SIGINT)
         _, told = follow.communicate(timeout=10)
         assert "4 events stored" in told

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import time
 
 from tests.cli.test_serve import EXAMPLES
 from tests.serving import Serve, key, tocsin
+from tests.waiting import eventually
 
 RULE = {
     "rule_id": "any", "name": "Any process", "description": "d", "type": "eql", "language": "eql",
@@ -20,6 +20,11 @@ def run(data, *arguments, code=0):
     done = tocsin(*arguments, data=data)
     assert done.returncode == code, done.stderr + done.stdout
     return done.stdout + (done.stderr if code else "")
+
+
+def set_clock(folder, seconds):
+    """Say by how many seconds the clock of services of `tests.torture.process` is off."""
+    (folder / "offset").write_text(str(seconds))
 
 
 def test_from_the_rule_to_the_closed_alert(tmp_path):
@@ -75,17 +80,17 @@ def test_rules_are_taken_from_exports_and_folders(tmp_path):
 def test_what_was_missed_while_the_service_was_down_is_run_and_shown(tmp_path):
     file = tmp_path / "rules.ndjson"
     file.write_text(json.dumps({**RULE, "interval": "1s", "from": "now-3s", "index": ["logs-gap-*"]}))
-    with Serve(tmp_path):
-        run(tmp_path, "rules", "import", file, "--enable")
-        time.sleep(3)
-    time.sleep(4)
-    with Serve(tmp_path):
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            told = run(tmp_path, "rules", "executions", "any")
-            if "service down" in told:
-                break
-            time.sleep(0.5)
-    assert "service down" in told
-    assert "by tocsin" in told
-    assert "no gaps" in run(tmp_path, "rules", "backfill", "any")
+    data, program = tmp_path / "data", ("tests.torture.process", tmp_path)
+
+    def executions():
+        return run(data, "rules", "executions", "any")
+
+    set_clock(tmp_path, 0)
+    with Serve(data, program=program):
+        run(data, "rules", "import", file, "--enable")
+        eventually(lambda: "no index fits" in executions())
+    set_clock(tmp_path, 10)
+    with Serve(data, program=program):
+        eventually(lambda: "service down" in executions())
+        eventually(lambda: "by tocsin" in executions())
+    assert "no gaps" in run(data, "rules", "backfill", "any")

@@ -18,6 +18,7 @@ import orjson
 import pytest
 
 from tests.store.test_lake import SLOW, document
+from tests.waiting import eventually
 from tocsin.errors import Place, QueryError
 from tocsin.search.errors import SearchStoppedError, SearchTooLargeError
 from tocsin.search.processes import SearchProcesses
@@ -59,8 +60,10 @@ class Does:
 
     def __call__(self, reader, clock):
         match self.what:
-            case "sleep in C":  # one call, with the interpreter held all the while
-                ctypes.PyDLL(None).sleep(600)
+            case "wait in C":  # one call without end, with the interpreter held all the while
+                if self.value is not None:
+                    self.value.touch()
+                ctypes.PyDLL(None).pause()
             case "take memory":
                 return bytes(self.value)
             case "take memory in Arrow":
@@ -87,14 +90,13 @@ def test_events_in_files_and_in_the_journal_are_found(processes):
 
 def test_a_search_ends_at_its_deadline_within_one_operation(processes):
     with pytest.raises(SearchStoppedError, match="took too long"):
-        processes.run(Does("sleep in C"), soon(0.3))
+        processes.run(Does("wait in C"), soon(0.3))
 
 
-def test_a_search_ends_within_one_operation_when_nobody_waits_for_it(processes):
-    cancelled = threading.Event()
-    threading.Timer(0.3, cancelled.set).start()
+def test_a_search_ends_within_one_operation_when_nobody_waits_for_it(processes, tmp_path):
+    begun = tmp_path / "begun"
     with pytest.raises(SearchStoppedError, match="cancelled"):
-        processes.run(Does("sleep in C"), Clock(cancelled=cancelled.is_set))
+        processes.run(Does("wait in C", begun), Clock(cancelled=begun.exists))
 
 
 @pytest.mark.parametrize("what", ["take memory", "take memory in Arrow"])
@@ -140,7 +142,7 @@ def test_a_search_ends_by_itself_when_the_service_was_killed(killed):
     (pid,) = NUMBER.unpack(control.recv(NUMBER.size, socket.MSG_WAITALL))
     connection = Connection(ours.detach())
     try:
-        connection.send(Job(Does("sleep in C"), 0.5, MEMORY))
+        connection.send(Job(Does("wait in C"), 0.5, MEMORY))
         if killed != "the service":
             forking.kill()  # nobody is left who could end the search
         control.close()
@@ -182,20 +184,21 @@ def test_many_searches_run_at_once_beside_those_that_end(processes):
     assert found == [15] * 20
 
 
-def test_closing_ends_the_searches_under_way(lake):
+def test_closing_ends_the_searches_under_way(lake, tmp_path):
     processes = SearchProcesses(lake, lake, MEMORY)
     processes.run(CountTask(["*"], None), soon())
-    told: list[BaseException] = []
+    begun = tmp_path / "begun"
+    errors: list[BaseException] = []
 
     def search():
         try:
-            processes.run(Does("sleep in C"), soon(600))
+            processes.run(Does("wait in C", begun), soon(600))
         except SearchStoppedError as error:
-            told.append(error)
+            errors.append(error)
 
     thread = threading.Thread(target=search)
     thread.start()
-    time.sleep(0.3)
+    eventually(begun.exists)
     processes.close()
     thread.join()
-    assert "stops" in str(told[0])
+    assert "stops" in str(errors[0])

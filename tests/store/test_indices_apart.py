@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 
 import orjson
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.test_lake import SLOW, document, sources
+from tests.waiting import eventually
 from tocsin.store.events import DocumentResult, Scan, StoreError
 from tocsin.store.lake.lake import LakeStore
 from tocsin.store.lake.repair import check, repair
@@ -148,18 +148,11 @@ def set_aside(lake):
     return [one.name for one in lake.set_aside()]
 
 
-def until(holds):
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_an_index_whose_table_takes_no_more_events_is_set_aside(tmp_path):
     lake = contradicted(tmp_path)
     with suppress(StoreError):  # that it is tried again
         lake.flush()
-    until(lambda: set_aside(lake) == [ODD])
+    eventually(lambda: set_aside(lake) == [ODD])
     outcomes = lake.add([document(ODD, n=3), document(PLAIN, n=3)])
     assert [one.result for one in outcomes] == [DocumentResult.SET_ASIDE, DocumentResult.CREATED]
     lake.flush()
@@ -167,7 +160,7 @@ def test_an_index_whose_table_takes_no_more_events_is_set_aside(tmp_path):
     assert lake.check() is None, "nothing is wrong with the store itself"
     lake.close()
     again = LakeStore(tmp_path, SLOW)
-    until(lambda: set_aside(again) == [ODD])
+    eventually(lambda: set_aside(again) == [ODD])
     again.add([document(PLAIN, n=4)])
     again.flush()
     assert found(again, PLAIN) == [1, 2, 3, 4]
