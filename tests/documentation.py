@@ -114,9 +114,13 @@ def route_page(app: FastAPI) -> str:
     return "\n".join([*lines, ""])
 
 
-def addresses(app: FastAPI) -> set[str]:
-    """Return every address of the service, without the default space's spellings."""
-    return {path.replace(":path}", "}").removeprefix("/s/default") for path, _ in routes_of(app)}
+def addresses(app: FastAPI) -> set[tuple[str, str]]:
+    """Return every address of the service with each of its methods, without the default space's spellings."""
+    return {
+        (path.replace(":path}", "}").removeprefix("/s/default"), method)
+        for path, methods in routes_of(app)
+        for method in methods
+    }
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import typer.main
 from fastapi import FastAPI
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.api.conftest import run_service
 from tests.documentation import BESIDE, COMMANDS, ROOT, ROUTES, addresses, command_page, commands, route_page
@@ -34,7 +35,8 @@ WRITTEN = "run `make docs`"
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FastAPI, str]]:
     """The application of a service, and what its `/metrics` tell after a request and an event."""
     with run_service(tmp_path_factory.mktemp("service")) as running:
-        running.http().post("/logs-test-default/_doc", json={"message": "one"})
+        for document in ({"message": "one"}, {"@timestamp": "no time"}):  # is stored, is refused
+            running.http().post("/logs-test-default/_doc", json=document)
         yield create_app(running.service), running.http().get("/metrics").text
 
 
@@ -62,7 +64,10 @@ def test_every_command_and_option_says_what_it_is_for() -> None:
 def test_the_page_of_addresses_is_what_the_service_answers_to(service: tuple[FastAPI, str]) -> None:
     app, _ = service
     assert ROUTES.read_text("utf-8") == route_page(app), WRITTEN
-    assert addresses(app) == {*app.openapi()["paths"], *BESIDE}, "name it in tests/documentation.py"
+    described = {(path, method.upper()) for path, methods in app.openapi()["paths"].items() for method in methods}
+    there = {(path, method) for path, method in addresses(app) if path not in BESIDE and method != "HEAD"}
+    assert there == {pair for pair in described if pair[1] != "HEAD"}, "name it in tests/documentation.py"
+    assert {path for path, _ in addresses(app)} >= BESIDE.keys()
 
 
 def test_every_address_says_what_it_does(service: tuple[FastAPI, str]) -> None:
@@ -76,19 +81,40 @@ def test_every_address_says_what_it_does(service: tuple[FastAPI, str]) -> None:
     assert silent == []
 
 
-def test_every_metric_is_described(service: tuple[FastAPI, str]) -> None:
-    _, told = service
-    there = {name for name in re.findall(r"^# HELP (\w+) ", told, re.MULTILINE) if not name.endswith("_created")}
+def rows_of(heading: str) -> list[list[str]]:
+    """Return the rows of the table in docs/serve.md whose first column has this heading."""
     page = (ROOT / "docs" / "serve.md").read_text("utf-8")
-    rows = re.findall(r"^\| (`(?:tocsin|process|python)_.*?) \|", page, re.MULTILINE)
-    described = {name for row in rows for name in re.findall(r"`(\w+)", row)}
-    assert {name for name in there if not name.startswith("process_")} == described - {"process_"}
+    [table] = re.findall(rf"^\| {heading} \|.*\n\|[- |]+\n((?:\|.*\n)+)", page, re.MULTILINE)
+    return [line.strip("|").split(" | ") for line in table.splitlines()]
+
+
+def names_in(cell: str) -> set[str]:
+    return set(re.findall(r"`(\w+)", cell))
+
+
+def test_every_metric_is_described_with_its_labels(service: tuple[FastAPI, str]) -> None:
+    labels = {
+        family.name + ("_total" if family.type == "counter" else ""): {
+            label for sample in family.samples for label in sample.labels if label != "le"
+        }
+        for family in text_string_to_metric_families(service[1])
+        if family.samples and not family.name.endswith("_created")
+    }
+    own = {name: names for name, names in labels.items() if name.startswith("tocsin_")}
+    described = {name: names_in(row[1]) for row in rows_of("metric") for name in names_in(row[0])}
+    assert own == {name: names for name, names in described.items() if name.startswith("tocsin_")}
+    others = {name for name in labels if not name.startswith(("tocsin_", "process_"))}
+    assert others == {name for name in described if not name.startswith(("tocsin_", "process_"))}
+
+
+def test_every_part_of_the_memory_is_described(service: tuple[FastAPI, str]) -> None:
+    parts = set(re.findall(r'^tocsin_memory_bytes\{part="(\w+)"', service[1], re.MULTILINE))
+    assert parts == {name for row in rows_of("part") for name in names_in(row[0])}
 
 
 def test_every_setting_is_described() -> None:
-    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs" / "serve.md").read_text("utf-8"), re.MULTILINE)
-    described = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
-    assert set(Config.model_fields) - described == set()
+    described = {name for row in rows_of("setting") for name in names_in(row[0])}
+    assert set(Config.model_fields) == described
     assert [name for name, field in Config.model_fields.items() if not field.description] == []
 
 
