@@ -23,7 +23,7 @@ from tocsin.errors import Place, QueryError
 from tocsin.search.errors import SearchStoppedError, SearchTooLargeError
 from tocsin.search.processes import SearchProcesses
 from tocsin.search.selection import Clock
-from tocsin.search.tasks import CountTask, SearchTask
+from tocsin.search.tasks import CountTask, KnownTask, SearchTask, ShownTask
 from tocsin.search.worker import FORK, NUMBER, Job
 from tocsin.store.lake.lake import LakeStore
 
@@ -86,6 +86,19 @@ class Does:
 def test_events_in_files_and_in_the_journal_are_found(processes):
     answer = orjson.loads(processes.run(SearchTask(["*"], {"size": 20, "sort": ["n"]}), soon()))
     assert [hit["_source"]["n"] for hit in answer["hits"]["hits"]] == list(range(15))
+
+
+def test_the_process_of_a_search_takes_the_parts_of_its_answer_that_are_wanted(processes):
+    task = SearchTask(["*"], {"size": 20, "sort": ["n"]})
+    shown = processes.run(ShownTask(task, ["hits.hits._id", "-took"], indented=True), soon())
+    assert orjson.loads(shown) == {"hits": {"hits": [{"_id": str(number)} for number in range(15)]}}
+    assert shown.startswith(b'{\n  "hits"')
+
+
+def test_an_answer_is_parsed_within_the_memory_that_a_search_may_take(processes):
+    large = b'{"a":[' + b",".join([b'{"b":{}}'] * 2_000_000) + b"]}"
+    with pytest.raises(SearchTooLargeError, match="more than the 268,435,456 bytes"):
+        processes.run(ShownTask(KnownTask(large), ["a"], indented=False), soon())
 
 
 def test_a_search_ends_at_its_deadline_within_one_operation(processes):

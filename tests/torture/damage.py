@@ -18,6 +18,7 @@ from tests.torture.recorded import check_alerts, check_once
 from tests.torture.senders import pairs_in
 from tocsin.store.events import ID
 from tocsin.store.lake import journal
+from tocsin.store.lake.acknowledged import read_mark
 from tocsin.store.lake.clean_stop import read_stop
 
 
@@ -103,6 +104,7 @@ KINDS: Mapping[str, Kind] = {
     "journal": Kind("journal/*.journal", _of_segment),
     "newest journal": Kind("journal/*.journal", _of_segment, newest=True),
     "stopped.json": Kind("stopped.json"),
+    "mark of the journal": Kind("journal.mark"),
     "uuid": Kind("uuid"),
     "watched.json": Kind("watched.json"),
     "rejected documents": Kind("rejected/*.ndjson"),
@@ -122,7 +124,8 @@ DAMAGES = [(kind, how) for kind in KINDS for how in HOW] + [(STRAY, name) for na
 class Damage:
     """What was done: in which words, to which file, and what may be missing for it.
 
-    `may_be_unsaid` for what a kill leaves by itself: the journal's last segment, ended at any byte.
+    `may_be_unsaid` for what a kill leaves by itself: the journal's last segment, ended at any byte, where a
+    write was not acknowledged.
     """
 
     told: str
@@ -154,10 +157,15 @@ def damage(data: Path, kind: str, how: str, rng: random.Random) -> Damage | None
         path = max(path.parent.iterdir() if kind == "newest journal" else path.parent.glob("*.json"))
     events = KINDS[kind].events(data, path)
     last = path.parent.name == "journal" and path == max(path.parent.iterdir())
-    unsaid = last and how in ("cut", "empty") and read_stop(data).runs
+    unsaid = last and how in ("cut", "empty") and read_stop(data).runs and not _is_acknowledged(data, path)
     HOW[how](path, rng)
     name = path.relative_to(data).as_posix()
     return Damage(f"{how} {name}", name, KINDS[kind], events, unsaid)
+
+
+def _is_acknowledged(data: Path, segment: Path) -> bool:
+    """Tell whether all of a segment was acknowledged, as the mark has it."""
+    return read_mark(data).size_of(int(segment.name.partition(".")[0])) == segment.stat().st_size
 
 
 def check_damage(
@@ -216,6 +224,6 @@ def hold_against(before: Found, after: Found, done: Damage, told: Iterable[str] 
             assert "records" in named, f"{done.told}: {len(gone)} {what} are missing, unsaid: {named}"
     if after.locked:
         assert "connectors" in named, f"{done.told}: connectors are locked, unsaid: {named}"
-    check_once(after.records)
+    check_once(after.records, lost=done.kind.records)
     if after.caught_up:
         check_alerts(after.records, pairs_in(_all(after.events)))

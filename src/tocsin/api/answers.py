@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tocsin.api.models import ElasticsearchError, ErrorCause, ErrorDetails, KibanaError
 from tocsin.errors import ConflictError, InvalidDocumentError, NotFoundError, TocsinError
-from tocsin.linear_regex import star_match
+from tocsin.search.errors import SearchError
+from tocsin.search.filter_path import filtered
 
-Path = tuple[str, ...]
-
-_MOST_PATTERNS, _MOST_PARTS = 200, 32  # of `filter_path`
 _OF_KIBANA = re.compile(r"(?:/s/[^/]+)?/(?:api|internal)/")
 _COMPATIBLE = re.compile(r"application/vnd\.elasticsearch\+json\s*;\s*compatible-with=\d+")
 
@@ -97,12 +94,15 @@ def answer(
         document = _plain(document)
     wanted = request.query_params.get("filter_path")
     if wanted and isinstance(document, dict):
-        document = filtered(document, wanted.split(","))
+        try:
+            document = filtered(document, wanted.split(","))
+        except SearchError as error:
+            raise bad_request(error.message) from None
     options = orjson.OPT_NON_STR_KEYS
     if request.query_params.get("pretty", "false") != "false":
         options |= orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     text = orjson.dumps(document, default=_plain, option=options)
-    return Response(text, status, dict(headers or {}), _media_of(request))
+    return Response(text, status, dict(headers or {}), media_of(request))
 
 
 def _plain(value: Any) -> Any:
@@ -110,75 +110,7 @@ def _plain(value: Any) -> Any:
     return value.model_dump(by_alias=True) if isinstance(value, BaseModel) else str(value)
 
 
-async def answer_json(request: Request, text: bytes) -> Response:
-    """Return a document that is JSON already, parsed only where part of it is wanted, or where it is indented.
-
-    Raises ApiError for a `filter_path` that is too large.
-    """
-    if "filter_path" in request.query_params or "pretty" in request.query_params:
-        return await run_in_threadpool(lambda: answer(request, orjson.loads(text)))
-    return Response(text, media_type=_media_of(request))
-
-
-def _media_of(request: Request) -> str:
+def media_of(request: Request) -> str:
+    """Return the media type of JSON that a client takes."""
     accepts = _COMPATIBLE.search(request.headers.get("accept", ""))
     return accepts[0].replace(" ", "") if accepts else "application/json"
-
-
-def filtered(document: Any, patterns: Sequence[str]) -> Any:
-    """Return the parts of a document that patterns such as `hits.hits._source` and `-took` name.
-
-    Raises ApiError for too many patterns, or one of too many parts.
-    """
-    if len(patterns) > _MOST_PATTERNS:
-        raise bad_request(f"[filter_path] has {len(patterns):,} patterns, at most {_MOST_PATTERNS}")
-    kept = [_parts(p.strip()) for p in patterns if p.strip() and not p.startswith("-")]
-    dropped = [_parts(p.strip()[1:]) for p in patterns if p.startswith("-")]
-    shown = _kept(document, kept) if kept else document
-    return _without(shown, dropped) if dropped else shown if shown is not None else {}
-
-
-def _parts(pattern: str) -> Path:
-    parts = pattern.split(".")
-    if len(parts) > _MOST_PARTS:
-        raise bad_request(f"[filter_path] has a pattern of {len(parts):,} parts, at most {_MOST_PARTS}")
-    return tuple(
-        part for part, before in zip(parts, [None, *parts], strict=False) if (part, before) != ("**",) * 2
-    )
-
-
-def _kept(value: Any, paths: Collection[Path]) -> Any:
-    if any(not path for path in paths):
-        return value
-    if isinstance(value, list):
-        items = [inner for item in value if (inner := _kept(item, paths)) is not None]
-        return items or None
-    if not isinstance(value, dict):
-        return None
-    kept = {}
-    for name, inner in value.items():
-        below = {rest for path in paths for rest in _rests(path, name)}
-        part = _kept(inner, below) if below else None
-        if part is not None:
-            kept[name] = part
-    return kept or None
-
-
-def _rests(path: Path, name: str) -> list[Path]:
-    """Return what of a path is left below a member; `**` stands for any number of members."""
-    if path[0] == "**":
-        return [path, *_rests(path[1:], name)] if len(path) > 1 else [()]
-    return [path[1:]] if star_match(path[0])(name) else []
-
-
-def _without(value: Any, paths: Collection[Path]) -> Any:
-    if isinstance(value, list):
-        return [_without(item, paths) for item in value]
-    if not isinstance(value, dict):
-        return value
-    left = {}
-    for name, inner in value.items():
-        below = {rest for path in paths for rest in _rests(path, name)}
-        if not any(not rest for rest in below):
-            left[name] = _without(inner, below) if below else inner
-    return left

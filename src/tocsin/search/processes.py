@@ -21,7 +21,7 @@ from tocsin.search.errors import SearchStoppedError, SearchTooLargeError, Servic
 from tocsin.search.remote import ASKED, Answers, RemoteFailure
 from tocsin.search.selection import Clock
 from tocsin.search.tasks import Task
-from tocsin.search.worker import END, FORK, NO_MEMORY, NUMBER, Job
+from tocsin.search.worker import END, FORK, NO_MEMORY, NUMBER, PEAK, Job
 from tocsin.store.events import EventReader
 from tocsin.store.lake.index_scans import EventScans
 
@@ -76,7 +76,9 @@ class SearchProcesses:
     def _reason(self, number: int) -> Exception:
         """Return why a process has ended that still had a search, by what it has ended by."""
         ended, told = number % NO_MEMORY, f"its process was ended by {_named(number % NO_MEMORY)}"
-        if ended == signal.SIGKILL or number & NO_MEMORY:  # the system does so where it has no memory left
+        # orjson does not look whether it got memory.
+        is_full = ended == signal.SIGSEGV and (number >> PEAK) << 10 > self._memory // 2
+        if ended == signal.SIGKILL or number & NO_MEMORY or is_full:  # the system kills where it has none left
             return SearchTooLargeError.of(self._memory, f": {told}")
         if ended == signal.SIGALRM:
             return SearchStoppedError("the search took too long", hint="search a shorter span of time")
@@ -141,7 +143,7 @@ class SearchProcesses:
             return True
 
     def _end(self, child: _Child) -> int:
-        """End a process; return the signal that it had ended by, with NO_MEMORY where that was why."""
+        """End a process; return the signal that it had ended by, NO_MEMORY where that was why, and its PEAK."""
         child.connection.close()
         with self._lock, contextlib.suppress(OSError):
             return self._told(lambda: self._control.sendall(END + NUMBER.pack(child.pid)))

@@ -19,6 +19,7 @@ from tocsin.scheduler.execution import Executor
 from tocsin.scheduler.requested_runs import preview, scheduled_rule, ticks_of
 from tocsin.search.eql import read_eql, run_eql
 from tocsin.search.errors import SearchTooLargeError
+from tocsin.search.filter_path import filtered
 from tocsin.search.hits import context_of, count, read_search, run_search
 from tocsin.search.selection import Clock, known_patterns, matching_rows
 from tocsin.store.events import EventReader
@@ -156,6 +157,33 @@ class PreviewTask:
         return _written({"logs": logs, "matches": result.matches, "alerts": found})
 
 
+@dataclass(frozen=True)
+class KnownTask:
+    """An answer, JSON, that is known already."""
+
+    text: bytes
+
+    def __call__(self, reader: EventReader, clock: Clock) -> bytes:
+        """Return the answer."""
+        return self.text
+
+
+@dataclass(frozen=True)
+class ShownTask:
+    """The answer of a task as a client wants it: the parts that patterns of `filter_path` name, or indented."""
+
+    task: Task
+    patterns: Sequence[str] | None
+    indented: bool
+
+    def __call__(self, reader: EventReader, clock: Clock) -> bytes:
+        """Return the answer. Raises SearchError for patterns that are too many, or too long."""
+        document = orjson.loads(self.task(reader, clock))
+        if self.patterns is not None:
+            document = filtered(document, self.patterns)
+        return _written(document, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE if self.indented else 0)
+
+
 def shards_of(store: EventReader, patterns: Sequence[str]) -> dict[str, Any]:
     """Return what a search says of shards: one that was read, one that failed for each damage of its indices."""
     damaged = [one for one in store.set_aside() if one.index and takes(patterns, one.index)]
@@ -172,9 +200,9 @@ def shards_of(store: EventReader, patterns: Sequence[str]) -> dict[str, Any]:
     return told
 
 
-def _written(answer: Any) -> bytes:
-    """Return an answer as JSON. Raises SearchTooLargeError."""
-    text = orjson.dumps(answer, default=str, option=orjson.OPT_NON_STR_KEYS)
+def _written(answer: Any, layout: int = 0) -> bytes:
+    """Return an answer as JSON; `layout` are more of orjson's options. Raises SearchTooLargeError."""
+    text = orjson.dumps(answer, default=str, option=orjson.OPT_NON_STR_KEYS | layout)
     if len(text) > MOST_ANSWER:
         raise SearchTooLargeError(
             f"Data too large: the answer has {len(text):,} bytes, and one has at most {MOST_ANSWER:,}",

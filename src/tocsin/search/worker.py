@@ -30,6 +30,7 @@ from tocsin.store.resources import is_lack_of_memory, is_lack_of_resources
 FORK, END = b"f", b"e"
 NUMBER = struct.Struct("!q")
 NO_MEMORY = 1 << 8  # beside the signal that a child has ended by: libraries had no memory, and ended it
+PEAK = 16  # the bits below the kibibytes of memory that it had at most
 # What C++, Rust and threads say when they end a process that gets no more memory.
 _TOLD_OF_MEMORY = (b"std::bad_alloc", b"memory allocation of", b"Resource temporarily unavailable")
 _MOST_WRITTEN = 64 << 10  # bytes of a child's standard error that are looked at, the last
@@ -88,11 +89,11 @@ def _exactly(control: socket.socket, size: int) -> bytes:
 
 
 def _end(pid: int) -> int:
-    """End a child, and return the signal that it has ended by."""
+    """End a child, and return the signal that it has ended by, and its PEAK."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
-    return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+    _, status, used = os.wait4(pid, 0)
+    return (os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0) | used.ru_maxrss << PEAK
 
 
 def _passed_on(written: IO[bytes]) -> int:

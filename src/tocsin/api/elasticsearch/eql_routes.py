@@ -9,10 +9,17 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from tocsin.api.answers import ApiError, answer, answer_json
+from tocsin.api.answers import ApiError, answer
 from tocsin.api.body import read_json
 from tocsin.api.dependencies import CurrentActor, ServiceSearches
-from tocsin.api.elasticsearch.searching import RequestSearches, flag, outcome, patterns_of, seconds
+from tocsin.api.elasticsearch.searching import (
+    RequestSearches,
+    answer_json,
+    flag,
+    outcome,
+    patterns_of,
+    seconds,
+)
 from tocsin.api.running import Running, Searches
 from tocsin.api.security import allow
 from tocsin.search.tasks import OF_SOME_SHARDS, EqlTask

@@ -10,11 +10,18 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from tocsin.api.answers import ApiError, answer_json, bad_request
+from tocsin.api.answers import ApiError, bad_request
 from tocsin.api.body import body_of, read_document, read_json
 from tocsin.api.dependencies import ServiceConfig
 from tocsin.api.elasticsearch.addresses import EVERY_INDEX, on_indices
-from tocsin.api.elasticsearch.searching import RequestSearches, flag, patterns_of, seconds
+from tocsin.api.elasticsearch.searching import (
+    RequestSearches,
+    answer_json,
+    answer_search,
+    flag,
+    patterns_of,
+    seconds,
+)
 from tocsin.api.security import allow
 from tocsin.search.tasks import MOST_ANSWER, CountTask, SearchTask
 from tocsin.store.records.access import Scope
@@ -26,13 +33,13 @@ _SEARCH = body_of(query="object", size="integer", sort="array", aggs="object", _
 
 
 @on_indices(router, "/_search", "POST", "GET", body=_SEARCH)
-async def search(request: Request, searches: RequestSearches, index: str = EVERY_INDEX) -> Response:
+async def search(request: Request, index: str = EVERY_INDEX) -> Response:
     """Search indices."""
     if "scroll" in request.query_params:
         raise bad_request("no scrolling: go on with search_after")
     body = {**_from_parameters(request.query_params), **await read_json(request)}
     task = search_task(request, patterns_of(index), body)
-    return await answer_json(request, await searches.answer(task, body.get("timeout")))
+    return await answer_search(request, task, body.get("timeout"))
 
 
 def search_task(request: Request, patterns: Sequence[str], body: Mapping[str, Any]) -> SearchTask:

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import orjson
 from fastapi import Depends
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
+from starlette.responses import Response
 
-from tocsin.api.answers import ApiError, bad_request
+from tocsin.api.answers import ApiError, answer, bad_request, media_of
 from tocsin.api.dependencies import ServiceConfig, ServiceSearches, ServiceStore, service_of
 from tocsin.api.running import Running, Searches
 from tocsin.api.working import stops, while_wanted
@@ -29,10 +31,11 @@ from tocsin.search.errors import (
     TooManySearchesError,
 )
 from tocsin.search.selection import Clock
-from tocsin.search.tasks import Task
+from tocsin.search.tasks import KnownTask, ShownTask, Task
 from tocsin.store.events import EventReader, EventStore
 from tocsin.store.records.access import Actor
 
+_SMALL = 1 << 20  # bytes of an answer that the service parses itself
 MOST_PATTERNS = 1024  # of indices or fields in one expression
 _SPAN = re.compile(r"(\d+)(nanos|micros|ms|s|m|h|d)")
 _SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -114,6 +117,36 @@ async def searched(request: Request, task: Task, timeout: Any = None) -> bytes:
     service = service_of(request)
     runner = SearchRunner(request, service.searches, service.store, service.config.search_timeout)
     return await runner.answer(task, timeout)
+
+
+async def answer_search(request: Request, task: Task, timeout: Any = None) -> Response:
+    """Run a search and return its answer; the search's own process takes the parts of it that are wanted."""
+    return _of_json(request, await searched(request, _shown(request, task), timeout))
+
+
+async def answer_json(request: Request, text: bytes) -> Response:
+    """Return a document that is JSON already, parsed only where part of it is wanted, or where it is indented.
+
+    A large one is parsed by a process for searches. Raises ApiError.
+    """
+    if is_cut(request):
+        if len(text) <= _SMALL:
+            return await run_in_threadpool(lambda: answer(request, orjson.loads(text)))
+        text = await searched(request, _shown(request, KnownTask(text)))
+    return _of_json(request, text)
+
+
+def _of_json(request: Request, text: bytes) -> Response:
+    return Response(text, media_type=media_of(request))
+
+
+def _shown(request: Request, task: Task) -> Task:
+    """Return a task whose answer is as the request wants it."""
+    if not is_cut(request):
+        return task
+    wanted = request.query_params.get("filter_path")
+    indented = request.query_params.get("pretty", "false") != "false"
+    return ShownTask(task, wanted.split(",") if wanted else None, indented)
 
 
 async def outcome(running: Running) -> bytes:

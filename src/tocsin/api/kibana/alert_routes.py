@@ -10,10 +10,10 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.answers import answer, answer_json
+from tocsin.api.answers import answer
 from tocsin.api.body import json_body
 from tocsin.api.elasticsearch.search_routes import search_task
-from tocsin.api.elasticsearch.searching import searched
+from tocsin.api.elasticsearch.searching import answer_search, searched
 from tocsin.api.kibana.alert_models import (
     AlertAssignees,
     AlertHistoryAnswer,
@@ -67,7 +67,7 @@ def _name(name: str) -> str:
 async def search(request: Request, body: Annotated[AlertSearch, json_body(AlertSearch)]) -> Response:
     """Search alerts in Elasticsearch's query language."""
     task = search_task(request, [ALERTS_INDEX], renamed(body.document()))
-    return await answer_json(request, await searched(request, task))
+    return await answer_search(request, task)
 
 
 @router.post("/status", response_model=AlertUpdate)

@@ -8,9 +8,8 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.answers import answer_json
 from tocsin.api.body import body_of, read_typed
-from tocsin.api.elasticsearch.searching import searched
+from tocsin.api.elasticsearch.searching import answer_json, searched
 from tocsin.api.kibana.exceptions.pages import KINDS, ListQuery
 from tocsin.api.kibana.transactions import GoOn, answered_in_turn, in_turn
 from tocsin.api.security import allow

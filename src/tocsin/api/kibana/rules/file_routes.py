@@ -9,9 +9,9 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.answers import answer, answer_json
+from tocsin.api.answers import answer
 from tocsin.api.body import IMPORT_SIZE, body_of, read_typed, read_upload
-from tocsin.api.elasticsearch.searching import searched
+from tocsin.api.elasticsearch.searching import answer_json, searched
 from tocsin.api.kibana.import_answers import imported_rules
 from tocsin.api.kibana.rules.bodies import read_rule_body
 from tocsin.api.kibana.transactions import GoOn, in_records, in_turn

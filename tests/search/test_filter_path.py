@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tocsin.api.answers import filtered
+from tocsin.search.filter_path import filtered
 
 ANSWER = {
     "took": 3,
