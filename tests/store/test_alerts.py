@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -137,6 +138,44 @@ def test_the_first_page_is_sorted_filtered_and_counted(records):
     assert [hit["_source"][STATUS] for hit in answer.hits] == ["open"] * 3
     buckets = answer.aggregations["rules"]["buckets"]
     assert [(one["key"], one["doc_count"]) for one in buckets] == [("rule 0", 10), ("rule 1", 9), ("rule 2", 9)]
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("field", ["process.pid", "kibana.alert.risk_score", "process.name"])
+def test_the_first_page_of_many_is_that_of_all_sorted(records, field, order):
+    """Numbers, floating numbers and texts, of which many are equal, and then by another field."""
+    index = AlertIndex(records)
+    values = [(number * 7919) % 97 for number in range(3000)]
+    kinds: dict[str, Callable[[int], Any]] = {
+        "process.pid": int, "kibana.alert.risk_score": float, "process.name": "p{:02}".format,
+    }  # fmt: skip
+    add(
+        records,
+        *(
+            alert(number, **{field: kinds[field](value), "own.rank": -number})
+            for number, value in enumerate(values)
+        ),
+    )
+    answer = page(index, size=40, sort=[{field: order}, {"own.rank": "asc"}])
+    numbers = sorted(range(3000), reverse=True)
+    numbers.sort(key=values.__getitem__, reverse=order == "desc")
+    assert [hit["_id"] for hit in answer.hits] == [f"alert-{number}" for number in numbers[:40]]
+
+
+def test_an_alert_counts_once_for_each_of_its_values(records):
+    index = AlertIndex(records)
+    tags: list[dict[str, Any]] = [{TAGS: ["b"]}, {TAGS: ["a", "b", "a"]}]
+    add(records, *(alert(number, **tags[number % 2]) for number in range(20)))
+    of_each = {"rules": {"terms": {"field": "kibana.alert.rule.name"}}}
+    answer = page(index, aggs={
+        "tags": {"terms": {"field": TAGS}},
+        "with rules": {"terms": {"field": TAGS}, "aggs": of_each},
+    })  # fmt: skip
+    for name in ("tags", "with rules"):
+        buckets = answer.aggregations[name]["buckets"]
+        assert [(bucket["key"], bucket["doc_count"]) for bucket in buckets] == [("b", 20), ("a", 10)]
+    rules = answer.aggregations["with rules"]["buckets"][1]["rules"]["buckets"]
+    assert {bucket["key"]: bucket["doc_count"] for bucket in rules} == {"rule 0": 3, "rule 1": 4, "rule 2": 3}
 
 
 def test_alerts_are_read_by_the_moment_of_their_making(records):

@@ -57,6 +57,12 @@ class _Buckets:
 
     def add(self, key: Any, batch: StoredBatch, table: EventTable, rows: Rows) -> None:
         """Take rows into a bucket."""
+        bucket = self.count(key, len(rows))
+        for one in bucket.below.values():
+            one.take(batch, table, rows)
+
+    def count(self, key: Any, events: int) -> _Bucket:
+        """Count events in a bucket, and return it."""
         bucket = self.buckets.get(key)
         if bucket is None:
             if len(self.buckets) >= (MOST_BUCKETS if self.aggregation.below else MOST_VALUES):
@@ -64,9 +70,8 @@ class _Buckets:
                     f"Trying to create too many buckets. Must be less than or equal to: [{MOST_BUCKETS}]"
                 )
             bucket = self.buckets[key] = self.empty()
-        bucket.count += len(rows)
-        for one in bucket.below.values():
-            one.take(batch, table, rows)
+        bucket.count += events
+        return bucket
 
     def by_code(
         self,
@@ -80,13 +85,21 @@ class _Buckets:
         """Take rows into the buckets of their codes; a row with a value twice is counted once."""
         if not len(codes):
             return
-        order = np.argsort(codes, kind="stable")
-        sorted_codes = codes[order]
-        starts = np.flatnonzero(np.diff(sorted_codes, prepend=-1))
-        ends = np.append(starts[1:], len(sorted_codes))
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            mine = np.unique(places[order[start:end]])
-            self.add(keys(int(sorted_codes[start])), batch, table, rows[mine])
+        if np.any(places[1:] == places[:-1]):  # rows with several values: places are in order
+            one_each = np.unique(places * (int(codes.max()) + 1) + codes)
+            places, codes = np.divmod(one_each, int(codes.max()) + 1)
+        counts = np.bincount(codes)
+        present = np.flatnonzero(counts).tolist()
+        if not self.aggregation.below:
+            for code in present:
+                self.count(keys(code), int(counts[code]))
+            return
+        # Small numbers are sorted in one pass.
+        order = np.argsort(codes.astype(np.uint16) if len(counts) <= 1 << 16 else codes, kind="stable")
+        ends = np.cumsum(counts)
+        for code in present:
+            mine = places[order[ends[code] - counts[code] : ends[code]]]
+            self.add(keys(code), batch, table, rows[mine])
 
     def shown(self, bucket: _Bucket, *, parsed: bool) -> dict[str, Any]:
         """Return a bucket's count and what is below it."""

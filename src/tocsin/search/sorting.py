@@ -64,11 +64,17 @@ class TopRows:
         self._number += 1
         if not self.size or (not self.keys and self._kept is not None and self._kept.num_rows >= self.size):
             return
-        columns = {f"k{n}": _key_values(table, key, rows) for n, key in enumerate(self.keys)}
+        columns: dict[str, pa.Array] = {}
         for n, key in enumerate(self.keys):
+            columns[f"k{n}"] = _key_values(table, key, rows)
             if key.unit > 1 and pa.types.is_int64(columns[f"k{n}"].type):
                 columns[f"e{n}"] = columns[f"k{n}"]
                 columns[f"k{n}"] = _in_units(columns[f"k{n}"], key.unit)
+            if n == 0 and self.after is None:  # most rows are far behind: their other keys are not looked at
+                near = self._near(columns["k0"])
+                if near is not None:
+                    rows = rows[near]
+                    columns = {name: column.take(pa.array(near)) for name, column in columns.items()}
         columns[_BATCH] = pa.array(np.full(len(rows), self._number))
         columns[_ROW] = pa.array(rows.astype(np.int64))
         mine = pa.table(columns)
@@ -85,8 +91,9 @@ class TopRows:
     def _first(self, table: pa.Table) -> pa.Table:
         if not self.keys:
             return table.slice(0, self.size)
-        if table.num_rows > 4 * self.size + 1024:  # most are far behind: look at the first key alone
-            table = self._near(table)
+        if table.num_rows > self.size:
+            near = self._near(table.column("k0").combine_chunks())
+            table = table if near is None else table.take(pa.array(near))
         order: pa.Array | None = None
         exact = [(f"e{n}", key) for n, key in enumerate(self.keys) if f"e{n}" in table.column_names]
         for name, key in reversed([*((f"k{n}", key) for n, key in enumerate(self.keys)), *exact]):
@@ -97,15 +104,27 @@ class TopRows:
             order = step if order is None else order.take(step)
         return table.slice(0, self.size) if order is None else table.take(order.slice(0, self.size))
 
-    def _near(self, table: pa.Table) -> pa.Table:
-        """Leave out rows that the first key alone puts behind `size` others."""
-        key, column = self.keys[0], table.column("k0")
-        if key.missing_first or column.null_count or pa.types.is_boolean(column.type):
-            return table
+    def _near(self, column: pa.Array) -> Rows | None:
+        """Return the rows that the first key, a column, does not put behind `size` others; None for all."""
+        key = self.keys[0]
+        if (
+            len(column) <= 4 * self.size + 1024
+            or key.missing_first
+            or column.null_count
+            or pa.types.is_boolean(column.type)
+            or pa.types.is_null(column.type)
+        ):
+            return None
+        if pa.types.is_int64(column.type):
+            numbers = column.to_numpy()
+            at = len(numbers) - self.size if key.descending else self.size - 1
+            last = np.partition(numbers, at)[at]
+            return np.flatnonzero(numbers >= last if key.descending else numbers <= last)
         order = "descending" if key.descending else "ascending"
         best = pc.select_k_unstable(pa.table({"k": column}), self.size, [("k", order)])
-        last = column.take(best.slice(len(best) - 1, 1))[0]
-        return table.filter(pc.greater_equal(column, last) if key.descending else pc.less_equal(column, last))
+        least = column.take(best.slice(len(best) - 1, 1))[0]
+        near = pc.greater_equal(column, least) if key.descending else pc.less_equal(column, least)
+        return np.flatnonzero(near.to_numpy(zero_copy_only=False))
 
     def _behind(self, table: pa.Table) -> pa.Array:
         """Tell which rows come behind the keys `after`."""

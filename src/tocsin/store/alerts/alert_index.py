@@ -76,15 +76,15 @@ class AlertIndex:
         mine = rows.changed[rows.changed >= since]
         if (count, recent, sum_) == (len(rows), len(mine), int((mine % _WRAP).sum())):
             return None
-        listing = select(StoredAlert.id, StoredAlert.changed)
+        listing = select(StoredAlert.id, StoredAlert.changed, StoredAlert.created)
         if len(rows):
-            found = session.execute(listing.where(lately)).all()
-            ids = [row.id for row in found]
-            known = rows.places(ids)
+            alerts = session.execute(listing.where(lately)).all()
+            ids = [alert.id for alert in alerts]
+            known = rows.places(ids, [alert.created for alert in alerts])
             if len(rows) + len(ids) - len(known[0]) == count:
-                return ids, [row.changed for row in found], known
-        found = session.execute(listing.order_by(StoredAlert.created, StoredAlert.id)).all()
-        return [row.id for row in found], [row.changed for row in found], None
+                return ids, [alert.changed for alert in alerts], known
+        alerts = session.execute(listing.order_by(StoredAlert.created, StoredAlert.id)).all()
+        return [alert.id for alert in alerts], [alert.changed for alert in alerts], None
 
     def _updated(self, ids: list[str], moments: list[int], known: Places | None) -> AlertRows:
         """Return the rows as alerts are now that were listed (see there); those not in a list of all are gone."""

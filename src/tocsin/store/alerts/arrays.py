@@ -72,8 +72,19 @@ def changed(
         return None
     first = old if old is not None else _nulls(there, lengths[0])
     second = new if new is not None else _nulls(there, lengths[1])
-    both = _extended(first, second) if pa.types.is_dictionary(first.type) else joined([first, second])
+    if pa.types.is_dictionary(first.type):
+        return with_dictionary(_extended(first, second, order))
+    both = joined([first, second])
     return with_dictionary(both if order is None else order.of(both))
+
+
+def same_values(first: pa.Array | None, second: pa.Array | None) -> bool:
+    """Tell whether two columns hold the same; one that is not there is of nulls."""
+    if first is None or second is None:
+        there = first if first is not None else second
+        return there is None or bool(there.null_count == len(there))
+    texts = (a.dictionary_decode() if pa.types.is_dictionary(a.type) else a for a in (first, second))
+    return bool(next(texts).equals(next(texts)))
 
 
 def _nulls(like: pa.Array, length: int) -> pa.Array:
@@ -81,8 +92,8 @@ def _nulls(like: pa.Array, length: int) -> pa.Array:
     return with_dictionary(pa.nulls(length, kind))
 
 
-def _extended(first: pa.DictionaryArray, second: pa.Array) -> pa.Array:
-    """Return a column by dictionary with further rows; its codes stay what they are."""
+def _extended(first: pa.DictionaryArray, second: pa.Array, order: Order | None) -> pa.DictionaryArray:
+    """Return the rows of a column by dictionary, and further ones, in an order; its codes stay what they are."""
     values = second.dictionary_decode() if pa.types.is_dictionary(second.type) else second
     known = first.dictionary
     codes = pc.index_in(values, value_set=known)
@@ -90,4 +101,5 @@ def _extended(first: pa.DictionaryArray, second: pa.Array) -> pa.Array:
     if len(new):
         known = pa.concat_arrays([known, new.unique()])
         codes = pc.index_in(values, value_set=known)
-    return pa.DictionaryArray.from_arrays(pa.concat_arrays([first.indices, codes]), known)
+    both = pa.concat_arrays([first.indices, codes])
+    return pa.DictionaryArray.from_arrays(both if order is None else order.of(both), known)
