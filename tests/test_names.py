@@ -29,6 +29,7 @@ DONE_ROOMS = (
     "scheduler",
     "sources",
     "sources/windows",
+    "store/alerts",
 )
 
 

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 
 from tests.store.memory import MemoryStore
+from tests.waiting import eventually
 from tocsin.ecs import FieldType
 from tocsin.management.alerts import set_status, set_tags
 from tocsin.query_dsl.parse import read_query
@@ -243,6 +244,55 @@ def test_an_alert_that_is_removed_while_it_is_read(records):
         session.execute(delete(StoredAlert))
     with pytest.raises(StoreError, match="alert-1 was removed"):
         batch.sources([0])
+
+
+def test_rows_are_read_in_the_background_from_the_start(records):
+    """A question that comes meanwhile waits for them."""
+    add(records, *map(alert, range(30)))
+    index = AlertIndex(records)
+    index.start()
+    assert len(found(index, {"term": {STATUS: "open"}})) == 30
+    close(records, "alert-3")
+    assert found(index, {"term": {STATUS: "closed"}}) == ["alert-3"]
+    index.close()
+
+
+def test_an_index_that_is_stopped_reads_no_more_documents(records):
+    add(records, alert(1))
+    index = AlertIndex(records)
+    index.stop()
+    index.start()
+    index.close()
+    with pytest.raises(StoreError, match="the service stops"):
+        index.indices(PATTERNS)
+
+
+def test_alerts_that_cannot_be_read_at_the_start_are_read_later(records, caplog):
+    add(records, alert(1))
+    with records.transaction() as session:
+        session.execute(text("ALTER TABLE alerts RENAME TO alerts_elsewhere"))
+    index = AlertIndex(records)
+    index.start()
+    assert eventually(lambda: "could not be read yet" in caplog.text)
+    with records.transaction() as session:
+        session.execute(text("ALTER TABLE alerts_elsewhere RENAME TO alerts"))
+    assert found(index, {"match_all": {}}) == ["alert-1"]
+    index.close()
+
+
+@pytest.mark.parametrize("field", ["process.name", "process.parent.name", "kibana.alert.rule.tags", "source.ip"])
+def test_common_fields_are_read_with_the_rows_and_show_every_change(records, field):
+    values = ["10.0.0.1", "10.0.0.2"]
+    add(records, *(alert(number, **placed(field, values[number % 2], nested=False)) for number in range(10)))
+    index = AlertIndex(records)
+    assert len(found(index, {"term": {field: values[1]}})) == 5
+    with records.transaction() as session:
+        changed = session.get_one(StoredAlert, "alert-1")
+        changed.document = alert(1, **placed(field, values[0], nested=False)).document
+        changed.changed += 1
+        session.execute(delete(StoredAlert).where(StoredAlert.id == "alert-2"))
+    add(records, alert(11, **placed(field, values[1], nested=False)))
+    assert found(index, {"term": {field: values[1]}}) == ["alert-11", "alert-3", "alert-5", "alert-7", "alert-9"]
 
 
 def test_alerts_take_a_small_row_of_memory_each(records):

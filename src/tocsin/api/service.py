@@ -57,6 +57,7 @@ class Service:
     scheduler: SchedulerThread
     deliveries: DeliveryThread
     records: Records
+    alerts: AlertIndex
     ingest: Ingest
     gate: AccessControl
     watched: WatchedFolders
@@ -72,6 +73,7 @@ class Service:
         """Let what requests wait for end soon. May be called by a handler of signals."""
         self.stopping = True
         self.searches.stop()
+        self.alerts.stop()
         self.work.stop()
 
     def close(self) -> None:
@@ -81,6 +83,7 @@ class Service:
         self.scheduler.close()
         self.deliveries.close()
         self.searches.close()
+        self.alerts.close()
         self.work.close()
         self.store.close()
         self.records.close()
@@ -133,6 +136,7 @@ def open_service(config: Config) -> Service:
     scheduler.start()
     deliveries.start()
     processes = SearchProcesses(store, CompositeScans(events, [alerts]), config.search_memory)
+    alerts.start()
     return Service(
         config=config,
         store=store,
@@ -140,6 +144,7 @@ def open_service(config: Config) -> Service:
         scheduler=scheduler,
         deliveries=deliveries,
         records=records,
+        alerts=alerts,
         ingest=ingest,
         gate=AccessControl(records),
         watched=watched,

@@ -6,6 +6,7 @@ does so, in whatever process, is seen by the next question.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -18,14 +19,14 @@ from sqlalchemy.orm import Session
 from tocsin.ecs import TIMESTAMP, Field, FieldType, Schema, default_schema
 from tocsin.store.alerts.arrays import Positions
 from tocsin.store.alerts.documents import AlertDocument, AlertDocuments
-from tocsin.store.alerts.field_columns import CachedColumns, Columns
+from tocsin.store.alerts.field_columns import COMMON_FIELDS, CachedColumns, Columns, columns_of
 from tocsin.store.alerts.members import ColumnBuilder, FieldNames
 from tocsin.store.alerts.names import ALERTS_INDEX, ALERTS_NAMES, takes_alerts
 from tocsin.store.alerts.rows import ROW_FIELDS, AlertRows, Places
 from tocsin.store.columns.fields import IGNORED, MANY, IndexFields, column_name
 from tocsin.store.columns.layout import MOMENT
 from tocsin.store.columns.tables import logical_columns
-from tocsin.store.events import ARRIVED, ID, IndexInfo, Scan, SetAside, StoredBatch
+from tocsin.store.events import ARRIVED, ID, IndexInfo, Scan, SetAside, StoredBatch, StoreError
 from tocsin.store.mappings import NO_MAPPING, IndexMapping
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
@@ -35,6 +36,8 @@ _OVERLAP = 60_000_000_000  # nanoseconds: a change that was stamped earlier may 
 _WRAP = 1 << 40  # of moments, that a database can sum up those of many alerts; far more than the overlap
 _BATCH = 1 << 16  # rows
 _EXACT = pa.timestamp("ns", "UTC")
+
+log = logging.getLogger(__name__)
 
 
 class AlertIndex:
@@ -47,6 +50,29 @@ class AlertIndex:
         self._documents = AlertDocuments(records)
         self._columns = CachedColumns(self._documents, self._fields)
         self._schema: tuple[int, Schema] | None = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._load, name="alerts", daemon=True)
+
+    def start(self) -> None:
+        """Read the rows of all alerts in a thread; questions that come before wait for it."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Read no more rows. May be called by a handler of signals."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Stop, and wait until nothing is read any more."""
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _load(self) -> None:
+        try:
+            self._current()
+        except Exception as error:  # the next question reads them, or says why they cannot be read
+            if not self._stopped.is_set():
+                log.warning("the alerts could not be read yet: %s", error, exc_info=error)
 
     # ---- keeping up
 
@@ -93,14 +119,23 @@ class AlertIndex:
         same = np.zeros(len(ids), np.bool_)
         same[which] = rows.changed[at] == np.array(moments, np.int64)[which]
         wanted = [ids[place] for place in np.flatnonzero(~same).tolist()]
-        builder, read = ColumnBuilder(ROW_FIELDS, self._fields), list[AlertDocument]()
+        is_first = not len(rows)
+        names = (*ROW_FIELDS, *COMMON_FIELDS) if is_first else ROW_FIELDS
+        builder, read = ColumnBuilder(names, self._fields), list[AlertDocument]()
         for document in self._documents.read(wanted):
+            if self._stopped.is_set():
+                raise StoreError("the service stops", hint="ask again later")
             parsed = orjson.loads(document.text)
             self._names.learn(parsed)
             builder.add(document, parsed)
             read.append(document._replace(text=""))
         changed = dict(zip(which[~same[which]].tolist(), at[~same[which]].tolist(), strict=True))
-        return rows.with_documents(read, builder.columns(), {ids[row]: place for row, place in changed.items()})
+        columns = builder.columns()
+        places = {ids[row]: place for row, place in changed.items()}
+        updated = rows.with_documents(read, columns_of(ROW_FIELDS, columns), places)
+        if is_first:
+            self._columns.keep(updated, COMMON_FIELDS, columns)
+        return updated
 
     # ---- reading
 
@@ -117,8 +152,8 @@ class AlertIndex:
             if (name in self._fields.seen or name == IGNORED) and name not in (*ROW_FIELDS, TIMESTAMP)
         ]  # fmt: skip
         cached = self._columns.find(rows, others)
-        for some in cached.values():
-            columns.update(some)
+        for field_columns in cached.values():
+            columns.update(field_columns)
         places, missing = _narrowed(rows, scan, columns), [name for name in others if name not in cached]
         if not missing:
             for start in range(0, len(places), _BATCH):
@@ -126,11 +161,11 @@ class AlertIndex:
         elif len(places):
             # What is asked for of most alerts is made for all: whoever asks next finds it.
             read = np.arange(len(rows)) if len(places) > len(rows) // 8 else places
-            for some_places, made in self._columns.read(rows, missing, read):
-                at = np.flatnonzero(np.isin(some_places, places))
+            for read_places, made in self._columns.read(rows, missing, read):
+                at = np.flatnonzero(np.isin(read_places, places))
                 if len(at):
                     taken = {name: array.take(pa.array(at)) for name, array in made.items()}
-                    yield self._batch(rows, some_places[at], scan.fields, columns, taken)
+                    yield self._batch(rows, read_places[at], scan.fields, columns, taken)
 
     def _batch(
         self, rows: AlertRows, places: Positions, fields: Collection[str], columns: Columns, taken: Columns
@@ -144,8 +179,8 @@ class AlertIndex:
         chunked = {name: pa.chunked_array([array]) for name, array in there.items()}
 
         def ids(wanted: Sequence[int]) -> list[str]:
-            found: list[str] = rows.ids.take(pa.array(places[np.asarray(wanted, np.int64)])).to_pylist()
-            return found
+            texts: list[str] = rows.ids.take(pa.array(places[np.asarray(wanted, np.int64)])).to_pylist()
+            return texts
 
         def sources(wanted: Sequence[int]) -> list[bytes]:
             return self._documents.sources(

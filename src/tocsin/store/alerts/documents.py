@@ -34,9 +34,9 @@ class AlertDocuments:
     def read(self, ids: Iterable[str]) -> Iterator[AlertDocument]:
         """Yield the documents of alerts as they are now, in no order; of an alert that is gone there is none."""
         asked = select(StoredAlert.id, StoredAlert.changed, StoredAlert.created, StoredAlert.document)
-        for some in chunks(ids):
+        for chunk in chunks(ids):
             with self._records.transaction() as session:
-                rows = session.execute(asked.where(StoredAlert.id.in_(some))).all()
+                rows = session.execute(asked.where(StoredAlert.id.in_(chunk))).all()
             for row in rows:
                 yield AlertDocument(*row)
 
@@ -45,23 +45,23 @@ class AlertDocuments:
 
         One that has been changed again is as it is now; of an alert that is gone there is none.
         """
-        found = {}
+        documents = {}
         for id_, at in zip(ids, changed, strict=True):
-            known = self._cache.get(id_)
-            if known is not None and known.changed >= at:
-                found[id_] = known
-        for document in self.read(id_ for id_ in ids if id_ not in found):
-            found[document.id] = document
+            cached = self._cache.get(id_)
+            if cached is not None and cached.changed >= at:
+                documents[id_] = cached
+        for document in self.read([id_ for id_ in ids if id_ not in documents]):
+            documents[document.id] = document
             self._cache.put(document.id, document)
-        return found
+        return documents
 
     def sources(self, ids: Sequence[str], changed: Sequence[int]) -> list[bytes]:
         """Return the texts of documents in the order of their ids; see `find`. Raises StoreError."""
-        found = self.find(ids, changed)
-        missing = next((id_ for id_ in ids if id_ not in found), None)
+        documents = self.find(ids, changed)
+        missing = next((id_ for id_ in ids if id_ not in documents), None)
         if missing is not None:
             raise StoreError(f"the alert {missing} was removed while it was read", hint="ask again")
-        return [found[id_].text.encode() for id_ in ids]
+        return [documents[id_].text.encode() for id_ in ids]
 
     @property
     def size(self) -> int:

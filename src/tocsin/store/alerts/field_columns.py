@@ -23,6 +23,36 @@ _MOST_CHANGED = 2048  # rows that a column which is kept is mended in; if more h
 
 Columns = Mapping[str, pa.Array]  # by their names in tables
 
+# What alerts are often searched by, in Kibana and by rules on alerts, and of which many have the same values:
+# their columns are made along with the rows of a start.
+COMMON_FIELDS = (
+    "agent.id",
+    "event.action",
+    "event.category",
+    "event.code",
+    "event.kind",
+    "event.module",
+    "file.name",
+    "host.id",
+    "host.os.type",
+    "kibana.alert.rule.category",
+    "kibana.alert.rule.tags",
+    "kibana.alert.rule.threat.tactic.name",
+    "kibana.alert.rule.threat.technique.id",
+    "process.executable",
+    "process.name",
+    "process.parent.name",
+    "source.ip",
+    "user.domain",
+    "user.id",
+)
+
+
+def columns_of(names: Collection[str], columns: Columns) -> dict[str, pa.Array]:
+    """Return the columns of some fields."""
+    own = [column for name in names for column in (column_name(name), column_name(name) + MANY)]
+    return {column: columns[column] for column in own if column in columns}
+
 
 @dataclass(frozen=True)
 class _FieldColumns:
@@ -39,26 +69,26 @@ class CachedColumns:
     def __init__(self, documents: AlertDocuments, fields: IndexFields) -> None:
         self._documents, self._fields = documents, fields
         self._cache = SizedCache[_FieldColumns](
-            _CACHED, lambda one: sum(array.nbytes for array in one.columns.values())
+            _CACHED, lambda known: sum(array.nbytes for array in known.columns.values())
         )
 
     def find(self, rows: AlertRows, names: Collection[str]) -> dict[str, Columns]:
         """Return the columns of those of some fields that are kept, as of some rows."""
-        found: dict[str, Columns] = {}
+        current: dict[str, Columns] = {}
         old: dict[tuple[int, int], dict[str, _FieldColumns]] = {}
         for name in names:
             known = self._cache.get(name)
             if known is None:
                 continue
             if known.number == rows.number:
-                found[name] = known.columns
+                current[name] = known.columns
             elif known.number < rows.number:
                 old.setdefault((known.number, known.rows), {})[name] = known
         for (number, count), known_columns in old.items():
             places = rows.changed_since(number, count)
             if places is not None and len(places) <= _MOST_CHANGED:
-                found.update(self._mended(rows, known_columns, places, count))
-        return found
+                current.update(self._mended(rows, known_columns, places, count))
+        return current
 
     def _mended(
         self, rows: AlertRows, known: Mapping[str, _FieldColumns], places: Positions, count: int
@@ -72,16 +102,16 @@ class CachedColumns:
         new = builder.columns()
         order = np.arange(len(rows))
         order[places] = count + np.arange(len(places))
-        in_order, found = Order(order), dict[str, Columns]()
-        for name, one in known.items():
+        in_order, mended = Order(order), dict[str, Columns]()
+        for name, before in known.items():
             columns = {}
             for column in (column_name(name), column_name(name) + MANY):
-                array = changed(one.columns.get(column), new.get(column), (count, len(places)), in_order)
+                array = changed(before.columns.get(column), new.get(column), (count, len(places)), in_order)
                 if array is not None:
                     columns[column] = array
-            found[name] = columns
+            mended[name] = columns
             self._cache.put(name, _FieldColumns(columns, len(rows), rows.number))
-        return found
+        return mended
 
     def read(
         self, rows: AlertRows, names: Collection[str], places: Positions
@@ -93,26 +123,28 @@ class CachedColumns:
         keeps = len(places) == len(rows) and len(names) <= _MOST_NAMES
         made, size = list[tuple[int, Columns]](), 0
         for start in range(0, len(places), _AT_ONCE):
-            some = places[start : start + _AT_ONCE]
-            columns = self._built(rows, names, some)
-            yield some, columns
+            part = places[start : start + _AT_ONCE]
+            columns = self._built(rows, names, part)
+            yield part, columns
             if keeps:
-                made.append((len(some), columns))
+                made.append((len(part), columns))
                 size += sum(array.nbytes for array in columns.values())
                 keeps = size <= 2 * _CACHED  # what parts have in common is held once when they are together
         if keeps:
-            whole = stacked(made)
-            for name in names:
-                own = {c: whole[c] for c in (column_name(name), column_name(name) + MANY) if c in whole}
-                self._cache.put(name, _FieldColumns(own, len(rows), rows.number))
+            self.keep(rows, names, stacked(made))
+
+    def keep(self, rows: AlertRows, names: Collection[str], columns: Columns) -> None:
+        """Keep the columns that fields have of all rows, as far as they fit."""
+        for name in names:
+            self._cache.put(name, _FieldColumns(columns_of([name], columns), len(rows), rows.number))
 
     def _built(self, rows: AlertRows, names: Collection[str], places: Positions) -> Columns:
         builder = ColumnBuilder(names, self._fields)
         ids: list[str] = rows.ids.take(pa.array(places)).to_pylist()
         for start in range(0, len(ids), 500):
-            some = ids[start : start + 500]
-            documents = {document.id: document for document in self._documents.read(some)}
-            for id_ in some:
+            chunk = ids[start : start + 500]
+            documents = {document.id: document for document in self._documents.read(chunk)}
+            for id_ in chunk:
                 _add(builder, documents.get(id_))
         return builder.columns()
 

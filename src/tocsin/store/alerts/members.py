@@ -145,11 +145,11 @@ def _tree_of(fields: Iterable[str]) -> _Tree:
 
 def _members(tree: _Tree, document: Mapping[str, Any]) -> dict[str, Any]:
     """Return those members of a document that are in a tree and have a value."""
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for name, below in tree.items():
         value = document.get(name)  # type: ignore[arg-type]
         if isinstance(value, dict):
             value = _members(below, value)
         if value is not None and value != [] and value != {}:
-            found[name] = value  # type: ignore[index]
-    return found
+            members[name] = value  # type: ignore[index]
+    return members
