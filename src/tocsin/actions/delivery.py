@@ -23,9 +23,11 @@ from tocsin.actions.masking import is_masked, masked_address, redacted
 from tocsin.actions.messages import Message, MessageTemplateError, message_of
 from tocsin.actions.outbox import DELIVERED, FAILED, WAITING
 from tocsin.actions.webhook import ExchangeError, exchange
+from tocsin.backoff import pause_after
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import Connector, Delivery, StoredAlert, StoredRule
+from tocsin.worker_thread import WorkerThread
 
 log = logging.getLogger(__name__)
 _TRIES = 12
@@ -217,7 +219,7 @@ class Deliverer:
                 delivery.state = DELIVERED if error is None else FAILED
                 delivery.done = datetime.now(UTC)
             else:
-                delivery.next_try = now + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (delivery.tries - 1))
+                delivery.next_try = now + pause_after(delivery.tries, _FIRST_PAUSE, _LONGEST_PAUSE)
         if error is not None:
             log.warning("the message about %d alerts could not be delivered: %s", len(waiting.alerts), error)
 
@@ -226,22 +228,20 @@ class DeliveryThread:
     """Delivers every few seconds until it is stopped."""
 
     def __init__(self, deliverer: Deliverer, every: float = 2.0) -> None:
-        self.deliverer, self._every, self._stop = deliverer, every, threading.Event()
-        self._thread = threading.Thread(target=self._run, name="deliver", daemon=True)
+        self.deliverer, self._every = deliverer, every
+        self._worker = WorkerThread("deliver", self._run)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
+        self._worker.start()
 
     def close(self) -> None:
         """End, when the messages under way are sent."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._worker.close()
         self.deliverer.close()
 
-    def _run(self) -> None:
-        while not self._stop.wait(self._every):
+    def _run(self, closing: threading.Event) -> None:
+        while not closing.wait(self._every):
             try:
                 self.deliverer.begin()
             except Exception as error:

@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from tocsin.api.answers import ApiError
 from tocsin.api.connections import mark_known
+from tocsin.backoff import pause_after
 from tocsin.store.records import access
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.database import Records
@@ -65,7 +66,7 @@ class Throttle:
                 self._failures.move_to_end(key)
                 known.count += 1
                 if known.count >= free:
-                    known.until = now + min(longest, 2.0 ** min(known.count - free, 30))
+                    known.until = now + pause_after(known.count - free + 1, 1.0, longest)
             while len(self._failures) > _KNOWN:
                 self._failures.popitem(last=False)
 

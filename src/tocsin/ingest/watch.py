@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import orjson
 from watchfiles import watch
 
+from tocsin.backoff import pause_after
 from tocsin.errors import TocsinError
 from tocsin.ingest.bulk import Action
 from tocsin.ingest.files import Send, send_files
@@ -18,9 +19,11 @@ from tocsin.sources.inputs import Input
 from tocsin.store.durable import write_durably
 from tocsin.store.events import StoreFullError
 from tocsin.store.resources import raise_if_lacking
+from tocsin.worker_thread import WorkerThread
 
 log = logging.getLogger(__name__)
 _QUIET = 2.0  # seconds without a change that make a file complete
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0  # seconds, after folders could not be watched
 
 
 class WatchedFolders:
@@ -31,32 +34,41 @@ class WatchedFolders:
     ) -> None:
         self._folders, self._send, self._state, self._rejects = folders, send, state, rejects
         self._quiet = quiet
-        self._stop = threading.Event()
         self.fault: str | None = None  # why it is not known which files were read
         self._done = self._read_state()
         self._seen: dict[str, list[int]] = {}
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._worker = WorkerThread("watch-folders", self._run)
 
     def start(self) -> None:
         """Begin; folders that are missing are made."""
         for folder in self._folders:
             folder.mkdir(parents=True, exist_ok=True)
-        self._thread.start()
+        self._worker.start()
 
     def close(self) -> None:
         """Stop when the file that is being read is done."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._worker.close()
 
-    def _run(self) -> None:
+    def _run(self, closing: threading.Event) -> None:
+        failures = 0
+        while not closing.is_set():
+            try:
+                for path in self._completed(closing):
+                    self._read(path, closing)
+                    failures = 0
+            except Exception as error:  # a folder that has gone, say, or a full disk
+                failures += 1
+                log.warning("folders cannot be watched now, and are tried again: %s", error, exc_info=error)
+                closing.wait(pause_after(failures, _FIRST_PAUSE, _LONGEST_PAUSE))
+
+    def _completed(self, closing: threading.Event) -> Iterator[Path]:
+        """Yield each file that is complete, until the thread has to end."""
         wake = int(self._quiet * 1000)
-        changes = watch(*self._folders, stop_event=self._stop, rust_timeout=wake, yield_on_timeout=True)
-        for _ in changes:
+        for _ in watch(*self._folders, stop_event=closing, rust_timeout=wake, yield_on_timeout=True):
             for path in self._complete():
-                if self._stop.is_set():
+                if closing.is_set():
                     return
-                self._read(path)
+                yield path
 
     def _complete(self) -> list[Path]:
         """Return the files that are new or changed, and have not changed since the last look."""
@@ -76,11 +88,11 @@ class WatchedFolders:
         self._seen = seen
         return found
 
-    def _read(self, path: Path) -> None:
+    def _read(self, path: Path, closing: threading.Event) -> None:
         rejects = Rejects(self._rejects / f"{path.name}.rejects.ndjson")
         self._rejects.mkdir(parents=True, exist_ok=True)
         try:
-            sent = send_files([Input(str(path), path, named=False)], _patiently(self._send, self._stop), rejects)
+            sent = send_files([Input(str(path), path, named=False)], _patiently(self._send, closing), rejects)
         except TocsinError as error:
             log.warning("%s: %s", path, error)
             return

@@ -47,6 +47,8 @@ from tocsin.store.resources import raise_if_lacking
 from tocsin.store.schemas import common_schema, fields_by_type
 
 __all__ = ["LakeSettings", "LakeStore"]
+from tocsin.worker_thread import WorkerThread
+
 log = logging.getLogger(__name__)
 _SCHEMAS = 64  # of patterns, that are kept
 _A_LOOK = 0.5  # seconds; a command that looks whether the folder is in use has its lock for a moment
@@ -102,14 +104,15 @@ class LakeStore:
         self._ordering = OrderingProcess(folder / "ordering.lock")
         self._keeper = Keeper(self.contents, self.settings, self._ordering.order)
         self._stop = threading.Event()
-        work = {
-            "store-commit": lambda: self._committer.run(self._turned),
-            "store-settle": lambda: self._settler.run(self._stop),
-            "store-keep": lambda: self._keeper.run(self._stop),
-        }
-        self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in work.items()]
-        for thread in self._threads:
-            thread.start()
+        self._committing = WorkerThread(
+            "store-commit", lambda _: self._committer.run(self._turned), wake=self._committer.stop
+        )
+        self._working = (
+            WorkerThread("store-settle", self._settler.run, wake=self._settler.tell, closing=self._stop),
+            WorkerThread("store-keep", self._keeper.run, closing=self._stop),
+        )
+        for worker in (self._committing, *self._working):
+            worker.start()
 
     @property
     def losses(self) -> list[Loss]:
@@ -393,13 +396,11 @@ class LakeStore:
         """Stop; see EventStore."""
         if self._stop.is_set():
             return
-        self._committer.stop()
-        self._threads[0].join()
+        self._committing.close()
         self._stop.set()
         self._ordering.close()
-        self._settler.tell()
-        for thread in self._threads[1:]:
-            thread.join()
+        for worker in self._working:
+            worker.close()
         self._settler.close()
         self._committer.close()
         write_stop(self._folder, stop_of(self.contents.tables, self._state, self._journal))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from tocsin.allocators import give_back
+from tocsin.backoff import pause_after
 from tocsin.store.lake import journal
 from tocsin.store.lake.contents import Contents, LakeSettings
 from tocsin.store.lake.event_buffer import Generation
@@ -67,7 +68,7 @@ class Settler:
 
     def run(self, stop: threading.Event) -> None:
         """Commit until stopped. What fails, a full disk say, is tried again; the journal keeps it meanwhile."""
-        contents, pause = self._contents, 1.0
+        contents, failures = self._contents, 0
         while not stop.is_set():
             with self.done:
                 self.done.wait_for(lambda: contents.old or stop.is_set(), 1.0)
@@ -75,18 +76,18 @@ class Settler:
                 continue
             try:
                 self._settle(self._next())
-                contents.problem, pause = None, 1.0
+                contents.problem, failures = None, 0
             except Exception as error:
                 contents.problem = f"events cannot be brought into their tables: {error}"
                 if isinstance(error, _IndexError):
                     log.error("bringing segment %d into tables failed: %s", contents.old[0].segment, error)
                     if self._judge(error):
-                        pause = 1.0
+                        failures = 0
                         continue
                 else:
                     log.exception("bringing segment %d into tables failed", contents.old[0].segment)
-                stop.wait(pause)
-                pause = min(_LONGEST_PAUSE, pause * 2)
+                failures += 1
+                stop.wait(pause_after(failures, 1.0, _LONGEST_PAUSE))
 
     def _next(self) -> list[Generation]:
         """Return the oldest generations that make one commit: after a crash there may be many small ones."""
