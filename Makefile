@@ -3,25 +3,28 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+FRONTEND := src/tocsin/desk/frontend
+DESK := src/tocsin/desk/static/desk.js
 
 .PHONY: run test lint docs bench bench-store bench-watch torture fuzz lock examples clean
 
 # Start the service with the reference rule on, send the bundled telemetry in, show the alerts, go on serving.
 PORT := 9200
-run: $(READY)
+run: $(READY) $(DESK)
 	$(BIN)/tocsin serve --demo --data out/demo --port $(PORT) --log-format text --log-level warning
 
 # Run every test.
-test: $(READY)
+test: $(READY) $(DESK)
 	sh scripts/postgresql.sh
 	sh scripts/chromium.sh
 	$(BIN)/pytest -n auto
 
-lint: $(READY)
+lint: $(READY) $(DESK)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	npm run check --silent --prefix $(FRONTEND)
 
 # Measure against peers; results go to docs/benchmarks.md by hand, with the machine they were taken on.
 # RULES names a folder of Elastic's rules.
@@ -73,7 +76,10 @@ docs: $(READY)
 examples: $(READY)
 	$(BIN)/python -m tests.scenario
 
-$(READY): requirements.lock pyproject.toml scripts/setup.sh
+$(DESK): $(wildcard $(FRONTEND)/*.ts $(FRONTEND)/*.css $(FRONTEND)/*.json)
+	sh scripts/desk.sh
+
+$(READY): requirements.lock pyproject.toml scripts/setup.sh | $(DESK)
 	sh scripts/setup.sh $(VENV)
 	@mkdir -p out
 	@touch $@

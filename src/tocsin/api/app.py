@@ -6,8 +6,9 @@ import asyncio
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -62,11 +63,13 @@ _ROOMS = (
 )  # fmt: skip
 
 
-def create_app(service: Service) -> FastAPI:
-    """Return the application of a service."""
+def create_app(service: Service, pages: Sequence[APIRouter] = ()) -> FastAPI:
+    """Return the application of a service; `pages` are routes that come before those of the interface."""
     app = FastAPI(title="tocsin", version=__version__, docs_url=None, redoc_url=None)
     app.state.service = service
     add_docs(app)
+    for router in pages:
+        app.include_router(router)
     for room in _ROOMS:
         app.include_router(room.router)
     add_description(app)
@@ -145,7 +148,7 @@ class _Around:
 def _add_headers(request: Request, headers: MutableHeaders) -> None:
     for name, value in _HEADERS.items():
         headers.setdefault(name, value)
-    headers["Content-Security-Policy"] = docs.POLICY if request.url.path == "/docs" else _POLICY
+    headers.setdefault("Content-Security-Policy", docs.POLICY if request.url.path == "/docs" else _POLICY)
     if is_encrypted(request):
         headers["Strict-Transport-Security"] = _STRICT_TRANSPORT
     if opaque := request.headers.get("x-opaque-id"):

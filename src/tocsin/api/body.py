@@ -55,10 +55,15 @@ async def read_body(request: Request) -> bytes:
 
 
 async def read_strangers_json(request: Request) -> dict[str, Any]:
-    """Return the body of someone who has not shown who they are as a JSON object: small, and all of it soon."""
+    """Return the body of someone who has not shown who they are as a JSON object."""
+    return _as_object(await read_strangers_body(request))
+
+
+async def read_strangers_body(request: Request) -> bytes:
+    """Return the body of someone who has not shown who they are: small, and all of it soon. Raises ApiError."""
     try:
         async with asyncio.timeout(_STRANGERS_TIME):
-            return _as_object(await _read(request, _STRANGERS_SIZE, _STRANGERS_TIME))
+            return await _read(request, _STRANGERS_SIZE, _STRANGERS_TIME)
     except TimeoutError:
         reason = f"the request's body was not there within {_STRANGERS_TIME:g} s"
         raise ApiError(408, "timeout_exception", reason, {"Connection": "close"}) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +13,7 @@ from typing import Any
 import httpx
 import orjson
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from tocsin.api.service import Service
 from tocsin.errors import TocsinError
@@ -25,18 +27,24 @@ from tocsin.management.rules.saving import schema_of
 from tocsin.rules.load import bundled_folder
 from tocsin.store.records import access
 from tocsin.store.records.access import local_actor
-from tocsin.store.records.models import StoredAlert, StoredRule
+from tocsin.store.records.models import StoredAlert, StoredRule, User
 
 log = logging.getLogger(__name__)
 _PATIENCE = 30.0  # seconds until the service has to answer
 _ACTOR = local_actor("demo")
+_USER = "demo"  # who looks at the alerts in a browser
 
 
 @dataclass
 class Demo:
-    """What shows the service at work. `show` is given each alert's document, when it has been raised."""
+    """What shows the service at work.
+
+    `show` is given each alert's document, when it has been raised. `log_in_path` makes the path of a page that
+    logs a user in by itself, once.
+    """
 
     show: Callable[[Mapping[str, Any]], None]
+    log_in_path: Callable[[str], str]
 
     def start(self, service: Service, address: str, say: Callable[[str], None]) -> None:
         """Begin, in a thread that goes on when the service listens."""
@@ -54,6 +62,7 @@ class Demo:
             rules = _enable_rules(service)
             with service.records.transaction() as session:
                 key = access.add_key(session, _ACTOR, "demo", ["read", "ingest"], access.A_DAY).encoded
+                _ensure_user(session)
             actions = demo_actions()
             say(f"rules enabled: {', '.join(rules)}")
             with remote_sender(address, key) as send:
@@ -63,9 +72,17 @@ class Demo:
             say("and from now on every 5 minutes")
             _run_now(service)
             say(_hints(address, key))
+            say("The alerts in your browser (the link logs in by itself, once):")
+            say(f"  {address}{self.log_in_path(_USER)}")
         except (TocsinError, httpx.HTTPError) as error:
             log.exception("the demo failed")
             say(f"the demo failed: {error}")
+
+
+def _ensure_user(session: Session) -> None:
+    """Add the user who is logged in by a link; nobody is told the password."""
+    if session.scalar(select(User.id).where(User.name == _USER)) is None:
+        access.add_user(session, _ACTOR, _USER, "admin", secrets.token_urlsafe(32))
 
 
 def _wait_for(address: str) -> None:

@@ -8,11 +8,11 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from tocsin import __version__
 from tocsin.api.app import create_app
@@ -32,12 +32,13 @@ _SWITCH = 0.0005
 def run(
     config: Config,
     *,
-    show: Callable[[Mapping[str, Any]], None] | None = None,
+    demo: Demo | None = None,
     say: Callable[[str], None] = print,
+    make_app: Callable[[Service], FastAPI] = create_app,
 ) -> None:
     """Serve until a signal comes. Raises TocsinError for what is wrong with the data directory or the settings.
 
-    `show` makes it a demonstration: it is given the document of each alert of the bundled rules and telemetry.
+    `demo` makes it a demonstration. `make_app` makes the application that is served.
     """
     set_up_logs(config.log_level, config.log_format)
     gc.set_threshold(100_000)
@@ -47,7 +48,7 @@ def run(
     with listening:
         service = open_service(config)
         try:
-            _serve(service, listening, demo=Demo(show) if show else None, say=say)
+            _serve(service, make_app(service), listening, demo=demo, say=say)
         finally:
             service.close()
     log.info("stopped; everything acknowledged is on disk")
@@ -64,7 +65,9 @@ def _bound(config: Config) -> socket.socket:
         ) from None
 
 
-def _serve(service: Service, listening: socket.socket, *, demo: Demo | None, say: Callable[[str], None]) -> None:
+def _serve(
+    service: Service, app: FastAPI, listening: socket.socket, *, demo: Demo | None, say: Callable[[str], None]
+) -> None:
     config = service.config
     scheme = "https" if config.tls else "http"
     host = f"[{config.host}]" if ":" in config.host else config.host
@@ -73,7 +76,7 @@ def _serve(service: Service, listening: socket.socket, *, demo: Demo | None, say
     if demo is not None:
         demo.start(service, address, say)
     log.info("tocsin %s listens on %s, data in %s", __version__, address, config.data)
-    server = _Server(service)
+    server = _Server(service, app)
     for number in (signal.SIGTERM, signal.SIGINT):  # before uvicorn listens to them, and when it sends them again
         signal.signal(number, lambda *_: setattr(server, "should_exit", True))
     server.run(sockets=[listening])
@@ -83,8 +86,8 @@ def _serve(service: Service, listening: socket.socket, *, demo: Demo | None, say
 class _Server(uvicorn.Server):
     """Lets what requests wait for end as soon as a signal says so, not when each has had its time."""
 
-    def __init__(self, service: Service) -> None:
-        super().__init__(server_settings(service))
+    def __init__(self, service: Service, app: FastAPI) -> None:
+        super().__init__(server_settings(service, app))
         self._service = service
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -93,11 +96,11 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def server_settings(service: Service) -> uvicorn.Config:
+def server_settings(service: Service, app: FastAPI | None = None) -> uvicorn.Config:
     """Return how the service is served. Its certificate is one that can be read."""
     config = service.config
     return uvicorn.Config(
-        create_app(service),
+        app or create_app(service),
         host=config.host,
         port=config.port,
         log_config=None,

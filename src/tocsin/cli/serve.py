@@ -34,8 +34,13 @@ def serve(
     ] = False,
 ) -> None:
     """Take events in over Elasticsearch's interface, run rules over them, answer searches, until it is stopped."""
+    from functools import partial
+
+    from tocsin.api.demo import Demo
     from tocsin.api.run import run
     from tocsin.config import load_config
+    from tocsin.desk.app import create_app_with_desk
+    from tocsin.desk.once_links import OnceLinks
 
     flags = {
         "data": data, "host": host, "port": port, "watch": tuple(watch) if watch else None,
@@ -43,7 +48,13 @@ def serve(
         "log_level": log_level and log_level.value, "log_format": log_format and log_format.value,
     }  # fmt: skip
     loaded = load_config(config, flags)
-    run(loaded, show=_show if demo else None, say=lambda text: print(text, file=sys.stderr, flush=True))
+    links = OnceLinks()
+    run(
+        loaded,
+        demo=Demo(_show, links.make) if demo else None,
+        say=lambda text: print(text, file=sys.stderr, flush=True),
+        make_app=partial(create_app_with_desk, links=links),
+    )
 
 
 def _show(document: Mapping[str, Any]) -> None:

@@ -210,10 +210,11 @@ def check_password(session: Session, name: str, password: str, address: str) -> 
     if _HASHER.check_needs_rehash(user.password_hash):
         user.password_hash = _HASHER.hash(password)
     user.last_login = datetime.now(UTC)
-    return _as_actor(user, address)
+    return as_actor(user, address)
 
 
-def _as_actor(user: User, address: str) -> Actor:
+def as_actor(user: User, address: str) -> Actor:
+    """Return a user as who asks from an address."""
     return Actor(user.name, ROLES.get(user.role, frozenset()), address, user.role, user.one_time, user.id)
 
 
@@ -370,7 +371,7 @@ def check_session(session: Session, token: str, address: str) -> tuple[Actor, st
     found = session.get(WebSession, _digest(token))
     if found is None or found.expires <= datetime.now(UTC) or not found.user.enabled:
         return None
-    return _as_actor(found.user, address), found.csrf
+    return as_actor(found.user, address), found.csrf
 
 
 def sign_out(session: Session, actor: Actor, token: str) -> None:

@@ -1,0 +1,45 @@
+"""Build the desk's scripts and styles with the package: npm, held to its lock file, bundles them into it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+FRONTEND = "src/tocsin/desk/frontend"
+STATIC = "src/tocsin/desk/static"
+
+
+class DeskBuildHook(BuildHookInterface[Any]):
+    """Bundle `frontend/` into `static/`.
+
+    Without npm a package has the desk's pages without scripts and styles, which is said; with TOCSIN_DESK=required
+    in the environment that is an error.
+    """
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Build, unless what is there was built of these sources."""
+        root = Path(self.root)
+        frontend, static = root / FRONTEND, root / STATIC
+        if self.target_name != "wheel" or _is_built(frontend, static):
+            return
+        npm = shutil.which("npm")
+        if npm is None:
+            if os.environ.get("TOCSIN_DESK") == "required":
+                raise RuntimeError("the desk needs npm to be built: install Node.js 20 or newer with npm")
+            print("warning: without npm the desk has no scripts and styles", file=sys.stderr)
+            return
+        subprocess.run([npm, "ci", "--no-audit", "--no-fund", "--silent"], cwd=frontend, check=True)
+        subprocess.run([npm, "run", "build", "--silent"], cwd=frontend, check=True)
+
+
+def _is_built(frontend: Path, static: Path) -> bool:
+    """Tell whether scripts are there that are newer than everything they are made of."""
+    built = static / "desk.js"
+    sources = [path for path in frontend.iterdir() if path.is_file()]
+    return built.is_file() and all(path.stat().st_mtime <= built.stat().st_mtime for path in sources)

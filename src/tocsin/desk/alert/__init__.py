@@ -1,0 +1,1 @@
+"""One alert: what happened, its evidence, and its rule's guide beside it."""

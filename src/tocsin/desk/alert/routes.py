@@ -1,0 +1,71 @@
+"""The page of an alert."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Depends
+from markupsafe import Markup
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tocsin.api.answers import ApiError
+from tocsin.desk.documents import FlatDocument, flat_document
+from tocsin.desk.page_route import PageRoute
+from tocsin.desk.pages import page
+from tocsin.desk.searches import search
+from tocsin.desk.visitor import Visitor, visitor
+from tocsin.investigation.guide import guide_html
+from tocsin.management import alerts
+from tocsin.rules.model import Rule
+from tocsin.store.alerts.names import ALERTS_INDEX
+from tocsin.store.records.access import Scope
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+Reader = Annotated[Visitor, Depends(visitor(Scope.READ))]
+# Fields shown first, those that say who did what; then all others of the event, by name.
+_FIRST = ("host.", "user.", "process.", "file.", "registry.", "dns.", "source.", "destination.", "network.")
+
+
+@router.get("/alerts/{id}")
+async def show_alert(request: Request, visitor: Reader, id: str) -> Response:
+    """Show an alert."""
+    found = await search(request, [ALERTS_INDEX], {"query": {"ids": {"values": [id]}}, "size": 1})
+    hits = found["hits"]["hits"]
+    if not hits:
+        raise ApiError(404, "resource_not_found_exception", f"there is no alert {id}")
+    alert = flat_document(hits[0])
+
+    def changes() -> list[dict[str, Any]]:
+        with request.app.state.service.records.transaction() as session:
+            return alerts.history(session, id)
+
+    context: dict[str, Any] = {
+        "alert": alert,
+        "event": _event_fields(alert),
+        "guide": _guide(alert),
+        "history": await run_in_threadpool(changes),
+        "json": orjson.dumps(hits[0]["_source"], option=orjson.OPT_INDENT_2).decode(),
+        "reasons": alerts.REASONS,
+    }
+    return page(request, "alert.html", visitor, **context)
+
+
+def _event_fields(alert: FlatDocument) -> list[tuple[str, str]]:
+    names = [name for name in alert.values if not name.startswith(("kibana.", "tocsin."))]
+    names.sort(key=lambda name: (next((n for n, p in enumerate(_FIRST) if name.startswith(p)), len(_FIRST)), name))
+    return [(name, alert.text(name)) for name in names]
+
+
+def _guide(alert: FlatDocument) -> Markup | None:
+    """Return the guide of the alert's rule as HTML that is safe, None where the rule has none."""
+    prefix = "kibana.alert.rule.parameters."
+    parameters = {name.removeprefix(prefix): v for name, v in alert.values.items() if name.startswith(prefix)}
+    try:
+        rule = Rule.model_validate(parameters)
+    except ValidationError:
+        return None
+    return Markup(guide_html(rule, alert.values)) if rule.note else None  # noqa: S704: cleaned by nh3

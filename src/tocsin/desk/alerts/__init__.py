@@ -1,0 +1,1 @@
+"""The list of alerts, and what is done with those that are selected."""

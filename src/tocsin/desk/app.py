@@ -1,0 +1,37 @@
+"""The desk as a part of the service's application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from tocsin.api.app import create_app
+from tocsin.api.service import Service
+from tocsin.desk import log_in
+from tocsin.desk.alert import routes as alert
+from tocsin.desk.alerts import routes as alerts
+from tocsin.desk.once_links import OnceLinks
+from tocsin.desk.pages import STATIC
+
+_ROOMS = (log_in, alerts, alert)
+
+
+class _Assets(StaticFiles):
+    """Scripts and styles, whose addresses change with their content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return a file, which a browser may keep."""
+        reply = await super().get_response(path, scope)
+        reply.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return reply
+
+
+def create_app_with_desk(service: Service, links: OnceLinks | None = None) -> FastAPI:
+    """Return the application of a service with the desk's pages. `links` are those that log somebody in once."""
+    app = create_app(service, [room.router for room in _ROOMS])
+    app.state.once_links = links or OnceLinks()
+    STATIC.mkdir(exist_ok=True)
+    app.mount("/desk/static", _Assets(directory=STATIC), name="desk")
+    return app

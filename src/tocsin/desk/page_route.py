@@ -1,0 +1,73 @@
+"""Routes of pages: taken for browsers alone, and answered by a page also when something fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import quote
+
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Match
+from starlette.types import Scope
+
+from tocsin.api.answers import ApiError, api_error
+from tocsin.desk.pages import error_page
+from tocsin.errors import TocsinError
+
+
+class PageRoute(APIRoute):
+    """A route that browsers alone are given: clients of Elasticsearch may have an index of the same name."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell whether a request is for this route."""
+        return super().matches(scope) if _is_from_browser(scope) else (Match.NONE, {})
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request, and says on a page what was wrong with it."""
+        handle = super().get_route_handler()
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except ApiError as error:
+                return _refused(request, error)
+            except TocsinError as error:
+                return _refused(request, api_error(error))
+
+        return answer
+
+
+def _is_from_browser(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return "hx-request" in headers or "text/html" in headers.get("accept", "")
+
+
+def _refused(request: Request, error: ApiError) -> Response:
+    if error.status == 401:
+        return log_in_first(request)
+    return error_page(request, error)
+
+
+def log_in_first(request: Request) -> Response:
+    """Return the way to the log-in page, and from there back to where the visitor was."""
+    is_part = "hx-request" in request.headers
+    back = request.headers.get("hx-current-url", "/") if is_part else str(request.url.include_query_params())
+    address = f"/login?next={quote(path_of(back), safe='')}"
+    if is_part:  # the whole page goes there, not the part that was to be replaced
+        return Response(status_code=401, headers={"HX-Redirect": address})
+    return RedirectResponse(address, 303)
+
+
+def path_of(address: str) -> str:
+    """Return the path and query of an address of this service; `/alerts` for what leads elsewhere."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "/alerts"
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    return path if path.startswith("/") and not path.startswith(("//", "/\\")) else "/alerts"

@@ -1,0 +1,79 @@
+"""Pages as HTML: the templates, what they can call, and what a browser may do with a page."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from tocsin import __version__
+from tocsin.api.answers import ApiError
+from tocsin.desk.shown import cut_in_the_middle, shown_age, shown_moment, visible, visible_lines
+from tocsin.desk.visitor import Visitor
+
+STATIC = Path(__file__).parent / "static"
+# Nothing from elsewhere, no script and no style written into a page.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("tocsin.desk"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    environment.filters |= {
+        "visible": visible, "moment": shown_moment, "age": shown_age, "cut": cut_in_the_middle,
+        "visible_lines": visible_lines,
+    }  # fmt: skip
+    environment.globals |= {"asset": asset, "version": __version__}
+    return environment
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the address of a script or style: another one when its content is another."""
+    path = STATIC / name
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12] if path.is_file() else "none"
+    return f"/desk/static/{name}?v={digest}"
+
+
+def page(
+    request: Request,
+    template: str,
+    visitor: Visitor | None,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    **context: Any,
+) -> HTMLResponse:
+    """Return a template as a page, filled with its context."""
+    text = (
+        _environment()
+        .get_template(template)
+        .render(visitor=visitor, path=request.url.path, now=datetime.now(UTC), **context)
+    )
+    return HTMLResponse(text, status, {"Content-Security-Policy": POLICY, **(headers or {})})
+
+
+def error_page(request: Request, error: ApiError) -> HTMLResponse:
+    """Return a page, or the part of one that was asked for, that says what was wrong."""
+    template = "error_part.html" if "hx-request" in request.headers else "error.html"
+    context = {"title": HTTPStatus(error.status).phrase, "reason": error.reason}
+    return page(request, template, None, status=error.status, headers=error.headers, **context)

@@ -1,0 +1,67 @@
+"""Values as pages show them: moments in the visitor's zone, characters that hide, values that are long."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+from markupsafe import Markup
+
+from tocsin.moments import to_nanoseconds
+from tocsin.printable import printable, printable_line
+
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def visible(value: Any) -> str:
+    """Return a value as text whose control and hidden characters can be seen. A list is joined by commas."""
+    if isinstance(value, list | tuple):
+        return ", ".join(visible(member) for member in value)
+    return "" if value is None else printable_line(str(value))
+
+
+def visible_lines(text: str) -> str:
+    """Return a text of several lines whose other control and hidden characters can be seen."""
+    return printable(text)
+
+
+def cut_in_the_middle(text: str, most: int = 120) -> str:
+    """Return a text of at most `most` characters: what is longer keeps its beginning and its end."""
+    if len(text) <= most:
+        return text
+    head = (most - 1) * 2 // 3
+    return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(to_nanoseconds(value) / 1e9, UTC)
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None
+
+
+def shown_moment(value: Any, zone: tzinfo = UTC) -> Markup:
+    """Return a moment as `2026-11-27 09:41:07.123` in a zone, with UTC for who points at it."""
+    moment = _moment(value)
+    if moment is None:
+        return Markup("<span>{}</span>").format(visible(value))
+    utc = f"{_written(moment)} UTC"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        moment.isoformat(), utc, _written(moment.astimezone(zone))
+    )
+
+
+def _written(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03}"
+
+
+def shown_age(value: Any, now: datetime) -> str:
+    """Return how long ago a moment was, as `2 min`."""
+    moment = _moment(value)
+    if moment is None:
+        return ""
+    seconds = max(0, int((now - moment).total_seconds()))
+    for length, unit in _UNITS:
+        if seconds >= length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
