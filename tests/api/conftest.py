@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ import httpx
 import pytest
 import uvicorn
 from elasticsearch import Elasticsearch
+from fastapi import FastAPI
 
 from tests.api.described import AnswerCheck
 from tests.waiting import eventually
@@ -50,11 +51,13 @@ class Running:
 
 
 @contextmanager
-def run_service(folder: Path, **settings) -> Iterator[Running]:
+def run_service(
+    folder: Path, *, make_app: Callable[[Service], FastAPI] = create_app, **settings
+) -> Iterator[Running]:
     """Serve a data folder. Fails at the end when an answer was not as `/openapi.json` says of its route."""
     service = open_service(Config(data=folder, **{"port": 0, "connector_networks": ("127.0.0.0/8",), **settings}))
     settings_of_server = server_settings(service)
-    check = AnswerCheck(create_app(service))
+    check = AnswerCheck(make_app(service))
     settings_of_server.app = check
     server = uvicorn.Server(settings_of_server)
     thread = threading.Thread(target=server.run, daemon=True)

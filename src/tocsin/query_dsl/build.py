@@ -47,10 +47,11 @@ _ANALYZERS = {Content.TEXT: _STANDARD, Content.SCRIPT: _SCRIPTS}
 
 @dataclass(frozen=True)
 class Context:
-    """What a query is read against: the fields with their types, and the time."""
+    """What a query is read against: the fields with their types, the time, and who reads KQL within it."""
 
     schema: Schema
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    read_kql: Callable[[str, Context], s.Expression] | None = None
 
     def type_of(self, name: str) -> FieldType | None:
         """Return a field's type, None for a field that nobody knows."""

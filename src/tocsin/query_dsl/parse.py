@@ -230,6 +230,14 @@ class _Reader:
         every = str(about.get("default_operator", "or")).lower() == "and"
         return read_query_string(about["query"], Reading(self.context, tuple(_fields(about)), every))
 
+    def kql(self, about: Any, depth: int) -> s.Expression:
+        query, _ = _value(about, "query", "kql")
+        if not isinstance(query, str) or not isinstance(about, dict):
+            raise QueryError("[kql] query needs [query], a text")
+        if self.context.read_kql is None:
+            raise QueryError("a [kql] query is for searches")
+        return self.context.read_kql(query, self.context)
+
     def simple_query_string(self, about: Any, depth: int) -> s.Expression:
         if not isinstance(about, dict) or not isinstance(about.get("query"), str):
             raise QueryError("[simple_query_string] query needs [query], a text")
@@ -315,6 +323,7 @@ _QUERIES: dict[str, _Query] = {
     "range": _Reader.range,
     "exists": _Reader.exists,
     "ids": _Reader.ids,
+    "kql": _Reader.kql,
     "query_string": _Reader.query_string,
     "simple_query_string": _Reader.simple_query_string,
 }

@@ -11,6 +11,7 @@ from tocsin.date_formats import nanoseconds_of
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql import syntax as s
 from tocsin.eql.versions import version_key
+from tocsin.kql.read import read_kql
 from tocsin.query_dsl.build import Context
 from tocsin.query_dsl.parse import read_query
 from tocsin.search.aggregation import Aggregation
@@ -71,7 +72,7 @@ class SearchRequest:
 
 def context_of(store: EventReader, patterns: Sequence[str]) -> Context:
     """Return what queries over some indices are read against."""
-    return Context(store.schema(patterns))
+    return Context(store.schema(patterns), read_kql=read_kql)
 
 
 def read_search(body: Mapping[str, Any], context: Context) -> SearchRequest:

@@ -1,0 +1,78 @@
+"""The list of alerts, and the page of one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.desk.conftest import token_of
+
+
+def test_open_alerts_are_listed_with_their_facets_and_their_histogram(desk):
+    with desk.logged_in() as client:
+        text = client.get("/alerts").text
+    for alert in desk.alerts:
+        assert f'href="/alerts/{alert["kibana.alert.uuid"]}"' in text
+    assert "<rect" in text
+    for facet in ("Status", "Severity", "Rule", "Host", "User", "Tactic"):
+        assert f"<h2>{facet}</h2>" in text
+
+
+def test_a_facet_filters_and_its_own_counts_stay(desk):
+    with desk.logged_in() as client:
+        text = client.get("/alerts", params={"host": "SRV-FILE01.corp.example.com"}).text
+    assert text.count("data-row") == 1
+    assert 'title="WS-0142.corp.example.com"' in text
+
+
+@pytest.mark.parametrize("query", ["host.name: (", "unknown"])
+def test_a_query_that_cannot_be_read_says_why(desk, query):
+    with desk.logged_in() as client:
+        answer = client.get("/alerts", params={"q": query})
+    assert answer.status_code == 200
+    assert ('class="problem"' in answer.text) == ("(" in query)
+
+
+def test_kql_filters(desk):
+    with desk.logged_in() as client:
+        text = client.get("/alerts", params={"q": "host.name: SRV-FILE01* and user.name: svc-*"}).text
+    assert text.count("data-row") == 1
+
+
+def test_an_alert_says_what_happened_and_shows_its_guide(desk):
+    alert = desk.alerts[0]
+    with desk.logged_in() as client:
+        text = client.get(f"/alerts/{alert['kibana.alert.uuid']}").text
+    assert alert["kibana.alert.rule.name"] in text
+    assert "Triage and analysis" in text
+    assert "process.command_line" in text
+
+
+def test_an_alert_that_is_not_there_is_said_so(desk):
+    with desk.logged_in() as client:
+        answer = client.get("/alerts/unknown")
+    assert answer.status_code == 404
+    assert "there is no alert unknown" in answer.text
+
+
+def test_a_viewer_sees_no_button_and_may_change_nothing(desk):
+    with desk.logged_in("viewer") as client:
+        text = client.get("/alerts").text
+        assert "data-actions" not in text
+        ids = [alert["kibana.alert.uuid"] for alert in desk.alerts]
+        answer = client.post("/alerts/status", data={"csrf": token_of(client), "status": "closed", "id": ids})
+        assert answer.status_code == 403
+
+
+def test_alerts_are_closed_with_a_reason_and_a_comment_and_reopened(desk):
+    id_ = desk.alerts[0]["kibana.alert.uuid"]
+    with desk.logged_in() as client:
+        token = token_of(client)
+        why = {"reason": "benign_positive", "comment": "a test of ours"}
+        about = {"csrf": token, "id": id_, "status": "closed", **why}
+        assert client.post("/alerts/status", data=about).status_code == 303
+        text = client.get(f"/alerts/{id_}").text
+        assert "benign positive" in text
+        assert "a test of ours" in text
+        assert f"/alerts/{id_}" not in client.get("/alerts").text
+        client.post("/alerts/status", data={"csrf": token, "id": id_, "status": "open"})
+        assert f"/alerts/{id_}" in client.get("/alerts").text
