@@ -32,7 +32,7 @@ class Desk:
 
     @property
     def url(self) -> str:
-        return str(self.running.url)
+        return self.running.url
 
     def browser(self, **options) -> httpx.Client:
         """Return a client that asks as browsers do, and follows no redirect."""
@@ -50,7 +50,7 @@ class Desk:
 
 def token_of(client: httpx.Client) -> str:
     """Return what a client's forms must carry."""
-    return _TOKEN.findall(client.get("/alerts").text)[0]
+    return str(_TOKEN.findall(client.get("/alerts").text)[0])
 
 
 @pytest.fixture(scope="session")
