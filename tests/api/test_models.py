@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tocsin.api.app import create_app
@@ -32,6 +34,68 @@ def test_bodies_answers_and_errors_are_described_by_their_models(document):
     assert status["enum"] == ["open", "acknowledged", "closed", "in-progress"]
     assert status["description"]
     assert status["examples"]
+
+
+_TAGS = {"rules", "alerts", "exceptions", "actions", "spaces"}
+# Operations that are described without a model, and why.
+_TEXT = {
+    "POST /api/detection_engine/rules/_export": "objects, one a line",
+    "POST /api/exception_lists/_export": "objects, one a line",
+    "POST /api/lists/items/_export": "values, one a line",
+}
+_WITHOUT_BODY = {
+    "POST /api/endpoint_list": "the list has one form",
+    "POST /api/lists/index": "nothing has to be said",
+    "POST /api/exception_lists/_export": "the address names the list",
+    "POST /api/exception_lists/_duplicate": "the address names the list",
+    "POST /api/lists/items/_export": "the address names the list",
+    "POST /api/alerting/rule/{id}/_mute_all": "the address says it all",
+    "POST /api/alerting/rule/{id}/_unmute_all": "the address says it all",
+}
+
+
+def _operations(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            if _TAGS & set(operation.get("tags", ())):
+                yield f"{method.upper()} {path}", operation
+
+
+def _schemas(part):
+    return [content["schema"] for content in part.get("content", {}).values()]
+
+
+def test_every_operation_of_kibanas_describes_its_answers(document):
+    without = {
+        name
+        for name, operation in _operations(document)
+        for status, answer in operation["responses"].items()
+        if status != "204" and not any("$ref" in str(schema) for schema in _schemas(answer))
+    }
+    assert without - {"GET /api/detection_engine/tags"} == set(_TEXT)  # tags are a list of texts
+
+
+def test_every_operation_of_kibanas_that_changes_something_describes_its_body(document):
+    without = {
+        name
+        for name, operation in _operations(document)
+        if name.startswith(("POST", "PUT", "PATCH"))
+        and not any("$ref" in schema for schema in _schemas(operation.get("requestBody", {})))
+    }
+    assert without == set(_WITHOUT_BODY)
+
+
+def test_every_member_of_a_model_is_described_and_references_lead_somewhere(document):
+    schemas = document["components"]["schemas"]
+    undescribed = [
+        f"{name}.{member}"
+        for name, schema in schemas.items()
+        for member, about in schema.get("properties", {}).items()
+        if "description" not in about
+    ]
+    assert undescribed == []
+    named = set(re.findall(r"#/components/schemas/([^'\"]+)", str(document)))
+    assert named <= set(schemas)
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,12 @@ def _plain(value: Any) -> Any:
     return value.model_dump(by_alias=True) if isinstance(value, BaseModel) else str(value)
 
 
+class NdjsonResponse(Response):
+    """Objects, or the values of a list, one a line."""
+
+    media_type = "application/ndjson"
+
+
 def media_of(request: Request) -> str:
     """Return the media type of JSON that a client takes."""
     accepts = _COMPATIBLE.search(request.headers.get("accept", ""))

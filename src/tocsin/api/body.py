@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
 from tocsin.api.answers import ApiError, bad_request, is_of_kibana
+from tocsin.api.models import UploadForm
 from tocsin.faults import field_of, told
 from tocsin.text_encoding import as_utf8
 
@@ -32,10 +33,11 @@ _Read = Callable[..., Any]
 
 
 class BodyModel(NamedTuple):
-    """The model of a body, and whether a request needs one."""
+    """The model of a body, whether a request needs one, and its media type."""
 
     model: type[BaseModel]
     required: bool
+    media: str = "application/json"
 
 
 _MODELS: dict[_Read, BodyModel] = {}  # by the dependency that reads it
@@ -206,6 +208,16 @@ async def read_upload(request: Request, what: str, most: int) -> Upload:
         if not isinstance(file, UploadFile):
             raise bad_request(f"[file] is missing: {what}")
         return Upload(file.filename or "", as_utf8(await file.read()))
+
+
+def file_body(what: str, most: int) -> Any:
+    """Return a dependency that reads the file of a form, as `read_upload`; it annotates an Upload."""
+
+    async def read(request: Request) -> Upload:
+        return await read_upload(request, what, most)
+
+    _MODELS[read] = BodyModel(UploadForm, True, "multipart/form-data")
+    return Depends(read)
 
 
 def _bounded(request: Request, most: int) -> Receive:

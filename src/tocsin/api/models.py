@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+# Members whose type the schema names, and what keeps the document checks, with words of its own.
+AnyText = Annotated[Any, WithJsonSchema({"type": "string"})]
+AnyNumber = Annotated[Any, WithJsonSchema({"type": "number"})]
+AnyObject = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]
+AnyTexts = Annotated[Any, WithJsonSchema({"type": "array", "items": {"type": "string"}})]
+AnyObjects = Annotated[Any, WithJsonSchema({"type": "array", "items": {"type": "object"}})]
 
 
 class RequestModel(BaseModel):
@@ -20,6 +27,14 @@ class RequestModel(BaseModel):
             if name in self.model_fields_set
         }
         return sent | (self.model_extra or {})
+
+
+class UploadForm(RequestModel):
+    """A form that brings a file along."""
+
+    file: Annotated[bytes, WithJsonSchema({"type": "string", "contentMediaType": "application/octet-stream"})] = (
+        Field(description="The file.")
+    )
 
 
 class ResponseModel(BaseModel):

@@ -50,6 +50,8 @@ def _description(app: FastAPI) -> dict[str, Any]:
                 _describe(operations[method], route.path_format or "", list(calls_of(route.dependant)), bodies)
     schemas = _schemas(bodies, "validation") | _schemas((ElasticsearchError, KibanaError), "serialization")
     known = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form, which nothing is answered in
+        known.pop(name, None)
     for name, schema in schemas.items():
         if known.setdefault(name, schema) != schema:
             raise ValueError(f"two models are called {name}")
@@ -62,10 +64,11 @@ def _describe(operation: dict[str, Any], path: str, calls: list[Any], bodies: se
     """Add to an operation the body that it reads, and the errors that it answers."""
     for body in filter(None, map(body_model, calls)):
         bodies.add(body)
-        content = {"application/json": {"schema": _reference(body.model)}}
+        content = {body.media: {"schema": _reference(body.model)}}
         operation["requestBody"] = {"required": body.required, "content": content}
     error = _reference(KibanaError if is_kibana_path(path) else ElasticsearchError)
     responses = operation["responses"]
+    responses.pop("422", None)
     for status, description in (_ERRORS | (_GUARDED_ERRORS if any(map(is_guard, calls)) else {})).items():
         responses.setdefault(status, {"description": description})
     for status, response in responses.items():

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
-from tocsin.api.models import RequestModel, ResponseModel
+from tocsin.api.models import OpenResponseModel, RequestModel, ResponseModel
 from tocsin.management.alerts import REASONS
 
 _ID = "4f0a5cbf4c1f4a4e9d7a7d1f0c1b2a3d4e5f60718293a4b5c6d7e8f901234567"
@@ -105,6 +105,30 @@ class AlertNote(RequestModel):
 
 
 # ---- answers
+
+
+class AlertHit(OpenResponseModel):
+    """An alert that a search has found."""
+
+    index: str = Field(alias="_index", description="The index of alerts.")
+    id: str = Field(alias="_id", description="The alert's id.", examples=[_ID])
+    source: dict[str, Any] = Field(default={}, alias="_source", description="The alert's document.")
+
+
+class AlertHits(OpenResponseModel):
+    """The alerts that a search has found."""
+
+    total: Any = Field(default=None, description="How many there are.", examples=[{"value": 1, "relation": "eq"}])
+    hits: list[AlertHit] = Field(description="Those that were asked for, in their order.")
+
+
+class AlertSearchAnswer(OpenResponseModel):
+    """What a search of alerts has found, in the form of Elasticsearch's search API."""
+
+    took: int = Field(description="Milliseconds that it took.", examples=[12])
+    timed_out: bool = Field(description="Whether the time was over before all was looked at.")
+    hits: AlertHits = Field(description="The alerts.")
+    aggregations: dict[str, Any] = Field(default={}, description="The aggregations, if there are any.")
 
 
 class AlertUpdate(ResponseModel):

@@ -19,6 +19,7 @@ from tocsin.api.kibana.alert_models import (
     AlertHistoryAnswer,
     AlertNote,
     AlertSearch,
+    AlertSearchAnswer,
     AlertStatus,
     AlertTags,
     AlertUpdate,
@@ -63,7 +64,7 @@ def _name(name: str) -> str:
     return _NEW.get(name) or (f"kibana.alert.{name.removeprefix(_OLD)}" if name.startswith(_OLD) else name)
 
 
-@router.post("/search", dependencies=[_READ])
+@router.post("/search", response_model=AlertSearchAnswer, dependencies=[_READ])
 async def search(request: Request, body: Annotated[AlertSearch, json_body(AlertSearch)]) -> Response:
     """Search alerts in Elasticsearch's query language."""
     task = search_task(request, [ALERTS_INDEX], renamed(body.document()))

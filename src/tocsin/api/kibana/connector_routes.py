@@ -1,9 +1,9 @@
-"""Connectors, to which the actions of rules tell of alerts, and what became of the messages."""
+"""Connectors, through which the actions of rules report alerts, and what has become of the messages."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
@@ -14,8 +14,20 @@ from starlette.responses import Response
 from tocsin.actions.delivery import SENDERS, DeliveryError
 from tocsin.actions.masking import without_addresses
 from tocsin.api.answers import answer
-from tocsin.api.body import body_of, read_typed
+from tocsin.api.body import json_body
+from tocsin.api.kibana.connector_models import (
+    ConnectorBody,
+    ConnectorChange,
+    ConnectorDocument,
+    ConnectorTrial,
+    ConnectorType,
+    DeliveredMessage,
+    DeliveryPage,
+    RuleSnooze,
+    UndeliveredMessage,
+)
 from tocsin.api.kibana.transactions import answered, in_records
+from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.connectors.documents import connector_document
 from tocsin.management.connectors.saving import (
@@ -32,64 +44,75 @@ from tocsin.store.records.models import Connector, Delivery
 
 router = APIRouter(tags=["actions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
-_BODY = body_of(
-    "name", "connector_type_id", name="string", connector_type_id="string", config="object", secrets="object"
-)
+_Writer = Annotated[Actor, _WRITE]
 
 
-@router.post("/api/actions/connector", openapi_extra=_BODY)
-@router.post("/api/actions/connector/{id}", openapi_extra=_BODY)
-async def create(request: Request, id: str | None = None, actor: Actor = _WRITE) -> Response:
+@router.post("/api/actions/connector", response_model=ConnectorDocument)
+@router.post("/api/actions/connector/{id}", response_model=ConnectorDocument, responses=CONFLICT)
+async def create(
+    request: Request,
+    actor: _Writer,
+    body: Annotated[ConnectorBody, json_body(ConnectorBody)],
+    id: str | None = None,
+) -> Response:
     """Make a connector."""
-    body = await read_typed(request, name="string", connector_type_id="string")
-    return await answered(request, lambda session: connector_document(create_connector(session, actor, body, id)))
+    document = body.document()
+    return await answered(
+        request, lambda session: connector_document(create_connector(session, actor, document, id))
+    )
 
 
-@router.get("/api/actions/connectors", dependencies=[_READ])
-async def every(request: Request) -> Response:
+@router.get("/api/actions/connectors", response_model=list[ConnectorDocument], dependencies=[_READ])
+async def list_connectors(request: Request) -> Response:
     """Return the connectors, without their secrets."""
     query = select(Connector).order_by(Connector.name)
     return await answered(request, lambda session: list(map(connector_document, session.scalars(query))))
 
 
-@router.get("/api/actions/connector/{id}", dependencies=[_READ])
+@router.get(
+    "/api/actions/connector/{id}", response_model=ConnectorDocument, responses=NOT_FOUND, dependencies=[_READ]
+)
 async def read(request: Request, id: str) -> Response:
     """Return a connector, without its secrets."""
     return await answered(request, lambda session: connector_document(find_connector(session, id)))
 
 
-@router.put("/api/actions/connector/{id}", openapi_extra=_BODY)
-async def change(request: Request, id: str, actor: Actor = _WRITE) -> Response:
+@router.put("/api/actions/connector/{id}", response_model=ConnectorDocument, responses=NOT_FOUND)
+async def change(
+    request: Request, id: str, actor: _Writer, body: Annotated[ConnectorChange, json_body(ConnectorChange)]
+) -> Response:
     """Give a connector other settings. Secrets that are not given it keeps, unless its address changes."""
-    body = await read_typed(request, name="string", connector_type_id="string")
 
     def work(session: Session) -> dict[str, Any]:
         connector = find_connector(session, id)
-        change_connector(session, actor, connector, body)
+        change_connector(session, actor, connector, body.document())
         return connector_document(connector)
 
     return await answered(request, work)
 
 
-@router.delete("/api/actions/connector/{id}")
+@router.delete("/api/actions/connector/{id}", status_code=204, responses=NOT_FOUND)
 async def delete(request: Request, id: str, actor: Actor = _WRITE) -> Response:
     """Remove a connector; messages that wait for it are given up."""
     await in_records(request, lambda session: remove_connector(session, actor, id))
     return Response(status_code=204)
 
 
-@router.get("/api/actions/connector_types", dependencies=[_READ])
+@router.get("/api/actions/connector_types", response_model=list[ConnectorType], dependencies=[_READ])
 async def types(request: Request) -> Response:
     """Return the types of connectors that deliver."""
-    about = {"enabled": True, "enabled_in_config": True, "enabled_in_license": True}
-    known = [{"id": id_, "name": id_.removeprefix(".").capitalize(), **about} for id_ in SENDERS]
-    return answer(request, [{**one, "minimum_license_required": "basic"} for one in known])
+    return answer(request, [ConnectorType(id=id_, name=id_.removeprefix(".").capitalize()) for id_ in SENDERS])
 
 
-@router.post("/api/actions/connector/{id}/_execute", openapi_extra=body_of("params", params="object"))
-async def execute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
+@router.post(
+    "/api/actions/connector/{id}/_execute",
+    response_model=DeliveredMessage | UndeliveredMessage,
+    responses=NOT_FOUND,
+)
+async def execute(
+    request: Request, id: str, actor: _Writer, body: Annotated[ConnectorTrial, json_body(ConnectorTrial)]
+) -> Response:
     """Send a message through a connector now, to see whether it arrives; `params` are those of an action."""
-    params = (await read_typed(request, params="object")).get("params") or {}
     egress = request.app.state.service.deliveries.deliverer.egress
 
     def find(session: Session) -> Connector:
@@ -99,18 +122,18 @@ async def execute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
 
     connector = await in_records(request, find)
     try:
-        await run_in_threadpool(try_connector, connector, params, egress)
+        await run_in_threadpool(try_connector, connector, body.params or {}, egress)
     except DeliveryError as error:
-        told = {"status": "error", "message": "the message was not delivered", "retry": not error.lasting}
-        return answer(request, {"connector_id": id, **told, "service_message": str(error)})
-    return answer(request, {"connector_id": id, "status": "ok"})
+        undelivered = UndeliveredMessage(connector_id=id, service_message=str(error), retry=not error.lasting)
+        return answer(request, undelivered)
+    return answer(request, DeliveredMessage(connector_id=id))
 
 
-@router.get("/api/actions/deliveries", dependencies=[_READ])
+@router.get("/api/actions/deliveries", response_model=DeliveryPage, dependencies=[_READ])
 async def deliveries(
     request: Request, rule_uuid: str | None = None, size: int = Query(50, ge=1, le=1000)
 ) -> Response:
-    """Return the newest messages: of which rule, to whom, about what, and what became of them."""
+    """Return the newest messages: of which rule, to whom, about what, and what has become of them."""
     query = select(Delivery).order_by(Delivery.id.desc()).limit(size)
     if rule_uuid is not None:
         query = query.where(Delivery.rule_uuid == rule_uuid)
@@ -129,23 +152,24 @@ def _shown(message: Delivery) -> dict[str, Any]:
 # ---- snoozing
 
 
-@router.post("/api/alerting/rule/{id}/_mute_all")
-async def mute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
-    """Hold a rule's actions back until they are let go again."""
+@router.post("/api/alerting/rule/{id}/_mute_all", status_code=204, responses=NOT_FOUND)
+async def mute(request: Request, id: str, actor: _Writer) -> Response:
+    """Hold a rule's actions back until somebody ends that."""
     return await _snoozed(request, actor, id, FOREVER)
 
 
-@router.post("/api/alerting/rule/{id}/_unmute_all")
-async def unmute(request: Request, id: str, actor: Actor = _WRITE) -> Response:
-    """Let a rule's actions tell of alerts again."""
+@router.post("/api/alerting/rule/{id}/_unmute_all", status_code=204, responses=NOT_FOUND)
+async def unmute(request: Request, id: str, actor: _Writer) -> Response:
+    """Let a rule's actions report alerts again."""
     return await _snoozed(request, actor, id, None)
 
 
-@router.post("/api/alerting/rule/{id}/_snooze", openapi_extra=body_of("until", until="string"))
-async def snooze(request: Request, id: str, actor: Actor = _WRITE) -> Response:
+@router.post("/api/alerting/rule/{id}/_snooze", status_code=204, responses=NOT_FOUND)
+async def snooze(
+    request: Request, id: str, actor: _Writer, body: Annotated[RuleSnooze, json_body(RuleSnooze)]
+) -> Response:
     """Hold a rule's actions back until a moment."""
-    body = await read_typed(request, until="string")
-    return await _snoozed(request, actor, id, read_until(body.get("until")))
+    return await _snoozed(request, actor, id, read_until(body.until))
 
 
 async def _snoozed(request: Request, actor: Actor, id_: str, until: datetime | None) -> Response:

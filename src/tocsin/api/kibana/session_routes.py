@@ -14,13 +14,14 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import read_strangers_json
+from tocsin.api.kibana.session_models import AuthenticatedUser, AuthenticationProvider, UserMetadata
 from tocsin.api.security import KIBANA_COOKIE, address_of, allow, is_encrypted
 from tocsin.store.records import access
 from tocsin.store.records.access import Actor
 
 router = APIRouter(tags=["access"])
-_BASIC = {"type": "basic", "name": "basic"}
-_HTTP = {"type": "http", "name": "__http__"}
+_BASIC = AuthenticationProvider(type="basic", name="basic")
+_HTTP = AuthenticationProvider(type="http", name="__http__")
 
 
 @router.post("/internal/security/login", include_in_schema=False)
@@ -48,20 +49,18 @@ async def sign_in(request: Request) -> Response:
     return reply
 
 
-@router.get("/internal/security/me")
+@router.get("/internal/security/me", response_model=AuthenticatedUser)
 async def who(request: Request, actor: Actor = Depends(allow(None))) -> Response:  # noqa: B008
-    """Tell who asks."""
-    by_key, realm = actor.role is None, {"name": "tocsin", "type": "native"}
+    """Return who asks."""
     by_session = KIBANA_COOKIE in request.cookies and "authorization" not in request.headers
-    return answer(
-        request,
-        {
-            "username": actor.name, "roles": [actor.role] if actor.role else [], "full_name": None, "email": None,
-            "metadata": {"scopes": sorted(actor.scopes)}, "enabled": True, "authentication_realm": realm,
-            "lookup_realm": realm, "authentication_type": "api_key" if by_key else "realm",
-            "authentication_provider": _BASIC if by_session else _HTTP, "elastic_cloud_user": False,
-        },
-    )  # fmt: skip
+    user = AuthenticatedUser(
+        username=actor.name,
+        roles=[actor.role] if actor.role else [],
+        metadata=UserMetadata(scopes=sorted(actor.scopes)),
+        authentication_type="api_key" if actor.role is None else "realm",
+        authentication_provider=_BASIC if by_session else _HTTP,
+    )
+    return answer(request, user)
 
 
 @router.get("/logout", include_in_schema=False)
@@ -70,13 +69,13 @@ async def sign_out(request: Request) -> Response:
     """End the session, if there is one."""
     token, service = request.cookies.get(KIBANA_COOKIE), request.app.state.service
     if token:
-        found = await run_in_threadpool(service.gate.check_cookie, token, address_of(request))
+        checked = await run_in_threadpool(service.gate.check_cookie, token, address_of(request))
 
         def end() -> None:
             with service.records.transaction() as session:
-                access.sign_out(session, found[0], token)
+                access.sign_out(session, checked[0], token)
 
-        if found is not None:
+        if checked is not None:
             await run_in_threadpool(end)
     reply = answer(request, {})
     reply.delete_cookie(KIBANA_COOKIE, path="/")

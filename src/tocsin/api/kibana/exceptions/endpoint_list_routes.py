@@ -8,10 +8,18 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.body import body_of, read_typed
+from tocsin.api.body import json_body
 from tocsin.api.kibana.exceptions import item_routes
-from tocsin.api.kibana.exceptions.pages import KINDS, ListQuery
+from tocsin.api.kibana.exceptions.models import (
+    ExceptionItemDocument,
+    ExceptionItemMembers,
+    ExceptionItemPage,
+    ExceptionListDocument,
+    NoDocument,
+)
+from tocsin.api.kibana.exceptions.pages import ListQuery
 from tocsin.api.kibana.transactions import answered_in_turn
+from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.exceptions.documents import item_document, list_document
 from tocsin.management.exceptions.items import find_item
@@ -20,11 +28,11 @@ from tocsin.store.records.exceptions import ENDPOINT_LIST, endpoint_list, items_
 
 router = APIRouter(prefix="/api/endpoint_list", tags=["exceptions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
-_ITEM = body_of("name", "entries", name="string", description="string", entries="array", type="string")
+_Writer = Annotated[Actor, _WRITE]
 _OF_LIST = {"list_id": ENDPOINT_LIST, "namespace_type": "agnostic"}
 
 
-@router.post("")
+@router.post("", response_model=ExceptionListDocument | NoDocument)
 async def create(request: Request, actor: Actor = _WRITE) -> Response:
     """Make the list; the answer is empty when it is there."""
 
@@ -35,13 +43,15 @@ async def create(request: Request, actor: Actor = _WRITE) -> Response:
     return await answered_in_turn(request, work)
 
 
-@router.post("/items", openapi_extra=_ITEM)
-async def create_item(request: Request, actor: Actor = _WRITE) -> Response:
+@router.post("/items", response_model=ExceptionItemDocument, responses=CONFLICT)
+async def create_item(
+    request: Request, actor: _Writer, body: Annotated[ExceptionItemMembers, json_body(ExceptionItemMembers)]
+) -> Response:
     """Make an exception of the list, which is made with the first."""
-    return await item_routes.created(request, actor, {**await read_typed(request, **KINDS), **_OF_LIST})
+    return await item_routes.created(request, actor, {**body.document(), **_OF_LIST})
 
 
-@router.get("/items", dependencies=[_READ])
+@router.get("/items", response_model=ExceptionItemDocument, responses=NOT_FOUND, dependencies=[_READ])
 async def read_item(request: Request, id: str | None = None, item_id: str | None = None) -> Response:
     """Return an exception of the list."""
     return await answered_in_turn(
@@ -49,14 +59,16 @@ async def read_item(request: Request, id: str | None = None, item_id: str | None
     )
 
 
-@router.put("/items", openapi_extra=_ITEM)
-async def change_item(request: Request, actor: Actor = _WRITE) -> Response:
+@router.put("/items", response_model=ExceptionItemDocument, responses=NOT_FOUND)
+async def change_item(
+    request: Request, actor: _Writer, body: Annotated[ExceptionItemMembers, json_body(ExceptionItemMembers)]
+) -> Response:
     """Give an exception of the list another body."""
-    body = {**await read_typed(request, **KINDS), **_OF_LIST}
-    return await item_routes.changed(request, actor, body, within=ENDPOINT_LIST)
+    document = {**body.document(), **_OF_LIST}
+    return await item_routes.changed(request, actor, document, within=ENDPOINT_LIST)
 
 
-@router.delete("/items")
+@router.delete("/items", response_model=ExceptionItemDocument, responses=NOT_FOUND)
 async def delete_item(
     request: Request, id: str | None = None, item_id: str | None = None, actor: Actor = _WRITE
 ) -> Response:
@@ -64,7 +76,7 @@ async def delete_item(
     return await item_routes.removed(request, actor, id, item_id, within=ENDPOINT_LIST)
 
 
-@router.get("/items/_find", dependencies=[_READ])
+@router.get("/items/_find", response_model=ExceptionItemPage, dependencies=[_READ])
 async def find_items(request: Request, wanted: Annotated[ListQuery, Depends()]) -> Response:
     """Return the exceptions of the list that a filter in KQL fits, or all."""
     return await answered_in_turn(

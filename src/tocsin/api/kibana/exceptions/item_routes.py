@@ -8,10 +8,18 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.body import body_of, read_typed
+from tocsin.api.body import json_body
 from tocsin.api.elasticsearch.searching import answer_json, searched
-from tocsin.api.kibana.exceptions.pages import KINDS, ListQuery
+from tocsin.api.kibana.exceptions.models import (
+    ExceptionItemBody,
+    ExceptionItemDocument,
+    ExceptionItemMembers,
+    ExceptionItemPage,
+    HiddenAlerts,
+)
+from tocsin.api.kibana.exceptions.pages import ListQuery
 from tocsin.api.kibana.transactions import GoOn, answered_in_turn, in_turn
+from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.eql import syntax as s
 from tocsin.management.exceptions.documents import item_document
@@ -23,28 +31,32 @@ from tocsin.store.records.exceptions import get_list, items_of, remove_item
 
 router = APIRouter(prefix="/api/exception_lists/items", tags=["exceptions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
-_ITEM = body_of("list_id", "name", list_id="string", name="string", entries="array", type="string")
+_Writer = Annotated[Actor, _WRITE]
 
 
-@router.post("", openapi_extra=_ITEM)
-async def create(request: Request, actor: Actor = _WRITE) -> Response:
+@router.post("", response_model=ExceptionItemDocument, responses=NOT_FOUND | CONFLICT)
+async def create(
+    request: Request, actor: _Writer, body: Annotated[ExceptionItemBody, json_body(ExceptionItemBody)]
+) -> Response:
     """Make an exception."""
-    return await created(request, actor, await read_typed(request, **KINDS))
+    return await created(request, actor, body.document())
 
 
-@router.get("", dependencies=[_READ])
+@router.get("", response_model=ExceptionItemDocument, responses=NOT_FOUND, dependencies=[_READ])
 async def read(request: Request, id: str | None = None, item_id: str | None = None) -> Response:
     """Return an exception."""
     return await answered_in_turn(request, lambda session: item_document(find_item(session, id, item_id)))
 
 
-@router.put("", openapi_extra=_ITEM)
-async def change(request: Request, actor: Actor = _WRITE) -> Response:
+@router.put("", response_model=ExceptionItemDocument, responses=NOT_FOUND)
+async def change(
+    request: Request, actor: _Writer, body: Annotated[ExceptionItemBody, json_body(ExceptionItemBody)]
+) -> Response:
     """Give an exception another body."""
-    return await changed(request, actor, await read_typed(request, **KINDS))
+    return await changed(request, actor, body.document())
 
 
-@router.delete("")
+@router.delete("", response_model=ExceptionItemDocument, responses=NOT_FOUND)
 async def delete(
     request: Request, id: str | None = None, item_id: str | None = None, actor: Actor = _WRITE
 ) -> Response:
@@ -87,7 +99,7 @@ async def removed(
     return await answered_in_turn(request, work)
 
 
-@router.get("/_find", dependencies=[_READ])
+@router.get("/_find", response_model=ExceptionItemPage, responses=NOT_FOUND, dependencies=[_READ])
 async def find(request: Request, list_id: str, wanted: Annotated[ListQuery, Depends()]) -> Response:
     """Return the exceptions of some lists, separated by commas, that a filter in KQL fits, or all."""
 
@@ -100,14 +112,17 @@ async def find(request: Request, list_id: str, wanted: Annotated[ListQuery, Depe
     return await answered_in_turn(request, work)
 
 
-@router.post("/_preview", openapi_extra=body_of("entries", entries="array"), dependencies=[_READ])
-async def preview(request: Request, rule_uuid: str | None = None) -> Response:
+@router.post("/_preview", response_model=HiddenAlerts, dependencies=[_READ])
+async def preview(
+    request: Request,
+    body: Annotated[ExceptionItemMembers, json_body(ExceptionItemMembers)],
+    rule_uuid: str | None = None,
+) -> Response:
     """Return which alerts there are that an exception would have hidden; of one rule, or of all."""
-    body = await read_typed(request, **KINDS)
     store = request.app.state.service.store
 
     def hidden(session: Session, go_on: GoOn) -> s.Expression:
-        return hidden_alerts(session, body, store.schema([ALERTS_INDEX]), rule_uuid)
+        return hidden_alerts(session, body.document(), store.schema([ALERTS_INDEX]), rule_uuid)
 
     task = IdsTask([ALERTS_INDEX], await in_turn(request, hidden), most=1000)
     return await answer_json(request, await searched(request, task))

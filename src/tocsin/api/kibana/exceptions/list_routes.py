@@ -9,11 +9,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.answers import answer
-from tocsin.api.body import IMPORT_SIZE, body_of, read_typed, read_upload
-from tocsin.api.kibana.exceptions.pages import KINDS, ListQuery
+from tocsin.api.answers import NdjsonResponse, answer
+from tocsin.api.body import IMPORT_SIZE, Upload, file_body, json_body
+from tocsin.api.kibana.exceptions.models import (
+    ExceptionItemDocument,
+    ExceptionListBody,
+    ExceptionListDocument,
+    ExceptionListPage,
+    ExceptionSummary,
+    RuleExceptions,
+)
+from tocsin.api.kibana.exceptions.pages import ListQuery
 from tocsin.api.kibana.import_answers import imported_lists
+from tocsin.api.kibana.import_models import ImportedLists
 from tocsin.api.kibana.transactions import GoOn, answered_in_turn, in_turn
+from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.exceptions.documents import item_document, list_document, read_list
 from tocsin.management.exceptions.items import add_to_rule, count_systems
@@ -26,19 +36,24 @@ from tocsin.store.records.models import ExceptionList
 
 router = APIRouter(prefix="/api", tags=["exceptions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
-_LIST = body_of("name", name="string", description="string", type="string", list_id="string")
+_Writer = Annotated[Actor, _WRITE]
+_Export = Annotated[Upload, file_body("an export, one object a line", IMPORT_SIZE)]
 
 
-@router.post("/exception_lists", openapi_extra=_LIST)
-async def create(request: Request, actor: Actor = _WRITE) -> Response:
+@router.post("/exception_lists", response_model=ExceptionListDocument, responses=CONFLICT)
+async def create(
+    request: Request, actor: _Writer, body: Annotated[ExceptionListBody, json_body(ExceptionListBody)]
+) -> Response:
     """Make an exception list."""
-    return await _created(request, actor, await read_typed(request, **KINDS))
+    return await _created(request, actor, body.document())
 
 
-@router.post("/exceptions/shared", openapi_extra=_LIST)
-async def create_shared(request: Request, actor: Actor = _WRITE) -> Response:
+@router.post("/exceptions/shared", response_model=ExceptionListDocument, responses=CONFLICT)
+async def create_shared(
+    request: Request, actor: _Writer, body: Annotated[ExceptionListBody, json_body(ExceptionListBody)]
+) -> Response:
     """Make an exception list that rules are to share."""
-    return await _created(request, actor, {"type": "detection", **await read_typed(request, **KINDS)})
+    return await _created(request, actor, {"type": "detection", **body.document()})
 
 
 async def _created(request: Request, actor: Actor, body: dict[str, Any]) -> Response:
@@ -48,7 +63,7 @@ async def _created(request: Request, actor: Actor, body: dict[str, Any]) -> Resp
     )
 
 
-@router.get("/exception_lists", dependencies=[_READ])
+@router.get("/exception_lists", response_model=ExceptionListDocument, responses=NOT_FOUND, dependencies=[_READ])
 async def read(request: Request, id: str | None = None, list_id: str | None = None) -> Response:
     """Return an exception list."""
     return await answered_in_turn(
@@ -56,21 +71,22 @@ async def read(request: Request, id: str | None = None, list_id: str | None = No
     )
 
 
-@router.put("/exception_lists", openapi_extra=_LIST)
-async def change(request: Request, actor: Actor = _WRITE) -> Response:
+@router.put("/exception_lists", response_model=ExceptionListDocument, responses=NOT_FOUND)
+async def change(
+    request: Request, actor: _Writer, body: Annotated[ExceptionListBody, json_body(ExceptionListBody)]
+) -> Response:
     """Give an exception list another body."""
-    body = await read_typed(request, **KINDS)
-    document = read_list(body)
+    document = read_list(body.document())
 
     def work(session: Session) -> dict[str, Any]:
-        exceptions = records.get_list(session, id_=body.get("id"), list_id=body.get("list_id"))
+        exceptions = records.get_list(session, id_=body.id, list_id=body.list_id)
         records.change_list(session, actor, exceptions, document)
         return list_document(exceptions)
 
     return await answered_in_turn(request, work)
 
 
-@router.delete("/exception_lists")
+@router.delete("/exception_lists", response_model=ExceptionListDocument, responses=NOT_FOUND)
 async def delete(
     request: Request, id: str | None = None, list_id: str | None = None, actor: Actor = _WRITE
 ) -> Response:
@@ -85,7 +101,7 @@ async def delete(
     return await answered_in_turn(request, work)
 
 
-@router.get("/exception_lists/_find", dependencies=[_READ])
+@router.get("/exception_lists/_find", response_model=ExceptionListPage, dependencies=[_READ])
 async def find(request: Request, wanted: Annotated[ListQuery, Depends()]) -> Response:
     """Return the exception lists that a filter in KQL over `exception-list.attributes.*` fits, or all."""
     every = select(ExceptionList).order_by(ExceptionList.list_id)
@@ -94,31 +110,30 @@ async def find(request: Request, wanted: Annotated[ListQuery, Depends()]) -> Res
     )
 
 
-@router.post("/exception_lists/_export", dependencies=[_READ])
+@router.post("/exception_lists/_export", response_class=NdjsonResponse, responses=NOT_FOUND, dependencies=[_READ])
 async def export(request: Request, id: str | None = None, list_id: str | None = None) -> Response:
     """Return an exception list with its items, one a line."""
 
     def work(session: Session, go_on: GoOn) -> bytes:
         return exported_lists(session, [records.get_list(session, id_=id, list_id=list_id)])
 
-    return Response(await in_turn(request, work), media_type="application/ndjson")
+    return NdjsonResponse(await in_turn(request, work))
 
 
-@router.post("/exception_lists/_import")
-async def import_lists(request: Request, overwrite: bool = False, actor: Actor = _WRITE) -> Response:
+@router.post("/exception_lists/_import", response_model=ImportedLists)
+async def import_lists(request: Request, actor: _Writer, file: _Export, overwrite: bool = False) -> Response:
     """Take in an export of exception lists. An item that is refused stops no other."""
-    data = (await read_upload(request, "an export, one object a line", IMPORT_SIZE)).data
     schemas = schema_of(request.app.state.service.store)
     replaced = Overwrite(rules=overwrite, exceptions=overwrite)
 
     def work(session: Session, go_on: GoOn) -> Response:
-        result = import_objects(session, actor, lines_of(data), schemas, replaced, go_on)
+        result = import_objects(session, actor, lines_of(file.data), schemas, replaced, go_on)
         return answer(request, imported_lists(result))
 
     return await in_turn(request, work)
 
 
-@router.post("/exception_lists/_duplicate")
+@router.post("/exception_lists/_duplicate", response_model=ExceptionListDocument, responses=NOT_FOUND)
 async def duplicate(
     request: Request, list_id: str, include_expired_exceptions: bool = True, actor: Actor = _WRITE
 ) -> Response:
@@ -131,7 +146,7 @@ async def duplicate(
     return await answered_in_turn(request, work)
 
 
-@router.get("/exception_lists/summary", dependencies=[_READ])
+@router.get("/exception_lists/summary", response_model=ExceptionSummary, responses=NOT_FOUND, dependencies=[_READ])
 async def summary(request: Request, id: str | None = None, list_id: str | None = None) -> Response:
     """Return how many items of a list are for which systems."""
     return await answered_in_turn(
@@ -139,13 +154,18 @@ async def summary(request: Request, id: str | None = None, list_id: str | None =
     )
 
 
-@router.post("/detection_engine/rules/{id}/exceptions", openapi_extra=body_of("items", items="array"))
-async def add_exceptions_to_rule(request: Request, id: str, actor: Actor = _WRITE) -> Response:
+@router.post(
+    "/detection_engine/rules/{id}/exceptions",
+    response_model=list[ExceptionItemDocument],
+    responses=NOT_FOUND | CONFLICT,
+)
+async def add_exceptions_to_rule(
+    request: Request, id: str, actor: _Writer, body: Annotated[RuleExceptions, json_body(RuleExceptions)]
+) -> Response:
     """Make exceptions of one rule, in a list of its own, which it gets with the first of them."""
-    items = (await read_typed(request, items="objects")).get("items") or ()
 
     def work(session: Session) -> list[dict[str, Any]]:
         rule, schema = find_rule(session, id), request.app.state.service.store.schema()
-        return list(map(item_document, add_to_rule(session, actor, rule, items, schema)))
+        return list(map(item_document, add_to_rule(session, actor, rule, body.items or (), schema)))
 
     return await answered_in_turn(request, work)

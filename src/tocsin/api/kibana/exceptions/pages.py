@@ -1,4 +1,4 @@
-"""What routes of exceptions and lists share: the members of their bodies, and pages of what there is."""
+"""What routes of exceptions and lists share: pages of what there is."""
 
 from __future__ import annotations
 
@@ -7,27 +7,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Query
 
-from tocsin.api.answers import bad_request
 from tocsin.management.exceptions.finding import find_documents
-
-KINDS = {
-    "id": "string", "list_id": "string", "item_id": "string", "name": "string", "entries": "objects",
-    "comments": "array", "expire_time": "string",
-}  # fmt: skip
 
 
 def page_of(documents: Sequence[dict[str, Any]], page: int, per_page: int) -> dict[str, Any]:
     """Return one page of documents, as Kibana shows it."""
     data = documents[(page - 1) * per_page : page * per_page]
     return {"data": data, "page": page, "per_page": per_page, "total": len(documents)}
-
-
-def required_text(body: dict[str, Any], name: str) -> str:
-    """Return a member of a body that has to be a text. Raises ApiError."""
-    value = body.get(name)
-    if not isinstance(value, str) or not value:
-        raise bad_request(f"[request body]: {name}: Required")
-    return value
 
 
 class ListQuery:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.answers import answer, bad_request
-from tocsin.api.body import VALUES_SIZE, body_of, read_typed, read_upload
-from tocsin.api.kibana.exceptions.pages import required_text
+from tocsin.api.answers import NdjsonResponse, answer, bad_request
+from tocsin.api.body import VALUES_SIZE, Upload, file_body, json_body
+from tocsin.api.kibana.exceptions.models import ValueBody, ValueChange, ValueDocument, ValueListDocument, ValuePage
 from tocsin.api.kibana.transactions import GoOn, answered_in_turn, in_turn
+from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.exceptions.values import (
     add_value,
@@ -26,23 +27,23 @@ from tocsin.store.records.access import Actor, Scope
 
 router = APIRouter(prefix="/api/lists/items", tags=["exceptions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
-_ITEM = body_of("list_id", "value", list_id="string", value="string")
+_Writer = Annotated[Actor, _WRITE]
+_Values = Annotated[Upload, file_body("a file with one value a line", VALUES_SIZE)]
 _MOST_SHOWN = 10_000  # values in one answer
 
 
-@router.post("", openapi_extra=_ITEM)
-async def add(request: Request, actor: Actor = _WRITE) -> Response:
+@router.post("", response_model=ValueDocument, responses=NOT_FOUND | CONFLICT)
+async def add(request: Request, actor: _Writer, body: Annotated[ValueBody, json_body(ValueBody)]) -> Response:
     """Add a value to a list."""
-    body = await read_typed(request, id="string", list_id="string", name="string", type="string")
 
     def work(session: Session) -> dict[str, Any]:
-        value_list = records.get_values(session, required_text(body, "list_id"))
-        return value_document(add_value(session, actor, value_list, body.get("value")), value_list.type)
+        value_list = records.get_values(session, body.list_id)
+        return value_document(add_value(session, actor, value_list, body.value), value_list.type)
 
     return await answered_in_turn(request, work)
 
 
-@router.get("", dependencies=[_READ])
+@router.get("", response_model=ValueDocument | list[ValueDocument], responses=NOT_FOUND, dependencies=[_READ])
 async def read(
     request: Request, id: str | None = None, list_id: str | None = None, value: str | None = None
 ) -> Response:
@@ -66,22 +67,23 @@ async def read(
     return await answered_in_turn(request, work)
 
 
-@router.put("", openapi_extra=body_of("id", "value", id="string", value="string"))
-@router.patch("", openapi_extra=body_of("id", "value", id="string", value="string"))
-async def change(request: Request, actor: Actor = _WRITE) -> Response:
+@router.put("", response_model=ValueDocument, responses=NOT_FOUND | CONFLICT)
+@router.patch("", response_model=ValueDocument, responses=NOT_FOUND | CONFLICT)
+async def change(
+    request: Request, actor: _Writer, body: Annotated[ValueChange, json_body(ValueChange)]
+) -> Response:
     """Put another value in the place of one."""
-    body = await read_typed(request, id="string", value="string")
 
     def work(session: Session) -> dict[str, Any]:
-        listed = records.get_value(session, required_text(body, "id"))
+        listed = records.get_value(session, body.id)
         value_list = records.get_values(session, listed.list_id)
-        change_value(session, actor, value_list, listed, required_text(body, "value"))
+        change_value(session, actor, value_list, listed, body.value)
         return value_document(listed, value_list.type)
 
     return await answered_in_turn(request, work)
 
 
-@router.get("/_find", dependencies=[_READ])
+@router.get("/_find", response_model=ValuePage, responses=NOT_FOUND, dependencies=[_READ])
 async def find(
     request: Request,
     list_id: str,
@@ -99,7 +101,7 @@ async def find(
     return await answered_in_turn(request, work)
 
 
-@router.delete("")
+@router.delete("", response_model=ValueDocument | list[ValueDocument], responses=NOT_FOUND)
 async def delete(
     request: Request,
     id: str | None = None,
@@ -122,22 +124,21 @@ async def delete(
     return await answered_in_turn(request, work)
 
 
-@router.post("/_import")
+@router.post("/_import", response_model=ValueListDocument, responses=NOT_FOUND | CONFLICT)
 async def import_file(
-    request: Request, list_id: str | None = None, type: str = "keyword", actor: Actor = _WRITE
+    request: Request, actor: _Writer, file: _Values, list_id: str | None = None, type: str = "keyword"
 ) -> Response:
     """Add the lines of a file to a list; without its name to a new one, named like the file."""
-    name, data = await read_upload(request, "a file with one value a line", VALUES_SIZE)
 
     def work(session: Session, go_on: GoOn) -> Response:
         known = None if list_id is None else records.get_values(session, list_id)
-        value_list = import_values(session, actor, data, known, name=name, kind=type, go_on=go_on)
+        value_list = import_values(session, actor, file.data, known, name=file.name, kind=type, go_on=go_on)
         return answer(request, value_list_document(value_list))
 
     return await in_turn(request, work)
 
 
-@router.post("/_export", dependencies=[_READ])
+@router.post("/_export", response_class=NdjsonResponse, responses=NOT_FOUND, dependencies=[_READ])
 async def export(request: Request, list_id: str) -> Response:
     """Return the values of a list, one a line."""
 
@@ -145,4 +146,4 @@ async def export(request: Request, list_id: str) -> Response:
         records.get_values(session, list_id)
         return "".join(f"{value}\n" for value in records.values_of(session, list_id)).encode()
 
-    return Response(await in_turn(request, work), media_type="application/ndjson")
+    return NdjsonResponse(await in_turn(request, work))

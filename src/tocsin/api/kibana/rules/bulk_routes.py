@@ -3,50 +3,62 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.answers import ApiError, answer, api_error, bad_request
-from tocsin.api.body import body_of, check_typed, read_objects, read_typed
-from tocsin.api.kibana.rules.bodies import RULE_KINDS
+from tocsin.api.answers import ApiError, NdjsonResponse, answer, api_error
+from tocsin.api.body import fitted, json_body
+from tocsin.api.kibana.rules.bulk_models import (
+    BulkAction,
+    BulkActionFailure,
+    BulkActionSuccess,
+    RuleBodies,
+    UnsavedRule,
+)
+from tocsin.api.kibana.rules.models import RuleBody, RuleDocument
 from tocsin.api.kibana.transactions import GoOn, in_turn
 from tocsin.api.security import allow
 from tocsin.errors import TocsinError
 from tocsin.management.exports import exported_rules
-from tocsin.management.rules.bulk_actions import ACTIONS, BulkResult, Change, apply_action, select_rules
+from tocsin.management.rules.bulk_actions import BulkResult, Change, apply_action, select_rules
 from tocsin.management.rules.saving import create_rule, schema_of
 from tocsin.store.records.access import Actor, Scope
 
 router = APIRouter(prefix="/api/detection_engine/rules", tags=["rules"])
-_WRITE = Depends(allow(Scope.WRITE_RULES))
-_MOST_NAMED = 10_000  # rules, as many as Kibana changes at once
-_RULES = {
-    "requestBody": {"content": {"application/json": {"schema": {"type": "array", "items": {"type": "object"}}}}}
+_Writer = Annotated[Actor, Depends(allow(Scope.WRITE_RULES))]
+_EXPORTED: dict[str, Any] = {"application/ndjson": {"schema": {"type": "string"}}}
+_BULK_ACTION: dict[int | str, dict[str, Any]] = {
+    200: {"model": BulkActionSuccess, "content": _EXPORTED, "description": "The action was done with all rules."},
+    500: {"model": BulkActionFailure, "description": "The action could not be done with some rules."},
 }
 
 
-@router.post("/_bulk_create", openapi_extra=_RULES)
-async def bulk_create(request: Request, actor: Actor = _WRITE) -> Response:
+@router.post("/_bulk_create", response_model=list[RuleDocument | UnsavedRule])
+async def bulk_create(
+    request: Request, actor: _Writer, bodies: Annotated[RuleBodies, json_body(RuleBodies)]
+) -> Response:
     """Make rules. Each is answered in its place, by the rule or by why it was refused; one stops no other."""
-    bodies = await read_objects(request)
     schemas = schema_of(request.app.state.service.store)
 
     def created(session: Session, body: dict[str, Any]) -> dict[str, Any]:
         body = {"rule_id": str(uuid.uuid4()), **body}
         try:
             with session.begin_nested():
-                check_typed(body, **RULE_KINDS)
+                fitted(request, RuleBody, body)
                 return create_rule(session, actor, body, schemas).document()
         except (ApiError, TocsinError) as error:
-            told = error if isinstance(error, ApiError) else api_error(error)
-            return {"rule_id": body["rule_id"], "error": {"status_code": told.status, "message": told.reason}}
+            refusal = error if isinstance(error, ApiError) else api_error(error)
+            return {
+                "rule_id": body["rule_id"],
+                "error": {"status_code": refusal.status, "message": refusal.reason},
+            }
 
     def work(session: Session, go_on: GoOn) -> Response:
         documents = []
-        for body in bodies:
+        for body in bodies.root:
             go_on()
             documents.append(created(session, body))
         return answer(request, documents)
@@ -54,41 +66,31 @@ async def bulk_create(request: Request, actor: Actor = _WRITE) -> Response:
     return await in_turn(request, work)
 
 
-@router.post("/_bulk_action", openapi_extra=body_of("action", action="string", query="string", ids="texts"))
-async def bulk_action(request: Request, dry_run: bool = False, actor: Actor = _WRITE) -> Response:
+@router.post("/_bulk_action", responses=_BULK_ACTION)
+async def bulk_action(
+    request: Request, actor: _Writer, body: Annotated[BulkAction, json_body(BulkAction)], dry_run: bool = False
+) -> Response:
     """Do something with many rules: those that `ids` or a filter in KQL (`query`) name, or all.
 
     One for which it cannot be done stops no other. `rule_ids` is how the client of Elastic's repository of rules
     names them: by `id` or by `rule_id`.
     """
-    body = await read_typed(
-        request, ids="texts", rule_ids="texts", query="string", edit="objects", duplicate="object", run="object",
-        fill_gaps="object",
-    )  # fmt: skip
-    name = str(body.get("action"))
-    if name not in (*ACTIONS, "export"):
-        raise bad_request(f"[action] is one of {', '.join((*ACTIONS, 'export'))}")
-    if body.get("ids") == [] or body.get("rule_ids") == []:
-        raise bad_request("[ids] names no rule")
-    named = len(body.get("ids") or ()) + len(body.get("rule_ids") or ())
-    if named > _MOST_NAMED:
-        raise bad_request(f"[ids] names {named:,} rules, and a request at most {_MOST_NAMED:,}")
     schemas = schema_of(request.app.state.service.store)
 
     def work(session: Session, go_on: GoOn) -> Response:
-        rules, missing = select_rules(session, body.get("ids"), body.get("rule_ids"), body.get("query"))
-        if name == "export":
-            return Response(exported_rules(session, rules), media_type="application/ndjson")
-        change = Change(session, actor, schemas, body)
-        result = apply_action(name, rules, change, dry_run=dry_run, go_on=go_on)
+        rules, missing = select_rules(session, body.ids, body.rule_ids, body.query)
+        if body.action == "export":
+            return NdjsonResponse(exported_rules(session, rules))
+        change = Change(session, actor, schemas, body.document())
+        result = apply_action(body.action, rules, change, dry_run=dry_run, go_on=go_on)
         result.failures[:0] = missing
-        return answer(request, _told(result), 500 if result.failures else 200)
+        return answer(request, _bulk_answer(result), 500 if result.failures else 200)
 
     return await in_turn(request, work)
 
 
-def _told(result: BulkResult) -> dict[str, Any]:
-    """Return what has come of an action, as Kibana tells it."""
+def _bulk_answer(result: BulkResult) -> dict[str, Any]:
+    """Return what has become of an action, as Kibana says it."""
     errors = []
     for failure in result.failures:
         error = api_error(failure.error)

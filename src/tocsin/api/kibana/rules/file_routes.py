@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from typing import Annotated
 
 import orjson
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.answers import answer
-from tocsin.api.body import IMPORT_SIZE, body_of, read_typed, read_upload
+from tocsin.api.answers import NdjsonResponse, answer
+from tocsin.api.body import IMPORT_SIZE, Upload, file_body, json_body
 from tocsin.api.elasticsearch.searching import answer_json, searched
 from tocsin.api.kibana.import_answers import imported_rules
-from tocsin.api.kibana.rules.bodies import read_rule_body
+from tocsin.api.kibana.import_models import ImportedRules
+from tocsin.api.kibana.rules.models import PreviewedAlerts, RuleExport, RulePreview
 from tocsin.api.kibana.transactions import GoOn, in_records, in_turn
+from tocsin.api.models import NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.api.working import worked
 from tocsin.management.exports import export_rules
@@ -25,56 +28,55 @@ from tocsin.store.records.access import Actor, Scope
 
 router = APIRouter(prefix="/api/detection_engine/rules", tags=["rules"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
-_OBJECTS = body_of(objects="array")
+_Export = Annotated[Upload, file_body("an export, one object a line", IMPORT_SIZE)]
 
 
 # ---- files
 
 
-@router.post("/_import")
+@router.post("/_import", response_model=ImportedRules)
 async def import_rules(
     request: Request,
+    actor: Annotated[Actor, _WRITE],
+    file: _Export,
     overwrite: bool = False,
     overwrite_exceptions: bool = False,
     overwrite_action_connectors: bool = False,
-    actor: Actor = _WRITE,
 ) -> Response:
     """Take in an export: rules, and what they name. One that is refused stops no other."""
-    data = (await read_upload(request, "an export, one object a line", IMPORT_SIZE)).data
     schemas = schema_of(request.app.state.service.store)
     replaced = Overwrite(overwrite, overwrite_exceptions, overwrite_action_connectors)
 
     def work(session: Session, go_on: GoOn) -> Response:
-        result = import_objects(session, actor, lines_of(data), schemas, replaced, go_on)
+        result = import_objects(session, actor, lines_of(file.data), schemas, replaced, go_on)
         return answer(request, imported_rules(result))
 
     return await in_turn(request, work)
 
 
-@router.post("/_export", openapi_extra=_OBJECTS, dependencies=[_READ])
-async def export(request: Request, exclude_export_details: bool = False) -> Response:
+@router.post("/_export", response_class=NdjsonResponse, responses=NOT_FOUND, dependencies=[_READ])
+async def export(
+    request: Request, body: Annotated[RuleExport, json_body(RuleExport)], exclude_export_details: bool = False
+) -> Response:
     """Return rules, all or those that the body names, with their exception lists, one object a line."""
-    body = await read_typed(request, objects="objects")
-    objects = body.get("objects")
-    rule_ids = None if objects is None else [str(named.get("rule_id")) for named in objects]
+    rule_ids = None if body.objects is None else [str(rule.rule_id) for rule in body.objects]
     summary = not exclude_export_details
     text = await in_records(request, lambda session: export_rules(session, rule_ids, summary=summary))
-    return Response(text, media_type="application/ndjson")
+    return NdjsonResponse(text)
 
 
 # ---- previews
 
 
-@router.post("/preview", openapi_extra=body_of("name", "type", name="string", type="string", query="string"))
-async def preview_rule(request: Request, actor: Actor = _READ) -> Response:
+@router.post("/preview", response_model=PreviewedAlerts, dependencies=[_READ])
+async def preview_rule(request: Request, body: Annotated[RulePreview, json_body(RulePreview)]) -> Response:
     """Run a rule that is not saved over the last `invocationCount` of its windows; nothing is kept.
 
     `timeframeEnd` is the moment of the last window. The alerts are in the answer, under `alerts`.
     """
-    body = await read_rule_body(request)
     service = request.app.state.service
     schemas, records = schema_of(service.store), service.config.records_url
-    task = await worked(request, lambda pace: prepare_preview(body, schemas, records))
+    task = await worked(request, lambda pace: prepare_preview(body.document(), schemas, records))
     result = await searched(request, task)
     about = orjson.dumps({"previewId": str(uuid.uuid4()), "isAborted": False})
     return await answer_json(request, about[:-1] + b"," + result[1:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
@@ -11,9 +11,18 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from tocsin.api.answers import answer
-from tocsin.api.body import body_of
-from tocsin.api.kibana.rules.bodies import read_rule_body
+from tocsin.api.body import json_body
+from tocsin.api.kibana.rules.models import (
+    AlertIndexName,
+    ExecutionPage,
+    RuleBody,
+    RuleDocument,
+    RulePage,
+    RulePatch,
+    RulePrivileges,
+)
 from tocsin.api.kibana.transactions import answered, answered_in_turn
+from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.rules.documents import rule_document
 from tocsin.management.rules.executions import execution_history, last_executions
@@ -25,19 +34,20 @@ from tocsin.store.records.rules import remove_rule
 
 router = APIRouter(prefix="/api/detection_engine", tags=["rules"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
-_RULE = body_of("name", "type", "risk_score", "severity", name="string", type="string", query="string",
-                description="string", severity="string", risk_score="integer", rule_id="string")  # fmt: skip
+_Writer = Annotated[Actor, _WRITE]
 
 
-@router.post("/rules", openapi_extra=_RULE)
-async def create(request: Request, actor: Actor = _WRITE) -> Response:
+@router.post("/rules", response_model=RuleDocument, responses=CONFLICT)
+async def create(request: Request, actor: _Writer, body: Annotated[RuleBody, json_body(RuleBody)]) -> Response:
     """Make a rule; it is enabled unless it says otherwise."""
-    body = {"rule_id": str(uuid.uuid4()), **await read_rule_body(request)}
+    document = {"rule_id": str(uuid.uuid4()), **body.document()}
     schemas = schema_of(request.app.state.service.store)
-    return await answered_in_turn(request, lambda session: create_rule(session, actor, body, schemas).document())
+    return await answered_in_turn(
+        request, lambda session: create_rule(session, actor, document, schemas).document()
+    )
 
 
-@router.get("/rules", dependencies=[_READ])
+@router.get("/rules", response_model=RuleDocument, responses=NOT_FOUND, dependencies=[_READ])
 async def read(request: Request, id: str | None = None, rule_id: str | None = None) -> Response:
     """Return a rule."""
 
@@ -48,16 +58,16 @@ async def read(request: Request, id: str | None = None, rule_id: str | None = No
     return await answered(request, work)
 
 
-@router.put("/rules", openapi_extra=_RULE)
-async def replace(request: Request, actor: Actor = _WRITE) -> Response:
+@router.put("/rules", response_model=RuleDocument, responses=NOT_FOUND)
+async def replace(request: Request, actor: _Writer, body: Annotated[RuleBody, json_body(RuleBody)]) -> Response:
     """Give a rule another body."""
-    return await _changed(request, actor, await read_rule_body(request), merged=False)
+    return await _changed(request, actor, body.document(), merged=False)
 
 
-@router.patch("/rules", openapi_extra=body_of(rule_id="string", id="string", enabled="boolean", name="string"))
-async def patch(request: Request, actor: Actor = _WRITE) -> Response:
+@router.patch("/rules", response_model=RuleDocument, responses=NOT_FOUND)
+async def patch(request: Request, actor: _Writer, body: Annotated[RulePatch, json_body(RulePatch)]) -> Response:
     """Change some fields of a rule."""
-    return await _changed(request, actor, await read_rule_body(request), merged=True)
+    return await _changed(request, actor, body.document(), merged=True)
 
 
 async def _changed(request: Request, actor: Actor, body: dict[str, Any], *, merged: bool) -> Response:
@@ -71,7 +81,7 @@ async def _changed(request: Request, actor: Actor, body: dict[str, Any], *, merg
     return await answered_in_turn(request, work)
 
 
-@router.delete("/rules")
+@router.delete("/rules", response_model=RuleDocument, responses=NOT_FOUND)
 async def delete(
     request: Request, id: str | None = None, rule_id: str | None = None, actor: Actor = _WRITE
 ) -> Response:
@@ -86,7 +96,7 @@ async def delete(
     return await answered_in_turn(request, work)
 
 
-@router.get("/rules/_find", dependencies=[_READ])
+@router.get("/rules/_find", response_model=RulePage, dependencies=[_READ])
 async def find(
     request: Request,
     page: int = Query(1, ge=1, le=10_000),
@@ -108,7 +118,7 @@ async def find(
     return await answered(request, work)
 
 
-@router.get("/tags", dependencies=[_READ])
+@router.get("/tags", response_model=list[str], dependencies=[_READ])
 async def tags(request: Request) -> Response:
     """Return the tags of all rules."""
 
@@ -123,7 +133,7 @@ def _tags(rule: StoredRule) -> list[Any]:
     return tags if isinstance(tags, list) else []
 
 
-@router.get("/rules/executions", dependencies=[_READ])
+@router.get("/rules/executions", response_model=ExecutionPage, responses=NOT_FOUND, dependencies=[_READ])
 async def executions(
     request: Request, id: str | None = None, rule_id: str | None = None, size: int = Query(50, ge=1, le=1000)
 ) -> Response:
@@ -141,21 +151,17 @@ def _plain(row: Any) -> dict[str, Any]:
     return {column.name: getattr(row, column.name) for column in row.__table__.columns}
 
 
-@router.get("/index", dependencies=[_READ])
+@router.get("/index", response_model=AlertIndexName, dependencies=[_READ])
 async def index(request: Request) -> Response:
     """Return the index that alerts are searched in."""
-    return answer(request, {"name": ".alerts-security.alerts-default", "index_mapping_outdated": False})
+    return answer(request, AlertIndexName())
 
 
-@router.get("/privileges")
+@router.get("/privileges", response_model=RulePrivileges)
 async def privileges(request: Request, actor: Actor = _READ) -> Response:
     """Return what the one who asks may do with rules and alerts."""
     may = {"read": True, "write": actor.may(Scope.RESPOND), "maintenance": actor.may(Scope.WRITE_RULES)}
-    return answer(
-        request,
-        {
-            "username": actor.name, "has_all_requested": all(may.values()), "is_authenticated": True,
-            "has_encryption_key": True, "cluster": {}, "application": {},
-            "index": {".alerts-security.alerts-default": may},
-        },
-    )  # fmt: skip
+    privileges = RulePrivileges(
+        username=actor.name, has_all_requested=all(may.values()), index={".alerts-security.alerts-default": may}
+    )
+    return answer(request, privileges)
