@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import iter_route_contexts
 
 from tocsin.api.app import create_app
+from tocsin.api.body import body_model
+from tocsin.api.interface import calls_of
+from tocsin.api.security import is_guard
 
 STATUS = "/api/detection_engine/signals/status"
 
@@ -129,6 +134,16 @@ def test_a_body_may_hold_more_than_the_model_and_null_for_nothing(running, body)
         answer = client.post(STATUS, json=body)
     assert answer.status_code == 200
     assert answer.json()["updated"] == 0
+
+
+def test_a_body_is_read_behind_what_lets_the_client_through(running):
+    unguarded = []
+    for route in iter_route_contexts(create_app(running.service).routes):
+        calls = list(calls_of(route.dependant)) if isinstance(getattr(route, "dependant", None), Dependant) else []
+        reads = [at for at, call in enumerate(calls) if body_model(call)]
+        if reads and not any(map(is_guard, calls[: reads[0]])):
+            unguarded.append(route.path)
+    assert unguarded == []
 
 
 def test_a_body_is_not_read_before_it_is_known_who_sends_it(running):

@@ -185,14 +185,6 @@ def fitted(request: Request, model: type[Model], document: Any) -> Model:
     raise bad_request(f"[{field}] {told(fault)}")
 
 
-async def read_objects(request: Request) -> list[dict[str, Any]]:
-    """Return the body as a JSON list of objects. Raises ApiError."""
-    documents = _as_json(await read_document(request))
-    if not _FITS["objects"](documents):
-        raise bad_request("the body is no JSON list of objects", "parsing_exception")
-    return list(documents)
-
-
 class Upload(NamedTuple):
     """A file that a form brings along: a text in UTF-8, however it was encoded."""
 
@@ -200,8 +192,8 @@ class Upload(NamedTuple):
     data: bytes
 
 
-async def read_upload(request: Request, what: str, most: int) -> Upload:
-    """Return the file of a form of at most so many bytes; `what` says what it should be. Raises ApiError."""
+async def _read_upload(request: Request, what: str, most: int) -> Upload:
+    """Return the file of a form. Raises ApiError."""
     bounded = Request(request.scope, _bounded(request, most))
     async with bounded.form(max_files=1, max_fields=8) as form:
         file = form.get("file")
@@ -211,10 +203,13 @@ async def read_upload(request: Request, what: str, most: int) -> Upload:
 
 
 def file_body(what: str, most: int) -> Any:
-    """Return a dependency that reads the file of a form, as `read_upload`; it annotates an Upload."""
+    """Return a dependency that reads the file of a form as an Upload.
+
+    It may have at most so many bytes; `what` says what it should be.
+    """
 
     async def read(request: Request) -> Upload:
-        return await read_upload(request, what, most)
+        return await _read_upload(request, what, most)
 
     _MODELS[read] = BodyModel(UploadForm, True, "multipart/form-data")
     return Depends(read)
@@ -237,34 +232,3 @@ def _bounded(request: Request, most: int) -> Receive:
         return message
 
     return receive
-
-
-_FITS: dict[str, Callable[[Any], bool]] = {
-    "string": lambda value: isinstance(value, str),
-    "boolean": lambda value: isinstance(value, bool),
-    "object": lambda value: isinstance(value, dict),
-    "array": lambda value: isinstance(value, list),
-    "objects": lambda value: isinstance(value, list) and all(isinstance(item, dict) for item in value),
-    "texts": lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value),
-}
-_WORDS = {
-    "string": "a text",
-    "boolean": "true or false",
-    "objects": "a list of objects",
-    "texts": "a list of texts",
-}
-
-
-async def read_typed(request: Request, **members: str) -> dict[str, Any]:
-    """Return the body, whose members are of some kinds where they are given. Raises ApiError."""
-    body = await read_json(request)
-    check_typed(body, **members)
-    return body
-
-
-def check_typed(body: dict[str, Any], **members: str) -> None:
-    """Raise ApiError where a member that is given is not of its kind."""
-    for name, kind in members.items():
-        value = body.get(name)
-        if value is not None and not _FITS[kind](value):
-            raise bad_request(f"[{name}] is {_WORDS.get(kind, f'an {kind}')}")

@@ -50,8 +50,6 @@ def _description(app: FastAPI) -> dict[str, Any]:
                 _describe(operations[method], route.path_format or "", list(calls_of(route.dependant)), bodies)
     schemas = _schemas(bodies, "validation") | _schemas((ElasticsearchError, KibanaError), "serialization")
     known = document.setdefault("components", {}).setdefault("schemas", {})
-    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form, which nothing is answered in
-        known.pop(name, None)
     for name, schema in schemas.items():
         if known.setdefault(name, schema) != schema:
             raise ValueError(f"two models are called {name}")
@@ -68,7 +66,6 @@ def _describe(operation: dict[str, Any], path: str, calls: list[Any], bodies: se
         operation["requestBody"] = {"required": body.required, "content": content}
     error = _reference(KibanaError if is_kibana_path(path) else ElasticsearchError)
     responses = operation["responses"]
-    responses.pop("422", None)
     for status, description in (_ERRORS | (_GUARDED_ERRORS if any(map(is_guard, calls)) else {})).items():
         responses.setdefault(status, {"description": description})
     for status, response in responses.items():

@@ -242,8 +242,8 @@ class ValuePage(_Page):
     cursor: str = Field(description="Empty: pages are named by their numbers.")
 
 
-class Acknowledged(ResponseModel):
-    """It is so."""
+class ListIndexCreation(ResponseModel):
+    """Lists of values can be kept from now on."""
 
     acknowledged: bool = Field(default=True, description="True.")
 

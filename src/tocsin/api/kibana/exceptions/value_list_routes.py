@@ -12,7 +12,7 @@ from starlette.responses import Response
 from tocsin.api.answers import answer
 from tocsin.api.body import json_body
 from tocsin.api.kibana.exceptions.models import (
-    Acknowledged,
+    ListIndexCreation,
     ListIndices,
     ListPrivileges,
     ListRights,
@@ -35,10 +35,10 @@ _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
 _Writer = Annotated[Actor, _WRITE]
 
 
-@router.post("/index", response_model=Acknowledged)
+@router.post("/index", response_model=ListIndexCreation)
 async def make_index(request: Request, actor: Actor = _WRITE) -> Response:
     """Tell that lists can be kept: nothing has to be made for that."""
-    return answer(request, Acknowledged())
+    return answer(request, ListIndexCreation())
 
 
 @router.get("/index", response_model=ListIndices, dependencies=[_READ])
