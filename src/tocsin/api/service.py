@@ -119,7 +119,7 @@ def open_service(config: Config) -> Service:
         with records.transaction() as session:
             return templates_in(session)
 
-    ingest = Ingest(events, rejected, templates)
+    ingest = Ingest(events, rejected, templates, events.settings.max_indices)
     watched = WatchedFolders(
         config.watch,
         ingest.store_all,

@@ -14,6 +14,7 @@ from tocsin.ingest.indices import Indices
 from tocsin.ingest.intake import Intake, Refused
 from tocsin.ingest.rejected import Rejected
 from tocsin.store.events import Document, DocumentResult, EventStore, Outcome
+from tocsin.store.patterns import name_error
 from tocsin.store.templates import Templates
 
 _PIECE = 1 << 20  # bytes
@@ -114,11 +115,23 @@ def _action(line: bytes, number: int, index: str | None) -> Action:
     return Action(kind, place, id_, None)
 
 
+NO_SHARE = (
+    "no more indices: this key or user has begun as many as are left for others; send to those that are there"
+)
+
+
 class Ingest:
     """Stores what clients send, and keeps what cannot be stored."""
 
-    def __init__(self, store: EventStore, rejected: Rejected, templates: Callable[[], Templates] = dict) -> None:
-        self.store, self.rejected, self.indices = store, rejected, Indices(store, templates)
+    def __init__(
+        self,
+        store: EventStore,
+        rejected: Rejected,
+        templates: Callable[[], Templates] = dict,
+        most_indices: int = 1_000,
+    ) -> None:
+        self.store, self.rejected = store, rejected
+        self.indices = Indices(store, templates, most_indices)
         self.intake = Intake(mapping_of=self.indices.mapping_with)
         self.actions, self._lock = 0, threading.Lock()  # of bulk requests, which are being stored
 
@@ -134,12 +147,13 @@ class Ingest:
             with self._lock:
                 self.actions -= actions if begun else 0
 
-    def store_all(self, actions: Sequence[Action]) -> list[dict[str, Any]]:
+    def store_all(self, actions: Sequence[Action], owner: str | None = None) -> list[dict[str, Any]]:
         """Store what actions bring; return what a client is told about each.
 
-        Raises StoreFullError when nothing was stored.
+        `owner` is the key or the user that sends them, None for whoever may begin all indices. Raises
+        StoreFullError when nothing was stored.
         """
-        taken = [self._take(action) for action in actions]
+        taken = [self._take(action, owner) for action in actions]
         documents = [found for found in taken if isinstance(found, Document)]
         outcomes = iter(zip(documents, self.store.add(documents), strict=True))
         answers = []
@@ -154,12 +168,17 @@ class Ingest:
             answers.append(answer)
         return answers
 
-    def _take(self, action: Action) -> Document | Refused:
+    def _take(self, action: Action, owner: str | None) -> Document | Refused:
         if action.kind in ("update", "delete"):
             return Refused("illegal_argument_exception", f"events are never changed: no [{action.kind}]")
         if action.index is None:
             return Refused("action_request_validation_exception", "index is missing")
-        return self.intake.take(action.index, action.id, action.source or b"")
+        if owner is not None and name_error(action.index) is None and not self.indices.admits(action.index, owner):
+            return Refused("validation_exception", NO_SHARE)
+        document = self.intake.take(action.index, action.id, action.source or b"")
+        if owner is None or not isinstance(document, Document) or self.indices.admits(document.index, owner):
+            return document
+        return Refused("validation_exception", NO_SHARE)
 
 
 def answer_of(index: str, outcome: Outcome, kind: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,13 +16,19 @@ from tocsin.store.patterns import name_error
 from tocsin.store.templates import Templates, mapping_of_new
 
 log = logging.getLogger(__name__)
+_LOOK = 1.0  # seconds after which the store is asked again which indices there are
 
 
 class Indices:
-    """The indices of a store. `templates` reads those that there are now."""
+    """The indices of a store, `most` at most. `templates` reads those that there are now."""
 
-    def __init__(self, store: EventStore, templates: Callable[[], Templates] = dict) -> None:
-        self._store, self._read, self._lock = store, templates, threading.Lock()
+    def __init__(self, store: EventStore, templates: Callable[[], Templates] = dict, most: int = 1_000) -> None:
+        self._store, self._read, self._lock, self._most = store, templates, threading.Lock(), most
+        self._begun_by: dict[str, set[str]] = {}  # by owner, since the start
+        self._there, self._looked = (
+            frozenset[str](),
+            float("-inf"),
+        )  # names, and when they were asked for
         self._templates: Templates | None = None
         self._begun: set[str] = set()
         self._without: set[str] = set()  # names of no index yet, for which no template has a mapping
@@ -31,6 +38,25 @@ class Indices:
         with self._lock:
             self._templates = None
             self._without.clear()
+
+    def admits(self, name: str, owner: str) -> bool:
+        """Tell whether an index is there, or may be begun by a key or a user.
+
+        Since the start one begins no more than half of the indices that others have left.
+        """
+        if name in self._begun:
+            return True
+        with self._lock:
+            if time.monotonic() >= self._looked + _LOOK:
+                self._there, self._looked = frozenset(self._store.names()), time.monotonic()
+            begun = self._begun_by.setdefault(owner, set())
+            if name in self._there or name in begun:
+                return True
+            taken = self._there.union(*self._begun_by.values())
+            if len(begun) >= self._most - len(taken):
+                return False
+            begun.add(name)
+            return True
 
     def mapping(self, name: str) -> IndexMapping:
         """Return the mapping of an index; one that is not there yet begins with what the templates say."""
@@ -64,8 +90,11 @@ class Indices:
     def _begin(self, name: str) -> None:
         if name_error(name):
             return
-        if name in self._store.names():
+        names = self._store.names()
+        if name in names:
             self._begun.add(name)
+            return
+        if len(names) >= self._most:
             return
         mapping = self.planned(name)
         if mapping == NO_MAPPING:

@@ -19,7 +19,7 @@ from tocsin.api.security import allow
 from tocsin.api.service import Service
 from tocsin.ingest.bulk import Action, BulkError, BulkTooLargeError, Ingest, parse
 from tocsin.store.events import StoreFullError
-from tocsin.store.records.access import Scope
+from tocsin.store.records.access import Actor, Scope
 
 router = APIRouter(tags=["ingest"], dependencies=[Depends(allow(Scope.INGEST))])
 _AT_ONCE = 3  # how many of the largest bulk requests may be under way
@@ -39,13 +39,19 @@ async def bulk(request: Request, service: RunningService, index: str | None = No
     problem = service.store.check(len(body))
     if problem:  # before any work goes into it
         raise _busy(problem)
-    items = await run_in_threadpool(_store, service, body, index or None)
+    items = await run_in_threadpool(_store, service, body, index or None, _owner(request))
     errors = any("error" in outcome for item in items for outcome in item.values())
     took = int((time.perf_counter() - started) * 1000)
     return await run_in_threadpool(answer, request, {"errors": errors, "took": took, "items": items})
 
 
-def _store(service: Service, body: bytes, index: str | None) -> list[dict[str, Any]]:
+def _owner(request: Request) -> str:
+    """Return the key or the user that indices are begun for."""
+    actor: Actor = request.state.actor
+    return actor.id
+
+
+def _store(service: Service, body: bytes, index: str | None, owner: str) -> list[dict[str, Any]]:
     try:
         actions = parse(body, index, service.config.bulk_actions)
     except BulkTooLargeError as error:
@@ -56,14 +62,14 @@ def _store(service: Service, body: bytes, index: str | None) -> list[dict[str, A
     with service.ingest.under_way(len(actions), _AT_ONCE * service.config.bulk_actions) as begun:
         if not begun:
             raise _busy("too many actions of bulk requests are under way")
-        outcomes = _stored(service.ingest, service.metrics, actions)
+        outcomes = _stored(service.ingest, service.metrics, actions, owner)
     service.metrics.bytes.inc(len(body))
     return [{action.kind: outcome} for action, outcome in zip(actions, outcomes, strict=True)]
 
 
-def _stored(ingest: Ingest, metrics: Metrics, actions: list[Action]) -> list[dict[str, Any]]:
+def _stored(ingest: Ingest, metrics: Metrics, actions: list[Action], owner: str) -> list[dict[str, Any]]:
     try:
-        outcomes: list[dict[str, Any]] = ingest.store_all(actions)
+        outcomes: list[dict[str, Any]] = ingest.store_all(actions, owner)
     except StoreFullError as error:
         raise _busy(error.message) from None
     results = Counter(outcome.get("result", "rejected") for outcome in outcomes)
@@ -106,7 +112,7 @@ async def create(
 
 
 async def _answer(request: Request, ingest: Ingest, metrics: Metrics, action: Action) -> Response:
-    [outcome] = await run_in_threadpool(_stored, ingest, metrics, [action])
+    [outcome] = await run_in_threadpool(_stored, ingest, metrics, [action], _owner(request))
     if "error" in outcome:
         raise ApiError(outcome["status"], outcome["error"]["type"], outcome["error"]["reason"])
     return answer(request, {name: value for name, value in outcome.items() if name != "status"}, outcome["status"])

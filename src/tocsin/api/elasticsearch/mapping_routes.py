@@ -18,6 +18,7 @@ from tocsin.api.elasticsearch.searching import RequestSearches, checked_patterns
 from tocsin.api.security import allow
 from tocsin.api.service import Service
 from tocsin.ecs import Field, FieldType
+from tocsin.ingest.bulk import NO_SHARE
 from tocsin.search.selection import Clock, known_patterns
 from tocsin.store.dynamic_templates import check_dynamic_templates
 from tocsin.store.events import EventReader, EventStore
@@ -69,6 +70,8 @@ def _make(service: Service, actor: Actor, index: str, body: Mapping[str, Any]) -
         check_paths(mapping)
     except MappingError as error:
         raise bad_request(error.message, error.kind) from None
+    if not service.ingest.indices.admits(index, actor.id):
+        raise bad_request(NO_SHARE, "validation_exception")
     service.store.begin(index, mapping)
     _record(service.records, actor, "index.make", index)
 

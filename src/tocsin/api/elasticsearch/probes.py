@@ -18,6 +18,7 @@ from tocsin.api.body import read_json
 from tocsin.api.dependencies import CurrentActor, RunningService, ServiceRecords, ServiceStore
 from tocsin.api.security import allow
 from tocsin.api.service import Service
+from tocsin.ingest.bulk import NO_SHARE
 from tocsin.store.mappings import MappingError
 from tocsin.store.patterns import name_error, takes
 from tocsin.store.records import access
@@ -259,6 +260,8 @@ async def make_data_stream(request: Request, name: str, service: RunningService,
     _check_name(name)
 
     def work() -> None:
+        if not service.ingest.indices.admits(name, actor.id):
+            raise bad_request(NO_SHARE, "validation_exception")
         service.ingest.indices.mapping(name)
         with service.records.transaction() as session:
             access.record(session, actor, "index.make", name)
