@@ -18,7 +18,7 @@ Span = tuple[int, int]  # the first and the last number
 
 @lru_cache(1 << 14)
 def number_of(text: str) -> int:
-    """Return an address as a number of 128 bits. Raises ValueError for a text that is none."""
+    """Return an address as a number of 128 bits. Raises ValueError for any other text."""
     address, percent, zone = text.partition("%")
     if percent and not zone:
         raise ValueError(f"'{text}' is not an IP string literal.")
@@ -37,7 +37,7 @@ def spelled(number: int) -> str:
 
 
 def canonical(text: str) -> str:
-    """Return the one spelling of an address. Raises ValueError for a text that is none."""
+    """Return the one spelling of an address. Raises ValueError for any other text."""
     return spelled(number_of(text))
 
 
@@ -53,7 +53,7 @@ def one_spelling(text: str) -> str:
 def span_of(text: str) -> Span:
     """Return the first and last number of an address, a block (`10.0.0.0/8`) or a range (`10.0.0.1-10.0.0.9`).
 
-    Raises ValueError for a text that is none. The prefix of a block in IPv6 notation counts the bits of IPv6, so
+    Raises ValueError for any other text. The prefix of a block in IPv6 notation counts the bits of IPv6, so
     that of `::ffff:10.0.0.0` is 96 at least. (Elasticsearch takes no block of such addresses.)
     """
     first, minus, last = text.partition("-")

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 
 class _Mallinfo(ctypes.Structure):
-    """What `mallinfo2(3)` tells, over all arenas. Sizes are in bytes."""
+    """What `mallinfo2(3)` returns, over all arenas. Sizes are in bytes."""
 
     _fields_ = [
         (name, ctypes.c_size_t)
@@ -39,14 +39,14 @@ def allocated() -> dict[str, int]:
     """Return how many bytes are in use by allocator, and how many of malloc's are free.
 
     Of what is free, pages that were given back to the system take no memory and are counted all the same. Python's
-    own small objects, and what Delta's library holds, have allocators that do not tell.
+    own small objects, and what Delta's library holds, have allocators that do not report their size.
     """
-    found = {"arrow": pa.total_allocated_bytes()}
+    sizes = {"arrow": pa.total_allocated_bytes()}
     library = _glibc()
     if library is not None:
-        told: Any = library.mallinfo2()
-        found |= {"malloc": told.uordblks + told.hblkhd, "malloc_free": told.fordblks}
-    return found
+        info: Any = library.mallinfo2()
+        sizes |= {"malloc": info.uordblks + info.hblkhd, "malloc_free": info.fordblks}
+    return sizes
 
 
 def give_back() -> None:

@@ -21,7 +21,7 @@ from pydantic_settings import (
 )
 
 from tocsin.errors import TocsinError
-from tocsin.faults import field_of, told
+from tocsin.faults import fault_text, field_of
 
 PREFIX = "TOCSIN_"
 FILE = Path(platformdirs.user_config_dir("tocsin")) / "tocsin.toml"
@@ -76,7 +76,7 @@ class Config(BaseSettings):
         24, ge=0, description="Hours back for which windows of rules that were missed are run by themselves."
     )
     history_days: int | None = Field(
-        90, ge=1, description="Days for which executions of rules and messages about alerts are told of."
+        90, ge=1, description="Days for which executions of rules and messages about alerts are kept."
     )
     connector_networks: tuple[str, ...] = Field(
         (), description="Loopback, link-local and private networks that connectors may reach, as in 10.0.0.0/8."
@@ -152,7 +152,7 @@ def _fault(error: ValidationError, file: Path | None, flags: Mapping[str, Any]) 
     first = error.errors()[0]
     name = str(first["loc"][0]) if first["loc"] else ""
     if not name:
-        return ConfigError(told(first), hint="`tocsin config show` lists the settings")
+        return ConfigError(fault_text(first), hint="`tocsin config show` lists the settings")
     places = {
         "flag": f"--{name.replace('_', '-')}",
         "environment": f"{PREFIX}{name.upper()} in the environment",
@@ -162,7 +162,7 @@ def _fault(error: ValidationError, file: Path | None, flags: Mapping[str, Any]) 
     hint = "`tocsin config show` lists the settings"
     if first["type"] == "extra_forbidden" and (near := get_close_matches(name, Config.model_fields, 1)):
         hint = f"did you mean `{near[0]}`?"
-    return ConfigError(f"{where}: `{field_of(first)}` {told(first)}", hint=hint)
+    return ConfigError(f"{where}: `{field_of(first)}` {fault_text(first)}", hint=hint)
 
 
 def origin(name: str, file: Path | None, flags: Mapping[str, Any], environment: Mapping[str, str]) -> str:

@@ -54,7 +54,7 @@ _WEEKDAY = r"(?:{})".format(
 
 
 class Span(NamedTuple):
-    """A moment in nanoseconds since 1970, and how many more of them the date's span has behind it."""
+    """A moment in nanoseconds since 1970, and how many more of them the date's span has after it."""
 
     start: int
     length: int = 0
@@ -69,14 +69,14 @@ class DateFormat:
     write: Callable[[int], Any]
 
     def parse(self, value: Any, zone: tzinfo = UTC) -> Span:
-        """Return what a date stands for; `zone` is that of a date that tells none. Raises ValueError."""
+        """Return what a date stands for; `zone` is that of a date that names none. Raises ValueError."""
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             raise ValueError(f"{value!r} is no date")
         text = value.strip() if isinstance(value, str) else _number(value)
         for parser in self.parsers:
-            found = parser(text, zone)
-            if found is not None:
-                return Span(_checked(found.start), found.length)
+            span = parser(text, zone)
+            if span is not None:
+                return Span(_checked(span.start), span.length)
         raise ValueError(f"failed to parse date field [{value}] with format [{self.text}]")
 
 
@@ -100,14 +100,14 @@ def date_format(text: str) -> DateFormat:
         name = part.strip().removeprefix("8")
         if not name:
             raise ValueError(f"Invalid format: [{text}]: it names no date")
-        parser, writer = _one(name, text)
+        parser, writer = _parser_and_writer(name, text)
         parsers.append(parser)
         write = write or writer
     assert write is not None
     return DateFormat(text, tuple(parsers), write)
 
 
-def _one(name: str, whole: str) -> tuple[Callable[[str, tzinfo], Span | None], Callable[[int], Any]]:
+def _parser_and_writer(name: str, whole: str) -> tuple[Callable[[str, tzinfo], Span | None], Callable[[int], Any]]:
     if name in _EPOCHS:
         return _epoch(_EPOCHS[name])
     if name in _ISO_NAMES:
@@ -121,12 +121,12 @@ def _one(name: str, whole: str) -> tuple[Callable[[str, tzinfo], Span | None], C
 
 def _epoch(unit: int) -> tuple[Callable[[str, tzinfo], Span | None], Callable[[int], Any]]:
     def parse(text: str, zone: tzinfo) -> Span | None:
-        found = re.fullmatch(r"(-?)(\d{1,19})(?:\.(\d{1,9}))?", text, re.ASCII)
-        if found is None:
+        match = re.fullmatch(r"(-?)(\d{1,19})(?:\.(\d{1,9}))?", text, re.ASCII)
+        if match is None:
             return None
-        digits = found[3] or ""
-        whole = int(found[2]) * unit + (int(digits) * unit // 10 ** len(digits) if digits else 0)
-        return Span(-whole if found[1] else whole)
+        digits = match[3] or ""
+        whole = int(match[2]) * unit + (int(digits) * unit // 10 ** len(digits) if digits else 0)
+        return Span(-whole if match[1] else whole)
 
     def write(moment: int) -> str:
         whole, rest = divmod(moment, unit)
@@ -136,8 +136,8 @@ def _epoch(unit: int) -> tuple[Callable[[str, tzinfo], Span | None], Callable[[i
 
 
 def _iso(text: str, zone: tzinfo) -> Span | None:
-    found = _ISO_TEXT.fullmatch(text)
-    return None if found is None else _span(found.groupdict(), zone)
+    match = _ISO_TEXT.fullmatch(text)
+    return None if match is None else _span(match.groupdict(), zone)
 
 
 def _span(parts: Mapping[str, str | None], zone: tzinfo) -> Span | None:
@@ -167,7 +167,7 @@ def _span(parts: Mapping[str, str | None], zone: tzinfo) -> Span | None:
 def _end(
     start: datetime, month: str | None, day: str | None, hour: int | None, minute: str | None, second: str | None
 ) -> datetime:
-    """Return where the span ends that begins at `start`, by the smallest part that is told."""
+    """Return where the span ends that begins at `start`, by the smallest part that is given."""
     if second:
         return start + timedelta(seconds=1)
     if minute:
@@ -196,10 +196,10 @@ def zone_of(name: str) -> tzinfo:
     """Return the zone of a name or an offset. Raises ValueError and ZoneInfoNotFoundError."""
     if name in ("Z", "UTC", "GMT"):
         return UTC
-    found = _ZONE.fullmatch(name)
-    if found:
-        offset = timedelta(hours=int(found[2]), minutes=int(found[3] or 0))
-        return timezone(-offset if found[1] == "-" else offset)
+    match = _ZONE.fullmatch(name)
+    if match:
+        offset = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
+        return timezone(-offset if match[1] == "-" else offset)
     return ZoneInfo(name)
 
 
@@ -236,8 +236,8 @@ def _piece(letter: str, count: int) -> str | None:
 def _pattern(pattern: str, whole: str) -> tuple[Callable[[str, tzinfo], Span | None], Callable[[int], Any]]:
     expression: list[str] = []
     writers: list[Callable[[datetime, int], str]] = []
-    for found in _PIECE.finditer(pattern):
-        text, letter = found[0], found[2]
+    for match in _PIECE.finditer(pattern):
+        text, letter = match[0], match[2]
         if letter:
             piece = _piece(letter, len(text))
             if piece is None:
@@ -247,7 +247,7 @@ def _pattern(pattern: str, whole: str) -> tuple[Callable[[str, tzinfo], Span | N
         elif text in "[]":
             expression.append("(?:" if text == "[" else ")?")
         else:
-            plain = text if found[1] is None else (found[1].replace("''", "'") or "'")
+            plain = text if match[1] is None else (match[1].replace("''", "'") or "'")
             expression.append(re.escape(plain))
             writers.append(lambda at, rest, plain=plain: plain)  # type: ignore[misc]
     try:
@@ -299,7 +299,7 @@ def _writer(letter: str, count: int) -> Callable[[datetime, int], str]:
 
 
 def nanoseconds_of(value: Any, text: str = DEFAULT) -> int:
-    """Return the moment that a date of a format is, its beginning where it is a span. Raises ValueError."""
+    """Return the moment of a date in a format, the beginning where it is a span. Raises ValueError."""
     if text in (DEFAULT, DEFAULT_NANOSECONDS):
         return to_nanoseconds(value)
     return date_format(text).parse(value).start

@@ -30,12 +30,12 @@ CATEGORIES = frozenset(
 
 
 def is_long(number: int) -> bool:
-    """Tell whether a whole number fits Elasticsearch's `long`, which has 64 bits."""
+    """Return whether a whole number fits Elasticsearch's `long`, which has 64 bits."""
     return -(1 << 63) <= number < 1 << 63
 
 
 class FieldType(StrEnum):
-    """The families of Elasticsearch's field types that EQL tells apart."""
+    """The families of Elasticsearch's field types that EQL distinguishes."""
 
     KEYWORD = "keyword"
     LONG = "long"

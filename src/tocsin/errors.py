@@ -11,7 +11,7 @@ _FORGED = re.compile(r"\n(?!  )")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A position in a text: line and column count from 1, `end` is the column behind the last character."""
+    """A position in a text: line and column count from 1, `end` is the column after the last character."""
 
     line: int
     column: int
@@ -94,11 +94,11 @@ class InputError(TocsinError):
 
 
 class NoTelemetryError(InputError):
-    """A file that does not even look like telemetry: passed over where it lies in a folder."""
+    """A file that does not even look like telemetry: passed over in a folder."""
 
 
 class NotFoundError(TocsinError):
-    """A thing is named that is not there."""
+    """A thing is named that does not exist."""
 
 
 class ConflictError(TocsinError):

@@ -17,12 +17,12 @@ def field_of(fault: _Fault) -> str:
     return name
 
 
-def told(fault: _Fault) -> str:
-    """Return what is wrong, as it is said behind the field: `is 210, and may be at most 100`.
+def fault_text(fault: _Fault) -> str:
+    """Return what is wrong, to follow the field's name: `is 210, and may be at most 100`.
 
-    `fault` is one of `ValidationError.errors()`; a type of fault that no table names is told in pydantic's words.
+    `fault` is one of `ValidationError.errors()`; a type of fault that the table lacks has pydantic's words.
     """
-    say = _TOLD.get(fault["type"])
+    say = _TEXTS.get(fault["type"])
     if say is None:
         message = str(fault["msg"])
         return f"{message[:1].lower()}{message[1:]}"
@@ -64,7 +64,7 @@ def _shown(value: Any) -> str:
 
 
 _TEXT, _WHOLE, _NUMBER, _LIST, _TABLE = "a text", "a whole number", "a number", "a list", "a table of fields"
-_TOLD: dict[str, Callable[[_Fault], str]] = {
+_TEXTS: dict[str, Callable[[_Fault], str]] = {
     "missing": lambda _: "is missing",
     "extra_forbidden": lambda _: "is no setting",
     "string_type": _must_be(_TEXT),
@@ -94,3 +94,4 @@ _TOLD: dict[str, Callable[[_Fault], str]] = {
     "string_too_long": lambda fault: f"is longer than {fault['ctx']['max_length']} characters",
     "value_error": _error,
 }
+told = fault_text  # the name that bodies of requests still use

@@ -78,15 +78,15 @@ class FieldPattern:
         return f"any {kind}field" + ("" if self.pattern == "*" else f" of {self.pattern}")
 
     def fits(self, name: str) -> bool:
-        """Tell whether a field's name fits, whatever it holds."""
+        """Return whether a field's name fits, whatever it holds."""
         return not name.startswith("_") and name not in _NOT_SEARCHED and bool(star_match(self.pattern)(name))
 
 
 @lru_cache(4096)
 def field_pattern(name: str) -> FieldPattern | None:
     """Return the pattern that a name in a condition is of; None for the name of one field."""
-    found = _NAME.fullmatch(name) if "#" in name else None
-    return FieldPattern(found[1], Content(found[2])) if found else None
+    match = _NAME.fullmatch(name) if "#" in name else None
+    return FieldPattern(match[1], Content(match[2])) if match else None
 
 
 def content_of(name: str, value: Any, schema: Schema) -> Content | None:

@@ -22,7 +22,7 @@ class RegexError(ValueError):
 
 @lru_cache(4096)
 def whole_match(pattern: str, *, insensitive: bool = False) -> Callable[[str], Any]:
-    """Return what tests whether a whole text fits a pattern; a dot stands for every character.
+    """Return a function that tests whether a whole text fits a pattern; a dot stands for every character.
 
     The answer is true or false as a condition. Raises RegexError.
     """
@@ -33,8 +33,8 @@ def whole_match(pattern: str, *, insensitive: bool = False) -> Callable[[str], A
     try:
         compiled = re2.compile(pattern, options)
     except re2.error as error:
-        told = error.args[0] if error.args else error
-        raise RegexError(told.decode() if isinstance(told, bytes) else str(told)) from None
+        reason = error.args[0] if error.args else error
+        raise RegexError(reason.decode() if isinstance(reason, bytes) else str(reason)) from None
     except UnicodeEncodeError:
         raise RegexError("half of a character that takes two") from None
     return compiled.fullmatch  # type: ignore[no-any-return]
@@ -42,6 +42,6 @@ def whole_match(pattern: str, *, insensitive: bool = False) -> Callable[[str], A
 
 @lru_cache(4096)
 def star_match(pattern: str) -> Callable[[str], Any]:
-    """Return what tests whether a name fits a pattern in which `*` stands for any text."""
+    """Return a function that tests whether a name fits a pattern in which `*` stands for any text."""
     stars = re.sub(r"\*+", "*", pattern)
     return whole_match(".*".join(re.escape(part) for part in stars.split("*")))

@@ -25,12 +25,12 @@ def to_nanoseconds(value: Any) -> int:
     (before 1678 and after 2261).
     """
     try:
-        found = _nanoseconds(value)
+        nanoseconds = _nanoseconds(value)
     except OverflowError as error:
         raise ValueError(str(error)) from None
-    if not -_LIMIT <= found < _LIMIT:
+    if not -_LIMIT <= nanoseconds < _LIMIT:
         raise ValueError(f"{value} is not within the years 1678 to 2261")
-    return found
+    return nanoseconds
 
 
 def to_datetime(nanoseconds: int) -> datetime:
@@ -134,25 +134,25 @@ def written_moment(value: Any, *, day_first: bool | None = None) -> str:
     for pattern, build in _FORMS:
         match = pattern.fullmatch(text)
         if match is not None:
-            return build({name: found or "" for name, found in match.groupdict().items()}, day_first)
+            return build({name: content or "" for name, content in match.groupdict().items()}, day_first)
     try:  # what is left of ISO 8601: weeks, an hour alone
-        found = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f"{value[:60]!r} is no date that is known") from None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat().replace("+00:00", "Z")
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat().replace("+00:00", "Z")
 
 
 def mark_of_numbers(text: str) -> str:
-    """Return what parts a date whose day and month are numbers in front of the year, nothing for any other text.
+    """Return the mark between the numbers of a date such as 3/4/2026; nothing for any other text.
 
-    Which of the two is which, the text may not tell.
+    The text may leave open which of the two is the day.
     """
     match = _BY_NUMBER.fullmatch(_plain(text))
     return match["mark"] if match else ""
 
 
 def is_doubtful(text: str) -> bool:
-    """Tell a date of which day and month could be swapped, as in `10/11/2026`."""
+    """Return whether day and month of a date could be swapped, as in `10/11/2026`."""
     match = _BY_NUMBER.fullmatch(_plain(text))
     return match is not None and max(int(match["one"]), int(match["two"])) <= 12 and match["one"] != match["two"]
 
@@ -202,7 +202,7 @@ Parts = dict[str, str]
 
 
 def _of_parts(parts: Parts, day_first: bool | None) -> str:
-    """Return the moment that a date's parts say, each as text, those that are not there as an empty one."""
+    """Return the moment that a date's parts say, each as text, a missing one as an empty text."""
     name = parts["month"].lower()[:3]
     month = _MONTHS.index(name) + 1 if name in _MONTHS else int(parts["month"])
     year = parts["year"]
@@ -211,12 +211,12 @@ def _of_parts(parts: Parts, day_first: bool | None) -> str:
 
 
 def _of_numbers(parts: Parts, day_first: bool | None) -> str:
-    one, two = int(parts["one"]), int(parts["two"])
+    first, second = int(parts["one"]), int(parts["two"])
     if day_first is None:
         day_first = parts["mark"] != "/"
-    if one > 12 or two > 12:
-        day_first = one > 12
-    day, month = (one, two) if day_first else (two, one)
+    if first > 12 or second > 12:
+        day_first = first > 12
+    day, month = (first, second) if day_first else (second, first)
     return _of_parts({**parts, "day": str(day), "month": str(month)}, None)
 
 

@@ -71,7 +71,7 @@ class EscapedJson(io.RawIOBase):
         self._stream = stream
 
     def writable(self) -> bool:
-        """Tell that it can be written to."""
+        """Return True."""
         return True
 
     def write(self, data: Any) -> int:
@@ -104,11 +104,11 @@ class Terminal(io.TextIOBase):
         return self.stream.fileno()
 
     def writable(self) -> bool:
-        """Tell that it can be written to."""
+        """Return True."""
         return True
 
     def isatty(self) -> bool:
-        """Tell others that it takes no colours."""
+        """Return False, so that nothing is coloured."""
         return False
 
     def close(self) -> None:
@@ -140,10 +140,10 @@ def protect() -> None:
 
 
 def plain(stream: IO[str]) -> IO[str]:
-    """Return the stream behind a `Terminal`, for who has made printable what is written."""
+    """Return the stream behind a `Terminal`, for text that has been made printable."""
     return cast("IO[str]", stream.stream) if isinstance(stream, Terminal) else stream
 
 
 def is_terminal(stream: IO[str]) -> bool:
-    """Tell whether a stream is shown on a terminal."""
+    """Return whether a stream is shown on a terminal."""
     return plain(stream).isatty()

@@ -154,9 +154,9 @@ def revoke(
     from tocsin.store.records.models import ApiKey
 
     with in_records(config, data) as (session, actor):
-        found = beginning_with(session, ApiKey, ids, "key", "`tocsin keys list` shows them")
-        before = [key.id for key in found if key.revoked]
-        done = revoke_keys(session, actor, [key.id for key in found])
+        keys = beginning_with(session, ApiKey, ids, "key", "`tocsin keys list` shows them")
+        before = [key.id for key in keys if key.revoked]
+        done = revoke_keys(session, actor, [key.id for key in keys])
     for id_ in before:
         print(f"{id_} was revoked already")
     if done:

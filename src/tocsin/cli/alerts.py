@@ -65,7 +65,7 @@ def show(
     from tocsin.management.alerts import history
 
     with in_records(config, data) as (session, _):
-        [alert] = _found(session, [id_])
+        [alert] = _alerts_beginning_with(session, [id_])
         document = orjson.loads(alert.document)
         if json:
             print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
@@ -111,14 +111,14 @@ def _set(ids: list[str], status: str, reason: str | None, config: Any, data: Any
     from tocsin.management.alerts import set_status
 
     with in_records(config, data) as (session, actor):
-        found = [alert.id for alert in _found(session, ids)]
-        changed = set_status(session, actor, found, status, reason)
-    same = len(found) - changed
+        alert_ids = [alert.id for alert in _alerts_beginning_with(session, ids)]
+        changed = set_status(session, actor, alert_ids, status, reason)
+    same = len(alert_ids) - changed
     already = f", {same:,} {'was' if same == 1 else 'were'} so already" if same else ""
     print(f"{status}: {changed:,}{already}")
 
 
-def _found(session: Any, ids: list[str]) -> list[Any]:
+def _alerts_beginning_with(session: Any, ids: list[str]) -> list[Any]:
     """Return the alerts whose ids begin so. Raises TocsinError."""
     from tocsin.store.records.models import StoredAlert
 

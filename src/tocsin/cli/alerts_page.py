@@ -56,7 +56,7 @@ def alert_panel(document: Mapping[str, Any]) -> Panel:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     threats = [t for t in document.get("kibana.alert.rule.threat", []) if isinstance(t, dict)]
-    told = {
+    facts = {
         "reason": event.get("kibana.alert.reason"),
         "happened (UTC)": shown_time(event.get("kibana.alert.original_time")),
         "raised (UTC)": shown_time(event.get("@timestamp")),
@@ -68,7 +68,7 @@ def alert_panel(document: Mapping[str, Any]) -> Panel:
         "assigned to": event.get("kibana.alert.workflow_assignee_ids"),
         "id": event.get("kibana.alert.uuid"),
     }
-    for name, value in told.items():
+    for name, value in facts.items():
         if value not in (None, [], ""):
             table.add_row(name, Text(printable_line(as_text(value))))
     title = Text.assemble(
@@ -79,7 +79,7 @@ def alert_panel(document: Mapping[str, Any]) -> Panel:
 
 
 def _tactic(threat: Mapping[str, Any]) -> str:
-    techniques = ", ".join(one["id"] for one in threat.get("technique") or ())
+    techniques = ", ".join(technique["id"] for technique in threat.get("technique") or ())
     name = str(threat["tactic"]["name"])
     return f"{name} ({techniques})" if techniques else name
 

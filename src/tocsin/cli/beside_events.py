@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def beside_events(hunt: Hunt, exceptions: Sequence[str], indicators: Sequence[str]) -> tuple[Hunt, list[str]]:
-    """Return a hunt with the exceptions and indicators of files, and what there is to say of them.
+    """Return a hunt with the exceptions and indicators of files, and lines that say what came of these.
 
     Raises InputError for a file that cannot be used.
     """

@@ -1,4 +1,4 @@
-"""The format that the name of an output file tells."""
+"""The format that the name of an output file shows."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def format_of(output: Path | None, endings: Mapping[str, _Format], default: _For
     """
     if output is None or not output.suffix or (output.exists() and not output.is_file()):
         return default
-    found = endings.get(output.suffix.lower())
-    if found is None:
+    known_format = endings.get(output.suffix.lower())
+    if known_format is None:
         known = ", ".join(endings)
         raise InputError(
             f"{output}: no format is known by the ending `{output.suffix}`",
             hint=f"end it in one of {known}, or give {option}",
         )
-    return found
+    return known_format

@@ -24,7 +24,7 @@ _EXECUTIONS = (
     Column("rule", least=24), Column("due (UTC)", whole=True), Column("status", whole=True),
     Column("windows", whole=True, right=True), Column("events", whole=True, right=True),
     Column("matches", whole=True, right=True), Column("new", whole=True, right=True), Column("took", whole=True),
-    Column("told", least=24),
+    Column("messages", least=24),
 )  # fmt: skip
 _GAPS = (
     Column("rule", least=24), Column("from (UTC)", whole=True), Column("to (UTC)", whole=True), Column("cause"),
@@ -33,13 +33,13 @@ _GAPS = (
 
 
 def print_executions(runs: Sequence[Execution], names: Mapping[str, str], *, wide: bool = False) -> None:
-    """Print executions, the oldest first; what several of them tell stands below, once."""
+    """Print executions, the oldest first; messages that several of them have stand below, once."""
     if not runs:
         print("no executions")
         return
-    counts = Counter(_told(run) for run in runs if run.messages)
-    repeated = [told for told, count in counts.items() if count > 1]
-    notes = {told: f"({number})" for number, told in enumerate(repeated, 1)}
+    counts = Counter(_messages_of(run) for run in runs if run.messages)
+    repeated = [message for message, count in counts.items() if count > 1]
+    notes = {message: f"({number})" for number, message in enumerate(repeated, 1)}
     rows: list[Sequence[Cell]] = []
     for run in runs:
         seconds = sum(run.durations.values())
@@ -48,14 +48,14 @@ def print_executions(runs: Sequence[Execution], names: Mapping[str, str], *, wid
             one_line(names.get(run.rule_uuid, "removed")), f"{shown_time(run.last_tick)}{late}",
             Text(run.status, STATUS_STYLES.get(run.status, "")), f"{run.ticks:,}", f"{run.events:,}",
             f"{run.matches:,}", f"{run.written:,}", f"{seconds:.2f} s" if seconds else "",
-            notes.get(_told(run), _told(run)),
+            notes.get(_messages_of(run), _messages_of(run)),
         ))  # fmt: skip
     print_table(wide_console(170), _EXECUTIONS, rows, wide=wide)
-    for told, number in notes.items():
-        print(printable_line(f"{number} {told}"))
+    for message, number in notes.items():
+        print(printable_line(f"{number} {message}"))
 
 
-def _told(run: Execution) -> str:
+def _messages_of(run: Execution) -> str:
     return "; ".join(run.messages)
 
 

@@ -51,25 +51,25 @@ def explain(
     inputs = reading.inputs_of(events, source, date_order)
     kept = reading.rejects_kept(rejects, inputs)
     with progress_bar(inputs, quiet=quiet) as progress:
-        found = run(ready, inputs, kept, progress, any_index=all_indices)
+        explanation = run(ready, inputs, kept, progress, any_index=all_indices)
     kept.close()
-    unknown = [told for name, told in ready.unknown.items() if name in found.absent]
+    unknown = [message for name, message in ready.unknown.items() if name in explanation.absent]
     if unknown and ready.rule.rule_id == _GIVEN:  # of a rule, the explanation names the fields that no event has
         raise RuleError(unknown[0])
     if output_format is ExplainFormat.JSON:
-        sys.stdout.write(as_json(ready, found, kept.unseen))
+        sys.stdout.write(as_json(ready, explanation, kept.unseen))
     else:
-        show_explanation(ready, found)
+        show_explanation(ready, explanation)
     if not quiet:
         reading.tell_what_was_missed(kept)
-    raise typer.Exit(2 if kept.anything and not found.events else 0)
+    raise typer.Exit(2 if kept.anything and not explanation.events else 0)
 
 
 def _ready(text: str, folders: list[str] | None) -> CompiledRule:
     """Return the rule that is named, or one made of the query that is given. Raises RuleError, QueryError."""
-    from tocsin.cli.rules import find_rule
     from tocsin.detection.compile import prepare
     from tocsin.eql.parser import parse
+    from tocsin.rules.finding import find_rule
     from tocsin.rules.model import Rule
 
     rule = Rule(rule_id=_GIVEN, name="query", type="eql", severity="low", risk_score=0, query=text)

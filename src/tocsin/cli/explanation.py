@@ -24,24 +24,25 @@ _LOST = {
 }
 
 
-def show_explanation(ready: CompiledRule, found: Explanation) -> None:
+def show_explanation(ready: CompiledRule, explanation: Explanation) -> None:
     """Print what was found."""
     console = wide_console(120)
-    by_source = ", ".join(f"{printable_line(name)} {count:,}" for name, count in found.events.most_common())
+    by_source = ", ".join(f"{printable_line(name)} {count:,}" for name, count in explanation.events.most_common())
     console.print(
         Text.assemble(
-            (printable_line(ready.rule.name), "bold"), f"  {counted(found.events.total(), 'event')}: {by_source}"
+            (printable_line(ready.rule.name), "bold"),
+            f"  {counted(explanation.events.total(), 'event')}: {by_source}",
         )
     )
-    silent = found.silent
-    for number, step in enumerate(found.steps):
+    silent = explanation.silent
+    for number, step in enumerate(explanation.steps):
         at = silent[1] if silent and silent[0] == number else None
-        console.print(_table(step, at, set(found.absent)))
-    if found.joining:
-        console.print(_joining(found.joining, found.steps))
-    console.print(_verdict(found))
-    if found.absent:
-        console.print(Text.assemble(("no event has ", "yellow"), printable_line(", ".join(found.absent))))
+        console.print(_table(step, at, set(explanation.absent)))
+    if explanation.joining:
+        console.print(_joining(explanation.joining, explanation.steps))
+    console.print(_verdict(explanation))
+    if explanation.absent:
+        console.print(Text.assemble(("no event has ", "yellow"), printable_line(", ".join(explanation.absent))))
 
 
 def _table(step: ExplainedStep, silent: Part | None, absent: set[str]) -> Table:
@@ -97,10 +98,10 @@ def _joining(joining: Joining, steps: list[ExplainedStep]) -> Table:
     return table
 
 
-def _verdict(found: Explanation) -> Text:
-    joining = found.joining
+def _verdict(explanation: Explanation) -> Text:
+    joining = explanation.joining
     if joining is None:
-        count = found.steps[0].events
+        count = explanation.steps[0].events
         return Text(counted(count, "event matches", "events match"), style="bold green" if count else "bold red")
     text = Text(f"{joining.found:,} found", style="bold green" if joining.found else "bold red")
     if joining.keys:
@@ -112,16 +113,16 @@ def _verdict(found: Explanation) -> Text:
     return text
 
 
-def as_json(ready: CompiledRule, found: Explanation, unseen: Unseen) -> str:
+def as_json(ready: CompiledRule, explanation: Explanation, unseen: Unseen) -> str:
     """Return an explanation as one JSON object."""
-    silent = found.silent
+    silent = explanation.silent
     body = {
         "rule": {"rule_id": ready.rule.rule_id, "name": ready.rule.name},
-        "events": dict(found.events),
-        "steps": [asdict(step) for step in found.steps],
-        "joining": asdict(found.joining) if found.joining else None,
+        "events": dict(explanation.events),
+        "steps": [asdict(step) for step in explanation.steps],
+        "joining": asdict(explanation.joining) if explanation.joining else None,
         "silent": {"step": silent[0], "predicate": silent[1].text} if silent else None,
-        "absent_fields": found.absent,
+        "absent_fields": explanation.absent,
         "events_not_seen": unseen.document(),
     }
     return orjson.dumps(body, option=orjson.OPT_INDENT_2).decode() + "\n"

@@ -14,16 +14,16 @@ _FIELD = re.compile(r"\{([^{}|]+(?:\|[^{}|]+)*)\}")
 def what_happened(alert: Alert) -> str:
     """Return the command line, or for events without one what was done to what; a line a step of a sequence."""
     if alert.members:
-        steps = ("(missing)" if one is None else what_happened(one) for one in alert.members)
+        steps = ("(missing)" if member is None else what_happened(member) for member in alert.members)
         return "\n".join(f"{number} {step}" for number, step in enumerate(steps, 1))
     value, command = alert.value, alert.value("process.command_line")
     if command and value("event.category") in ("", "process"):
         return command
     about = " ".join(value(f"event.{name}") for name in ("category", "type", "action", "outcome")).lower()
-    told = (
+    sentences = (
         _filled(sentence, value) for words, *sentence in _SENTENCES if all(word in about for word in words.split())
     )
-    return next(filter(None, told), command)
+    return next(filter(None, sentences), command)
 
 
 def _filled(sentence: Sequence[str], value: Value) -> str:
@@ -42,7 +42,7 @@ def _part(part: str, value: Value) -> str | None:
         text = (
             _verb(value)
             if names == "!verb"
-            else next((found for one in names.split("|") if (found := value(one))), "")
+            else next((content for name in names.split("|") if (content := value(name))), "")
         )
         if not text:
             return None
@@ -53,8 +53,8 @@ def _part(part: str, value: Value) -> str | None:
 
 def _verb(value: Value) -> str:
     """Return what was done to the event's object, from its types and its action."""
-    told = f"{value('event.type')} {value('event.action')}".lower()
-    return next((verb for word, verb in _VERBS if word in told), "touched")
+    type_and_action = f"{value('event.type')} {value('event.action')}".lower()
+    return next((verb for word, verb in _VERBS if word in type_and_action), "touched")
 
 
 # A word of event.type or event.action, and what was done.

@@ -190,17 +190,17 @@ def _by_tactic(
     for number, alert in numbered:
         tactic = alert.rule.tactics[0] if alert.rule.tactics else ""
         groups.setdefault(tactic, {}).setdefault(alert.rule.rule_id, []).append((number, alert))
-    found = []
+    tactics = []
     for tactic_id, name in [*((t.id, t.name) for t in TACTICS), ("", "No tactic")]:
         if tactic_id in groups:
             rules = [(entries[0][1].rule, entries) for entries in groups[tactic_id].values()]
             rules.sort(key=lambda pair: (-pair[0].risk_score, pair[0].name))
-            found.append((tactic_id, name, rules))
-    return found
+            tactics.append((tactic_id, name, rules))
+    return tactics
 
 
 def _fields(alert: Alert) -> list[tuple[str, str]]:
-    """Return the event's fields, those that a responder reads first in front."""
+    """Return the event's fields, those that a responder reads first at the beginning."""
 
     def rank(name: str) -> tuple[int, str]:
         for position, prefix in enumerate(_FIRST_FIELDS):

@@ -18,7 +18,7 @@ from tocsin.counted import counted
 from tocsin.errors import InputError, TocsinError
 from tocsin.printable import plain, printable_line
 
-_SHOWN = 20  # rules of which it is told at length what is wrong
+_SHOWN = 20  # rules whose faults are printed in full
 
 if TYPE_CHECKING:
     from tocsin.detection.hunt import Report
@@ -127,7 +127,7 @@ def hunt(
     if not ruleset.ready:
         _complain_about(ruleset.skipped)
         raise TocsinError(
-            "no rule can run", hint="name rules with --rules; --show-skipped tells why each was skipped"
+            "no rule can run", hint="name rules with --rules; --show-skipped says why each was skipped"
         )
     kept = reading.rejects_kept(rejects, inputs, output)
     given = Hunt(
@@ -207,7 +207,7 @@ def progress_bar(inputs: list[Any], *, quiet: bool) -> Any:
 
 
 def _complain_about(skipped: list[Skipped]) -> None:
-    """Tell what is wrong with rules, with misspelt fields among it, of many only of the first."""
+    """Print what is wrong with rules, misspelt fields included; only the first of many."""
     wrong = [rule for rule in skipped if rule.invalid or "did you mean" in rule.message]
     for rule in wrong[:_SHOWN]:
         print(rule.message, file=sys.stderr)

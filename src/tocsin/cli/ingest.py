@@ -122,17 +122,17 @@ def _follow(
 
     taken_for = source and find_source(source)
 
-    def tell_of_waiting(path: object) -> None:
+    def report_waiting(path: object) -> None:
         if not quiet:
             print(f"waiting for {printable_line(str(path))}; Ctrl-C ends it", file=sys.stderr, flush=True)
 
     sent = Sent()
     try:
-        path = _followed(events, tell_of_waiting)
+        path = _followed(events, report_waiting)
         kept.unseen.orders[str(path)] = DateOrder(given=day_first)  # what is to come, no file shows
         if not quiet:
             print(f"following {printable_line(str(path))}; Ctrl-C ends it", file=sys.stderr, flush=True)
-        for lines in follow(path, lambda: False, gone=lambda: tell_of_waiting(path)):
+        for lines in follow(path, lambda: False, gone=lambda: report_waiting(path)):
             send_lines(lines, send, kept, sent, taken_for, str(path))
     except KeyboardInterrupt:
         print(file=sys.stderr)
@@ -152,17 +152,17 @@ def _followed(events: list[str], waiting: Callable[[str], None]) -> Path:
     name = events[0]
     path = Path(name)
     if not path.exists() and glob.has_magic(name):
-        found = glob.glob(name, recursive=True)
-        if not found:
+        matches = glob.glob(name, recursive=True)
+        if not matches:
             waiting(name)
-        while not found:
+        while not matches:
             time.sleep(_PAUSE)
-            found = glob.glob(name, recursive=True)
-        if len(found) > 1:
+            matches = glob.glob(name, recursive=True)
+        if len(matches) > 1:
             raise InputError(
-                f"{name} matches {len(found):,} files, and --follow takes one", hint="start one for each"
+                f"{name} matches {len(matches):,} files, and --follow takes one", hint="start one for each"
             )
-        path = Path(found[0])
+        path = Path(matches[0])
     if not path.exists():
         hint = "a pattern, as in 'logs/*.ndjson', is waited for; a file that was there may go and come again"
         raise InputError(f"{name} does not exist", hint=hint)

@@ -23,15 +23,18 @@ class Grouping(StrEnum):
 
 
 def options_given(context: typer.Context) -> dict[str, Sequence[str]]:
-    """Return the options of a command that were written, by their long names, with values but for flags."""
-    found: dict[str, Sequence[str]] = {}
-    for one in context.command.params:
-        source, value = context.get_parameter_source(one.name or ""), context.params.get(one.name or "")
-        if one.param_type_name != "option" or source is None or source.name != "COMMANDLINE":
+    """Return the options given to a command, by their long names, with their values (none for flags)."""
+    given: dict[str, Sequence[str]] = {}
+    for parameter in context.command.params:
+        source, value = (
+            context.get_parameter_source(parameter.name or ""),
+            context.params.get(parameter.name or ""),
+        )
+        if parameter.param_type_name != "option" or source is None or source.name != "COMMANDLINE":
             continue
         values = () if isinstance(value, bool) else value if isinstance(value, (list, tuple)) else (value,)
-        found[max(one.opts, key=len)] = [str(text) for text in values]
-    return found
+        given[max(parameter.opts, key=len)] = [str(text) for text in values]
+    return given
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Command:
     def with_options(self, wanted: Collection[str]) -> str:
         """Return those of some options that were given, each with a blank before it."""
         return "".join(
-            f" {name}" if not values else "".join(f" {name} {shlex.quote(one)}" for one in values)
+            f" {name}" if not values else "".join(f" {name} {shlex.quote(value)}" for value in values)
             for name, values in self.options.items()
             if name in wanted
         )

@@ -26,7 +26,7 @@ from tocsin.cli import (
 )
 from tocsin.cli.extras import missing_extra
 from tocsin.errors import TocsinError
-from tocsin.faults import told
+from tocsin.faults import fault_text
 from tocsin.printable import printable_line, protect
 
 # Objects made before cycles among them are looked for (Python: 700). Records are many small objects without any.
@@ -34,7 +34,7 @@ COLLECT_AFTER = 100_000
 
 
 class _Commands(TyperGroup):
-    """All commands. A value that an option cannot take is told in tocsin's words; Typer has pydantic's."""
+    """All commands. A value that an option cannot take is described in tocsin's words; Typer has pydantic's."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -42,7 +42,7 @@ class _Commands(TyperGroup):
         except typer.BadParameter as error:
             faults = getattr(error.__cause__, "errors", None)
             if faults is not None:
-                error.message = told(faults()[0])
+                error.message = fault_text(faults()[0])
             error.message = f"{error.message.rstrip('.')}."
             raise
 
@@ -87,9 +87,9 @@ def _root(
 
 
 def _asks_for_help(arguments: list[str]) -> bool:
-    """Tell whether help is all that is printed, which holds nothing that was read and keeps its colours."""
+    """Return whether only help is printed, which shows nothing that was read and so keeps its colours."""
     asks = not arguments or not {"-h", "--help"}.isdisjoint(arguments)
-    return asks and all(one == printable_line(one) for one in arguments)
+    return asks and all(argument == printable_line(argument) for argument in arguments)
 
 
 def main() -> None:

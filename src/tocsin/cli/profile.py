@@ -76,12 +76,14 @@ def _predicates(profile: HuntProfile) -> list[tuple[str, float, int]]:
     if profile.plan is None:
         return []
     nodes = profile.plan.program.nodes
-    found: list[tuple[str, float, int]] = []
+    predicates: list[tuple[str, float, int]] = []
     for number, took in profile.engine.tests.items():
         node = nodes[number]
         if isinstance(node, Test):
-            found.append((render(node.expression), took, profile.engine.times[number]))
+            predicates.append((render(node.expression), took, profile.engine.times[number]))
     of_field = {tests.name: len(tests.tests) for tests in profile.plan.fields}
     for name, took in profile.engine.fields.items():
-        found.append((f"{name}: {counted(of_field[name], 'test')} together", took, profile.engine.times[name]))
-    return sorted(found, key=lambda entry: -entry[1])[:_MOST]
+        predicates.append(
+            (f"{name}: {counted(of_field[name], 'test')} together", took, profile.engine.times[name])
+        )
+    return sorted(predicates, key=lambda entry: -entry[1])[:_MOST]

@@ -52,7 +52,7 @@ def progress_bar(inputs: Sequence[Input], *, quiet: bool, doing: str = "hunting"
 
 
 def reported(batches: Iterable[EventBatch], progress: Update | None) -> Iterator[EventBatch]:
-    """Pass batches on, and tell `progress` of each."""
+    """Pass batches on, and report each to `progress`."""
     for batch in batches:
         yield batch
         if progress is not None:

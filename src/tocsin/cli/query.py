@@ -59,19 +59,19 @@ def query(
     inputs = reading.inputs_of(events, source, date_order)
     kept = reading.rejects_kept(rejects, inputs)
     with progress_bar(inputs, quiet=quiet) as progress:
-        found = search(statement, unknown, inputs, kept, parse_window(start, end), progress)
+        result = search(statement, unknown, inputs, kept, parse_window(start, end), progress)
     kept.close()
     columns = tuple(f.strip() for f in fields.split(",")) if fields else ()
-    if found.sequences:
-        show_sequences(found.sequences[:limit], str(output_format), columns, statement, wide=wide)
+    if result.sequences:
+        show_sequences(result.sequences[:limit], str(output_format), columns, statement, wide=wide)
     else:
-        show_results(found.hits[:limit], str(output_format), columns, statement, wide=wide)
+        show_results(result.hits[:limit], str(output_format), columns, statement, wide=wide)
     if not quiet:
-        results = len(found.hits) + len(found.sequences)
+        results = len(result.hits) + len(result.sequences)
         more = f", the first {limit:,} shown" if results > limit else ""
-        looked_at = f"{counted(found.events, 'event')} from {counted(found.files, 'file')}"
-        print(f"{counted(results, 'result')} in {looked_at}{more}, {found.seconds:.2f} s", file=sys.stderr)
-        for told in () if results else unknown_categories(statement):
-            print(printable_line(told), file=sys.stderr)
+        looked_at = f"{counted(result.events, 'event')} from {counted(result.files, 'file')}"
+        print(f"{counted(results, 'result')} in {looked_at}{more}, {result.seconds:.2f} s", file=sys.stderr)
+        for warning in () if results else unknown_categories(statement):
+            print(printable_line(warning), file=sys.stderr)
         reading.tell_what_was_missed(kept)
-    raise typer.Exit(2 if kept.anything and not found.events else 0)
+    raise typer.Exit(2 if kept.anything and not result.events else 0)

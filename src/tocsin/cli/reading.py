@@ -1,4 +1,4 @@
-"""What every command that reads telemetry has: where it is, what it is taken for, and what could not be read."""
+"""What every command that reads telemetry has: where it is, what it is read as, and what could not be read."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _NAME_ANOTHER = "name another file after --rejects"
 
 
 def inputs_of(events: list[str], source: str | None, date_order: DateOrderOption | None = None) -> list[Input]:
-    """Return the inputs that names stand for, taken for a source if one is named. Raises InputError."""
+    """Return the inputs that names stand for, read as a source if one is named. Raises InputError."""
     from tocsin.sources.catalogue import find_source
     from tocsin.sources.inputs import find_inputs
 
-    found = find_inputs(events, source and find_source(source))
-    _refuse_rules(found)
-    return [replace(one, day_first=is_day_first(date_order)) for one in found]
+    inputs = find_inputs(events, source and find_source(source))
+    _refuse_rules(inputs)
+    return [replace(given, day_first=is_day_first(date_order)) for given in inputs]
 
 
 def _refuse_rules(inputs: list[Input]) -> None:
@@ -35,7 +35,7 @@ def _refuse_rules(inputs: list[Input]) -> None:
     from tocsin.errors import InputError
     from tocsin.rules.load import shows_rule
 
-    files = [one.path for one in inputs if one.path is not None and one.path.suffix not in _TEXTS]
+    files = [given.path for given in inputs if given.path is not None and given.path.suffix not in _TEXTS]
     if files and len(files) == sum(1 for _ in takewhile(shows_rule, files)):
         more = counted(len(files) - 1, "more file")
         holds = "holds a rule" if len(files) == 1 else f"and {more} hold rules"
@@ -44,7 +44,7 @@ def _refuse_rules(inputs: list[Input]) -> None:
 
 
 def is_day_first(date_order: DateOrderOption | None) -> bool | None:
-    """Tell whether the day comes first, None where the user did not say."""
+    """Return whether the day comes first, None where the user did not say."""
     return None if date_order is None else date_order is DateOrderOption.DAY
 
 
@@ -78,7 +78,7 @@ def refuse_reading_what_is_written(inputs: list[Input], output: Path | None) -> 
 
 
 def _is_input(path: Path, inputs: list[Input]) -> bool:
-    return path.exists() and any(one.path is not None and one.path.samefile(path) for one in inputs)
+    return path.exists() and any(given.path is not None and given.path.samefile(path) for given in inputs)
 
 
 def tell_what_was_missed(kept: Rejects) -> None:

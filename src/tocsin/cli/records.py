@@ -71,12 +71,12 @@ def beginning_with(
     """Return the records that ids, or their beginnings, stand for, each once. Raises TocsinError."""
     from sqlalchemy import select
 
-    found: dict[str, _Record] = {}
+    records: dict[str, _Record] = {}
     for begins in ids:
         asked = select(kind).where(kind.id.startswith(begins, autoescape=True)).limit(2)
-        some = list(session.scalars(asked))
-        if len(some) != 1 or not begins:
-            what = f"no {noun} has an id that begins" if not some else f"several {noun}s have ids that begin"
+        matches = list(session.scalars(asked))
+        if len(matches) != 1 or not begins:
+            what = f"no {noun} has an id that begins" if not matches else f"several {noun}s have ids that begin"
             raise TocsinError(f"{what} with `{begins}`", hint=hint)
-        found[some[0].id] = some[0]
-    return list(found.values())
+        records[matches[0].id] = matches[0]
+    return list(records.values())

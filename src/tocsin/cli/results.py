@@ -24,26 +24,26 @@ _HIDDEN = {CATEGORY, TIMESTAMP, "event.type", "host.os.type", INDEX}
 
 
 def show_sequences(
-    found: Sequence[Alert], how: str, columns: Sequence[str], statement: s.Statement, *, wide: bool = False
+    sequences: Sequence[Alert], how: str, columns: Sequence[str], statement: s.Statement, *, wide: bool = False
 ) -> None:
     """Print sequences or samples as `table`, `json` or `ndjson`; one object each, as Elasticsearch answers."""
     if how == "table":
-        events = [alert.event for one in found for alert in one.events]
+        events = [alert.event for sequence in sequences for alert in sequence.events]
         _tell_of_absent(columns, events)
-        _sequence_table(found, columns or _columns(statement, events), wide=wide)
+        _sequence_table(sequences, columns or _columns(statement, events), wide=wide)
         return
-    _dump([_sequence_document(one) for one in found], how)
+    _dump([_sequence_document(sequence) for sequence in sequences], how)
 
 
-def _sequence_document(found: Alert) -> dict[str, object]:
-    events = [{"missing": True} if one is None else as_document(one.event) for one in found.members]
-    return {"join_keys": list(found.keys), "events": events}
+def _sequence_document(sequence: Alert) -> dict[str, object]:
+    events = [{"missing": True} if member is None else as_document(member.event) for member in sequence.members]
+    return {"join_keys": list(sequence.keys), "events": events}
 
 
-def _sequence_table(found: Sequence[Alert], columns: Sequence[str], *, wide: bool) -> None:
+def _sequence_table(sequences: Sequence[Alert], columns: Sequence[str], *, wide: bool) -> None:
     heads = [Column(name, whole=True) for name in ("sequence", "step", "time (UTC)")]
     rows: list[list[Cell]] = []
-    for number, sequence in enumerate(found, 1):
+    for number, sequence in enumerate(sequences, 1):
         for step, member in enumerate(sequence.members, 1):
             row: list[Cell] = [str(number) if step == 1 else "", str(step)]
             if member is None:

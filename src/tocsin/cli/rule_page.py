@@ -66,14 +66,14 @@ def _facts(rule: Rule) -> Table:
         ("rule id", f"{rule.rule_id}, version {rule.version}"),
         ("type", f"{rule.type} ({rule.language})" if rule.language not in (None, "", rule.type) else rule.type),
         ("runs", _status(ready, [s.reason for s in skipped])),
-        *(("warning", told) for one in ready for told in doubtful_fields(one)),
+        *(("warning", warning) for compiled in ready for warning in doubtful_fields(compiled)),
         *_schedule(rule),
         ("max alerts", f"{rule.max_signals} an execution"),
         ("indices", ", ".join(rule.index)),
         ("ATT&CK", threat),
         ("tags", ", ".join(rule.tags)),
         *(("references", reference) for reference in rule.references),
-        *(("false positives", told) for told in rule.false_positives),
+        *(("false positives", example) for example in rule.false_positives),
         ("author", ", ".join(rule.author)),
         ("license", rule.license),
         ("time field", rule.timestamp_override or "@timestamp"),
@@ -152,7 +152,7 @@ class SavedRuleRow:
 def print_saved(rules: Sequence[SavedRuleRow], *, wide: bool) -> None:
     """Print the rules that the service keeps, those that are enabled first."""
     rows: list[Sequence[Cell]] = []
-    for rule in sorted(rules, key=lambda one: (not one.enabled, one.name.lower())):
+    for rule in sorted(rules, key=lambda row: (not row.enabled, row.name.lower())):
         state = Text("enabled", "green") if rule.enabled else Text("disabled", "dim")
         outcome = Text(rule.outcome, STATUS_STYLES.get(rule.outcome, ""))
         severity = Text(rule.severity, STYLES.get(rule.severity, ""))
@@ -180,10 +180,10 @@ def print_rules(rules: Sequence[ListedRule], unread: Sequence[Skipped], *, wide:
     running = sum(rule.reason is None for rule in rules)
     runs = "runs" if running == 1 else "run"
     console.print(f"{counted(len(rules), 'rule')}, {running:,} {runs}")
-    for one in unread:
-        if one.invalid:
-            console.print(Text(f"not read: {printable_line(one.message)}", style="yellow"), soft_wrap=True)
-    others = Counter(one.reason for one in unread if not one.invalid)
+    for skipped in unread:
+        if skipped.invalid:
+            console.print(Text(f"not read: {printable_line(skipped.message)}", style="yellow"), soft_wrap=True)
+    others = Counter(skipped.reason for skipped in unread if not skipped.invalid)
     if others:
-        told = ", ".join(f"{count:,} {reason}" for reason, count in others.most_common())
-        console.print(f"passed over: {told}")
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in others.most_common())
+        console.print(f"passed over: {reasons}")

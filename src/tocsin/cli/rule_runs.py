@@ -12,7 +12,6 @@ import typer
 
 from tocsin.cli.options import ConfigFile, Data, EveryRule, RuleName, SpanEnd, SpanStart, Wide
 from tocsin.cli.records import in_records, open_records
-from tocsin.cli.saved_rules import saved
 from tocsin.cli.shown import shown_time
 from tocsin.counted import counted
 from tocsin.printable import printable_line
@@ -21,9 +20,9 @@ if TYPE_CHECKING:
     from tocsin.store.records.access import Actor
     from tocsin.store.records.database import Records
 
-_SILENT = 2.0  # seconds until it is said that the service is waited for
-_PATIENCE = 60.0  # seconds without news until a run is left to the service
-_TOLD = 5  # rules whose missed events are told
+_SILENT = 2.0  # seconds until a message says that the command waits for the service
+_LONGEST_WAIT = 60.0  # seconds without news until a run is left to the service
+_SHOWN = 5  # lines on missed events that are printed
 
 
 def run(
@@ -38,13 +37,14 @@ def run(
 
     Exits with 1 when a run failed, or waits for a service that does not run.
     """
+    from tocsin.management.rules.named import rules_named
     from tocsin.management.rules.runs import read_span, request_run
 
     with open_records(config, data) as records:
         with records.transaction() as session:
-            rules = saved(session, rule, all_)
+            rules = rules_named(session, _names(rule), every=all_)
             span = read_span(start, end, names=("--from", "--to"))
-            asked = {request_run(session, _actor(), one, span).id: one.name for one in rules}
+            asked = {request_run(session, _actor(), stored, span).id: stored.name for stored in rules}
         _wait(records, asked, config, data)
 
 
@@ -60,19 +60,24 @@ def backfill(
 
     Exits with 1 when a run failed, or waits for a service that does not run.
     """
+    from tocsin.management.rules.named import rules_named
     from tocsin.management.rules.runs import read_span, request_backfill
 
     with open_records(config, data) as records:
         asked: dict[int, str] = {}
         with records.transaction() as session:
-            rules = saved(session, rule, all_)
+            rules = rules_named(session, _names(rule), every=all_)
             span = None if start is None else read_span(start, end, names=("--from", "--to"))
-            for one in rules:
-                asked.update((run.id, one.name) for run in request_backfill(session, _actor(), one, span))
+            for stored in rules:
+                asked.update((run.id, stored.name) for run in request_backfill(session, _actor(), stored, span))
         if not asked:
             print("no gaps")
             return
         _wait(records, asked, config, data)
+
+
+def _names(rule: str | None) -> list[str]:
+    return [rule] if rule else []
 
 
 def _actor() -> Actor:
@@ -82,7 +87,7 @@ def _actor() -> Actor:
 
 
 def _wait(records: Records, asked: Mapping[int, str], config: Any, data: Any) -> None:
-    """Print what comes of runs, as the service gets to them. `asked` are their ids, and the names of the rules."""
+    """Print the results of runs, as the service gets to them. `asked` has the rules' names by the runs' ids."""
     from tocsin.store.records.models import Run
 
     waiting = list(asked)
@@ -90,7 +95,7 @@ def _wait(records: Records, asked: Mapping[int, str], config: Any, data: Any) ->
     absent = _no_service(config, data)
     news = time.monotonic()
     said = False
-    while waiting and not absent and time.monotonic() - news < _PATIENCE:
+    while waiting and not absent and time.monotonic() - news < _LONGEST_WAIT:
         with records.transaction() as session:
             done = [run for id_ in waiting if (run := session.get(Run, id_)) is not None and run.done is not None]
         for run in done:
@@ -143,16 +148,16 @@ def _sum_up(results: Sequence[tuple[str, Mapping[str, Any]]], data: Any) -> None
     already = (
         f" ({known:,} of the matches {'was an alert' if known == 1 else 'were alerts'} already)" if known else ""
     )
-    found = f"{counted(matches, 'match', 'matches')}, {counted(written, 'new alert')}{already}"
-    print(f"{counted(ticks, 'window')} run, {found}")
+    outcome = f"{counted(matches, 'match', 'matches')}, {counted(written, 'new alert')}{already}"
+    print(f"{counted(ticks, 'window')} run, {outcome}")
     if ticks and not any(result.get("events") for _, result in results):
         print("no event lies in the windows, in the indices that the rule names")
     missed = [(name, seen) for name, result in results if (seen := result.get("outside"))]
-    told = [line for name, seen in missed for line in _missed(name, seen, data)]
-    for line in told[:_TOLD]:
+    lines = [line for name, seen in missed for line in _missed(name, seen, data)]
+    for line in lines[:_SHOWN]:
         print(printable_line(line))
-    if len(told) > _TOLD:
-        print(f"… and {counted(len(told) - _TOLD, 'line')} like these, about other rules")
+    if len(lines) > _SHOWN:
+        print(f"… and {counted(len(lines) - _SHOWN, 'line')} like these, about other rules")
 
 
 def _missed(name: str, seen: Mapping[str, Any], data: Any) -> list[str]:
@@ -195,11 +200,12 @@ def executions(
 
     from tocsin.cli.executions_page import print_executions, print_gaps
     from tocsin.management.rules.executions import execution_history
+    from tocsin.management.rules.named import rules_named
     from tocsin.store.records.models import StoredRule
 
     with in_records(config, data) as (session, _):
-        [one] = [None] if rule is None else saved(session, rule, every=False)
-        history = execution_history(session, one, size=limit)
+        [stored] = [None] if rule is None else rules_named(session, _names(rule))
+        history = execution_history(session, stored, size=limit)
         names = {row.id: row.name for row in session.scalars(select(StoredRule))}
         print_executions(history.executions[::-1], names, wide=wide)
         print_gaps(history.gaps[::-1], names, wide=wide)

@@ -2,63 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from tocsin.cli.options import ConfigFile, Data, RuleFolders, Wide
 from tocsin.errors import RuleError
 
-if TYPE_CHECKING:
-    from tocsin.rules.model import Rule
-    from tocsin.store.records.models import StoredRule
-
-_Named = TypeVar("_Named", "Rule", "StoredRule")
-
 app = typer.Typer(help="Look at detection rules.", no_args_is_help=True)
-
-
-def find_rule(rule: str, folders: list[str] | None) -> Rule:
-    """Return the one rule that a file, an id, a name or a part of a name stands for. Raises RuleError."""
-    from tocsin.rules.load import bundled_rules, load_rules
-
-    if rule.endswith((".toml", ".ndjson", ".json")):
-        loaded = load_rules([rule])
-        if not loaded.rules:
-            raise RuleError(loaded.skipped[0].message if loaded.skipped else f"{rule} holds no rule")
-        found = _the_one(loaded.rules, rule)
-    else:
-        loaded = load_rules(folders) if folders else bundled_rules()
-        found = called(loaded.rules, rule)
-    if found is None:
-        raise RuleError(f"no rule called `{rule}`", hint=_where_named(folders))
-    return found
-
-
-def _where_named(folders: Sequence[str] | None) -> str:
-    if not folders:
-        return "`tocsin rules list` names those that ship with tocsin; --rules looks in other files and folders"
-    named = "".join(f" --rules {shlex.quote(folder)}" for folder in folders)
-    return f"`tocsin rules list{named}` names those that were looked at"
-
-
-def called(rules: Sequence[_Named], name: str) -> _Named | None:
-    """Return the one rule that an id, a name or a part of a name stands for, None where there is none.
-
-    Raises RuleError where it could be any of several.
-    """
-    wanted = name.lower()
-    found = [rule for rule in rules if wanted in (rule.rule_id, rule.name.lower())]
-    return _the_one(found or [rule for rule in rules if wanted in rule.name.lower()], name)
-
-
-def _the_one(found: Sequence[_Named], name: str) -> _Named | None:
-    if len(found) > 1:
-        names = "\n  ".join(sorted(rule.name for rule in found)[:20])
-        raise RuleError(f"`{name}` could be any of {len(found)} rules:\n  {names}", hint="give the whole name")
-    return found[0] if found else None
 
 
 @app.command("show")
@@ -71,14 +22,15 @@ def show(
 ) -> None:
     """Show a rule whole: what it finds, its schedule, query, ATT&CK mapping and guide."""
     from tocsin.cli.rule_page import print_rule
+    from tocsin.rules.finding import find_rule
 
-    found = find_rule(rule, rules)
-    written = ["en", *found.notes]
+    match = find_rule(rule, rules)
+    written = ["en", *match.notes]
     if locale and locale not in written:
         raise RuleError(
-            f"the guide of `{found.name}` is not written in `{locale}`", hint=f"in {', '.join(written)}"
+            f"the guide of `{match.name}` is not written in `{locale}`", hint=f"in {', '.join(written)}"
         )
-    print_rule(found, locale)
+    print_rule(match, locale)
 
 
 @app.command("list")

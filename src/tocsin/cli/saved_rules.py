@@ -1,42 +1,23 @@
-"""`tocsin rules` on the rules that the service keeps: import, enable, disable."""
+"""`tocsin rules` on the rules that the service keeps: import, export, enable, disable."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tocsin.cli.options import ConfigFile, Data, EveryRule, RuleName
 from tocsin.cli.records import in_records
-from tocsin.cli.rules import called
 from tocsin.cli.shown import one_line
 from tocsin.counted import counted
-from tocsin.errors import RuleError
+from tocsin.errors import InputError, RuleError
 from tocsin.printable import printable_line
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-    from tocsin.store.records.models import StoredRule
-
-
-def saved(session: Session, name: str | None, every: bool) -> list[StoredRule]:
-    """Return the kept rules that are named. Raises RuleError."""
-    from sqlalchemy import select
-
-    from tocsin.store.records.models import StoredRule
-
-    rules = list(session.scalars(select(StoredRule).order_by(StoredRule.name)))
-    if every:
-        return rules
-    if not name:
-        raise RuleError("no rule is named", hint="name one, or give --all")
-    found = next((rule for rule in rules if rule.id == name.lower()), None) or called(rules, name)
-    if found is None:
-        hint = "`tocsin rules list --saved` names those that it keeps; `tocsin rules import` takes rules in"
-        raise RuleError(f"the service keeps no rule called `{name}`", hint=hint)
-    return [found]
 
 
 def list_saved(config: Any, data: Any, *, wide: bool) -> None:
@@ -52,20 +33,20 @@ def list_saved(config: Any, data: Any, *, wide: bool) -> None:
         rules = list(session.scalars(select(StoredRule)))
         last = last_executions(session, [rule.id for rule in rules])
         raised = {row[0]: row[1] for row in session.execute(alerts)}
-        found = []
+        rows = []
         for rule in rules:
             run, document = last[rule.id].execution if rule.id in last else None, rule.document
             schedule = f"every {document.get('interval', '5m')}, from {document.get('from', 'now-6m')}"
-            found.append(
+            rows.append(
                 SavedRuleRow(
                     rule.name, rule.rule_id, rule.enabled, str(document.get("severity", "")), schedule,
                     run.last_tick if run else None, run.status if run else "", raised.get(rule.id, 0),
                 )
             )  # fmt: skip
-    if not found:
+    if not rows:
         print("no rules; `tocsin rules import` takes rules in")
         return
-    print_saved(found, wide=wide)
+    print_saved(rows, wide=wide)
 
 
 def import_rules(
@@ -121,6 +102,60 @@ def _disabled(session: Session, rule_ids: Collection[str]) -> int:
     return sum(rule_id in rule_ids for rule_id in disabled)
 
 
+def export_rules(
+    rules: Annotated[
+        list[str] | None, typer.Argument(help="Names of rules, parts of them, or ids.", metavar="RULE...")
+    ] = None,
+    all_: EveryRule = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
+    ] = None,
+    config: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Write rules as Kibana exports them (NDJSON), with the exception lists and connectors that they name."""
+    import orjson
+
+    from tocsin.management.exports import exported_rules
+    from tocsin.management.rules.named import rules_named
+
+    with in_records(config, data) as (session, _):
+        export = exported_rules(session, rules_named(session, rules or (), every=all_))
+    _write_export(export, output)
+    for line in _what_was_exported(orjson.loads(export.splitlines()[-1])):
+        print(printable_line(line), file=sys.stderr)
+
+
+def _write_export(export: bytes, output: Path | None) -> None:
+    from tocsin.printable import EscapedJson
+
+    if output is None:
+        EscapedJson(sys.stdout.buffer).write(export)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        output.write_bytes(export)
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror}") from None
+
+
+def _what_was_exported(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what an export holds, by its own summary, and what its rules name that the service does not keep."""
+    lists, connectors = summary["exported_exception_list_count"], summary["exported_action_connector_count"]
+    parts = []
+    if lists:
+        items = counted(summary["exported_exception_list_item_count"], "exception")
+        parts.append(f"{counted(lists, 'exception list')} ({items})")
+    if connectors:
+        parts.append(f"{counted(connectors, 'connector')} without secrets")
+    beside = f", with {' and '.join(parts)}" if parts else ""
+    yield f"{counted(summary['exported_rules_count'], 'rule')} exported{beside}"
+    missing = [f"exception list {lacking['list_id']}" for lacking in summary["missing_exception_lists"]]
+    missing += [f"connector {lacking['id']}" for lacking in summary["missing_action_connections"]]
+    for what in missing:
+        yield f"not exported: the {what}, which a rule names and the service does not keep"
+
+
 def enable(rule: RuleName = None, all_: EveryRule = False, config: ConfigFile = None, data: Data = None) -> None:
     """Have the service run a rule from now on."""
     _apply("enable", rule, all_, config, data)
@@ -134,9 +169,10 @@ def disable(rule: RuleName = None, all_: EveryRule = False, config: ConfigFile =
 def _apply(action: str, name: str | None, every: bool, config: Any, data: Any) -> None:
     from tocsin.ecs import default_schema
     from tocsin.management.rules.bulk_actions import Change, apply_action
+    from tocsin.management.rules.named import rules_named
 
     with in_records(config, data) as (session, actor):
-        rules = saved(session, name, every)
+        rules = rules_named(session, [name] if name else [], every=every)
         apply_action(action, rules, Change(session, actor, lambda _: default_schema()))
         named = one_line(rules[0].name) if len(rules) == 1 else counted(len(rules), "rule")
         print(f"{action}d: {named}")
@@ -145,5 +181,6 @@ def _apply(action: str, name: str | None, every: bool, config: Any, data: Any) -
 def add_to(app: typer.Typer) -> None:
     """Add the commands to those on rules."""
     app.command("import")(import_rules)
+    app.command("export")(export_rules)
     app.command("enable")(enable)
     app.command("disable")(disable)

@@ -38,16 +38,16 @@ def print_sources(*, wide: bool = False) -> None:
 
 def print_source(name: str) -> None:
     """Print a source's tables. Raises InputError for a name that stands for none or for several."""
-    found = find_source(name)
+    source = find_source(name)
     console = wide_console(140)
-    if found in IN_ECS:
-        console.print(Text(f"{found} → {IN_ECS[found]}", style="bold"))
+    if source in IN_ECS:
+        console.print(Text(f"{source} → {IN_ECS[source]}", style="bold"))
         console.print("Its events are in ECS, and every field is kept.")
         return
-    dataset = DATASETS[found]
+    dataset = DATASETS[source]
     console.print(Text(f"{dataset.name} → {dataset.index}", style="bold"))
-    if found in PRODUCTS:
-        _print_shapes(console, PRODUCTS[found])
+    if source in PRODUCTS:
+        _print_shapes(console, PRODUCTS[source])
     kinds = _table("event", "category", "type", "action", "outcome")
     for key, kind in sorted(dataset.kinds.items()):
         meaning = (", ".join(words) for words in (kind.category, kind.type, kind.actions))
@@ -69,10 +69,10 @@ def print_source(name: str) -> None:
 
 def print_source_in_markdown(name: str) -> None:
     """Print what a source's events mean, in Markdown. Raises InputError for a name that stands for no mapping."""
-    found = find_source(name)
-    if found in IN_ECS:
-        raise InputError(f"{found} has no mapping", hint="its events are in ECS, and every field is kept")
-    print(events_in_markdown(DATASETS[found]))
+    source = find_source(name)
+    if source in IN_ECS:
+        raise InputError(f"{source} has no mapping", hint="its events are in ECS, and every field is kept")
+    print(events_in_markdown(DATASETS[source]))
 
 
 def _print_shapes(console: Console, product: Product) -> None:

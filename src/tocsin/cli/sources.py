@@ -93,15 +93,15 @@ def convert(
     write = write_parquet if target is Target.PARQUET else write_ndjson
     with progress_bar(inputs, quiet=quiet, doing="converting") as progress:
         batches = read_inputs(inputs, Wanted(frozenset()), kept, progress)
-        found = whole_events(reported(batches, progress), with_original=keep_original, unseen=kept.unseen)
+        converted = whole_events(reported(batches, progress), with_original=keep_original, unseen=kept.unseen)
         try:
             if output is None:
                 out = sys.stdout.buffer
-                count = write(found, cast("BinaryIO", EscapedJson(out)) if target is Target.NDJSON else out)
+                count = write(converted, cast("BinaryIO", EscapedJson(out)) if target is Target.NDJSON else out)
                 sys.stdout.buffer.flush()
             else:
                 with output.open("wb") as file:
-                    count = write(found, file)
+                    count = write(converted, file)
         except (PermissionError, FileNotFoundError, IsADirectoryError) as error:
             raise InputError(f"{output} cannot be written: {error.strerror}") from None
     kept.close()

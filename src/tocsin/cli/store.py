@@ -29,8 +29,8 @@ def check(config: ConfigFile = None, data: Data = None) -> None:
     wrong = _wrong_with_records(load_config(config, {"data": data}), accept=False)
     if wrong:
         damaged.append(SetAside("records", wrong, 0))
-    for one in damaged:
-        print(printable_line(f"{one.name}: {one.reason}"))
+    for part in damaged:
+        print(printable_line(f"{part.name}: {part.reason}"))
     if damaged:
         again = f"tocsin store repair{_options(config, data)}"
         print(f"{len(damaged):,} damaged; `{again}` mends what can be mended, and deletes nothing")
@@ -48,20 +48,20 @@ def repair(config: ConfigFile = None, data: Data = None) -> None:
     folder = _folder(config, data)
     mended: list[str] = []
 
-    def tell(line: str) -> None:
+    def report(line: str) -> None:
         mended.append(line)
         print(printable_line(line))
 
-    left = mending.repair(folder, tell)
+    left = mending.repair(folder, report)
     loaded = load_config(config, {"data": data})
     saved = salvage(loaded.records_url, loaded.data / "damaged")
     if saved:
-        tell(f"records: {saved}")
+        report(f"records: {saved}")
     wrong = _wrong_with_records(loaded, accept=True)
     if wrong:
-        tell(f"records: noted, and not told again: {wrong}")
-    for one in left:
-        print(printable_line(f"{one.name}: cannot be mended: {one.reason}"))
+        report(f"records: noted, and not reported again: {wrong}")
+    for part in left:
+        print(printable_line(f"{part.name}: cannot be mended: {part.reason}"))
     if left:
         raise typer.Exit(1)
     print(f"{folder}: nothing is damaged{' any more' if mended else ''}")
@@ -70,7 +70,7 @@ def repair(config: ConfigFile = None, data: Data = None) -> None:
 def _wrong_with_records(loaded: Config, *, accept: bool) -> str | None:
     """Return what is wrong with the records beside a store.
 
-    That they have gone back is not told again if `accept`.
+    That they have gone back is noted if `accept`, and not reported again.
     """
     from tocsin.errors import TocsinError
     from tocsin.store.records.database import Records, file_of

@@ -30,40 +30,40 @@ def suggestions(report: Report, hosts: Hosts, command: Command, *, skipped: bool
     A command that holds what a terminal does not show as it is, such as the name of a file with control
     characters, is left out: what is shown could not be pasted.
     """
-    found = _suggestions(report, hosts, command, skipped=skipped)
-    return [(what, line) for what, line in found if line == printable_line(line) and len(line) <= _LONGEST]
+    candidates = _suggestions(report, hosts, command, skipped=skipped)
+    return [(what, line) for what, line in candidates if line == printable_line(line) and len(line) <= _LONGEST]
 
 
 def _suggestions(report: Report, hosts: Hosts, command: Command, *, skipped: bool) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
+    suggested: list[tuple[str, str]] = []
     events = command.on_events()
     worst = max(report.alerts, key=lambda a: (SEVERITIES.index(a.rule.severity), a.rule.risk_score), default=None)
     if worst is not None:
         rule = shlex.quote(_named(worst))
-        found.append(
+        suggested.append(
             (
                 "read the guide" if worst.rule.note else "read the rule",
                 f"tocsin rules show {rule}{command.with_rules()}",
             )
         )
     if events is None:
-        return found
+        return suggested
     options = command.with_options(_OF_HUNTS)
     hunt = f"tocsin hunt {events}"
     if worst is not None:
         if hosts.of(worst) != NO_HOST:
             query = shlex.quote(f"{_on_host(worst, hosts)} | tail 50")
             asked = f"tocsin query {query} {events}{command.with_options(_OF_QUERIES)}"
-            found.append(("the last 50 events on that host", asked))
+            suggested.append(("the last 50 events on that host", asked))
         if not _is_page(command):
-            found.append(("a report to hand on", f"{hunt}{command.with_rules()}{options} -o report.html"))
+            suggested.append(("a report to hand on", f"{hunt}{command.with_rules()}{options} -o report.html"))
     if report.total_events and len(report.rules) <= _FEW and not any(_PUBLIC in name for name in command.rules):
         clone = "" if Path(_PUBLIC).is_dir() else _CLONE
-        found.append(("more rules", f"{clone}{hunt} --rules {_PUBLIC}/rules/windows{options}"))
+        suggested.append(("more rules", f"{clone}{hunt} --rules {_PUBLIC}/rules/windows{options}"))
     if not skipped and (report.skipped or report.rejects.passed_over):
         what = "why rules were skipped" if report.skipped else "what was passed over"
-        found.append((what, f"{hunt}{command.with_rules()}{options} --show-skipped"))
-    return found
+        suggested.append((what, f"{hunt}{command.with_rules()}{options} --show-skipped"))
+    return suggested
 
 
 def _named(alert: Alert) -> str:
@@ -73,7 +73,7 @@ def _named(alert: Alert) -> str:
 
 
 def _is_page(command: Command) -> bool:
-    """Tell whether a report was written already."""
+    """Return whether a report was written already."""
     endings = tuple(command.options.get("--output", ()))
     return "html" in command.options.get("--format", ()) or any(name.endswith(_PAGES) for name in endings)
 

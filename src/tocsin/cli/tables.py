@@ -107,15 +107,15 @@ def _print_stacked(console: Console, columns: Sequence[Column], rows: Sequence[S
     for row in rows:
         if head:
             console.print(_row(columns, head, widths, row))
-        told = [Text.assemble((f"{columns[n].name}: ", "dim"), row[n]) for n in below if row[n].plain]
+        labelled = [Text.assemble((f"{columns[n].name}: ", "dim"), row[n]) for n in below if row[n].plain]
         lines, line = [], Text()
-        for part in told:
+        for part in labelled:
             if line and line.cell_len + _GAP + part.cell_len > console.width - _INDENT:
                 lines.append(line)
                 line = Text()
             line = Text.assemble(line, "  ", part) if line else part
-        for one in [*lines, *([line] if line else [])]:
-            console.print(Padding(Text(one.plain, spans=one.spans, overflow="fold"), (0, 0, 0, _INDENT)))
+        for text in [*lines, *([line] if line else [])]:
+            console.print(Padding(Text(text.plain, spans=text.spans, overflow="fold"), (0, 0, 0, _INDENT)))
 
 
 def _row(columns: Sequence[Column], head: Sequence[int], widths: dict[int, int], row: Sequence[Text]) -> Table:

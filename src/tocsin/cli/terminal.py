@@ -170,13 +170,13 @@ def _add_row(
     head = [Text(time), Text(severity, style=STYLES[severity])]
     if narrow:
         whose = f"{user}: " if user else ""
-        name.append(f"\n{whose}{_told(alert, layout, room - len(whose))}", style="dim")
+        name.append(f"\n{whose}{_event_text(alert, layout, room - len(whose))}", style="dim")
         table.add_row(*head, name)
     else:
-        table.add_row(*head, name, Text(user), Text(_told(alert, layout, room)))
+        table.add_row(*head, name, Text(user), Text(_event_text(alert, layout, room)))
 
 
-def _told(alert: Alert, layout: Layout, room: int) -> str:
+def _event_text(alert: Alert, layout: Layout, room: int) -> str:
     """Return what happened, with the process that did it: on one line, or in wide layout a line a step."""
     lines = what_happened(alert).split("\n") if alert.members else [what_happened(alert)]
     process = alert.value("process.name")
@@ -340,9 +340,9 @@ def _notes(report: Report) -> list[RenderableType]:
         if len(files) > _FILES:
             named.add_row("", f"and {counted(len(files) - _FILES, 'more file')}")
         notes.append(named)
-    told = frozenset(unseen.lines())
+    known = frozenset(unseen.lines())
     others = [*(f"{file}: {line}" for file, line in unseen.dates().items())]
-    others += [line for line in report.unseen_lines() if line not in told]
+    others += [line for line in report.unseen_lines() if line not in known]
     return [*notes, *(Text(printable_line(line), style="yellow") for line in others)]
 
 

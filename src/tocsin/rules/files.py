@@ -13,7 +13,7 @@ import tomlkit
 from pydantic import ValidationError
 
 from tocsin.errors import Place, RuleError
-from tocsin.faults import field_of, told
+from tocsin.faults import fault_text, field_of
 from tocsin.rules.model import Rule
 from tocsin.text_encoding import as_utf8, decode_text
 
@@ -37,8 +37,8 @@ def check_toml(text: str, file: str = "") -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        found = _TOML_PLACE.search(str(error))
-        place = Place(int(found[1]), int(found[2])) if found else None
+        match = _TOML_PLACE.search(str(error))
+        place = Place(int(match[1]), int(match[2])) if match else None
         message = f"not valid TOML: {_TOML_PLACE.sub('', str(error)).strip()}"
         raise RuleError(message, place=place, text=text, file=file) from None
 
@@ -49,19 +49,21 @@ def read_ndjson(data: bytes, file: str = "") -> Iterator[Rule | RuleError]:
     What is no valid rule yields its error. Other saved objects (exception lists, actions, the summary) are passed
     over.
     """
-    found = list(_documents(as_utf8(data)))
-    faults = sum(isinstance(document, orjson.JSONDecodeError) for _, document in found)
-    if faults > 1 and not any(isinstance(document, dict) for _, document in found):
-        told = f"none of its {len(found):,} lines is a JSON object, so that it holds no rule"
-        yield RuleError(told, hint="rules are .toml files, or .ndjson and .json as Kibana exports them", file=file)
+    documents = list(_documents(as_utf8(data)))
+    faults = sum(isinstance(document, orjson.JSONDecodeError) for _, document in documents)
+    if faults > 1 and not any(isinstance(document, dict) for _, document in documents):
+        message = f"none of its {len(documents):,} lines is a JSON object, so that it holds no rule"
+        yield RuleError(
+            message, hint="rules are .toml files, or .ndjson and .json as Kibana exports them", file=file
+        )
         return
-    told_of = 0
-    for place, document in found:
+    reported = 0
+    for place, document in documents:
         if isinstance(document, orjson.JSONDecodeError):
-            told_of += 1
-            if told_of <= _FAULTS:
+            reported += 1
+            if reported <= _FAULTS:
                 yield RuleError(f"{place} is not valid JSON: {document}", file=file)
-            elif told_of == faults:
+            elif reported == faults:
                 yield RuleError(f"{faults - _FAULTS:,} more lines are not valid JSON", file=file)
         elif isinstance(document, dict) and "rule_id" in document:
             try:
@@ -102,7 +104,7 @@ def read_rule(
             return Rule.model_validate_json(orjson.dumps({**document, "file": file}), strict=True)
         return Rule.model_validate({**document, "file": file})
     except ValidationError as error:
-        faults = [f"`{field_of(fault)}` {told(fault)}" for fault in error.errors()]
+        faults = [f"`{field_of(fault)}` {fault_text(fault)}" for fault in error.errors()]
         more = f" (and {len(faults) - 3} more)" if len(faults) > 3 else ""
         message = f"{where}not a valid rule: {'; '.join(faults[:3])}{more}"
         outermost = str(error.errors()[0]["loc"][0]) if error.errors()[0]["loc"] else ""
@@ -112,15 +114,15 @@ def read_rule(
 def _line_of(text: str, name: str) -> Place | None:
     """Return where a field of a rule stands in TOML, None where it is not written."""
     aliased = "from" if name == "from_" else name
-    found = (
+    match = (
         re.search(rf"^[ \t]*(?:\[+rule\.)?(\"?{re.escape(aliased)}\"?)\s*[=\]]", text, re.MULTILINE)
         if aliased
         else None
     )
-    if found is None:
+    if match is None:
         return None
-    line, begin = text.count("\n", 0, found.start(1)) + 1, text.rfind("\n", 0, found.start(1)) + 1
-    return Place(line, found.start(1) - begin + 1, found.end(1) - begin + 1)
+    line, begin = text.count("\n", 0, match.start(1)) + 1, text.rfind("\n", 0, match.start(1)) + 1
+    return Place(line, match.start(1) - begin + 1, match.end(1) - begin + 1)
 
 
 def write_toml(rule: Rule) -> str:
@@ -156,10 +158,10 @@ def query_place(file: str, query: str, place: Place) -> tuple[Place, str]:
         text = decode_text(Path(file).read_bytes())
     except (OSError, UnicodeDecodeError):
         return place, ""
-    found = next((q for q in _QUERY.finditer(text) if text.startswith(query, q.end())), None)
-    if found is None:
+    match = next((q for q in _QUERY.finditer(text) if text.startswith(query, q.end())), None)
+    if match is None:
         return place, ""
-    offset = text.count("\n", 0, found.end())
-    inline = 0 if found[2] else found.end() - text.rfind("\n", 0, found.end()) - 1
+    offset = text.count("\n", 0, match.end())
+    inline = 0 if match[2] else match.end() - text.rfind("\n", 0, match.end()) - 1
     shift = inline if place.line == 1 else 0
     return Place(place.line + offset, place.column + shift, place.end + shift if place.end else 0), text

@@ -47,10 +47,10 @@ class LoadedRules:
 
 def load_rules(paths: Iterable[str]) -> LoadedRules:
     """Read rules from files and folders. Raises RuleError for a path that does not exist or holds no rule file."""
-    found = load_files(rule_files(paths))
-    found.rules, repeated = without_repeated(found.rules)
-    found.skipped += repeated
-    return found
+    loaded = load_files(rule_files(paths))
+    loaded.rules, repeated = without_repeated(loaded.rules)
+    loaded.skipped += repeated
+    return loaded
 
 
 RuleFile = tuple[Path, bool]  # and whether it was named by itself
@@ -58,21 +58,21 @@ RuleFile = tuple[Path, bool]  # and whether it was named by itself
 
 def rule_files(paths: Iterable[str]) -> list[RuleFile]:
     """Return the rule files that paths name, each once. Raises RuleError for one that holds none."""
-    found: dict[Path, RuleFile] = {}
+    by_path: dict[Path, RuleFile] = {}
     for path in paths:
         for file, named in _files(Path(path)):
-            known = found.get(file.absolute())
-            found[file.absolute()] = (file, named or (known is not None and known[1]))
-    return list(found.values())
+            known = by_path.get(file.absolute())
+            by_path[file.absolute()] = (file, named or (known is not None and known[1]))
+    return list(by_path.values())
 
 
 def load_files(files: Iterable[RuleFile]) -> LoadedRules:
     """Read rules from files, those with one `rule_id` all."""
-    found = LoadedRules()
+    loaded = LoadedRules()
     guides = cache(_guides_in)
     for file, named in files:
-        _load_file(file, found, guides, named=named)
-    return found
+        _load_file(file, loaded, guides, named=named)
+    return loaded
 
 
 def bundled_rules() -> LoadedRules:
@@ -86,7 +86,7 @@ def bundled_folder() -> Path:
 
 
 def shows_rule(file: Path) -> bool:
-    """Tell whether a file looks like a rule in TOML, or an export of rules, by how it begins."""
+    """Return whether a file looks like a rule in TOML, or an export of rules, by how it begins."""
     if file.suffix not in RULE_FILES:
         return False
     try:
@@ -116,28 +116,28 @@ def _files(path: Path) -> Iterator[RuleFile]:
         raise RuleError(f"{path} does not exist", hint="name a rule file or a folder of rules")
 
 
-def _load_file(file: Path, found: LoadedRules, guides: _Guides, *, named: bool) -> None:
+def _load_file(file: Path, loaded: LoadedRules, guides: _Guides, *, named: bool) -> None:
     name = str(file)
     try:
         rules = list(_rules_of(file, named=named))
         for rule in rules:
             if isinstance(rule, RuleError):
-                found.skipped.append(Skipped(name, INVALID, rule.explain(), invalid=True))
+                loaded.skipped.append(Skipped(name, INVALID, rule.explain(), invalid=True))
             else:
-                _keep(rule, file, found, guides)
+                _keep(rule, file, loaded, guides)
         if not rules:
-            found.skipped.append(Skipped(name, NO_RULE_FILE, f"{name} holds no rule"))
+            loaded.skipped.append(Skipped(name, NO_RULE_FILE, f"{name} holds no rule"))
     except RuleError as error:
-        found.skipped.append(Skipped(name, INVALID, error.explain(), invalid=True))
+        loaded.skipped.append(Skipped(name, INVALID, error.explain(), invalid=True))
     except UnicodeDecodeError as error:
         message = f"{name}: byte {error.start + 1} is not {error.encoding.upper()}; save the file as UTF-8"
-        found.skipped.append(Skipped(name, INVALID, message, invalid=True))
+        loaded.skipped.append(Skipped(name, INVALID, message, invalid=True))
     except OSError as error:
-        found.skipped.append(Skipped(name, INVALID, f"{name}: {error.strerror}", invalid=True))
+        loaded.skipped.append(Skipped(name, INVALID, f"{name}: {error.strerror}", invalid=True))
 
 
 def _rules_of(file: Path, *, named: bool) -> Iterable[Rule | RuleError]:
-    """Return the rules of a file; none of one that lies in a folder of rules and shows none."""
+    """Return the rules of a file; none where a file in a folder of rules does not look like one."""
     data = file.read_bytes()
     if file.suffix == ".toml":
         text = decode_text(data)
@@ -159,16 +159,16 @@ def _guides_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*.md"))
 
 
-def _keep(rule: Rule, file: Path, found: LoadedRules, guides: _Guides) -> None:
+def _keep(rule: Rule, file: Path, loaded: LoadedRules, guides: _Guides) -> None:
     if rule.metadata.get("maturity") == "deprecated" or "_deprecated" in file.parts:
-        found.skipped.append(Skipped(rule.name, "deprecated", f"{file}: the rule is deprecated"))
+        loaded.skipped.append(Skipped(rule.name, "deprecated", f"{file}: the rule is deprecated"))
         return
     notes = {
         note.removeprefix(file.stem + ".").removesuffix(".md"): decode_text((file.parent / note).read_bytes())
         for note in guides(file.parent)
         if note.startswith(f"{file.stem}.")
     }
-    found.rules.append(rule.model_copy(update={"notes": notes}) if notes else rule)
+    loaded.rules.append(rule.model_copy(update={"notes": notes}) if notes else rule)
 
 
 class _Named(Protocol):

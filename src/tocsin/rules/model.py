@@ -129,7 +129,9 @@ class Rule(_Part):
     def history_start(self) -> str | None:
         """Where the history of a new-terms rule begins, in date math."""
         inner = (self.new_terms or {}).get("history_window_start") or ()
-        return self.history_window_start or next((str(one["value"]) for one in inner if "value" in one), None)
+        return self.history_window_start or next(
+            (str(entry["value"]) for entry in inner if "value" in entry), None
+        )
 
     @property
     def tactics(self) -> tuple[str, ...]:
