@@ -43,7 +43,7 @@ _FIRST_FIELDS = (
 
 
 @dataclass(frozen=True)
-class Mark:
+class TimelineMark:
     """A dot on the timeline: how far right in thousandths, and in which lane."""
 
     x: int
@@ -151,7 +151,7 @@ def _span(alerts: Sequence[Alert]) -> tuple[str, str]:
     return (shown_time(timed[0].time), shown_time(timed[-1].time)) if timed else ("", "")
 
 
-def _timeline(numbered: Sequence[tuple[int, Alert]], lanes: Sequence[str], hosts: Hosts) -> list[Mark]:
+def _timeline(numbered: Sequence[tuple[int, Alert]], lanes: Sequence[str], hosts: Hosts) -> list[TimelineMark]:
     """Place alerts in time order, a lane a host. Long gaps are kept short, so that bursts stay readable."""
     timed = [(number, alert) for number, alert in numbered if alert.time]
     if not timed:
@@ -169,14 +169,14 @@ def _timeline(numbered: Sequence[tuple[int, Alert]], lanes: Sequence[str], hosts
         label = f"{shown_time(alert.time)}  {alert.rule.name}"
         x = 1 + 98 * position[alert.time] / at if at else 50.0
         marks += [
-            Mark(round(10 * x), lane[printable(host)], alert.rule.severity, label, f"a{number}")
+            TimelineMark(round(10 * x), lane[printable(host)], alert.rule.severity, label, f"a{number}")
             for host in hosts.each(alert)
         ]
     return marks
 
 
-def _by_lane(marks: Sequence[Mark]) -> dict[int, list[Mark]]:
-    lanes: dict[int, list[Mark]] = {}
+def _by_lane(marks: Sequence[TimelineMark]) -> dict[int, list[TimelineMark]]:
+    lanes: dict[int, list[TimelineMark]] = {}
     for mark in marks:
         lanes.setdefault(mark.y, []).append(mark)
     return lanes
