@@ -31,6 +31,7 @@ DONE_ROOMS = (
     "sources",
     "sources/windows",
     "store/alerts",
+    "store/columns",
 )
 
 

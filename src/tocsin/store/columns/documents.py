@@ -60,11 +60,11 @@ def _by_columns(entries: Sequence[DocumentEntry], fields: IndexFields) -> pa.Tab
     """Return documents as a table, None when one is not laid out as those were that the index had."""
     if fields.mapping_of().by_rows:
         return None
-    found = fields.layout.read([entry.source for entry in entries])
-    if found is None:
+    columns = fields.layout.read([entry.source for entry in entries])
+    if columns is None:
         return None
     table = _Table(entries, fields)
-    for name, array in found.items():
+    for name, array in columns.items():
         if name == TIMESTAMP or array.null_count == len(array):
             continue
         known = table.field(name, partial(_first_of, array))

@@ -110,11 +110,11 @@ class IndexFields:
         mapping = self.mapping_of()
         state = mapping, len(self.seen)
         if self._all is None or self._all[0] != state:
-            found = dict(mapping.fields)
+            fields = dict(mapping.fields)
             for name in list(self.seen):
-                if name not in found:
-                    found[name] = self.known(name) or Field(name, self.dynamic[name])
-            self._all = state, found
+                if name not in fields:
+                    fields[name] = self.known(name) or Field(name, self.dynamic[name])
+            self._all = state, fields
         return self._all[1]
 
     def learn(self, schema: pa.Schema) -> None:

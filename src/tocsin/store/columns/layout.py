@@ -64,7 +64,7 @@ class ObservedLayout:
         table = parse_lines(block, len(sources), schema, others="error")
         if table is None:
             return None
-        return {".".join(path): _one(at(table, path)) for path, kind in members.items() if kind != _ODD}
+        return {".".join(path): _single_array(at(table, path)) for path, kind in members.items() if kind != _ODD}
 
     def _make_schema(self) -> pa.Schema:
         """Return the members as a schema; one without columns when Arrow cannot tell them apart."""
@@ -85,7 +85,7 @@ def _type_of(value: Any) -> pa.DataType | None:
     return None if pa.types.is_null(kind.value_type if listed else kind) else kind
 
 
-def _one(column: pa.ChunkedArray) -> pa.Array:
+def _single_array(column: pa.ChunkedArray) -> pa.Array:
     array = column.combine_chunks()
     return array if isinstance(array, pa.Array) else pa.concat_arrays(array.chunks)
 

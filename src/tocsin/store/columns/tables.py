@@ -29,8 +29,8 @@ def read_table(index: str, table: pa.Table, fields: Collection[str]) -> StoredBa
         return [text.encode() for text in table.column(SOURCE).take(pa.array(rows, pa.int64())).to_pylist()]
 
     def ids(rows: Sequence[int]) -> list[str]:
-        found: list[str] = table.column(ID).take(pa.array(rows, pa.int64())).to_pylist()
-        return found
+        taken: list[str] = table.column(ID).take(pa.array(rows, pa.int64())).to_pylist()
+        return taken
 
     return StoredBatch(index, table.num_rows, logical_columns(fields, there), sources, ids)
 
@@ -40,11 +40,11 @@ def logical_columns(fields: Collection[str], there: Mapping[str, pa.ChunkedArray
     columns: dict[str, pa.ChunkedArray] = {}
     for field in fields:
         name = column_name(field)
-        one, many = there.get(name), there.get(name + MANY)
+        single, many = there.get(name), there.get(name + MANY)
         if many is not None and many.null_count < len(many):
-            columns[field] = many if one is None else _joined(one, many)
-        elif one is not None and one.null_count < len(one):
-            columns[field] = one
+            columns[field] = many if single is None else _joined(single, many)
+        elif single is not None and single.null_count < len(single):
+            columns[field] = single
     if TIMESTAMP in columns and NANOSECONDS in there:
         columns[TIMESTAMP] = _with_nanoseconds(columns[TIMESTAMP], there[NANOSECONDS])
     return columns
@@ -58,9 +58,9 @@ def _with_nanoseconds(times: pa.ChunkedArray, beyond: pa.ChunkedArray) -> pa.Chu
     return pc.add(whole, beyond.cast(pa.int64()).fill_null(0)).cast(pa.timestamp("ns", "UTC"))
 
 
-def _joined(one: pa.ChunkedArray, many: pa.ChunkedArray) -> pa.Array:
+def _joined(single: pa.ChunkedArray, many: pa.ChunkedArray) -> pa.Array:
     """Return values of both columns as lists."""
     kind = many.type
-    values = one.combine_chunks().cast(kind.value_type)
+    values = single.combine_chunks().cast(kind.value_type)
     lists = wrapped(values)
     return pc.if_else(values.is_valid(), lists, many.combine_chunks().cast(lists.type))

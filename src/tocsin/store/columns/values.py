@@ -41,9 +41,9 @@ def columns_of(known: Field, rows: list[int], values: list[Any]) -> Iterable[Bui
     if known.many:
         yield name, rows, pa.array(lists, pa.list_(physical)), bad
         return
-    one = [(row, fits[0]) for row, fits in zip(rows, lists, strict=True) if len(fits) == 1]
+    single = [(row, fits[0]) for row, fits in zip(rows, lists, strict=True) if len(fits) == 1]
     several = [(row, fits) for row, fits in zip(rows, lists, strict=True) if len(fits) > 1]
-    yield name, [row for row, _ in one], pa.array([value for _, value in one], physical), bad
+    yield name, [row for row, _ in single], pa.array([value for _, value in single], physical), bad
     yield name + MANY, [row for row, _ in several], pa.array([f for _, f in several], pa.list_(physical)), ()
 
 
@@ -67,7 +67,7 @@ def converter(known: Field) -> Callable[[Any], Any]:
         return _CONVERT[known.type]
     limits = _LIMITS.get(mapped.type)
     if limits is not None:
-        return lambda value: found if (found := _long(value)) is not None and found in limits else None
+        return lambda value: number if (number := _long(value)) is not None and number in limits else None
     if known.type is not FieldType.DATE:
         return _CONVERT[known.type]
     format, unit = mapped.format or DEFAULT, 1000 if physical_of(known) == PHYSICAL[FieldType.DATE] else 1
