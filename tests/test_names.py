@@ -26,7 +26,9 @@ NAMELESS = frozenset(("found", "one", "some", "told"))
 DONE_ROOMS = (
     "actions",
     "api/kibana",
+    "eql",
     "investigation",
+    "kql",
     "scheduler",
     "sources",
     "sources/windows",

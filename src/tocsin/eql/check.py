@@ -72,8 +72,8 @@ class _Checker:
         expected = len(query.by) + len(steps[0].by)
         for step in steps:
             if len(query.by) + len(step.by) != expected:
-                found = len(query.by) + len(step.by)
-                message = f"every step needs the same number of join keys: expected {expected}, found {found}"
+                count = len(query.by) + len(step.by)
+                message = f"every step needs the same number of join keys: expected {expected}, found {count}"
                 self.fail(message, step.place, "give each step a `by` with as many fields")
         for position in range(len(steps[0].by)):
             first = self.kind(steps[0].by[position])

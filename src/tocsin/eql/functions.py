@@ -51,8 +51,8 @@ def _folded(insensitive: bool, *texts: str) -> tuple[str, ...]:
 def index_of(source: str, part: str, start: int | None = None, *, insensitive: bool = False) -> Value:
     """Return where `part` first occurs at or behind `start`, or null."""
     source, part = _folded(insensitive, source, part)
-    found = source.find(part, max(0, start or 0))
-    return None if found < 0 else found
+    position = source.find(part, max(0, start or 0))
+    return None if position < 0 else position
 
 
 def substring(source: str, start: int | None = 0, end: int | None = None) -> str:

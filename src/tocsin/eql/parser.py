@@ -306,10 +306,10 @@ def _unexpected(error: UnexpectedInput, text: str) -> QueryError:
     if isinstance(error, UnexpectedToken) and error.token.type == "$END":
         lines = text.splitlines() or [""]
         place = Place(len(lines), len(lines[-1]) + 1)
-        found = "the query ends too early"
+        message = "the query ends too early"
     elif isinstance(error, UnexpectedToken):
         place = Place(line, column, column + len(str(error.token)))
-        found = f"unexpected `{error.token}`"
+        message = f"unexpected `{error.token}`"
     else:
         place = Place(line, column, column + 1)
         character = text.splitlines()[line - 1][column - 1 : column] if text else ""
@@ -320,7 +320,7 @@ def _unexpected(error: UnexpectedInput, text: str) -> QueryError:
                 place=place,
                 text=text,
             )
-        found = f"unexpected character `{character}`"
+        message = f"unexpected character `{character}`"
     accepted: set[str] = set()
     if isinstance(error, UnexpectedToken):
         accepted = set(error.accepts or error.expected)
@@ -328,7 +328,7 @@ def _unexpected(error: UnexpectedInput, text: str) -> QueryError:
         accepted = set(error.allowed or ())
     readable = list(dict.fromkeys(_READABLE[name] for name in _READABLE if name in accepted))
     hint = "expected " + " or ".join(readable[:5]) if readable else ""
-    return QueryError(found, hint=hint, place=place, text=text)
+    return QueryError(message, hint=hint, place=place, text=text)
 
 
 @lru_cache(maxsize=1)  # the same text is read again for each field that no schema knows

@@ -51,7 +51,7 @@ def pattern_test(node: s.PatternMatch) -> Callable[[str], bool]:
             general.append(wildcard_to_regex(lower(text) if node.insensitive else text))
         else:
             exact.add(lower(text) if node.insensitive else text)
-    tests = [whole_match(one, insensitive=node.insensitive and node.kind == "regex") for one in general]
+    tests = [whole_match(pattern, insensitive=node.insensitive and node.kind == "regex") for pattern in general]
     fold = lower if node.insensitive and node.kind == "wildcard" else str
 
     def test(value: str) -> bool:

@@ -84,11 +84,11 @@ def _unexpected(error: UnexpectedInput, text: str) -> QueryError:
             return QueryError("this value's quote is never closed", place=place, text=text)
         hint = "put the value in quotes, or a backslash before the character"
         return QueryError(f"unexpected character `{character}`", hint=hint, place=place, text=text)
-    found = "the query ends too early" if ended else f"unexpected `{getattr(error, 'token', '')}`"
+    message = "the query ends too early" if ended else f"unexpected `{getattr(error, 'token', '')}`"
     accepted: set[str] = set(getattr(error, "accepts", None) or getattr(error, "expected", None) or ())
     expected = list(dict.fromkeys(word for name, word in _READABLE.items() if name in accepted))
     hint = f"expected {' or '.join(expected)}" if expected else ""
-    return QueryError(found, hint=hint, place=place, text=text)
+    return QueryError(message, hint=hint, place=place, text=text)
 
 
 _COMPOUND = ("or_values", "or_values_group", "and_values", "not_values")
@@ -103,9 +103,9 @@ class _Reader:
         inner: list[_Node] = [child for child in node.children if isinstance(child, Tree)]
         match node.data:
             case "or_query":
-                return any_of(self.condition(one, prefix) for one in inner)
+                return any_of(self.condition(condition, prefix) for condition in inner)
             case "and_query":
-                return all_of(self.condition(one, prefix) for one in inner)
+                return all_of(self.condition(condition, prefix) for condition in inner)
             case "negation":
                 return s.Not(self.condition(inner[0], prefix))
             case "nested":
@@ -115,11 +115,11 @@ class _Reader:
                 bound = Bound(operator, value.plain)
 
                 def within(name: str) -> s.Expression:
-                    return on_fields(name, lambda one: between(one, (bound,), self.context), SEARCHED)
+                    return on_fields(name, lambda field: between(field, (bound,), self.context), SEARCHED)
 
                 return self._on_fields(inner[0], prefix, within)
             case "is" if (
-                inner[1].data not in _COMPOUND and not prefix and all(self._value(one).every for one in inner)
+                inner[1].data not in _COMPOUND and not prefix and all(self._value(part).every for part in inner)
             ):
                 return s.Literal(True)  # `*:*` is every event, whatever fields it has
             case "is":
@@ -145,9 +145,9 @@ class _Reader:
         inner: list[_Node] = [child for child in node.children if isinstance(child, Tree)]
         match node.data:
             case "or_values" | "or_values_group":
-                return any_of(self._values(name, one) for one in inner)
+                return any_of(self._values(name, value) for value in inner)
             case "and_values":
-                return all_of(self._values(name, one) for one in inner)
+                return all_of(self._values(name, value) for value in inner)
             case "not_values":
                 return s.Not(self._values(name, inner[0]))
         return self._is(name, self._value(node))
@@ -156,8 +156,10 @@ class _Reader:
         if value.every:
             return exists_below(name, self.context)
         if value.wild:
-            return on_fields(name, lambda one: like(one, value.pattern, self.context), PATTERNED)
-        return on_fields(name, lambda one: words(one, value.plain, self.context, phrase=value.quoted), SEARCHED)
+            return on_fields(name, lambda field: like(field, value.pattern, self.context), PATTERNED)
+        return on_fields(
+            name, lambda field: words(field, value.plain, self.context, phrase=value.quoted), SEARCHED
+        )
 
     def _value(self, node: _Node) -> _Value:
         first, last = node.children[0], node.children[-1]
@@ -183,7 +185,7 @@ class _Value:
 
 
 def _quoted(text: str) -> _Value:
-    plain = _IN_QUOTES.sub(lambda found: _escaped(found[1]), text[1:-1])
+    plain = _IN_QUOTES.sub(lambda match: _escaped(match[1]), text[1:-1])
     return _Value(plain, plain, quoted=True)
 
 
