@@ -12,6 +12,7 @@ from tocsin.detection.alerts.documents import hunt_document
 from tocsin.detection.compile import prepare
 from tocsin.detection.hunt import Hunt
 from tocsin.detection.hunt_indicators import indicator_reader
+from tocsin.detection.rule_types.catalogue import RULE_TYPES
 from tocsin.rules.files import read_rule
 from tocsin.sources.batch import Rejects, flatten
 from tocsin.sources.inputs import Input, find_inputs
@@ -153,6 +154,10 @@ def without_run(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
         document.pop("ecs", None)
         plain.append(orjson.loads(orjson.dumps(document, default=str)))
     return sorted(plain, key=lambda document: orjson.dumps(document, option=orjson.OPT_SORT_KEYS))
+
+
+def test_every_type_of_rule_is_among_them():
+    assert {"eql", *(more["type"] for more in RULES.values() if "type" in more)} == RULE_TYPES.keys()
 
 
 @pytest.mark.parametrize("name", RULES)

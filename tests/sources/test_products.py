@@ -21,6 +21,7 @@ from tocsin.sources.batch import Rejects, Wanted, gather
 from tocsin.sources.document import Documents
 from tocsin.sources.formats.json_events import read_json
 from tocsin.sources.mapping import DATASETS
+from tocsin.sources.products.product import PRODUCTS
 
 ALL = [pytest.param(name, case, id=f"{name}: {case.title}") for name, cases in CASES.items() for case in cases]
 
@@ -31,6 +32,10 @@ def documents() -> Documents:
     taught.row_of(crowdstrike.HOST_RECORD)
     taught.row_of(crowdstrike.USER_RECORD)
     return taught
+
+
+def test_every_product_has_cases() -> None:
+    assert CASES.keys() == PRODUCTS.keys()
 
 
 @pytest.mark.parametrize(("name", "case"), ALL)

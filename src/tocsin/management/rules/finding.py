@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from tocsin.detection.rule_types.catalogue import RULE_TYPES
 from tocsin.ecs import FieldType
 from tocsin.errors import InvalidError
 from tocsin.management.filters import Filter
@@ -18,11 +19,7 @@ _PARAMS = {
     "dataViewId": "data_view_id", "buildingBlockType": "building_block_type",
 }  # fmt: skip
 _THREATS = ("tactic", "technique", "technique.subtechnique")
-_TYPES = {
-    "eql": "siem.eqlRule", "query": "siem.queryRule", "saved_query": "siem.savedQueryRule",
-    "threshold": "siem.thresholdRule", "new_terms": "siem.newTermsRule", "threat_match": "siem.indicatorRule",
-    "esql": "siem.esqlRule", "machine_learning": "siem.mlRule",
-}  # fmt: skip
+_TYPES = {**{name: type_.id for name, type_ in RULE_TYPES.items()}, "machine_learning": "siem.mlRule"}
 _RULES = Filter(
     ("alert.attributes.",),
     (
