@@ -26,14 +26,16 @@ NAMELESS = frozenset(("found", "one", "some", "told"))
 DONE_ROOMS = (
     "actions",
     "api/kibana",
+    "cli",
     "eql",
     "investigation",
     "kql",
+    "rules",
     "scheduler",
     "sources",
-    "sources/windows",
     "store/alerts",
     "store/columns",
+    *sorted(path.name for path in SOURCES.glob("*.py")),
 )
 
 

@@ -94,4 +94,3 @@ _TEXTS: dict[str, Callable[[_Fault], str]] = {
     "string_too_long": lambda fault: f"is longer than {fault['ctx']['max_length']} characters",
     "value_error": _error,
 }
-told = fault_text  # the name that bodies of requests still use

@@ -16,7 +16,7 @@ from starlette.types import Message, Receive
 
 from tocsin.api.answers import ApiError, bad_request, is_of_kibana
 from tocsin.api.models import UploadForm
-from tocsin.faults import field_of, told
+from tocsin.faults import fault_text, field_of
 from tocsin.text_encoding import as_utf8
 
 _STRANGERS_SIZE = 64 << 10  # bytes
@@ -181,8 +181,8 @@ def fitted(request: Request, model: type[Model], document: Any) -> Model:
     if fault["type"] == "missing" and is_of_kibana(request):
         raise bad_request(f"[request body]: {field}: Required")
     if not field:
-        raise bad_request(told(fault) if fault["type"] == "value_error" else f"the body {told(fault)}")
-    raise bad_request(f"[{field}] {told(fault)}")
+        raise bad_request(fault_text(fault) if fault["type"] == "value_error" else f"the body {fault_text(fault)}")
+    raise bad_request(f"[{field}] {fault_text(fault)}")
 
 
 class Upload(NamedTuple):
