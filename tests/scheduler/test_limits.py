@@ -10,7 +10,7 @@ import pytest
 
 from tests.scheduler.virtual import rule
 from tests.shared import needs_shared, shared
-from tocsin.detection.rule_checks import problems
+from tocsin.detection.rule_checks import rule_problems
 from tocsin.ecs import default_schema
 from tocsin.rules.files import read_rule
 from tocsin.rules.load import load_rules
@@ -144,7 +144,7 @@ BROKEN = {
 
 
 def refusals(document):
-    return [one for one in problems(read_rule(document), default_schema()) if one.fatal]
+    return [one for one in rule_problems(read_rule(document), default_schema()) if one.fatal]
 
 
 @pytest.mark.parametrize("name", FINE)

@@ -103,7 +103,7 @@ def _verdict(explanation: Explanation) -> Text:
     if joining is None:
         count = explanation.steps[0].events
         return Text(counted(count, "event matches", "events match"), style="bold green" if count else "bold red")
-    text = Text(f"{joining.found:,} found", style="bold green" if joining.found else "bold red")
+    text = Text(f"{joining.results:,} found", style="bold green" if joining.results else "bold red")
     if joining.keys:
         text.append(f", {joining.complete_keys:,} of the keys with events for every step", style="default")
     for reason, count in joining.lost.items():
@@ -120,9 +120,16 @@ def as_json(ready: CompiledRule, explanation: Explanation, unseen: Unseen) -> st
         "rule": {"rule_id": ready.rule.rule_id, "name": ready.rule.name},
         "events": dict(explanation.events),
         "steps": [asdict(step) for step in explanation.steps],
-        "joining": asdict(explanation.joining) if explanation.joining else None,
+        "joining": _joining_document(explanation.joining) if explanation.joining else None,
         "silent": {"step": silent[0], "predicate": silent[1].text} if silent else None,
         "absent_fields": explanation.absent,
         "events_not_seen": unseen.document(),
     }
     return orjson.dumps(body, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def _joining_document(joining: Joining) -> dict[str, object]:
+    """Return how events were joined; the number of results is called `found`."""
+    document = asdict(joining)
+    document["found"] = document.pop("results")
+    return document

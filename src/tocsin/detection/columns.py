@@ -1,6 +1,6 @@
-"""The columns of rows: what is held of each event that fits a rule, until its window is looked at.
+"""The columns of rows: what a buffer holds of each event that fits a rule.
 
-A row is an event that fits one step of a rule. It has the event's times, where it lies, a hash of its join key,
+A row is an event that fits one step of a rule. It has the event's times, its index and id, a hash of its join key,
 and a few fields, each as a list of values.
 """
 
@@ -32,11 +32,11 @@ _PHYSICAL = {
 
 
 def schema_of(types: Mapping[str, FieldType]) -> pa.Schema:
-    """Return the columns of rows of events with some fields."""
+    """Return the schema of rows of events with some fields."""
     own = [*((name, pa.int64()) for name in NUMBERS), (KEY, pa.int64()), (INDEX, _NAMES), (ID, pa.string())]
     return pa.schema([*own, *((name, pa.list_(_PHYSICAL.get(kind, pa.string()))) for name, kind in types.items())])
 
 
 def hashes_of(values: Sequence[object]) -> Numbers:
-    """Return a hash of each of some values, equal where they are equal as texts."""
+    """Return a hash of each value; values that are equal as texts have equal hashes."""
     return np.fromiter((hash(v if isinstance(v, str) else to_string(v)) for v in values), np.int64, len(values))

@@ -1,4 +1,4 @@
-"""Rules -> what the engine runs; what cannot run is named with its reason."""
+"""Rules -> compiled rules; a rule that cannot run is reported with its reason."""
 
 from __future__ import annotations
 
@@ -31,10 +31,9 @@ def prepare(
     *,
     open_fields: bool = False,
 ) -> tuple[list[CompiledRule], list[Skipped]]:
-    """Return the rules that can run, and for each other why not.
+    """Return the rules that can run, and for each other rule why it cannot.
 
-    With `open_fields`, as in a hunt, a rule may name fields that the schema does not know: events may bring them
-    along.
+    With `open_fields`, as in a hunt, a rule may name fields that the schema does not know: events may have them.
     """
     schema = schema or default_schema()
     ready: list[CompiledRule] = []
@@ -61,7 +60,7 @@ def _lucene(text: str, schema: Schema) -> s.Statement:
 
 # The languages that queries of events are written in.
 _QUERIES: dict[str, _Read] = {"kuery": _kql, "lucene": _lucene}
-# The rule types, with the languages of the query that tells which events they look at.
+# The rule types, with the languages of the query that selects their events.
 _TYPES: dict[str, dict[str, _Read]] = {
     "eql": {"eql": read}, "esql": {"esql": read_esql},
     "query": _QUERIES, "saved_query": _QUERIES, "threshold": _QUERIES, "new_terms": _QUERIES,
@@ -71,7 +70,7 @@ UNKNOWN_FIELD = "unknown field"  # the reason of a rule that names a field which
 
 
 def _of_category(condition: s.Expression) -> s.EventQuery:
-    """Return a condition as an event query, of the one category that it demands, if it does."""
+    """Return a condition as an event query, with the category that it demands, if it demands one."""
     operands = condition.operands if isinstance(condition, s.And) else (condition,)
     for place, operand in enumerate(operands):
         match operand:
@@ -86,7 +85,7 @@ _Query = TypeVar("_Query", s.Statement, s.Statement | Pipeline)
 def read_open(
     text: str, schema: Schema, reader: Callable[[str, Schema], _Query]
 ) -> tuple[_Query, dict[str, UnknownFieldError]]:
-    """Return a query that may name fields which no schema knows, and what is said about each of these."""
+    """Return a query that may name fields which no schema knows, and the error about each of these fields."""
     unknown: dict[str, UnknownFieldError] = {}
     # In ES|QL a field is a column, which has a type: that of a field without a mapping.
     kind = FieldType.KEYWORD if reader is read_esql else FieldType.OBJECT
@@ -103,7 +102,7 @@ def read_open(
 
 
 def _fault_behind(text: str, schema: Schema, reader: _Read) -> QueryError | None:
-    """Return what is wrong with a query beside the fields that no schema knows: events cannot mend that."""
+    """Return an error of a query other than its unknown fields, which events may have; None without one."""
     try:
         if reader is read_esql:
             read_esql(text, schema, unmapped="nullify")
@@ -130,9 +129,9 @@ def _prepare(rule: Rule, schema: Schema, open_fields: bool) -> CompiledRule | Sk
     try:
         unknown: Mapping[str, UnknownFieldError] = {}
         if open_fields:
-            found, unknown = read_open(rule.query, schema, reader)
+            query, unknown = read_open(rule.query, schema, reader)
         else:
-            found = reader(rule.query, schema)
+            query = reader(rule.query, schema)
     except UnknownFieldError as error:
         fault = _fault_behind(rule.query, schema, reader)
         if fault is None:
@@ -140,34 +139,35 @@ def _prepare(rule: Rule, schema: Schema, open_fields: bool) -> CompiledRule | Sk
         return Skipped(rule.name, "invalid query", explain_query_error(rule, fault), invalid=True)
     except QueryError as error:
         return Skipped(rule.name, "invalid query", explain_query_error(rule, error), invalid=True)
-    pipeline = found if isinstance(found, Pipeline) else None
-    statement = s.Statement(_of_category(found.prefilter)) if isinstance(found, Pipeline) else found
+    pipeline = query if isinstance(query, Pipeline) else None
+    statement = s.Statement(_of_category(query.prefilter)) if isinstance(query, Pipeline) else query
     if any(pipe.name == "count" for pipe in statement.pipes):
         message = f"{rule.name}: `| count` yields numbers, not events, so it cannot raise alerts"
         return Skipped(rule.name, "count pipe", message, invalid=True)
     try:
-        told = {name: explain_query_error(rule, error) for name, error in unknown.items()}
+        messages = {name: explain_query_error(rule, error) for name, error in unknown.items()}
         statement = narrowed(statement, filtered_by(rule, schema))
         if open_fields and language in _QUERIES:
             where = rule.file or rule.name
-            told = {name: f"{where}: {text}" for name, text in _unknown_to(schema, statement).items()}
-            told |= dict.fromkeys(_below(told, statement), "")
-        return CompiledRule(rule, statement, pipeline, told, rule.rule_id)
+            messages = {name: f"{where}: {text}" for name, text in _unknown_to(schema, statement).items()}
+            messages |= dict.fromkeys(_below(messages, statement), "")
+        return CompiledRule(rule, statement, pipeline, messages, rule.rule_id)
     except QueryError as error:
         message = f"{rule.file or rule.name}: in `filters`: {error}"
         return Skipped(rule.name, "invalid filter", message, invalid=True)
 
 
 def filtered_by(rule: Rule, schema: Schema) -> s.Expression:
-    """Return the condition that a rule's filters state together. Raises QueryError."""
+    """Return the condition of all filters of a rule together. Raises QueryError."""
     context = Context(schema)
     conditions: list[s.Expression] = []
-    for one in rule.filters:
-        about = one.get("meta") or {}
+    for filter_ in rule.filters:
+        about = filter_.get("meta") or {}
         if about.get("disabled") is True:
             continue
         # Kibana writes a query below `query`, or (older) beside `meta` itself.
-        query = one.get("query") or {name: body for name, body in one.items() if name not in ("meta", "$state")}
+        own = {name: body for name, body in filter_.items() if name not in ("meta", "$state")}
+        query = filter_.get("query") or own
         condition = read_query(query, context)
         conditions.append(s.Not(condition) if about.get("negate") is True else condition)
     return all_of(conditions)
@@ -181,8 +181,8 @@ def narrowed(statement: s.Statement, condition: s.Expression) -> s.Statement:
     def event(query: s.EventQuery) -> s.EventQuery:
         return replace(query, condition=all_of((query.condition, condition)))
 
-    def step(one: s.Step) -> s.Step:
-        return replace(one, event=event(one.event))
+    def step(whole: s.Step) -> s.Step:
+        return replace(whole, event=event(whole.event))
 
     query = statement.query
     match query:
@@ -196,33 +196,36 @@ def narrowed(statement: s.Statement, condition: s.Expression) -> s.Statement:
 
 
 def doubtful_fields(ready: CompiledRule, schema: Schema | None = None) -> list[str]:
-    """Return what to tell about fields that no schema knows, in a language that takes any name for a field.
+    """Return messages about fields that no schema knows, and about categories that ECS does not have.
 
-    EQL and ES|QL refuse such a field, unless in EQL its author has marked it with `?`. Categories that ECS does
-    not have are told too.
+    KQL and Lucene take any name for a field. EQL and ES|QL refuse an unknown one, unless in EQL it is marked as
+    optional with `?`.
     """
     if ready.rule.type in ("eql", "esql"):
-        found = [f"no event is known to have the field `{name}`" for name in ready.unknown]
+        messages = [f"no event is known to have the field `{name}`" for name in ready.unknown]
     else:
-        found = list(_unknown_to(schema or default_schema(), ready.statement).values())
-    return found + (unknown_categories(ready.statement) if ready.of_known_category else [])
+        messages = list(_unknown_to(schema or default_schema(), ready.statement).values())
+    return messages + (unknown_categories(ready.statement) if ready.of_known_category else [])
 
 
 def _unknown_to(schema: Schema, statement: s.Statement) -> dict[str, str]:
-    """Return the fields of a statement that a schema does not know, with what to tell about each."""
-    told: dict[str, str] = {}
+    """Return the fields of a statement that a schema does not know, with a message about each."""
+    messages: dict[str, str] = {}
     for name in s.statement_fields(statement):
         if schema.find(name) is None and field_pattern(name) is None:
-            some = schema.nearest(name)[:2] if len(told) < MOST_UNKNOWN else ()  # it takes its time
-            near = " or ".join(f"`{known}`" for known in some)
-            told[name] = f"`{name}` is no field that is known" + (f"; did you mean {near}?" if near else "")
-    return told
+            similar = schema.nearest(name)[:2] if len(messages) < MOST_UNKNOWN else ()  # it is slow
+            near = " or ".join(f"`{known}`" for known in similar)
+            hint = f"; did you mean {near}?" if near else ""
+            messages[name] = f"`{name}` is no field that is known{hint}"
+    return messages
 
 
 def _below(names: Collection[str], statement: s.Statement) -> list[str]:
-    """Return what stands in a statement for all that lies below some fields, as in `names: *`."""
-    found = ((name, field_pattern(name)) for name in s.statement_fields(statement))
-    return [name for name, pattern in found if pattern is not None and pattern.pattern.removesuffix(".*") in names]
+    """Return the wildcards of a statement for all subfields of some fields, as in `names: *`."""
+    patterns = ((name, field_pattern(name)) for name in s.statement_fields(statement))
+    return [
+        name for name, pattern in patterns if pattern is not None and pattern.pattern.removesuffix(".*") in names
+    ]
 
 
 def explain_query_error(rule: Rule, error: QueryError) -> str:

@@ -26,12 +26,12 @@ _EVERY_FIVE_MINUTES = Schedule(300 * SECOND, "now-6m")  # Kibana's, of a rule th
 
 @dataclass(frozen=True)
 class CompiledRule:
-    """A rule with its query in normal form; of a piped query (`pipeline`), what each event must meet at least.
+    """A rule with its query in normal form; of a piped query (`pipeline`), the condition of each of its events.
 
-    `unknown` are the fields that no schema knows and that are not marked as optional, each with what to tell when
-    no event has it. `uuid` names the rule in records, and `revision` is that of its document. Rows of its events
-    hold fields of some types (`row_types`), `more_fields` beside those that its type needs. `known_fields` are the
-    fields of its query, as its own indices have them.
+    `unknown` are the fields that no schema knows and that are not marked as optional, each with the message for
+    the case that no event has it. `uuid` is its id in records, `revision` that of its document. Rows of its events
+    hold the fields that its type needs, and `more_fields`, with the types in `row_types`. `known_fields` are the
+    fields of its query, with their types in its own indices.
     """
 
     rule: Rule
@@ -58,22 +58,21 @@ class CompiledRule:
 
     @property
     def of_known_category(self) -> bool:
-        """Tell whether its categories are to be those of ECS, and not values of a field of the author's choice."""
+        """Whether its categories are those of ECS, and not values of a field that the rule names."""
         return not self.rule.event_category_override
 
     @property
     def categories(self) -> frozenset[str] | None:
-        """The event categories that it reads; None for any, and where another field holds the category."""
+        """The event categories that it reads; None for any, or when another field holds the category."""
         if self.rule.event_category_override:
             return None
         named = {event.category for event in s.event_queries(self.statement.query)}
         return None if None in named else frozenset(c for c in named if c is not None)
 
     def could_match(self, missing: Collection[str]) -> bool:
-        """Tell whether it can match where no event has some of the fields that no schema knows.
+        """Return whether it can match when no event has some of the fields that no schema knows.
 
-        EQL fails for any such field. Other languages take it for one without a value, so that it depends on what
-        else the query asks.
+        EQL fails for any such field. In other languages the field has no value, and the rest of the query decides.
         """
         if missing and self.rule.type not in ("eql", "esql") and isinstance(self.statement.query, s.EventQuery):
             return could_hold(self.statement.query.condition, missing)
@@ -92,60 +91,60 @@ class CompiledRule:
         return Ordering(self.rule.timestamp_field or TIMESTAMP, self.rule.tiebreaker_field or TIEBREAKER)
 
     def keyed_query(self, *, any_index: bool, key: str | None = None) -> KeyedQuery:
-        """Return what the engine needs of it, under a key that is its `rule_id` unless another is given."""
+        """Return its query for the engine; its key is the `rule_id` unless another is given."""
         indices = () if any_index else self.index
         category = self.rule.event_category_override or CATEGORY
         return KeyedQuery(key or self.rule.rule_id, self.statement, indices, category)
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
-        """The rule's document, as its alerts hold it."""
+        """The rule's document, as in its alerts."""
         return self.rule.document()
 
     @property
     def by_arrival(self) -> bool:
         """Whether its windows hold events by their arrival.
 
-        That is what `event.ingested` is: Elastic's final pipeline sets it when an event comes in, whatever the
-        event says, and so does the store's clock here.
+        So it is with `event.ingested`: Elastic's final pipeline sets it when an event arrives, whatever value the
+        event has, and here the store's clock does.
         """
         return self.rule.timestamp_override == INGESTED
 
     @property
     def time_field(self) -> str:
-        """The field by whose time its windows hold events, where that is not their arrival."""
+        """The field with the time by which its windows hold events, if that is not their arrival."""
         return self.rule.timestamp_override or TIMESTAMP
 
     @property
     def falls_back(self) -> bool:
-        """Whether events without that field are held by their `@timestamp`."""
+        """Whether the `@timestamp` stands in for that field where an event does not have it."""
         return self.time_field != TIMESTAMP and not self.rule.timestamp_override_fallback_disabled
 
     def history(self, tick: int) -> int | None:
-        """Return where the history begins that a new-terms rule looks at when it is due; None for other rules."""
+        """Return when the history of a new-terms rule begins at a tick; None for other rules."""
         text = self.rule.history_start if self.rule.type == "new_terms" else None
         return None if text is None else Schedule(1, text).window(tick).start
 
     @property
     def of_events(self) -> bool:
-        """Whether each event that fits it makes an alert of its own, if nothing else hinders it."""
+        """Whether each event that fits makes an alert of its own, unless it is suppressed."""
         piped = self.pipeline
         return self.joined is None and self.rule.type in _OF_EVENTS and not (piped and piped.aggregating)
 
     @property
     def needed_steps(self) -> tuple[int, ...]:
-        """The steps of a sequence or sample of which an event has to be there; none of other rules."""
+        """The steps of a sequence or sample that need an event; none of other rules."""
         query = self.joined
         return () if query is None else tuple(n for n, step in enumerate(query.steps) if not step.missing)
 
     def join_keys(self, step: int) -> tuple[s.FieldRef, ...]:
-        """Return the fields by which a step's events are joined with those of others."""
+        """Return the fields by which a step's events are joined with those of other steps."""
         query = self.joined
         return () if query is None else (*query.by, *s.steps_of(query)[step].by)
 
     @cached_property
     def row_fields(self) -> tuple[str, ...]:
-        """The fields that rows of its events hold, beside their times."""
+        """The fields that rows of its events hold, besides their times."""
         names: list[str] = list(self.more_fields)
         if self.joined is not None:
             names += sorted(s.join_fields(self.joined))
@@ -156,13 +155,13 @@ class CompiledRule:
         names += suppressed_by(self.rule)
         return tuple(dict.fromkeys(names))
 
-    def remembers_as(self, other: CompiledRule) -> bool:
-        """Tell whether it remembers the same of the same events as another, however else they differ."""
-        return self._looked_at == other._looked_at
+    def buffers_like(self, other: CompiledRule) -> bool:
+        """Return whether its buffer holds the same rows as that of another rule, however else they differ."""
+        return self._buffer_key == other._buffer_key
 
     @property
-    def _looked_at(self) -> tuple[Any, ...]:
-        """What says which events it remembers, and what of them."""
+    def _buffer_key(self) -> tuple[Any, ...]:
+        """All that decides which rows its buffer holds."""
         rule = self.rule
         return (
             self.statement, self.index, self.ordering, self.schedule, self.row_types, rule.type, rule.query,
@@ -171,13 +170,13 @@ class CompiledRule:
 
     @cached_property
     def columns_read(self) -> frozenset[str]:
-        """The columns that are read of events beside those of its conditions."""
+        """The columns that are read of events besides those of its conditions."""
         ordering = self.ordering
         return frozenset((*self.row_fields, TIMESTAMP, self.time_field, ordering.timestamp, ordering.tiebreaker))
 
 
 def with_rows(rule: CompiledRule, schema: Schema, more_fields: tuple[str, ...] = ()) -> CompiledRule:
-    """Return a rule whose rows hold fields of the types that they have in a schema."""
+    """Return a rule whose rows hold its fields with the types of a schema."""
     rule = replace(rule, more_fields=more_fields)
     types = {}
     for name in rule.row_fields:
@@ -189,15 +188,15 @@ def with_rows(rule: CompiledRule, schema: Schema, more_fields: tuple[str, ...] =
 
 
 def scheduled(rule: CompiledRule, uuid: str, schedule: Schedule, revision: int = 0) -> CompiledRule:
-    """Return a rule of records: with its id there, and when it is due."""
+    """Return a rule with its id in records, and its schedule."""
     return replace(rule, uuid=uuid, schedule=replace(schedule, reach=_reach(rule)), revision=revision)
 
 
 def _reach(rule: CompiledRule) -> int:
-    """Return how much further back a rule looks (nanoseconds): so long as what is missing at an end has to be.
+    """Return how much further back a rule reads (nanoseconds): maxspan, if its sequence ends with a missing event.
 
-    Only when maxspan has passed is it known that nothing has come behind a sequence, and its first event has to be
-    in the window still; what should be missing in front may stand maxspan before an event of the window.
+    Only after maxspan is it known that no event followed a sequence, and its first event must still be in the
+    window. An event that must not precede a sequence may lie up to maxspan before an event of the window.
     """
     query = rule.joined
     if not isinstance(query, s.Sequence) or not (query.steps[0].missing or query.steps[-1].missing):
@@ -207,23 +206,23 @@ def _reach(rule: CompiledRule) -> int:
 
 def suppressed_by(rule: Rule) -> tuple[str, ...]:
     """Return the fields by whose values a rule's alerts are suppressed."""
-    found = (rule.alert_suppression or {}).get("group_by") or ()
-    return tuple(map(str, found))
+    fields = (rule.alert_suppression or {}).get("group_by") or ()
+    return tuple(map(str, fields))
 
 
 def threshold_fields(rule: Rule) -> tuple[str, ...]:
     """Return the fields by whose values a threshold rule groups events."""
-    found = (rule.threshold or {}).get("field") or ()
-    return (found,) if isinstance(found, str) else tuple(map(str, found))
+    fields = (rule.threshold or {}).get("field") or ()
+    return (fields,) if isinstance(fields, str) else tuple(map(str, fields))
 
 
 def cardinalities(rule: Rule) -> Sequence[Mapping[str, Any]]:
-    """Return how many values of which field each group of a threshold rule must have at least."""
+    """Return the cardinalities of a threshold rule: a field, and the least number of its values in each group."""
     return tuple((rule.threshold or {}).get("cardinality") or ())
 
 
 def _cardinality_fields(rule: Rule) -> tuple[str, ...]:
-    return tuple(str(one.get("field")) for one in cardinalities(rule))
+    return tuple(str(cardinality.get("field")) for cardinality in cardinalities(rule))
 
 
 def _terms_fields(rule: Rule) -> tuple[str, ...]:
@@ -232,7 +231,7 @@ def _terms_fields(rule: Rule) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class MappingEntry:
-    """A field of events that must have (or, negated, must not have) the value of an indicator's field."""
+    """A field of events that must have the value of an indicator's field, or, negated, must not."""
 
     field: str
     value: str
@@ -240,12 +239,12 @@ class MappingEntry:
 
 
 def mapping_of(rule: Rule) -> list[tuple[MappingEntry, ...]]:
-    """Return the entries of an indicator-match rule: those of a group hold together, one group is enough."""
+    """Return the entries of an indicator-match rule, by group: all entries of any one group must hold."""
     groups = []
     for group in rule.threat_mapping:
         entries = tuple(
-            MappingEntry(str(one.get("field")), str(one.get("value")), one.get("negate") is True)
-            for one in group.get("entries") or ()
+            MappingEntry(str(entry.get("field")), str(entry.get("value")), entry.get("negate") is True)
+            for entry in group.get("entries") or ()
         )
         if any(not entry.negate for entry in entries):
             groups.append(entries)

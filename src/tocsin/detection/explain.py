@@ -1,4 +1,4 @@
-"""Where a rule goes silent: for each step and predicate, how many events meet it, and how many are left."""
+"""Why a rule does not match: for each step and predicate, how many events meet it, and how many are left."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tocsin.sources.unseen import Judge
 class Part:
     """One predicate of a step as it is written; `depth` counts the `or` and `not` around it.
 
-    `alone` is how many events meet it, `left` how many of them met everything in front of it too.
+    `alone` is how many events meet it, `left` how many of them also meet all predicates before it.
     """
 
     text: str
@@ -54,7 +54,7 @@ class ExplainedStep:
 
 @dataclass(frozen=True)
 class Joined:
-    """Of a step's events: how many have every join key, how many keys they have, how many sequences got as far."""
+    """The events of a step that have every join key, how many keys they have, how many sequences got so far."""
 
     events: int
     keys: int
@@ -63,10 +63,10 @@ class Joined:
 
 @dataclass(frozen=True)
 class Joining:
-    """What became of a sequence's or sample's events.
+    """How the events of a sequence or sample were joined.
 
-    `complete_keys` have events enough for every step; `lost` says what ended sequences (SequenceMatcher.lost);
-    `untimed` events have no time and so no place.
+    `complete_keys` have enough events for every step; `lost` counts what ended sequences (SequenceMatcher.lost);
+    `untimed` events have no time, and so no place in an order; `results` are the sequences or samples.
     """
 
     keys: tuple[str, ...]
@@ -74,7 +74,7 @@ class Joining:
     complete_keys: int
     lost: dict[str, int]
     untimed: int
-    found: int
+    results: int
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Explanation:
 
     @property
     def silent(self) -> tuple[int, Part] | None:
-        """The first step (from 0) and predicate that no event is left behind, where events should be."""
+        """The first step (from 0) and predicate after which no event is left, though the step needs one."""
         for number, step in enumerate(self.steps):
             if not step.events and not step.missing:
                 return next(((number, part) for part in step.parts if not part.depth and not part.left), None)
@@ -120,10 +120,10 @@ def explain(
     wanted = Wanted(program.fields | ready.joining_fields | {TIMESTAMP, CATEGORY}, judge=judge)
     for batch in read_ahead(read_inputs(inputs, wanted, rejects, progress)):
         events.update(batch.counts)
-        found = evaluator.matches(batch.table)
-        counts.update({target: len(rows) for target, rows in found.items()})
+        matches = evaluator.matches(batch.table)
+        counts.update({target: len(rows) for target, rows in matches.items()})
         if candidates is not None:
-            fits = [found.get(step.target, _NONE) for step in steps]
+            fits = [matches.get(step.target, _NONE) for step in steps]
             candidates.add(batch.table, fits, Places(batch.table, arrived))
         arrived += batch.table.rows
         if progress:
@@ -145,9 +145,9 @@ _Form = Callable[[s.Expression], s.Expression]
 
 
 def _written(ready: CompiledRule) -> tuple[tuple[s.EventQuery, ...], _Form]:
-    """Return the event queries of a rule as they are written, and what makes a condition of theirs ready to run.
+    """Return the event queries of a rule as they are written, and what puts a condition into normal form.
 
-    A normal form is not what an author knows. A query that is not in EQL has only the form that it is run in.
+    An author knows the rule as it is written. A query that is not in EQL has only its compiled form.
     """
     if ready.rule.type != "eql":
         return s.event_queries(ready.statement.query), lambda condition: condition
@@ -157,7 +157,7 @@ def _written(ready: CompiledRule) -> tuple[tuple[s.EventQuery, ...], _Form]:
 
 @dataclass(frozen=True)
 class _Probe:
-    """A predicate to count: what to show, the condition alone, and together with everything in front of it."""
+    """A predicate to count: its text, the condition alone, and together with all conditions before it."""
 
     text: str
     depth: int
@@ -188,7 +188,7 @@ class _Step:
 
     @property
     def target(self) -> Target:
-        """What the engine calls the events that meet every predicate."""
+        """The engine's target for events that meet every predicate."""
         return (f"left {self.number}", self._last)
 
     def conditions(self) -> Iterator[tuple[Target, s.Expression]]:
@@ -211,7 +211,7 @@ class _Step:
 
 
 def _probes(node: s.Expression, depth: int, before: Sequence[s.Expression], form: _Form) -> Iterator[_Probe]:
-    """Yield a predicate and, for `or`, `not` and an `and` inside one, what it is made of, a level deeper."""
+    """Yield a predicate and, for `or`, `not` and an `and` inside one, its operands, a level deeper."""
     normal = form(node)
     inner, words = _inside(node)
     yield _Probe(words or render(node), depth, s.field_names(normal), normal, s.And((*before, normal)))
@@ -253,11 +253,11 @@ def _title(ready: CompiledRule, number: int, written: s.EventQuery) -> tuple[str
 def _joining(candidates: Candidates) -> Joining:
     query = candidates.query
     keys = tuple(render(key) for key in (*query.by, *query.steps[0].by))
-    joined, complete = candidates.joined(), candidates.complete_keys()  # before results let go of candidates
+    joined, complete = candidates.joined(), candidates.complete_keys()  # before `results` drops candidates
     matcher = SequenceMatcher(query) if isinstance(query, s.Sequence) else None
-    found = len(candidates.results(matcher))
+    results = len(candidates.results(matcher))
     reached, lost = (matcher.reached, dict(+matcher.lost)) if matcher else ({}, {})
     steps = tuple(
         Joined(events, different, reached.get(number, 0)) for number, (events, different) in enumerate(joined)
     )
-    return Joining(keys, steps, complete, lost, candidates.untimed, found)
+    return Joining(keys, steps, complete, lost, candidates.untimed, results)

@@ -14,8 +14,8 @@ NO_HOST = "(no host)"
 class Hosts:
     """The hosts of some alerts, each under one name.
 
-    Names differ in case without meaning (RFC 4343). A short name is the host of a full one that begins with it,
-    unless several full ones do: then which it is cannot be told, and it stays a host of its own.
+    Case does not matter (RFC 4343). A short name is the host of the full name that begins with it; if several full
+    names do, it stays a host of its own.
     """
 
     def __init__(self, alerts: Sequence[Alert]) -> None:
@@ -32,9 +32,9 @@ class Hosts:
         self._shown = {name: spelled.most_common(1)[0][0] for name, spelled in spellings.items()}
 
     def each(self, alert: Alert) -> tuple[str, ...]:
-        """Return the names of an alert's hosts, several of a sequence; NO_HOST where it has none."""
-        found = dict.fromkeys(self._shown[self._known[name.lower()]] for name in _names(alert))
-        return tuple(found) or (NO_HOST,)
+        """Return the names of an alert's hosts, of a sequence maybe several; NO_HOST where it has none."""
+        names = dict.fromkeys(self._shown[self._known[name.lower()]] for name in _names(alert))
+        return tuple(names) or (NO_HOST,)
 
     def of(self, alert: Alert) -> str:
         """Return the name of an alert's host, several joined; NO_HOST where it has none."""
@@ -46,15 +46,15 @@ class Hosts:
         return sorted({s for name, known in self._known.items() if known in wanted for s in self._spellings[name]})
 
     def counts(self, alerts: Iterable[Alert]) -> Counter[str]:
-        """Count alerts by host, one of several hosts with each, without those that have none."""
+        """Count alerts by host; an alert counts for each of its hosts, one without a host not at all."""
         counted = Counter(host for alert in alerts for host in self.each(alert))
         counted.pop(NO_HOST, None)
         return counted
 
 
 def _names(alert: Alert) -> list[str]:
-    found = [one.value("host.name") for one in alert.events]
-    return [name.rstrip(".") for name in dict.fromkeys(found) if name.rstrip(".")]
+    names = dict.fromkeys(event.value("host.name") for event in alert.events)
+    return [name.rstrip(".") for name in names if name.rstrip(".")]
 
 
 def _is_address(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""A hunt: every input once, all rules together, alerts in order of time, everything accounted for."""
+"""A hunt: reads every input once, for all rules together, and returns alerts in order of time and a report."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ NO_EVENT_HAS = "field that no event has"  # the reason of a rule that could not 
 
 @dataclass
 class HuntProfile:
-    """Seconds by stage, and where the engine's went. Reading overlaps with the rest; `waiting` is what did not."""
+    """Seconds by stage, and those of the engine. Reading overlaps with the rest; only `waiting` did not."""
 
     stages: dict[str, float] = field(default_factory=dict)
     engine: Profile = field(default_factory=Profile)
     plan: Plan | None = None
 
     def lap(self, stage: str, since: float) -> float:
-        """Count the time since a moment for a stage, and return the moment now."""
+        """Add the time since a moment to a stage, and return the moment now."""
         now = time.perf_counter()
         self.stages[stage] = self.stages.get(stage, 0.0) + now - since
         return now
@@ -55,24 +55,24 @@ class HuntProfile:
 
 @dataclass
 class Report:
-    """What a hunt found and what it cost."""
+    """The alerts of a hunt, and what it read, left out and cost."""
 
     alerts: list[Alert] = field(default_factory=list)
-    matches: Counter[str] = field(default_factory=Counter)  # rule id -> matches, kept as alerts or not
+    matches: Counter[str] = field(default_factory=Counter)  # rule id -> matches, also those that are no alerts
     events: Counter[str] = field(default_factory=Counter)  # dataset -> events read
     files: int = 0
-    outside: int = 0  # events outside the window, of those that rules could read
+    outside: int = 0  # events outside the window, among those that rules could read
     windowed: bool = False  # whether there was a window
-    untimed: int = 0  # events that fitted a step of a sequence, or the like, and had no time, once a step
+    untimed: int = 0  # events without a time that fit a step of a sequence or the like, counted for each step
     suppressed: int = 0  # findings that are no alerts of their own
-    repeated: int = 0  # findings whose events hold just what those of an alert hold
+    repeated: int = 0  # findings whose events have the same content as those of an alert
     histories: list[NewTermsHistory] = field(default_factory=list)
-    history_events: int = 0  # events read that are history alone
+    history_events: int = 0  # events that were read only as history
     history_undated: int = 0  # of these, events without a time
-    messages: list[str] = field(default_factory=list)  # what else there is to say of how rules ran
+    messages: list[str] = field(default_factory=list)  # other messages about how rules ran
     rules: list[CompiledRule] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
-    missing: frozenset[str] = frozenset()  # fields that rules name, and that neither a schema nor an event has
+    missing: frozenset[str] = frozenset()  # fields of rules that neither a schema nor an event has
     rejects: Rejects = field(default_factory=Rejects)
     seconds: float = 0.0
     profile: HuntProfile | None = None
@@ -84,7 +84,7 @@ class Report:
 
     @property
     def looked_at(self) -> str:
-        """How many events were read, and how many of those that rules could read lie outside the window."""
+        """How many events were read, and how many that rules could read were outside the window."""
         passed = self.outside + self.undated
         were = "was" if passed == 1 else "were"
         return counted(self.total_events, "event") + (
@@ -93,41 +93,41 @@ class Report:
 
     @property
     def undated(self) -> int:
-        """How many events were not looked at as there was a window, and they have no time."""
+        """How many events were left out because there was a window and they have no time."""
         return self.rejects.unseen.total(Reason.NO_TIME) - self.history_undated if self.windowed else 0
 
     def leave_out(self, rule: CompiledRule) -> None:
-        """Note that a rule could not match, for it names fields that no schema knows and no event had."""
+        """Record that a rule could not match, because it needs fields that no event had."""
         self.matches.pop(rule.rule.rule_id, None)
-        self.rules = [one for one in self.rules if one is not rule]
-        told = "\n".join(text for name, text in rule.unknown.items() if text and name in self.missing)
-        self.skipped.append(Skipped(rule.rule.name, NO_EVENT_HAS, told))
+        self.rules = [other for other in self.rules if other is not rule]
+        message = "\n".join(text for name, text in rule.unknown.items() if text and name in self.missing)
+        self.skipped.append(Skipped(rule.rule.name, NO_EVENT_HAS, message))
 
     def leave_out_for(self, rule: CompiledRule, reason: str, message: str) -> None:
-        """Note that a rule could not be run to its end."""
+        """Record that a rule could not be run to its end."""
         self.matches.pop(rule.rule.rule_id, None)
         self.rules = [other for other in self.rules if other is not rule]
         self.skipped.append(Skipped(rule.rule.name, reason, message, invalid=True))
 
     def unseen_lines(self) -> list[str]:
-        """Return a sentence for each reason for which rules did not see events, and on dates of doubtful order."""
-        found = self.rejects.unseen.lines()
+        """Return a sentence for each reason why rules did not see events, and about dates of doubtful order."""
+        lines = self.rejects.unseen.lines()
         if self.outside:
             events = counted(self.outside, "event was", "events were")
-            found.append(f"{events} outside --from and --to: not looked at")
+            lines.append(f"{events} outside --from and --to: not looked at")
         if self.undated:
             events = counted(self.undated, "event was", "events were")
-            found.append(f"{events} not looked at, as without a time nothing lies within --from and --to")
+            lines.append(f"{events} not looked at, as without a time nothing lies within --from and --to")
         for rule in self.rules:
             if rule.of_known_category and rule.rule.rule_id not in self.matches:
-                found += [f"{rule.rule.name}: {told}" for told in unknown_categories(rule.statement)]
+                lines += [f"{rule.rule.name}: {message}" for message in unknown_categories(rule.statement)]
         if self.untimed:
             events = counted(self.untimed, "event")
-            found.append(f"{events} without a time would fit a step of a sequence, a threshold or new terms")
-        return found
+            lines.append(f"{events} without a time would fit a step of a sequence, a threshold or new terms")
+        return lines
 
     def rule_lines(self) -> list[str]:
-        """Return what there is to say of how rules ran, in sentences."""
+        """Return sentences about how rules ran."""
         lines = self.history_lines()
         if self.suppressed:
             lines.append(f"{counted(self.suppressed, 'finding')} suppressed: other alerts stand for them")
@@ -136,7 +136,7 @@ class Report:
         return [*lines, *self.messages]
 
     def history_lines(self) -> list[str]:
-        """Return what new-terms rules had for history, in sentences."""
+        """Return sentences about the history of new-terms rules."""
         if not self.histories:
             return []
         wanted = sorted({history.wanted for history in self.histories})
@@ -153,7 +153,7 @@ class Report:
         return lines
 
     def capped(self) -> dict[str, int]:
-        """Return, by rule id, the matches of rules that had more than became alerts."""
+        """Return, by rule id, the matches of rules with more matches than alerts."""
         kept = Counter(alert.rule.rule_id for alert in self.alerts)
         return {rule: count for rule, count in self.matches.items() if count > kept[rule] > 0}
 
@@ -163,26 +163,26 @@ Progress = Callable[[Input | EventBatch], None]  # an input was opened, a batch 
 
 @dataclass(frozen=True)
 class Hunt:
-    """The rules, compiled together, and what limits the hunt."""
+    """The rules of a hunt, compiled together, and its limits."""
 
     rules: Sequence[CompiledRule]
     window: Window = Window()
     any_index: bool = False
     max_alerts: int = MAX_ALERTS
     indicators: IndicatorReader = NO_INDICATORS
-    history_window: int | None = None  # nanoseconds, in place of the history that new-terms rules name
-    row_bytes: int = MOST_BYTES  # that the rows of rules may take which look at many events together
-    plan: Plan | None = None  # of these rules, where it is at hand
+    history_window: int | None = None  # nanoseconds, instead of the history of new-terms rules
+    row_bytes: int = MOST_BYTES  # for the rows of rules that look at many events together
+    plan: Plan | None = None  # of these rules, if there is one already
     profile: bool = False
 
     def ready_plan(self) -> Plan:
-        """Return the plan, compiling the rules where none was given."""
+        """Return the plan; without one, compile the rules."""
         if self.plan is not None:
             return self.plan
         return plan(compile_queries(rule.keyed_query(any_index=self.any_index) for rule in self.rules))
 
     def wanted(self, program: Program, more_fields: frozenset[str] = frozenset()) -> Wanted:
-        """Return what the rules need of events, with some fields beside those that they name."""
+        """Return what the rules need of events, with some more fields."""
         fields = program.fields.union(more_fields, *(rule.joining_fields for rule in self.rules))
         categories: frozenset[str] | None = frozenset()
         for rule in self.rules:
@@ -197,9 +197,9 @@ class Hunt:
         progress: Progress | None = None,
         history: Sequence[Input] = (),
     ) -> Report:
-        """Read every input and return what the rules found. Bad input is rejected, never raised.
+        """Read every input and return the report. Bad input is rejected, never raised.
 
-        Events of `history` raise no alerts: new-terms rules count what they have as seen before.
+        Events of `history` make no alerts: for new-terms rules their values are known.
         """
         started = time.perf_counter()
         plan = self.ready_plan()
@@ -211,7 +211,9 @@ class Hunt:
         of_rows = frozenset(rule.rule.rule_id for rule in self.rules if needs_rows(rule))
         together = [rule for rule in self.rules if rule.rule.rule_id in of_rows]
         alone = [rule for rule in self.rules if rule.rule.rule_id not in of_rows]
-        found: dict[str, list[EventMatch]] = {rule.rule.rule_id: [] for rule in alone if rule.joined is None}
+        event_matches: dict[str, list[EventMatch]] = {
+            rule.rule.rule_id: [] for rule in alone if rule.joined is None
+        }
         sequences = SequenceSearch([rule for rule in alone if rule.joined is not None])
         row_search = RowSearch(
             together, self.window, self.max_alerts, self.indicators, self.history_window, self.row_bytes
@@ -247,9 +249,9 @@ class Hunt:
             sequences.add(batch, fits)
             lap = profile.lap("gathering sequences", lap)
             for (rule_id, _step), rows in fits.items():
-                if rule_id in found:
+                if rule_id in event_matches:
                     report.matches[rule_id] += len(rows)
-                    self._keep(found[rule_id], batch, rows)
+                    self._keep(event_matches[rule_id], batch, rows)
             if progress:
                 progress(batch)
             lap = profile.lap("keeping matches", lap)
@@ -260,7 +262,7 @@ class Hunt:
                 report.alerts += (
                     self._alerts_of_rows(rule, row_search, report)
                     if rule.rule.rule_id in of_rows
-                    else self._alerts(rule, found, sequences, report)
+                    else self._alerts(rule, event_matches.get(rule.rule.rule_id, []), sequences, report)
                 )
             else:
                 report.leave_out(rule)
@@ -269,7 +271,7 @@ class Hunt:
         sequences.close()
         row_search.close()
         report.alerts.sort(key=lambda alert: alert.time)
-        report.matches = +report.matches  # without the rules that matched nothing
+        report.matches = +report.matches  # without the rules that have no match
         profile.lap("matching sequences, making alerts", lap)
         report.seconds = time.perf_counter() - started
         return report
@@ -281,7 +283,7 @@ class Hunt:
         except RuleError as error:
             report.leave_out_for(rule, "invalid query", f"{name}: {error.message}")
             return []
-        except Exception as error:  # a fault of one rule ends no hunt
+        except Exception as error:  # an error of one rule does not end the hunt
             report.leave_out_for(rule, GIVEN_UP, f"{name}: {type(error).__name__}: {error}")
             return []
         if run is None:
@@ -294,7 +296,7 @@ class Hunt:
         return run.alerts
 
     def _inside(self, batch: EventBatch, report: Report) -> npt.NDArray[np.bool_]:
-        """Tell which rows lie in the window; an event without a time lies in none."""
+        """Return which rows lie in the window; an event without a time lies in none."""
         every = np.arange(batch.table.rows, dtype=np.int64)
         times, timed = whole_numbers(batch.table.column(TIMESTAMP), every)
         inside = timed.copy()
@@ -312,15 +314,15 @@ class Hunt:
             matches.append(EventMatch(event_time(event) or 0, event, raw.origin))
 
     def _alerts(
-        self, ready: CompiledRule, found: dict[str, list[EventMatch]], sequences: SequenceSearch, report: Report
+        self, ready: CompiledRule, event_matches: list[EventMatch], sequences: SequenceSearch, report: Report
     ) -> list[Alert]:
         rule = ready.rule
         if ready.joined is not None:
             matches = sequences.matches(rule.rule_id)
-            kept = [_sequence_alert(ready, match) for match in islice(matches, self.max_alerts)]
-            report.matches[rule.rule_id] = len(kept) + sum(1 for _ in matches)
-            return kept
-        events = sorted(found[rule.rule_id], key=lambda match: match.time)
+            alerts = [_sequence_alert(ready, match) for match in islice(matches, self.max_alerts)]
+            report.matches[rule.rule_id] = len(alerts) + sum(1 for _ in matches)
+            return alerts
+        events = sorted(event_matches, key=lambda match: match.time)
         if ready.statement.pipes:
             hits = [Hit(match, match.event) for match in events]
             events = [hit.event for hit in apply_pipes(ready.statement.pipes, hits)]
@@ -365,6 +367,6 @@ def severity_counts(alerts: Iterable[Alert]) -> Counter[str]:
 
 def values(alerts: Iterable[Alert], field_name: str) -> Counter[str]:
     """Count the values of a field among alerts."""
-    found = Counter(alert.value(field_name) for alert in alerts)
-    found.pop("", None)
-    return found
+    counts = Counter(alert.value(field_name) for alert in alerts)
+    counts.pop("", None)
+    return counts

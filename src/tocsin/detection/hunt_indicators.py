@@ -1,6 +1,6 @@
 """The indicators that a hunt is given in files, as indicator-match rules read them.
 
-All of them are looked for: a rule's `threat_query` chooses feeds and ages of an index, which files do not have.
+All of them are used: the `threat_query` of a rule selects feeds and ages of an index, which files do not have.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tocsin.engine.table import table_from_events
 
 
 def indicator_reader(documents: Sequence[Event]) -> IndicatorReader:
-    """Return what reads some indicators, flat documents (dotted field name -> value or list)."""
+    """Return a reader of indicators, which are flat documents (dotted field name -> value or list)."""
     by_place = {event_place(document): document for document in documents}
 
     def rows(query: CompiledRule) -> Iterable[pa.Table]:
@@ -37,5 +37,5 @@ def _rows(query: CompiledRule, by_place: Mapping[Place, Event]) -> pa.Table:
     indices = pa.array([place.index for place in by_place], pa.string()).dictionary_encode()
     part = EventPart(table, pa.array([place.id for place in by_place], pa.string()), indices)
     every = part.fitting((), np.arange(table.rows))
-    times = np.zeros(table.rows, np.int64)  # of no meaning: they are taken whatever their time
+    times = np.zeros(table.rows, np.int64)  # not used: indicators of any time count
     return rows_of(query, 0, part, every, times, times, schema_of(query.row_types))

@@ -1,7 +1,7 @@
 """Rules of a hunt that look at many events together: rows are gathered batch by batch, findings made at the end.
 
-These are threshold, new-terms, indicator-match and ES|QL rules, and every rule whose alerts are suppressed. Their
-rows lie in memory, their events in a spool.
+These are threshold, new-terms, indicator-match and ES|QL rules, and every rule with suppression. Their rows lie in
+memory, their events in a spool.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ Rows = npt.NDArray[np.intp]
 Truth = npt.NDArray[np.bool_]
 MOST_BYTES = 1 << 30  # that the rows of all rules may take
 _TOGETHER = frozenset({"threshold", "new_terms", "threat_match", "esql"})
-_BY_TIME = frozenset({"threshold", "new_terms"})  # types that an event without a time is nothing to
+_BY_TIME = frozenset({"threshold", "new_terms"})  # types that ignore events without a time
 _NEVER = (1 << 63) - 1
 
 
 def needs_rows(rule: CompiledRule) -> bool:
-    """Tell whether a rule's events have to be looked at together."""
+    """Return whether a rule looks at many events together."""
     return rule.rule.type in _TOGETHER or policy_of(rule.rule) is not None
 
 
 class _Names:
-    """The indices of a batch of events, and numbers in the place of ids: where each lies in the spool."""
+    """The indices of a batch of events, and numbers instead of ids: the place of each event in the spool."""
 
     def __init__(self, table: EventTable, arrival: int) -> None:
         self._table, self._arrival = table, arrival
@@ -69,13 +69,13 @@ class _Names:
         return pa.DictionaryArray.from_arrays(pa.array(codes), names)
 
     def ids(self, rows: Sequence[int]) -> list[str]:
-        """Return the numbers of some events, as wide as each other: their order is that of their arrival."""
+        """Return the numbers of some events, all of one width, so that they sort by arrival."""
         return [f"{self._arrival + row:015d}" for row in rows]
 
 
 @dataclass
 class _Gathered:
-    """The rows of a rule: those of the hunted span, and those that are history alone."""
+    """The rows of a rule: those of the hunted span, and those of the history before."""
 
     rule: CompiledRule
     schema: pa.Schema
@@ -89,7 +89,7 @@ class _Gathered:
 
 @dataclass(frozen=True)
 class NewTermsHistory:
-    """What the history of a new-terms rule was: how far back it should reach, and does (nanoseconds)."""
+    """How far back the history of a new-terms rule should reach, and how far it does (nanoseconds)."""
 
     wanted: int
     reached: int
@@ -97,9 +97,9 @@ class NewTermsHistory:
 
 @dataclass
 class RowSearch:
-    """Gathers the rows of some rules, and returns their alerts when all input is read.
+    """Gathers the rows of rules, and returns their alerts when all input is read.
 
-    `history_window` (nanoseconds) is used in place of the history that new-terms rules name.
+    `history_window` (nanoseconds) is used instead of the history of new-terms rules.
     """
 
     rules: Sequence[CompiledRule]
@@ -108,7 +108,7 @@ class RowSearch:
     indicators: IndicatorReader
     history_window: int | None = None
     most_bytes: int = MOST_BYTES
-    untimed: int = 0  # events that fitted and had no time, which their rule goes by
+    untimed: int = 0  # events that fit, but lack the time that their rule needs
     histories: list[NewTermsHistory] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -124,8 +124,8 @@ class RowSearch:
 
     @property
     def fields(self) -> frozenset[str]:
-        """The fields that are read beside those of the rules' conditions."""
-        names = frozenset[str]().union(*(one.rule.columns_read for one in self._gathered.values()))
+        """The fields that are read besides those of the rules' conditions."""
+        names = frozenset[str]().union(*(gathered.rule.columns_read for gathered in self._gathered.values()))
         return names | {EVENT_INDEX} if self._gathered else names
 
     def add(
@@ -136,9 +136,9 @@ class RowSearch:
         *,
         history: bool,
     ) -> None:
-        """Take up the rows of a batch that fit rules, as `history` alone, or those that are `inside` the window.
+        """Add the rows of a batch that fit rules and are `inside` the window; with `history`, only as history.
 
-        New-terms rules also take what happened before the window: that is their history.
+        New-terms rules also get the events before the window: these are their history.
         """
         if not self._gathered:
             return
@@ -153,7 +153,7 @@ class RowSearch:
             if gathered.rule.pipeline is not None and len(rows):
                 try:
                     rows = selected(gathered.rule.pipeline, batch.table, rows, names)
-                except Exception as error:  # a fault of one rule ends no hunt
+                except Exception as error:  # an error of one rule does not end the hunt
                     self.given_up[rule_id] = f"{type(error).__name__}: {error}"
                     del self._gathered[rule_id]
                     continue
@@ -196,11 +196,11 @@ class RowSearch:
         if spooled:
             rows = np.unique(np.concatenate(spooled)).tolist()
             self._spool.add((self._arrived + row for row in rows), map(batch.raw, rows))
-        self._bound()
+        self._limit_memory()
 
-    def _bound(self) -> None:
-        """Give up the rule with the most rows where all rows together are too many."""
-        while sum(one.size for one in self._gathered.values()) > self.most_bytes:
+    def _limit_memory(self) -> None:
+        """Give up the rule with the most rows while all rows together are too large."""
+        while sum(gathered.size for gathered in self._gathered.values()) > self.most_bytes:
             rule_id, gathered = max(self._gathered.items(), key=lambda item: item[1].size)
             rows = gathered.rows.rows + gathered.history.rows
             self.given_up[rule_id] = (
@@ -209,7 +209,7 @@ class RowSearch:
             del self._gathered[rule_id]
 
     def run(self, rule_id: str) -> RuleRun | None:
-        """Return what came of a rule, None of one that was given up; its rows are removed."""
+        """Return the run of a rule, None if the rule was given up. Its rows are removed."""
         gathered = self._gathered.pop(rule_id, None)
         if gathered is None:
             return None
@@ -242,12 +242,12 @@ class RowSearch:
         return first_terms(rule, rows, earlier, length)
 
     def close(self) -> None:
-        """Remove the events that were held."""
+        """Remove the spooled events."""
         self._spool.close()
 
 
 class _SpooledEvents:
-    """Events of a spool under their own places; rows have numbers in the place of ids."""
+    """Events of a spool by their own places; rows have numbers instead of ids."""
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
@@ -297,7 +297,7 @@ def _no_rows(start: int, end: int) -> pa.Table | None:
 
 
 def _times(rule: CompiledRule, table: EventTable, rows: Rows) -> tuple[Numbers, Truth]:
-    """Return when events happened, by the time that their rule goes by, 0 where they do not say."""
+    """Return when events happened, by the time field of their rule, and whether they have one; 0 without."""
     times, timed = moments_of(table, TIMESTAMP, rows)
     if rule.time_field not in (TIMESTAMP, INGESTED):
         own, known = moments_of(table, rule.time_field, rows)

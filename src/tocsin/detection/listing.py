@@ -1,4 +1,4 @@
-"""Rules as a list shows them: what each is, and whether it runs. Large folders are read by several processes."""
+"""Rules for a list: what each is, and whether it runs. Large folders are read by several processes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from tocsin.detection.compile import prepare
 from tocsin.rules.load import RuleFile, Skipped, bundled_folder, load_files, rule_files, without_repeated
 
-_MANY = 200  # files, from which on another process costs less than it saves
+_MANY = 200  # files for each process: with fewer, starting one takes longer than it saves
 _MOST = 8  # processes
 
 
 @dataclass(frozen=True)
 class ListedRule:
-    """A rule, and the reason why it does not run, if it does not."""
+    """A rule, and the reason why it does not run; None when it runs."""
 
     rule_id: str
     name: str
@@ -29,7 +29,7 @@ class ListedRule:
 
 
 def list_rules(paths: Iterable[str] | None) -> tuple[list[ListedRule], list[Skipped]]:
-    """Return the rules of files and folders (None: the bundled ones), and what is not among them.
+    """Return the rules of files and folders (None: the bundled ones), and the skipped ones.
 
     Raises RuleError for a path that does not exist or holds no rule file.
     """
@@ -43,11 +43,11 @@ def list_rules(paths: Iterable[str] | None) -> tuple[list[ListedRule], list[Skip
     else:
         parts = [_listed(files)]
     rules, repeated = without_repeated(rule for part, _ in parts for rule in part)
-    return rules, [*(one for _, skipped in parts for one in skipped), *repeated]
+    return rules, [*(rule for _, skipped in parts for rule in skipped), *repeated]
 
 
 def _listed(files: list[RuleFile]) -> tuple[list[ListedRule], list[Skipped]]:
-    gc.disable()  # hundreds of rules make millions of objects, and none of them goes before the end
+    gc.disable()  # hundreds of rules make millions of objects, which all live until the end
     try:
         loaded = load_files(files)
         rules = []

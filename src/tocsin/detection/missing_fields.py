@@ -1,4 +1,4 @@
-"""Whether a condition can hold where no event has some of its fields."""
+"""Whether a condition can be true although no event has some of its fields."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from tocsin.eql import syntax as s
 
 
 def could_hold(condition: s.Expression, missing: Collection[str]) -> bool:
-    """Tell whether a condition can be true of an event that has none of some fields; in doubt it can."""
+    """Return whether a condition can be true of an event without the missing fields; in doubt it can."""
     return _outcomes(condition, frozenset(missing))[0]
 
 
 def _outcomes(node: s.Expression, missing: frozenset[str]) -> tuple[bool, bool]:
-    """Return whether a condition can be true, and whether it can be anything else."""
+    """Return whether a condition can be true, and whether it can be false or null."""
     match node:
         case s.Literal(value):
             return value is True, value is not True
@@ -21,11 +21,11 @@ def _outcomes(node: s.Expression, missing: frozenset[str]) -> tuple[bool, bool]:
             true, other = _outcomes(operand, missing)
             return other, true
         case s.And(operands):
-            found = [_outcomes(operand, missing) for operand in operands]
-            return all(true for true, _ in found), any(other for _, other in found)
+            outcomes = [_outcomes(operand, missing) for operand in operands]
+            return all(true for true, _ in outcomes), any(other for _, other in outcomes)
         case s.Or(operands):
-            found = [_outcomes(operand, missing) for operand in operands]
-            return any(true for true, _ in found), all(other for _, other in found)
+            outcomes = [_outcomes(operand, missing) for operand in operands]
+            return any(true for true, _ in outcomes), all(other for _, other in outcomes)
     names = s.field_names(node)
     if not names or not missing.issuperset(names):
         return True, True

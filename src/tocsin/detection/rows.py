@@ -1,4 +1,4 @@
-"""Events of a batch that fit rules -> the rows that are held of them."""
+"""Events of a batch that fit rules -> rows for the buffers of these rules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tocsin.eql import syntax as s
 
 
 class Fitting(NamedTuple):
-    """Events of a part that fit a step: where, a hash of their join keys, and which have every key they need."""
+    """Events of a part that fit a step: their rows, a hash of their join keys, and which have all keys."""
 
     rows: npt.NDArray[np.intp]
     keys: Numbers
@@ -27,14 +27,14 @@ class Fitting(NamedTuple):
 
 
 class EventPart:
-    """The events of a batch that any rule fits."""
+    """The events of a batch that fit any rule."""
 
     def __init__(self, table: EventTable, ids: pa.Array, indices: pa.DictionaryArray) -> None:
         self.table, self.ids, self.indices = table, ids, indices
         self._hashes: dict[str, Numbers] = {}
 
     def fitting(self, fields: Sequence[s.FieldRef], rows: npt.NDArray[np.intp]) -> Fitting:
-        """Return some rows with a hash of their join keys, which are in some fields."""
+        """Return rows with a hash of their join keys, the values of `fields`."""
         keys, joinable = np.zeros(len(rows), np.int64), np.ones(len(rows), np.bool_)
         several = np.zeros(len(rows), np.bool_)
         for field in fields:
@@ -54,7 +54,7 @@ class EventPart:
         return Fitting(rows, keys, joinable)
 
     def _hash(self, name: str, column: CodedColumn | None) -> Numbers:
-        """Return the hashes of a column's values, with that of null behind."""
+        """Return the hashes of a column's values, and last that of null."""
         if name not in self._hashes:
             values = [] if column is None else column.objects
             self._hashes[name] = np.append(hashes_of(values), 0)
@@ -70,9 +70,9 @@ def rows_of(
     arrived: Numbers,
     schema: pa.Schema,
 ) -> pa.Table:
-    """Return the rows of events that fit a step, given the time by which windows hold each, and its arrival.
+    """Return the rows of events that fit a step. `times` are those that windows go by.
 
-    `schema` is that of the rule's rows, as `columns.schema_of` has it.
+    `schema` is that of the rule's rows (`columns.schema_of`).
     """
     table, rows = part.table, fitting.rows
     ordering = rule.ordering
@@ -93,12 +93,12 @@ def rows_of(
 
 
 def moments_of(table: EventTable, name: str, rows: npt.NDArray[np.intp]) -> tuple[Numbers, npt.NDArray[np.bool_]]:
-    """Return a column of moments or other whole numbers at some rows, and where there is one."""
+    """Return a column of moments or other whole numbers at some rows, and which rows have one."""
     return whole_numbers(table.column(name, distinct=False), rows)
 
 
 def _lists(table: EventTable, name: str, rows: npt.NDArray[np.intp], kind: pa.DataType) -> pa.Array:
-    """Return a field's values in some rows as lists of one type; a value that is not of the type becomes null."""
+    """Return a field's values in some rows as lists of one type; values of other types become null."""
     column = table.column(name)
     if column is None:
         return pa.nulls(len(rows), kind)

@@ -1,8 +1,9 @@
-"""What fitted a rule, remembered for as long as a window can hold it: times, place and a few fields of each event.
+"""The buffer of a rule: rows of the events that fit it, for as long as a window can hold them.
 
-A row is an event that fits one step of a rule. The full event stays in the store. Rows lie in parts, as they came
-in: broad steps of sequences fit most events, and a tick should not have to move millions of rows that nothing
-comes of. So windows of sequences take only rows whose join key every needed step has; each row has a hash of it.
+A row is an event that fits one step of a rule: its times, its place and a few fields. The full event stays in the
+store. Rows lie in parts, as they arrived: broad steps of sequences fit most events, and a tick should not move
+millions of rows that cannot be part of a sequence. So windows of sequences take only the rows whose join key
+occurs in every needed step; each row has a hash of its key.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tocsin.detection.schedule import Schedule, Window
 
 _LARGE = 1 << 17  # rows of a part, beyond which it is not joined with others
 
-Needless = Callable[[pa.Table], npt.NDArray[np.bool_]]  # rows -> which of them need not be kept
+Needless = Callable[[pa.Table], npt.NDArray[np.bool_]]  # rows -> which of them are not needed
 
 
 class _Part:
@@ -36,8 +37,8 @@ class _Part:
 
     def numbers(self, name: str) -> Numbers:
         """Return one of the columns of whole numbers."""
-        found: Numbers = self.rows.column(name).to_numpy()
-        return found
+        column: Numbers = self.rows.column(name).to_numpy()
+        return column
 
 
 def _joined(parts: Iterable[pa.Table]) -> pa.Table:
@@ -46,9 +47,9 @@ def _joined(parts: Iterable[pa.Table]) -> pa.Table:
 
 @dataclass
 class RuleBuffer:
-    """What is remembered for one rule: every row whose time is not before `since`, and others that came late.
+    """The rows of one rule: all whose time is not before `since`, and others that arrived late.
 
-    `needed` are the steps of which a sequence needs an event each.
+    `needed` are the steps of a sequence that need an event.
     """
 
     since: int
@@ -57,14 +58,14 @@ class RuleBuffer:
 
     @classmethod
     def of(cls, rule: CompiledRule, since: int, rows: Sequence[pa.Table] = ()) -> RuleBuffer:
-        """Return the memory of a rule, with the rows that there are from a moment on."""
-        found = cls(since, rule.needed_steps)
+        """Return the buffer of a rule, with its rows from a moment on."""
+        buffer = cls(since, rule.needed_steps)
         for part in rows:
-            found.add(part)
-        return found
+            buffer.add(part)
+        return buffer
 
     def copy(self) -> RuleBuffer:
-        """Return what is remembered now, for who reads it while more comes in."""
+        """Return the buffer as it is now, for a thread that reads it while rows are added."""
         return RuleBuffer(self.since, self.needed, list(self.parts))
 
     @property
@@ -78,7 +79,7 @@ class RuleBuffer:
         return sum(part.rows.nbytes for part in list(self.parts))
 
     def add(self, rows: pa.Table) -> None:
-        """Remember rows."""
+        """Add rows."""
         if not rows.num_rows:
             return
         while self.parts and self.parts[-1].rows.num_rows < min(_LARGE, 2 * rows.num_rows):
@@ -86,9 +87,9 @@ class RuleBuffer:
         self.parts.append(_Part(_joined([rows])))
 
     def window(self, window: Window, before: int) -> pa.Table | None:
-        """Return the rows that a window holds of what had arrived before a moment, None where nothing comes of it.
+        """Return the rows in a window that had arrived before a moment, None when there can be no finding.
 
-        They are in order of arrival, and of those that arrived together by id: the same at whatever time one asks.
+        They are in order of arrival, then of index and id, so that the order is always the same.
         """
         chosen: list[tuple[_Part, Numbers]] = []
         for part in self.parts:
@@ -108,17 +109,17 @@ class RuleBuffer:
             if len(rows):
                 chosen.append((part, rows))
         if self.needed:
-            chosen = self._able(chosen)
+            chosen = self._joinable(chosen)
         if not chosen:
             return None
-        found = _joined(part.rows.take(pa.array(rows)) for part, rows in chosen)
-        found = found.set_column(found.column_names.index(INDEX), INDEX, found.column(INDEX).cast(pa.string()))
-        return found.take(
-            pc.sort_indices(found, [(ARRIVED, "ascending"), (INDEX, "ascending"), (ID, "ascending")])
+        table = _joined(part.rows.take(pa.array(rows)) for part, rows in chosen)
+        table = table.set_column(table.column_names.index(INDEX), INDEX, table.column(INDEX).cast(pa.string()))
+        return table.take(
+            pc.sort_indices(table, [(ARRIVED, "ascending"), (INDEX, "ascending"), (ID, "ascending")])
         )
 
-    def _able(self, chosen: Sequence[tuple[_Part, Numbers]]) -> list[tuple[_Part, Numbers]]:
-        """Leave out rows whose join key some needed step does not have."""
+    def _joinable(self, chosen: Sequence[tuple[_Part, Numbers]]) -> list[tuple[_Part, Numbers]]:
+        """Return the rows whose join key occurs in every needed step."""
         if not chosen:
             return []
         keys = np.concatenate([part.numbers(KEY)[rows] for part, rows in chosen])
@@ -128,30 +129,31 @@ class RuleBuffer:
             return []
         if (keys == ANY_KEY).any():
             return list(chosen)
-        able = reduce(np.intersect1d, of_steps)
-        kept = np.isin(keys, able)
+        common = reduce(np.intersect1d, of_steps)
+        kept = np.isin(keys, common)
         ends = np.cumsum([len(rows) for _, rows in chosen])
         parts = zip(chosen, np.split(kept, ends[:-1]), strict=True)
-        return [(part, rows[some]) for (part, rows), some in parts if some.any()]
+        return [(part, rows[inside]) for (part, rows), inside in parts if inside.any()]
 
     def late_times(self, previous: int, upto: int) -> Numbers:
-        """Return the times of what arrived from one moment to another, in order."""
-        found = [np.zeros(0, np.int64)]
+        """Return the times of rows that arrived from one moment to another, in order."""
+        times = [np.zeros(0, np.int64)]
         for part in self.parts:
             if part.last_arrived >= previous and part.first_arrived < upto:
                 arrived = part.numbers(ARRIVED)
-                found.append(part.numbers(TIME)[(arrived >= previous) & (arrived < upto)])
-        return np.sort(np.concatenate(found))
+                times.append(part.numbers(TIME)[(arrived >= previous) & (arrived < upto)])
+        return np.sort(np.concatenate(times))
 
     def unseen(self, after: int, last: int, schedule: Schedule) -> int:
-        """Return the last of the ticks behind a moment, up to one, that see no row each; `after` if there is none.
+        """Return the last of the ticks from `after` to `last` that, one after the other, see no row; else `after`.
 
-        A tick sees what has arrived since the one before, and what its window holds; windows only move forward.
+        A tick sees the rows that have arrived since the tick before, and those in its window; windows only move
+        forward.
         """
         interval = schedule.interval
         tick = after // interval * interval + interval
         start = schedule.window(tick).start
-        following: int | None = None  # the first tick that sees something arrive
+        following: int | None = None  # the first tick that sees newly arrived rows
         for part in self.parts:
             if part.last_arrived < after and start is not None and part.last < start:
                 continue
@@ -162,7 +164,7 @@ class RuleBuffer:
             held = times[(times >= start) & (arrived < tick)]
             if (held < tick).any() or (len(held) and "+" in schedule.end):
                 return after
-            # What has a time that is yet to come is seen when windows have got there.
+            # A row with a future time is seen when a window reaches that time.
             to_come = np.concatenate((arrived[arrived >= after], held))
             if len(to_come):
                 first = int(to_come.min()) // interval * interval + interval
@@ -170,9 +172,9 @@ class RuleBuffer:
         return last if following is None else max(after, min(following - interval, last))
 
     def forget(self, before: int, seen: int, needless: Needless | None = None) -> None:
-        """Let go of rows whose time lies before a moment, but of none that arrived since `seen`, not seen yet.
+        """Remove rows whose time lies before a moment, but none that arrived since `seen`: no tick has seen these.
 
-        `needless` tells which of these rows go; all of them where it is not given. A part of which most rows are
+        `needless` selects which of these rows are removed; without it, all are. A part of which most rows are
         still needed stays whole.
         """
         if before <= self.since:
@@ -195,7 +197,7 @@ class RuleBuffer:
         self.parts = parts
 
     def reach_back(self, since: int, rows: Sequence[pa.Table]) -> None:
-        """Take up every row from an earlier moment up to `self.since`, in place of those of them that are here."""
+        """Add all rows from an earlier moment up to `self.since`, instead of those of this span that it holds."""
         parts: list[_Part] = []
         for part in self.parts:
             times = part.numbers(TIME)
@@ -203,6 +205,6 @@ class RuleBuffer:
             if kept.any():
                 parts.append(part if kept.all() else _Part(_joined([part.rows.filter(pa.array(kept))])))
         self.parts = parts
-        for some in rows:
-            self.add(some)
+        for added in rows:
+            self.add(added)
         self.since = since

@@ -1,6 +1,6 @@
 """The limits of a rule's fields, as Kibana's schema of rules has them (`rule_schema` of its security solution).
 
-They are held when a rule is saved. A hunt runs a rule that breaks them, where it can be run.
+They are checked when a rule is saved. A hunt also runs a rule that breaks them, if it can be run.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _NOTIFY = ("onActiveAlert", "onThrottleInterval", "onActionGroupChange")
 
 
 def faults(rule: Rule) -> Iterator[Fault]:
-    """Yield which limits a rule breaks: the field, and what it is to be."""
+    """Yield the limits that a rule breaks: the field, and what its value must be."""
     for check in (*_OF_ALL, *_OF_TYPES.get(rule.type, ())):
         yield from check(rule)
 
 
 def type_faults(rule: Rule) -> Iterator[Fault]:
-    """Yield what a rule lacks that its type needs to run."""
+    """Yield the faults of the fields without which a rule of its type cannot run."""
     for check in _OF_RUNS.get(rule.type, ()):
         yield from check(rule)
 
@@ -50,7 +50,7 @@ def _texts(value: Any, least: int, most: float = float("inf")) -> bool:
 
 
 def _extra(rule: Rule, name: str) -> Any:
-    """Return a field that the model of rules has not, None where it is not given."""
+    """Return a field that the model of rules does not have, None if it is not given."""
     return (rule.model_extra or {}).get(name)
 
 
@@ -87,18 +87,18 @@ def _mappings(rule: Rule) -> Iterator[Fault]:
         ("severity_mapping", rule.severity_mapping),
         ("risk_score_mapping", rule.risk_score_mapping),
     ):
-        for one in mappings:
+        for mapping in mappings:
             if (
-                not _text(one.get("field"))
-                or one.get("operator") != "equals"
-                or not isinstance(one.get("value"), str)
+                not _text(mapping.get("field"))
+                or mapping.get("operator") != "equals"
+                or not isinstance(mapping.get("value"), str)
             ):
                 yield name, "has a `field`, the `operator` equals, and a `value`, a text"
-    if any(one.get("severity") not in SEVERITIES for one in rule.severity_mapping):
+    if any(mapping.get("severity") not in SEVERITIES for mapping in rule.severity_mapping):
         yield "severity_mapping", f"has a `severity`: {', '.join(SEVERITIES)}"
     if any(
-        one.get("risk_score") is not None and not _whole(one["risk_score"], 0, 100)
-        for one in rule.risk_score_mapping
+        mapping.get("risk_score") is not None and not _whole(mapping["risk_score"], 0, 100)
+        for mapping in rule.risk_score_mapping
     ):
         yield "risk_score_mapping", "has a `risk_score` from 0 to 100"
 
@@ -108,9 +108,9 @@ _NEEDED = {"related_integrations": ("package", "version"), "required_fields": ("
 
 def _described(rule: Rule) -> Iterator[Fault]:
     for name, needed in _NEEDED.items():
-        if not all(_text(one.get(part)) for one in getattr(rule, name) for part in needed):
+        if not all(_text(entry.get(part)) for entry in getattr(rule, name) for part in needed):
             yield name, f"has {' and '.join(f'`{part}`' for part in needed)}, texts that are not empty"
-    if not all(_text(one.get("list_id")) for one in rule.exceptions_list):
+    if not all(_text(reference.get("list_id")) for reference in rule.exceptions_list):
         yield "exceptions_list", "names each list by its `list_id`"
 
 
@@ -179,10 +179,11 @@ def _threshold(rule: Rule) -> Iterator[Fault]:
     if named not in ([], [""]) and not _texts(named, 0, MOST_THRESHOLD_FIELDS):
         yield "threshold.field", f"is a list of at most {MOST_THRESHOLD_FIELDS} fields{_given(named)}"
     if not isinstance(cardinality, list | tuple) or not all(
-        isinstance(one, dict) and _text(one.get("field")) and _whole(one.get("value"), 0) for one in cardinality
+        isinstance(entry, dict) and _text(entry.get("field")) and _whole(entry.get("value"), 0)
+        for entry in cardinality
     ):
         yield "threshold.cardinality", "has a `field`, and a `value`, a whole number from 0"
-    elif any(one["field"] in named for one in cardinality):
+    elif any(entry["field"] in named for entry in cardinality):
         yield "threshold.cardinality", "of a field that events are grouped by is always 1"
 
 
@@ -197,7 +198,7 @@ def _new_terms(rule: Rule) -> Iterator[Fault]:
     try:
         begins, window = Schedule(1, start).window(_MOMENT).start, Schedule(1, rule.from_).window(_MOMENT).start
     except (RuleError, ValueError, OverflowError):
-        return  # `from` is told of by itself
+        return  # the fault of `from` is reported by itself
     if begins is not None and window is not None and begins >= window:
         yield (
             "history_window_start",
@@ -224,7 +225,8 @@ def _threat_match(rule: Rule) -> Iterator[Fault]:
         return
     for entries in groups:
         if not all(
-            isinstance(one, dict) and _text(one.get("field")) and _text(one.get("value")) for one in entries
+            isinstance(entry, dict) and _text(entry.get("field")) and _text(entry.get("value"))
+            for entry in entries
         ):
             yield "threat_mapping", "has entries with a `field` of events and a `value`, the field of indicators"
             continue
@@ -236,7 +238,7 @@ def _threat_match(rule: Rule) -> Iterator[Fault]:
             yield "threat_mapping", "has in a group no entry that is also negated"
     searches, items = _extra(rule, "concurrent_searches"), _extra(rule, "items_per_search")
     if (searches is None) != (items is None) or not all(
-        one is None or _whole(one, 1) for one in (searches, items)
+        number is None or _whole(number, 1) for number in (searches, items)
     ):
         yield "concurrent_searches", "and `items_per_search` are given together, whole numbers from 1"
 

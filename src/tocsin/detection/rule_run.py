@@ -21,10 +21,10 @@ from tocsin.detection.rule_types.findings import Fetch, Finding, Place, RuleWind
 
 @dataclass
 class RuleRun:
-    """A run of a rule, which raises at most so many alerts a window (`most`).
+    """A run of a rule, with at most `most` new alerts a window.
 
-    `history` knows what the rule has alerted on before, `fetch` returns whole events, `origin` says where one
-    comes from. `matches` counts findings, `duplicates` those that are alerts already.
+    `history` holds the earlier alerts of the rule, `fetch` returns whole events, `origin` returns where an event
+    comes from. `matches` counts findings, `duplicates` those for which there is an alert already.
     """
 
     rule: CompiledRule
@@ -36,7 +36,7 @@ class RuleRun:
     matches: int = 0
     duplicates: int = 0
     left_out: int = 0  # findings beyond `most`
-    limit_messages: list[str] = field(default_factory=list)  # a window each in which there were more
+    limit_messages: list[str] = field(default_factory=list)  # one for each window with more
     messages: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -45,11 +45,11 @@ class RuleRun:
         self._ids: set[str] = set()
 
     def findings(self, rows: pa.Table, window: RuleWindow) -> list[Finding]:
-        """Return what the rule finds among the rows of a window."""
+        """Return the findings of the rule in the rows of a window."""
         return RULE_TYPES[self.rule.rule.type].findings(self.rule, rows, window)
 
     def counted_to(self, groups: Iterable[str]) -> Mapping[str, int]:
-        """Return up to when groups of events are counted: by earlier alerts, and by those of this run."""
+        """Return up to which time alerts have counted groups of events, those of this run included."""
         names = frozenset(groups)
         counted = dict(self.history.counted_to(names))
         for name, upto in counted_by(self.alerts, names).items():
@@ -95,14 +95,16 @@ class RuleRun:
 
     @property
     def suppressed(self) -> int:
-        """How many findings are no alerts of their own."""
+        """How many findings were suppressed."""
         return 0 if self._suppressor is None else self._suppressor.suppressed
 
     def finish(self) -> list[Group]:
-        """Let alerts say what they stand for by now; return the groups of earlier alerts that have grown."""
+        """Complete the suppression of alerts; return the groups of earlier alerts that have grown."""
         if self._suppressor is None:
             return []
         if self._suppressor.cut:
-            told = f"{self._suppressor.cut} events have more combinations of values than groups are made of"
-            self.messages.append(f"suppression: {told}")
+            cut = self._suppressor.cut
+            self.messages.append(
+                f"suppression: {cut} events have more combinations of values than groups are made of"
+            )
         return self._suppressor.grow()

@@ -1,9 +1,9 @@
-"""Rule files -> rules ready to run and their plan, cached from run to run by the content of the files.
+"""Rule files -> compiled rules and their plan, cached from run to run by the content of the files.
 
-Reading, checking and compiling 500 rules takes over a second, which a hunt over one small file should not wait
-for. A cached rule set is named by a hash of everything that it was made from: the rule files, tocsin's own sources
-and tables, and the libraries whose data it holds, so that nothing can be out of date. Its file holds values as
-JSON and no code (docs/decisions/036-cached-rules-as-json.md).
+Reading, checking and compiling 500 rules takes over a second: too long for a hunt over one small file. The name of
+a cached rule set is a hash of everything that it was made from (the rule files, tocsin's own sources and tables,
+and the libraries whose data it holds), so that it cannot be out of date. Its file holds values as JSON and no code
+(docs/decisions/036-cached-rules-as-json.md).
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ CACHED = 8  # rule sets
 _LIBRARIES = ("orjson", "pydantic")
 _SOURCES = (".py", ".lark", ".tsv")
 _LARGEST = 1 << 28  # bytes of a file that is read
-_DIGEST = 32  # bytes in front, of what comes behind: bytes that a disk has changed are noticed
+_DIGEST = 32  # bytes of a hash before the content: it shows whether the file is damaged
 
 
 @dataclass(frozen=True)
 class RuleSet:
-    """Rules that can run, what cannot and why, and the plan that the engine runs."""
+    """Rules that can run, the others with their reasons, and the plan for the engine."""
 
     ready: list[CompiledRule]
     skipped: list[Skipped]
@@ -67,7 +67,7 @@ def read_ruleset(paths: Sequence[str] | None, *, any_index: bool = False) -> Rul
 
 
 def cache_folder() -> Path | None:
-    """Return where rule sets are kept, None where they are not."""
+    """Return the folder of cached rule sets, None without a cache."""
     chosen = os.environ.get(ENVIRONMENT)
     if chosen is not None:
         return Path(chosen) if chosen else None
@@ -77,7 +77,7 @@ def cache_folder() -> Path | None:
 
 
 def _name(paths: Sequence[str], any_index: bool) -> str:
-    """Hash what a rule set is made from."""
+    """Return the name of a rule set: a hash of what it is made from."""
     digest = hashlib.sha256(f"{sys.version} {[version(library) for library in _LIBRARIES]} {any_index}".encode())
     for file in (*_own_files(), *_rule_files(paths)):
         digest.update(f"\0{file}\0".encode())
@@ -117,7 +117,7 @@ class _CachedRule:
 
 @dataclass(frozen=True)
 class _CachedRules:
-    """What a file holds: the rest of a plan follows from its nodes."""
+    """The content of a cache file: the rest of a plan follows from its nodes."""
 
     rules: list[_CachedRule]
     skipped: list[Skipped]
@@ -136,7 +136,7 @@ _FORMAT = DataclassJson(
     _CachedRules,
     {
         Rule: Form(_write_rule, Rule.model_validate),
-        # Nobody looks for the place of a test in a query that is compiled.
+        # The place of a test in its text is not needed once the query is compiled.
         Place: Form(lambda place: None, lambda _: s.NOWHERE),
     },
     {"Expression": s.Expression},
@@ -148,7 +148,7 @@ def _read(file: Path) -> RuleSet | None:
         if file.stat().st_size > _LARGEST:
             return None
         content = file.read_bytes()
-        os.utime(file)  # the ones used last stay
+        os.utime(file)  # those used last are kept
     except OSError:
         return None
     digest, encoded = content[:_DIGEST], content[_DIGEST:]
@@ -156,7 +156,7 @@ def _read(file: Path) -> RuleSet | None:
         return None
     try:
         cached = _FORMAT.decode(encoded)
-        ready = [_ready(one) for one in cached.rules]
+        ready = [_ready(rule) for rule in cached.rules]
         return RuleSet(ready, cached.skipped, plan(program_of(cached.nodes, cached.roots)))
     except (ValueError, RecursionError):
         return None
@@ -172,7 +172,7 @@ def _ready(cached: _CachedRule) -> CompiledRule:
 
 
 def _write(file: Path, ruleset: RuleSet) -> None:
-    """Cache a rule set; where that cannot be done, the next run takes a second longer."""
+    """Cache a rule set; if that fails, the next run takes a second longer."""
     rules = [
         _CachedRule(ready.rule, None if ready.pipeline else ready.statement, ready.unknown)
         for ready in ruleset.ready

@@ -1,8 +1,8 @@
-"""When a rule is due, and which span of time it reads then: told by its schedule, not by when a run happens.
+"""When a rule is due, and which span of time it reads then: its schedule decides both, not when it really runs.
 
-A rule is due at the multiples of its interval since 1970 (UTC), its ticks. So they are the same for all rules of
-one interval and after every restart, and no zone, daylight saving or late start moves them. The window of a tick
-reaches from the rule's `from` to its `to`, with the tick for `now`.
+A rule is due at the multiples of its interval since 1970 (UTC), its ticks. So these are the same for all rules of
+one interval and after every restart; no time zone, daylight saving or late start moves them. The window of a tick
+reaches from the rule's `from` to its `to`, with the tick as `now`.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from tocsin.rules.model import Rule
 
 UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
 _INTERVAL = re.compile(r"(\d{1,9})([smhd])")
-# Ticks that are looked at for how windows lie: rounding (`now/d`) makes them differ for two days of minutes.
+# Ticks whose windows are compared: with rounding (`now/d`) windows differ from tick to tick, over two days.
 _LOOKED_AT = 2 * 1440
-_UNEVEN = re.compile(r"[/My]")  # rounding, and units of no one length
+_UNEVEN = re.compile(r"[/My]")  # rounding, and units that vary in length
 _LONGEST_ROUNDING = 2 * 366 * UNITS["d"]  # to years, and of years
 _MONDAY = 1_767_571_200 * SECOND  # 2026-01-05
 
 
 @dataclass(frozen=True)
 class Window:
-    """A span of event time in nanoseconds, start included and end excluded; None leaves a side open."""
+    """A span of time in nanoseconds, with its start and without its end; None leaves a side open."""
 
     start: int | None = None
     end: int | None = None
@@ -42,7 +42,7 @@ class Window:
 class Schedule:
     """How often a rule is due (`interval`, in nanoseconds), and its window in date math.
 
-    Windows begin `reach` nanoseconds before that, for a rule that has to know what came before its events.
+    Windows begin `reach` nanoseconds earlier, for a rule that needs the events before.
     """
 
     interval: int
@@ -51,33 +51,33 @@ class Schedule:
     reach: int = 0
 
     def ticks(self, after: int, upto: int) -> Iterator[int]:
-        """Yield the moments, behind one and up to another, at which the rule is due, in nanoseconds since 1970."""
+        """Yield the ticks after one moment and up to another, in nanoseconds since 1970."""
         first = after // self.interval * self.interval + self.interval
         yield from range(first, upto + 1, self.interval)
 
     def window(self, tick: int) -> Window:
-        """Return what the rule reads at a tick."""
+        """Return the window of a tick."""
         now = to_datetime(tick)
         start, end = (to_nanoseconds(parse_date_math(text, now)) for text in (self.start, self.end))
         return Window(start - self.reach, end)
 
     @property
     def uneven(self) -> int:
-        """By how many nanoseconds the beginnings of two windows may be nearer each other than their ticks."""
+        """By how many nanoseconds the starts of two windows may be nearer to each other than their ticks are."""
         return _LONGEST_ROUNDING if _UNEVEN.search(self.start) else 0
 
     @cached_property
     def overlap(self) -> int:
-        """How many nanoseconds two windows in a row share at least; below zero what neither reads."""
+        """How many nanoseconds two windows in a row share at least; negative if there is a gap between them."""
         ticks = _LOOKED_AT if _UNEVEN.search(self.start + self.end) else 2
         windows = [self.window(tick) for tick in self.ticks(_MONDAY, _MONDAY + ticks * self.interval)]
         return min((a.end or 0) - (b.start or 0) for a, b in itertools.pairwise(windows))
 
 
 def read_schedule(rule: Rule) -> Schedule:
-    """Return a rule's schedule. Raises RuleError, which names the field at fault."""
-    found = _INTERVAL.fullmatch(rule.interval.strip())
-    if found is None or int(found[1]) == 0:
+    """Return a rule's schedule. Raises RuleError, which names the wrong field."""
+    match = _INTERVAL.fullmatch(rule.interval.strip())
+    if match is None or int(match[1]) == 0:
         raise RuleError(
             f"`interval` is a number above 0 with a unit, not `{rule.interval}`", hint="s, m, h or d, as in 5m"
         )
@@ -88,8 +88,8 @@ def read_schedule(rule: Rule) -> Schedule:
             parse_date_math(text)
         except (ValueError, OverflowError) as error:
             raise RuleError(f"`{name}`: {error}") from None
-    schedule = Schedule(int(found[1]) * UNITS[found[2]], rule.from_.strip(), rule.to.strip())
-    # Rounding may leave single windows empty: that from now/d to now at midnight.
+    schedule = Schedule(int(match[1]) * UNITS[match[2]], rule.from_.strip(), rule.to.strip())
+    # Rounding may make single windows empty: from now/d to now, at midnight.
     windows = map(schedule.window, schedule.ticks(_MONDAY, _MONDAY + 24 * schedule.interval))
     if all((window.start or 0) >= (window.end or 0) for window in windows):
         raise RuleError(f"`from` ({rule.from_}) does not lie before `to` ({rule.to})", hint="as in now-9m and now")
@@ -97,7 +97,7 @@ def read_schedule(rule: Rule) -> Schedule:
 
 
 def unread(rule: Rule, schedule: Schedule) -> str | None:
-    """Return what to tell about events that no window holds, None where every event lies in one."""
+    """Return a message if some events lie in no window, None if every event lies in one."""
     if schedule.overlap >= 0:
         return None
     return (
@@ -107,7 +107,7 @@ def unread(rule: Rule, schedule: Schedule) -> str | None:
 
 
 def span(nanoseconds: int) -> str:
-    """Return a span of time for people, in its two largest units, as in `1h 30m`, to the second."""
+    """Return a span of time as text, in its two largest units, as in `1h 30m`, to the second."""
     parts = []
     for unit, size in reversed(UNITS.items()):
         number, nanoseconds = divmod(nanoseconds, size)

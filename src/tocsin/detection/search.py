@@ -1,4 +1,4 @@
-"""One query over telemetry: its results in order of time, sent through its pipes."""
+"""One query over files: its results in order of time, after its pipes."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ def search(
 ) -> SearchResult:
     """Run a query over every input.
 
-    `unknown` is what to raise for each field that no schema knows, where no event has it either.
+    `unknown` holds the error for each field that no schema knows; it is raised if no event has the field either.
     """
     started = time.perf_counter()
     rule = Rule(rule_id="query", name="query", type="eql", severity="low", risk_score=0)
     of_events = isinstance(statement.query, s.EventQuery)
-    # The pipes of an event query see all matches at once, below; a count is no event to make an alert of.
-    asked = s.Statement(statement.query) if of_events else statement
-    ready = CompiledRule(rule, asked, unknown={name: str(error) for name, error in unknown.items()})
+    # The pipes of an event query are applied below, to all matches: `count` leaves no event for an alert.
+    hunted = s.Statement(statement.query) if of_events else statement
+    ready = CompiledRule(rule, hunted, unknown={name: str(error) for name, error in unknown.items()})
     report = Hunt([ready], window, max_alerts=_EVERY).run(inputs, rejects, progress)
     for name in report.missing:
         raise unknown[name]

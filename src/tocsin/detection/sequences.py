@@ -21,14 +21,14 @@ _NONE = np.empty(0, np.intp)
 
 @dataclass(frozen=True)
 class Match:
-    """A sequence or sample that was found: its join keys, and its events by step, None where one is missing."""
+    """A sequence or sample: its join keys, and its events by step, None for a missing one."""
 
     keys: tuple[object, ...]
     events: tuple[RawEvent | None, ...]
 
 
 class SequenceSearch:
-    """What has been seen so far of the sequences of some rules, and of samples, so many a key at most."""
+    """Candidates for the sequences and samples of rules; of each key at most `samples` samples."""
 
     def __init__(self, rules: Sequence[CompiledRule], *, samples: int = 1) -> None:
         self._pipes = {rule.rule.rule_id: rule.statement.pipes for rule in rules}
@@ -39,11 +39,11 @@ class SequenceSearch:
         }
         self._spool = Spool()
         self._arrived = 0
-        # How many times an event fitted a step and had no time, so that no sequence could take it.
+        # How many times an event fit a step but has no time, so that it is in no sequence.
         self.untimed = 0
 
     def add(self, batch: EventBatch, fits: Mapping[Target, Rows]) -> None:
-        """Take up the rows of a batch that fit steps."""
+        """Add the rows of a batch that fit steps."""
         places = Places(batch.table, self._arrived)
         needed: list[Rows] = []
         for rule_id, candidates in self._candidates.items():
@@ -56,15 +56,15 @@ class SequenceSearch:
         self._arrived += batch.table.rows
 
     def matches(self, rule_id: str) -> Iterator[Match]:
-        """Yield what a rule finds, in order; its candidates are let go of."""
+        """Yield the matches of a rule, in order, and drop its candidates."""
         candidates = self._candidates.pop(rule_id)
         self.untimed += candidates.untimed
-        hits = [Hit(found, {}) for found in candidates.results()]
+        hits = [Hit(result, {}) for result in candidates.results()]
         del candidates
         for hit in apply_pipes(self._pipes[rule_id], hits):
             events = (None if event is None else self._spool.get(event) for event in hit.event.events)
             yield Match(hit.event.keys, tuple(events))
 
     def close(self) -> None:
-        """Let go of the events that were kept."""
+        """Remove the spooled events."""
         self._spool.close()

@@ -1,4 +1,4 @@
-"""Events kept aside, in memory and beyond a bound on disk, until it is known whether a sequence needs them."""
+"""Events set aside, in memory and above a size on disk, until it is known whether a rule needs them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 
 from tocsin.sources.batch import Event, RawEvent
 
-IN_MEMORY = 64 << 20  # bytes; what is beyond goes to a temporary file
+IN_MEMORY = 64 << 20  # bytes; more goes to a temporary file
 
 
 class Spool:
-    """Raw events by their number of arrival; numbers must be added in ascending order."""
+    """Raw events by the number of their arrival; they must be added in ascending order."""
 
     def __init__(self, in_memory: int = IN_MEMORY) -> None:
         self._file = tempfile.SpooledTemporaryFile(in_memory)  # noqa: SIM115 (it lives as long as this)
@@ -22,7 +22,7 @@ class Spool:
         self._known: dict[tuple[str, Callable[[bytes], Event]], int] = {}
 
     def add(self, arrivals: Iterable[int], raws: Iterable[RawEvent]) -> None:
-        """Keep events."""
+        """Add events."""
         contents: list[bytes] = []
         for arrival, raw in zip(arrivals, raws, strict=True):
             contents.append(raw.content)
@@ -33,7 +33,7 @@ class Spool:
         self._file.write(b"".join(contents))
 
     def get(self, arrival: int) -> RawEvent:
-        """Return an event that was kept. Raises KeyError for another."""
+        """Return an event. Raises KeyError for one that was not added."""
         at = bisect_left(self._arrivals, arrival)
         if at == len(self._arrivals) or self._arrivals[at] != arrival:
             raise KeyError(arrival)
@@ -48,5 +48,5 @@ class Spool:
         return len(self._arrivals)
 
     def close(self) -> None:
-        """Forget everything."""
+        """Remove all events."""
         self._file.close()

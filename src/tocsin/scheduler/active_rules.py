@@ -95,7 +95,7 @@ class ActiveRules:
         rule, before = state.rule, known.rule
         if rule is None or before is None or known.buffer is None or known.loading or known.running is not None:
             return
-        if rule.remembers_as(before) and known.buffer.since <= self._since(state, rule):
+        if rule.buffers_like(before) and known.buffer.since <= self._since(state, rule):
             state.buffer = known.buffer
 
     def _changed(self, uuid: str, mark: int) -> int:

@@ -1,4 +1,4 @@
-"""Alerts: what a rule found, with its events, and an id that is the same whenever the two meet."""
+"""Alerts: a finding of a rule with its events, and an id that is the same whenever the rule finds these events."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tocsin.rules.model import Rule
 
 @dataclass(frozen=True)
 class Suppression:
-    """What an alert stands for beside its own events: the name of the group and the values that it shares.
+    """What an alert stands for besides its own events: the name of its group and the shared values (`terms`).
 
-    `start` and `end` are the times of the first and the last event of the group, `count` is how many findings are
-    not alerts of their own.
+    `start` and `end` are the times of the group's first and last event, `count` is the number of suppressed
+    findings.
     """
 
     key: str
@@ -37,9 +37,9 @@ class Suppression:
 class Alert:
     """An alert of a rule. `event` is flat: dotted field name -> value or list.
 
-    `rule` is the rule as its overrides have it for this event. A sequence is one alert whose `event` holds what
-    its events have in common; each of them is a building block in `members`, at the place of its step, None where
-    an event is missing. The alert of a group of events has the group's values as `event`.
+    `rule` is the rule with the overrides of this event. A sequence is one alert; its `event` holds the fields that
+    its events share. Each of these events is a building block in `members`, in the order of the steps; None for a
+    missing event. The alert of a group of events has the group's values as `event`.
     """
 
     id: str
@@ -64,30 +64,30 @@ class Alert:
 
     @cached_property
     def time(self) -> int:
-        """When the (last) event happened, in nanoseconds since 1970; 0 when it does not say."""
+        """When the (last) event happened, in nanoseconds since 1970; 0 when it has no time."""
         return event_time(self.event) or 0
 
     @property
     def timestamp(self) -> str:
-        """When the (last) event happened, as it says itself."""
+        """When the (last) event happened, as the event has it."""
         return str(self.event.get(TIMESTAMP, ""))
 
     @property
     def group_key(self) -> str | None:
-        """The name of the group of events that it stands for, None where there is none."""
+        """The name of the group of events that it stands for, None without a group."""
         if self.suppression is not None:
             return self.suppression.key
         return None if self.finding.group is None else key_of_group(self.finding.group)
 
     @property
     def counted_to(self) -> int | None:
-        """Up to which time it counts the events of its group."""
+        """The time up to which it counts the events of its group."""
         if self.suppression is not None:
             return self.suppression.end
         return None if self.finding.group is None else self.finding.held
 
     def value(self, field: str) -> str:
-        """Return a field as text, several values joined; for a sequence its events' values. Empty when missing."""
+        """Return a field as text, several values joined; of a sequence those of its events. Empty if missing."""
         if not self.members:
             return as_text(self.event.get(field))
         values = dict.fromkeys(member.value(field) for member in self.events)
@@ -95,7 +95,7 @@ class Alert:
 
     @property
     def reason(self) -> str:
-        """One sentence: what happened where, and which rule says so."""
+        """One sentence: what happened, where, and which rule alerted."""
         category = self.value("event.category") or "event"
         parts = [f"{category} {'events' if self.members else 'event'}"]
         for word, field in (("with process", "process.name"), ("on", "host.name"), ("by", "user.name")):
@@ -105,7 +105,7 @@ class Alert:
 
 
 def alert_id(rule: CompiledRule, finding: Finding) -> str:
-    """Return the id of a finding's alert: the same whenever the rule meets these events, or this group of them."""
+    """Return the id of a finding's alert: always the same for the same rule and events, or group of events."""
     if finding.group is not None:
         return _hash(rule, ["group", dict(finding.group), finding.about.get("key")])
     if rule.joined is None:
@@ -116,7 +116,7 @@ def alert_id(rule: CompiledRule, finding: Finding) -> str:
 
 
 def block_id(rule: CompiledRule, id_: str, number: int, place: Place) -> str:
-    """Return the id of a building block of a sequence's alert, the n-th that is there."""
+    """Return the id of the n-th building block of a sequence's alert."""
     return _hash(rule, [id_, number, place])
 
 
@@ -126,7 +126,7 @@ def _hash(rule: CompiledRule, parts: Any) -> str:
 
 
 def in_store(place: Place) -> str:
-    """Say where an event of the store comes from."""
+    """Return the origin of an event in the store."""
     return f"{place.index}/{place.id}"
 
 
@@ -136,7 +136,7 @@ def alert_of(
     events: Mapping[Place, Event],
     origin: Callable[[Place], str] = in_store,
 ) -> Alert:
-    """Return the alert of a finding. `events` are flat; `origin` says where each of them comes from."""
+    """Return the alert of a finding. `events` are flat; `origin` returns where an event comes from."""
     id_ = alert_id(rule, finding)
     if finding.group is not None:
         return _of_group(rule, finding, id_)
@@ -167,7 +167,7 @@ def _of_event(
 
 
 def _of_group(rule: CompiledRule, finding: Finding, id_: str) -> Alert:
-    """Return the alert of a group: what its events have in common stands for them."""
+    """Return the alert of a group; its event holds the values that the group shares."""
     assert finding.group is not None
     event: dict[str, Any] = {n: v for n, v in (finding.row or finding.group).items() if v is not None}
     event[TIMESTAMP] = iso(finding.time)
@@ -175,18 +175,18 @@ def _of_group(rule: CompiledRule, finding: Finding, id_: str) -> Alert:
 
 
 def suppressing(alert: Alert, key: str, terms: Mapping[str, Any], others: Sequence[Finding]) -> Suppression:
-    """Return what an alert stands for that is the first of a group, with some findings behind it."""
+    """Return the suppression of the first alert of a group, with the findings that follow it."""
     held = alert.finding.held
     return Suppression(key, terms, held, max((held, *(finding.held for finding in others))), len(others))
 
 
 def grown(suppression: Suppression, end: int, count: int) -> Suppression:
-    """Return what an alert stands for when so many more findings of its group have come in, up to a moment."""
+    """Return a suppression with `count` more findings, up to the time `end`."""
     return replace(suppression, end=end, count=suppression.count + count)
 
 
 def shared_fields(members: Sequence[Alert]) -> dict[str, Any]:
-    """Return what the events of a sequence have in common, with the time of the last one."""
+    """Return the fields that the events of a sequence share, with the time of the last one."""
     first, last = members[0].event, members[-1].event
     shared = {
         name: value for name, value in first.items() if all(member.event.get(name) == value for member in members)
@@ -197,7 +197,7 @@ def shared_fields(members: Sequence[Alert]) -> dict[str, Any]:
 
 
 def as_text(value: Any) -> str:
-    """Return a value for people: several joined by a comma, nothing for null."""
+    """Return a value as text for people: several joined by a comma, nothing for null."""
     if value is None:
         return ""
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""THE document of an alert, as Elastic has it: the same for hunts, executions, previews and runs by hand."""
+"""The document of an alert, as Elastic has it: the same for hunts, executions, previews and runs by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BUILDING_BLOCK = "kibana.alert.building_block_type"
 
 @dataclass(frozen=True)
 class ExecutionContext:
-    """The execution that raises alerts: its id, whether it is `scheduled`, its tick, and the time now."""
+    """The execution that makes alerts: its id, its kind (`scheduled`, `manual`, …), its tick, and the time now."""
 
     uuid: str
     kind: str
@@ -30,9 +30,9 @@ class ExecutionContext:
 
 
 def alert_documents(alert: Alert, execution: ExecutionContext | None = None) -> list[dict[str, Any]]:
-    """Return the building blocks of an alert, and behind them the alert's own document.
+    """Return the building blocks of an alert, and after them the alert's own document.
 
-    Without an execution the alert is of the moment of its events.
+    Without an execution the time of the alert is that of its events.
     """
     if not alert.members:
         ancestors = _ancestors(alert) if alert.finding.group is None else _group_ancestors(alert)
@@ -55,7 +55,7 @@ def alert_documents(alert: Alert, execution: ExecutionContext | None = None) -> 
 
 
 def _ancestors(alert: Alert) -> list[dict[str, Any]]:
-    """Return what an event's alert goes back to: the event, and, if that is an alert, what this goes back to."""
+    """Return the ancestors of an event's alert: the event, and, if that is an alert itself, its ancestors."""
     place = alert.place
     assert place is not None
     if "kibana.alert.uuid" not in alert.event:
@@ -154,7 +154,7 @@ def _document(alert: Alert, ancestors: list[dict[str, Any]], execution: Executio
 
 
 def hunt_document(alert: Alert) -> dict[str, Any]:
-    """Return the document of an alert of files, with its origin, and with its building blocks inside."""
+    """Return the document of a hunt's alert, with its origin, and with its building blocks inside."""
     *blocks, document = alert_documents(alert)
     own = {**document.get("tocsin", {}), "origin": alert.origin}
     if alert.members:
@@ -166,7 +166,7 @@ def hunt_document(alert: Alert) -> dict[str, Any]:
 
 
 def describe_suppression(document: dict[str, Any], start: int, end: int, added: int) -> None:
-    """Let an alert's document say from when to when it stands for how many more findings."""
+    """Set the times of the group and add to the number of suppressed findings in an alert's document."""
     document.setdefault("kibana.alert.suppression.start", iso(start))
     document["kibana.alert.suppression.end"] = iso(end)
     document["kibana.alert.suppression.docs_count"] = (

@@ -1,8 +1,8 @@
 """Exception lists in files, as Kibana exports them: which rules they apply to, and the rules without their events.
 
 An export holds one object a line: lists (`list_id` and no `entries`), their items (`list_id` and `entries`), and
-what was exported in numbers. An export of rules holds its rules as well, whose `exceptions_list` says which lists
-are theirs. Lists of values are exported apart, one value a line, into a file that is called like the list.
+a summary with counts. An export of rules also holds rules; their `exceptions_list` names their lists. Each list of
+values is exported into a file of its own, with the name of the list and one value a line.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from tocsin.query_dsl.build import Context, any_of
 from tocsin.rules.model import Rule
 from tocsin.sources.text_files import TextFile, read_text_files
 
-# The lists of rules. Elastic's others are for its agent: trusted programs, event filters, and a blocklist, which
-# is the contrary of an exception.
+# The types of lists for rules. Elastic's other types are for its agent: trusted programs, event filters, and a
+# blocklist, which is the opposite of an exception.
 _OF_RULES = frozenset(("detection", "rule_default", "endpoint"))
 _OF_ONE_RULE = "rule_default"
 _SUMMARY = frozenset(("exported_count", "exported_exception_list_count", "exported_rules_count"))
@@ -36,14 +36,14 @@ _SUMMARY = frozenset(("exported_count", "exported_exception_list_count", "export
 
 @dataclass(frozen=True, eq=False)
 class FileException:
-    """An exception of a file: Kibana's item, when it expires (nanoseconds), and why it cannot be used, if so."""
+    """An exception of a file: Kibana's item, when it expires (nanoseconds), and its `fault` if it has one."""
 
     list_id: str
     document: Mapping[str, Any]
     place: str
     expires: int | None = None
     fault: str = ""
-    missing_values: tuple[str, ...] = ()  # the lists of values that it names and no file holds
+    missing_values: tuple[str, ...] = ()  # the value lists that it names and no file holds
 
     @property
     def name(self) -> str:
@@ -51,11 +51,11 @@ class FileException:
         return f"`{self.document.get('name') or self.document.get('item_id') or 'exception'}` ({self.place})"
 
     def holds(self, now: int) -> bool:
-        """Tell whether it can be used, and has not expired."""
+        """Return whether it can be used and has not expired."""
         return not self.fault and not self.missing_values and not self.has_expired(now)
 
     def has_expired(self, now: int) -> bool:
-        """Tell whether it expired before a moment (nanoseconds), or then."""
+        """Return whether it has expired by a moment (nanoseconds)."""
         return self.expires is not None and self.expires <= now
 
 
@@ -70,10 +70,10 @@ class FileList:
 
 @dataclass(frozen=True, eq=False)
 class ExceptionLists:
-    """The exception lists of some files, by their `list_id`, with their items and the lists of values.
+    """The exception lists of files, by their `list_id`, with their items and the value lists.
 
-    `named` are those that a rule of the hunt names, None before `for_rules`. `lists_of_rules` are the lists that
-    the rules of an export name, by `rule_id`. `conditions` holds what has been made of items, for one schema.
+    `named` are the lists that a rule of the hunt names, None before `for_rules`. `lists_of_rules` are the lists
+    that the rules of an export name, by `rule_id`. `conditions` caches the conditions of items, for one schema.
     """
 
     lists: Mapping[str, FileList] = field(default_factory=dict)
@@ -84,15 +84,15 @@ class ExceptionLists:
     conditions: dict[FileException, tuple[Schema, s.Expression]] = field(default_factory=dict, repr=False)
 
     def for_rules(self, rules: Iterable[CompiledRule]) -> ExceptionLists:
-        """Return the same lists, knowing which of them no rule of a hunt names: these apply to all its rules."""
+        """Return the same lists for the rules of a hunt; a list that none of them names applies to all of them."""
         return replace(self, named=frozenset(id_ for rule in rules for id_ in self._named_by(rule.rule)))
 
     def lists_of(self, rule: Rule) -> frozenset[str]:
         """Return the `list_id` of each list that applies to a rule.
 
-        That is each that the rule names, or that its copy in an export names, and each that no rule of the hunt
-        names, if `for_rules` was asked. Lists that are not for rules apply to none, and so do lists of one rule
-        alone where that rule is not there.
+        These are the lists that the rule names, or its copy in an export, and after `for_rules` also those that no
+        rule of the hunt names. Lists of Elastic's agent apply to no rule; a list of one single rule applies to no
+        other rule.
         """
         theirs = self._named_by(rule) & self.lists.keys()
         free = () if self.named is None else (id_ for id_ in self.lists if self._is_for_all(id_))
@@ -104,34 +104,34 @@ class ExceptionLists:
         return [item for item in self.items if item.list_id in lists and item.holds(now)]
 
     def lines(self, rules: Sequence[CompiledRule], now: int | None = None) -> list[str]:
-        """Return what is to be told: which lists apply to how many of a hunt's rules, and what cannot be used.
+        """Return the lines of the summary: to how many rules of a hunt each list applies, and what cannot be used.
 
-        `now` (nanoseconds) says what has expired; it is the clock's when it is not given.
+        Exceptions that have expired by `now` (nanoseconds; by default the clock's time) are left out.
         """
         now = time.time_ns() if now is None else now
         hunt = self.for_rules(rules)
         applied = Counter(id_ for rule in rules for id_ in hunt.lists_of(rule.rule))
-        told = [hunt._line(found, applied[found.list_id], now) for found in self.lists.values()]
+        lines = [hunt._line(about, applied[about.list_id], now) for about in self.lists.values()]
         expired = [item for item in self.items if item.has_expired(now)]
         if expired:
             names = ", ".join(item.name for item in expired[:3]) + (", …" if len(expired) > 3 else "")
-            told.append(f"{counted(len(expired), 'exception')} expired and left out: {names}")
-        told += [f"the exception {item.name} cannot be used: {item.fault}" for item in self.items if item.fault]
+            lines.append(f"{counted(len(expired), 'exception')} expired and left out: {names}")
+        lines += [f"the exception {item.name} cannot be used: {item.fault}" for item in self.items if item.fault]
         for item in self.items:
             for id_ in item.missing_values:
-                told.append(
+                lines.append(
                     f"the exception {item.name} is not used: no file holds the value list `{id_}` (name its "
                     f"exported file, `{id_}`, too)"
                 )
         missing = Counter(id_ for rule in rules for id_ in self._named_by(rule.rule) - self.lists.keys())
-        told += [
+        lines += [
             f"the exception list `{id_}`, which {counted(number, 'rule names', 'rules name')}, is in no file"
             for id_, number in sorted(missing.items())
         ]
-        return told
+        return lines
 
     def _named_by(self, rule: Rule) -> frozenset[str]:
-        own = frozenset(str(one.get("list_id")) for one in rule.exceptions_list)
+        own = frozenset(str(reference.get("list_id")) for reference in rule.exceptions_list)
         return own | self.lists_of_rules.get(rule.rule_id, frozenset())
 
     def _is_for_all(self, id_: str) -> bool:
@@ -153,7 +153,7 @@ class ExceptionLists:
 
 
 def without_exceptions(rule: CompiledRule, lists: ExceptionLists, schema: Schema, now: int) -> CompiledRule:
-    """Return a rule without the events that its exceptions take out at a moment (nanoseconds).
+    """Return a rule without the events of its exceptions that are valid at a moment (nanoseconds).
 
     Raises RuleError, which names the item and its file.
     """
@@ -164,7 +164,7 @@ def without_exceptions(rule: CompiledRule, lists: ExceptionLists, schema: Schema
 
 
 def _condition(item: FileException, lists: ExceptionLists, schema: Schema) -> s.Expression:
-    """Return what events that an item takes out meet; a list that applies to many rules is read once."""
+    """Return the condition of an item; that of a list for many rules is made once."""
     known = lists.conditions.get(item)
     if known is not None and known[0] is schema:
         return known[1]
@@ -180,10 +180,10 @@ def _condition(item: FileException, lists: ExceptionLists, schema: Schema) -> s.
 
 
 def read_exception_lists(paths: Sequence[str]) -> ExceptionLists:
-    """Return the exception lists of exports, and the lists of values beside them.
+    """Return the exception lists of exports, with the value lists of other files.
 
-    An item that cannot be used is kept with the reason. Raises InputError, which names the file and line, for what
-    is neither an export nor a list of values that an item names.
+    An item that cannot be used is returned with the reason. Raises InputError, which names the file and line, for
+    a file that is neither an export nor a value list that an item names.
     """
     lists: dict[str, FileList] = {}
     documents: list[tuple[str, dict[str, Any]]] = []
@@ -232,18 +232,18 @@ def _documents(file: TextFile) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the objects of a file with their places: one a line, or one JSON document. Raises InputError."""
     try:
         whole = orjson.loads(file.text)
-        found = [(f"{file.name}, document {n}", one) for n, one in enumerate(_many(whole), 1)]
+        documents = [(f"{file.name}, document {n}", document) for n, document in enumerate(_many(whole), 1)]
     except orjson.JSONDecodeError:
-        found = []
+        documents = []
         for number, line in enumerate(file.text.split("\n"), 1):
             try:
                 if line.strip():
-                    found.append((f"{file.name}, line {number}", orjson.loads(line)))
+                    documents.append((f"{file.name}, line {number}", orjson.loads(line)))
             except orjson.JSONDecodeError as error:
                 raise InputError(
                     f"{file.name}, line {number} is no JSON: {error}", hint="was the export cut? export it again"
                 ) from None
-    for place, document in found:
+    for place, document in documents:
         if not isinstance(document, dict):
             raise InputError(f"{place} is no JSON object", hint="an export holds one object a line")
         yield place, document
@@ -258,8 +258,8 @@ def _many(whole: Any) -> list[Any]:
 
 def _lists_named(rule: Mapping[str, Any]) -> frozenset[str]:
     named = rule.get("exceptions_list")
-    found = named if isinstance(named, list) else []
-    return frozenset(str(one.get("list_id")) for one in found if isinstance(one, dict))
+    references = named if isinstance(named, list) else []
+    return frozenset(str(reference.get("list_id")) for reference in references if isinstance(reference, dict))
 
 
 def _item(place: str, document: Mapping[str, Any], values: Mapping[str, Sequence[str]]) -> FileException:
@@ -278,12 +278,12 @@ def _item(place: str, document: Mapping[str, Any], values: Mapping[str, Sequence
 
 
 def _value_lists(entries: Any) -> list[str]:
-    """Return the ids of the value lists that entries name, those of nested entries too."""
-    found: list[str] = []
+    """Return the ids of the value lists that entries name, also in nested entries."""
+    ids: list[str] = []
     for entry in entries if isinstance(entries, list) else ():
         if isinstance(entry, dict):
             about = entry.get("list")
             if entry.get("type") == "list" and isinstance(about, dict) and about.get("id"):
-                found.append(str(about["id"]))
-            found += _value_lists(entry.get("entries"))
-    return list(dict.fromkeys(found))
+                ids.append(str(about["id"]))
+            ids += _value_lists(entry.get("entries"))
+    return list(dict.fromkeys(ids))

@@ -1,8 +1,8 @@
-"""Exceptions: what an event must be like for a rule to leave it out. Kibana's entries, as conditions.
+"""Exceptions: the events that a rule leaves out. Kibana's entries become conditions.
 
-The entries of an item hold together, of several items one is enough. A field that is missing fits no entry, and so
-fits every one that excludes. Entries that are nested look at one object of a list in Elasticsearch; here, as in
-all of tocsin, at its fields together.
+All entries of an item must hold; of several items, one is enough. A missing field fits no entry, and therefore
+fits every entry that excludes. In Elasticsearch nested entries look at one object of a list; here, as everywhere
+in tocsin, they look at the fields of all its objects together.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _OPERATORS = ("included", "excluded")
 
 
 def exception_condition(items: Iterable[Mapping[str, Any]], context: Context, values: Values) -> s.Expression:
-    """Return what every event that one of the items takes out meets. Raises QueryError, which names the entry."""
+    """Return the condition of the events that any item excludes. Raises QueryError, which names the entry."""
     return any_of(_item(item, context, values) for item in items)
 
 
 def leaving_out(rule: CompiledRule, condition: s.Expression) -> CompiledRule:
-    """Return a rule that looks at no event that meets a condition.
+    """Return a rule without the events that meet a condition.
 
-    The commands of a piped query get only the events that are left, and no step of a sequence is another.
+    The commands of a piped query get only the other events, and so does each step of a sequence.
     """
     return replace(rule, statement=narrowed(rule.statement, s.Not(condition)))
 
@@ -42,9 +42,9 @@ def _item(item: Mapping[str, Any], context: Context, values: Values) -> s.Expres
 
 
 def _of_systems(item: Mapping[str, Any], context: Context) -> list[s.Expression]:
-    """Return the condition that an event is of one of the operating systems that an item is for, if it names any.
+    """Return the condition for the operating systems that an item names, if it names any.
 
-    Kibana looks for them in these two fields, the second of which Elastic Endpoint writes.
+    Kibana looks at these two fields; Elastic Endpoint writes the second.
     """
     systems = item.get("os_types")
     if not isinstance(systems, list) or not systems:
@@ -66,7 +66,7 @@ def _entry(entry: Any, prefix: str, context: Context, values: Values) -> s.Expre
         inner = entry.get("entries")
         if not isinstance(inner, list) or not inner:
             raise QueryError(f"[{name}] is nested and has no [entries]")
-        return all_of(_entry(one, f"{name}.", context, values) for one in inner)
+        return all_of(_entry(nested, f"{name}.", context, values) for nested in inner)
     operator = entry.get("operator", "included")
     if operator not in _OPERATORS:
         raise QueryError(f"[{name}] has the operator `{operator}`; it is included or excluded")
@@ -85,7 +85,7 @@ def _match_any(name: str, entry: Mapping[str, Any], context: Context, values: Va
     wanted = entry.get("value")
     if not isinstance(wanted, list) or not wanted:
         raise QueryError(f"[{name}] is to be one of several values: [value] is a list of them")
-    return any_of(words(name, one, context, phrase=True) for one in wanted)
+    return any_of(words(name, value, context, phrase=True) for value in wanted)
 
 
 def _exists(name: str, entry: Mapping[str, Any], context: Context, values: Values) -> s.Expression:
@@ -102,7 +102,7 @@ def _list(name: str, entry: Mapping[str, Any], context: Context, values: Values)
         raise QueryError(f"[{name}] is to be in a list: [list.id] names it")
     wanted = list(values(str(about["id"])))
     if about.get("type") == "text":
-        return any_of(words(name, one, context) for one in wanted)
+        return any_of(words(name, value, context) for value in wanted)
     if about.get("type") == "ip_range":
         return address_ranges(name, wanted)
     return terms(name, wanted, context)

@@ -1,4 +1,4 @@
-"""What a rule has alerted on before."""
+"""The earlier alerts of a rule."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ class AlertHistory(Protocol):
     """The alerts of one rule."""
 
     def known(self, ids: Collection[str]) -> set[str]:
-        """Return those of some alert ids that there are."""
+        """Return those of some alert ids for which there is an alert."""
 
     def counted_to(self, groups: Collection[str]) -> dict[str, int]:
         """Return, for groups of events, up to which time alerts have counted them."""
 
     def last_of_groups(self, keys: Iterable[str]) -> Mapping[str, Group]:
-        """Return the last alert of each of some groups that has one."""
+        """Return the last alert of each group that has one."""
 
 
 @dataclass
 class AlertsInMemory:
-    """The alerts of a hunt or a preview, which know of no others."""
+    """The alerts of a hunt or a preview, which has no earlier alerts."""
 
     alerts: dict[str, Alert] = field(default_factory=dict)
 
     def add(self, alerts: Sequence[Alert]) -> None:
-        """Take up the alerts of a window."""
+        """Add the alerts of a window."""
         self.alerts.update((alert.id, alert) for alert in alerts)
 
     def known(self, ids: Collection[str]) -> set[str]:
-        """Return those of some alert ids that there are."""
+        """Return those of some alert ids for which there is an alert."""
         return set(ids) & self.alerts.keys()
 
     def counted_to(self, groups: Collection[str]) -> dict[str, int]:
@@ -42,7 +42,7 @@ class AlertsInMemory:
         return counted_by(self.alerts.values(), groups)
 
     def last_of_groups(self, keys: Iterable[str]) -> Mapping[str, Group]:
-        """Return the last alert of each of some groups that has one."""
+        """Return the last alert of each group that has one."""
         wanted = set(keys)
         return {
             str(alert.group_key): Group(
@@ -58,8 +58,8 @@ class AlertsInMemory:
 
 def counted_by(alerts: Iterable[Alert], groups: Collection[str]) -> dict[str, int]:
     """Return, for groups of events, up to which time some alerts have counted them."""
-    found: dict[str, int] = {}
+    latest: dict[str, int] = {}
     for alert in alerts:
         if alert.group_key in groups and alert.group_key is not None and alert.counted_to is not None:
-            found[alert.group_key] = max(found.get(alert.group_key, 0), alert.counted_to)
-    return found
+            latest[alert.group_key] = max(latest.get(alert.group_key, 0), alert.counted_to)
+    return latest

@@ -1,6 +1,6 @@
-"""What an event changes of its alert: severity, risk score and name, by a rule's mappings.
+"""Overrides: the severity, risk score and name that an alert takes from its event, by the mappings of a rule.
 
-Mappings and their order are Kibana's: of several severities that fit the highest counts.
+Mappings and their order are Kibana's: of several severities that fit, the highest counts.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from tocsin.rules.model import SEVERITIES, Rule
 
 
 def overridden(rule: Rule, event: Mapping[str, Any]) -> Rule:
-    """Return the rule as an event (flat: dotted field name -> value) has it."""
+    """Return the rule with the overrides of an event (flat: dotted field name -> value)."""
     changes: dict[str, Any] = {}
     severities = [
-        str(one.get("severity"))
-        for one in rule.severity_mapping
-        if str(one.get("value")) in _texts(event.get(str(one.get("field")))) and one.get("severity") in SEVERITIES
+        str(mapping.get("severity"))
+        for mapping in rule.severity_mapping
+        if str(mapping.get("value")) in _texts(event.get(str(mapping.get("field"))))
+        and mapping.get("severity") in SEVERITIES
     ]
     if severities:
         changes["severity"] = max(severities, key=SEVERITIES.index)
-    for one in rule.risk_score_mapping:
-        score = _score(one, event)
+    for mapping in rule.risk_score_mapping:
+        score = _score(mapping, event)
         if score is not None:
             changes["risk_score"] = score
     if rule.rule_name_override:

@@ -1,7 +1,7 @@
-"""Suppression: one alert for many findings that have values in common, in an execution or in a span of time.
+"""Suppression: one alert for many findings with the same values, within an execution or a span of time.
 
-A field with several values puts an event of a query rule in a group for each of them, as Elasticsearch's composite
-aggregation does, by which Kibana groups these; other rules take all the values together, in order.
+An event of a query rule whose field has several values is in a group for each of them, as in Elasticsearch's
+composite aggregation, which Kibana uses for these; for other rules all the values together, in order, are one.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from tocsin.detection.schedule import UNITS
 from tocsin.rules.model import Rule
 
 _EACH = frozenset({"query", "saved_query"})
-_COMBINATIONS = 1_000  # of an event's values, beyond which it is in no further group
+_COMBINATIONS = 1_000  # of an event's values; those beyond make no group
 
 
 @dataclass(frozen=True)
 class Policy:
     """How a rule's alerts are suppressed.
 
-    `span` (nanoseconds) is the time for which an alert stands for what follows, None for an execution alone.
-    `alone` says that findings which lack a field are not suppressed, `each` that every value makes a group.
+    `span` (nanoseconds) is how long an alert stands for the findings that follow, None for one execution only.
+    `alone`: findings without one of the fields are not suppressed. `each`: every value makes a group.
     """
 
     fields: tuple[str, ...]
@@ -54,7 +54,7 @@ def policy_of(rule: Rule) -> Policy | None:
 
 @dataclass
 class Group:
-    """The last alert of a group: when what it stands for began, up to when it counts, and what is new about it."""
+    """The last alert of a group: the times of its first and last finding, and how many were added to it since."""
 
     id: str
     start: int
@@ -65,7 +65,7 @@ class Group:
 
 
 class Represented(NamedTuple):
-    """What an alert stands for: the name of its group, the values in common, the findings beside its own."""
+    """What an alert stands for: the name of its group, the shared values, and the other findings."""
 
     key: str
     group: Mapping[str, Any]
@@ -74,18 +74,18 @@ class Represented(NamedTuple):
 
 @dataclass
 class Suppressor:
-    """Suppresses the findings of one execution. `known` returns the last alerts of groups, by their names."""
+    """Suppresses findings of one execution. `known` returns the last alerts of groups, by their names."""
 
     policy: Policy
     known: Callable[[Iterable[str]], Mapping[str, Group]]
     groups: dict[str, Group] = field(default_factory=dict)
     suppressed: int = 0
-    cut: int = 0  # events that have more combinations of values than there may be
+    cut: int = 0  # events with more combinations of values than the limit
 
     def sort(
         self, rule: CompiledRule, rows: pa.Table, findings: Sequence[Finding]
     ) -> list[tuple[Finding, Represented | None]]:
-        """Return the findings that become alerts, each with what it stands for, None where it stands alone."""
+        """Return the findings that become alerts, each with what it stands for; None for itself only."""
         values = _values(rule, rows, self.policy.fields)
         chosen: list[tuple[Finding, Represented | None]] = []
         of_group: dict[str, list[Finding]] = {}
@@ -97,18 +97,18 @@ class Suppressor:
             for group in groups:
                 key = key_of_group(group)
                 common[key] = group
-                # In several groups it may be several alerts, each with an id of its own.
+                # A finding in several groups may become several alerts, each with an id of its own.
                 about = {**finding.about, "key": group} if len(groups) > 1 else finding.about
                 of_group.setdefault(key, []).append(replace(finding, about=about))
         missing = [key for key in of_group if key not in self.groups]
         self.groups.update(self.known(missing))
-        for key, some in of_group.items():
-            parts = self._of_group(key, sorted(some, key=lambda finding: finding.held))
+        for key, members in of_group.items():
+            parts = self._of_group(key, sorted(members, key=lambda finding: finding.held))
             chosen += ((first, Represented(key, common[key], others)) for first, others in parts)
         return chosen
 
     def _groups_of(self, finding: Finding, values: Mapping[Place, Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-        """Return what a finding has in common with others, group by group; nothing of one that stands alone."""
+        """Return the groups of a finding, each by its shared values; none of a finding that is not suppressed."""
         group = _group_of(finding, values, self.policy)
         if group is None:
             return []
@@ -116,15 +116,16 @@ class Suppressor:
             return [group]
         lists = [dict.fromkeys(value if isinstance(value, list) else [value]) for value in group.values()]
         self.cut += prod(map(len, lists)) > _COMBINATIONS
-        return [dict(zip(group, some, strict=True)) for some in islice(product(*lists), _COMBINATIONS)]
+        return [dict(zip(group, chosen, strict=True)) for chosen in islice(product(*lists), _COMBINATIONS)]
 
     def _of_group(self, key: str, findings: list[Finding]) -> list[tuple[Finding, list[Finding]]]:
         """Return the findings of a group that become alerts, each with those that it stands for."""
         last = self.groups.get(key)
         if last is not None:
-            findings = [one for one in findings if one.held > last.counted_to]
+            findings = [finding for finding in findings if finding.held > last.counted_to]
             if self.policy.span is not None and not last.closed:
-                within = [one for one in findings if one.held <= last.start + self.policy.span]
+                end = last.start + self.policy.span
+                within = [finding for finding in findings if finding.held <= end]
                 if within:
                     last.added += len(within)
                     last.counted_to = within[-1].held
@@ -133,22 +134,22 @@ class Suppressor:
         parts: list[tuple[Finding, list[Finding]]] = []
         while findings:
             first = findings[0]
-            end = None if self.policy.span is None else first.held + self.policy.span
-            others = [one for one in findings[1:] if end is None or one.held <= end]
+            upto = None if self.policy.span is None else first.held + self.policy.span
+            others = [finding for finding in findings[1:] if upto is None or finding.held <= upto]
             parts.append((first, others))
             self.suppressed += len(others)
             findings = findings[1 + len(others) :]
         return parts
 
     def represent(self, represented: Represented, alert: Alert) -> None:
-        """Note the alert that a group has now, and what it stands for."""
+        """Set the alert of a group, and what it stands for."""
         key, group, others = represented
         alert.suppression = suppressing(alert, key, group, others)
         held = alert.finding.held
         self.groups[key] = Group(alert.id, held, alert.suppression.end, alert=alert)
 
     def grow(self) -> list[Group]:
-        """Let new alerts stand for what was suppressed since; return the groups of earlier alerts."""
+        """Add what was suppressed to the alerts of this execution; return the groups of grown earlier alerts."""
         earlier = []
         for group in self.groups.values():
             alert = group.alert
@@ -175,15 +176,15 @@ def _as_list(value: Any) -> Any:
 def _group_of(
     finding: Finding, values: Mapping[Place, Mapping[str, Any]], policy: Policy
 ) -> dict[str, Any] | None:
-    """Return what a finding has in common with others of its group; None of one that stands alone."""
+    """Return the shared values of a finding's group; None of a finding that is not suppressed."""
     if finding.group is not None and not finding.row:
         return dict(finding.group)
     places = [place for place in finding.places if place is not None]
     group: dict[str, Any] = {}
     for name in policy.fields:
         of_row = name in finding.row
-        found = [_as_list(finding.row[name])] if of_row else [values.get(place, {}).get(name) for place in places]
-        shared = found[0] if found and all(one == found[0] for one in found) else None
+        each = [_as_list(finding.row[name])] if of_row else [values.get(place, {}).get(name) for place in places]
+        shared = each[0] if each and all(value == each[0] for value in each) else None
         if shared is None and policy.alone:
             return None
         group[name] = sorted(shared) if isinstance(shared, list) else shared

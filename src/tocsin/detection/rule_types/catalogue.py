@@ -1,4 +1,4 @@
-"""The types of rules that there are, by the names that rule files have."""
+"""All rule types, by the names that rule files use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tocsin.detection.rule_types.threshold import threshold_findings
 
 @dataclass(frozen=True)
 class RuleType:
-    """A type of rules: what finds, and how Elastic's alerts name it (its id, and their category)."""
+    """A rule type: the function that returns findings, and Elastic's id and category for its alerts."""
 
     findings: Findings
     id: str

@@ -29,10 +29,10 @@ def eql_findings(rule: CompiledRule, rows: pa.Table, window: RuleWindow) -> list
 
 
 def sequence_findings(rule: CompiledRule, rows: pa.Table, window: Window) -> list[Finding]:
-    """Return the sequences, or samples, that the events of a window make.
+    """Return the sequences, or samples, of the events of a window.
 
-    One that should begin or end with a missing event is found when the window holds all the time in which the
-    event may come.
+    A sequence that begins or ends with a missing event is complete when the window holds all the time in which
+    that event might lie.
     """
     query = rule.joined
     assert query is not None
@@ -42,7 +42,7 @@ def sequence_findings(rule: CompiledRule, rows: pa.Table, window: Window) -> lis
     steps = rows.column(STEP).to_numpy()
     candidates = Candidates(query, Ordering(TIMESTAMP, TIEBREAKER))
     of_steps = [np.flatnonzero(steps == number) for number in range(len(s.steps_of(query)))]
-    # An event that fits several steps has a row for each, and is one event all the same.
+    # An event that fits several steps has a row for each, but is one event.
     candidates.add(table, of_steps, _SameEvents(table, _numbered(rows)))
     times, helds = rows.column(ORDER).to_numpy(), rows.column(TIME).to_numpy()
     matcher = None
@@ -51,18 +51,16 @@ def sequence_findings(rule: CompiledRule, rows: pa.Table, window: Window) -> lis
     hits = [Hit(result, {}) for result in candidates.results(matcher)]
     hits = apply_pipes(rule.statement.pipes, hits)
     needed = sorted({event for hit in hits for event in hit.event.events if event is not None})
-    some = rows.take(pa.array(needed, pa.int64()))
-    of_event = {
-        event: Place(*place)
-        for event, *place in zip(needed, some.column(INDEX).to_pylist(), some.column(ID).to_pylist(), strict=True)
-    }
-    found = []
+    needed_rows = rows.take(pa.array(needed, pa.int64()))
+    indices, ids = needed_rows.column(INDEX).to_pylist(), needed_rows.column(ID).to_pylist()
+    of_event = {event: Place(*place) for event, *place in zip(needed, indices, ids, strict=True)}
+    findings = []
     for hit in hits:
         events = hit.event.events
         places = tuple(None if event is None else of_event[event] for event in events)
         last, held = (int(max(t[event] for event in events if event is not None)) for t in (times, helds))
-        found.append(Finding(places, last, held, hit.event.keys))
-    return found
+        findings.append(Finding(places, last, held, hit.event.keys))
+    return findings
 
 
 def _numbered(rows: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -75,7 +73,7 @@ def _numbered(rows: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 class _SameEvents(Places):
-    """Places of rows, some of which are of one event."""
+    """Places of rows, several of which may be of one event."""
 
     def __init__(self, table: EventTable, events: np.ndarray[Any, np.dtype[np.int64]]) -> None:
         super().__init__(table, 0)

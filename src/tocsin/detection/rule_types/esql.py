@@ -1,7 +1,7 @@
-"""ES|QL rules: what becomes of a window's events on their way through the commands of the query.
+"""ES|QL rules: the events of a window go through the commands of the query.
 
-A query without `stats` makes an alert of each event that is left, one with `stats` an alert of each row, which
-stands for many events. An event counts for one alert of its group: windows that overlap do not repeat it.
+A query without `stats` makes an alert of each event that is left; a query with `stats` makes an alert of each row,
+which stands for many events. An event counts for only one alert of its group, also when windows overlap.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class EventNames(Protocol):
 def selected(
     pipeline: Pipeline, table: EventTable, rows: npt.NDArray[np.intp], names: EventNames
 ) -> npt.NDArray[np.intp]:
-    """Return those of some rows of events that pass the query's commands as far as each is looked at by itself."""
+    """Return those of some rows of events that pass the commands of the query that look at single events."""
 
     def load(name: str, events: t.Codes) -> t.Values:
         chosen = rows[events]
@@ -61,7 +61,7 @@ def selected(
 
 
 def _of_lists(column: CodedColumn) -> t.Values:
-    """Return a column whose rows may have several values; few have."""
+    """Return a column whose rows may have several values, though few have."""
     codes, values = column.first_codes(), list(column.objects)
     assert column.offsets is not None
     numbers: dict[tuple[int, ...], int] = {}
@@ -77,7 +77,7 @@ def _of_lists(column: CodedColumn) -> t.Values:
 
 
 def esql_findings(rule: CompiledRule, rows: pa.Table, window: RuleWindow) -> list[Finding]:
-    """Return a finding for each row that the query yields at a moment."""
+    """Return a finding for each row that the query returns."""
     pipeline = rule.pipeline
     assert pipeline is not None
     result = pipeline.run(t.source(rows.num_rows, _loader(rows)), window.now)
@@ -128,10 +128,8 @@ def _loader(rows: pa.Table) -> t.Load:
             return t.from_list(column.to_pylist())
         if pa.types.is_timestamp(column.type.value_type):
             column = column.cast(pa.list_(pa.int64()))
-            found = (_several(one or []) for one in column.to_pylist())
-        else:
-            found = (_several(one or []) for one in column.to_pylist())
-        return _folded(name, t.from_list(found).distinct())
+        values = (_several(cell or []) for cell in column.to_pylist())
+        return _folded(name, t.from_list(values).distinct())
 
     return load
 
@@ -141,7 +139,7 @@ def _several(values: list[Any]) -> t.Value:
 
 
 def _folded(name: str, column: t.Values) -> t.Values:
-    """Return a column as its multi-field has it: in lower case, where letter case does not matter in it."""
+    """Return a column in lower case if it is a caseless multi-field, otherwise as it is."""
     if not is_caseless(name):
         return column
     return t.Values(column.codes, [_lower(value) for value in column.values])

@@ -1,7 +1,7 @@
-"""What rules find: the interface of all rule types, and what they share.
+"""Findings: the interface of all rule types, and what they share.
 
-A rule type is a function: a compiled rule, the rows of events that fit it in a window, and what is known beside
-these (`RuleWindow`) -> findings, each of which becomes an alert.
+A rule type is a function: a compiled rule, the rows of events that fit it in a window, and the window with what
+the rule may ask for (`RuleWindow`) -> findings, each of which becomes an alert.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tocsin.ecs import Schema
 
 
 class Place(NamedTuple):
-    """Where an event lies."""
+    """Where an event lies: its index and id."""
 
     index: str  # type: ignore[assignment]  # a tuple has a method of this name
     id: str
@@ -29,13 +29,13 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Finding:
-    """One match of a rule: its events by step, None where one is missing, and when the last one happened.
+    """One match of a rule: its events by step (None for a missing one), and the time of the last one.
 
-    `held` is the same by the time that windows go by, which may be that of arrival.
+    `held` is that time too, but the one that windows go by, which may be that of arrival.
 
-    `keys` are a sequence's join keys. `group` holds what the events of a group have in common, field by field;
-    `about` is what the alert tells beside, and its `key` what tells it from others of the same events or group.
-    `row` are columns that a query has made of the events. Without `fetched` the alert does not hold an event.
+    `keys` are the join keys of a sequence. `group` holds the values that a group of events shares, by field.
+    `about` holds more fields of the alert; its `key` distinguishes findings of the same events or group. `row`
+    holds columns that a query has computed. If not `fetched`, the alert does not hold an event.
     """
 
     places: tuple[Place | None, ...]
@@ -49,14 +49,14 @@ class Finding:
 
 
 def event_place(event: Event) -> Place:
-    """Return the place of an event that lies in no store: its index, and a hash of what it holds."""
+    """Return the place of an event that lies in no store: its index, and a hash of its content."""
     content = {name: value for name, value in event.items() if name != EVENT_INDEX}
     text = orjson.dumps(content, option=orjson.OPT_SORT_KEYS, default=str)
     return Place(str(event.get(EVENT_INDEX, "")), hashlib.sha256(text).hexdigest()[:40])
 
 
 def key_of_group(group: Mapping[str, Any]) -> str:
-    """Return the name of a group of values, field by field."""
+    """Return the name of a group: a hash of its values by field."""
     return hashlib.sha256(orjson.dumps(dict(group), option=orjson.OPT_SORT_KEYS, default=str)).hexdigest()
 
 
@@ -68,7 +68,7 @@ Fetch = Callable[[Iterable[Place]], Mapping[Place, Event]]
 
 @dataclass(frozen=True)
 class IndicatorReader:
-    """Where indicators come from: their fields, the rows of those that fit a query, and their documents."""
+    """Reads indicators: their schema, the rows of those that fit a query, and their documents."""
 
     schema: Schema
     rows: Callable[[CompiledRule], Iterable[pa.Table]]
@@ -77,11 +77,11 @@ class IndicatorReader:
 
 @dataclass(frozen=True)
 class RuleWindow:
-    """One window of a rule, and what the rule may ask for beside its rows.
+    """One window of a rule, and what the rule may ask for besides its rows.
 
-    `now` is the moment that dates in its query are relative to, nanoseconds since 1970. `counted_to` tells up to
-    when alerts have counted groups of its events, `history` returns rows from one moment to another, `indicators`
-    tells where indicators come from.
+    `now` is the moment that dates in its query are relative to, nanoseconds since 1970. `counted_to` returns up to
+    which time alerts have counted groups of its events, `history` returns rows from one moment to another,
+    `indicators` returns the reader of indicators.
     """
 
     now: int
@@ -95,12 +95,12 @@ Findings = Callable[[CompiledRule, pa.Table, RuleWindow], list[Finding]]
 
 
 def many(value: Any) -> list[Any]:
-    """Return a field's value, as `values_of` gives it, as a list."""
+    """Return a field's value from `values_of` as a list."""
     return [] if value is None else value if isinstance(value, list) else [value]
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column of lists with moments that Python has: it knows no nanoseconds."""
+    """Return a column of lists with moments in microseconds: Python has no nanoseconds."""
     kind = column.type
     if not pa.types.is_list(kind) or not pa.types.is_timestamp(kind.value_type):
         return column
@@ -108,7 +108,7 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def values_of(rows: pa.Table, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return fields of rows as plain values: one where there is one, a list where there are several."""
+    """Return fields of rows as plain values: a single value, or a list of several."""
     values = [_plain(rows.column(name)).to_pylist() for name in names]
     return [
         {n: value[0] if len(value) == 1 else value for n, value in zip(names, row, strict=True) if value}

@@ -30,25 +30,25 @@ _MOST = 200  # indicators that an alert names
 
 @dataclass(frozen=True)
 class IndicatorGroup:
-    """Entries of a mapping that hold together; `places` are the indicators with some values of its fields."""
+    """Entries of a mapping that must all hold; `places` are the indicators by the values of its fields."""
 
     entries: tuple[MappingEntry, ...]
     places: dict[tuple[Any, ...], list[Place]] = field(default_factory=dict)
-    unlike: dict[Place, list[set[Any]]] = field(default_factory=dict)  # their values of the negated entries
+    negated: dict[Place, list[set[Any]]] = field(default_factory=dict)  # their values of the negated entries
 
     @property
     def others(self) -> tuple[MappingEntry, ...]:
-        """The entries of which an event must not have the indicator's value."""
+        """The negated entries: an event must not have the indicator's value."""
         return tuple(entry for entry in self.entries if entry.negate)
 
     @property
     def alike(self) -> tuple[MappingEntry, ...]:
-        """The entries of which an event has the indicator's value."""
+        """The other entries: an event must have the indicator's value."""
         return tuple(entry for entry in self.entries if not entry.negate)
 
 
 def indicator_query(rule: Rule, schema: Schema, now: datetime) -> CompiledRule:
-    """Return the query of a rule's indicators as a rule whose rows hold what the rule compares.
+    """Return the query of a rule's indicators as a rule whose rows hold the fields that are compared.
 
     Raises RuleError for a query that cannot be read.
     """
@@ -57,19 +57,19 @@ def indicator_query(rule: Rule, schema: Schema, now: datetime) -> CompiledRule:
     try:
         lucene = rule.threat_language == "lucene"
         condition = read_query_string(text, Reading(context)) if lucene else read_kql(text, context)
-        asked = Rule(
+        indicators = Rule(
             rule_id="indicators", name=f"the indicators of {rule.name}", type="query", severity="low",
             risk_score=0, index=rule.threat_index, filters=rule.threat_filters,
         )  # fmt: skip
-        statement = narrowed(s.Statement(s.EventQuery(None, condition)), filtered_by(asked, schema))
+        statement = narrowed(s.Statement(s.EventQuery(None, condition)), filtered_by(indicators, schema))
     except QueryError as error:
         raise RuleError(f"`threat_query`: {error.message}") from None
     names = tuple(dict.fromkeys(entry.value for group in mapping_of(rule) for entry in group))
-    return with_rows(CompiledRule(asked, statement, uuid=asked.rule_id), schema, names)
+    return with_rows(CompiledRule(indicators, statement, uuid=indicators.rule_id), schema, names)
 
 
 def indicator_groups(rule: Rule, rows: Iterable[pa.Table], names: Sequence[str]) -> list[IndicatorGroup]:
-    """Return indicators by the values that a rule looks for; `names` are the fields of their rows."""
+    """Return indicators by the values that a rule compares; `names` are the fields of their rows."""
     groups = [IndicatorGroup(entries) for entries in mapping_of(rule)]
     for part in rows:
         indices, ids = part.column(INDEX).to_pylist(), part.column(ID).to_pylist()
@@ -79,51 +79,51 @@ def indicator_groups(rule: Rule, rows: Iterable[pa.Table], names: Sequence[str])
                 for key in product(*(many(values.get(entry.value)) for entry in group.alike)):
                     group.places.setdefault(key, []).append(place)
                 if group.others:
-                    group.unlike[place] = [set(many(values.get(entry.value))) for entry in group.others]
+                    group.negated[place] = [set(many(values.get(entry.value))) for entry in group.others]
     return groups
 
 
 def indicator_match_findings(rule: CompiledRule, rows: pa.Table, window: RuleWindow) -> list[Finding]:
-    """Return the events that have an indicator's values, the oldest first, and the indicators of each."""
+    """Return the events with an indicator's values, the oldest first, and the indicators of each."""
     names = rule.row_fields
     reader = window.indicators()
     query = indicator_query(rule.rule, reader.schema, to_datetime(window.now))
     groups = indicator_groups(rule.rule, reader.rows(query), query.row_fields)
     matched: list[tuple[int, list[tuple[MappingEntry, Any, Place]]]] = []
     for row, values in enumerate(values_of(rows, names)):
-        found = [one for group in groups for one in _matches(group, values)]
-        if found:
-            matched.append((row, found))
-    documents = reader.documents({place for _, found in matched for _, _, place in found})
+        matches = [match for group in groups for match in _matches(group, values)]
+        if matches:
+            matched.append((row, matches))
+    documents = reader.documents({place for _, matches in matched for _, _, place in matches})
     indices, ids, times, helds = (rows.column(n).to_pylist() for n in (INDEX, ID, ORDER, TIME))
     findings = []
-    for row, found in matched:
-        shown = [
-            one
-            for entry, value, place in found
-            if (one := _enrichment(rule.rule, entry, value, place, documents.get(place))) is not None
+    for row, matches in matched:
+        enrichments = [
+            enrichment
+            for entry, value, place in matches
+            if (enrichment := _enrichment(rule.rule, entry, value, place, documents.get(place))) is not None
         ]
-        if shown:
-            about = {"threat.enrichments": shown[:_MOST]}
+        if enrichments:
+            about = {"threat.enrichments": enrichments[:_MOST]}
             findings.append(Finding((Place(indices[row], ids[row]),), times[row], helds[row], about=about))
     return sorted(findings, key=lambda finding: finding.time)
 
 
 def _matches(group: IndicatorGroup, values: Mapping[str, Any]) -> list[tuple[MappingEntry, Any, Place]]:
-    found: list[tuple[MappingEntry, Any, Place]] = []
+    matches: list[tuple[MappingEntry, Any, Place]] = []
     for key in product(*(many(values.get(entry.field)) for entry in group.alike)):
         for place in group.places.get(key, ()):
-            unwanted = zip(group.others, group.unlike.get(place, ()), strict=False)
+            unwanted = zip(group.others, group.negated.get(place, ()), strict=False)
             if any(theirs & set(many(values.get(entry.field))) for entry, theirs in unwanted):
                 continue
-            found += ((entry, value, place) for entry, value in zip(group.alike, key, strict=True))
-    return found
+            matches += ((entry, value, place) for entry, value in zip(group.alike, key, strict=True))
+    return matches
 
 
 def _enrichment(
     rule: Rule, entry: MappingEntry, value: Any, place: Place, document: Mapping[str, Any] | None
 ) -> dict[str, Any] | None:
-    """Return what an alert tells of an indicator, as Elastic lays it out; None of one that is there no more."""
+    """Return an indicator as Elastic puts it into an alert; None if the indicator has been removed."""
     if document is None:
         return None
     path = f"{rule.threat_indicator_path or _PATH}."

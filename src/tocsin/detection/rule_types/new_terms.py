@@ -1,4 +1,4 @@
-"""New-terms rules: values, or combinations of values of several fields, that a span of history has not seen."""
+"""New-terms rules: values, or combinations of values of several fields, that do not occur in the history."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COMBINATIONS = 100  # of an event's values, as in Elastic
 
 
 def new_terms_findings(rule: CompiledRule, rows: pa.Table, window: RuleWindow) -> list[Finding]:
-    """Return the first event of each combination of values that no event of the history before the window has."""
+    """Return the first event of each combination of values that no event of the history has."""
     history, start = rule.history(window.now), window.window.start
     assert history is not None
     assert start is not None
@@ -44,15 +44,15 @@ def new_terms_findings(rule: CompiledRule, rows: pa.Table, window: RuleWindow) -
             helds[row],
             about={"key": list(key), "kibana.alert.new_terms": list(key)},
         )
-        for key, (time, row) in sorted(first.items(), key=lambda one: (one[1], str(one[0])))
+        for key, (time, row) in sorted(first.items(), key=lambda entry: (entry[1], str(entry[0])))
     ]
 
 
 def first_terms(rule: CompiledRule, rows: pa.Table, earlier: pa.Table | None, length: int) -> list[Finding]:
-    """Return the events with a combination of values that none has in the time before, so long as history is.
+    """Return the events with a combination of values that no event has in the time before (`length`, nanoseconds).
 
-    That is what a hunt asks, whose one window may be longer than a history (`length`, nanoseconds). `earlier` are
-    rows that are history alone.
+    This is for a hunt, whose one window may be longer than the history of a rule. `earlier` are rows before the
+    window.
     """
     names = rule.rule.terms_fields
     indices, ids = rows.column(INDEX).to_pylist(), rows.column(ID).to_pylist()
@@ -76,16 +76,16 @@ def first_terms(rule: CompiledRule, rows: pa.Table, earlier: pa.Table | None, le
 
 
 def combinations(value: dict[str, Any], names: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-    """Yield the combinations of an event's values; none of an event that lacks a field."""
+    """Yield the combinations of an event's values; none if it lacks a field."""
     lists = (many(value.get(name)) for name in names)
     yield from islice(dict.fromkeys(product(*lists)), _COMBINATIONS)
 
 
 def last_of_each(rows: pa.Table, names: tuple[str, ...]) -> npt.NDArray[np.bool_]:
-    """Tell which rows are the last to have some combination of values: of history nothing else has to be kept.
+    """Return which rows are the last with some combination of values: of a history, only these are needed.
 
-    Whether one of a combination's events lies between two moments, the second of them not yet reached by any of
-    them, only its last event decides.
+    A later window asks whether a combination occurs between two moments of which the second is later than all
+    these rows. The last event of the combination alone decides that.
     """
     last: dict[tuple[Any, ...], int] = {}
     times = rows.column(TIME).to_pylist()

@@ -1,4 +1,4 @@
-"""Custom query rules, and those of saved queries: each event that fits is a finding."""
+"""Custom query rules and saved query rules: each event that fits is a finding."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tocsin.engine.pipes import Hit, apply_pipes
 
 
 def query_findings(rule: CompiledRule, rows: pa.Table, window: RuleWindow) -> list[Finding]:
-    """Return a finding for each event, the oldest first, those that the rule's pipes leave."""
-    found = [
+    """Return a finding for each event that the rule's pipes leave, the oldest first."""
+    findings = [
         Finding((Place(index, id_),), time, held)
         for index, id_, time, held in zip(
             *(rows.column(n).to_pylist() for n in (INDEX, ID, ORDER, TIME)), strict=True
         )
     ]
-    order = np.lexsort((np.arange(len(found)), rows.column(TIE).to_numpy(), rows.column(ORDER).to_numpy()))
+    order = np.lexsort((np.arange(len(findings)), rows.column(TIE).to_numpy(), rows.column(ORDER).to_numpy()))
     pipes = rule.statement.pipes
     if not pipes:
-        return [found[at] for at in order.tolist()]
+        return [findings[at] for at in order.tolist()]
     values = values_of(rows, rule.row_fields)
-    hits = [Hit(found[at], values[at]) for at in order.tolist()]
+    hits = [Hit(findings[at], values[at]) for at in order.tolist()]
     return [hit.event for hit in apply_pipes(pipes, hits)]

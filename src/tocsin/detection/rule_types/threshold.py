@@ -1,4 +1,4 @@
-"""Threshold rules: groups of events that are large enough; an event counts for one alert of its group at most."""
+"""Threshold rules: groups of enough events; an event counts for at most one alert of its group."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class _Group:
 def threshold_findings(rule: CompiledRule, rows: pa.Table, window: RuleWindow) -> list[Finding]:
     """Return a finding for each group that has enough events, and enough different values of other fields.
 
-    An event with several values of a field is in a group for each, one without a value in none. Events up to the
-    last one that an alert of the group has counted are left out, as Elastic does.
+    An event with several values of a field is in a group for each, one without a value in none. As in Elastic,
+    events up to the last one that an alert of the group has counted are left out.
     """
     names = threshold_fields(rule.rule)
     needed = int((rule.rule.threshold or {}).get("value", 1))
@@ -37,23 +37,23 @@ def threshold_findings(rule: CompiledRule, rows: pa.Table, window: RuleWindow) -
     events = list(zip(*(rows.column(n).to_pylist() for n in (TIME, INDEX, ID)), strict=True))
     values = values_of(rows, rule.row_fields)
     keys = [list(product(*(dict.fromkeys(many(value.get(name))) for name in names))) for value in values]
-    named = {key: key_of_group(dict(zip(names, key, strict=True))) for some in keys for key in some}
+    named = {key: key_of_group(dict(zip(names, key, strict=True))) for event_keys in keys for key in event_keys}
     upto = window.counted_to(named.values())
     seen = {key: upto[name] for key, name in named.items() if name in upto}
-    for (time, index, id_), value, some in zip(events, values, keys, strict=True):
-        for key in some:
+    for (time, index, id_), value, event_keys in zip(events, values, keys, strict=True):
+        for key in event_keys:
             if time <= seen.get(key, time - 1):
                 continue
             group = groups.setdefault(key, _Group(values=[set() for _ in counted]))
             group.times.append(time)
             group.places.append(Place(index, id_))
-            for one, found in zip(counted, group.values, strict=True):
-                found.update(many(value.get(str(one["field"]))))
+            for cardinality, different in zip(counted, group.values, strict=True):
+                different.update(many(value.get(str(cardinality["field"]))))
     findings = []
     for key, group in groups.items():
         if len(group.times) < needed:
             continue
-        if any(len(v) < int(one["value"]) for one, v in zip(counted, group.values, strict=True)):
+        if any(len(v) < int(cardinality["value"]) for cardinality, v in zip(counted, group.values, strict=True)):
             continue
         findings.append(_finding(dict(zip(names, key, strict=True)), group, counted))
     return sorted(findings, key=lambda finding: (finding.time, key_of_group(finding.group or {})))
@@ -65,8 +65,8 @@ def _finding(group: Mapping[str, Any], events: _Group, counted: Iterable[Mapping
     result = {
         "terms": [{"field": name, "value": value} for name, value in group.items()],
         "cardinality": [
-            {"field": one["field"], "value": len(values)}
-            for one, values in zip(counted, events.values, strict=True)
+            {"field": cardinality["field"], "value": len(values)}
+            for cardinality, values in zip(counted, events.values, strict=True)
         ],
         "count": len(events.times),
         "from": iso(first),

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from tocsin.detection.rule_checks import Problem, problems
+from tocsin.detection.rule_checks import Problem, rule_problems
 from tocsin.ecs import Schema
 from tocsin.errors import InvalidDocumentError, InvalidError, RuleError
 from tocsin.management.rules.documents import rule_document, without_managed
@@ -68,7 +68,7 @@ def check_rule(document: Mapping[str, Any], schema: Schema) -> list[Problem]:
     except RuleError as error:
         raise InvalidDocumentError(error.message) from None
     try:
-        told = problems(rule, schema)
+        told = rule_problems(rule, schema)
     except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
         raise InvalidDocumentError(f"a part of the rule has not the form that it needs: {error}") from None
     fatal = [problem for problem in told if problem.fatal]
