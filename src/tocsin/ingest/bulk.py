@@ -22,16 +22,16 @@ ACTIONS = ("index", "create", "update", "delete")
 _SHARDS = {"total": 1, "successful": 1, "failed": 0}
 
 
-_DONE = {"_version": 1, "_shards": _SHARDS, "_seq_no": 0, "_primary_term": 1}
-# What is told of a document that is stored, by what became of it and, if it matters, by the action.
+_STORED_FIELDS = {"_version": 1, "_shards": _SHARDS, "_seq_no": 0, "_primary_term": 1}
+# The answer for a stored document, by its result and, if it matters, by the action.
 _STORED: dict[tuple[DocumentResult, str | None], dict[str, Any]] = {
-    (DocumentResult.CREATED, None): {**_DONE, "result": "created", "status": 201},
-    (DocumentResult.SAME, "index"): {**_DONE, "result": "noop", "status": 200},
+    (DocumentResult.CREATED, None): {**_STORED_FIELDS, "result": "created", "status": 201},
+    (DocumentResult.SAME, "index"): {**_STORED_FIELDS, "result": "noop", "status": 200},
 }
 
 
 class BulkError(TocsinError):
-    """A request that is no bulk request: none of it was stored."""
+    """A body that is no bulk request: none of it was stored."""
 
 
 class Action(NamedTuple):
@@ -44,7 +44,7 @@ class Action(NamedTuple):
 
 
 class BulkTooLargeError(BulkError):
-    """A bulk request of more actions than one may have: none of it was stored."""
+    """A bulk request with too many actions: none of it was stored."""
 
 
 def parse(body: bytes, index: str | None, most: int = 1 << 62) -> list[Action]:
@@ -83,7 +83,7 @@ def parse(body: bytes, index: str | None, most: int = 1 << 62) -> list[Action]:
 
 
 def _lines(body: bytes) -> Iterator[bytes]:
-    """Yield the lines of a body, taken apart piece by piece: nothing else runs while one is."""
+    """Yield the lines of a body, which is split piece by piece: no other thread runs while one piece is split."""
     at = 0
     while at < len(body):
         end = body.rfind(b"\n", at, at + _PIECE) + 1 or body.find(b"\n", at) + 1 or len(body)
@@ -96,12 +96,12 @@ def _lines(body: bytes) -> Iterator[bytes]:
 
 def _action(line: bytes, number: int, index: str | None) -> Action:
     try:
-        found = orjson.loads(line)
+        parsed = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         raise BulkError(f"Malformed action/metadata line [{number}]: {error}") from None
-    if not isinstance(found, dict) or len(found) != 1:
+    if not isinstance(parsed, dict) or len(parsed) != 1:
         raise BulkError(f"Malformed action/metadata line [{number}], expected an object with one action")
-    [(kind, about)] = found.items()
+    [(kind, about)] = parsed.items()
     if kind not in ACTIONS:
         raise BulkError(
             f"Malformed action/metadata line [{number}], expected one of [{', '.join(ACTIONS)}] but found [{kind}]"
@@ -121,7 +121,7 @@ NO_SHARE = (
 
 
 class Ingest:
-    """Stores what clients send, and keeps what cannot be stored."""
+    """Stores the documents that clients send, and keeps those that cannot be stored."""
 
     def __init__(
         self,
@@ -137,7 +137,7 @@ class Ingest:
 
     @contextmanager
     def under_way(self, actions: int, most: int) -> Iterator[bool]:
-        """Count actions while they are stored; tell whether these may be: beside others at most so many."""
+        """Count actions while they are stored; yield whether they may be: with others, at most `most`."""
         with self._lock:
             begun = not self.actions or self.actions + actions <= most
             self.actions += actions if begun else 0
@@ -148,21 +148,21 @@ class Ingest:
                 self.actions -= actions if begun else 0
 
     def store_all(self, actions: Sequence[Action], owner: str | None = None) -> list[dict[str, Any]]:
-        """Store what actions bring; return what a client is told about each.
+        """Store the documents of actions; return the answer for each action.
 
         `owner` is the key or the user that sends them, None for whoever may begin all indices. Raises
         StoreFullError when nothing was stored.
         """
         taken = [self._take(action, owner) for action in actions]
-        documents = [found for found in taken if isinstance(found, Document)]
+        documents = [document for document in taken if isinstance(document, Document)]
         outcomes = iter(zip(documents, self.store.add(documents), strict=True))
         answers = []
-        for action, found in zip(actions, taken, strict=True):
-            if isinstance(found, Document):
+        for action, document_or_refusal in zip(actions, taken, strict=True):
+            if isinstance(document_or_refusal, Document):
                 document, outcome = next(outcomes)
                 answer = answer_of(document.index, outcome, action.kind)
             else:
-                answer = refusal(action.index, action.id, found)
+                answer = refusal(action.index, action.id, document_or_refusal)
             if "error" in answer:
                 self.rejected.add(action.index, action.source or b"", answer["error"])
             answers.append(answer)
@@ -182,7 +182,7 @@ class Ingest:
 
 
 def answer_of(index: str, outcome: Outcome, kind: str) -> dict[str, Any]:
-    """Return what a client is told about a document that the store has judged."""
+    """Return the answer about a document with the store's outcome."""
     stored = _STORED.get((outcome.result, kind)) or _STORED.get((outcome.result, None))
     if stored is not None:
         return {"_index": index, "_id": outcome.id, **stored}
@@ -196,6 +196,6 @@ def answer_of(index: str, outcome: Outcome, kind: str) -> dict[str, Any]:
 
 
 def refusal(index: str | None, id_: str | None, refused: Refused) -> dict[str, Any]:
-    """Return what a client is told about a document that cannot be stored."""
+    """Return the answer about a document that cannot be stored."""
     error = {"type": refused.kind, "reason": refused.reason}
     return {"_index": index, "_id": id_, "status": refused.status, "error": error}

@@ -1,4 +1,4 @@
-"""Whether a document fits the mapping of its index, as Elasticsearch's document parser sees it."""
+"""Whether a document fits the mapping of its index, by the rules of Elasticsearch's document parser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SHOWN = 200  # characters of a value in an error
 
 
 class Misfit(NamedTuple):
-    """Why a document does not fit, in the words by which Elasticsearch's clients know it."""
+    """Why a document does not fit, in the words that Elasticsearch's clients know."""
 
     kind: str
     reason: str
@@ -69,7 +69,7 @@ def _always(wrong: Misfit) -> _Check:
 
 def _same(known: Field, expected: str) -> _Check:
     def check(value: Any) -> Misfit | None:
-        if all(str(one) == expected for one in _each(value)):
+        if all(str(single) == expected for single in _each(value)):
             return None
         return Misfit(
             "document_parsing_exception",
@@ -86,9 +86,9 @@ def _fits(known: Field) -> _Check:
     kind = known.mapped.type
 
     def check(value: Any) -> Misfit | None:
-        for one in _each(value):
-            if convert(one) is None:
-                shown = str(one)[:_SHOWN]
+        for single in _each(value):
+            if convert(single) is None:
+                shown = str(single)[:_SHOWN]
                 reason = (
                     f"failed to parse field [{known.name}] of type [{kind}]. Preview of field's value: '{shown}'"
                 )
@@ -101,7 +101,7 @@ def _fits(known: Field) -> _Check:
 def _each(value: Any) -> list[Any]:
     if not isinstance(value, list):
         return [value]
-    return [one for item in value for one in _each(item) if one is not None]
+    return [single for item in value for single in _each(item) if single is not None]
 
 
 def _address(value: Any) -> int | None:

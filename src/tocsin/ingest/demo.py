@@ -1,4 +1,4 @@
-"""The bundled telemetry, for a first look at the service: an office's day as if it ended now."""
+"""The bundled telemetry, for a first look at the service: the day of an office, moved so that it ends now."""
 
 from __future__ import annotations
 

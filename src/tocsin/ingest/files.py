@@ -1,4 +1,4 @@
-"""Files into the store: whatever `tocsin hunt` reads, each event once however often its file comes."""
+"""Files into the store: all formats that `tocsin hunt` reads, each event once, however often it is read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tocsin.sources.inputs import Input
 from tocsin.sources.read import read_inputs
 from tocsin.sources.unseen import Unseen
 
-_AT_ONCE = 8 << 20  # bytes that are read of a growing file
+_READ_SIZE = 8 << 20  # bytes that are read of a growing file at once
 _BATCH, _BYTES = 2_000, 8 << 20  # events and bytes that are sent at once
 
 # Sends actions and returns the status and the error of each, as the items of a bulk request's answer have them.
@@ -32,10 +32,10 @@ Send = Callable[[Sequence[Action]], Sequence[dict[str, object]]]
 
 @dataclass
 class Sent:
-    """What became of the events of files."""
+    """How many events of files were stored, known or refused."""
 
     created: int = 0
-    known: int = 0  # that had been stored before
+    known: int = 0  # that were stored before
     failed: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -50,7 +50,7 @@ def send_files(
     rejects: Rejects,
     progress: Callable[[Input | EventBatch], None] | None = None,
 ) -> Sent:
-    """Send every event of files. What cannot be read goes to `rejects`, and so does what is refused."""
+    """Send every event of files. Unreadable and refused ones go to `rejects`."""
     sent = Sent()
     batches = read_inputs(inputs, Wanted(frozenset({TIMESTAMP})), rejects, progress)
     for actions in _in_batches(_actions(batches, rejects.unseen, progress)):
@@ -74,7 +74,7 @@ def _actions(
 def send_lines(
     lines: Sequence[bytes], send: Send, rejects: Rejects, sent: Sent, source: str | None = None, file: str = ""
 ) -> None:
-    """Send lines of a file of NDJSON, each a record as any source writes it, or all as one `source` does."""
+    """Send lines of an NDJSON file: records of the given `source`, else each line may be of any source."""
     documents = Documents(source, dates=rejects.unseen.orders.setdefault(file, DateOrder()))
     actions = []
     for line in lines:
@@ -85,12 +85,12 @@ def send_lines(
             rejects.add(Reject(file, "", "not an event", str(error), line.decode("utf-8", "replace")))
             continue
         actions.append(action_of(line, event))
-    for some in _in_batches(actions):
-        _account(sent, rejects, some, send(some))
+    for batch in _in_batches(actions):
+        _account(sent, rejects, batch, send(batch))
 
 
 def action_of(content: bytes, event: Event) -> Action:
-    """Return what stores an event that was made of some content."""
+    """Return the action that stores an event; its id comes from the `content` that it was made of."""
     return Action("create", index_of(event), id_of(content), orjson.dumps(as_document(event), default=str))
 
 
@@ -122,10 +122,10 @@ def _account(
             sent.known += 1
         else:
             error = answer.get("error")
-            told = error if isinstance(error, dict) else {"type": "unknown", "reason": str(error)}
-            sent.failed[told["type"]] += 1
+            reason = error if isinstance(error, dict) else {"type": "unknown", "reason": str(error)}
+            sent.failed[reason["type"]] += 1
             text = (action.source or b"").decode("utf-8", "replace")
-            rejects.add(Reject(action.index or "", "", told["type"], told["reason"], text))
+            rejects.add(Reject(action.index or "", "", reason["type"], reason["reason"], text))
 
 
 def follow(
@@ -133,15 +133,15 @@ def follow(
 ) -> Iterator[list[bytes]]:
     """Yield the lines of a growing file as they are finished, from its beginning, also when it is replaced.
 
-    Each time that the file is found to be there no more, or not yet, `gone` is called.
-    The file is held open, so that what is replaced is read to its end and its inode is not used again meanwhile.
+    `gone` is called each time that the file is missing. The file is held open, so that a replaced file is read to
+    its end and its inode is not used again meanwhile.
     """
     file: BinaryIO | None = None
     rest = b""
     there = True
     try:
         while not stopped():
-            data = file.read(_AT_ONCE) if file else b""
+            data = file.read(_READ_SIZE) if file else b""
             if data:
                 *lines, rest = (rest + data).split(b"\n")
                 whole = [line for line in lines if line.strip()]
@@ -163,7 +163,7 @@ def follow(
 
 
 def _has_moved(path: Path, file: BinaryIO | None) -> bool:
-    """Tell whether a path leads to another file than the open one, or to one that was cut off."""
+    """Return whether a path leads to another file than the open one, or the file was truncated."""
     try:
         there = path.stat()
     except FileNotFoundError:

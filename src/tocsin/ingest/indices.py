@@ -1,4 +1,4 @@
-"""Indices that begin: with the mapping that templates give them, or none."""
+"""New indices: they begin with the mapping of their templates, or with none."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Indices:
         )  # names, and when they were asked for
         self._templates: Templates | None = None
         self._begun: set[str] = set()
-        self._without: set[str] = set()  # names of no index yet, for which no template has a mapping
+        self._without: set[str] = set()  # names without an index or a mapping in templates
 
     def changed(self) -> None:
-        """Take note that templates have changed."""
+        """Read the templates again: they have changed."""
         with self._lock:
             self._templates = None
             self._without.clear()
@@ -59,14 +59,14 @@ class Indices:
             return True
 
     def mapping(self, name: str) -> IndexMapping:
-        """Return the mapping of an index; one that is not there yet begins with what the templates say."""
+        """Return the mapping of an index; a new one begins with the mapping of its templates."""
         if name not in self._begun and name not in self._without:
             with self._lock:
                 self._begin(name)
         return self._store.mapping(name)
 
     def mapping_with(self, name: str, document: Mapping[str, Any]) -> IndexMapping:
-        """Return the mapping of an index, with the fields that its dynamic templates make of a document's."""
+        """Return the mapping of an index, with the fields that its dynamic templates add for a document."""
         mapping = self.mapping(name)
         if not document or "dynamic_templates" not in mapping.body:
             return mapping
@@ -104,11 +104,11 @@ class Indices:
         self._begun.add(name)
 
     def planned(self, name: str) -> IndexMapping:
-        """Return the mapping that the templates have for an index that is not there yet."""
+        """Return the mapping of the templates for an index that does not exist yet."""
         if self._templates is None:
             self._templates = self._read()
         try:
             return mapping_of_new(name, self._templates)
-        except MappingError as error:  # of a template that was kept before templates were checked
+        except MappingError as error:  # of a template that was saved before templates were checked
             log.warning("the templates for %s do not fit together, and are not used: %s", name, error.message)
             return NO_MAPPING

@@ -1,4 +1,4 @@
-"""One record on its way in: an ECS document is kept as it is, any other record becomes one."""
+"""One record for the store: an ECS document stays as it is, any other record becomes one."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from tocsin.store.mappings import NO_MAPPING, IndexMapping
 from tocsin.store.patterns import ALERTS, name_error
 
 LARGEST = 16 << 20  # bytes of one document
-OTHER = "logs-generic-default"  # the index of events that do not tell theirs
+OTHER = "logs-generic-default"  # the index of events that name none
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Why a document cannot be stored, in the words by which Elasticsearch's clients know it."""
+    """Why a document cannot be stored, in the words that Elasticsearch's clients know."""
 
     kind: str
     reason: str
@@ -44,7 +44,7 @@ _USUAL = (None, DEFAULT, DEFAULT_NANOSECONDS)
 
 
 class Intake:
-    """Makes documents of records. What records say about the hosts and users of others is remembered."""
+    """Makes documents of records, and remembers what records say about the hosts and users of later ones."""
 
     def __init__(
         self,
@@ -56,11 +56,12 @@ class Intake:
         self.unseen = Unseen()  # documents that are stored and that no rule could see, by index
 
     def take(self, index: str, id_: str | None, source: bytes) -> Document | Refused:
-        """Return a record as a document, or why it is none.
+        """Return the document of a record, or why it is refused.
 
-        A document that Winlogbeat or Elastic Agent meant for a pipeline gets its ECS fields here, and lies in the
-        index that it was sent to. So does a raw record of a known product when that is an index of the product's;
-        when it is one of no product's the record goes to the product's own, and when of another's it is none.
+        A document that Winlogbeat or Elastic Agent meant for a pipeline gets its ECS fields here, and stays in the
+        index that it was sent to. A raw record of a known product becomes a document of that index if the index is
+        one of the product's, and of the product's own index if the index is of no product. In an index of another
+        product it is not taken for a raw record.
         """
         if len(source) > LARGEST:
             return Refused(
@@ -92,42 +93,44 @@ class Intake:
         if record.get(TIMESTAMP) is None:
             record[TIMESTAMP] = self._time_without_timestamp(flatten(record), index)
             source = orjson.dumps(record)
-        found = _document(index, id_, record[TIMESTAMP], source, mapping.formatted.get(TIMESTAMP))
-        if isinstance(found, Document) and known_objects().isdisjoint(name.partition(".")[0] for name in record):
+        document = _document(index, id_, record[TIMESTAMP], source, mapping.formatted.get(TIMESTAMP))
+        if isinstance(document, Document) and known_objects().isdisjoint(
+            name.partition(".")[0] for name in record
+        ):
             self.unseen.add(Reason.UNKNOWN, index)
-        elif isinstance(found, Document) and lacks_values(partial(_field, record)):
+        elif isinstance(document, Document) and lacks_values(partial(_field, record)):
             self.unseen.add(Reason.NO_VALUES, index)
-        return found
+        return document
 
     def _time_without_timestamp(self, event: Event, index: str) -> str:
-        """Return when an event happened that has no `@timestamp`, or when it arrived.
+        """Return the time of an event without `@timestamp`, from another field, else that of its arrival.
 
         Elastic's pipelines for logs set the latter: elastic/elasticsearch, `logs@default-pipeline.json`.
         """
-        found = other_time(event, _clearly)
-        if found is not None:
-            return found
+        time = other_time(event, _clearly)
+        if time is not None:
+            return time
         self.unseen.add(Reason.ARRIVED, index)
         return iso(self._now())
 
     def _packages_of(self, record: Mapping[str, Any]) -> Collection[str]:
-        """Return the packages whose raw record this is or holds, none for a document that stays as it is."""
+        """Return the packages of a raw record, also of one inside another; none for an ECS document."""
         if (within := unwrapped(record)) is not None:
             return self._packages_of(body_of(within.record))
         if form_of(record) is not None or is_unfinished(record):
             return PACKAGES
-        found = self._documents.product_of(record)
-        return found[0].packages if found else ()
+        product = self._documents.product_of(record)
+        return product[0].packages if product else ()
 
     def _normalised(
         self, record: Mapping[str, Any], index: str | None, id_: str | None, original: bytes, *, keeps: bool = True
     ) -> Document | Refused:
-        """Return the document of a raw record, which it `keeps`; so it does if a member has no place in it."""
+        """Return the document of a raw record; it `keeps` the record, always so if a member has no place in it."""
         event = self._documents.normalise(record)
         index = index or index_of(event)
         left_out = {name for name in event if name.partition(".")[0] in RESERVED}
         event = {name: value for name, value in event.items() if name not in left_out}
-        # The index is where it goes to; so is the id of a hit.
+        # The index is not lost, as the document goes there; nor is the id of a hit.
         lost = left_out - ({INDEX, ID} if record.keys() & {"_source", "fields"} else {INDEX} - record.keys())
         if lost:
             self.unseen.add(Reason.RESERVED, index)
@@ -136,11 +139,11 @@ class Intake:
         if event.get(TIMESTAMP) is None:
             event[TIMESTAMP] = self._time_without_timestamp(flatten(record), index)
         text = orjson.dumps(unflatten(event), default=str)
-        self._mapping_of(index, {})  # it begins with what templates say, as any other
-        found = _document(index, id_, event.get(TIMESTAMP), text)
-        if isinstance(found, Document) and lacks_values(event.get):
+        self._mapping_of(index, {})  # a new index begins with the mapping of templates
+        document = _document(index, id_, event.get(TIMESTAMP), text)
+        if isinstance(document, Document) and lacks_values(event.get):
             self.unseen.add(Reason.NO_VALUES, index)
-        return found
+        return document
 
 
 def _field(record: Mapping[str, Any], name: str) -> Any:
@@ -149,7 +152,7 @@ def _field(record: Mapping[str, Any], name: str) -> Any:
 
 
 def index_of(event: Mapping[str, Any]) -> str:
-    """Return the index that an event is stored in: of several that it could lie in the first."""
+    """Return the index that an event is stored in: the first of those that it names."""
     index = event.get(INDEX)
     first = index[0] if isinstance(index, list) and index else index
     return first if isinstance(first, str) else OTHER
@@ -174,12 +177,12 @@ def _document(
 
 
 def _clearly(value: Any) -> str | None:
-    """Return a moment in ISO 8601, None for what is none or could be two."""
+    """Return a moment in ISO 8601, None for a value that is no moment or is ambiguous."""
     return None if isinstance(value, str) and is_doubtful(value) else readable(value)
 
 
 def _time(timestamp: Any) -> int:
-    """Return a document's time. A document by itself does not tell whether its day or its month comes first."""
+    """Return a document's time. Raises ValueError for one in which day and month could be swapped."""
     if isinstance(timestamp, str) and is_doubtful(timestamp):
         raise ValueError("day and month could be swapped; write it as in 2026-11-24T13:00:00Z")
     return read_moment(timestamp)

@@ -1,4 +1,4 @@
-"""What could not be stored is kept, a file a day, and counted."""
+"""Documents that could not be stored: counted, and written to one file a day."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ import orjson
 from tocsin.moments import iso
 
 log = logging.getLogger(__name__)
-_LARGEST = 256 << 20  # bytes of a day's file; what comes then is only counted
+_LARGEST = 256 << 20  # bytes of a day's file; above that, documents are only counted
 _SHOWN = 64 << 10  # bytes of a document that are kept
 
 
 class Rejected:
-    """Keeps rejected documents in a folder."""
+    """Writes rejected documents into a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -28,7 +28,7 @@ class Rejected:
         self.counts: Counter[str] = Counter()
 
     def add(self, index: str | None, source: bytes, error: Mapping[str, str]) -> None:
-        """Keep one document with the reason; a version conflict is only counted, for its event is stored."""
+        """Write one document with the reason; a version conflict is only counted, because its event is stored."""
         self.counts[error["type"]] += 1
         if error["type"] == "version_conflict_engine_exception":
             return

@@ -1,4 +1,4 @@
-"""Sending to a running service, or to Elasticsearch, in bulk requests."""
+"""Sends bulk requests to a running service, or to Elasticsearch."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tocsin.ingest.bulk import Action
 if TYPE_CHECKING:
     from tocsin.ingest.files import Send
 
-_TRIES = 60  # a full store is asked again, for five minutes at most
+_TRIES = 60  # to a full store, over five minutes
 
 
 @contextmanager
 def remote_sender(url: str, api_key: str | None) -> Iterator[Send]:
-    """Give what sends actions to a service. It raises TocsinError when that cannot be reached or refuses."""
+    """Yield a function that sends actions to a service; it raises TocsinError if that fails."""
     headers = {"Authorization": f"ApiKey {api_key}"} if api_key else {}
     with httpx.Client(base_url=url, headers=headers, timeout=120, trust_env=False) as client:
 

@@ -1,4 +1,4 @@
-"""A watched folder: files that come to lie in it are stored once they stop growing."""
+"""A watched folder: new files in it are stored once they stop growing."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from tocsin.store.resources import raise_if_lacking
 from tocsin.worker_thread import WorkerThread
 
 log = logging.getLogger(__name__)
-_QUIET = 2.0  # seconds without a change that make a file complete
+_QUIET = 2.0  # seconds without a change, after which a file is complete
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0  # seconds, after folders could not be watched
 
 
 class WatchedFolders:
-    """Watches folders in a thread. `state` keeps which files were read, by size and time of change."""
+    """Watches folders in a thread. The file `state` lists the files that were read, by size and time of change."""
 
     def __init__(
         self, folders: Sequence[Path], send: Send, state: Path, rejects: Path, quiet: float = _QUIET
     ) -> None:
         self._folders, self._send, self._state, self._rejects = folders, send, state, rejects
         self._quiet = quiet
-        self.fault: str | None = None  # why it is not known which files were read
+        self.fault: str | None = None  # why the list of read files cannot be used
         self._done = self._read_state()
         self._seen: dict[str, list[int]] = {}
         self._worker = WorkerThread("watch-folders", self._run)
 
     def start(self) -> None:
-        """Begin; folders that are missing are made."""
+        """Start; missing folders are created."""
         for folder in self._folders:
             folder.mkdir(parents=True, exist_ok=True)
         self._worker.start()
 
     def close(self) -> None:
-        """Stop when the file that is being read is done."""
+        """Stop after the file that is being read."""
         self._worker.close()
 
     def _run(self, closing: threading.Event) -> None:
@@ -72,21 +72,21 @@ class WatchedFolders:
 
     def _complete(self) -> list[Path]:
         """Return the files that are new or changed, and have not changed since the last look."""
-        found = []
+        complete = []
         seen: dict[str, list[int]] = {}
         for path in sorted(path for folder in self._folders for path in folder.rglob("*")):
             try:
-                there = path.stat()
+                status = path.stat()
             except OSError:
                 continue
-            mark = [there.st_size, there.st_mtime_ns]
+            mark = [status.st_size, status.st_mtime_ns]
             if not path.is_file() or path.name.startswith(".") or self._done.get(str(path)) == mark:
                 continue
             seen[str(path)] = mark
             if self._seen.get(str(path)) == mark:
-                found.append(path)
+                complete.append(path)
         self._seen = seen
-        return found
+        return complete
 
     def _read(self, path: Path, closing: threading.Event) -> None:
         rejects = Rejects(self._rejects / f"{path.name}.rejects.ndjson")
@@ -106,12 +106,12 @@ class WatchedFolders:
         write_durably(self._state, orjson.dumps(self._done))
 
     def _read_state(self) -> dict[str, list[int]]:
-        """Return which files were read; none, when that cannot be told: each event is stored once all the same."""
+        """Return which files were read; none if that is not known, as each event is stored only once anyway."""
         try:
-            found = orjson.loads(self._state.read_bytes())
-            if isinstance(found, dict):
-                return found
-            reason = f"it holds no object but a {type(found).__name__}"
+            state = orjson.loads(self._state.read_bytes())
+            if isinstance(state, dict):
+                return state
+            reason = f"it holds no object but a {type(state).__name__}"
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:

@@ -39,7 +39,7 @@ def newest_alerts(
 ) -> list[dict[str, Any]]:
     """Return the documents of at most `size` alerts, the newest first.
 
-    `status` and `rule` (a part of a rule's name) leave out others; building blocks are left out unless asked for.
+    `status` and `rule` (a part of a rule's name) select alerts; building blocks are left out by default.
     """
     query = select(StoredAlert).order_by(StoredAlert.created.desc(), StoredAlert.time.desc(), StoredAlert.id)
     if status:
@@ -60,22 +60,22 @@ def set_status(
     session: Session, actor: Actor, ids: Collection[str], status: str, reason: str | None = None
 ) -> int:
     """Open, acknowledge or close alerts; return how many are changed. Raises InvalidError."""
-    if status == "in-progress":  # as older clients say it
+    if status == "in-progress":  # the word of older clients
         status = "acknowledged"
     if status not in STATUSES:
         raise InvalidError(f"[status] is one of {', '.join(STATUSES)}, not `{status}`")
     changed: list[str] = []
     for alert in find_alerts(session, ids):
         document = orjson.loads(alert.document)
-        told = {_STATUS: status}
+        new = {_STATUS: status}
         if status == "closed" and reason:
-            told[_REASON] = reason
+            new[_REASON] = reason
         before = {name: document.get(name) for name in (_STATUS, _REASON)}
         if before[_STATUS] == status and (not reason or before[_REASON] == reason):
             continue
         if status != "closed":
             document.pop(_REASON, None)
-        document.update(told)
+        document.update(new)
         document["kibana.alert.workflow_status_updated_at"] = iso(time.time_ns())
         alert.status = status
         _change(session, actor, alert, "status", before[_STATUS], status)
@@ -91,14 +91,14 @@ def set_status(
 def set_tags(
     session: Session, actor: Actor, ids: Collection[str], add: Sequence[str], remove: Sequence[str]
 ) -> int:
-    """Give alerts tags and take others from them; return how many are changed."""
+    """Add tags to alerts and remove others; return how many are changed."""
     return _set_names(session, actor, ids, _TAGS, "tags", add, remove)
 
 
 def set_assignees(
     session: Session, actor: Actor, ids: Collection[str], add: Sequence[str], remove: Sequence[str]
 ) -> int:
-    """Assign alerts to users, and to others no more; return how many are changed."""
+    """Add assignees to alerts and remove others; return how many are changed."""
     return _set_names(session, actor, ids, _ASSIGNEES, "assignees", add, remove)
 
 
@@ -119,11 +119,14 @@ def add_note(session: Session, actor: Actor, id_: str, text: str) -> None:
 
 def history(session: Session, id_: str) -> list[dict[str, Any]]:
     """Return the changes of an alert, the oldest first."""
-    found = session.scalars(select(AlertChange).where(AlertChange.alert_id == id_).order_by(AlertChange.id))
+    changes = session.scalars(select(AlertChange).where(AlertChange.alert_id == id_).order_by(AlertChange.id))
     return [
-        {"time": one.time, "actor": one.actor, "field": one.field, "old": one.old[0], "new": one.new[0]}
-        for one in found
-    ]
+        {
+            "time": change.time, "actor": change.actor, "field": change.field, "old": change.old[0],
+            "new": change.new[0],
+        }
+        for change in changes
+    ]  # fmt: skip
 
 
 def _set_names(
@@ -131,7 +134,7 @@ def _set_names(
     actor: Actor,
     ids: Collection[str],
     field: str,
-    told: str,
+    shown: str,
     add: Sequence[str],
     remove: Sequence[str],
 ) -> int:
@@ -142,12 +145,12 @@ def _set_names(
         after = [name for name in dict.fromkeys((*before, *add)) if name not in remove]
         if after != before:
             document[field] = after
-            _change(session, actor, alert, told, before, after)
+            _change(session, actor, alert, shown, before, after)
             keep_document(session, alert, document)
             changed.append(alert.id)
     if changed:
         names = {"added": list(add), "removed": list(remove)}
-        record(session, actor, f"alerts.{told}", told, alerts=len(changed), ids=changed[:_NAMED], **names)
+        record(session, actor, f"alerts.{shown}", shown, alerts=len(changed), ids=changed[:_NAMED], **names)
     return len(changed)
 
 

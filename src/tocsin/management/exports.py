@@ -30,7 +30,7 @@ def export_rules(session: Session, rule_ids: Collection[str] | None = None, *, s
 def exported_rules(
     session: Session, rules: Sequence[StoredRule], missing: Sequence[str] = (), *, summary: bool = True
 ) -> bytes:
-    """Return rules as an export; `missing` are the `rule_id`s of those that were asked for and are not there."""
+    """Return rules as an export; `missing` are the requested `rule_id`s that no rule has."""
     list_ids = {list_id for rule in rules for list_id in lists_of(rule.document)}
     lists = list(session.scalars(select(ExceptionList).where(ExceptionList.list_id.in_(list_ids))))
     items = items_of(session, list_ids)

@@ -1,4 +1,4 @@
-"""Kibana's filters over saved things: KQL on their attributes, answered by the evaluator."""
+"""Kibana's filters over saved objects: KQL on their attributes, answered by the evaluator."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _T = TypeVar("_T", bound=Mapping[str, Any])
 
 @dataclass(frozen=True)
 class Filter:
-    """What filters may ask of things of one kind: their attributes, keywords unless they have another type.
+    """The attributes that a filter over one kind of objects may use; keywords unless `types` has another type.
 
-    A filter puts one of the `prefixes` before an attribute's name.
+    In a filter, one of the `prefixes` stands before the name of an attribute.
     """
 
     prefixes: tuple[str, ...]
@@ -36,10 +36,10 @@ class Filter:
         names = ((f"{prefix}{name}", name) for prefix in self.prefixes for name in self.names)
         return Schema({whole: Field(whole, self.types.get(name, FieldType.KEYWORD)) for whole, name in names})
 
-    def matching(self, things: Sequence[_T], text: str | None) -> list[_T]:
-        """Return those of some things, by their attributes, that a filter fits. Raises InvalidError."""
+    def matching(self, objects: Sequence[_T], text: str | None) -> list[_T]:
+        """Return the objects, given by their attributes, that fit a filter. Raises InvalidError."""
         if not text or not text.strip():
-            return list(things)
+            return list(objects)
         schema = self._schema
         try:
             condition = read_kql(text, Context(schema))
@@ -48,15 +48,17 @@ class Filter:
         self._check(condition)
         columns: dict[str, Any] = {}
         for name in self.names:
-            array = to_array([None if thing.get(name) == [] else thing.get(name) for thing in things])
+            array = to_array(
+                [None if attributes.get(name) == [] else attributes.get(name) for attributes in objects]
+            )
             if array is not None:
                 columns.update((f"{prefix}{name}", array) for prefix in self.prefixes)
-        table = EventTable(columns, len(things), schema)
-        found = evaluate(compile_conditions([(("filter", 0), condition)]), table)
-        return [things[row] for row in found.get(("filter", 0), ())]
+        table = EventTable(columns, len(objects), schema)
+        matches = evaluate(compile_conditions([(("filter", 0), condition)]), table)
+        return [objects[row] for row in matches.get(("filter", 0), ())]
 
     def _check(self, condition: s.Expression) -> None:
-        """Refuse a filter that asks for what things of this kind have not, as Kibana does: it would fit none."""
+        """Refuse a filter with an unknown attribute, as Kibana does: it would fit no object."""
         for name in s.field_names(condition):
             if self._schema.find(name) is None and field_pattern(name) is None:
                 near = " or ".join(f"`{known}`" for known in self._schema.nearest(name)[:2])

@@ -1,4 +1,4 @@
-"""Exports on their way in, in Kibana's form: rules, exception lists, exceptions and connectors, one a line."""
+"""Imports of Kibana's exports: rules, exception lists, exceptions and connectors, one object a line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_OBJECTS = 10_000  # of a file, as Kibana has it in `xpack.securitySolution.
 
 @dataclass(frozen=True)
 class Overwrite:
-    """Which objects of an import take the place of those of the same id; the others are left as they are."""
+    """Which kinds of objects of an import replace those of the same id; others are left as they are."""
 
     rules: bool = False
     exceptions: bool = False
@@ -35,9 +35,9 @@ class Overwrite:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An object of an import that is not taken: its id (or `(line 5)`) and why.
+    """An object of an import that is refused: its id (or `(line 5)`) and why.
 
-    `list_id` is an exception's; `connectors` are those that a rule names and that are not there.
+    `list_id` is that of an exception; `connectors` are the missing ones that a rule names.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Refusal:
 
 @dataclass
 class ImportResult:
-    """What has come of an import."""
+    """The result of an import."""
 
     rules: int = 0  # that it holds
     saved_rules: int = 0
@@ -61,7 +61,7 @@ class ImportResult:
 
     @property
     def known_rules(self) -> list[Refusal]:
-        """The rules that are refused because there are rules of their ids."""
+        """The rules that are refused because there are rules with their ids."""
         return [refusal for refusal in self.refused if isinstance(refusal.error, ConflictError)]
 
 
@@ -84,10 +84,10 @@ def import_objects(
     overwrite: Overwrite = Overwrite(),
     go_on: Callable[[], None] = lambda: None,
 ) -> ImportResult:
-    """Save the objects of an export. One that is refused stops no other.
+    """Save the objects of an export. The others are saved even when one is refused.
 
-    Lists and connectors are saved before the rules, which name them. A new rule is enabled where it says so.
-    Raises InvalidError for too many objects, and what `go_on` raises, which is called before each.
+    Lists and connectors are saved before the rules, which name them. A new rule is enabled if its document says
+    so. Raises InvalidError for too many objects. `go_on` is called before each object and may raise.
     """
     if len(lines) > MOST_OBJECTS and sum(map(bool, map(bytes.strip, lines))) > MOST_OBJECTS:
         raise _too_many()

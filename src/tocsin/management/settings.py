@@ -1,4 +1,4 @@
-"""What the configuration means for the parts that it sets."""
+"""The configuration as settings of the store and the scheduler."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Connectors: their documents, and what is checked when one is saved."""
+"""Connectors: their documents, and the checks when one is saved."""

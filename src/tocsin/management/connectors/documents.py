@@ -1,4 +1,4 @@
-"""Connectors: their documents as Kibana shows them, and as its exports of rules hold them."""
+"""The documents of connectors, as Kibana shows them and as its exports of rules hold them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tocsin.store.records.access import Actor
 from tocsin.store.records.models import Connector
 
 _LACKS: Mapping[str, Callable[[Connector], bool]] = {
-    ".apprise": lambda one: not (one.secrets.get("urls") or one.secrets.get("url")),
-    ".webhook": lambda one: one.config.get("hasAuth") is True and not one.secrets.get("user"),
+    ".apprise": lambda connector: not (connector.secrets.get("urls") or connector.secrets.get("url")),
+    ".webhook": lambda connector: connector.config.get("hasAuth") is True and not connector.secrets.get("user"),
 }
 
 
 def misses_secrets(connector: Connector) -> bool:
-    """Tell whether a connector cannot deliver before it is given its secrets, which exports do not hold."""
+    """Return whether a connector lacks secrets, which exports do not hold, and so cannot deliver."""
     lacks = _LACKS.get(connector.type)
     return connector.is_undecryptable or is_masked(connector.config) or (lacks is not None and lacks(connector))
 
 
 def connector_document(connector: Connector) -> dict[str, Any]:
-    """Return a connector as Kibana shows it, without its secrets, those in its address and headers included."""
+    """Return a connector as Kibana shows it, without its secrets; those in its address and headers are masked."""
     return {
         "id": connector.id, "name": connector.name, "connector_type_id": connector.type,
         "config": masked_config(connector.config), "is_preconfigured": False, "is_deprecated": False,
@@ -46,17 +46,18 @@ def exported_connector(connector: Connector) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def is_connector(found: Mapping[str, Any]) -> bool:
-    """Tell whether an object of an export is a connector."""
-    return found.get("type") == "action" and isinstance(found.get("attributes"), dict)
+def is_connector(saved_object: Mapping[str, Any]) -> bool:
+    """Return whether an object of an export is a connector."""
+    return saved_object.get("type") == "action" and isinstance(saved_object.get("attributes"), dict)
 
 
-def imported_connector(found: Mapping[str, Any], actor: Actor) -> Connector:
-    """Return a connector of an export; its secrets are to be given."""
-    about: Mapping[str, Any] = found["attributes"]
+def imported_connector(saved_object: Mapping[str, Any], actor: Actor) -> Connector:
+    """Return a connector of an export, which has no secrets yet."""
+    about: Mapping[str, Any] = saved_object["attributes"]
     config = about.get("config")
     return Connector(
-        id=str(found.get("id"))[:64], name=str(about.get("name"))[:255], type=str(about.get("actionTypeId"))[:64],
+        id=str(saved_object.get("id"))[:64], name=str(about.get("name"))[:255],
+        type=str(about.get("actionTypeId"))[:64],
         config=config if isinstance(config, dict) else {}, secrets={}, created=datetime.now(UTC),
         created_by=actor.name,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Connectors as they are made, changed, removed and tried."""
+"""Connectors are created, changed, removed and tried here."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def find_connector(session: Session, id_: str) -> Connector:
 
 
 def create_connector(session: Session, actor: Actor, body: Mapping[str, Any], id_: str | None = None) -> Connector:
-    """Keep a new connector, under a new id where none is given. Raises InvalidError, and ConflictError."""
+    """Save a new connector, with a new id unless one is given. Raises InvalidError, and ConflictError."""
     name, kind, config, secrets = _read(body)
     id_ = (id_ or str(uuid.uuid4()))[:64]
     if session.get(Connector, id_) is not None:
@@ -44,9 +44,9 @@ def create_connector(session: Session, actor: Actor, body: Mapping[str, Any], id
 
 
 def change_connector(session: Session, actor: Actor, connector: Connector, body: Mapping[str, Any]) -> None:
-    """Give a connector other settings. Raises InvalidError.
+    """Change the settings of a connector. Raises InvalidError.
 
-    Secrets that are not given it keeps, unless its address changes: they belong to the address that they were
+    Without new secrets it keeps its own, unless its address changes: secrets belong to the address that they were
     given with.
     """
     given = body.get("config") if isinstance(body.get("config"), dict) else {}
@@ -93,7 +93,7 @@ _METHODS = ("post", "put", "patch", "get", "delete")
 
 
 def _check_webhook(config: dict[str, Any]) -> None:
-    """Refuse what cannot be sent, without saying it again: it may hold secrets."""
+    """Refuse settings that cannot be sent; the error does not repeat them, as they may hold secrets."""
     try:
         url = httpx.URL(str(config.get("url", "")))
     except httpx.InvalidURL:

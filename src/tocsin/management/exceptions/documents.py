@@ -46,7 +46,7 @@ def managed(stored: ExceptionList | ExceptionItem | ValueList) -> dict[str, Any]
 
 
 def read_list(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a list's record keeps of a document. Raises InvalidDocumentError."""
+    """Return the part of a list's document that its record keeps. Raises InvalidDocumentError."""
     if not isinstance(body.get("name"), str):
         raise InvalidDocumentError("name: Required")
     return {name: value for name, value in body.items() if name not in _MANAGED}
@@ -55,9 +55,9 @@ def read_list(body: Mapping[str, Any]) -> dict[str, Any]:
 def read_item(
     body: Mapping[str, Any], actor: Actor, schema: Schema, before: Mapping[str, Any] | None = None
 ) -> tuple[dict[str, Any], datetime | None]:
-    """Return what an exception's record keeps of a document, and when it expires. Raises InvalidError.
+    """Return the part of an exception's document that its record keeps, and when it expires. Raises InvalidError.
 
-    `before` is the document that it takes the place of, whose comments stay.
+    `before` is the document that it replaces; the comments of that stay.
     """
     try:
         exception_condition([body], Context(schema), lambda _: [])
@@ -77,13 +77,13 @@ def read_item(
 
 
 def _comments(given: Any, actor: Actor, before: list[Any]) -> list[Any]:
-    """Return the comments, with who made the new ones and when; those that were there stay as they are."""
-    known = {str(one.get("comment")): one for one in before if isinstance(one, dict)}
-    found = list(before)
-    for one in given if isinstance(given, list) else []:
-        text = one.get("comment") if isinstance(one, dict) else one
+    """Return the earlier comments as they are, and the new ones with their author and time."""
+    known = {str(comment.get("comment")) for comment in before if isinstance(comment, dict)}
+    comments = list(before)
+    for comment in given if isinstance(given, list) else []:
+        text = comment.get("comment") if isinstance(comment, dict) else comment
         if isinstance(text, str) and text not in known:
-            made = one if isinstance(one, dict) and "created_at" in one else {}
+            made = comment if isinstance(comment, dict) and "created_at" in comment else {}
             stamp = iso(datetime.now(UTC))
-            found.append({"created_by": actor.name, "created_at": stamp, **made, "comment": text})
-    return found
+            comments.append({"created_by": actor.name, "created_at": stamp, **made, "comment": text})
+    return comments

@@ -1,4 +1,4 @@
-"""Which exception lists and items a filter in KQL finds, and in which order they are shown."""
+"""Exception lists and items that fit a filter in KQL, and their order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SORTS = frozenset(
 def find_documents(
     documents: Sequence[dict[str, Any]], text: str | None, sort_field: str | None, *, descending: bool = False
 ) -> list[dict[str, Any]]:
-    """Return the documents of lists or items that a filter fits, or all, in an order. Raises InvalidError."""
+    """Return the documents of lists or items that fit a filter, or all, in order. Raises InvalidError."""
     fitting = _FILTER.matching(documents, text)
     if sort_field is None:
         return fitting

@@ -1,4 +1,4 @@
-"""Exceptions as they are made and changed, also those of one rule; and which alerts one would have hidden."""
+"""Exceptions are created and changed here, also those of one rule; and which alerts one would have hidden."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _SYSTEMS = ("windows", "linux", "macos")
 
 
 def create_item(session: Session, actor: Actor, body: Mapping[str, Any], schema: Schema) -> ExceptionItem:
-    """Keep a new exception. Raises InvalidError, ConflictError, and NotFoundError for a list that is not there.
+    """Save a new exception. Raises InvalidError, ConflictError, and NotFoundError for a missing list.
 
-    The list of Elastic Endpoint, which rules name, is made with its first exception.
+    The list of Elastic Endpoint, which rules name, is created with its first exception.
     """
     document, expires = read_item(body, actor, schema)
     if document.get("list_id") == records.ENDPOINT_LIST:
@@ -36,7 +36,7 @@ def create_item(session: Session, actor: Actor, body: Mapping[str, Any], schema:
 def change_item(
     session: Session, actor: Actor, item: ExceptionItem, body: Mapping[str, Any], schema: Schema
 ) -> None:
-    """Give an exception another document; its comments stay. Raises InvalidError."""
+    """Change the document of an exception; its comments stay. Raises InvalidError."""
     document, expires = read_item(body, actor, schema, item.document)
     records.change_item(session, actor, item, document, expires)
 
@@ -57,7 +57,7 @@ def find_item(
 def add_to_rule(
     session: Session, actor: Actor, rule: StoredRule, bodies: Iterable[Mapping[str, Any]], schema: Schema
 ) -> list[ExceptionItem]:
-    """Make exceptions of one rule, in a list of its own, which it gets with the first. Raises InvalidError."""
+    """Add exceptions to one rule, in its own list, which is created with the first. Raises InvalidError."""
     ready = [read_item({"name": "", **body}, actor, schema) for body in bodies]
     if not ready:
         raise InvalidDocumentError("items: Required")
@@ -68,7 +68,7 @@ def add_to_rule(
 
 
 def _own_list(session: Session, actor: Actor, rule: StoredRule) -> str:
-    """Return the `list_id` of the list that is a rule's own."""
+    """Return the `list_id` of a rule's own list."""
     named = rule.document.get("exceptions_list") or []
     for reference in named:
         if reference.get("type") == "rule_default":
@@ -81,7 +81,7 @@ def _own_list(session: Session, actor: Actor, rule: StoredRule) -> str:
 
 
 def count_systems(session: Session, exceptions: ExceptionList) -> dict[str, int]:
-    """Return how many items of a list are for which systems, and their `total`."""
+    """Return the number of a list's items by operating system, and their `total`."""
     items = records.items_of(session, [exceptions.list_id])
     systems = Counter(str(name) for item in items for name in item.document.get("os_types") or ())
     return {**{name: systems[name] for name in _SYSTEMS}, "total": len(items)}
@@ -90,7 +90,7 @@ def count_systems(session: Session, exceptions: ExceptionList) -> dict[str, int]
 def hidden_alerts(
     session: Session, body: Mapping[str, Any], schema: Schema, rule_uuid: str | None = None
 ) -> s.Expression:
-    """Return the condition that alerts meet which an exception would have hidden; of one rule, or of all.
+    """Return the condition of the alerts that an exception would have hidden; of one rule, or of all.
 
     Raises InvalidDocumentError. `schema` is that of the alerts' index.
     """

@@ -1,4 +1,4 @@
-"""Lists of values: their documents in Kibana's form, and what may be a value of which type."""
+"""Value lists: their documents in Kibana's form, and the values that each type allows."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def value_document(listed: ListedValue, kind: str) -> dict[str, Any]:
 
 
 def check_type(kind: str) -> None:
-    """Raise InvalidError for what is no type of a list of values."""
+    """Raise InvalidError for a text that is no type of value lists."""
     if kind not in TYPES:
         raise InvalidError(f"[type] is one of {', '.join(TYPES)}")
 
 
 def checked_value(kind: str, value: Any) -> str:
-    """Return a value as a list of some type keeps it. Raises InvalidError."""
+    """Return a value as a list of a type keeps it. Raises InvalidError."""
     try:
         return TYPES[kind](str(value).strip())
     except ValueError:
@@ -67,7 +67,7 @@ def checked_value(kind: str, value: Any) -> str:
 
 
 def add_value(session: Session, actor: Actor, value_list: ValueList, value: Any) -> ListedValue:
-    """Add a value to a list. Raises InvalidError, and ConflictError where the list has it already."""
+    """Add a value to a list. Raises InvalidError, and ConflictError if the list has it already."""
     checked = checked_value(value_list.type, value)
     added = records.add_values(session, actor, value_list, [checked])
     listed = records.find_value(session, value_list.id, checked)
@@ -79,12 +79,12 @@ def add_value(session: Session, actor: Actor, value_list: ValueList, value: Any)
 
 
 def change_value(session: Session, actor: Actor, value_list: ValueList, listed: ListedValue, value: str) -> None:
-    """Put another value in the place of one. Raises InvalidError, and ConflictError where the list has it."""
+    """Replace a value of a list. Raises InvalidError, and ConflictError if the list has the new one already."""
     records.change_value(session, actor, value_list, listed, checked_value(value_list.type, value))
 
 
 def remove_value(session: Session, actor: Actor, value_list: ValueList, value: str) -> None:
-    """Take a value from a list. Raises NotFoundError where the list does not have it."""
+    """Remove a value from a list. Raises NotFoundError if the list does not have it."""
     if not records.remove_values(session, actor, value_list, [value]):
         raise NotFoundError(f'list item value: "{value}" does not exist')
 
@@ -102,7 +102,7 @@ def import_values(
     """Add the lines of a text in UTF-8 to a list; without one, to a new list of a `name` and of the type `kind`.
 
     Raises InvalidError for a line that is no value of the list's type, and for too many lines. `go_on` is called
-    now and then.
+    again and again while values are added.
     """
     lines = [line for line in map(str.strip, data.decode("utf-8", "replace").splitlines()) if line]
     if len(lines) > _MOST:

@@ -1,4 +1,4 @@
-"""What is done with many rules at once. One rule for which it cannot be done stops no other."""
+"""Actions on many rules at once. If an action fails for one rule, it still goes on with the others."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tocsin.store.records.rules import add_rule, change_rule, remove_rule, set_e
 
 @dataclass(frozen=True)
 class Failure:
-    """A rule for which an action could not be done, and why; there is no name where no rule has the id."""
+    """A rule for which an action failed, and why; without a name if no rule has the id."""
 
     error: TocsinError
     id: str
@@ -34,7 +34,7 @@ class Failure:
 
 @dataclass
 class BulkResult:
-    """What has come of an action: the documents of the rules that it changed, removed or made."""
+    """The result of an action: the documents of the rules that it changed, removed or created."""
 
     action: str
     succeeded: int = 0
@@ -44,7 +44,7 @@ class BulkResult:
     failures: list[Failure] = field(default_factory=list)
 
     def add(self, rule: StoredRule, made: StoredRule | None) -> None:
-        """Note that the action was done with a rule, and the rule that it has `made`."""
+        """Add a rule on which the action succeeded, and the rule that it has `made`, if any."""
         self.succeeded += 1
         if made is not None:
             self.created.append(rule_document(made))
@@ -56,7 +56,7 @@ class BulkResult:
 
 @dataclass(frozen=True)
 class Change:
-    """Who does something with rules, with which `options` (as in the body of Kibana's `_bulk_action`)."""
+    """The actions on a rule: by whom, and with which `options` (as in the body of Kibana's `_bulk_action`)."""
 
     session: Session
     actor: Actor
@@ -64,11 +64,11 @@ class Change:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def enable(self, rule: StoredRule) -> None:
-        """Have the service run a rule from now on."""
+        """Enable a rule."""
         set_enabled(self.session, self.actor, rule, True)
 
     def disable(self, rule: StoredRule) -> None:
-        """Have the service run a rule no more."""
+        """Disable a rule."""
         set_enabled(self.session, self.actor, rule, False)
 
     def delete(self, rule: StoredRule) -> None:
@@ -76,7 +76,7 @@ class Change:
         remove_rule(self.session, self.actor, rule)
 
     def duplicate(self, rule: StoredRule) -> StoredRule:
-        """Make a copy of a rule, not enabled, with copies of the exceptions that are the rule's own."""
+        """Create a disabled copy of a rule, with copies of the rule's own exceptions."""
         about = self.options.get("duplicate") or {}
         references = rule.document.get("exceptions_list") or [] if about.get("include_exceptions", True) else []
         expired = about.get("include_expired_exceptions", True) is not False
@@ -87,7 +87,7 @@ class Change:
         return add_rule(self.session, self.actor, without_managed(copy), enabled=False)
 
     def _copied(self, reference: Mapping[str, Any], expired: bool) -> Mapping[str, Any]:
-        """Return what a copy names in the place of a list: a copy of a list that was the rule's own."""
+        """Return the list reference of a copy: of a rule's own list, that of a copy."""
         if reference.get("type") != "rule_default":
             return reference
         own = get_list(self.session, list_id=str(reference.get("list_id")))
@@ -104,11 +104,11 @@ class Change:
         change_rule(self.session, self.actor, rule, document)
 
     def run(self, rule: StoredRule) -> None:
-        """Ask for a run over a span, or of the window that ends now."""
+        """Request a run over a span, or of the window that ends now."""
         request_run(self.session, self.actor, rule, self._span("run"))
 
     def fill_gaps(self, rule: StoredRule) -> None:
-        """Ask for the windows of a span, or of every gap that is not filled."""
+        """Request a run of the windows of a span, or of every gap that is not filled."""
         about = self.options.get("fill_gaps") or {}
         given = about.get("start_date") is not None
         request_backfill(self.session, self.actor, rule, self._span("fill_gaps") if given else None)
@@ -132,7 +132,7 @@ def apply_action(
     dry_run: bool = False,
     go_on: Callable[[], None] = lambda: None,
 ) -> BulkResult:
-    """Do one of `ACTIONS` with rules; nothing is changed in a `dry_run`. `go_on` is called before each rule."""
+    """Apply one of `ACTIONS` to rules; a `dry_run` changes nothing. `go_on` is called before each rule."""
     result = BulkResult(name)
     for rule in rules:
         go_on()
@@ -148,7 +148,7 @@ def apply_action(
 def select_rules(
     session: Session, ids: Sequence[str] | None, rule_ids: Sequence[str] | None, query: str | None
 ) -> tuple[list[StoredRule], list[Failure]]:
-    """Return the rules that ids name, or that a filter in KQL fits, or all; and the ids that no rule has.
+    """Return the rules with some ids, or those that fit a filter in KQL, or all; and the ids that no rule has.
 
     `rule_ids` are ids or `rule_id`s. Raises InvalidError for a filter that cannot be read.
     """

@@ -9,7 +9,7 @@ from tocsin.management.rules.executions import LastExecution
 from tocsin.moments import iso, to_nanoseconds
 from tocsin.store.records.models import StoredRule
 
-# What Kibana fills in, and what the service alone says of a rule.
+# The fields that Kibana fills in, and those that only the service sets.
 _DEFAULTS: dict[str, Any] = {
     "actions": [], "author": [], "exceptions_list": [], "false_positives": [], "from": "now-6m",
     "immutable": False, "interval": "5m", "max_signals": 100, "output_index": "", "references": [],
@@ -59,5 +59,5 @@ def _last_execution(last: LastExecution) -> dict[str, Any]:
 
 
 def without_managed(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a rule's record keeps of a document: all but the members that the service itself sets."""
+    """Return the part of a document that a rule's record keeps: all but the members that the service sets."""
     return {name: value for name, value in body.items() if name not in _MANAGED and value is not None}

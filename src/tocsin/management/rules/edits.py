@@ -13,22 +13,23 @@ _Edit = Callable[[dict[str, Any], Any], None]
 
 
 def edited(document: Mapping[str, Any], edits: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a rule's document with edits made, each a `type` and a `value`. Raises InvalidError."""
-    found = dict(document)
-    for one in edits:
-        edit = _EDITS.get(str(one.get("type")))
-        if edit is None:
-            raise InvalidError(f"[edit] knows {', '.join(_EDITS)}, not `{one.get('type')}`")
+    """Return a copy of a rule's document with edits, each a `type` and a `value`. Raises InvalidError."""
+    changed = dict(document)
+    for edit in edits:
+        type_ = edit.get("type")
+        apply = _EDITS.get(str(type_))
+        if apply is None:
+            raise InvalidError(f"[edit] knows {', '.join(_EDITS)}, not `{type_}`")
         try:
-            edit(found, one.get("value"))
+            apply(changed, edit.get("value"))
         except (TypeError, ValueError, AttributeError, KeyError):
-            raise InvalidError(f"[edit]: `{one.get('type')}` cannot be done with this [value]") from None
-    return found
+            raise InvalidError(f"[edit]: `{type_}` cannot be done with this [value]") from None
+    return changed
 
 
 def changes_more_than_tags(edits: Iterable[Mapping[str, Any]]) -> bool:
-    """Tell whether edits change what a rule does, so that it has to be checked anew."""
-    return any(one.get("type") not in _OF_TAGS for one in edits)
+    """Return whether edits change what a rule does, so that it has to be checked again."""
+    return any(edit.get("type") not in _OF_TAGS for edit in edits)
 
 
 def _add(name: str) -> _Edit:
@@ -64,7 +65,7 @@ def _of_fields(edit: Callable[[str], _Edit]) -> _Edit:
 
 
 def _act(*, keep: bool) -> _Edit:
-    """Set a rule's actions, beside those that it has or in place of them."""
+    """Set a rule's actions; with `keep`, in addition to those that it has."""
 
     def edit_actions(document: dict[str, Any], value: Mapping[str, Any]) -> None:
         before = list(document.get("actions") or ()) if keep else []
@@ -72,7 +73,7 @@ def _act(*, keep: bool) -> _Edit:
         frequency = None if throttle is None or throttle in ("rule", "no_actions") else {
             "summary": True, "notifyWhen": "onThrottleInterval", "throttle": throttle,
         }  # fmt: skip
-        given = [{**({"frequency": frequency} if frequency else {}), **one} for one in value["actions"]]
+        given = [{**({"frequency": frequency} if frequency else {}), **action} for action in value["actions"]]
         document["actions"] = [*before, *given]
 
     return edit_actions

@@ -15,7 +15,7 @@ from tocsin.store.records.models import Execution, Gap, StoredRule
 
 
 class LastExecution(NamedTuple):
-    """The last execution of a rule, and by how many seconds it came too late: 0 where there was no gap."""
+    """The last execution of a rule, and how many seconds late it was; 0 if there was no gap."""
 
     execution: Execution
     gap: int
@@ -49,7 +49,7 @@ def execution_history(
 ) -> ExecutionHistory:
     """Return the newest executions and gaps of a rule, or of all, at most `size` of each.
 
-    Gaps that have been filled are left out unless `filled`.
+    Filled gaps are left out unless `filled`.
     """
     executions = select(Execution).order_by(Execution.id.desc()).limit(size)
     gaps = select(Gap).order_by(Gap.id.desc()).limit(size)

@@ -1,4 +1,4 @@
-"""Rule files on their way into the service: TOML and NDJSON, as the lines of an export."""
+"""Rule files for an import: TOML and NDJSON become the lines of an export."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tocsin.text_encoding import as_utf8
 
 @dataclass
 class ExportLines:
-    """The lines of an export, and why what files hold beside them could not be read."""
+    """The lines of an export, and messages about parts of files that could not be read."""
 
     lines: list[bytes] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
 
 def read_rule_files(names: Sequence[str], *, enable: bool = False) -> ExportLines:
-    """Return what files and folders hold as the lines of an export, its rules enabled if `enable`.
+    """Return the content of files and folders as the lines of an export, with `enable` of enabled rules.
 
-    Raises RuleError for a file that is not there.
+    Raises RuleError for a missing file.
     """
     read = ExportLines()
     for name in names:
@@ -53,7 +53,7 @@ def saved_form(rule: Rule) -> dict[str, Any]:
 
 
 def _set_enabled(document: dict[str, Any], *, enable: bool) -> dict[str, Any]:
-    """Return a rule's document, enabled if so asked; else one that is replaced stays as enabled as it is."""
+    """Return a rule's document, enabled or without `enabled`: then a rule that it replaces stays as it is."""
     document.pop("enabled", None)
     return {**document, "enabled": True} if enable else document
 

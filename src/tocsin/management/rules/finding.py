@@ -1,4 +1,4 @@
-"""Which rules a filter in KQL finds, as Kibana's own pages write it, and in which order they are shown."""
+"""Rules that fit a filter in KQL, as Kibana's pages write it, and their order."""
 
 from __future__ import annotations
 
@@ -35,18 +35,18 @@ _RULES = Filter(
 
 
 def matching_rules(rules: Sequence[StoredRule], text: str | None) -> list[StoredRule]:
-    """Return the rules that a filter over `alert.attributes.*` fits. Raises InvalidError."""
+    """Return the rules that fit a filter over `alert.attributes.*`. Raises InvalidError."""
     if not text or not text.strip():
         return list(rules)
-    found = _RULES.matching([{**_attributes(rule), "row": row} for row, rule in enumerate(rules)], text)
-    return [rules[one["row"]] for one in found]
+    matches = _RULES.matching([{**_attributes(rule), "row": row} for row, rule in enumerate(rules)], text)
+    return [rules[attributes["row"]] for attributes in matches]
 
 
 def _attributes(rule: StoredRule) -> dict[str, Any]:
     document = rule.document
     threats = [threat for threat in document.get("threat", []) if isinstance(threat, dict)]
     immutable = document.get("immutable", False)
-    # Older clients ask for Elastic's own rules, or for all others, by a tag that Kibana once gave each.
+    # Older clients select Elastic's own rules, or all others, by a tag that Kibana once gave each.
     tags = [*(document.get("tags") or ()), f"__internal_immutable:{str(immutable).lower()}"]
     return {
         "name": rule.name, "tags": tags, "enabled": rule.enabled, "createdBy": rule.created_by,
@@ -55,7 +55,9 @@ def _attributes(rule: StoredRule) -> dict[str, Any]:
         "alertTypeId": _TYPES.get(str(document.get("type"))), "consumer": "siem",
         "schedule.interval": document.get("interval", "5m"),
         **{
-            f"params.threat.{part}.{name}": [value for one in _below(threats, part) if (value := one.get(name))]
+            f"params.threat.{part}.{name}": [
+                value for entry in _below(threats, part) if (value := entry.get(name))
+            ]
             for part in _THREATS
             for name in ("id", "name")
         },
@@ -64,12 +66,12 @@ def _attributes(rule: StoredRule) -> dict[str, Any]:
 
 def _below(threats: Iterable[Mapping[str, Any]], path: str) -> list[Mapping[str, Any]]:
     """Return the tactics, techniques or sub-techniques of threats."""
-    found = list(threats)
+    entries = list(threats)
     for part in path.split("."):
-        inner = [one.get(part) for one in found]
-        several = (one if isinstance(one, list) else [one] for one in inner)
-        found = [one for some in several for one in some if isinstance(one, Mapping)]
-    return found
+        members = [entry.get(part) for entry in entries]
+        lists = (member if isinstance(member, list) else [member] for member in members)
+        entries = [entry for list_ in lists for entry in list_ if isinstance(entry, Mapping)]
+    return entries
 
 
 _SEVERITIES = {"low": 0, "medium": 1, "high": 2, "critical": 3}
@@ -88,7 +90,7 @@ _SORTS: dict[str, Any] = {
 
 
 def sort_rules(rules: list[StoredRule], field: str, *, descending: bool) -> None:
-    """Put rules in the order of a field that Kibana knows. Raises InvalidError for another field."""
+    """Sort rules by a field that Kibana knows. Raises InvalidError for another field."""
     key = _SORTS.get(field)
     if key is None:
         raise InvalidError(f"[sort_field] is one of {', '.join(_SORTS)}")

@@ -1,4 +1,4 @@
-"""What rules name, and what of it is not there: exception lists and connectors, in Kibana's words."""
+"""The exception lists and connectors that rules name, and messages about missing ones, in Kibana's words."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tocsin.store.records.models import Connector
 def without_missing_lists(
     session: Session, actor: Actor, body: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Return a rule without the exception lists that are not there, and what is told of each.
+    """Return a rule without references to missing exception lists, and a problem for each of these.
 
-    The list of Elastic Endpoint, which Elastic's rules name, is made when a rule first names it.
+    The list of Elastic Endpoint, which Elastic's rules name, is created when a rule first names it.
     """
     document = dict(body)
     named = lists_of(document)
@@ -30,42 +30,43 @@ def without_missing_lists(
     if not missing:
         return document, []
     document["exceptions_list"] = [
-        one for one in document["exceptions_list"] if str(one.get("list_id")) not in missing
+        reference for reference in document["exceptions_list"] if str(reference.get("list_id")) not in missing
     ]
-    told = 'Rule with rule_id: "{}" references a non existent exception list of list_id: "{}". '
-    told += "Reference has been removed."
+    message = 'Rule with rule_id: "{}" references a non existent exception list of list_id: "{}". '
+    message += "Reference has been removed."
     return document, [
-        Problem("exceptions_list", told.format(document.get("rule_id"), name)) for name in named if name in missing
+        Problem("exceptions_list", message.format(document.get("rule_id"), name))
+        for name in named
+        if name in missing
     ]
 
 
 def connectors_of(document: Mapping[str, Any]) -> list[str]:
     """Return the ids of the connectors that a rule's actions name, each once."""
-    found = document.get("actions")
-    actions = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    return list(dict.fromkeys(str(one["id"]) for one in actions if "id" in one))
+    given = document.get("actions")
+    actions = [action for action in given if isinstance(action, dict)] if isinstance(given, list) else []
+    return list(dict.fromkeys(str(action["id"]) for action in actions if "id" in action))
 
 
 def missing_connectors(session: Session, document: Mapping[str, Any]) -> list[str]:
-    """Return the ids of the connectors that a rule's actions name and that are not there."""
+    """Return the ids of the missing connectors that a rule's actions name."""
     named = connectors_of(document)
     known = set(session.scalars(select(Connector.id).where(Connector.id.in_(named)))) if named else set()
     return [name for name in named if name not in known]
 
 
 def missing_connectors_message(connectors: Sequence[str]) -> str:
-    """Return what is said of connectors that are not there, in Kibana's words."""
-    one = len(connectors) == 1
+    """Return the message about missing connectors, in Kibana's words."""
     words = (
         "connector is missing. Connector id missing is"
-        if one
+        if len(connectors) == 1
         else "connectors are missing. Connector ids missing are"
     )
     return f"{len(connectors)} {words}: {', '.join(connectors)}"
 
 
 class MissingConnectorsError(InvalidError):
-    """A rule's actions name `connectors` that are not there."""
+    """A rule's actions name `connectors` that are missing."""
 
     def __init__(self, connectors: Sequence[str]) -> None:
         super().__init__(f"actions: {missing_connectors_message(connectors)}")
@@ -73,9 +74,9 @@ class MissingConnectorsError(InvalidError):
 
 
 def check_connectors(session: Session, document: Mapping[str, Any], before: Collection[str] = ()) -> list[Problem]:
-    """Return a problem for connectors that are not there, if the rule has named them `before`.
+    """Return a problem for missing connectors that the rule has named `before`.
 
-    Raises MissingConnectorsError for those that it has not.
+    Raises MissingConnectorsError for other missing ones.
     """
     missing = missing_connectors(session, document)
     new = [name for name in missing if name not in before]

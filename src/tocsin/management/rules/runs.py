@@ -1,4 +1,4 @@
-"""Runs of rules that people ask for: by hand over a span of time, or to fill gaps; and previews."""
+"""Runs of rules that people request: over a span of time, or to fill gaps; and previews."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def read_span(
 ) -> Span:
     """Return a span of time in nanoseconds, given by dates or date math. Raises InvalidError.
 
-    Without an end it ends now; without a start it is one moment, and stands for the window that ends then.
-    `names` are what the user calls the start and the end.
+    The default end is now. Without a start the span is one moment and stands for the window that ends then.
+    `names` are the user's names for the start and the end.
     """
     now = now or datetime.now(UTC)
     last = to_nanoseconds(now) if end is None else _moment(end, now, names[1])
@@ -52,7 +52,7 @@ def _moment(given: Any, now: datetime, name: str) -> int:
 
 
 def request_run(session: Session, actor: Actor, rule: StoredRule, span: Span, kind: str = "manual") -> Run:
-    """Ask for a run of a rule over a span, in nanoseconds. Raises RuleError for one that holds too many windows.
+    """Request a run of a rule over a span, in nanoseconds. Raises RuleError for a span of too many windows.
 
     The service runs it at its next turn. `kind` is `manual` or `backfill`.
     """
@@ -63,7 +63,7 @@ def request_run(session: Session, actor: Actor, rule: StoredRule, span: Span, ki
 
 
 def request_backfill(session: Session, actor: Actor, rule: StoredRule, span: Span | None = None) -> list[Run]:
-    """Ask for the windows of a span, or of every gap of a rule that is not filled. Raises RuleError."""
+    """Request the windows of a span, or of every gap of a rule that is not filled. Raises RuleError."""
     if span is not None:
         return [request_run(session, actor, rule, span, "backfill")]
     gaps = select(Gap).where(Gap.rule_uuid == rule.id, Gap.filled.is_(None)).order_by(Gap.first_tick)
@@ -73,7 +73,7 @@ def request_backfill(session: Session, actor: Actor, rule: StoredRule, span: Spa
 
 
 def prepare_preview(body: Mapping[str, Any], schemas: SchemaOf, records_url: str) -> PreviewTask:
-    """Return what runs a rule that is not saved over the last windows before a moment; nothing is kept.
+    """Return the task that runs an unsaved rule over the last windows before a moment; nothing is written.
 
     `body` is the rule's document, with the number of windows (`invocationCount`) and the moment
     (`timeframeEnd`); `records_url` is the database of exceptions and lists. Raises InvalidError.

@@ -1,4 +1,4 @@
-"""Rules as they are saved: checked, with what they name, and told what is doubtful about them."""
+"""Rules are saved here: checked, with the lists and connectors that they name, and with warnings."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _REQUIRED = ("name", "description", "risk_score", "severity", "type")
 
 @dataclass(frozen=True)
 class SavedRule:
-    """A rule as it is kept now, and what is doubtful about it."""
+    """A rule as it is saved now, and the warnings about it."""
 
     rule: StoredRule
     warnings: Sequence[Problem] = ()
 
     def document(self) -> dict[str, Any]:
-        """Return the rule's document in Kibana's form, with `warnings` where there are any."""
+        """Return the rule's document in Kibana's form, with `warnings` if there are any."""
         warnings = [{"field": problem.field, "message": problem.message} for problem in self.warnings]
         return {**rule_document(self.rule), **({"warnings": warnings} if warnings else {})}
 
 
 def schema_of(store: EventStore) -> SchemaOf:
-    """Return what gives the schema that a rule is checked against: that of the indices which its patterns take."""
+    """Return a function that returns the schema for checking a rule: that of the indices of its patterns."""
     known: dict[tuple[str, ...], Schema] = {}
 
     def schema(document: Mapping[str, Any]) -> Schema:
@@ -52,14 +52,14 @@ def schema_of(store: EventStore) -> SchemaOf:
 
 
 def find_rule(session: Session, id_: str | None = None, rule_id: str | None = None) -> StoredRule:
-    """Return the rule with an id or a `rule_id`. Raises NotFoundError, and InvalidError where neither is given."""
+    """Return the rule with an id or a `rule_id`. Raises NotFoundError, and InvalidError without either."""
     if id_ is None and rule_id is None:
         raise InvalidError("either `id` or `rule_id` must be set")
     return records.find_rule(session, id_=id_, rule_id=rule_id)
 
 
 def check_rule(document: Mapping[str, Any], schema: Schema) -> list[Problem]:
-    """Return what is doubtful about a rule. Raises InvalidError for what is wrong; it names the field."""
+    """Return the warnings about a rule. Raises InvalidError, which names the wrong field."""
     for name in _REQUIRED:
         if name not in document:
             raise InvalidDocumentError(f"{name}: Required")
@@ -68,17 +68,17 @@ def check_rule(document: Mapping[str, Any], schema: Schema) -> list[Problem]:
     except RuleError as error:
         raise InvalidDocumentError(error.message) from None
     try:
-        told = rule_problems(rule, schema)
+        problems = rule_problems(rule, schema)
     except (TypeError, ValueError, AttributeError, KeyError, RecursionError) as error:
         raise InvalidDocumentError(f"a part of the rule has not the form that it needs: {error}") from None
-    fatal = [problem for problem in told if problem.fatal]
+    fatal = [problem for problem in problems if problem.fatal]
     if fatal:
         raise InvalidError("; ".join(f"{problem.field}: {problem.message}" for problem in fatal))
-    return told
+    return problems
 
 
 def create_rule(session: Session, actor: Actor, body: Mapping[str, Any], schemas: SchemaOf) -> SavedRule:
-    """Keep a new rule; it is enabled unless it says otherwise. Raises InvalidError, and ConflictError."""
+    """Save a new rule, enabled unless its document says otherwise. Raises InvalidError, and ConflictError."""
     document, warnings = prepare_document(session, actor, body, schemas)
     return SavedRule(add_document(session, actor, document), warnings)
 
@@ -86,7 +86,7 @@ def create_rule(session: Session, actor: Actor, body: Mapping[str, Any], schemas
 def change_rule(
     session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any], schemas: SchemaOf
 ) -> SavedRule:
-    """Give a rule another document; connectors that it has named before may be missing. Raises InvalidError."""
+    """Change the document of a rule. Connectors that it already names may be missing. Raises InvalidError."""
     whole = {**body, "rule_id": rule.rule_id}
     document, warnings = prepare_document(session, actor, whole, schemas, connectors_of(rule.document))
     change_document(session, actor, rule, document)
@@ -100,9 +100,9 @@ def prepare_document(
     schemas: SchemaOf,
     connectors: Collection[str] = (),
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Return a rule's document as it can be kept, and what is doubtful about it. Raises InvalidError.
+    """Return a rule's document as it is saved, and the warnings about it. Raises InvalidError.
 
-    `connectors` are those that the rule has named before: they may be missing by now.
+    `connectors` are those that the rule already names: they may be missing by now.
     """
     warnings = check_rule(body, schemas(body))
     warnings += check_connectors(session, body, connectors)
@@ -111,13 +111,13 @@ def prepare_document(
 
 
 def add_document(session: Session, actor: Actor, body: Mapping[str, Any]) -> StoredRule:
-    """Keep a checked document as a new rule. Raises ConflictError."""
+    """Save a checked document as a new rule. Raises ConflictError."""
     enabled = body.get("enabled", True) is True
     return records.add_rule(session, actor, without_managed(body), enabled=enabled)
 
 
 def change_document(session: Session, actor: Actor, rule: StoredRule, body: Mapping[str, Any]) -> None:
-    """Give a rule another checked document, and enable or disable it where that says so."""
+    """Change a rule to another checked document, and enable or disable it if that says so."""
     records.change_rule(session, actor, rule, {**without_managed(body), "rule_id": rule.rule_id})
     if isinstance(body.get("enabled"), bool):
         records.set_enabled(session, actor, rule, body["enabled"])

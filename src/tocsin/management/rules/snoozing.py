@@ -1,4 +1,4 @@
-"""Rules whose actions are held back for a time."""
+"""Snoozed rules: their actions are held back for a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def read_until(given: Any) -> datetime:
-    """Return the moment until which actions are held back, in UTC where it has no zone. Raises InvalidError."""
+    """Return the moment until which actions are held back; without a zone it is UTC. Raises InvalidError."""
     try:
         until = datetime.fromisoformat(str(given))
     except ValueError:
