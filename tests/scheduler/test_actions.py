@@ -159,7 +159,7 @@ def test_what_fails_is_tried_again_later(tmp_path, hook):
     [
         ({}, 404, "answers 404"),
         ({"type": ".jira"}, 200, "cannot deliver"),
-        ({"type": ".apprise", "secrets": {"urls": ["nonsense"]}}, 200, "none that Apprise knows"),
+        ({"type": ".apprise", "secrets": {"urls": ["nonsense"]}}, 200, "Apprise does not know an address"),
     ],
 )
 def test_what_cannot_succeed_is_given_up_and_told(tmp_path, hook, connector, status, words):

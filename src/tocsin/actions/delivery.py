@@ -93,7 +93,7 @@ def send_apprise(connector: Connector, message: Message, egress: EgressPolicy, t
 
 
 _APPRISE_ERRORS = {
-    apprise_process.UNKNOWN_ADDRESS: "an address of the connector is none that Apprise knows",
+    apprise_process.UNKNOWN_ADDRESS: "Apprise does not know an address of the connector",
     apprise_process.REFUSED: "an address of the connector leads to a loopback, link-local or private network, or "
     "to a program; `connector_networks` says which networks connectors may reach",
     apprise_process.FAILED: "Apprise could not deliver it",

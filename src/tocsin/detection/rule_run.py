@@ -83,7 +83,7 @@ class RuleRun:
         alerts = []
         for finding, represented in chosen:
             if finding.fetched and any(place is not None and place not in events for place in finding.places):
-                self.messages.append("an event that matched is in the store no more")
+                self.messages.append("an event that matched has been removed from the store")
                 continue
             alert = alert_of(self.rule, finding, events, self.origin)
             if self._suppressor is not None and represented is not None:

@@ -189,7 +189,7 @@ def answer_of(index: str, outcome: Outcome, kind: str) -> dict[str, Any]:
     if outcome.result is DocumentResult.NO_ROOM:
         return refusal(index, outcome.id, Refused("validation_exception", "no more indices: the limit is reached"))
     if outcome.result is DocumentResult.SET_ASIDE:
-        damaged = f"[{index}] is damaged and set aside; `tocsin store check` tells more"
+        damaged = f"[{index}] is damaged and set aside; `tocsin store check` shows more"
         return refusal(index, outcome.id, Refused("unavailable_shards_exception", damaged, 503))
     reason = f"[{outcome.id}]: version conflict, document already exists (current version [1])"
     return refusal(index, outcome.id, Refused("version_conflict_engine_exception", reason, 409))

@@ -165,12 +165,12 @@ def follow(
 def _has_moved(path: Path, file: BinaryIO | None) -> bool:
     """Return whether a path leads to another file than the open one, or the file was truncated."""
     try:
-        there = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return False
     if file is None:
         return True
-    return there.st_ino != os.fstat(file.fileno()).st_ino or there.st_size < file.tell()
+    return status.st_ino != os.fstat(file.fileno()).st_ino or status.st_size < file.tell()
 
 
 def _opened(path: Path) -> BinaryIO | None:

@@ -31,7 +31,7 @@ _ITS_RULES = ("kibana.alert.rule.uuid", f"{ANCESTORS}.rule")
 
 
 _NAMED = 3  # fields that a rule waits for, in a sentence
-# A rule that cannot be read is due all the same, so that its executions say why.
+# A rule that cannot be read is due too, so that its executions say why.
 _UNREADABLE_SCHEDULE = Schedule(300 * SECOND, "now-6m")
 
 

@@ -69,7 +69,7 @@ class Alert:
 
     @property
     def timestamp(self) -> str:
-        """When the (last) event happened, as the event has it."""
+        """The `@timestamp` of the (last) event as text."""
         return str(self.event.get(TIMESTAMP, ""))
 
     @property

@@ -84,7 +84,7 @@ def _match(name: str, entry: Mapping[str, Any], context: Context, values: Values
 def _match_any(name: str, entry: Mapping[str, Any], context: Context, values: Values) -> s.Expression:
     wanted = entry.get("value")
     if not isinstance(wanted, list) or not wanted:
-        raise QueryError(f"[{name}] is to be one of several values: [value] is a list of them")
+        raise QueryError(f"[{name}] needs a list of values as [value]")
     return any_of(words(name, value, context, phrase=True) for value in wanted)
 
 
@@ -99,7 +99,7 @@ def _wildcard(name: str, entry: Mapping[str, Any], context: Context, values: Val
 def _list(name: str, entry: Mapping[str, Any], context: Context, values: Values) -> s.Expression:
     about = entry.get("list")
     if not isinstance(about, dict) or not about.get("id"):
-        raise QueryError(f"[{name}] is to be in a list: [list.id] names it")
+        raise QueryError(f"[{name}] needs the id of a value list as [list.id]")
     wanted = list(values(str(about["id"])))
     if about.get("type") == "text":
         return any_of(words(name, value, context) for value in wanted)
