@@ -25,7 +25,7 @@ NAMELESS = frozenset(("found", "one", "some", "told"))
 # The rooms (and modules of the root) in which no result is called so.
 DONE_ROOMS = (
     "actions",
-    "api/kibana",
+    "api",
     "cli",
     "detection",
     "eql",

@@ -47,6 +47,26 @@ def test_every_operation_is_described(document, operations):
     assert all(tag["description"] for tag in document["tags"])
 
 
+NO_MODEL = ("/metrics", "/internal/security/me", "/_alias/{name}")  # text, Kibana's, never there
+OUR_OWN = ("ingest", "search", "indices", "compatibility", "access", "operations")
+
+
+def test_answers_and_bodies_are_models(operations):
+    for (method, path), operation in operations.items():
+        if (
+            operation["tags"][0] not in OUR_OWN
+            or method == "HEAD"
+            or path in ("/metrics", "/internal/security/me")
+        ):
+            continue
+        answers = [answer for status, answer in operation["responses"].items() if status in ("200", "201")]
+        assert answers, path
+        for answer in answers:
+            assert "$ref" in answer["content"]["application/json"]["schema"], (method, path)
+        for media, body in operation.get("requestBody", {}).get("content", {}).items():
+            assert media != "application/json" or body["schema"], (method, path)
+
+
 def test_ids_are_words_and_each_is_of_one_operation(operations):
     ids = [operation["operationId"] for operation in operations.values()]
     assert len(set(ids)) == len(ids)

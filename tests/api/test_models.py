@@ -143,7 +143,7 @@ def test_a_body_is_read_behind_what_lets_the_client_through(running):
         reads = [at for at, call in enumerate(calls) if body_model(call)]
         if reads and not any(map(is_guard, calls[: reads[0]])):
             unguarded.append(route.path)
-    assert unguarded == []
+    assert unguarded == ["/api/session"]  # which is how one signs in
 
 
 def test_a_body_is_not_read_before_it_is_known_who_sends_it(running):

@@ -149,8 +149,8 @@ def _as_json(body: bytes) -> Any:
         raise bad_request(f"the body is no JSON: {error}", "json_parse_exception") from None
 
 
-def json_body(model: type[Model]) -> Any:
-    """Return a dependency that reads a JSON body as a model.
+def json_body(model: type[Model], *, of_stranger: bool = False) -> Any:
+    """Return a dependency that reads a JSON body as a model; one of a stranger has to be small and soon there.
 
     A handler has it as `body: Annotated[AlertStatus, json_body(AlertStatus)]`, behind the dependency that lets the
     client through: a body is not read before it is known who sends it. It raises ApiError for a body that is no
@@ -159,6 +159,8 @@ def json_body(model: type[Model]) -> Any:
     is_root = issubclass(model, RootModel)
 
     async def read(request: Request) -> Model:
+        if of_stranger:
+            return fitted(request, model, await read_strangers_json(request))
         body = await read_document(request)
         return fitted(request, model, _as_json(body) if is_root else _as_object(body))
 

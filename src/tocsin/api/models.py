@@ -6,12 +6,15 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-# Members whose type the schema names, and what keeps the document checks, with words of its own.
+# Members whose type the schema names, and what reads the document checks, with words of its own.
 AnyText = Annotated[Any, WithJsonSchema({"type": "string"})]
 AnyNumber = Annotated[Any, WithJsonSchema({"type": "number"})]
 AnyObject = Annotated[Any, WithJsonSchema({"type": "object", "additionalProperties": True})]
 AnyTexts = Annotated[Any, WithJsonSchema({"type": "array", "items": {"type": "string"}})]
 AnyObjects = Annotated[Any, WithJsonSchema({"type": "array", "items": {"type": "object"}})]
+AnyList = Annotated[Any, WithJsonSchema({"type": "array", "items": {}})]
+AnyWhole = Annotated[Any, WithJsonSchema({"type": "integer"})]
+AnyFlag = Annotated[Any, WithJsonSchema({"type": "boolean"})]
 
 
 class RequestModel(BaseModel):
@@ -52,6 +55,18 @@ class OpenResponseModel(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+
+class PartialResponseModel(BaseModel):
+    """A JSON object that is answered: members of the model, without some of those that have a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class AcknowledgedChange(ResponseModel):
+    """A change that was made."""
+
+    acknowledged: bool = Field(default=True, description="Always true: what cannot be done is an error.")
 
 
 # ---- errors

@@ -47,7 +47,8 @@ def _description(app: FastAPI) -> dict[str, Any]:
         operations = document["paths"].get(route.path_format, {})
         for method in map(str.lower, route.methods or ()):
             if method in operations and getattr(route, "include_in_schema", False):
-                _describe(operations[method], route.path_format or "", list(calls_of(route.dependant)), bodies)
+                calls = list(calls_of(route.dependant))
+                _describe(operations[method], route.path_format or "", calls, bodies, with_body=method != "get")
     schemas = _schemas(bodies, "validation") | _schemas((ElasticsearchError, KibanaError), "serialization")
     known = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in schemas.items():
@@ -58,9 +59,14 @@ def _description(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def _describe(operation: dict[str, Any], path: str, calls: list[Any], bodies: set[BodyModel]) -> None:
-    """Add to an operation the body that it reads, and the errors that it answers."""
-    for body in filter(None, map(body_model, calls)):
+def _describe(
+    operation: dict[str, Any], path: str, calls: list[Any], bodies: set[BodyModel], *, with_body: bool
+) -> None:
+    """Add to an operation the body that it reads, and the errors that it answers.
+
+    Bodies of GET are read too, as Elasticsearch reads them, and not described: browsers cannot send one.
+    """
+    for body in filter(None, map(body_model, calls)) if with_body else ():
         bodies.add(body)
         content = {body.media: {"schema": _reference(body.model)}}
         operation["requestBody"] = {"required": body.required, "content": content}

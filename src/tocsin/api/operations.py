@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from tocsin.api.answers import answer
 from tocsin.api.dependencies import RunningService, ServiceMetrics, ServiceRecords
+from tocsin.api.operations_models import Alive, AuditLog, AuditRow, DamagedPart, Readiness, Status
 from tocsin.api.security import allow
 from tocsin.moments import iso
 from tocsin.printable import printable
@@ -16,15 +19,18 @@ from tocsin.store.records.access import Scope
 from tocsin.store.records.models import AuditEntry
 
 router = APIRouter(tags=["operations"])
+_NOT_READY: dict[int | str, dict[str, Any]] = {
+    503: {"model": Readiness, "description": "Events cannot be stored, or records not be read."}
+}
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model=Alive)
 async def alive() -> JSONResponse:
     """Say that the process answers."""
-    return JSONResponse({"status": "alive"})
+    return JSONResponse(Alive().model_dump())
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=Readiness, responses=_NOT_READY)
 async def ready(service: RunningService) -> JSONResponse:
     """Say whether events can be stored and records be read."""
     checks = {
@@ -35,40 +41,39 @@ async def ready(service: RunningService) -> JSONResponse:
     }
     wrong = {name: problem for name, problem in checks.items() if problem}
     damaged = [
-        {"name": printable(damage.name), "reason": printable(damage.reason), "since": iso(damage.since)}
+        DamagedPart(name=printable(damage.name), reason=printable(damage.reason), since=iso(damage.since))
         for damage in service.store.set_aside()
     ]
     trouble, clock = service.scheduler.problem, service.clock.problem()
-    state = "not ready" if wrong else "degraded" if damaged or trouble or clock else "ready"
+    state: Status = "not ready" if wrong else "degraded" if damaged or trouble or clock else "ready"
     if trouble:
         wrong.setdefault("rules", trouble)
     if clock:
         wrong["clock"] = clock
-    return JSONResponse(
-        {"status": state, "problems": wrong, "set_aside": damaged}, 503 if state == "not ready" else 200
-    )
+    readiness = Readiness(status=state, problems=wrong, set_aside=damaged)
+    return JSONResponse(readiness.model_dump(), 503 if state == "not ready" else 200)
 
 
-@router.get("/metrics", dependencies=[Depends(allow(Scope.READ))])
+@router.get("/metrics", dependencies=[Depends(allow(Scope.READ))], response_class=PlainTextResponse)
 async def metrics(metrics: ServiceMetrics) -> Response:
     """Return everything that is counted, in Prometheus' text format."""
     text = await run_in_threadpool(metrics.render)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-@router.get("/api/audit", dependencies=[Depends(allow(Scope.ADMIN))])
+@router.get("/api/audit", dependencies=[Depends(allow(Scope.ADMIN))], response_model=AuditLog)
 async def audit(request: Request, records: ServiceRecords, size: int = Query(100, ge=1, le=1000)) -> Response:
     """Return the newest changes: when, by whom, from where, what was done to what."""
 
-    def newest() -> list[dict[str, object]]:
+    def newest() -> list[AuditRow]:
         with records.transaction() as session:
             rows = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(size))
             return [
-                {
-                    "@timestamp": iso(row.time), "actor": row.actor, "actor_id": row.actor_id,
-                    "address": row.address, "action": row.action, "target": row.target, "detail": row.detail,
-                }
+                AuditRow(
+                    **{"@timestamp": iso(row.time)}, actor=row.actor, actor_id=row.actor_id, address=row.address,
+                    action=row.action, target=row.target, detail=row.detail,
+                )
                 for row in rows
             ]  # fmt: skip
 
-    return answer(request, {"entries": await run_in_threadpool(newest)})
+    return answer(request, AuditLog(entries=await run_in_threadpool(newest)))

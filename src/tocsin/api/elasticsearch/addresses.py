@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter
 from fastapi.params import Depends
+from pydantic import BaseModel
 
 EVERY_INDEX = "*"
 _Handler = TypeVar("_Handler", bound=Callable[..., Any])
@@ -18,21 +19,27 @@ def on_indices(
     *methods: str,
     named: str = "",
     body: dict[str, Any] | None = None,
+    answer: type[BaseModel] | None = None,
     dependencies: Sequence[Depends] = (),
 ) -> Callable[[_Handler], _Handler]:
     """Register a handler at a path and, with indices before it, at another: `/_search` and `/{index}/_search`.
 
     The handler has a parameter `index` with a default for where none is named; at the shorter path it is taken
     from the query too (`/_search?index=logs-*`), as Elasticsearch does (`request.param("index")` of its handlers).
-    `named` is the longer path where it has another form, `body` what a request's body is, but for GET.
+    `named` is the longer path where it has another form, `body` what a request's body is where no model says it,
+    `answer` the model of what is answered.
     """
 
     def register(handler: _Handler) -> _Handler:
         for address in (path, named or f"/{{index}}{path}"):
             for method in methods:
-                described = None if method == "GET" else body
                 router.add_api_route(
-                    address, handler, methods=[method], openapi_extra=described, dependencies=dependencies
+                    address,
+                    handler,
+                    methods=[method],
+                    openapi_extra=body,
+                    response_model=answer,
+                    dependencies=dependencies,
                 )
         return handler
 

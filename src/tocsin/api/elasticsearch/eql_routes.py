@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer
-from tocsin.api.body import read_json
+from tocsin.api.body import json_body
 from tocsin.api.dependencies import CurrentActor, ServiceSearches
+from tocsin.api.elasticsearch.search_models import EqlAnswer, EqlBody, EqlStatus
 from tocsin.api.elasticsearch.searching import (
     RequestSearches,
     answer_json,
@@ -20,6 +21,7 @@ from tocsin.api.elasticsearch.searching import (
     patterns_of,
     seconds,
 )
+from tocsin.api.models import NOT_FOUND, AcknowledgedChange
 from tocsin.api.running import Running, Searches
 from tocsin.api.security import allow
 from tocsin.search.tasks import OF_SOME_SHARDS, EqlTask
@@ -27,34 +29,19 @@ from tocsin.store.records.access import Actor, Scope
 
 router = APIRouter(tags=["search"], dependencies=[Depends(allow(Scope.READ))])
 _FIVE_DAYS = 5 * 86_400
-_EQL = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["query"],
-                    "properties": {
-                        "query": {"type": "string"},
-                        "size": {"type": "integer", "minimum": 0, "maximum": 10_000},
-                        "filter": {"type": "object"},
-                        "result_position": {"enum": ["head", "tail"]},
-                    },
-                }
-            }
-        },
-    }
-}
 
 
-@router.post("/{index}/_eql/search", openapi_extra=_EQL)
-@router.get("/{index}/_eql/search")
+@router.post("/{index}/_eql/search", response_model=EqlAnswer)
+@router.get("/{index}/_eql/search", response_model=EqlAnswer)
 async def eql_search(
-    request: Request, index: str, searches: RequestSearches, all_searches: ServiceSearches
+    request: Request,
+    index: str,
+    searches: RequestSearches,
+    all_searches: ServiceSearches,
+    sent: Annotated[EqlBody, json_body(EqlBody)],
 ) -> Response:
     """Search with EQL."""
-    body = await read_json(request)
+    body = sent.document()
     for name in ("keep_alive", "keep_on_completion", "wait_for_completion_timeout"):
         if name in request.query_params:
             body.setdefault(name, request.query_params[name])
@@ -93,7 +80,7 @@ async def _eql_answer(request: Request, running: Running, id_: str | None, text:
     return await answer_json(request, orjson.dumps(about)[:-1] + b"," + text[1:])
 
 
-@router.get("/_eql/search/status/{id}")
+@router.get("/_eql/search/status/{id}", response_model=EqlStatus, responses=NOT_FOUND)
 async def eql_status(request: Request, id: str, searches: ServiceSearches, actor: CurrentActor) -> Response:
     """Return how far an EQL search is that is kept."""
     running = _kept(searches, actor, id)
@@ -109,7 +96,7 @@ async def eql_status(request: Request, id: str, searches: ServiceSearches, actor
     )  # fmt: skip
 
 
-@router.get("/_eql/search/{id}")
+@router.get("/_eql/search/{id}", response_model=EqlAnswer, responses=NOT_FOUND)
 async def eql_get(request: Request, id: str, searches: ServiceSearches, actor: CurrentActor) -> Response:
     """Return the answer of an EQL search that is kept."""
     running = _kept(searches, actor, id)
@@ -123,12 +110,12 @@ async def eql_get(request: Request, id: str, searches: ServiceSearches, actor: C
     return await _eql_answer(request, running, id, await outcome(running))
 
 
-@router.delete("/_eql/search/{id}")
+@router.delete("/_eql/search/{id}", response_model=AcknowledgedChange, responses=NOT_FOUND)
 async def eql_delete(request: Request, id: str, searches: ServiceSearches, actor: CurrentActor) -> Response:
     """End an EQL search, and forget its answer."""
     _kept(searches, actor, id)
     searches.drop(id, actor.id)
-    return answer(request, {"acknowledged": True})
+    return answer(request, AcknowledgedChange())
 
 
 def _kept(searches: Searches, actor: Actor, id_: str) -> Running:

@@ -13,7 +13,9 @@ from starlette.responses import PlainTextResponse, Response
 from tocsin.api.answers import ApiError, answer
 from tocsin.api.dependencies import ServiceStore
 from tocsin.api.elasticsearch.addresses import EVERY_INDEX, on_indices
+from tocsin.api.elasticsearch.index_models import CatIndices, EventSource, FoundDocument
 from tocsin.api.elasticsearch.searching import is_cut, patterns_of
+from tocsin.api.models import NOT_FOUND, ElasticsearchError
 from tocsin.api.security import allow
 from tocsin.moments import iso
 from tocsin.search.errors import NoSuchIndexError
@@ -23,11 +25,15 @@ from tocsin.store.records.access import Scope
 
 router = APIRouter(tags=["indices"], dependencies=[Depends(allow(Scope.READ))])
 
+_NO_DOCUMENT: dict[int | str, dict[str, Any]] = {
+    404: {"model": FoundDocument | ElasticsearchError, "description": "There is no such document, or index."}
+}
+
 
 # ---- one document
 
 
-@router.get("/{index}/_doc/{id}")
+@router.get("/{index}/_doc/{id}", response_model=FoundDocument, responses=_NO_DOCUMENT)
 async def document(request: Request, index: str, id: str, store: ServiceStore) -> Response:
     """Return one event."""
     event = await _event(request, store, index, id)
@@ -40,7 +46,7 @@ async def has_document(request: Request, index: str, id: str, store: ServiceStor
     return Response(status_code=200 if (await _event(request, store, index, id))["found"] else 404)
 
 
-@router.get("/{index}/_source/{id}")
+@router.get("/{index}/_source/{id}", response_model=EventSource, responses=NOT_FOUND)
 async def source(request: Request, index: str, id: str, store: ServiceStore) -> Response:
     """Return one event as it came."""
     event = await _event(request, store, index, id)
@@ -73,7 +79,7 @@ async def _event(request: Request, store: EventStore, index: str, id_: str) -> d
 _UNITS = ("b", "kb", "mb", "gb", "tb")
 
 
-@on_indices(router, "/_cat/indices", "GET", named="/_cat/indices/{index}")
+@on_indices(router, "/_cat/indices", "GET", named="/_cat/indices/{index}", answer=CatIndices)
 async def cat_indices(request: Request, store: ServiceStore, index: str = EVERY_INDEX) -> Response:
     """List indices."""
     infos = await run_in_threadpool(store.indices, patterns_of(index))

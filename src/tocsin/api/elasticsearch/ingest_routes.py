@@ -14,6 +14,7 @@ from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import read_body
 from tocsin.api.dependencies import RunningService, ServiceIngest, ServiceMetrics
 from tocsin.api.elasticsearch.addresses import on_indices
+from tocsin.api.elasticsearch.ingest_models import BulkAnswer, StoredDocument
 from tocsin.api.metrics import Metrics
 from tocsin.api.security import allow
 from tocsin.api.service import Service
@@ -26,12 +27,16 @@ _AT_ONCE = 3  # how many of the largest bulk requests may be under way
 _BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
 }
+_CREATED: dict[int | str, dict[str, Any]] = {
+    201: {"model": StoredDocument, "description": "It is new."},
+    409: {"description": "There is another of this id already."},
+}
 _DOCUMENT: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
 }
 
 
-@on_indices(router, "/_bulk", "POST", "PUT", body=_BODY)
+@on_indices(router, "/_bulk", "POST", "PUT", body=_BODY, answer=BulkAnswer)
 async def bulk(request: Request, service: RunningService, index: str | None = None) -> Response:
     """Store the documents of a bulk request, in `index` where they name none; each is on disk by the answer."""
     started = time.perf_counter()
@@ -83,15 +88,15 @@ def _busy(problem: str) -> ApiError:
     return ApiError(429, "es_rejected_execution_exception", reason, {"Retry-After": "5"})
 
 
-@router.post("/{index}/_doc", openapi_extra=_DOCUMENT)
+@router.post("/{index}/_doc", openapi_extra=_DOCUMENT, response_model=StoredDocument, responses=_CREATED)
 async def document(request: Request, index: str, ingest: ServiceIngest, metrics: ServiceMetrics) -> Response:
     """Store one document."""
     action = Action("index", index, None, await read_body(request))
     return await _answer(request, ingest, metrics, action)
 
 
-@router.post("/{index}/_doc/{id}", openapi_extra=_DOCUMENT)
-@router.put("/{index}/_doc/{id}", openapi_extra=_DOCUMENT)
+@router.post("/{index}/_doc/{id}", openapi_extra=_DOCUMENT, response_model=StoredDocument, responses=_CREATED)
+@router.put("/{index}/_doc/{id}", openapi_extra=_DOCUMENT, response_model=StoredDocument, responses=_CREATED)
 async def document_with_id(
     request: Request, index: str, id: str, ingest: ServiceIngest, metrics: ServiceMetrics
 ) -> Response:
@@ -101,8 +106,8 @@ async def document_with_id(
     return await _answer(request, ingest, metrics, action)
 
 
-@router.post("/{index}/_create/{id}", openapi_extra=_DOCUMENT)
-@router.put("/{index}/_create/{id}", openapi_extra=_DOCUMENT)
+@router.post("/{index}/_create/{id}", openapi_extra=_DOCUMENT, response_model=StoredDocument, responses=_CREATED)
+@router.put("/{index}/_create/{id}", openapi_extra=_DOCUMENT, response_model=StoredDocument, responses=_CREATED)
 async def create(
     request: Request, index: str, id: str, ingest: ServiceIngest, metrics: ServiceMetrics
 ) -> Response:

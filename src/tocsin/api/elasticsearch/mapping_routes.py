@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.body import body_of, read_json
+from tocsin.api.body import json_body
 from tocsin.api.dependencies import CurrentActor, RunningService, ServiceRecords, ServiceStore
 from tocsin.api.elasticsearch.addresses import EVERY_INDEX, on_indices
+from tocsin.api.elasticsearch.index_models import (
+    FieldCaps,
+    FieldCapsBody,
+    FieldMappingsByIndex,
+    IndicesByName,
+    MadeIndex,
+    MappingsByIndex,
+    NewFields,
+    NewIndex,
+    SettingsByIndex,
+)
 from tocsin.api.elasticsearch.searching import RequestSearches, checked_patterns, flag, patterns_of
+from tocsin.api.models import NOT_FOUND, AcknowledgedChange
 from tocsin.api.security import allow
 from tocsin.api.service import Service
 from tocsin.ecs import Field, FieldType
@@ -39,25 +51,29 @@ from tocsin.store.records.database import Records
 router = APIRouter(tags=["indices"])
 _READ = [Depends(allow(Scope.READ))]
 _WRITE = [Depends(allow(Scope.INGEST))]
-_MAKES = body_of(mappings="object", settings="object", aliases="object")
-_MAPS = body_of(properties="object", dynamic="string")
 
 
 # ---- indices
 
 
-@router.put("/{index}", dependencies=_WRITE, openapi_extra=_MAKES)
-async def make_index(request: Request, index: str, service: RunningService, actor: CurrentActor) -> Response:
+@router.put("/{index}", dependencies=_WRITE, response_model=MadeIndex)
+async def make_index(
+    request: Request,
+    index: str,
+    service: RunningService,
+    actor: CurrentActor,
+    sent: Annotated[NewIndex, json_body(NewIndex)],
+) -> Response:
     """Make an index with a mapping: that of templates that fit, and what is given beyond."""
     wrong = name_error(index)
     if wrong:
         raise ApiError(400, "invalid_index_name_exception", f"Invalid index name [{index}], {wrong}")
-    body = await read_json(request)
+    body = sent.document()
     unknown = sorted(set(body) - {"mappings", "settings", "aliases"})
     if unknown:
         raise bad_request(f"unknown key [{unknown[0]}] for create index", "parse_exception")
     await run_in_threadpool(_make, service, actor, index, body)
-    return answer(request, {"acknowledged": True, "shards_acknowledged": True, "index": index})
+    return answer(request, MadeIndex(index=index))
 
 
 def _make(service: Service, actor: Actor, index: str, body: Mapping[str, Any]) -> None:
@@ -76,7 +92,7 @@ def _make(service: Service, actor: Actor, index: str, body: Mapping[str, Any]) -
     _record(service.records, actor, "index.make", index)
 
 
-@router.get("/{index}/_settings", dependencies=_READ)
+@router.get("/{index}/_settings", dependencies=_READ, response_model=SettingsByIndex, responses=NOT_FOUND)
 async def settings_of(request: Request, index: str, searches: RequestSearches) -> Response:
     """Return the settings of indices: those that were given, without effect but for `mapping.ignore_malformed`."""
 
@@ -100,13 +116,18 @@ def _settings(mapping: IndexMapping, name: str) -> dict[str, Any]:
 # ---- mappings
 
 
-@router.put("/{index}/_mapping", dependencies=_WRITE, openapi_extra=_MAPS)
-@router.post("/{index}/_mapping", dependencies=_WRITE, openapi_extra=_MAPS)
+@router.put("/{index}/_mapping", dependencies=_WRITE, response_model=AcknowledgedChange, responses=NOT_FOUND)
+@router.post("/{index}/_mapping", dependencies=_WRITE, response_model=AcknowledgedChange, responses=NOT_FOUND)
 async def put_mapping(
-    request: Request, index: str, store: ServiceStore, records: ServiceRecords, actor: CurrentActor
+    request: Request,
+    index: str,
+    store: ServiceStore,
+    records: ServiceRecords,
+    actor: CurrentActor,
+    sent: Annotated[NewFields, json_body(NewFields)],
 ) -> Response:
     """Add fields to the mappings of indices."""
-    body = await read_json(request)
+    body = sent.document()
     patterns = patterns_of(index)
 
     def work() -> None:
@@ -114,7 +135,7 @@ async def put_mapping(
             _record(records, actor, "mapping.put", name)
 
     await run_in_threadpool(work)
-    return answer(request, {"acknowledged": True})
+    return answer(request, AcknowledgedChange())
 
 
 def _extend(store: EventStore, patterns: list[str], body: Mapping[str, Any]) -> Iterator[str]:
@@ -149,7 +170,7 @@ def _record(records: Records, actor: Actor, action: str, index: str) -> None:
         access.record(session, actor, action, index)
 
 
-@on_indices(router, "/_mapping", "GET", dependencies=_READ)
+@on_indices(router, "/_mapping", "GET", answer=MappingsByIndex, dependencies=_READ)
 async def mapping(request: Request, searches: RequestSearches, index: str = EVERY_INDEX) -> Response:
     """Return the mappings of indices: what was given, and the fields that events brought along."""
 
@@ -182,7 +203,7 @@ def _plant(tree: dict[str, Any], path: list[str], kind: str) -> None:
     tree.setdefault(path[-1], {})["type"] = kind
 
 
-@on_indices(router, "/_mapping/field/{fields}", "GET", dependencies=_READ)
+@on_indices(router, "/_mapping/field/{fields}", "GET", answer=FieldMappingsByIndex, dependencies=_READ)
 async def field_mappings(
     request: Request, searches: RequestSearches, fields: str, index: str = EVERY_INDEX
 ) -> Response:
@@ -219,11 +240,15 @@ _FAMILIES = {
 }  # fmt: skip
 
 
-@on_indices(router, "/_field_caps", "POST", "GET", body=body_of(fields="array"), dependencies=_READ)
-async def field_caps(request: Request, searches: RequestSearches, index: str = EVERY_INDEX) -> Response:
+@on_indices(router, "/_field_caps", "POST", "GET", answer=FieldCaps, dependencies=_READ)
+async def field_caps(
+    request: Request,
+    searches: RequestSearches,
+    sent: Annotated[FieldCapsBody, json_body(FieldCapsBody)],
+    index: str = EVERY_INDEX,
+) -> Response:
     """Return the fields of indices, and what can be done with them."""
-    body = await read_json(request)
-    wanted = body.get("fields") or request.query_params.get("fields", "*").split(",")
+    wanted = sent.fields or request.query_params.get("fields", "*").split(",")
     wanted = [wanted] if isinstance(wanted, str) else wanted
     if not isinstance(wanted, list) or not all(isinstance(name, str) for name in wanted):
         raise bad_request("[fields] is a list of names")
@@ -273,7 +298,7 @@ def _parents(name: str) -> list[str]:
 # ---- all about an index; last, for its address would take those of others
 
 
-@router.get("/{index}", dependencies=_READ)
+@router.get("/{index}", dependencies=_READ, response_model=IndicesByName, responses=NOT_FOUND)
 async def index_of(request: Request, index: str, searches: RequestSearches) -> Response:
     """Return the mappings and settings of indices."""
 

@@ -6,7 +6,7 @@ have no effect: raw records are normalised on the way in, and events leave by th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from sqlalchemy import select
@@ -14,8 +14,20 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
-from tocsin.api.body import read_json
+from tocsin.api.body import json_body
 from tocsin.api.dependencies import CurrentActor, RunningService, ServiceRecords, ServiceStore
+from tocsin.api.elasticsearch.cluster_models import (
+    ClusterHealth,
+    ClusterInfo,
+    Features,
+    KibanaStatus,
+    License,
+    Nodes,
+    SetUp,
+    SetUpBody,
+)
+from tocsin.api.elasticsearch.index_models import DataStreams
+from tocsin.api.models import NOT_FOUND, AcknowledgedChange
 from tocsin.api.security import allow
 from tocsin.api.service import Service
 from tocsin.ingest.bulk import NO_SHARE
@@ -33,7 +45,7 @@ VERSION = "9.4.0"
 router = APIRouter(tags=["compatibility"], dependencies=[Depends(allow(None))])
 
 
-@router.get("/")
+@router.get("/", response_model=ClusterInfo)
 @router.head("/")
 async def root(request: Request, service: RunningService) -> Response:
     """Return what clients check first."""
@@ -59,7 +71,7 @@ async def root(request: Request, service: RunningService) -> Response:
     )
 
 
-@router.get("/api/status")
+@router.get("/api/status", response_model=KibanaStatus)
 async def kibana_status(request: Request, service: RunningService) -> Response:
     """Return what clients of Kibana check first."""
     return answer(
@@ -72,7 +84,7 @@ async def kibana_status(request: Request, service: RunningService) -> Response:
     )  # fmt: skip
 
 
-@router.get("/_cluster/health")
+@router.get("/_cluster/health", response_model=ClusterHealth)
 async def health(request: Request, store: ServiceStore) -> Response:
     """Say whether events can be stored."""
     problem = await run_in_threadpool(store.check)
@@ -89,7 +101,7 @@ async def health(request: Request, store: ServiceStore) -> Response:
     )  # fmt: skip
 
 
-@router.get("/_license")
+@router.get("/_license", response_model=License)
 async def license_(request: Request, service: RunningService) -> Response:
     """Return the licence that shippers ask for."""
     about = {
@@ -99,7 +111,7 @@ async def license_(request: Request, service: RunningService) -> Response:
     return answer(request, {"license": about})
 
 
-@router.get("/_xpack")
+@router.get("/_xpack", response_model=Features)
 async def xpack(request: Request, service: RunningService) -> Response:
     """Return which features there are."""
     there = {"available": True, "enabled": True}
@@ -114,8 +126,8 @@ async def xpack(request: Request, service: RunningService) -> Response:
     return answer(request, {"build": {"hash": "unknown", "date": ""}, "license": about, "features": features})
 
 
-@router.get("/_nodes/{rest:path}")
-@router.get("/_nodes")
+@router.get("/_nodes/{rest:path}", response_model=Nodes)
+@router.get("/_nodes", response_model=Nodes)
 async def nodes(request: Request, service: RunningService, rest: str = "") -> Response:
     """Return the only node's address, for clients that look for others."""
     config = service.config
@@ -148,30 +160,49 @@ def _install(kind: str, label: str, listed: str | None) -> None:
     async def get(request: Request, records: ServiceRecords, name: str) -> Response:
         return await _get(request, records, kind, listed, name)
 
-    async def put(request: Request, service: RunningService, actor: CurrentActor, name: str) -> Response:
-        body = await read_json(request)
-        await run_in_threadpool(_put, service, actor, kind, name, body)
-        return answer(request, {"acknowledged": True})
+    async def put(
+        request: Request,
+        service: RunningService,
+        actor: CurrentActor,
+        name: str,
+        sent: Annotated[SetUpBody, json_body(SetUpBody)],
+    ) -> Response:
+        await run_in_threadpool(_put, service, actor, kind, name, sent.document())
+        return answer(request, AcknowledgedChange())
 
     async def remove(request: Request, service: RunningService, actor: CurrentActor, name: str) -> Response:
         await run_in_threadpool(_remove, service, actor, kind, name)
-        return answer(request, {"acknowledged": True})
+        return answer(request, AcknowledgedChange())
 
     effect = _TEMPLATE if kind in KINDS else _WITHOUT_EFFECT
     article = "an" if label[0] in "aeiou" else "a"
     named, changes = f"/{kind}/{{name}}", [Depends(allow(Scope.INGEST))]
-    for function, methods, path, description, guards in (
-        (list_all, ("GET",), f"/{kind}", f"Return every {label} that clients have put here.", []),
-        (get, ("GET", "HEAD"), named, f"Return {article} {label}, or those that a pattern takes.", []),
-        (put, ("PUT", "POST"), named, f"Put {article} {label} under a name. {effect}", changes),
-        (remove, ("DELETE",), named, f"Remove {article} {label}.", changes),
+    for function, methods, path, description, guards, model in (
+        (list_all, ("GET",), f"/{kind}", f"Return every {label} that clients have put here.", [], SetUp),
+        (get, ("GET", "HEAD"), named, f"Return {article} {label}, or those that a pattern takes.", [], SetUp),
+        (
+            put,
+            ("PUT", "POST"),
+            named,
+            f"Put {article} {label} under a name. {effect}",
+            changes,
+            AcknowledgedChange,
+        ),
+        (remove, ("DELETE",), named, f"Remove {article} {label}.", changes, AcknowledgedChange),
     ):
         name = f"{function.__name__.removesuffix('_all')}_{label.replace(' ', '_')}" + (
             "s" * (function is list_all)
         )
         for method in methods:
             router.add_api_route(
-                path, function, methods=[method], name=name, description=description, dependencies=guards
+                path,
+                function,
+                methods=[method],
+                name=name,
+                description=description,
+                dependencies=guards,
+                response_model=model,
+                responses=NOT_FOUND,
             )
 
 
@@ -240,7 +271,7 @@ def _remove(service: Service, actor: Actor, kind: str, name: str) -> None:
 # ---- indices and data streams, which begin with their first event
 
 
-@router.get("/_data_stream/{name}")
+@router.get("/_data_stream/{name}", response_model=DataStreams, responses=NOT_FOUND)
 async def data_stream(request: Request, name: str, store: ServiceStore) -> Response:
     """Return the data streams of a pattern."""
     known = await run_in_threadpool(store.indices, name.split(","))
@@ -254,7 +285,7 @@ async def data_stream(request: Request, name: str, store: ServiceStore) -> Respo
     return answer(request, {"data_streams": streams})
 
 
-@router.put("/_data_stream/{name}", dependencies=[Depends(allow(Scope.INGEST))])
+@router.put("/_data_stream/{name}", response_model=AcknowledgedChange, dependencies=[Depends(allow(Scope.INGEST))])
 async def make_data_stream(request: Request, name: str, service: RunningService, actor: CurrentActor) -> Response:
     """Make a data stream, with the mapping that templates give it."""
     _check_name(name)
@@ -267,7 +298,7 @@ async def make_data_stream(request: Request, name: str, service: RunningService,
             access.record(session, actor, "index.make", name)
 
     await run_in_threadpool(work)
-    return answer(request, {"acknowledged": True})
+    return answer(request, AcknowledgedChange())
 
 
 @router.head("/{index}")

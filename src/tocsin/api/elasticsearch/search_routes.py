@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, bad_request
-from tocsin.api.body import body_of, read_document, read_json
+from tocsin.api.body import json_body, read_document
 from tocsin.api.dependencies import ServiceConfig
 from tocsin.api.elasticsearch.addresses import EVERY_INDEX, on_indices
+from tocsin.api.elasticsearch.search_models import (
+    CountAnswer,
+    CountBody,
+    SearchBody,
+    SearchesAnswer,
+    SearchResponse,
+)
 from tocsin.api.elasticsearch.searching import (
     RequestSearches,
     answer_json,
@@ -29,15 +36,16 @@ from tocsin.store.records.access import Scope
 router = APIRouter(tags=["search"], dependencies=[Depends(allow(Scope.READ))])
 _MOST_SEARCHES = 1_000  # in one request
 _LINES = {"requestBody": {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
-_SEARCH = body_of(query="object", size="integer", sort="array", aggs="object", _source="boolean")
 
 
-@on_indices(router, "/_search", "POST", "GET", body=_SEARCH)
-async def search(request: Request, index: str = EVERY_INDEX) -> Response:
+@on_indices(router, "/_search", "POST", "GET", answer=SearchResponse)
+async def search(
+    request: Request, sent: Annotated[SearchBody, json_body(SearchBody)], index: str = EVERY_INDEX
+) -> Response:
     """Search indices."""
     if "scroll" in request.query_params:
         raise bad_request("no scrolling: go on with search_after")
-    body = {**_from_parameters(request.query_params), **await read_json(request)}
+    body = {**_from_parameters(request.query_params), **sent.document()}
     task = search_task(request, patterns_of(index), body)
     return await answer_search(request, task, body.get("timeout"))
 
@@ -74,7 +82,7 @@ def _from_parameters(given: Mapping[str, str]) -> dict[str, Any]:
     return body
 
 
-@on_indices(router, "/_msearch", "POST", body=_LINES)
+@on_indices(router, "/_msearch", "POST", body=_LINES, answer=SearchesAnswer)
 async def many_searches(
     request: Request, searches: RequestSearches, config: ServiceConfig, index: str = EVERY_INDEX
 ) -> Response:
@@ -121,10 +129,15 @@ def _sooner(timeout: Any, until: float) -> str:
     return f"{int(1000 * (left if timeout is None else min(left, seconds(timeout, 'timeout'))))}ms"
 
 
-@on_indices(router, "/_count", "POST", "GET", body=body_of(query="object"))
-async def count(request: Request, searches: RequestSearches, index: str = EVERY_INDEX) -> Response:
+@on_indices(router, "/_count", "POST", "GET", answer=CountAnswer)
+async def count(
+    request: Request,
+    searches: RequestSearches,
+    sent: Annotated[CountBody, json_body(CountBody)],
+    index: str = EVERY_INDEX,
+) -> Response:
     """Count the events that a query finds."""
-    body = {**_from_parameters(request.query_params), **await read_json(request)}
+    body = {**_from_parameters(request.query_params), **sent.document()}
     unknown = sorted(set(body) - {"query"} - set(request.query_params))
     if unknown:
         raise bad_request(f"request does not support [{unknown[0]}]", "parsing_exception")
