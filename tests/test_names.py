@@ -34,6 +34,7 @@ DONE_ROOMS = (
     "kql",
     "management",
     "rules",
+    "query_dsl",
     "scheduler",
     "sources",
     "store/alerts",

@@ -232,14 +232,14 @@ def term(name: str, value: Any, context: Context, *, insensitive: bool = False) 
         low, high = moment(name, value, context), moment(name, value, context, up=True)
         return s.And((_compare(">=", name, s.Literal(low)), _compare("<=", name, s.Literal(high))))
     if kind is None:
-        return any_of(_equal(name, found, insensitive) for found in _readings(name, value, context))
+        return any_of(_equal(name, constant, insensitive) for constant in _readings(name, value, context))
     return _equal(name, literal(name, value, context), insensitive)
 
 
-def _equal(name: str, found: s.Literal, insensitive: bool) -> s.Expression:
-    if (insensitive or is_caseless(name)) and isinstance(found.value, str):
-        return s.Membership(ref(name), (found,), insensitive=True)
-    return _compare("==", name, found)
+def _equal(name: str, constant: s.Literal, insensitive: bool) -> s.Expression:
+    if (insensitive or is_caseless(name)) and isinstance(constant.value, str):
+        return s.Membership(ref(name), (constant,), insensitive=True)
+    return _compare("==", name, constant)
 
 
 def _readings(name: str, value: Any, context: Context) -> list[s.Literal]:
@@ -275,8 +275,8 @@ def _addresses(name: str, values: Iterable[Any]) -> s.Expression:
             addresses.append(s.Literal(spelled(_number_of(name, value))))
     tests: list[s.Expression] = []
     if addresses:
-        one = len(addresses) == 1
-        tests.append(_compare("==", name, addresses[0]) if one else s.Membership(ref(name), tuple(addresses)))
+        alone = len(addresses) == 1
+        tests.append(_compare("==", name, addresses[0]) if alone else s.Membership(ref(name), tuple(addresses)))
     return any_of([*tests, *([s.Call("cidrMatch", (ref(name), *blocks))] if blocks else [])])
 
 
@@ -318,10 +318,10 @@ def terms(name: str, values: list[Any], context: Context) -> s.Expression:
     """Return that a field has one of some values."""
     if context.type_of(base_name(name)) is FieldType.IP:
         return _addresses(name, (value for value in values if value is not None))
-    found = [literal(name, value, context) for value in values if value is not None]
-    texts = tuple(one for one in found if isinstance(one.value, str))
+    constants = [literal(name, value, context) for value in values if value is not None]
+    texts = tuple(constant for constant in constants if isinstance(constant.value, str))
     if context.type_of(base_name(name)) is None and any(
-        len(_readings(name, one.value, context)) > 1 for one in found
+        len(_readings(name, constant.value, context)) > 1 for constant in constants
     ):
         texts = ()
     if len(texts) == len(values) > 1 and context.type_of(base_name(name)) is not FieldType.DATE:
@@ -339,10 +339,10 @@ def words(
     if not is_text(name, context):
         return prefix(name, text) if begun else term(name, text, context)
     analyzer = _analyzer(name)
-    found = analyzer.word.findall(to_string(text))
-    if not found:
+    tokens = analyzer.word.findall(to_string(text))
+    if not tokens:
         return FALSE
-    escaped = [escape(word) for word in found]
+    escaped = [escape(word) for word in tokens]
     if begun:
         escaped[-1] += analyzer.between.replace("^", "", 1) + "*"
     if phrase:
@@ -392,9 +392,9 @@ def _parts_of(pattern: str) -> list[str]:
     return re.findall(r"\\.|.", pattern, re.DOTALL)
 
 
-def _regex_of(parts: Iterable[str], one: str) -> str:
-    """Return a pattern's parts as a regular expression; `one` is what `?` stands for."""
-    wild = {"*": f"{one}*", "?": one}
+def _regex_of(parts: Iterable[str], any_character: str) -> str:
+    """Return a pattern's parts as a regular expression; `any_character` is what `?` stands for."""
+    wild = {"*": f"{any_character}*", "?": any_character}
     return "".join(wild.get(part) or escape(part[-1]) for part in parts)
 
 
@@ -458,7 +458,7 @@ def between(
         texts = [to_string(literal(name, bound.value, context).value) for bound in given]
         ways = zip(*([s.Literal(text), *_as_number(text)] for text in texts), strict=False)
         return any_of(  # as texts, and as numbers where all of them are such
-            all_of(_compare(bound.operator, name, one) for bound, one in zip(given, way, strict=True))
+            all_of(_compare(bound.operator, name, constant) for bound, constant in zip(given, way, strict=True))
             for way in ways
         )
     for bound in given:

@@ -44,7 +44,7 @@ def read_query(query: Any, context: Context) -> s.Expression:
     return _Reader(context).read(query, 0)
 
 
-def _one(about: Any, what: str) -> tuple[str, Any]:
+def _field_and_value(about: Any, what: str) -> tuple[str, Any]:
     if not isinstance(about, dict) or len(about) != 1:
         raise QueryError(f"[{what}] query takes one field")
     [(name, value)] = about.items()
@@ -95,7 +95,7 @@ class _Reader:
             raise QueryError(f"[bool] query does not support [{sorted(unknown)[0]}]")
         needed = self.many(about.get("must", []), depth) + self.many(about.get("filter", []), depth)
         possible = self.many(about.get("should", []), depth)
-        forbidden = [s.Not(one) for one in self.many(about.get("must_not", []), depth)]
+        forbidden = [s.Not(condition) for condition in self.many(about.get("must_not", []), depth)]
         least = _minimum(about.get("minimum_should_match"), len(possible), 0 if needed else 1)
         return all_of([*needed, *_at_least(possible, least), *forbidden])
 
@@ -115,23 +115,23 @@ class _Reader:
     # ---- leaves
 
     def term(self, about: Any, depth: int) -> s.Expression:
-        name, given = _one(about, "term")
+        name, given = _field_and_value(about, "term")
         value, rest = _value(given, "value", "term", "case_insensitive")
         return term(name, value, self.context, insensitive=rest.get("case_insensitive") is True)
 
     def terms(self, about: Any, depth: int) -> s.Expression:
         if not isinstance(about, dict):
             raise QueryError("[terms] takes an object")
-        name, values = _one({k: v for k, v in about.items() if k not in ("boost", "_name")}, "terms")
+        name, values = _field_and_value({k: v for k, v in about.items() if k not in ("boost", "_name")}, "terms")
         if not isinstance(values, list):
             raise QueryError("[terms] query takes a list of values")
         if len(values) > _MOST_TERMS:
-            told = f"[terms] query on [{name}] has {len(values):,} values, and one has at most {_MOST_TERMS:,}"
-            raise QueryError(told)
+            reason = f"[terms] query on [{name}] has {len(values):,} values, and one has at most {_MOST_TERMS:,}"
+            raise QueryError(reason)
         return terms(name, values, self.context)
 
     def match(self, about: Any, depth: int) -> s.Expression:
-        name, given = _one(about, "match")
+        name, given = _field_and_value(about, "match")
         known = ("operator", "minimum_should_match", "analyzer", "zero_terms_query", "lenient", "fuzziness")
         value, rest = _value(given, "query", "match", *known)
         if rest.get("fuzziness") not in (None, 0, "0", "AUTO"):
@@ -139,19 +139,19 @@ class _Reader:
         return words(name, value, self.context, every=_every(rest))
 
     def match_phrase(self, about: Any, depth: int) -> s.Expression:
-        name, given = _one(about, "match_phrase")
+        name, given = _field_and_value(about, "match_phrase")
         value, rest = _value(given, "query", "match_phrase", "slop", "analyzer", "zero_terms_query")
         if rest.get("slop"):
             raise QueryError("[match_phrase] query does not support [slop]")
         return words(name, value, self.context, phrase=True)
 
     def match_phrase_prefix(self, about: Any, depth: int) -> s.Expression:
-        name, given = _one(about, "match_phrase_prefix")
+        name, given = _field_and_value(about, "match_phrase_prefix")
         value, _ = _value(given, "query", "match_phrase_prefix", "max_expansions", "slop", "analyzer")
         return words(name, value, self.context, phrase=True, begun=True)
 
     def match_bool_prefix(self, about: Any, depth: int) -> s.Expression:
-        name, given = _one(about, "match_bool_prefix")
+        name, given = _field_and_value(about, "match_bool_prefix")
         known = ("operator", "minimum_should_match", "analyzer", "max_expansions")
         value, rest = _value(given, "query", "match_bool_prefix", *known)
         return words(name, value, self.context, every=_every(rest), begun=True)
@@ -176,23 +176,23 @@ class _Reader:
         return any_of(conditions)
 
     def prefix(self, about: Any, depth: int) -> s.Expression:
-        name, given = _one(about, "prefix")
+        name, given = _field_and_value(about, "prefix")
         value, rest = _value(given, "value", "prefix", "case_insensitive")
         if is_text(name, self.context):
             return words(name, value, self.context, begun=True)
         return prefix(name, value, insensitive=rest.get("case_insensitive") is True)
 
     def wildcard(self, about: Any, depth: int) -> s.Expression:
-        name, given = _one(about, "wildcard")
+        name, given = _field_and_value(about, "wildcard")
         if isinstance(given, dict) and "wildcard" in given:
-            given = {("value" if key == "wildcard" else key): one for key, one in given.items()}
+            given = {("value" if key == "wildcard" else key): option for key, option in given.items()}
         value, rest = _value(given, "value", "wildcard", "case_insensitive")
         if not isinstance(value, str):
             raise QueryError("[wildcard] query takes a text")
         return like(name, value, self.context, insensitive=rest.get("case_insensitive") is True)
 
     def regexp(self, about: Any, depth: int) -> s.Expression:
-        name, given = _one(about, "regexp")
+        name, given = _field_and_value(about, "regexp")
         known = ("flags", "case_insensitive", "max_determinized_states")
         value, rest = _value(given, "value", "regexp", *known)
         if not isinstance(value, str):
@@ -200,7 +200,7 @@ class _Reader:
         return like_regexp(name, value, self.context, insensitive=rest.get("case_insensitive") is True)
 
     def range(self, about: Any, depth: int) -> s.Expression:
-        name, given = _one(about, "range")
+        name, given = _field_and_value(about, "range")
         if not isinstance(given, dict):
             raise QueryError("[range] query takes an object of bounds")
         unknown = set(given) - {*_BOUNDS, "format", "time_zone", "boost", "_name", "relation"}
@@ -220,7 +220,7 @@ class _Reader:
 
     def ids(self, about: Any, depth: int) -> s.Expression:
         values = about.get("values") if isinstance(about, dict) else None
-        if not isinstance(values, list) or not all(isinstance(one, str) for one in values):
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
             raise QueryError("[ids] query needs [values], a list of texts")
         return s.Membership(ref("_id"), tuple(map(s.Literal, values))) if values else s.Literal(False)
 
@@ -249,7 +249,7 @@ def _fields(about: Mapping[str, Any]) -> list[str]:
     """Return the fields that a query names, or all, without what they weigh."""
     given = about.get("fields") or about.get("default_field") or "*"
     names = [given] if isinstance(given, str) else given
-    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise QueryError("[fields] is a list of names")
     return [name.partition("^")[0] for name in names]
 
@@ -297,7 +297,7 @@ def _at_least(conditions: list[s.Expression], least: int) -> list[s.Expression]:
     combinations = list(itertools.islice(itertools.combinations(conditions, least), _MOST + 1))
     if len(combinations) > _MOST:
         raise QueryError("[minimum_should_match] of so many clauses is not possible")
-    return [any_of(all_of(some) for some in combinations)]
+    return [any_of(all_of(together) for together in combinations)]
 
 
 _Query = Callable[[_Reader, Any, int], s.Expression]

@@ -96,12 +96,12 @@ class _Parser:
         tokens: list[_Token] = []
         at = 0
         while at < len(self.text):
-            found = _TOKEN.match(self.text, at)
-            if found is None or not found[0]:
+            match = _TOKEN.match(self.text, at)
+            if match is None or not match[0]:
                 self._fail(f"`{self.text[at]}` cannot stand here", at, "quote it, or put a backslash before it")
-            if found.lastgroup != "space":
-                tokens.append(_Token(found.lastgroup or "", found[0], at))
-            at = found.end()
+            if match.lastgroup != "space":
+                tokens.append(_Token(match.lastgroup or "", match[0], at))
+            at = match.end()
         return [*tokens, _Token("end", "", len(self.text))]
 
     def _peek(self) -> _Token:
@@ -178,9 +178,9 @@ class _Parser:
             return exists_below(name, self.reading.context)
         names = self.reading.fields if name is None else (name,)
         conditions = []
-        for one in names:
+        for field in names:
             try:
-                conditions.append(self._on(one, token))
+                conditions.append(self._on(field, token))
             except QueryError:  # a word that is no address, say
                 if len(names) == 1:
                     raise
@@ -189,17 +189,17 @@ class _Parser:
     def _on(self, name: str, token: _Token) -> s.Expression:
         context, text = self.reading.context, token.text
         if token.kind == "quoted":
-            return on_fields(name, lambda one: words(one, _plain(text[1:-1]), context, phrase=True), SEARCHED)
+            return on_fields(name, lambda field: words(field, _plain(text[1:-1]), context, phrase=True), SEARCHED)
         if token.kind == "regex":
             pattern = text[1:-1].replace("\\/", "/")
             check_regexp(name, pattern)
-            return on_fields(name, lambda one: like_regexp(one, pattern, context), PATTERNED)
+            return on_fields(name, lambda field: like_regexp(field, pattern, context), PATTERNED)
         if token.kind in ("range", "compare"):
             bounds = _bounds(token)
-            return on_fields(name, lambda one: between(one, bounds, context), SEARCHED)
+            return on_fields(name, lambda field: between(field, bounds, context), SEARCHED)
         if re.search(r"(?<!\\)(?:\\\\)*[*?]", text):
-            return on_fields(name, lambda one: like(one, text, context), PATTERNED)
-        return on_fields(name, lambda one: words(one, _plain(text), context), SEARCHED)
+            return on_fields(name, lambda field: like(field, text, context), PATTERNED)
+        return on_fields(name, lambda field: words(field, _plain(text), context), SEARCHED)
 
 
 _LEAVES = frozenset({"quoted", "regex", "range", "compare", "word"})
@@ -211,13 +211,13 @@ def _plain(text: str) -> str:
 
 def _bounds(token: _Token) -> tuple[Bound, ...]:
     if token.kind == "compare":
-        found = _COMPARE.fullmatch(token.text)
-        assert found is not None
-        return (Bound(found[1], _end(found[2])),)
-    found = _RANGE.fullmatch(token.text)
-    assert found is not None
-    low, high = ">=" if found[1] == "[" else ">", "<=" if found[4] == "]" else "<"
-    return Bound(low, _end(found[2])), Bound(high, _end(found[3]))
+        match = _COMPARE.fullmatch(token.text)
+        assert match is not None
+        return (Bound(match[1], _end(match[2])),)
+    match = _RANGE.fullmatch(token.text)
+    assert match is not None
+    low, high = ">=" if match[1] == "[" else ">", "<=" if match[4] == "]" else "<"
+    return Bound(low, _end(match[2])), Bound(high, _end(match[3]))
 
 
 def _end(text: str) -> str | None:

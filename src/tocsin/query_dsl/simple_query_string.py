@@ -32,11 +32,11 @@ _DEEPEST = 100  # groups inside one another
 def read_simple_query_string(text: str, reading: Reading) -> s.Expression:
     """Return the condition that a simple query string states; one without a word holds for nothing."""
     check_size(text)
-    tokens = [(found.lastgroup or "", found[found.lastgroup or 0]) for found in _TOKEN.finditer(text)]
+    tokens = [(match.lastgroup or "", match[match.lastgroup or 0]) for match in _TOKEN.finditer(text)]
     reader = _Reader([token for token in tokens if token[0] not in ("space", "other")], reading)
     conditions = []
     while reader.tokens:  # what closes a group that was never opened ends one all the same
-        conditions += [found for found in [reader.clauses(0)] if found is not None]
+        conditions += [condition for condition in [reader.clauses(0)] if condition is not None]
         reader.skip()
     return any_of(conditions)
 
@@ -54,7 +54,7 @@ class _Reader:
         """Return what the clauses up to the end of a group state together, None where there are none."""
         if depth > _DEEPEST:
             raise QueryError("too many groups inside one another")
-        found: list[s.Expression] = []  # which hold together, or of which one does: all so far by one operator
+        conditions: list[s.Expression] = []  # all so far, which `joined` puts together
         joined = any_of
         operator = ""
         while self.tokens and self.tokens[0][0] != "close":
@@ -67,12 +67,12 @@ class _Reader:
             if clause is None:
                 continue
             join = all_of if operator == "and" or (not operator and self.reading.every) else any_of
-            if join is not joined and len(found) > 1:
-                found = [joined(found)]
+            if join is not joined and len(conditions) > 1:
+                conditions = [joined(conditions)]
             joined = join
-            found.append(clause)
+            conditions.append(clause)
             operator = ""
-        return joined(found) if found else None
+        return joined(conditions) if conditions else None
 
     def _clause(self, depth: int) -> s.Expression | None:
         forbidden = False
@@ -83,22 +83,22 @@ class _Reader:
             return None
         kind, text = self.tokens.popleft()
         if kind == "open":
-            found = self.clauses(depth + 1)
+            condition = self.clauses(depth + 1)
             self.skip()
         else:
-            found = any_of(self._on(name, kind, text) for name in self.reading.fields)
-        return s.Not(found) if forbidden and found is not None else found
+            condition = any_of(self._on(name, kind, text) for name in self.reading.fields)
+        return s.Not(condition) if forbidden and condition is not None else condition
 
     def _on(self, name: str, kind: str, text: str) -> s.Expression:
         context = self.reading.context
         plain = _ESCAPED.sub(r"\1", _FUZZY.sub("", text))
         try:
             if kind == "phrase":
-                return on_fields(name, lambda one: words(one, plain, context, phrase=True), SEARCHED)
+                return on_fields(name, lambda field: words(field, plain, context, phrase=True), SEARCHED)
             if text == "*":
                 return s.Literal(True)
             if text.endswith("*") and not text.endswith("\\*"):
-                return on_fields(name, lambda one: words(one, plain[:-1], context, begun=True), PATTERNED)
-            return on_fields(name, lambda one: words(one, plain, context, every=self.reading.every), SEARCHED)
+                return on_fields(name, lambda field: words(field, plain[:-1], context, begun=True), PATTERNED)
+            return on_fields(name, lambda field: words(field, plain, context, every=self.reading.every), SEARCHED)
         except QueryError:  # a word that is no number, say
             return s.Literal(False)
