@@ -36,6 +36,7 @@ DONE_ROOMS = (
     "rules",
     "query_dsl",
     "scheduler",
+    "search",
     "sources",
     "store/alerts",
     "store/columns",

@@ -1,4 +1,4 @@
-"""An aggregation as it was read, and what every kind of aggregation promises; kinds make themselves known here."""
+"""An aggregation as it was read, and the interface of its kinds; modules of kinds add theirs to `KINDS`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KINDS: dict[str, _Made] = {}  # filled by the modules of the kinds
 
 
 class Collected(Protocol):
-    """An aggregation under way."""
+    """The state of an aggregation over the rows that it has taken so far."""
 
     @abstractmethod
     def take(self, batch: StoredBatch, table: EventTable, rows: Rows) -> None:
@@ -61,7 +61,7 @@ class Aggregation:
             own |= {key.field for key in read_sort(self.about.get("sort"), self.context.schema)[0]}
         for condition in self.conditions.values():
             own |= set(s.field_names(condition))
-        return frozenset(own).union(*(one.fields() for one in self.below.values()))
+        return frozenset(own).union(*(aggregation.fields() for aggregation in self.below.values()))
 
     @cached_property
     def conditions(self) -> dict[str, s.Expression]:
@@ -77,7 +77,7 @@ class Aggregation:
 
     @cached_property
     def plan(self) -> Plan:
-        """What tells which events meet the queries of a filter aggregation, made once for all its buckets."""
+        """The plan that evaluates the queries of a filter aggregation, made once for all its buckets."""
         return plan(compile_conditions(((name, 0), condition) for name, condition in self.conditions.items()))
 
     def collect(self, schema: Schema) -> Collected:
@@ -105,5 +105,7 @@ def numbers_of(column: CodedColumn | None, rows: Rows) -> np.ndarray[Any, np.dty
         return np.empty(0)
     _, codes = codes_of(column, rows)
     values = column.values.cast(pa.float64()) if not pa.types.is_boolean(column.values.type) else column.values
-    found: np.ndarray[Any, np.dtype[np.float64]] = values.to_numpy(zero_copy_only=False)[codes].astype(np.float64)
-    return found
+    numbers: np.ndarray[Any, np.dtype[np.float64]] = values.to_numpy(zero_copy_only=False)[codes].astype(
+        np.float64
+    )
+    return numbers

@@ -53,13 +53,15 @@ class _Buckets:
 
     def empty(self) -> _Bucket:
         """Return a bucket without events."""
-        return _Bucket(0, {name: one.collect(self.schema) for name, one in self.aggregation.below.items()})
+        return _Bucket(
+            0, {name: aggregation.collect(self.schema) for name, aggregation in self.aggregation.below.items()}
+        )
 
     def add(self, key: Any, batch: StoredBatch, table: EventTable, rows: Rows) -> None:
         """Take rows into a bucket."""
         bucket = self.count(key, len(rows))
-        for one in bucket.below.values():
-            one.take(batch, table, rows)
+        for collector in bucket.below.values():
+            collector.take(batch, table, rows)
 
     def count(self, key: Any, events: int) -> _Bucket:
         """Count events in a bucket, and return it."""
@@ -103,7 +105,7 @@ class _Buckets:
 
     def shown(self, bucket: _Bucket, *, parsed: bool) -> dict[str, Any]:
         """Return a bucket's count and what is below it."""
-        below = {name: one.answer(parsed=parsed) for name, one in bucket.below.items()}
+        below = {name: collector.answer(parsed=parsed) for name, collector in bucket.below.items()}
         return {"doc_count": bucket.count, **below}
 
 
@@ -191,7 +193,7 @@ def _chooser(given: Any, kind: FieldType | None) -> _Chooser:
     if given is None:
         return lambda key, default: default
     if isinstance(given, list):
-        named = {str(one) if kind is not FieldType.IP else _one_spelling(str(one)) for one in given}
+        named = {str(value) if kind is not FieldType.IP else _one_spelling(str(value)) for value in given}
         return lambda key, default: str(key) in named
     if not isinstance(given, str):
         raise SearchError("[include] and [exclude] take a regular expression or a list")
@@ -235,10 +237,10 @@ class _DateHistogram(_Buckets):
         self.unit: str | None = None
         self.step = 0
         if fixed is not None:
-            found = re.fullmatch(r"(\d{1,6})(ms|s|m|h|d)", str(fixed))
-            if found is None or not int(found[1]):
+            interval = re.fullmatch(r"(\d{1,6})(ms|s|m|h|d)", str(fixed))
+            if interval is None or not int(interval[1]):
                 raise SearchError(f"[fixed_interval] is a number with ms, s, m, h or d, not {fixed!r}")
-            self.step = int(found[1]) * _FIXED[found[2]] * MILLISECOND
+            self.step = int(interval[1]) * _FIXED[interval[2]] * MILLISECOND
         elif calendar in _CALENDAR:
             self.unit = _CALENDAR[calendar]
         else:
@@ -331,10 +333,10 @@ class _DateHistogram(_Buckets):
 def _zone(name: Any) -> tzinfo:
     if name in ("UTC", "Z", "+00:00"):
         return UTC
-    found = re.fullmatch(r"([+-])(\d\d):?(\d\d)", str(name))
-    if found:
-        span = timedelta(hours=int(found[2]), minutes=int(found[3]))
-        return timezone(span if found[1] == "+" else -span)
+    offset = re.fullmatch(r"([+-])(\d\d):?(\d\d)", str(name))
+    if offset:
+        span = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
+        return timezone(span if offset[1] == "+" else -span)
     try:
         return ZoneInfo(str(name))
     except (ZoneInfoNotFoundError, ValueError):

@@ -69,12 +69,12 @@ def read_sort(given: Any, schema: Schema) -> tuple[tuple[FieldSortKey, ...], boo
     if given is None:
         return (), True
     keys = []
-    for one in given if isinstance(given, list) else [given]:
-        if isinstance(one, str):
-            name, _, order = one.partition(":")
+    for key in given if isinstance(given, list) else [given]:
+        if isinstance(key, str):
+            name, _, order = key.partition(":")
             about: Any = {"order": order or ("desc" if name == "_score" else "asc")}
-        elif isinstance(one, dict) and len(one) == 1:
-            [(name, about)] = one.items()
+        elif isinstance(key, dict) and len(key) == 1:
+            [(name, about)] = key.items()
             about = {"order": about} if isinstance(about, str) else about
         else:
             raise SearchError("[sort] is a list of names, or of objects with one name each")
@@ -109,7 +109,7 @@ def read_format(given: Any) -> str | None:
 
 
 def is_exact(known: Field) -> bool:
-    """Tell whether clients are told a field's moments in nanoseconds: those of `date` are told in milliseconds."""
+    """Return whether clients see a field's dates in nanoseconds; those of type `date` are in milliseconds."""
     return known.mapped is not None and known.mapped.type == "date_nanos"
 
 
@@ -131,24 +131,24 @@ def read_source(given: Any) -> SourceFilter:
 
 def _texts(given: Any) -> tuple[str, ...]:
     listed = [given] if isinstance(given, str) else given
-    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
         raise SearchError("[_source] names members by texts")
     return tuple(listed)
 
 
 def hits_of(
-    top: TopRows, found: Sequence[SortedEvent], form: HitForm, schema: Schema, *, parsed: bool
+    top: TopRows, events: Sequence[SortedEvent], form: HitForm, schema: Schema, *, parsed: bool
 ) -> list[dict[str, Any]]:
     """Return events as hits."""
     hits = []
-    for one, (index, id_, source) in zip(found, top.documents(found), strict=True):
+    for event, (index, id_, source) in zip(events, top.documents(events), strict=True):
         hit: dict[str, Any] = {"_index": index, "_id": id_, "_score": 1.0 if form.scored else None}
         if form.source.enabled:
             hit["_source"] = form.source.apply(source, parsed=parsed)
         if form.fields:
             hit["fields"] = fields_of(source, form.fields, schema)
         if form.sort:
-            hit["sort"] = [shown_key(value, key, schema) for value, key in zip(one.keys, form.sort, strict=True)]
+            hit["sort"] = [shown_key(value, key, schema) for value, key in zip(event.keys, form.sort, strict=True)]
         hits.append(hit)
     return hits
 
@@ -156,7 +156,7 @@ def hits_of(
 def fields_of(source: bytes, asked: Sequence[FieldAsked], schema: Schema) -> dict[str, list[Any]]:
     """Return the values of some fields of a document, each as a list, in the form that the field's type has.
 
-    Moments are written in the format asked for or that of the mapping, addresses in their one spelling.
+    Dates are written in the format asked for or that of the mapping, addresses in their canonical form.
     """
     document = orjson.loads(source)
     flat = with_null_values(document, flatten(document), schema)
@@ -164,14 +164,14 @@ def fields_of(source: bytes, asked: Sequence[FieldAsked], schema: Schema) -> dic
         path = known.mapped.path if known.mapped else None
         if path in flat:
             flat[known.name] = flat[path]
-    found: dict[str, list[Any]] = {}
+    shown: dict[str, list[Any]] = {}
     for name, value in flat.items():
-        for one in asked:
-            if fnmatch.fnmatchcase(name, one.name) or fnmatch.fnmatchcase(name, base_name(one.name)):
+        for pattern in asked:
+            if fnmatch.fnmatchcase(name, pattern.name) or fnmatch.fnmatchcase(name, base_name(pattern.name)):
                 values = value if isinstance(value, list) else [value]
-                found[name] = _shown(values, schema.find(name), one.format)
+                shown[name] = _shown(values, schema.find(name), pattern.format)
                 break
-    return found
+    return shown
 
 
 def _shown(values: list[Any], known: Field | None, format: str | None) -> list[Any]:

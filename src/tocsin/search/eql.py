@@ -133,8 +133,8 @@ def run_eql(
 ) -> dict[str, Any]:
     """Return the `hits` of an EQL search's answer."""
     if isinstance(request.statement.query, s.EventQuery):
-        found = _events(store, patterns, request, schema, clock)
-        events = [_shown(one, request, schema, parsed=parsed) for one in found]
+        documents = _events(store, patterns, request, schema, clock)
+        events = [_shown(document, request, schema, parsed=parsed) for document in documents]
         return {"total": {"value": len(events), "relation": "eq"}, "events": events}
     sequences = _sequences(store, patterns, request, schema, clock, parsed=parsed)
     return {"total": {"value": len(sequences), "relation": "eq"}, "sequences": sequences}
@@ -169,12 +169,12 @@ def _events(
     fields = {request.timestamp, request.tiebreaker}
     for batch, table, rows in matching_rows(store, patterns, condition, fields, schema, clock):
         top.collect(batch, table, rows)
-    found = top.found()
+    events = top.sorted_events()
     if first == "tail":
-        found.reverse()
+        events.reverse()
     for name, number in [*limits[1:], ("tail" if request.tail else "head", request.size)]:
-        found = found[:number] if name == "head" else found[max(0, len(found) - number) :]
-    return top.documents(found)
+        events = events[:number] if name == "head" else events[max(0, len(events) - number) :]
+    return top.documents(events)
 
 
 def _order(request: EqlRequest, *, backwards: bool) -> tuple[FieldSortKey, ...]:
@@ -210,7 +210,7 @@ def _piped(
         listed = {n: c.take(rows).to_pylist() for n, c in columns.items() if c is not None}
         for place, row in enumerate(rows.tolist()):
             values[number, row] = {name: column[place] for name, column in listed.items()}
-    hits = [Hit(one, values[one.batch, one.row]) for one in top.found()]
+    hits = [Hit(event, values[event.batch, event.row]) for event in top.sorted_events()]
     piped: list[SortedEvent] = [hit.event for hit in apply_pipes(request.statement.pipes, hits, schema)]
     size = request.size
     return top.documents(piped[max(0, len(piped) - size) :] if request.tail else piped[:size])
@@ -250,9 +250,9 @@ def _sequences(
     program = compile_queries([ready.keyed_query(any_index=True)])
     places: list[StoredBatch] = []
     search = SequenceSearch([ready], samples=request.samples)
-    narrowing = request.condition  # of a step's own bounds another step may know nothing
+    narrowing = request.condition  # the bounds of one step need not hold for another
     for selected in select(store, patterns, program, narrowing, ready.joining_fields, schema, clock):
-        places.append(replace(selected.batch, columns={}))  # what was read of it is not needed again
+        places.append(replace(selected.batch, columns={}))  # its columns are not needed again
         number = len(places) - 1
 
         def raw(row: int, number: int = number) -> RawEvent:
@@ -260,8 +260,10 @@ def _sequences(
 
         search.add(EventBatch(selected.table, raw, {}), selected.rows)
     matches = _chosen(search.matches("query"), request)
-    found = [[_place(event) for event in match.events] for match in matches]
-    documents = _documents(places, {place for one in found for place in one if place is not None})
+    places_of_matches = [[_place(event) for event in match.events] for match in matches]
+    documents = _documents(
+        places, {place for match_places in places_of_matches for place in match_places if place is not None}
+    )
     search.close()
     missing = {"_index": "", "_id": "", "_source": {}, "missing": True}
     return [
@@ -269,10 +271,10 @@ def _sequences(
             "join_keys": list(match.keys),
             "events": [
                 missing if place is None else _shown(documents[place], request, schema, parsed=parsed)
-                for place in one
+                for place in match_places
             ],
         }
-        for match, one in zip(matches, found, strict=True)
+        for match, match_places in zip(matches, places_of_matches, strict=True)
     ]
 
 

@@ -33,7 +33,7 @@ class SearchTooLargeError(SearchError):
     """A search that needs more memory than one may take."""
 
     @classmethod
-    def of(cls, memory: int, told: str = "") -> SearchTooLargeError:
-        """Return the error of a search that may take so many bytes; `told` says how it ended."""
-        reason = f"Data too large: the search needs more than the {memory:,} bytes that one may take{told}"
+    def of(cls, memory: int, ending: str = "") -> SearchTooLargeError:
+        """Return the error of a search that may take so many bytes; `ending` says how it ended."""
+        reason = f"Data too large: the search needs more than the {memory:,} bytes that one may take{ending}"
         return cls(reason, hint="ask for fewer hits or buckets, or a shorter span of time")

@@ -98,7 +98,7 @@ class _TopHits:
 
     def answer(self, *, parsed: bool) -> dict[str, Any]:
 
-        hits = hits_of(self.top, self.top.found(), self.form, self.schema, parsed=parsed)
+        hits = hits_of(self.top, self.top.sorted_events(), self.form, self.schema, parsed=parsed)
         score = 1.0 if hits and self.form.scored else None
         return {"hits": {"total": {"value": self.total, "relation": "eq"}, "max_score": score, "hits": hits}}
 

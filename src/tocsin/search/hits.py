@@ -143,8 +143,10 @@ def _after(value: Any, key: FieldSortKey, context: Context) -> Any:
 def read_fields(*given: Any) -> tuple[FieldAsked, ...]:
     """Return the fields that are asked for. Raises SearchError."""
     asked = []
-    for one in (item for some in given if some for item in (some if isinstance(some, list) else [some])):
-        name, format = (one.get("field"), one.get("format")) if isinstance(one, dict) else (one, None)
+    for entry in (
+        entry for fields in given if fields for entry in (fields if isinstance(fields, list) else [fields])
+    ):
+        name, format = (entry.get("field"), entry.get("format")) if isinstance(entry, dict) else (entry, None)
         if not isinstance(name, str):
             raise SearchError("[fields] is a list of names, or of objects with a [field]")
         asked.append(FieldAsked(name, None if format == "use_field_mapping" else read_format(format)))
@@ -179,11 +181,13 @@ def run_search(
     for batch, table, rows in matching_rows(store, patterns, request.condition, fields, schema, clock):
         total += len(rows)
         top.collect(batch, table, rows)
-        for one in collected.values():
-            one.take(batch, table, rows)
-    found = top.found()[request.start :]
-    hits = hits_of(top, found, request.form, schema, parsed=parsed)
-    return SearchAnswer(total, hits, {name: one.answer(parsed=parsed) for name, one in collected.items()})
+        for collector in collected.values():
+            collector.take(batch, table, rows)
+    events = top.sorted_events()[request.start :]
+    hits = hits_of(top, events, request.form, schema, parsed=parsed)
+    return SearchAnswer(
+        total, hits, {name: collector.answer(parsed=parsed) for name, collector in collected.items()}
+    )
 
 
 def count(

@@ -27,9 +27,9 @@ from tocsin.store.lake.index_scans import EventScans
 
 _LOOK = 0.1  # seconds between looks whether a search has to end
 _IDLE = 2  # processes that are kept for the next searches
-# Arrow's allocator takes addresses by the gigabyte, by default: by itself as much as a search may have.
+# By default Arrow's allocator reserves addresses by the gigabyte, which alone is as much as a search may have.
 _ARENAS = {"MIMALLOC_ARENA_RESERVE": "65536"}  # KiB at a time
-_PATIENCE = 10.0  # seconds until processes that should end are killed
+_END_TIMEOUT = 10.0  # seconds until processes that should end are killed
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class SearchProcesses:
         """
         child = self._child()
         try:
-            found, failure, ends = self._follow(child, task, clock)
+            answer, failure, ends = self._follow(child, task, clock)
         except (EOFError, ConnectionError):
             number = self._end(child)
             if self._closed:
@@ -71,32 +71,32 @@ class SearchProcesses:
             self._end(child)
         if failure is not None:
             raise failure.error()
-        return found
+        return answer
 
     def _reason(self, number: int) -> Exception:
-        """Return why a process has ended that still had a search, by what it has ended by."""
-        ended, told = number % NO_MEMORY, f"its process was ended by {_named(number % NO_MEMORY)}"
+        """Return the error of a search whose process has died, by the number that `_end` returned."""
+        ended, ending = number % NO_MEMORY, f"its process was ended by {_named(number % NO_MEMORY)}"
         # orjson does not look whether it got memory.
         is_full = ended == signal.SIGSEGV and (number >> PEAK) << 10 > self._memory // 2
         if ended == signal.SIGKILL or number & NO_MEMORY or is_full:  # the system kills where it has none left
-            return SearchTooLargeError.of(self._memory, f": {told}")
+            return SearchTooLargeError.of(self._memory, f": {ending}")
         if ended == signal.SIGALRM:
             return SearchStoppedError("the search took too long", hint="search a shorter span of time")
-        return RuntimeError(f"a search failed: {told}")
+        return RuntimeError(f"a search failed: {ending}")
 
     def _follow(self, child: _Child, task: Task, clock: Clock) -> tuple[bytes, RemoteFailure | None, bool]:
-        """Answer what a search asks until it tells what it has found, or failed at, and if its process ends."""
+        """Answer a search's questions; return its answer, why it failed, and whether its process ends."""
         answers, connection = Answers(self._reader, self._scans), child.connection
         connection.send(Job(task, clock.left, self._memory))
         while True:
             while not connection.poll(_LOOK):
                 clock.check()
             clock.check()
-            what, *told = connection.recv()
+            what, *content = connection.recv()
             if what != ASKED:
-                found, failure, ends = told
-                return found, failure, ends
-            connection.send(answers.answer(*told))
+                answer, failure, ends = content
+                return answer, failure, ends
+            connection.send(answers.answer(*content))
 
     def close(self) -> None:
         """End every process."""
@@ -104,7 +104,7 @@ class SearchProcesses:
             self._closed = True
             self._control.close()  # it ends its children, then itself
             try:
-                self._forking.wait(_PATIENCE)
+                self._forking.wait(_END_TIMEOUT)
             except subprocess.TimeoutExpired:
                 self._forking.kill()
                 self._forking.wait()
@@ -128,7 +128,9 @@ class SearchProcesses:
             ours, theirs = socket.socketpair()
             with theirs:
                 try:
-                    pid = self._told(lambda: socket.send_fds(self._control, [FORK], [theirs.fileno()]))
+                    pid = self._ask_forking_process(
+                        lambda: socket.send_fds(self._control, [FORK], [theirs.fileno()])
+                    )
                 except OSError:
                     ours.close()
                     raise ServiceStopsError("the service stops") from None
@@ -146,11 +148,11 @@ class SearchProcesses:
         """End a process; return the signal that it had ended by, NO_MEMORY where that was why, and its PEAK."""
         child.connection.close()
         with self._lock, contextlib.suppress(OSError):
-            return self._told(lambda: self._control.sendall(END + NUMBER.pack(child.pid)))
+            return self._ask_forking_process(lambda: self._control.sendall(END + NUMBER.pack(child.pid)))
         return 0
 
-    def _told(self, ask: Callable[[], object]) -> int:
-        """Return the number that the forking process answers with; one that has died is started anew once."""
+    def _ask_forking_process(self, ask: Callable[[], object]) -> int:
+        """Return the number that the forking process answers with; start it again once where it has died."""
         if self._closed:
             raise BrokenPipeError
         for tries in range(2):
@@ -170,8 +172,8 @@ class SearchProcesses:
 
 
 def _received(control: socket.socket) -> tuple[int, ...]:
-    found = control.recv(NUMBER.size, socket.MSG_WAITALL)
-    return NUMBER.unpack(found) if len(found) == NUMBER.size else ()
+    packed = control.recv(NUMBER.size, socket.MSG_WAITALL)
+    return NUMBER.unpack(packed) if len(packed) == NUMBER.size else ()
 
 
 def _named(number: int) -> str:

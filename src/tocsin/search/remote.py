@@ -1,7 +1,7 @@
-"""The store of another process, as a search in a process of its own reads it; and what that other one answers.
+"""The store as a search in a process of its own reads it, and what the store's process answers.
 
-Files are read where the search is. What only the store's process has, it is asked for over a connection: names,
-fields, events that are in no file yet.
+The search reads files itself. Over a connection it asks for what only the store's process has: names, fields, and
+events that are in no file yet.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ ASKED, DONE = "asked", "done"  # what a message of the search's process is
 
 @dataclass(frozen=True)
 class RemoteFailure:
-    """An error on its way to the other process: one of tocsin's as it was raised, another by what it says."""
+    """An error on its way to the other process: one of tocsin's as it was raised, of any other its text."""
 
     kind: type[TocsinError] | type[RecursionError] | None
     arguments: tuple[Any, ...]
     members: Mapping[str, Any]
-    told: str  # with where it came from
+    traceback: str
 
     @classmethod
     def of(cls, error: BaseException) -> RemoteFailure:
         """Return an error so that it can be sent."""
-        told = "".join(traceback.format_exception(error))
+        trace = "".join(traceback.format_exception(error))
         if isinstance(error, TocsinError):
-            return cls(type(error), error.args, dict(vars(error)), told)
-        return cls(RecursionError if isinstance(error, RecursionError) else None, (str(error),), {}, told)
+            return cls(type(error), error.args, dict(vars(error)), trace)
+        return cls(RecursionError if isinstance(error, RecursionError) else None, (str(error),), {}, trace)
 
     def error(self) -> BaseException:
         """Return the error, to be raised."""
         if self.kind is None:
-            return RuntimeError(self.told)
+            return RuntimeError(self.traceback)
         made: BaseException = self.kind.__new__(self.kind, *self.arguments)
         made.args = self.arguments
         made.__dict__.update(self.members)
@@ -56,7 +56,7 @@ class RemoteFailure:
 
 @dataclass(frozen=True)
 class _Divided:
-    """A scan as it is told to the other process: what it reads itself, and the number of what it asks for."""
+    """A scan as the search's process gets it: the files to read, and the number to ask for the rest by."""
 
     scan: Scan
     files: tuple[IndexScan, ...]
@@ -99,13 +99,13 @@ class RemoteReader:
     def _read(self, divided: _Divided) -> Iterator[StoredBatch]:
         yield from read_files(divided.files, divided.scan, self)
         while True:
-            found: _Batch | None = self._ask("next_batch", divided.number)
-            if found is None:
+            sent: _Batch | None = self._ask("next_batch", divided.number)
+            if sent is None:
                 return
-            table = pa.ipc.open_stream(found.stream).read_all()
+            table = pa.ipc.open_stream(sent.stream).read_all()
             columns = {name: table.column(name) for name in table.column_names}
-            sources, ids = (partial(self._ask_rows, name, found.number) for name in ("sources", "ids"))
-            yield StoredBatch(found.index, found.rows, columns, sources, ids)
+            sources, ids = (partial(self._ask_rows, name, sent.number) for name in ("sources", "ids"))
+            yield StoredBatch(sent.index, sent.rows, columns, sources, ids)
 
     def put_file_aside(self, index: str, file: StoredFile, reason: str) -> bool:
         """Leave a file out from now on that cannot be read; see Faults."""
@@ -116,8 +116,8 @@ class RemoteReader:
         self._ask("put_checksums_aside", index, file, reason)
 
     def _ask_rows(self, name: str, number: int, rows: Sequence[int]) -> list[Any]:
-        found: list[Any] = self._ask(name, number, list(map(int, rows)))
-        return found
+        values: list[Any] = self._ask(name, number, list(map(int, rows)))
+        return values
 
     def watermark(self) -> int:
         """Return the moment up to which arrivals are complete; see EventReader."""
@@ -125,38 +125,38 @@ class RemoteReader:
 
     def indices(self, patterns: Sequence[str] = ("*",)) -> list[IndexInfo]:
         """Return the indices that the patterns take; see EventReader."""
-        found: list[IndexInfo] = self._ask("indices", patterns)
-        return found
+        indices: list[IndexInfo] = self._ask("indices", patterns)
+        return indices
 
     def names(self) -> list[str]:
         """Return the names of all indices; see EventReader."""
-        found: list[str] = self._ask("names")
-        return found
+        names: list[str] = self._ask("names")
+        return names
 
     def schema(self, patterns: Sequence[str] = ("*",)) -> Schema:
         """Return the known fields; see EventReader."""
-        found: Schema = self._ask("schema", patterns)
-        return found
+        schema: Schema = self._ask("schema", patterns)
+        return schema
 
     def fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[FieldType, list[str]]]:
         """Return the fields that events may have; see EventReader."""
-        found: Mapping[str, Mapping[FieldType, list[str]]] = self._ask("fields", patterns)
-        return found
+        fields: Mapping[str, Mapping[FieldType, list[str]]] = self._ask("fields", patterns)
+        return fields
 
     def set_aside(self) -> list[SetAside]:
         """Return what is damaged and left out; see EventReader."""
-        found: list[SetAside] = self._ask("set_aside")
-        return found
+        damaged: list[SetAside] = self._ask("set_aside")
+        return damaged
 
     def index_fields(self, patterns: Sequence[str] = ("*",)) -> Mapping[str, Mapping[str, Field]]:
         """Return the fields of each index; see EventReader."""
-        found: Mapping[str, Mapping[str, Field]] = self._ask("index_fields", patterns)
-        return found
+        fields: Mapping[str, Mapping[str, Field]] = self._ask("index_fields", patterns)
+        return fields
 
     def mapping(self, index: str) -> IndexMapping:
         """Return the mapping of an index; see EventReader."""
-        found: IndexMapping = self._ask("mapping", index)
-        return found
+        mapping: IndexMapping = self._ask("mapping", index)
+        return mapping
 
 
 _READS = ("watermark", "indices", "names", "schema", "fields", "set_aside", "index_fields", "mapping")
@@ -193,12 +193,13 @@ class Answers:
         return own[name](*arguments)
 
     def _divided_scan(self, scan: Scan) -> _Divided:
-        return self._told(self.scans.divided_scan(scan))
+        return self._opened(self.scans.divided_scan(scan))
 
     def _divided_find(self, patterns: Sequence[str], ids: Collection[str]) -> list[_Divided]:
-        return [self._told(divided) for divided in self.scans.divided_find(patterns, ids)]
+        return [self._opened(divided) for divided in self.scans.divided_find(patterns, ids)]
 
-    def _told(self, divided: DividedScan) -> _Divided:
+    def _opened(self, divided: DividedScan) -> _Divided:
+        """Hold the batches of a scan until they are asked for, and return what the search's process gets."""
         self._scans.append(divided.batches)
         return _Divided(divided.scan, divided.files, len(self._scans) - 1)
 

@@ -42,7 +42,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Selected:
-    """Rows of a batch, by what they meet."""
+    """Rows of a batch, by the condition that they meet."""
 
     batch: StoredBatch
     table: EventTable
@@ -51,17 +51,17 @@ class Selected:
 
 def known_patterns(store: EventReader, patterns: Sequence[str], *, lenient: bool = False) -> list[str]:
     """Return patterns, if each name without `*` is an index. Raises NoSuchIndexError, IndexSetAsideError."""
-    found = [pattern for pattern in patterns if pattern] or ["*"]
-    names = [p for p in found if "*" not in p and p != "_all" and not p.startswith("-")]
+    known = [pattern for pattern in patterns if pattern] or ["*"]
+    names = [p for p in known if "*" not in p and p != "_all" and not p.startswith("-")]
     if names and not lenient:
         there = {info.name for info in store.indices(names)}
-        damaged = {one.index: one for one in store.set_aside()}
+        damaged = {damage.index: damage for damage in store.set_aside()}
         for name in names:
             if name in damaged and name not in there:
                 raise IndexSetAsideError(f"[{name}] is damaged and set aside: {damaged[name].reason}")
             if name not in there:
                 raise NoSuchIndexError(f"no such index [{name}]")
-    return found
+    return known
 
 
 def select(
@@ -106,8 +106,8 @@ def matching_rows(
 ) -> Iterator[tuple[StoredBatch, EventTable, Rows]]:
     """Yield the rows that meet one condition."""
     program = compile_conditions([(("query", 0), condition)])
-    for found in select(store, patterns, program, condition, fields, schema, clock):
-        yield found.batch, found.table, found.rows["query", 0]
+    for selected in select(store, patterns, program, condition, fields, schema, clock):
+        yield selected.batch, selected.table, selected.rows["query", 0]
 
 
 def _bounds(condition: s.Expression, schema: Schema) -> tuple[int | None, int | None, dict[str, frozenset[str]]]:

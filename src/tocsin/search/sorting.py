@@ -28,8 +28,8 @@ _Place = tuple[str, Callable[[Sequence[int]], list[bytes]], Callable[[Sequence[i
 class FieldSortKey:
     """A field to sort by. Events without it come last, or first where `missing_first`.
 
-    A moment's key is in units of so many nanoseconds (`unit`), as clients are told it; `format` is how it is
-    written. Where it is not exact, events that all keys put in one place are in the order of their moments.
+    The key of a date is in units of `unit` nanoseconds, as clients see it, or written in `format`. Where dates are
+    rounded to such units, events that are equal by all keys are in the order of their exact dates.
     """
 
     field: str
@@ -41,7 +41,7 @@ class FieldSortKey:
 
 @dataclass(frozen=True)
 class SortedEvent:
-    """An event that was found: where it lies, and its sort keys."""
+    """An event of the result: where it lies, and its sort keys."""
 
     batch: int
     row: int
@@ -105,7 +105,7 @@ class TopRows:
         return table.slice(0, self.size) if order is None else table.take(order.slice(0, self.size))
 
     def _near(self, column: pa.Array) -> Rows | None:
-        """Return the rows that the first key, a column, does not put behind `size` others; None for all."""
+        """Return the rows that the first key (`column`) does not put behind `size` others; None for all."""
         key = self.keys[0]
         if (
             len(column) <= 4 * self.size + 1024
@@ -127,7 +127,7 @@ class TopRows:
         return np.flatnonzero(near.to_numpy(zero_copy_only=False))
 
     def _behind(self, table: pa.Table) -> pa.Array:
-        """Tell which rows come behind the keys `after`."""
+        """Return for each row whether it comes behind the keys `after`."""
         behind = pa.array(np.zeros(table.num_rows, np.bool_))
         same = pa.array(np.ones(table.num_rows, np.bool_))
         assert self.after is not None
@@ -151,7 +151,7 @@ class TopRows:
             same = pc.and_(same, equal)
         return behind
 
-    def found(self) -> list[SortedEvent]:
+    def sorted_events(self) -> list[SortedEvent]:
         """Return the first rows, in order."""
         if self._kept is None:
             return []
@@ -162,16 +162,16 @@ class TopRows:
             for i, (b, r) in enumerate(zip(batches, rows, strict=True))
         ]
 
-    def documents(self, found: Sequence[SortedEvent]) -> list[tuple[str, str, bytes]]:
-        """Return index, id and text of rows that were found."""
+    def documents(self, events: Sequence[SortedEvent]) -> list[tuple[str, str, bytes]]:
+        """Return index, id and text of events."""
         places: dict[int, list[int]] = {}
-        for number, one in enumerate(found):
-            places.setdefault(one.batch, []).append(number)
-        documents: list[tuple[str, str, bytes]] = [("", "", b"")] * len(found)
+        for number, event in enumerate(events):
+            places.setdefault(event.batch, []).append(number)
+        documents: list[tuple[str, str, bytes]] = [("", "", b"")] * len(events)
 
         def read(item: tuple[int, list[int]]) -> None:
             index, sources, ids = self._batches[item[0]]
-            rows = [found[number].row for number in item[1]]
+            rows = [events[number].row for number in item[1]]
             for number, id_, source in zip(item[1], ids(rows), sources(rows), strict=True):
                 documents[number] = (index, id_, source)
 

@@ -39,7 +39,7 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class SearchTask:
-    """`_search`: `body` as Elasticsearch takes it; `as_number` tells the total as a number alone."""
+    """`_search`: `body` as Elasticsearch takes it; with `as_number` the total is a bare number."""
 
     patterns: Sequence[str]
     body: Mapping[str, Any]
@@ -52,21 +52,21 @@ class SearchTask:
         known = known_patterns(reader, self.patterns, lenient=self.lenient)
         context = context_of(reader, known)
         asked = read_search(self.body, context)
-        found = run_search(reader, known, asked, context.schema, clock)
+        answer = run_search(reader, known, asked, context.schema, clock)
         hits: dict[str, Any] = {
-            "max_score": 1.0 if found.hits and asked.form.scored else None,
-            "hits": found.hits,
+            "max_score": 1.0 if answer.hits and asked.form.scored else None,
+            "hits": answer.hits,
         }
         if asked.total:
-            total = found.total if self.as_number else {"value": found.total, "relation": "eq"}
+            total = answer.total if self.as_number else {"value": answer.total, "relation": "eq"}
             hits = {"total": total, **hits}
         took = int((time.perf_counter() - started) * 1000)
-        told: dict[str, Any] = {
+        shown: dict[str, Any] = {
             "took": took, "timed_out": False, "_shards": shards_of(reader, known), "hits": hits,
         }  # fmt: skip
-        if found.aggregations:
-            told["aggregations"] = found.aggregations
-        return _written(told)
+        if answer.aggregations:
+            shown["aggregations"] = answer.aggregations
+        return _written(shown)
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class CountTask:
         """Return the answer as Elasticsearch has it."""
         known = known_patterns(reader, self.patterns, lenient=self.lenient)
         context = context_of(reader, known)
-        found = count(reader, known, read_query(self.query, context), context.schema, clock)
-        return _written({"count": found, "_shards": shards_of(reader, known)})
+        events = count(reader, known, read_query(self.query, context), context.schema, clock)
+        return _written({"count": events, "_shards": shards_of(reader, known)})
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class IdsTask:
         context = context_of(reader, self.patterns)
         condition = read_query(self.query, context) if self.condition is None else self.condition
         rows = matching_rows(reader, self.patterns, condition, (), context.schema, clock)
-        ids = sorted(id_ for batch, _, some in rows for id_ in batch.ids(some.tolist()))
+        ids = sorted(id_ for batch, _, matching in rows for id_ in batch.ids(matching.tolist()))
         return _written({"total": len(ids), "ids": ids[: self.most]})
 
 
@@ -153,8 +153,8 @@ class PreviewTask:
             }
             for run in runs
         ]  # fmt: skip
-        found = [orjson.Fragment(alert.document.encode()) for alert in alerts]
-        return _written({"logs": logs, "matches": result.matches, "alerts": found})
+        documents = [orjson.Fragment(alert.document.encode()) for alert in alerts]
+        return _written({"logs": logs, "matches": result.matches, "alerts": documents})
 
 
 @dataclass(frozen=True)
@@ -185,19 +185,19 @@ class ShownTask:
 
 
 def shards_of(store: EventReader, patterns: Sequence[str]) -> dict[str, Any]:
-    """Return what a search says of shards: one that was read, one that failed for each damage of its indices."""
-    damaged = [one for one in store.set_aside() if one.index and takes(patterns, one.index)]
-    told: dict[str, Any] = {"total": 1 + len(damaged), "successful": 1, "skipped": 0, "failed": len(damaged)}
+    """Return the `_shards` of an answer: one that was read, and a failed one for each damage of its indices."""
+    damaged = [damage for damage in store.set_aside() if damage.index and takes(patterns, damage.index)]
+    shards: dict[str, Any] = {"total": 1 + len(damaged), "successful": 1, "skipped": 0, "failed": len(damaged)}
     if damaged:
-        told["failures"] = [
+        shards["failures"] = [
             {
                 "shard": 0,
-                "index": one.index,
-                "reason": {"type": "set_aside", "reason": f"{one.name}: {one.reason}"},
+                "index": damage.index,
+                "reason": {"type": "set_aside", "reason": f"{damage.name}: {damage.reason}"},
             }
-            for one in damaged
+            for damage in damaged
         ]
-    return told
+    return shards
 
 
 def _written(answer: Any, layout: int = 0) -> bytes:

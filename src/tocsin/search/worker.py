@@ -1,7 +1,7 @@
 """The process that searches run in, apart from the service: `python -m tocsin.search.worker`.
 
-It loads everything once and then forks: a child a search, or for a few, which can be ended whatever it is at. What
-it is told comes over a socket, one byte a request: a child on the socket that comes along, or the end of one.
+It loads everything once and then forks children that run a search, or a few, and can be ended at any moment.
+Requests come over a socket, one byte each: fork a child that serves the socket sent along, or end a child.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ NUMBER = struct.Struct("!q")
 NO_MEMORY = 1 << 8  # beside the signal that a child has ended by: libraries had no memory, and ended it
 PEAK = 16  # the bits below the kibibytes of memory that it had at most
 # What C++, Rust and threads say when they end a process that gets no more memory.
-_TOLD_OF_MEMORY = (b"std::bad_alloc", b"memory allocation of", b"Resource temporarily unavailable")
+_OUT_OF_MEMORY = (b"std::bad_alloc", b"memory allocation of", b"Resource temporarily unavailable")
 _MOST_WRITTEN = 64 << 10  # bytes of a child's standard error that are looked at, the last
 _LATE = 5  # seconds after its deadline at which the system ends a search that nobody has ended
 _NICE = 5  # what comes in, and rules, go first
-_KEPT = 512 << 10  # kibibytes that a child may have needed and be used again: it does not give back what it took
+_REUSABLE = (
+    512 << 10
+)  # kibibytes that a child may have needed and be used again: it does not give back what it took
 
 
 class Job(NamedTuple):
@@ -51,14 +53,14 @@ class Job(NamedTuple):
 
 
 def main() -> None:
-    """Fork children and end them, as the service says, until it is gone."""
+    """Fork children and end them as the service asks, until it is gone."""
     control = socket.socket(fileno=int(sys.argv[1]))
     gc.collect()
     gc.freeze()  # what is there is shared with children as long as nobody writes to it
     children: dict[int, IO[bytes]] = {}  # with what each writes to standard error
     while True:
-        told, sockets, *_ = socket.recv_fds(control, 1, 1)
-        if told == FORK:
+        request, sockets, *_ = socket.recv_fds(control, 1, 1)
+        if request == FORK:
             written: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (it is there until the child has ended)
             pid = os.fork()
             if pid == 0:
@@ -69,7 +71,7 @@ def main() -> None:
             children[pid] = written
             os.close(sockets[0])
             control.sendall(NUMBER.pack(pid))
-        elif told == END:
+        elif request == END:
             (pid,) = NUMBER.unpack(_exactly(control, NUMBER.size))
             control.sendall(NUMBER.pack(_end(pid) | _passed_on(children.pop(pid)) if pid in children else 0))
         else:  # the service is gone
@@ -79,13 +81,13 @@ def main() -> None:
 
 
 def _exactly(control: socket.socket, size: int) -> bytes:
-    found = b""
-    while len(found) < size:
-        part = control.recv(size - len(found))
+    received = b""
+    while len(received) < size:
+        part = control.recv(size - len(received))
         if not part:
             raise EOFError
-        found += part
-    return found
+        received += part
+    return received
 
 
 def _end(pid: int) -> int:
@@ -100,10 +102,10 @@ def _passed_on(written: IO[bytes]) -> int:
     """Pass on what a child has written to standard error; return NO_MEMORY where it says that it had no memory."""
     with written:
         written.seek(max(0, written.seek(0, os.SEEK_END) - _MOST_WRITTEN))
-        told = written.read()
-    sys.stderr.buffer.write(told)
+        written_text = written.read()
+    sys.stderr.buffer.write(written_text)
     sys.stderr.flush()
-    return NO_MEMORY if any(words in told for words in _TOLD_OF_MEMORY) else 0
+    return NO_MEMORY if any(words in written_text for words in _OUT_OF_MEMORY) else 0
 
 
 # ---- its children
@@ -121,21 +123,21 @@ def _serve(connection: Connection) -> None:
 
 
 def _run(connection: Connection, job: Job) -> bool:
-    """Run a search and tell what it found, and whether the process ends now."""
+    """Run a search, send its answer, and return whether the process ends now."""
     _limit_memory(job.memory)
     if job.seconds < 1e6:  # should the service be gone, the system ends it
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(int(job.seconds) + _LATE)
-    found, failure = _found(job, RemoteReader(connection))
+    answer, failure = _answer_of(job, RemoteReader(connection))
     _limit_memory(None)
     signal.alarm(0)
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _KEPT
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _REUSABLE
     ends = grown or (failure is not None and failure.kind is SearchTooLargeError)
-    connection.send((DONE, found, failure, ends))
+    connection.send((DONE, answer, failure, ends))
     return ends
 
 
-def _found(job: Job, reader: EventReader) -> tuple[Any, RemoteFailure | None]:
+def _answer_of(job: Job, reader: EventReader) -> tuple[Any, RemoteFailure | None]:
     try:
         return job.task(reader, Clock(time.monotonic() + job.seconds)), None
     except BaseException as error:
