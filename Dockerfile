@@ -2,13 +2,15 @@
 # docs/serve.md says how it is used, docs/exposed.md what it needs before others may reach it.
 
 FROM python:3.11-slim AS build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
-RUN python -m venv /opt/tocsin && python -m venv /opt/hatchling
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 TOCSIN_DESK=required
+# npm bundles the desk's scripts and styles when the wheel is built.
+RUN apt-get update && apt-get install --yes --no-install-recommends nodejs npm \
+    && python -m venv /opt/tocsin && python -m venv /opt/hatchling
 WORKDIR /build
 COPY requirements-serve.lock requirements-build.lock ./
 RUN /opt/tocsin/bin/pip install --require-hashes -r requirements-serve.lock \
     && /opt/hatchling/bin/pip install --require-hashes -r requirements-build.lock
-COPY pyproject.toml README.md LICENSE NOTICE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE NOTICE ./
 COPY src src
 COPY examples examples
 # Nothing is installed into an image that runs, so pip stays behind.

@@ -76,3 +76,21 @@ def test_alerts_are_closed_with_a_reason_and_a_comment_and_reopened(desk):
         assert f"/alerts/{id_}" not in client.get("/alerts").text
         client.post("/alerts/status", data={"csrf": token, "id": id_, "status": "open"})
         assert f"/alerts/{id_}" in client.get("/alerts").text
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "problem"),
+    [
+        ("now-1h", "", ""),
+        ("2026-01-01T00:00:00Z", "now+1d", ""),
+        ("", "", ""),
+        ("yesterday", "", "the time cannot be read"),
+        ("now-99999999999d", "", "the time cannot be read"),
+        ("now", "tomorrow", "the time cannot be read"),
+    ],
+)
+def test_a_list_has_a_time_that_can_be_read_or_says_so(desk, since, until, problem):
+    with desk.logged_in() as client:
+        answer = client.get("/alerts", params={"from": since, "to": until})
+    assert answer.status_code == 200
+    assert (problem in answer.text) if problem else ('class="problem"' not in answer.text)

@@ -33,8 +33,8 @@ _FIRST = ("host.", "user.", "process.", "file.", "registry.", "dns.", "source.",
 @router.get("/alerts/{id}")
 async def show_alert(request: Request, visitor: Reader, id: str) -> Response:
     """Show an alert."""
-    found = await search(request, [ALERTS_INDEX], {"query": {"ids": {"values": [id]}}, "size": 1})
-    hits = found["hits"]["hits"]
+    answer = await search(request, [ALERTS_INDEX], {"query": {"ids": {"values": [id]}}, "size": 1})
+    hits = answer["hits"]["hits"]
     if not hits:
         raise ApiError(404, "resource_not_found_exception", f"there is no alert {id}")
     alert = flat_document(hits[0])

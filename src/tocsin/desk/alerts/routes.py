@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -12,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tocsin.api.answers import ApiError
-from tocsin.desk.alerts.histogram import Histogram, interval_of
+from tocsin.desk.alerts.histogram import Histogram, span_of
 from tocsin.desk.alerts.view import FACETS, PAGE_SIZE, RANGES, SORTS, AlertsView
 from tocsin.desk.documents import flat_document
 from tocsin.desk.forms import Form, field
@@ -44,7 +45,7 @@ async def list_alerts(request: Request, visitor: Reader) -> Response:
         "counts": {}, "histogram": None, "page_size": PAGE_SIZE, "reasons": alerts.REASONS,
     }  # fmt: skip
     try:
-        context |= await _found(request, view)
+        context |= await _listed(request, view)
     except ApiError as error:
         if error.status != 400:
             raise
@@ -53,17 +54,18 @@ async def list_alerts(request: Request, visitor: Reader) -> Response:
     return page(request, template, visitor, **context)
 
 
-async def _found(request: Request, view: AlertsView) -> dict[str, Any]:
-    interval = interval_of(view.since, view.until)
+async def _listed(request: Request, view: AlertsView) -> dict[str, Any]:
+    since, until = view.bounds(datetime.now(UTC))
+    span = span_of(since, until)
     rows, counts = await asyncio.gather(
-        search(request, [ALERTS_INDEX], view.search()), search(request, [ALERTS_INDEX], view.counts(interval))
+        search(request, [ALERTS_INDEX], view.search()), search(request, [ALERTS_INDEX], view.counts(span))
     )
     aggregations = counts["aggregations"]
     return {
         "rows": [flat_document(hit) for hit in rows["hits"]["hits"]],
         "total": rows["hits"]["total"]["value"],
         "counts": {facet.name: aggregations[facet.name]["values"]["buckets"] for facet in FACETS},
-        "histogram": Histogram.of(aggregations["histogram"]["spans"]["buckets"], interval),
+        "histogram": Histogram.of(aggregations["histogram"]["spans"]["buckets"], span, since, until),
     }
 
 

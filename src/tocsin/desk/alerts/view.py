@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from starlette.datastructures import QueryParams
+
+from tocsin.api.answers import bad_request
+from tocsin.date_math import parse_date_math
 
 PAGE_SIZE = 50
 _TIME = "@timestamp"
@@ -83,8 +87,16 @@ class AlertsView:
     def toggled(self, facet: str, value: str) -> str:
         """Return the address of the list with a facet's value chosen, or chosen no more."""
         values = self.chosen.get(facet, ())
-        after = tuple(one for one in values if one != value) if value in values else (*values, value)
+        after = tuple(held for held in values if held != value) if value in values else (*values, value)
         return self.address(chosen={**self.chosen, facet: after})
+
+    def bounds(self, now: datetime) -> tuple[datetime | None, datetime]:
+        """Return the moments between which alerts were raised, None for no first. Raises ApiError."""
+        try:
+            since = parse_date_math(self.since, now) if self.since else None
+            return since, parse_date_math(self.until, now) if self.until else now
+        except (ValueError, OverflowError) as error:
+            raise bad_request(f"the time cannot be read: {error}") from None
 
     def search(self) -> dict[str, Any]:
         """Return the search for the rows of the page."""
