@@ -9,8 +9,8 @@ import pytest
 
 from tests.api.conftest import PASSWORD, run_service
 from tests.postgresql import binaries, cluster
+from tocsin.api.access_control import Throttle
 from tocsin.api.logs import without_secrets
-from tocsin.api.security import Throttle
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -10,8 +10,8 @@ from contextlib import ExitStack
 import pytest
 
 from tests.api.conftest import run_service
+from tocsin.api.access_control import Throttle
 from tocsin.api.connections import HEAD_SIZE, MOST_CONNECTIONS
-from tocsin.api.security import Throttle
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message, Receive
 
 from tocsin.api.answers import ApiError, bad_request, is_of_kibana
+from tocsin.api.dependencies import service_of
 from tocsin.api.models import UploadForm
 from tocsin.faults import fault_text, field_of
 from tocsin.text_encoding import as_utf8
@@ -52,7 +53,7 @@ def body_of(*required: str, **members: str) -> dict[str, Any]:
 
 async def read_body(request: Request) -> bytes:
     """Return the body, unpacked. Raises ApiError."""
-    limits = request.app.state.service.config
+    limits = service_of(request).config
     return await _read(request, limits.request_size, limits.body_timeout)
 
 
@@ -125,7 +126,7 @@ async def read_json(request: Request) -> dict[str, Any]:
 
 async def read_document(request: Request) -> bytes:
     """Return a body that is JSON and no event, of no more bytes and values than are read in a moment."""
-    limits = request.app.state.service.config
+    limits = service_of(request).config
     most = min(KIBANA_SIZE if is_of_kibana(request) else JSON_SIZE, limits.request_size)
     body = await _read(request, most, limits.body_timeout)
     if len(body) > KIBANA_SIZE and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
@@ -219,7 +220,7 @@ def file_body(what: str, most: int) -> Any:
 
 def _bounded(request: Request, most: int) -> Receive:
     """Return what receives a request, and raises ApiError where it gets larger than it may be."""
-    most = min(most, request.app.state.service.config.request_size)
+    most = min(most, service_of(request).config.request_size)
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > most:
         raise _too_large(most)

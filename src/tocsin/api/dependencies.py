@@ -12,10 +12,12 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
 
+from tocsin.actions.delivery import DeliveryThread
+from tocsin.api.access_control import AccessControl
 from tocsin.api.metrics import Metrics
 from tocsin.api.running import Searches
-from tocsin.api.security import AccessControl
 from tocsin.api.service import Service
+from tocsin.api.working import Work
 from tocsin.config import Config
 from tocsin.ingest.bulk import Ingest
 from tocsin.scheduler.thread import SchedulerThread
@@ -58,6 +60,8 @@ ServiceIngest = Annotated[Ingest, Depends(_part(lambda service: service.ingest))
 ServiceScheduler = Annotated[SchedulerThread, Depends(_part(lambda service: service.scheduler))]
 ServiceSearches = Annotated[Searches, Depends(_part(lambda service: service.searches))]
 ServiceMetrics = Annotated[Metrics, Depends(_part(lambda service: service.metrics))]
+ServiceWork = Annotated[Work, Depends(_part(lambda service: service.work))]
+ServiceDeliveries = Annotated[DeliveryThread, Depends(_part(lambda service: service.deliveries))]
 ServiceGate = Annotated[AccessControl, Depends(_part(lambda service: service.gate))]
 # Who asks, where `security.allow` guards the route: its dependency runs before those of the handler.
 CurrentActor = Annotated[Actor, Depends(_actor)]

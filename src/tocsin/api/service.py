@@ -13,9 +13,9 @@ from pathlib import Path
 
 from tocsin.actions.delivery import Deliverer, DeliveryThread
 from tocsin.actions.egress import EgressPolicy, networks_of
+from tocsin.api.access_control import AccessControl
 from tocsin.api.metrics import Metrics
 from tocsin.api.running import Searches
-from tocsin.api.security import AccessControl
 from tocsin.api.working import Work
 from tocsin.config import Config
 from tocsin.ingest.bulk import Ingest

@@ -97,9 +97,8 @@ class Work:
         self._turns.close()
 
 
-async def worked(request: Request, work: Callable[[Pace], Result]) -> Result:
+async def worked(request: Request, service_work: Work, work: Callable[[Pace], Result]) -> Result:
     """Return what work comes to, done in its turn, and ended when its client goes away. Raises ApiError."""
-    service_work: Work = request.app.state.service.work
     future, ended = service_work.start(request.state.actor.id, work)
 
     def end() -> None:

@@ -10,10 +10,9 @@ from fastapi import APIRouter, Depends, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from tocsin.api.answers import answer
 from tocsin.api.body import json_body
 from tocsin.api.elasticsearch.search_routes import search_task
-from tocsin.api.elasticsearch.searching import answer_search, searched
+from tocsin.api.elasticsearch.searching import RequestSearches, SearchRunner, answer_search
 from tocsin.api.kibana.alert_models import (
     AlertAssignees,
     AlertHistoryAnswer,
@@ -25,7 +24,7 @@ from tocsin.api.kibana.alert_models import (
     AlertUpdate,
     NotedAlert,
 )
-from tocsin.api.kibana.transactions import answered, in_records
+from tocsin.api.kibana.transactions import RequestTransactions, TransactionRunner
 from tocsin.api.models import NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management import alerts
@@ -73,57 +72,71 @@ async def search(request: Request, body: Annotated[AlertSearch, json_body(AlertS
 
 @router.post("/status", response_model=AlertUpdate)
 async def set_status(
-    request: Request, actor: _Responder, body: Annotated[AlertStatus, json_body(AlertStatus)]
+    transactions: RequestTransactions,
+    searches: RequestSearches,
+    actor: _Responder,
+    body: Annotated[AlertStatus, json_body(AlertStatus)],
 ) -> Response:
     """Open, acknowledge or close alerts: those of `signal_ids`, or those that a `query` finds."""
 
     def change(session: Session, ids: Sequence[str]) -> int:
         return alerts.set_status(session, actor, ids, body.status, body.reason)
 
-    return await _changed(request, body.signal_ids, body.query, change)
+    return await _changed(transactions, searches, body.signal_ids, body.query, change)
 
 
 @router.post("/tags", response_model=AlertUpdate)
 async def set_tags(
-    request: Request, actor: _Responder, body: Annotated[AlertTags, json_body(AlertTags)]
+    transactions: RequestTransactions,
+    searches: RequestSearches,
+    actor: _Responder,
+    body: Annotated[AlertTags, json_body(AlertTags)],
 ) -> Response:
     """Give alerts tags, and take others from them."""
 
     def change(session: Session, ids: Sequence[str]) -> int:
         return alerts.set_tags(session, actor, ids, body.tags.tags_to_add, body.tags.tags_to_remove)
 
-    return await _changed(request, body.ids, body.query, change)
+    return await _changed(transactions, searches, body.ids, body.query, change)
 
 
 @router.post("/assignees", response_model=AlertUpdate)
 async def set_assignees(
-    request: Request, actor: _Responder, body: Annotated[AlertAssignees, json_body(AlertAssignees)]
+    transactions: RequestTransactions,
+    searches: RequestSearches,
+    actor: _Responder,
+    body: Annotated[AlertAssignees, json_body(AlertAssignees)],
 ) -> Response:
     """Assign alerts to users, and to others no more."""
 
     def change(session: Session, ids: Sequence[str]) -> int:
         return alerts.set_assignees(session, actor, ids, body.assignees.add, body.assignees.remove)
 
-    return await _changed(request, body.ids, body.query, change)
+    return await _changed(transactions, searches, body.ids, body.query, change)
 
 
 @router.post("/notes", response_model=NotedAlert, responses=NOT_FOUND)
 async def add_note(
-    request: Request, actor: _Responder, body: Annotated[AlertNote, json_body(AlertNote)]
+    transactions: RequestTransactions, actor: _Responder, body: Annotated[AlertNote, json_body(AlertNote)]
 ) -> Response:
     """Add a note to an alert."""
-    await in_records(request, lambda session: alerts.add_note(session, actor, body.id, body.note))
-    return answer(request, NotedAlert(id=body.id))
+
+    def work(session: Session) -> NotedAlert:
+        alerts.add_note(session, actor, body.id, body.note)
+        return NotedAlert(id=body.id)
+
+    return await transactions.answer(work)
 
 
 @router.get("/{id}/history", response_model=AlertHistoryAnswer, dependencies=[_READ])
-async def history(request: Request, id: str) -> Response:
+async def history(transactions: RequestTransactions, id: str) -> Response:
     """Return who changed what of an alert, and when."""
-    return await answered(request, lambda session: {"history": alerts.history(session, id)})
+    return await transactions.answer(lambda session: {"history": alerts.history(session, id)})
 
 
 async def _changed(
-    request: Request,
+    transactions: TransactionRunner,
+    searches: SearchRunner,
     ids: Sequence[str] | None,
     query: dict[str, Any] | None,
     change: Callable[[Session, Sequence[str]], int],
@@ -131,6 +144,11 @@ async def _changed(
     """Change the alerts of ids, or those that fit a query where there are no ids, and answer how many."""
     if ids is None:
         task = IdsTask([ALERTS_INDEX], query=renamed(query))
-        ids = orjson.loads(await searched(request, task))["ids"]
-    updated = await in_records(request, lambda session: change(session, ids))
-    return answer(request, AlertUpdate(total=updated, updated=updated))
+        ids = orjson.loads(await searches.answer(task))["ids"]
+    changed: Sequence[str] = ids
+
+    def work(session: Session) -> AlertUpdate:
+        updated = change(session, changed)
+        return AlertUpdate(total=updated, updated=updated)
+
+    return await transactions.answer(work)

@@ -15,6 +15,7 @@ from tocsin.actions.delivery import SENDERS, DeliveryError
 from tocsin.actions.masking import without_addresses
 from tocsin.api.answers import answer
 from tocsin.api.body import json_body
+from tocsin.api.dependencies import ServiceDeliveries
 from tocsin.api.kibana.connector_models import (
     ConnectorBody,
     ConnectorChange,
@@ -26,7 +27,7 @@ from tocsin.api.kibana.connector_models import (
     RuleSnooze,
     UndeliveredMessage,
 )
-from tocsin.api.kibana.transactions import answered, in_records
+from tocsin.api.kibana.transactions import RequestTransactions, TransactionRunner
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.connectors.documents import connector_document
@@ -50,36 +51,39 @@ _Writer = Annotated[Actor, _WRITE]
 @router.post("/api/actions/connector", response_model=ConnectorDocument)
 @router.post("/api/actions/connector/{id}", response_model=ConnectorDocument, responses=CONFLICT)
 async def create(
-    request: Request,
+    transactions: RequestTransactions,
     actor: _Writer,
     body: Annotated[ConnectorBody, json_body(ConnectorBody)],
     id: str | None = None,
 ) -> Response:
     """Make a connector."""
     document = body.document()
-    return await answered(
-        request, lambda session: connector_document(create_connector(session, actor, document, id))
+    return await transactions.answer(
+        lambda session: connector_document(create_connector(session, actor, document, id))
     )
 
 
 @router.get("/api/actions/connectors", response_model=list[ConnectorDocument], dependencies=[_READ])
-async def list_connectors(request: Request) -> Response:
+async def list_connectors(transactions: RequestTransactions) -> Response:
     """Return the connectors, without their secrets."""
     query = select(Connector).order_by(Connector.name)
-    return await answered(request, lambda session: list(map(connector_document, session.scalars(query))))
+    return await transactions.answer(lambda session: list(map(connector_document, session.scalars(query))))
 
 
 @router.get(
     "/api/actions/connector/{id}", response_model=ConnectorDocument, responses=NOT_FOUND, dependencies=[_READ]
 )
-async def read(request: Request, id: str) -> Response:
+async def read(transactions: RequestTransactions, id: str) -> Response:
     """Return a connector, without its secrets."""
-    return await answered(request, lambda session: connector_document(find_connector(session, id)))
+    return await transactions.answer(lambda session: connector_document(find_connector(session, id)))
 
 
 @router.put("/api/actions/connector/{id}", response_model=ConnectorDocument, responses=NOT_FOUND)
 async def change(
-    request: Request, id: str, actor: _Writer, body: Annotated[ConnectorChange, json_body(ConnectorChange)]
+    transactions: RequestTransactions,
+    id: str,
+    actor: _Writer,
+    body: Annotated[ConnectorChange, json_body(ConnectorChange)],
 ) -> Response:
     """Give a connector other settings. Secrets that are not given it keeps, unless its address changes."""
 
@@ -88,13 +92,13 @@ async def change(
         change_connector(session, actor, connector, body.document())
         return connector_document(connector)
 
-    return await answered(request, work)
+    return await transactions.answer(work)
 
 
 @router.delete("/api/actions/connector/{id}", status_code=204, responses=NOT_FOUND)
-async def delete(request: Request, id: str, actor: Actor = _WRITE) -> Response:
+async def delete(transactions: RequestTransactions, id: str, actor: _Writer) -> Response:
     """Remove a connector; messages that wait for it are given up."""
-    await in_records(request, lambda session: remove_connector(session, actor, id))
+    await transactions.run(lambda session: remove_connector(session, actor, id))
     return Response(status_code=204)
 
 
@@ -110,19 +114,23 @@ async def types(request: Request) -> Response:
     responses=NOT_FOUND,
 )
 async def execute(
-    request: Request, id: str, actor: _Writer, body: Annotated[ConnectorTrial, json_body(ConnectorTrial)]
+    request: Request,
+    transactions: RequestTransactions,
+    deliveries: ServiceDeliveries,
+    id: str,
+    actor: _Writer,
+    body: Annotated[ConnectorTrial, json_body(ConnectorTrial)],
 ) -> Response:
     """Send a message through a connector now, to see whether it arrives; `params` are those of an action."""
-    egress = request.app.state.service.deliveries.deliverer.egress
 
     def find(session: Session) -> Connector:
         connector = find_connector(session, id)
         record(session, actor, "connector.tried", id)
         return connector
 
-    connector = await in_records(request, find)
+    connector = await transactions.run(find)
     try:
-        await run_in_threadpool(try_connector, connector, body.params or {}, egress)
+        await run_in_threadpool(try_connector, connector, body.params or {}, deliveries.deliverer.egress)
     except DeliveryError as error:
         undelivered = UndeliveredMessage(connector_id=id, service_message=str(error), retry=not error.lasting)
         return answer(request, undelivered)
@@ -131,13 +139,13 @@ async def execute(
 
 @router.get("/api/actions/deliveries", response_model=DeliveryPage, dependencies=[_READ])
 async def deliveries(
-    request: Request, rule_uuid: str | None = None, size: int = Query(50, ge=1, le=1000)
+    transactions: RequestTransactions, rule_uuid: str | None = None, size: int = Query(50, ge=1, le=1000)
 ) -> Response:
     """Return the newest messages: of which rule, to whom, about what, and what has become of them."""
     query = select(Delivery).order_by(Delivery.id.desc()).limit(size)
     if rule_uuid is not None:
         query = query.where(Delivery.rule_uuid == rule_uuid)
-    return await answered(request, lambda session: {"deliveries": list(map(_shown, session.scalars(query)))})
+    return await transactions.answer(lambda session: {"deliveries": list(map(_shown, session.scalars(query)))})
 
 
 def _shown(message: Delivery) -> dict[str, Any]:
@@ -153,25 +161,28 @@ def _shown(message: Delivery) -> dict[str, Any]:
 
 
 @router.post("/api/alerting/rule/{id}/_mute_all", status_code=204, responses=NOT_FOUND)
-async def mute(request: Request, id: str, actor: _Writer) -> Response:
+async def mute(transactions: RequestTransactions, id: str, actor: _Writer) -> Response:
     """Hold a rule's actions back until somebody ends that."""
-    return await _snoozed(request, actor, id, FOREVER)
+    return await _snoozed(transactions, actor, id, FOREVER)
 
 
 @router.post("/api/alerting/rule/{id}/_unmute_all", status_code=204, responses=NOT_FOUND)
-async def unmute(request: Request, id: str, actor: _Writer) -> Response:
+async def unmute(transactions: RequestTransactions, id: str, actor: _Writer) -> Response:
     """Let a rule's actions report alerts again."""
-    return await _snoozed(request, actor, id, None)
+    return await _snoozed(transactions, actor, id, None)
 
 
 @router.post("/api/alerting/rule/{id}/_snooze", status_code=204, responses=NOT_FOUND)
 async def snooze(
-    request: Request, id: str, actor: _Writer, body: Annotated[RuleSnooze, json_body(RuleSnooze)]
+    transactions: RequestTransactions,
+    id: str,
+    actor: _Writer,
+    body: Annotated[RuleSnooze, json_body(RuleSnooze)],
 ) -> Response:
     """Hold a rule's actions back until a moment."""
-    return await _snoozed(request, actor, id, read_until(body.until))
+    return await _snoozed(transactions, actor, id, read_until(body.until))
 
 
-async def _snoozed(request: Request, actor: Actor, id_: str, until: datetime | None) -> Response:
-    await in_records(request, lambda session: snooze_rule(session, actor, find_rule(session, id_), until))
+async def _snoozed(transactions: TransactionRunner, actor: Actor, id_: str, until: datetime | None) -> Response:
+    await transactions.run(lambda session: snooze_rule(session, actor, find_rule(session, id_), until))
     return Response(status_code=204)

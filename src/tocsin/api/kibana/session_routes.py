@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, answer, bad_request
 from tocsin.api.body import read_strangers_json
+from tocsin.api.dependencies import ServiceGate, ServiceRecords
 from tocsin.api.kibana.session_models import AuthenticatedUser, AuthenticationProvider, UserMetadata
 from tocsin.api.security import KIBANA_COOKIE, address_of, allow, is_encrypted
 from tocsin.store.records import access
@@ -25,20 +26,19 @@ _HTTP = AuthenticationProvider(type="http", name="__http__")
 
 
 @router.post("/internal/security/login", include_in_schema=False)
-async def sign_in(request: Request) -> Response:
+async def sign_in(request: Request, gate: ServiceGate, records: ServiceRecords) -> Response:
     """Begin a session: of `params` (or, as before Kibana 7.10, of the body itself) `username` and `password`."""
     body = await read_strangers_json(request)
     given: Any = body.get("params", body)
     name, password = (given.get("username"), given.get("password")) if isinstance(given, dict) else (None, None)
     if not isinstance(name, str) or not isinstance(password, str):
         raise bad_request("[request body.params]: expected `username` and `password`, both texts")
-    service = request.app.state.service
-    actor = await run_in_threadpool(service.gate.check_password, name, password, address_of(request))
+    actor = await run_in_threadpool(gate.check_password, name, password, address_of(request))
     if actor is None:
         raise ApiError(401, "security_exception", "the user or the password is wrong")
 
     def begin() -> str:
-        with service.records.transaction() as session:
+        with records.transaction() as session:
             return access.sign_in(session, actor).token
 
     reply, token = answer(request, {"location": "/"}), await run_in_threadpool(begin)
@@ -65,18 +65,18 @@ async def who(request: Request, actor: Actor = Depends(allow(None))) -> Response
 
 @router.get("/logout", include_in_schema=False)
 @router.get("/api/security/logout", include_in_schema=False)
-async def sign_out(request: Request) -> Response:
+async def sign_out(request: Request, gate: ServiceGate, records: ServiceRecords) -> Response:
     """End the session, if there is one."""
-    token, service = request.cookies.get(KIBANA_COOKIE), request.app.state.service
+    token = request.cookies.get(KIBANA_COOKIE)
+
+    def end(token: str, actor: Actor) -> None:
+        with records.transaction() as session:
+            access.sign_out(session, actor, token)
+
     if token:
-        checked = await run_in_threadpool(service.gate.check_cookie, token, address_of(request))
-
-        def end() -> None:
-            with service.records.transaction() as session:
-                access.sign_out(session, checked[0], token)
-
+        checked = await run_in_threadpool(gate.check_cookie, token, address_of(request))
         if checked is not None:
-            await run_in_threadpool(end)
+            await run_in_threadpool(end, token, checked[0])
     reply = answer(request, {})
     reply.delete_cookie(KIBANA_COOKIE, path="/")
     return reply

@@ -3,51 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 
+from fastapi import Depends
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tocsin.api.answers import answer
-from tocsin.api.working import Pace, worked
+from tocsin.api.dependencies import ServiceRecords, ServiceScheduler, ServiceWork
+from tocsin.api.working import Pace, Work, worked
+from tocsin.scheduler.thread import SchedulerThread
+from tocsin.store.records.database import Records
 
 _T = TypeVar("_T")
 GoOn = Callable[[], None]  # raises ApiError where work has to end
 
 
-def _run(request: Request, work: Callable[[Session], _T]) -> _T:
-    with request.app.state.service.records.transaction() as session:
-        return work(session)
+@dataclass(frozen=True)
+class TransactionRunner:
+    """Runs the work of one request that reads or changes records. Each method raises what the work raises."""
+
+    request: Request
+    records: Records
+    work: Work
+    scheduler: SchedulerThread
+
+    async def run(self, work: Callable[[Session], _T]) -> _T:
+        """Return what `work` returns, which is given a transaction of records."""
+        return await run_in_threadpool(self._run, work)
+
+    async def answer(self, work: Callable[[Session], Any]) -> Response:
+        """Answer with what `work` returns, which is given a transaction of records."""
+        return await run_in_threadpool(lambda: answer(self.request, self._run(work)))
+
+    async def run_in_turn(self, work: Callable[[Session, GoOn], _T]) -> _T:
+        """Do as `run` in the request's turn; have the service look at its rules anew after it.
+
+        `work` is also given what to call before each of many steps.
+        """
+
+        def run(pace: Pace) -> _T:
+            try:
+                return self._run(lambda session: work(session, pace.check))
+            finally:
+                if self.request.method != "GET":
+                    self.scheduler.wake()
+
+        return await worked(self.request, self.work, run)
+
+    async def answer_in_turn(self, work: Callable[[Session], Any]) -> Response:
+        """Answer in the request's turn with what `work` returns, as `run_in_turn`."""
+        return await self.run_in_turn(lambda session, _: answer(self.request, work(session)))
+
+    def _run(self, work: Callable[[Session], _T]) -> _T:
+        with self.records.transaction() as session:
+            return work(session)
 
 
-async def in_records(request: Request, work: Callable[[Session], _T]) -> _T:
-    """Return what `work` returns, which is given a transaction of records. Raises what it raises."""
-    return await run_in_threadpool(_run, request, work)
+async def _runner(
+    request: Request, records: ServiceRecords, work: ServiceWork, scheduler: ServiceScheduler
+) -> TransactionRunner:
+    return TransactionRunner(request, records, work, scheduler)
 
 
-async def answered(request: Request, work: Callable[[Session], Any]) -> Response:
-    """Answer with what `work` returns, which is given a transaction of records. Raises what it raises."""
-    return await run_in_threadpool(lambda: answer(request, _run(request, work)))
-
-
-async def in_turn(request: Request, work: Callable[[Session, GoOn], _T]) -> _T:
-    """Do as `in_records` in the request's turn; have the service look at its rules anew after it.
-
-    `work` is also given what to call before each of many steps.
-    """
-
-    def run(pace: Pace) -> _T:
-        try:
-            return _run(request, lambda session: work(session, pace.check))
-        finally:
-            if request.method != "GET":
-                request.app.state.service.scheduler.wake()
-
-    return await worked(request, run)
-
-
-async def answered_in_turn(request: Request, work: Callable[[Session], Any]) -> Response:
-    """Answer in the request's turn with what `work` returns, as `in_turn`."""
-    return await in_turn(request, lambda session, _: answer(request, work(session)))
+RequestTransactions = Annotated[TransactionRunner, Depends(_runner)]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from tocsin.api.body import json_body
+from tocsin.api.dependencies import ServiceStore
 from tocsin.api.kibana.exceptions import item_routes
 from tocsin.api.kibana.exceptions.models import (
     ExceptionItemDocument,
@@ -18,7 +19,7 @@ from tocsin.api.kibana.exceptions.models import (
     NoDocument,
 )
 from tocsin.api.kibana.exceptions.pages import ListQuery
-from tocsin.api.kibana.transactions import answered_in_turn
+from tocsin.api.kibana.transactions import RequestTransactions
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.exceptions.documents import item_document, list_document
@@ -33,52 +34,60 @@ _OF_LIST = {"list_id": ENDPOINT_LIST, "namespace_type": "agnostic"}
 
 
 @router.post("", response_model=ExceptionListDocument | NoDocument)
-async def create(request: Request, actor: Actor = _WRITE) -> Response:
+async def create(transactions: RequestTransactions, actor: _Writer) -> Response:
     """Make the list; the answer is empty when it is there."""
 
     def work(session: Session) -> dict[str, Any]:
         exceptions, new = endpoint_list(session, actor)
         return list_document(exceptions) if new else {}
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.post("/items", response_model=ExceptionItemDocument, responses=CONFLICT)
 async def create_item(
-    request: Request, actor: _Writer, body: Annotated[ExceptionItemMembers, json_body(ExceptionItemMembers)]
+    transactions: RequestTransactions,
+    store: ServiceStore,
+    actor: _Writer,
+    body: Annotated[ExceptionItemMembers, json_body(ExceptionItemMembers)],
 ) -> Response:
     """Make an exception of the list, which is made with the first."""
-    return await item_routes.created(request, actor, {**body.document(), **_OF_LIST})
+    return await item_routes.created(transactions, store, actor, {**body.document(), **_OF_LIST})
 
 
 @router.get("/items", response_model=ExceptionItemDocument, responses=NOT_FOUND, dependencies=[_READ])
-async def read_item(request: Request, id: str | None = None, item_id: str | None = None) -> Response:
+async def read_item(
+    transactions: RequestTransactions, id: str | None = None, item_id: str | None = None
+) -> Response:
     """Return an exception of the list."""
-    return await answered_in_turn(
-        request, lambda session: item_document(find_item(session, id, item_id, within=ENDPOINT_LIST))
+    return await transactions.answer_in_turn(
+        lambda session: item_document(find_item(session, id, item_id, within=ENDPOINT_LIST))
     )
 
 
 @router.put("/items", response_model=ExceptionItemDocument, responses=NOT_FOUND)
 async def change_item(
-    request: Request, actor: _Writer, body: Annotated[ExceptionItemMembers, json_body(ExceptionItemMembers)]
+    transactions: RequestTransactions,
+    store: ServiceStore,
+    actor: _Writer,
+    body: Annotated[ExceptionItemMembers, json_body(ExceptionItemMembers)],
 ) -> Response:
     """Give an exception of the list another body."""
     document = {**body.document(), **_OF_LIST}
-    return await item_routes.changed(request, actor, document, within=ENDPOINT_LIST)
+    return await item_routes.changed(transactions, store, actor, document, within=ENDPOINT_LIST)
 
 
 @router.delete("/items", response_model=ExceptionItemDocument, responses=NOT_FOUND)
 async def delete_item(
-    request: Request, id: str | None = None, item_id: str | None = None, actor: Actor = _WRITE
+    transactions: RequestTransactions, actor: _Writer, id: str | None = None, item_id: str | None = None
 ) -> Response:
     """Remove an exception of the list."""
-    return await item_routes.removed(request, actor, id, item_id, within=ENDPOINT_LIST)
+    return await item_routes.removed(transactions, actor, id, item_id, within=ENDPOINT_LIST)
 
 
 @router.get("/items/_find", response_model=ExceptionItemPage, dependencies=[_READ])
-async def find_items(request: Request, wanted: Annotated[ListQuery, Depends()]) -> Response:
+async def find_items(transactions: RequestTransactions, wanted: Annotated[ListQuery, Depends()]) -> Response:
     """Return the exceptions of the list that a filter in KQL fits, or all."""
-    return await answered_in_turn(
-        request, lambda session: wanted.of(list(map(item_document, items_of(session, [ENDPOINT_LIST]))))
+    return await transactions.answer_in_turn(
+        lambda session: wanted.of(list(map(item_document, items_of(session, [ENDPOINT_LIST]))))
     )

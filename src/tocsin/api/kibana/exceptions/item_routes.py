@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from tocsin.api.body import json_body
-from tocsin.api.elasticsearch.searching import answer_json, searched
+from tocsin.api.dependencies import ServiceStore
+from tocsin.api.elasticsearch.searching import RequestSearches, answer_json
 from tocsin.api.kibana.exceptions.models import (
     ExceptionItemBody,
     ExceptionItemDocument,
@@ -18,7 +19,7 @@ from tocsin.api.kibana.exceptions.models import (
     HiddenAlerts,
 )
 from tocsin.api.kibana.exceptions.pages import ListQuery
-from tocsin.api.kibana.transactions import GoOn, answered_in_turn, in_turn
+from tocsin.api.kibana.transactions import GoOn, RequestTransactions, TransactionRunner
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.eql import syntax as s
@@ -26,6 +27,7 @@ from tocsin.management.exceptions.documents import item_document
 from tocsin.management.exceptions.items import change_item, create_item, find_item, hidden_alerts
 from tocsin.search.tasks import IdsTask
 from tocsin.store.alerts.names import ALERTS_INDEX
+from tocsin.store.events import EventStore
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.exceptions import get_list, items_of, remove_item
 
@@ -36,57 +38,76 @@ _Writer = Annotated[Actor, _WRITE]
 
 @router.post("", response_model=ExceptionItemDocument, responses=NOT_FOUND | CONFLICT)
 async def create(
-    request: Request, actor: _Writer, body: Annotated[ExceptionItemBody, json_body(ExceptionItemBody)]
+    transactions: RequestTransactions,
+    store: ServiceStore,
+    actor: _Writer,
+    body: Annotated[ExceptionItemBody, json_body(ExceptionItemBody)],
 ) -> Response:
     """Make an exception."""
-    return await created(request, actor, body.document())
+    return await created(transactions, store, actor, body.document())
 
 
 @router.get("", response_model=ExceptionItemDocument, responses=NOT_FOUND, dependencies=[_READ])
-async def read(request: Request, id: str | None = None, item_id: str | None = None) -> Response:
+async def read(transactions: RequestTransactions, id: str | None = None, item_id: str | None = None) -> Response:
     """Return an exception."""
-    return await answered_in_turn(request, lambda session: item_document(find_item(session, id, item_id)))
+    return await transactions.answer_in_turn(lambda session: item_document(find_item(session, id, item_id)))
 
 
 @router.put("", response_model=ExceptionItemDocument, responses=NOT_FOUND)
 async def change(
-    request: Request, actor: _Writer, body: Annotated[ExceptionItemBody, json_body(ExceptionItemBody)]
+    transactions: RequestTransactions,
+    store: ServiceStore,
+    actor: _Writer,
+    body: Annotated[ExceptionItemBody, json_body(ExceptionItemBody)],
 ) -> Response:
     """Give an exception another body."""
-    return await changed(request, actor, body.document())
+    return await changed(transactions, store, actor, body.document())
 
 
 @router.delete("", response_model=ExceptionItemDocument, responses=NOT_FOUND)
 async def delete(
-    request: Request, id: str | None = None, item_id: str | None = None, actor: Actor = _WRITE
+    transactions: RequestTransactions, actor: _Writer, id: str | None = None, item_id: str | None = None
 ) -> Response:
     """Remove an exception."""
-    return await removed(request, actor, id, item_id)
+    return await removed(transactions, actor, id, item_id)
 
 
-async def created(request: Request, actor: Actor, body: dict[str, Any]) -> Response:
+async def created(
+    transactions: TransactionRunner, store: EventStore, actor: Actor, body: dict[str, Any]
+) -> Response:
     """Make the exception of a body, and answer with it."""
 
     def work(session: Session) -> dict[str, Any]:
-        schema = request.app.state.service.store.schema()
-        return item_document(create_item(session, actor, body, schema))
+        return item_document(create_item(session, actor, body, store.schema()))
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
-async def changed(request: Request, actor: Actor, body: dict[str, Any], *, within: str | None = None) -> Response:
+async def changed(
+    transactions: TransactionRunner,
+    store: EventStore,
+    actor: Actor,
+    body: dict[str, Any],
+    *,
+    within: str | None = None,
+) -> Response:
     """Give an exception, of the list `within` if that is given, another body, and answer with it."""
 
     def work(session: Session) -> dict[str, Any]:
         item = find_item(session, body.get("id"), body.get("item_id"), within=within)
-        change_item(session, actor, item, body, request.app.state.service.store.schema())
+        change_item(session, actor, item, body, store.schema())
         return item_document(item)
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 async def removed(
-    request: Request, actor: Actor, id_: str | None, item_id: str | None, *, within: str | None = None
+    transactions: TransactionRunner,
+    actor: Actor,
+    id_: str | None,
+    item_id: str | None,
+    *,
+    within: str | None = None,
 ) -> Response:
     """Remove an exception, of the list `within` if that is given, and answer with what it was."""
 
@@ -96,11 +117,13 @@ async def removed(
         remove_item(session, actor, item)
         return document
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.get("/_find", response_model=ExceptionItemPage, responses=NOT_FOUND, dependencies=[_READ])
-async def find(request: Request, list_id: str, wanted: Annotated[ListQuery, Depends()]) -> Response:
+async def find(
+    transactions: RequestTransactions, list_id: str, wanted: Annotated[ListQuery, Depends()]
+) -> Response:
     """Return the exceptions of some lists, separated by commas, that a filter in KQL fits, or all."""
 
     def work(session: Session) -> dict[str, Any]:
@@ -109,20 +132,22 @@ async def find(request: Request, list_id: str, wanted: Annotated[ListQuery, Depe
             get_list(session, list_id=name)
         return wanted.of(list(map(item_document, items_of(session, names))))
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.post("/_preview", response_model=HiddenAlerts, dependencies=[_READ])
 async def preview(
     request: Request,
+    transactions: RequestTransactions,
+    searches: RequestSearches,
+    store: ServiceStore,
     body: Annotated[ExceptionItemMembers, json_body(ExceptionItemMembers)],
     rule_uuid: str | None = None,
 ) -> Response:
     """Return which alerts there are that an exception would have hidden; of one rule, or of all."""
-    store = request.app.state.service.store
 
     def hidden(session: Session, go_on: GoOn) -> s.Expression:
         return hidden_alerts(session, body.document(), store.schema([ALERTS_INDEX]), rule_uuid)
 
-    task = IdsTask([ALERTS_INDEX], await in_turn(request, hidden), most=1000)
-    return await answer_json(request, await searched(request, task))
+    task = IdsTask([ALERTS_INDEX], await transactions.run_in_turn(hidden), most=1000)
+    return await answer_json(request, await searches.answer(task))

@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import NdjsonResponse, answer
 from tocsin.api.body import IMPORT_SIZE, Upload, file_body, json_body
+from tocsin.api.dependencies import ServiceStore
 from tocsin.api.kibana.exceptions.models import (
     ExceptionItemDocument,
     ExceptionListBody,
@@ -22,7 +23,7 @@ from tocsin.api.kibana.exceptions.models import (
 from tocsin.api.kibana.exceptions.pages import ListQuery
 from tocsin.api.kibana.import_answers import imported_lists
 from tocsin.api.kibana.import_models import ImportedLists
-from tocsin.api.kibana.transactions import GoOn, answered_in_turn, in_turn
+from tocsin.api.kibana.transactions import GoOn, RequestTransactions, TransactionRunner
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.exceptions.documents import item_document, list_document, read_list
@@ -42,38 +43,44 @@ _Export = Annotated[Upload, file_body("an export, one object a line", IMPORT_SIZ
 
 @router.post("/exception_lists", response_model=ExceptionListDocument, responses=CONFLICT)
 async def create(
-    request: Request, actor: _Writer, body: Annotated[ExceptionListBody, json_body(ExceptionListBody)]
+    transactions: RequestTransactions,
+    actor: _Writer,
+    body: Annotated[ExceptionListBody, json_body(ExceptionListBody)],
 ) -> Response:
     """Make an exception list."""
-    return await _created(request, actor, body.document())
+    return await _created(transactions, actor, body.document())
 
 
 @router.post("/exceptions/shared", response_model=ExceptionListDocument, responses=CONFLICT)
 async def create_shared(
-    request: Request, actor: _Writer, body: Annotated[ExceptionListBody, json_body(ExceptionListBody)]
+    transactions: RequestTransactions,
+    actor: _Writer,
+    body: Annotated[ExceptionListBody, json_body(ExceptionListBody)],
 ) -> Response:
     """Make an exception list that rules are to share."""
-    return await _created(request, actor, {"type": "detection", **body.document()})
+    return await _created(transactions, actor, {"type": "detection", **body.document()})
 
 
-async def _created(request: Request, actor: Actor, body: dict[str, Any]) -> Response:
+async def _created(transactions: TransactionRunner, actor: Actor, body: dict[str, Any]) -> Response:
     document = read_list(body)
-    return await answered_in_turn(
-        request, lambda session: list_document(records.add_list(session, actor, document))
+    return await transactions.answer_in_turn(
+        lambda session: list_document(records.add_list(session, actor, document))
     )
 
 
 @router.get("/exception_lists", response_model=ExceptionListDocument, responses=NOT_FOUND, dependencies=[_READ])
-async def read(request: Request, id: str | None = None, list_id: str | None = None) -> Response:
+async def read(transactions: RequestTransactions, id: str | None = None, list_id: str | None = None) -> Response:
     """Return an exception list."""
-    return await answered_in_turn(
-        request, lambda session: list_document(records.get_list(session, id_=id, list_id=list_id))
+    return await transactions.answer_in_turn(
+        lambda session: list_document(records.get_list(session, id_=id, list_id=list_id))
     )
 
 
 @router.put("/exception_lists", response_model=ExceptionListDocument, responses=NOT_FOUND)
 async def change(
-    request: Request, actor: _Writer, body: Annotated[ExceptionListBody, json_body(ExceptionListBody)]
+    transactions: RequestTransactions,
+    actor: _Writer,
+    body: Annotated[ExceptionListBody, json_body(ExceptionListBody)],
 ) -> Response:
     """Give an exception list another body."""
     document = read_list(body.document())
@@ -83,12 +90,12 @@ async def change(
         records.change_list(session, actor, exceptions, document)
         return list_document(exceptions)
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.delete("/exception_lists", response_model=ExceptionListDocument, responses=NOT_FOUND)
 async def delete(
-    request: Request, id: str | None = None, list_id: str | None = None, actor: Actor = _WRITE
+    transactions: RequestTransactions, actor: _Writer, id: str | None = None, list_id: str | None = None
 ) -> Response:
     """Remove an exception list with its items."""
 
@@ -98,44 +105,51 @@ async def delete(
         records.remove_list(session, actor, exceptions)
         return document
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.get("/exception_lists/_find", response_model=ExceptionListPage, dependencies=[_READ])
-async def find(request: Request, wanted: Annotated[ListQuery, Depends()]) -> Response:
+async def find(transactions: RequestTransactions, wanted: Annotated[ListQuery, Depends()]) -> Response:
     """Return the exception lists that a filter in KQL over `exception-list.attributes.*` fits, or all."""
     every = select(ExceptionList).order_by(ExceptionList.list_id)
-    return await answered_in_turn(
-        request, lambda session: wanted.of(list(map(list_document, session.scalars(every))))
+    return await transactions.answer_in_turn(
+        lambda session: wanted.of(list(map(list_document, session.scalars(every))))
     )
 
 
 @router.post("/exception_lists/_export", response_class=NdjsonResponse, responses=NOT_FOUND, dependencies=[_READ])
-async def export(request: Request, id: str | None = None, list_id: str | None = None) -> Response:
+async def export(transactions: RequestTransactions, id: str | None = None, list_id: str | None = None) -> Response:
     """Return an exception list with its items, one a line."""
 
     def work(session: Session, go_on: GoOn) -> bytes:
         return exported_lists(session, [records.get_list(session, id_=id, list_id=list_id)])
 
-    return NdjsonResponse(await in_turn(request, work))
+    return NdjsonResponse(await transactions.run_in_turn(work))
 
 
 @router.post("/exception_lists/_import", response_model=ImportedLists)
-async def import_lists(request: Request, actor: _Writer, file: _Export, overwrite: bool = False) -> Response:
+async def import_lists(
+    request: Request,
+    transactions: RequestTransactions,
+    store: ServiceStore,
+    actor: _Writer,
+    file: _Export,
+    overwrite: bool = False,
+) -> Response:
     """Take in an export of exception lists. An item that is refused stops no other."""
-    schemas = schema_of(request.app.state.service.store)
+    schemas = schema_of(store)
     replaced = Overwrite(rules=overwrite, exceptions=overwrite)
 
     def work(session: Session, go_on: GoOn) -> Response:
         result = import_objects(session, actor, lines_of(file.data), schemas, replaced, go_on)
         return answer(request, imported_lists(result))
 
-    return await in_turn(request, work)
+    return await transactions.run_in_turn(work)
 
 
 @router.post("/exception_lists/_duplicate", response_model=ExceptionListDocument, responses=NOT_FOUND)
 async def duplicate(
-    request: Request, list_id: str, include_expired_exceptions: bool = True, actor: Actor = _WRITE
+    transactions: RequestTransactions, list_id: str, actor: _Writer, include_expired_exceptions: bool = True
 ) -> Response:
     """Copy an exception list with its items."""
 
@@ -143,14 +157,16 @@ async def duplicate(
         exceptions = records.get_list(session, list_id=list_id)
         return list_document(records.copy_list(session, actor, exceptions, expired=include_expired_exceptions))
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.get("/exception_lists/summary", response_model=ExceptionSummary, responses=NOT_FOUND, dependencies=[_READ])
-async def summary(request: Request, id: str | None = None, list_id: str | None = None) -> Response:
+async def summary(
+    transactions: RequestTransactions, id: str | None = None, list_id: str | None = None
+) -> Response:
     """Return how many items of a list are for which systems."""
-    return await answered_in_turn(
-        request, lambda session: count_systems(session, records.get_list(session, id_=id, list_id=list_id))
+    return await transactions.answer_in_turn(
+        lambda session: count_systems(session, records.get_list(session, id_=id, list_id=list_id))
     )
 
 
@@ -160,12 +176,16 @@ async def summary(request: Request, id: str | None = None, list_id: str | None =
     responses=NOT_FOUND | CONFLICT,
 )
 async def add_exceptions_to_rule(
-    request: Request, id: str, actor: _Writer, body: Annotated[RuleExceptions, json_body(RuleExceptions)]
+    transactions: RequestTransactions,
+    store: ServiceStore,
+    id: str,
+    actor: _Writer,
+    body: Annotated[RuleExceptions, json_body(RuleExceptions)],
 ) -> Response:
     """Make exceptions of one rule, in a list of its own, which it gets with the first of them."""
 
     def work(session: Session) -> list[dict[str, Any]]:
-        rule, schema = find_rule(session, id), request.app.state.service.store.schema()
-        return list(map(item_document, add_to_rule(session, actor, rule, body.items or (), schema)))
+        items = add_to_rule(session, actor, find_rule(session, id), body.items or (), store.schema())
+        return list(map(item_document, items))
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)

@@ -22,7 +22,7 @@ from tocsin.api.kibana.exceptions.models import (
     ValueListPage,
 )
 from tocsin.api.kibana.exceptions.pages import page_of
-from tocsin.api.kibana.transactions import answered_in_turn
+from tocsin.api.kibana.transactions import RequestTransactions
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.exceptions.values import check_type, value_list_document
@@ -36,7 +36,7 @@ _Writer = Annotated[Actor, _WRITE]
 
 
 @router.post("/index", response_model=ListIndexCreation)
-async def make_index(request: Request, actor: Actor = _WRITE) -> Response:
+async def make_index(request: Request, actor: _Writer) -> Response:
     """Tell that lists can be kept: nothing has to be made for that."""
     return answer(request, ListIndexCreation())
 
@@ -49,25 +49,25 @@ async def read_index(request: Request) -> Response:
 
 @router.post("", response_model=ValueListDocument, responses=CONFLICT)
 async def create(
-    request: Request, actor: _Writer, body: Annotated[ValueListBody, json_body(ValueListBody)]
+    transactions: RequestTransactions, actor: _Writer, body: Annotated[ValueListBody, json_body(ValueListBody)]
 ) -> Response:
     """Make a list of values."""
     check_type(body.type)
-    return await answered_in_turn(
-        request, lambda session: value_list_document(records.add_values_list(session, actor, body.document()))
+    return await transactions.answer_in_turn(
+        lambda session: value_list_document(records.add_values_list(session, actor, body.document()))
     )
 
 
 @router.get("", response_model=ValueListDocument, responses=NOT_FOUND, dependencies=[_READ])
-async def read(request: Request, id: str) -> Response:
+async def read(transactions: RequestTransactions, id: str) -> Response:
     """Return a list of values."""
-    return await answered_in_turn(request, lambda session: value_list_document(records.get_values(session, id)))
+    return await transactions.answer_in_turn(lambda session: value_list_document(records.get_values(session, id)))
 
 
 @router.put("", response_model=ValueListDocument, responses=NOT_FOUND)
 @router.patch("", response_model=ValueListDocument, responses=NOT_FOUND)
 async def change(
-    request: Request, actor: _Writer, body: Annotated[ValueListChange, json_body(ValueListChange)]
+    transactions: RequestTransactions, actor: _Writer, body: Annotated[ValueListChange, json_body(ValueListChange)]
 ) -> Response:
     """Give a list of values another name or description; its type stays."""
     changes = body.model_dump(include={"name", "description", "meta"}, exclude_none=True)
@@ -77,11 +77,11 @@ async def change(
         records.change_values_list(session, actor, value_list, changes)
         return value_list_document(value_list)
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.delete("", response_model=ValueListDocument, responses=NOT_FOUND)
-async def delete(request: Request, id: str, actor: Actor = _WRITE) -> Response:
+async def delete(transactions: RequestTransactions, id: str, actor: _Writer) -> Response:
     """Remove a list of values."""
 
     def work(session: Session) -> dict[str, Any]:
@@ -90,12 +90,14 @@ async def delete(request: Request, id: str, actor: Actor = _WRITE) -> Response:
         records.remove_values_list(session, actor, value_list)
         return document
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.get("/_find", response_model=ValueListPage, dependencies=[_READ])
 async def find(
-    request: Request, page: int = Query(1, ge=1, le=10_000), per_page: int = Query(20, ge=1, le=10_000)
+    transactions: RequestTransactions,
+    page: int = Query(1, ge=1, le=10_000),
+    per_page: int = Query(20, ge=1, le=10_000),
 ) -> Response:
     """Return the lists of values."""
 
@@ -103,7 +105,7 @@ async def find(
         lists = list(map(value_list_document, session.scalars(select(ValueList).order_by(ValueList.id))))
         return {**page_of(lists, page, per_page), "cursor": ""}
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.get("/privileges", response_model=ListPrivileges)

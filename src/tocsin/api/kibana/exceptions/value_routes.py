@@ -11,7 +11,7 @@ from starlette.responses import Response
 from tocsin.api.answers import NdjsonResponse, answer, bad_request
 from tocsin.api.body import VALUES_SIZE, Upload, file_body, json_body
 from tocsin.api.kibana.exceptions.models import ValueBody, ValueChange, ValueDocument, ValueListDocument, ValuePage
-from tocsin.api.kibana.transactions import GoOn, answered_in_turn, in_turn
+from tocsin.api.kibana.transactions import GoOn, RequestTransactions
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.exceptions.values import (
@@ -33,19 +33,21 @@ _MOST_SHOWN = 10_000  # values in one answer
 
 
 @router.post("", response_model=ValueDocument, responses=NOT_FOUND | CONFLICT)
-async def add(request: Request, actor: _Writer, body: Annotated[ValueBody, json_body(ValueBody)]) -> Response:
+async def add(
+    transactions: RequestTransactions, actor: _Writer, body: Annotated[ValueBody, json_body(ValueBody)]
+) -> Response:
     """Add a value to a list."""
 
     def work(session: Session) -> dict[str, Any]:
         value_list = records.get_values(session, body.list_id)
         return value_document(add_value(session, actor, value_list, body.value), value_list.type)
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.get("", response_model=ValueDocument | list[ValueDocument], responses=NOT_FOUND, dependencies=[_READ])
 async def read(
-    request: Request, id: str | None = None, list_id: str | None = None, value: str | None = None
+    transactions: RequestTransactions, id: str | None = None, list_id: str | None = None, value: str | None = None
 ) -> Response:
     """Return one value, by its id, or the values of a list, or one of these."""
 
@@ -64,13 +66,13 @@ async def read(
             )
         return [value_document(listed, value_list.type) for listed in values]
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.put("", response_model=ValueDocument, responses=NOT_FOUND | CONFLICT)
 @router.patch("", response_model=ValueDocument, responses=NOT_FOUND | CONFLICT)
 async def change(
-    request: Request, actor: _Writer, body: Annotated[ValueChange, json_body(ValueChange)]
+    transactions: RequestTransactions, actor: _Writer, body: Annotated[ValueChange, json_body(ValueChange)]
 ) -> Response:
     """Put another value in the place of one."""
 
@@ -80,12 +82,12 @@ async def change(
         change_value(session, actor, value_list, listed, body.value)
         return value_document(listed, value_list.type)
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.get("/_find", response_model=ValuePage, responses=NOT_FOUND, dependencies=[_READ])
 async def find(
-    request: Request,
+    transactions: RequestTransactions,
     list_id: str,
     page: int = Query(1, ge=1, le=10_000),
     per_page: int = Query(20, ge=1, le=10_000),
@@ -98,16 +100,16 @@ async def find(
         data = [value_document(listed, value_list.type) for listed in values]
         return {"data": data, "page": page, "per_page": per_page, "total": total, "cursor": ""}
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.delete("", response_model=ValueDocument | list[ValueDocument], responses=NOT_FOUND)
 async def delete(
-    request: Request,
+    transactions: RequestTransactions,
+    actor: _Writer,
     id: str | None = None,
     list_id: str | None = None,
     value: str | None = None,
-    actor: Actor = _WRITE,
 ) -> Response:
     """Take a value from a list: one by its id, or the one that a list has."""
 
@@ -121,12 +123,17 @@ async def delete(
         remove_value(session, actor, value_list, listed.value)
         return document
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.post("/_import", response_model=ValueListDocument, responses=NOT_FOUND | CONFLICT)
 async def import_file(
-    request: Request, actor: _Writer, file: _Values, list_id: str | None = None, type: str = "keyword"
+    request: Request,
+    transactions: RequestTransactions,
+    actor: _Writer,
+    file: _Values,
+    list_id: str | None = None,
+    type: str = "keyword",
 ) -> Response:
     """Add the lines of a file to a list; without its name to a new one, named like the file."""
 
@@ -135,15 +142,15 @@ async def import_file(
         value_list = import_values(session, actor, file.data, known, name=file.name, kind=type, go_on=go_on)
         return answer(request, value_list_document(value_list))
 
-    return await in_turn(request, work)
+    return await transactions.run_in_turn(work)
 
 
 @router.post("/_export", response_class=NdjsonResponse, responses=NOT_FOUND, dependencies=[_READ])
-async def export(request: Request, list_id: str) -> Response:
+async def export(transactions: RequestTransactions, list_id: str) -> Response:
     """Return the values of a list, one a line."""
 
     def work(session: Session, go_on: GoOn) -> bytes:
         records.get_values(session, list_id)
         return "".join(f"{value}\n" for value in records.values_of(session, list_id)).encode()
 
-    return NdjsonResponse(await in_turn(request, work))
+    return NdjsonResponse(await transactions.run_in_turn(work))

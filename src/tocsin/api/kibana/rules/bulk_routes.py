@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import ApiError, NdjsonResponse, answer, api_error
 from tocsin.api.body import fitted, json_body
+from tocsin.api.dependencies import ServiceStore
 from tocsin.api.kibana.rules.bulk_models import (
     BulkAction,
     BulkActionFailure,
@@ -19,7 +20,7 @@ from tocsin.api.kibana.rules.bulk_models import (
     UnsavedRule,
 )
 from tocsin.api.kibana.rules.models import RuleBody, RuleDocument
-from tocsin.api.kibana.transactions import GoOn, in_turn
+from tocsin.api.kibana.transactions import GoOn, RequestTransactions
 from tocsin.api.security import allow
 from tocsin.errors import TocsinError
 from tocsin.management.exports import exported_rules
@@ -38,10 +39,14 @@ _BULK_ACTION: dict[int | str, dict[str, Any]] = {
 
 @router.post("/_bulk_create", response_model=list[RuleDocument | UnsavedRule])
 async def bulk_create(
-    request: Request, actor: _Writer, bodies: Annotated[RuleBodies, json_body(RuleBodies)]
+    request: Request,
+    transactions: RequestTransactions,
+    store: ServiceStore,
+    actor: _Writer,
+    bodies: Annotated[RuleBodies, json_body(RuleBodies)],
 ) -> Response:
     """Make rules. Each is answered in its place, by the rule or by why it was refused; one stops no other."""
-    schemas = schema_of(request.app.state.service.store)
+    schemas = schema_of(store)
 
     def created(session: Session, body: dict[str, Any]) -> dict[str, Any]:
         body = {"rule_id": str(uuid.uuid4()), **body}
@@ -63,19 +68,24 @@ async def bulk_create(
             documents.append(created(session, body))
         return answer(request, documents)
 
-    return await in_turn(request, work)
+    return await transactions.run_in_turn(work)
 
 
 @router.post("/_bulk_action", responses=_BULK_ACTION)
 async def bulk_action(
-    request: Request, actor: _Writer, body: Annotated[BulkAction, json_body(BulkAction)], dry_run: bool = False
+    request: Request,
+    transactions: RequestTransactions,
+    store: ServiceStore,
+    actor: _Writer,
+    body: Annotated[BulkAction, json_body(BulkAction)],
+    dry_run: bool = False,
 ) -> Response:
     """Do something with many rules: those that `ids` or a filter in KQL (`query`) name, or all.
 
     One for which it cannot be done stops no other. `rule_ids` is how the client of Elastic's repository of rules
     names them: by `id` or by `rule_id`.
     """
-    schemas = schema_of(request.app.state.service.store)
+    schemas = schema_of(store)
 
     def work(session: Session, go_on: GoOn) -> Response:
         rules, missing = select_rules(session, body.ids, body.rule_ids, body.query)
@@ -86,7 +96,7 @@ async def bulk_action(
         result.failures[:0] = missing
         return answer(request, _bulk_answer(result), 500 if result.failures else 200)
 
-    return await in_turn(request, work)
+    return await transactions.run_in_turn(work)
 
 
 def _bulk_answer(result: BulkResult) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from starlette.responses import Response
 
 from tocsin.api.answers import NdjsonResponse, answer
 from tocsin.api.body import IMPORT_SIZE, Upload, file_body, json_body
-from tocsin.api.elasticsearch.searching import answer_json, searched
+from tocsin.api.dependencies import ServiceConfig, ServiceStore, ServiceWork
+from tocsin.api.elasticsearch.searching import RequestSearches, answer_json
 from tocsin.api.kibana.import_answers import imported_rules
 from tocsin.api.kibana.import_models import ImportedRules
 from tocsin.api.kibana.rules.models import PreviewedAlerts, RuleExport, RulePreview
-from tocsin.api.kibana.transactions import GoOn, in_records, in_turn
+from tocsin.api.kibana.transactions import GoOn, RequestTransactions
 from tocsin.api.models import NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.api.working import worked
@@ -37,6 +38,8 @@ _Export = Annotated[Upload, file_body("an export, one object a line", IMPORT_SIZ
 @router.post("/_import", response_model=ImportedRules)
 async def import_rules(
     request: Request,
+    transactions: RequestTransactions,
+    store: ServiceStore,
     actor: Annotated[Actor, _WRITE],
     file: _Export,
     overwrite: bool = False,
@@ -44,24 +47,26 @@ async def import_rules(
     overwrite_action_connectors: bool = False,
 ) -> Response:
     """Take in an export: rules, and what they name. One that is refused stops no other."""
-    schemas = schema_of(request.app.state.service.store)
+    schemas = schema_of(store)
     replaced = Overwrite(overwrite, overwrite_exceptions, overwrite_action_connectors)
 
     def work(session: Session, go_on: GoOn) -> Response:
         result = import_objects(session, actor, lines_of(file.data), schemas, replaced, go_on)
         return answer(request, imported_rules(result))
 
-    return await in_turn(request, work)
+    return await transactions.run_in_turn(work)
 
 
 @router.post("/_export", response_class=NdjsonResponse, responses=NOT_FOUND, dependencies=[_READ])
 async def export(
-    request: Request, body: Annotated[RuleExport, json_body(RuleExport)], exclude_export_details: bool = False
+    transactions: RequestTransactions,
+    body: Annotated[RuleExport, json_body(RuleExport)],
+    exclude_export_details: bool = False,
 ) -> Response:
     """Return rules, all or those that the body names, with their exception lists, one object a line."""
     rule_ids = None if body.objects is None else [str(rule.rule_id) for rule in body.objects]
     summary = not exclude_export_details
-    text = await in_records(request, lambda session: export_rules(session, rule_ids, summary=summary))
+    text = await transactions.run(lambda session: export_rules(session, rule_ids, summary=summary))
     return NdjsonResponse(text)
 
 
@@ -69,14 +74,20 @@ async def export(
 
 
 @router.post("/preview", response_model=PreviewedAlerts, dependencies=[_READ])
-async def preview_rule(request: Request, body: Annotated[RulePreview, json_body(RulePreview)]) -> Response:
+async def preview_rule(
+    request: Request,
+    searches: RequestSearches,
+    service_work: ServiceWork,
+    store: ServiceStore,
+    config: ServiceConfig,
+    body: Annotated[RulePreview, json_body(RulePreview)],
+) -> Response:
     """Run a rule that is not saved over the last `invocationCount` of its windows; nothing is kept.
 
     `timeframeEnd` is the moment of the last window. The alerts are in the answer, under `alerts`.
     """
-    service = request.app.state.service
-    schemas, records = schema_of(service.store), service.config.records_url
-    task = await worked(request, lambda pace: prepare_preview(body.document(), schemas, records))
-    result = await searched(request, task)
+    schemas, url = schema_of(store), config.records_url
+    task = await worked(request, service_work, lambda pace: prepare_preview(body.document(), schemas, url))
+    result = await searches.answer(task)
     about = orjson.dumps({"previewId": str(uuid.uuid4()), "isAborted": False})
     return await answer_json(request, about[:-1] + b"," + result[1:])

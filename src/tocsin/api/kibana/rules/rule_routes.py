@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from tocsin.api.answers import answer
 from tocsin.api.body import json_body
+from tocsin.api.dependencies import ServiceStore
 from tocsin.api.kibana.rules.models import (
     AlertIndexName,
     ExecutionPage,
@@ -21,13 +22,14 @@ from tocsin.api.kibana.rules.models import (
     RulePatch,
     RulePrivileges,
 )
-from tocsin.api.kibana.transactions import answered, answered_in_turn
+from tocsin.api.kibana.transactions import RequestTransactions, TransactionRunner
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.rules.documents import rule_document
 from tocsin.management.rules.executions import execution_history, last_executions
 from tocsin.management.rules.finding import matching_rules, sort_rules
 from tocsin.management.rules.saving import change_rule, create_rule, find_rule, schema_of
+from tocsin.store.events import EventStore
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.models import StoredRule
 from tocsin.store.records.rules import remove_rule
@@ -38,52 +40,69 @@ _Writer = Annotated[Actor, _WRITE]
 
 
 @router.post("/rules", response_model=RuleDocument, responses=CONFLICT)
-async def create(request: Request, actor: _Writer, body: Annotated[RuleBody, json_body(RuleBody)]) -> Response:
+async def create(
+    transactions: RequestTransactions,
+    store: ServiceStore,
+    actor: _Writer,
+    body: Annotated[RuleBody, json_body(RuleBody)],
+) -> Response:
     """Make a rule; it is enabled unless it says otherwise."""
     document = {"rule_id": str(uuid.uuid4()), **body.document()}
-    schemas = schema_of(request.app.state.service.store)
-    return await answered_in_turn(
-        request, lambda session: create_rule(session, actor, document, schemas).document()
+    schemas = schema_of(store)
+    return await transactions.answer_in_turn(
+        lambda session: create_rule(session, actor, document, schemas).document()
     )
 
 
 @router.get("/rules", response_model=RuleDocument, responses=NOT_FOUND, dependencies=[_READ])
-async def read(request: Request, id: str | None = None, rule_id: str | None = None) -> Response:
+async def read(transactions: RequestTransactions, id: str | None = None, rule_id: str | None = None) -> Response:
     """Return a rule."""
 
     def work(session: Session) -> dict[str, Any]:
         rule = find_rule(session, id, rule_id)
         return rule_document(rule, last_executions(session, [rule.id]).get(rule.id))
 
-    return await answered(request, work)
+    return await transactions.answer(work)
 
 
 @router.put("/rules", response_model=RuleDocument, responses=NOT_FOUND)
-async def replace(request: Request, actor: _Writer, body: Annotated[RuleBody, json_body(RuleBody)]) -> Response:
+async def replace(
+    transactions: RequestTransactions,
+    store: ServiceStore,
+    actor: _Writer,
+    body: Annotated[RuleBody, json_body(RuleBody)],
+) -> Response:
     """Give a rule another body."""
-    return await _changed(request, actor, body.document(), merged=False)
+    return await _changed(transactions, store, actor, body.document(), merged=False)
 
 
 @router.patch("/rules", response_model=RuleDocument, responses=NOT_FOUND)
-async def patch(request: Request, actor: _Writer, body: Annotated[RulePatch, json_body(RulePatch)]) -> Response:
+async def patch(
+    transactions: RequestTransactions,
+    store: ServiceStore,
+    actor: _Writer,
+    body: Annotated[RulePatch, json_body(RulePatch)],
+) -> Response:
     """Change some fields of a rule."""
-    return await _changed(request, actor, body.document(), merged=True)
+    return await _changed(transactions, store, actor, body.document(), merged=True)
 
 
-async def _changed(request: Request, actor: Actor, body: dict[str, Any], *, merged: bool) -> Response:
-    schemas = schema_of(request.app.state.service.store)
+async def _changed(
+    transactions: TransactionRunner, store: EventStore, actor: Actor, body: dict[str, Any], *, merged: bool
+) -> Response:
+    schemas = schema_of(store)
 
     def work(session: Session) -> dict[str, Any]:
         rule = find_rule(session, body.get("id"), body.get("rule_id"))
         whole = {**rule.document, **body} if merged else body
         return change_rule(session, actor, rule, whole, schemas).document()
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.delete("/rules", response_model=RuleDocument, responses=NOT_FOUND)
 async def delete(
-    request: Request, id: str | None = None, rule_id: str | None = None, actor: Actor = _WRITE
+    transactions: RequestTransactions, actor: _Writer, id: str | None = None, rule_id: str | None = None
 ) -> Response:
     """Remove a rule; its alerts stay."""
 
@@ -93,12 +112,12 @@ async def delete(
         remove_rule(session, actor, rule)
         return document
 
-    return await answered_in_turn(request, work)
+    return await transactions.answer_in_turn(work)
 
 
 @router.get("/rules/_find", response_model=RulePage, dependencies=[_READ])
 async def find(
-    request: Request,
+    transactions: RequestTransactions,
     page: int = Query(1, ge=1, le=10_000),
     per_page: int = Query(20, ge=0, le=10_000),
     sort_field: str = "name",
@@ -115,17 +134,17 @@ async def find(
         data = [rule_document(rule, last.get(rule.id)) for rule in shown]
         return {"page": page, "perPage": per_page, "total": len(rules), "data": data}
 
-    return await answered(request, work)
+    return await transactions.answer(work)
 
 
 @router.get("/tags", response_model=list[str], dependencies=[_READ])
-async def tags(request: Request) -> Response:
+async def tags(transactions: RequestTransactions) -> Response:
     """Return the tags of all rules."""
 
     def work(session: Session) -> list[str]:
         return sorted({str(tag) for rule in session.scalars(select(StoredRule)) for tag in _tags(rule)})
 
-    return await answered(request, work)
+    return await transactions.answer(work)
 
 
 def _tags(rule: StoredRule) -> list[Any]:
@@ -135,7 +154,10 @@ def _tags(rule: StoredRule) -> list[Any]:
 
 @router.get("/rules/executions", response_model=ExecutionPage, responses=NOT_FOUND, dependencies=[_READ])
 async def executions(
-    request: Request, id: str | None = None, rule_id: str | None = None, size: int = Query(50, ge=1, le=1000)
+    transactions: RequestTransactions,
+    id: str | None = None,
+    rule_id: str | None = None,
+    size: int = Query(50, ge=1, le=1000),
 ) -> Response:
     """Return the last executions of a rule, or of all, the newest first, and the gaps that are not filled."""
 
@@ -144,7 +166,7 @@ async def executions(
         history = execution_history(session, rule, size=size, filled=False)
         return {"executions": list(map(_plain, history.executions)), "gaps": list(map(_plain, history.gaps))}
 
-    return await answered(request, work)
+    return await transactions.answer(work)
 
 
 def _plain(row: Any) -> dict[str, Any]:
