@@ -47,6 +47,14 @@ def test_an_alert_says_what_happened_and_shows_its_guide(desk):
     assert "process.command_line" in text
 
 
+def test_the_list_and_the_alert_say_who_did_what(desk):
+    alert = next(one for one in desk.alerts if "-DownloadFile" in str(one["process"].get("command_line")))
+    told = f"{alert['process']['name']} was told to fetch http"
+    with desk.logged_in() as client:
+        assert f">{told}" in client.get("/alerts?from=").text
+        assert f'<p class="sentence">{told}' in client.get(f"/alerts/{alert['kibana.alert.uuid']}").text
+
+
 def test_an_alert_that_is_not_there_is_said_so(desk):
     with desk.logged_in() as client:
         answer = client.get("/alerts/unknown")

@@ -15,7 +15,6 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from markupsafe import Markup
 
 from tocsin import __version__
-from tocsin.cli.happened import what_happened
 from tocsin.cli.reading import beside
 from tocsin.cli.shown import shown_time
 from tocsin.detection.alerts.alert import Alert, as_text
@@ -23,6 +22,7 @@ from tocsin.detection.hosts import Hosts
 from tocsin.detection.hunt import Report, severity_counts, values
 from tocsin.ecs import INDEX
 from tocsin.investigation.guide import guide_html
+from tocsin.investigation.happened import what_happened
 from tocsin.printable import printable
 from tocsin.rules.attack import TACTICS
 from tocsin.rules.model import SEVERITIES, Rule

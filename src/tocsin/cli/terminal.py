@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from tocsin.cli.console import PrintableConsole, columns, wide_console
-from tocsin.cli.happened import what_happened
 from tocsin.cli.layout import Grouping, Layout
 from tocsin.cli.reading import beside
 from tocsin.cli.shown import TIME_WIDTH, one_line, shown_time
@@ -23,6 +22,7 @@ from tocsin.counted import counted
 from tocsin.detection.alerts.alert import Alert
 from tocsin.detection.hosts import Hosts
 from tocsin.detection.hunt import Report, severity_counts, values
+from tocsin.investigation.happened import what_happened
 from tocsin.printable import is_terminal, printable_line
 from tocsin.rules.attack import TACTICS
 from tocsin.rules.model import SEVERITIES

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tocsin.desk.shown import visible
+from tocsin.investigation.happened import who_did_what
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class FlatDocument:
     def text(self, *names: str) -> str:
         """Return the first of some fields that has a value, as text in which nothing hides; empty if none has."""
         return next((text for name in names if (text := visible(self.values.get(name)))), "")
+
+    @property
+    def sentence(self) -> str:
+        """What happened: who did what; what the rule says of it where the event does not tell."""
+        return who_did_what(self.text) or self.text("kibana.alert.reason")
 
     def raw(self, name: str) -> Any:
         """Return a field's value, the first of several, None where there is none."""

@@ -1,1 +1,1 @@
-"""Investigation: a rule's guide, rendered for one alert."""
+"""Investigation: what an alert is looked into with: a sentence, its processes, its rule's guide."""

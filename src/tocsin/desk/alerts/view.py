@@ -12,6 +12,7 @@ from starlette.datastructures import QueryParams
 
 from tocsin.api.answers import bad_request
 from tocsin.date_math import parse_date_math
+from tocsin.investigation.happened import SENTENCE_FIELDS
 
 PAGE_SIZE = 50
 _TIME = "@timestamp"
@@ -152,5 +153,5 @@ ROW_FIELDS = [
     "@timestamp", "kibana.alert.uuid", "kibana.alert.severity", "kibana.alert.risk_score",
     "kibana.alert.rule.name", "kibana.alert.workflow_status", "kibana.alert.workflow_tags",
     "kibana.alert.workflow_assignee_ids",
-    "kibana.alert.reason", "host.name", "user.name", "user.domain", "process.name", "process.command_line",
+    "kibana.alert.reason", "host.name", "user.name", "user.domain", *SENTENCE_FIELDS,
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.alerts import alert_with
-from tocsin.cli.happened import what_happened
+from tocsin.investigation.happened import SENTENCE_FIELDS, what_happened, who_did_what
 from tocsin.rules.model import Rule
 
 RULE = Rule(rule_id="r", name="R", type="eql", severity="low", risk_score=1)
@@ -89,3 +89,53 @@ EVENTS: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("event", "sentence"), EVENTS)
 def test_an_event_is_told_in_a_sentence(event: dict[str, Any], sentence: str) -> None:
     assert told(event) == sentence
+
+
+def sentence(event: dict[str, Any]) -> str:
+    return who_did_what(alert_with(RULE, event).value)
+
+
+START = {**kind("process", "start"), "process.parent.name": "cmd.exe"}
+SENTENCES: list[tuple[dict[str, Any], str]] = [
+    (
+        {**START, "process.name": "MpCmdRun.exe",
+         "process.command_line": "MpCmdRun.exe -DownloadFile -url https://cdn.example.com/a.txt -path C:\\a.txt"},
+        "MpCmdRun.exe was told to fetch https://cdn.example.com/a.txt, started by cmd.exe",
+    ),
+    (
+        {**START, "process.executable": "C:\\Windows\\System32\\whoami.exe",
+         "process.command_line": '"C:\\Windows\\System32\\whoami.exe" /all'},
+        "whoami.exe, started by cmd.exe with /all",
+    ),
+    (
+        {**kind("process", "start"), "process.name": "a.exe", "process.command_line": "a.exe https://example.com"},
+        "a.exe was started with https://example.com",
+    ),
+    ({**kind("process", "start"), "process.name": "a.exe", "process.command_line": "a"}, "a.exe was started"),
+    (
+        {**kind("process", "start"), "process.executable": "C:\\a.exe", "process.parent.executable": "C:\\b.exe"},
+        "started C:\\a.exe from C:\\b.exe",
+    ),
+    (
+        {**kind("network", "start"), "process.name": "a.exe", "destination.ip": "10.0.0.1",
+         "destination.port": 443},
+        "a.exe connected to 10.0.0.1:443",
+    ),
+    (
+        {**kind("registry", "change", "RegistryEvent (Value Set)"), "process.executable": "C:\\a.exe",
+         "process.command_line": "a.exe /x", "registry.path": "HKLM\\X"},
+        "a.exe set HKLM\\X",
+    ),
+    (
+        {**kind("authentication", "start", "logged-in", "success"), "user.name": "ann",
+         "process.name": "lsass.exe"},
+        "logon of ann",
+    ),
+    ({}, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("event", "told"), SENTENCES)
+def test_a_sentence_says_who_did_what_and_who_had_started_them(event: dict[str, Any], told: str) -> None:
+    assert sentence(event) == told
+    assert set(event) <= set(SENTENCE_FIELDS)

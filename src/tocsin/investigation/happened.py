@@ -9,6 +9,13 @@ from tocsin.detection.alerts.alert import Alert
 
 Value = Callable[[str], str]
 _FIELD = re.compile(r"\{([^{}|]+(?:\|[^{}|]+)*)\}")
+_IMAGE = re.compile(r'\s*(?:"[^"]*"|\S+)')  # what a command line begins with
+_URL = re.compile(r"(?:https?|ftp)://[^\s\"'<>|)]+", re.IGNORECASE)
+# What tells programs of Windows, and those that came to it, to fetch something.
+_FETCHES = re.compile(
+    r"download|urlcache|verifyctl|invoke-webrequest|\biwr\b|start-bitstransfer|/transfer|\bcurl\b|\bwget\b",
+    re.IGNORECASE,
+)
 
 
 def what_happened(alert: Alert) -> str:
@@ -17,13 +24,55 @@ def what_happened(alert: Alert) -> str:
         steps = ("(missing)" if member is None else what_happened(member) for member in alert.members)
         return "\n".join(f"{number} {step}" for number, step in enumerate(steps, 1))
     value, command = alert.value, alert.value("process.command_line")
-    if command and value("event.category") in ("", "process"):
-        return command
-    about = " ".join(value(f"event.{name}") for name in ("category", "type", "action", "outcome")).lower()
+    return command if command and value("event.category") in ("", "process") else _deed(value) or command
+
+
+def who_did_what(value: Value) -> str:
+    """Return a sentence with who did what, and what had started them; `value` gives an event's fields as text.
+
+    It is empty where nothing is known of who or what: an event without any field.
+    """
+    actor, command = (
+        value("process.name") or _file_name(value("process.executable")),
+        value("process.command_line"),
+    )
+    if actor and command and "process" in value("event.category") and "start" in value("event.type"):
+        return _began(actor, value, command)
+    deed = _deed(value) or command
+    if not actor or not deed or any(deed.startswith(word) for word in _WITHOUT_ACTOR):
+        return deed
+    return f"{actor} {deed}{_started_by(value)}"
+
+
+def _began(actor: str, value: Value, command: str) -> str:
+    """Return what a process was begun to do: what it was told to fetch, or its arguments."""
+    url = _URL.search(command)
+    if url and _FETCHES.search(command):
+        return f"{actor} was told to fetch {url[0]}{_started_by(value)}"
+    arguments = _IMAGE.sub("", command, count=1).strip()
+    return f"{actor}{_started_by(value) or ' was started'}{f' with {arguments}' if arguments else ''}"
+
+
+def _started_by(value: Value) -> str:
+    parent = value("process.parent.name") or _file_name(value("process.parent.executable"))
+    return f", started by {parent}" if parent else ""
+
+
+def _file_name(path: str) -> str:
+    return path.replace("/", "\\").rpartition("\\")[2]
+
+
+def _about(value: Value) -> str:
+    return " ".join(value(f"event.{name}") for name in ("category", "type", "action", "outcome")).lower()
+
+
+def _deed(value: Value) -> str:
+    """Return what was done to what, by the first of the table's sentences that fits; empty if none does."""
+    about = _about(value)
     sentences = (
         _filled(sentence, value) for words, *sentence in _SENTENCES if all(word in about for word in words.split())
     )
-    return next(filter(None, sentences), command)
+    return next(filter(None, sentences), "")
 
 
 def _filled(sentence: Sequence[str], value: Value) -> str:
@@ -123,3 +172,26 @@ _SENTENCES: tuple[tuple[str, ...], ...] = (
     ("", "{message}"),
     ("", "event {event.code}", " of {winlog.channel|event.dataset}"),
 )
+
+# Sentences that are whole: who did it is in them, or nobody is known to have done it.
+_WITHOUT_ACTOR = (
+    "logon of", "failed logon", "special logon", "installed the service", "shared folder", "event ", "started ",
+    "ended ",
+)  # fmt: skip
+# Every field that a sentence may be made of, for searches that read no others.
+SENTENCE_FIELDS = tuple(
+    dict.fromkeys(
+        [
+            "event.category", "event.type", "event.action", "event.outcome", "process.name", "process.executable",
+            "process.command_line", "process.parent.name", "process.parent.executable",
+            *(
+                name
+                for _, *sentence in _SENTENCES
+                for part in sentence
+                for names in _FIELD.findall(part)
+                if names != "!verb"
+                for name in names.split("|")
+            ),
+        ]
+    )
+)  # fmt: skip
