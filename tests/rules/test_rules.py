@@ -76,6 +76,26 @@ def test_unknown_fields_survive_toml_and_ndjson() -> None:
     assert exported.document() == rule.document()
 
 
+def test_plugins_of_a_guide_leave_a_rule_file_with_its_rule() -> None:
+    """Elastic's releases have them written out in `note`: Kibana's documents know no `transform`."""
+    (rule,) = bundled_rules().rules
+    note = rule.document()["note"]
+    assert (note.count("!{investigate{"), note.count("!{osquery{")) == (3, 4)
+    assert "$investigate_" not in note
+    (exported,) = read_ndjson(write_ndjson([rule]))
+    assert isinstance(exported, Rule)
+    assert exported.note == note
+    assert read_toml(write_toml(exported)).note == note
+    from_file = read_toml(write_toml(rule))
+    assert (from_file.note, from_file.transform) == (rule.note, rule.transform)
+    assert from_file.document() == rule.document()
+
+
+def test_a_name_without_its_plugin_stays_in_the_guide() -> None:
+    text = MINIMAL + 'note = "see $investigate_1"\n[transform]\ninvestigate = [{ label = "a", providers = [] }]\n'
+    assert read_toml(text).document()["note"] == "see $investigate_1"
+
+
 @needs_shared(PUBLIC)
 @pytest.mark.slow
 def test_every_public_rule_survives_toml_and_ndjson() -> None:
@@ -83,9 +103,11 @@ def test_every_public_rule_survives_toml_and_ndjson() -> None:
     assert len(loaded.rules) == 487
     assert not loaded.skipped
     for rule in loaded.rules:
-        original = tomllib.loads(Path(rule.file).read_text("utf-8"))["rule"]
-        assert rule.document() == original
-        assert read_toml(write_toml(rule)).document() == original
+        original = tomllib.loads(Path(rule.file).read_text("utf-8"))
+        assert rule.fields() == original["rule"]
+        assert rule.document() == original["rule"] | {"note": rule.document()["note"]}
+        again = read_toml(write_toml(rule))
+        assert (again.fields(), again.transform) == (rule.fields(), original.get("transform", {}))
     exported = list(read_ndjson(write_ndjson(loaded.rules)))
     assert [r.document() for r in exported if isinstance(r, Rule)] == [r.document() for r in loaded.rules]
 

@@ -127,7 +127,7 @@ class _CachedRules:
 
 def _write_rule(rule: Rule) -> dict[str, Any]:
     beside = {name: getattr(rule, name) for name in _NOT_IN_DOCUMENTS if name in rule.model_fields_set}
-    return rule.document() | beside
+    return rule.fields() | beside
 
 
 # Fields that a rule's document leaves out.

@@ -19,9 +19,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from tocsin.detection.alerts.alert import as_text
+from tocsin.rules.guides import with_plugins
 from tocsin.rules.model import Rule
 
-_PLACEHOLDER = re.compile(r"\$(investigate|osquery)_(\d+)")
 _PLUGIN = re.compile(r"!\{(investigate|osquery)(\{.*?\})\}(?=\s|$)", re.DOTALL)
 _FIELD = re.compile(r"\{\{\s*([\w.@]+)\s*\}\}")
 
@@ -37,16 +37,7 @@ class LiveQuery:
 
 def guide_text(rule: Rule, locale: str = "") -> str:
     """Return the guide's Markdown with its plugins written out, in `locale` where the rule has it."""
-    text = rule.notes.get(locale, rule.note) if locale else rule.note
-
-    def written_out(match: re.Match[str]) -> str:
-        entries = rule.transform.get(match[1], [])
-        number = int(match[2])
-        if number >= len(entries):
-            return match[0]
-        return f"!{{{match[1]}{orjson.dumps(entries[number]).decode()}}}"
-
-    return _PLACEHOLDER.sub(written_out, text)
+    return with_plugins(rule.notes.get(locale, rule.note) if locale else rule.note, rule.transform)
 
 
 def fill(text: str, event: Mapping[str, Any]) -> str:

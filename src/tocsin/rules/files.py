@@ -133,7 +133,7 @@ def write_toml(rule: Rule) -> str:
     if rule.transform:
         document["transform"] = rule.transform
     body = tomlkit.table()
-    for name, value in rule.document().items():
+    for name, value in rule.fields().items():
         if value is None:
             continue
         multiline = isinstance(value, str) and "\n" in value

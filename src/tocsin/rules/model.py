@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from tocsin.rules.guides import with_plugins
+
 SEVERITIES = ("low", "medium", "high", "critical")
 Severity = Literal["low", "medium", "high", "critical"]
 
@@ -145,7 +147,12 @@ class Rule(_Part):
                 yield technique
                 yield from technique.subtechnique
 
-    def document(self) -> dict[str, Any]:
-        """Return the rule as Kibana writes it: the fields that were given, defaults left out."""
+    def fields(self) -> dict[str, Any]:
+        """Return the fields that were given, defaults left out, as its file has them beside `transform`."""
         dumped: dict[str, Any] = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
         return dumped
+
+    def document(self) -> dict[str, Any]:
+        """Return the rule as Kibana writes it: its fields, with the plugins of `transform` in its guide."""
+        fields = self.fields()
+        return {**fields, "note": with_plugins(self.note, self.transform)} if "note" in fields else fields
