@@ -214,6 +214,22 @@ def test_ids_are_known_without_their_list(folder, damage):
     lake.close()
 
 
+@pytest.mark.parametrize("damage", [cut, empty, flip, Path.unlink])
+def test_events_are_found_by_ids_whose_file_is_damaged(folder, damage):
+    """Rules fetch the events of their alerts so; a repair makes the ids anew, and finding fast again."""
+    wanted = [f"{BAD}-1", f"{BAD}-2"]
+    [path] = folder.glob("ids/*.npy")
+    damage(path)
+    for repaired in (False, True):
+        lake = LakeStore(folder, SLOW)
+        there = [set(batch.ids(range(batch.rows))) for batch in lake.find([BAD], wanted)]
+        assert set(wanted) <= set().union(*there)
+        assert list(lake.find([BAD], [])) == []
+        lake.close()
+        if not repaired:
+            repair(folder, print)
+
+
 def test_ids_that_a_crash_left_beside_their_list(folder):
     listed = (folder / "ids.json").read_bytes()
     [old] = folder.glob("ids/*.npy")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from tocsin.counted import counted
 from tocsin.detection.alerts.alert import Alert, alert_id, alert_of, in_store
 from tocsin.detection.alerts.history import AlertHistory, counted_by
 from tocsin.detection.alerts.suppression import Group, Represented, Suppressor, policy_of
@@ -80,16 +81,18 @@ class RuleRun:
         events = self.fetch(
             [place for finding, _ in chosen if finding.fetched for place in finding.places if place is not None]
         )
-        alerts = []
+        alerts, removed = [], 0
         for finding, represented in chosen:
             if finding.fetched and any(place is not None and place not in events for place in finding.places):
-                self.messages.append("an event that matched has been removed from the store")
+                removed += 1
                 continue
             alert = alert_of(self.rule, finding, events, self.origin)
             if self._suppressor is not None and represented is not None:
                 self._suppressor.represent(represented, alert)
             self._ids.add(alert.id)
             alerts.append(alert)
+        if removed:
+            self.messages.append(f"{counted(removed, 'alert')} left out: events have been removed from the store")
         self.alerts += alerts
         return alerts
 

@@ -97,6 +97,7 @@ class ChosenIds:
         self._folder, self._put_aside = folder, put_aside
         self._runs: list[StoredRun] = []
         self._lost: dict[str, int] = {}  # files that are gone or damaged, with the checksums that they had
+        self._listed_all = True  # the list of files could be read, so that none is missing unnoticed
         self._lock = threading.Lock()
         self._recent: dict[int, dict[Key, Known]] = {}  # by segment: key -> content, time
         self._open()
@@ -141,12 +142,18 @@ class ChosenIds:
             raise_if_lacking(LIST, error)
             told = "the files of ids are taken as they are"
             self._put_aside(LIST, f"it cannot be read, and {told}: {type(error).__name__}: {error}")
+            self._listed_all = False
             return {}
 
     def _lose(self, name: str, reason: BaseException | str, crc: int) -> None:
         self._lost[name] = crc
         told = reason if isinstance(reason, str) else f"{type(reason).__name__}: {reason}"
         self._put_aside(f"ids/{name}", f"{told}; an event that is sent again under an id of it is stored twice")
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether every id is known: no file is gone or damaged."""
+        return self._listed_all and not self._lost
 
     def names(self) -> frozenset[str]:
         """Return the names of its files, those included that are damaged."""

@@ -300,9 +300,11 @@ class LakeStore:
     def _scans_for(self, patterns: Sequence[str], ids: Collection[str]) -> Iterator[Scan]:
         wanted = sorted(ids)
         for name in matching(patterns, list(self.contents.tables)):
-            times = sorted({t for t in self._ids.times(name, wanted).values() if t is not None})
-            if times:
-                yield Scan([name], {ID}, times=times)
+            times = self._ids.times(name, wanted)
+            if None in times.values() and not self._ids.complete:
+                yield Scan([name], {ID})  # an id of a damaged file may be at any time
+            elif moments := sorted({moment for moment in times.values() if moment is not None}):
+                yield Scan([name], {ID}, times=moments)
 
     def indices(self, patterns: Sequence[str] = ("*",)) -> list[IndexInfo]:
         """Return the indices that the patterns take; see EventStore."""
