@@ -163,6 +163,14 @@ def test_waiting_doubles_and_is_forgotten_after_success():
     assert throttle.wait("a", "1.1.1.1") == 0
 
 
+def test_many_names_do_not_make_an_address_forgotten():
+    throttle = Throttle(clock=lambda: 0.0)
+    for number in range(5000):
+        throttle.failed(f"user{number}", "1.1.1.1")
+    assert throttle.wait("user4999", "1.1.1.1") == throttle.wait("user0", "1.1.1.1") == 60
+    assert throttle.wait("user0", "2.2.2.2") == 0
+
+
 def test_strict_headers(running):
     with running.http() as http:
         for answer in (http.get("/"), http.get("/nothing/here/at/all"), http.get("/healthz")):

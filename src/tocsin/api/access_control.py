@@ -8,9 +8,10 @@ import hmac
 import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from cachetools import LRUCache, TTLCache
 
 from tocsin.api.answers import ApiError
 from tocsin.backoff import pause_after
@@ -37,7 +38,7 @@ class Throttle:
     """Makes those wait who gave wrong passwords, twice as long after each, by name and address and by address."""
 
     clock: Callable[[], float] = time.monotonic
-    _failures: OrderedDict[tuple[str | None, str], _Failures] = field(default_factory=OrderedDict)
+    _failures: LRUCache[tuple[str | None, str], _Failures] = field(default_factory=lambda: LRUCache(_KNOWN))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def wait(self, name: str, address: str) -> float:
@@ -53,12 +54,9 @@ class Throttle:
         with self._lock:
             for key, (free, longest) in (((name, address), _OF_USER), ((None, address), _OF_ADDRESS)):
                 known = self._failures.setdefault(key, _Failures())
-                self._failures.move_to_end(key)
                 known.count += 1
                 if known.count >= free:
                     known.until = now + pause_after(known.count - free + 1, 1.0, longest)
-            while len(self._failures) > _KNOWN:
-                self._failures.popitem(last=False)
 
     def succeeded(self, name: str, address: str) -> None:
         """Forget what was wrong before."""
@@ -73,7 +71,7 @@ class AccessControl:
     def __init__(self, records: Records) -> None:
         self.records, self.throttle = records, Throttle()
         self._key = os.urandom(32)  # credentials are remembered as hashes that only this process can make
-        self._known: OrderedDict[bytes, tuple[float, Actor]] = OrderedDict()
+        self._known: TTLCache[bytes, Actor] = TTLCache(_KNOWN, _REMEMBERED)
         self._lock = threading.Lock()
 
     def forget(self) -> None:
@@ -88,8 +86,8 @@ class AccessControl:
         ).digest()
         with self._lock:
             known = self._known.get(mark)
-        if known is not None and known[0] > time.monotonic():
-            return known[1]
+        if known is not None:
+            return known
         scheme, _, value = header.partition(" ")
         kind = scheme.lower()
         if kind == "basic":
@@ -101,9 +99,7 @@ class AccessControl:
             actor = None
         if actor is not None and not actor.one_time:
             with self._lock:
-                self._known[mark] = (time.monotonic() + _REMEMBERED, actor)
-                while len(self._known) > _KNOWN:
-                    self._known.popitem(last=False)
+                self._known[mark] = actor
         return actor
 
     def _basic(self, value: str, address: str) -> Actor | None:

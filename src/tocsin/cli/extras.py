@@ -7,9 +7,9 @@ from tocsin.errors import TocsinError
 # Extra -> the modules that tocsin imports of its packages, and of those that these bring along.
 MODULES = {
     "serve": frozenset((
-        "alembic", "apprise", "argon2", "cryptography", "deltalake", "ecs_logging", "fastapi", "fastapi_offline",
-        "filelock", "httpcore", "httpx", "prometheus_client", "pydantic_settings", "pystache", "python_multipart",
-        "sqlalchemy", "starlette", "uvicorn", "watchfiles",
+        "alembic", "apprise", "argon2", "cachetools", "cryptography", "deltalake", "ecs_logging", "fastapi",
+        "fastapi_offline", "filelock", "httpcore", "httpx", "prometheus_client", "pydantic_settings", "pystache",
+        "python_multipart", "sqlalchemy", "starlette", "uvicorn", "watchfiles",
     )),
     "postgresql": frozenset(("psycopg",)),
 }  # fmt: skip
