@@ -133,6 +133,17 @@ def test_one_rule_that_fails_stops_no_other(running, rules):
     assert rules.get_rule(id=id_).body["enabled"] is True
 
 
+@pytest.mark.parametrize("rule_id", [None, 5])
+def test_a_rule_of_many_whose_rule_id_is_no_text_is_named_as_kibana_does(running, rule_id):
+    """Kibana's `bulk_create` names a rule without a usable id `(unknown id)`."""
+    with running.http(running.add_key("write_rules")) as http:
+        [answer] = http.post(
+            "/api/detection_engine/rules/_bulk_create", json=[{**RULE, "rule_id": rule_id}]
+        ).json()
+    assert answer["rule_id"] == "(unknown id)"
+    assert "rule_id" in answer["error"]["message"]
+
+
 def test_a_rule_that_is_not_saved_is_tried(running, rules):
     with running.http(running.add_key("admin")) as http:
         put_event(http, process={"name": "bad.exe"})

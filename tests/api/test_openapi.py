@@ -1,4 +1,8 @@
-"""Whatever a client sends that the OpenAPI describes, or nearly: no answer is an error of the service's own."""
+"""Whatever a client sends that the OpenAPI describes, or nearly: no answer is an error of the service's own.
+
+A status that a route describes is none of these: Kibana answers an action on many rules with 500 where it failed
+for some of them.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +33,14 @@ def _wrong(operation):
     return strategy if operation.body or operation.query else operation.as_strategy()
 
 
+@schemathesis.check
+def no_error_of_its_own(context, response, case):
+    """Fail for an answer of 5xx that the operation does not describe."""
+    if str(response.status_code) not in case.operation.definition.raw["responses"]:
+        return not_a_server_error(context, response, case)
+    return None
+
+
 def test_no_errors_of_the_services_own(running):
     headers = {"Authorization": f"ApiKey {running.add_key('admin', 'ingest', 'read')}"}
     schema = schemathesis.openapi.from_url(f"{running.url}/openapi.json")
@@ -45,6 +57,6 @@ def test_no_errors_of_the_services_own(running):
         )
         @given(case=operation.as_strategy() | _wrong(operation))
         def check(case):
-            case.call_and_validate(checks=[not_a_server_error], headers=headers)
+            case.call_and_validate(checks=[no_error_of_its_own], headers=headers)
 
         check()

@@ -38,6 +38,10 @@ def test_comments_keep_who_made_them(session, known):
     [
         ({"entries": [{**ENTRY, "type": "unheard"}]}, InvalidDocumentError, "unheard"),
         ({"expire_time": "soon"}, InvalidError, "[expire_time]"),
+        ({"description": 5}, InvalidDocumentError, "[description] is 5"),
+        ({"os_types": "windows"}, InvalidDocumentError, "[os_types] is `windows`, and must be a list"),
+        ({"os_types": [{}]}, InvalidDocumentError, "[os_types[0]] is a table, and must be a text"),
+        ({"tags": [None]}, InvalidDocumentError, "[tags[0]] is empty, and must be a text"),
         ({"list_id": "nowhere"}, NotFoundError, '"nowhere"'),
     ],
 )
@@ -45,6 +49,11 @@ def test_an_exception_that_cannot_be_kept_is_refused(session, known, more, error
     with pytest.raises(error) as raised:
         items.create_item(session, ACTOR, body(**more), SCHEMA)
     assert reason in raised.value.message
+
+
+def test_members_of_null_are_as_if_they_were_not_there(session, known):
+    item = items.create_item(session, ACTOR, body(description=None, os_types=None), SCHEMA)
+    assert (item_document(item)["description"], item_document(item)["os_types"]) == ("", [])
 
 
 def test_an_id_is_given_once(session, known):

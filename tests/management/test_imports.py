@@ -62,7 +62,9 @@ def test_an_object_that_is_refused_stops_no_other(session, line, id_, reason):
 @pytest.mark.parametrize(
     ("document", "reason"),
     [
-        ({**LIST, "name": 5}, "name: Required"),
+        ({**LIST, "name": 5}, "[name] is 5, and must be a text"),
+        ({**LIST, "type": 5}, "[type] is 5, and must be a text"),
+        ({**ITEM, "os_types": "windows"}, "[os_types] is `windows`, and must be a list"),
         ({**ITEM, "list_id": "nowhere"}, '"nowhere" does not exist'),
         ({**ITEM, "entries": [{**ENTRY, "type": "unheard"}]}, "unheard"),
         ({**ITEM, "expire_time": "soon"}, "[expire_time]"),
@@ -73,6 +75,14 @@ def test_an_exception_that_is_refused_stops_no_other(session, document, reason):
     assert len(result.refused_exceptions) == 1
     assert reason in result.refused_exceptions[0].error.message
     assert result.refused_exceptions[0].list_id == document["list_id"]
+    assert "r" in names(session, StoredRule.rule_id)
+
+
+@pytest.mark.parametrize("list_id", [False, 5, {"a": 1}, ["a"], None])
+def test_an_exception_whose_list_is_named_by_no_text_is_refused_alone(session, list_id):
+    result = save(session, {**ITEM, "list_id": list_id}, rule())
+    [refusal] = result.refused_exceptions
+    assert refusal.list_id == (None if list_id is None else str(list_id))
     assert "r" in names(session, StoredRule.rule_id)
 
 

@@ -184,7 +184,9 @@ class _Import:
             else:
                 return
         except TocsinError as error:
-            self.result.refused_exceptions.append(Refusal(item_id, error, given.get("list_id")))
+            list_id = given.get("list_id")
+            of_list = None if list_id is None else str(list_id)
+            self.result.refused_exceptions.append(Refusal(item_id, error, of_list))
             return
         self.result.items += 1
 

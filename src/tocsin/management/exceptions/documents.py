@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from tocsin.detection.alerts.exceptions import exception_condition
 from tocsin.ecs import Schema
 from tocsin.errors import InvalidDocumentError, InvalidError, QueryError
+from tocsin.faults import fault_text, field_of
 from tocsin.moments import iso, to_nanoseconds
 from tocsin.query_dsl.build import Context
 from tocsin.store.records.access import Actor
@@ -24,6 +27,20 @@ _LIST_DEFAULTS = {
 _ITEM_DEFAULTS = {
     "comments": [], "description": "", "namespace_type": "single", "os_types": [], "tags": [], "type": "simple",
 }  # fmt: skip
+
+
+class _Members(BaseModel):
+    """Members of lists and exceptions that are held against their types; others are kept as they are given."""
+
+    model_config = ConfigDict(strict=True)
+
+    name: str | None = None
+    description: str | None = None
+    type: str | None = None
+    list_id: str | None = None
+    namespace_type: str | None = None
+    os_types: list[str] | None = None
+    tags: list[str] | None = None
 
 
 def list_document(stored: ExceptionList) -> dict[str, Any]:
@@ -47,9 +64,27 @@ def managed(stored: ExceptionList | ExceptionItem | ValueList) -> dict[str, Any]
 
 def read_list(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a list's document that its record keeps. Raises InvalidDocumentError."""
-    if not isinstance(body.get("name"), str):
+    if body.get("name") is None:
         raise InvalidDocumentError("name: Required")
-    return {name: value for name, value in body.items() if name not in _MANAGED}
+    return _kept_members(body)
+
+
+def _kept_members(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of a document that its record keeps; those of null are as if they were not there.
+
+    Raises InvalidDocumentError for a member that is not of its type: a list of systems that is none would be left
+    out of the condition, and the exception would hold for all systems.
+    """
+    try:
+        _Members.model_validate(body)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        raise InvalidDocumentError(f"[{field_of(fault)}] {fault_text(fault)}") from None
+    return {
+        name: value
+        for name, value in body.items()
+        if name not in _MANAGED and (value is not None or name not in _Members.model_fields)
+    }
 
 
 def read_item(
@@ -59,11 +94,11 @@ def read_item(
 
     `before` is the document that it replaces; the comments of that stay.
     """
+    document = _kept_members(body)
     try:
         exception_condition([body], Context(schema), lambda _: [])
     except QueryError as error:
         raise InvalidDocumentError(error.message) from None
-    document = {name: value for name, value in body.items() if name not in _MANAGED}
     document["comments"] = _comments(body.get("comments"), actor, (before or {}).get("comments") or [])
     expires = body.get("expire_time")
     if expires is None:

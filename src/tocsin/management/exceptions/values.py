@@ -38,7 +38,7 @@ TYPES: dict[str, Callable[[str], str]] = {
 def value_list_document(value_list: ValueList) -> dict[str, Any]:
     """Return a list in Kibana's form."""
     return {
-        "description": "", "immutable": False, "version": 1, **value_list.document, "id": value_list.id,
+        "description": "", "version": 1, **value_list.document, "immutable": False, "id": value_list.id,
         "type": value_list.type, **managed(value_list),
     }  # fmt: skip
 

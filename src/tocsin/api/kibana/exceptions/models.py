@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from pydantic import Field, WithJsonSchema
 
 from tocsin.api.models import (
-    AnyObject,
     AnyText,
     AnyTexts,
     OpenResponseModel,
@@ -96,7 +95,7 @@ class ValueListBody(RequestModel):
     list_id: str | None = Field(default=None, description="Not used.")
     name: str = Field(description="Its title.", min_length=1, examples=["Known scanners"])
     type: _TypeOfValues
-    description: AnyText = Field(default=None, description="What it is for.", examples=["Scanners of our own."])
+    description: str | None = Field(default=None, description="What it is for.", examples=["Scanners of our own."])
 
 
 class ValueListChange(RequestModel):
@@ -113,7 +112,7 @@ class ValueBody(RequestModel):
 
     id: str | None = Field(default=None, description="Not used: the service gives a value its id.")
     list_id: str = Field(description="The list's name.", min_length=1, examples=[_VALUES_ID])
-    value: AnyText = Field(default=None, description="The value.", examples=["10.0.0.0/24"])
+    value: str = Field(description="The value.", min_length=1, examples=["10.0.0.0/24"])
 
 
 class ValueChange(RequestModel):
@@ -210,7 +209,7 @@ class ValueListDocument(_Managed):
     name: str = Field(description="Its title.", examples=["Known scanners"])
     type: _TypeOfValues
     description: AnyText = Field(description="What it is for.", examples=["Scanners of our own."])
-    immutable: AnyObject | bool = Field(description="False: it may be changed.")
+    immutable: bool = Field(description="False: it may be changed.")
 
 
 class ValueDocument(ResponseModel):

@@ -53,8 +53,9 @@ async def create(
 ) -> Response:
     """Make a list of values."""
     check_type(body.type)
+    document = {name: value for name, value in body.document().items() if value is not None}
     return await transactions.answer_in_turn(
-        lambda session: value_list_document(records.add_values_list(session, actor, body.document()))
+        lambda session: value_list_document(records.add_values_list(session, actor, document))
     )
 
 

@@ -30,6 +30,7 @@ from tocsin.store.records.access import Actor, Scope
 
 router = APIRouter(prefix="/api/detection_engine/rules", tags=["rules"])
 _Writer = Annotated[Actor, Depends(allow(Scope.WRITE_RULES))]
+_UNKNOWN = "(unknown id)"  # what Kibana calls a rule whose `rule_id` is no text
 _EXPORTED: dict[str, Any] = {"application/ndjson": {"schema": {"type": "string"}}}
 _BULK_ACTION: dict[int | str, dict[str, Any]] = {
     200: {"model": BulkActionSuccess, "content": _EXPORTED, "description": "The action was done with all rules."},
@@ -56,8 +57,9 @@ async def bulk_create(
                 return create_rule(session, actor, body, schemas).document()
         except (ApiError, TocsinError) as error:
             refusal = error if isinstance(error, ApiError) else api_error(error)
+            rule_id = body["rule_id"]
             return {
-                "rule_id": body["rule_id"],
+                "rule_id": rule_id if isinstance(rule_id, str) else _UNKNOWN,
                 "error": {"status_code": refusal.status, "message": refusal.reason},
             }
 
