@@ -24,7 +24,7 @@ from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.listing import ListedRule
 from tocsin.detection.schedule import read_schedule, span, unread
 from tocsin.errors import RuleError
-from tocsin.investigation.guide import LiveQuery, guide_text, live_queries
+from tocsin.investigation.guide import guide_text, readable_guide
 from tocsin.printable import printable_line
 from tocsin.rules.load import Skipped
 from tocsin.rules.model import Rule
@@ -48,7 +48,7 @@ def print_rule(rule: Rule, locale: str) -> None:
         )
         console.print()
     if guide_text(rule, locale):
-        console.print(Markdown(_readable_guide(rule, locale)))
+        console.print(Markdown(readable_guide(rule, locale)))
     if rule.setup:
         console.print(Markdown(rule.setup))
 
@@ -103,25 +103,6 @@ def _schedule(rule: Rule) -> list[tuple[str, str]]:
 
 def _status(ready: Sequence[CompiledRule], reasons: Sequence[str]) -> str:
     return "yes" if ready else f"not yet: {', '.join(reasons)}"
-
-
-def _readable_guide(rule: Rule, locale: str) -> str:
-    """Return the guide with each plugin as its label and query."""
-    text = guide_text(rule, locale)
-    for query in live_queries(rule, {}):
-        text = _replace_first_plugin(text, query)
-    return text
-
-
-def _replace_first_plugin(text: str, query: LiveQuery) -> str:
-    start = text.find(f"!{{{query.kind}")
-    if start < 0:
-        return text
-    end = text.find("}}", start)
-    while end >= 0 and text[end + 2 : end + 3] not in ("", "\n", " "):
-        end = text.find("}}", end + 1)
-    shown = " ".join(query.text.split())
-    return f"{text[:start]}**{query.label}**: `{shown}`{text[end + 2 :] if end >= 0 else ''}"
 
 
 _COLUMNS = (

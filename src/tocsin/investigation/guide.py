@@ -7,23 +7,34 @@ entries of the rule's `[transform]`. `{{field}}` is filled from the alert's even
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
 from typing import Any
 
 import nh3
-import orjson
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from tocsin.detection.alerts.alert import as_text
+from tocsin.investigation.alert_queries import FIELD, alert_query
+from tocsin.investigation.guide_blocks import Block, BrokenBlock, InvestigateBlock, OsqueryBlock, parse_guide
+from tocsin.investigation.osquery import filled_query
 from tocsin.rules.guides import with_plugins
 from tocsin.rules.model import Rule
 
-_PLUGIN = re.compile(r"!\{(investigate|osquery)(\{.*?\})\}(?=\s|$)", re.DOTALL)
-_FIELD = re.compile(r"\{\{\s*([\w.@]+)\s*\}\}")
+# Stand in the rendered text for a block and for the box of a step, until the text is safe.
+_BLOCK, _STEP = re.compile("\x02([0-9]+)\x03"), re.compile("\x04([0-9]+)\x05")
+_MARKS = {ord(mark): None for mark in "\x02\x03\x04\x05"}
+_ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
+_TAGS = nh3.ALLOWED_TAGS - {"img"}
+# Sections of a guide whose items are to be done for an alert, and those whose items come later or are no steps.
+_INVESTIGATES = re.compile(r"investigat|steps|步骤|调查", re.IGNORECASE)
+_LATER = re.compile(
+    r"false positive|response|remediation|related|setup|performance|reference|误报|响应|相关", re.IGNORECASE
+)
+_MOST_STEPS = 200
 
 
 @dataclass(frozen=True)
@@ -35,49 +46,134 @@ class LiveQuery:
     text: str
 
 
+@dataclass(frozen=True)
+class Step:
+    """A step of the triage: an item of the guide's list of steps, numbered from 1."""
+
+    number: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Guide:
+    """A guide for one alert: its blocks, its steps, and its Markdown as tokens."""
+
+    blocks: tuple[Block, ...]
+    steps: tuple[Step, ...]
+    tokens: Sequence[Token]
+
+    def html(self, block_html: Callable[[Block], str], step_html: Callable[[Step], str] = lambda _: "") -> str:
+        """Return the guide as HTML that is safe as long as that of blocks and boxes of steps is."""
+        markdown = _markdown()
+        text = nh3.clean(
+            markdown.renderer.render(self.tokens, markdown.options, {}),
+            tags=_TAGS,
+            attributes=_ATTRIBUTES,
+            link_rel="noopener noreferrer",
+        )
+        text = _STEP.sub(lambda match: step_html(self.steps[int(match[1]) - 1]), text)
+        return _BLOCK.sub(lambda match: block_html(self.blocks[int(match[1])]), text)
+
+
 def guide_text(rule: Rule, locale: str = "") -> str:
     """Return the guide's Markdown with its plugins written out, in `locale` where the rule has it."""
     return with_plugins(rule.notes.get(locale, rule.note) if locale else rule.note, rule.transform)
+
+
+def read_guide(text: str, event: Mapping[str, Any]) -> Guide:
+    """Return a guide for an event, whose fields are flat. No event fills nothing in."""
+    parts = parse_guide(text.translate(_MARKS))
+    blocks = tuple(part for part in parts if not isinstance(part, str))
+    source = "".join(fill(part, event) if isinstance(part, str) else f"\x02{part.number}\x03" for part in parts)
+    tokens = _markdown().parse(source)
+    return Guide(blocks, tuple(_mark_steps(tokens, blocks)), tokens)
 
 
 def fill(text: str, event: Mapping[str, Any]) -> str:
     """Fill `{{field}}` from an event; where it lacks the field the text says so. No event fills nothing."""
     if not event:
         return text
-    return _FIELD.sub(lambda match: as_text(event.get(match[1])) or f"(no {match[1]})", text)
+    return FIELD.sub(lambda match: as_text(event.get(match[1])).translate(_MARKS) or f"(no {match[1]})", text)
 
 
 def live_queries(rule: Rule, event: Mapping[str, Any]) -> list[LiveQuery]:
     """Return the queries that the guide offers, filled from an event."""
-    return [_live_query(match, event) for match in _PLUGIN.finditer(guide_text(rule))]
+    return [live_query(part, event) for part in parse_guide(guide_text(rule)) if not isinstance(part, str)]
 
 
-def _live_query(match: re.Match[str], event: Mapping[str, Any]) -> LiveQuery:
-    try:
-        body = orjson.loads(match[2])
-    except orjson.JSONDecodeError:
-        return LiveQuery(match[1], "", match[0])
-    if match[1] == "osquery":
-        return LiveQuery("osquery", str(body.get("label", "")), fill(str(body.get("query", "")).strip(), event))
-    return LiveQuery("investigate", str(body.get("label", "")), _filters(body, event))
+def live_query(block: Block, event: Mapping[str, Any]) -> LiveQuery:
+    """Return what a block asks, in words for people."""
+    match block:
+        case OsqueryBlock():
+            return LiveQuery("osquery", block.label, filled_query(block.query, event))
+        case InvestigateBlock():
+            query, since = alert_query(block, event), block.relative_from
+            span = f"  [{since} to {block.relative_to or 'now'}]" if since else ""
+            return LiveQuery("investigate", block.label, f"{query.kql}{span}")
+        case BrokenBlock():
+            return LiveQuery(block.kind, "", block.text)
 
 
-def _filters(body: Mapping[str, Any], event: Mapping[str, Any]) -> str:
-    """Write the providers as a query: lists of filters joined by or, filters by and."""
-    groups = []
-    for group in body.get("providers", []):
-        tests = []
-        for item in group:
-            value = fill(str(item.get("value", "")), event)
-            test = f'{item.get("field")}: "{value}"'
-            tests.append(f"not {test}" if item.get("excluded") else test)
-        groups.append(" and ".join(tests))
-    query = " or ".join(f"({group})" for group in groups) if len(groups) > 1 else "".join(groups)
-    since = body.get("relativeFrom")
-    return f"{query}  [{since} to {body.get('relativeTo', 'now')}]" if since else query
+def guide_html(rule: Rule, event: Mapping[str, Any], locale: str = "") -> str:
+    """Return the guide as safe HTML: scripts and event handlers cannot get through."""
+
+    def shown(block: Block) -> str:
+        query = live_query(block, event)
+        return (
+            f'<details class="query"><summary>{escape(query.label or query.kind)}</summary>'
+            f"<code>{escape(query.text)}</code></details>"
+        )
+
+    return read_guide(guide_text(rule, locale), event).html(shown)
 
 
-_TAGS = nh3.ALLOWED_TAGS - {"img"}
+def readable_guide(rule: Rule, locale: str = "") -> str:
+    """Return the guide's Markdown with each plugin as its label and what it asks."""
+
+    def shown(block: Block) -> str:
+        query = live_query(block, {})
+        return f"**{query.label}**: `{' '.join(query.text.split())}`"
+
+    parts = parse_guide(guide_text(rule, locale))
+    return "".join(part if isinstance(part, str) else shown(part) for part in parts)
+
+
+def _mark_steps(tokens: Sequence[Token], blocks: Sequence[Block]) -> list[Step]:
+    """Return the steps of a guide, and put the mark of its box before the text of each.
+
+    They are the outermost items of the sections that are named for it, and where there is none, of all but those
+    about false positives, the response and the like. Items that only hold a query are none.
+    """
+    items = list(_outermost_items(tokens))
+    named = [item for heading, item in items if _INVESTIGATES.search(heading) and not _LATER.search(heading)]
+    chosen = named or [item for heading, item in items if not _LATER.search(heading)]
+    steps: list[Step] = []
+    for inline in chosen:
+        text = _BLOCK.sub("", "".join(child.content or " " for child in inline.children or ())).strip()
+        if text and len(steps) < _MOST_STEPS:
+            steps.append(Step(len(steps) + 1, " ".join(text.split())))
+            inline.children = [Token("text", "", 0, content=f"\x04{len(steps)}\x05"), *(inline.children or ())]
+    return steps
+
+
+def _outermost_items(tokens: Sequence[Token]) -> list[tuple[str, Token]]:
+    """Return the text of each item of a list that is in no other list, with the heading that it stands under."""
+    found: list[tuple[str, Token]] = []
+    heading, depth, wanted, before = "", 0, False, ""
+    for token in tokens:
+        if token.type in ("bullet_list_open", "ordered_list_open"):
+            depth += 1
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            depth -= 1
+        elif token.type == "list_item_open":
+            wanted = depth == 1
+        elif token.type == "inline" and before == "heading_open":
+            heading = token.content
+        elif token.type == "inline" and wanted:
+            found.append((heading, token))
+            wanted = False
+        before = token.type
+    return found
 
 
 @cache
@@ -92,20 +188,3 @@ def _picture_as_link(renderer: Any, tokens: Sequence[Token], index: int, options
     token = tokens[index]
     address = str(token.attrs.get("src", ""))
     return f'<a href="{escape(address)}">{escape(token.content or address)}</a>'
-
-
-def guide_html(rule: Rule, event: Mapping[str, Any], locale: str = "") -> str:
-    """Return the guide as safe HTML: scripts and event handlers cannot get through."""
-    blocks: list[str] = []
-
-    def keep(match: re.Match[str]) -> str:
-        query = _live_query(match, event)
-        blocks.append(
-            f'<details class="query"><summary>{escape(query.label or query.kind)}</summary>'
-            f"<code>{escape(query.text)}</code></details>"
-        )
-        return f"\x02{len(blocks) - 1}\x03"
-
-    text = fill(_PLUGIN.sub(keep, guide_text(rule, locale)), event)
-    html = nh3.clean(_markdown().render(text), tags=_TAGS, link_rel="noopener noreferrer")
-    return re.sub(r"\x02(\d+)\x03", lambda match: blocks[int(match[1])], html)

@@ -1,0 +1,155 @@
+"""Queries of osquery in guides: checked against osquery's tables, and mended where quotes were lost.
+
+osquery's SQL is SQLite's. So SQLite itself reads a query, over empty tables with osquery's columns, and runs
+nothing. Tables whose columns are not in `osquery_tables.tsv` are known by name: what a query reads of them is not
+checked.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from tocsin.detection.alerts.alert import as_text
+from tocsin.investigation.alert_queries import FIELD
+
+_MOST_QUERY = 100_000  # characters of a query that is checked
+_MOST_QUOTES = 40  # values of a query that are quoted again
+# What osquery adds to SQLite's functions, with how many arguments (-1: any number).
+_FUNCTIONS = {
+    "concat": -1, "concat_ws": -1, "split": 3, "regex_split": 3, "regex_match": 3, "inet_aton": 1,
+    "version_compare": -1, "in_cidr_block": 2, "community_id_v1": -1, "md5": 1, "sha1": 1, "sha256": 1,
+    "to_base64": 1, "from_base64": 1, "conditional_to_base64": 1, "sqrt": 1, "log": 1, "log10": 1, "ceil": 1,
+    "floor": 1, "power": 2, "pi": 0,
+}  # fmt: skip
+_PERMITTED = frozenset((
+    sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE,
+))  # fmt: skip
+_STRING = re.compile(r"('(?:[^']|'')*'|\"[^\"]*\")")
+_OPERATOR = r"(?:<>|!=|==?|\b(?:not\s+)?(?:like|glob)\b)"
+# What is no SQL unless it is quoted: a pattern of LIKE, an address, a path of Windows.
+_BARE = re.compile(
+    rf"(?P<before>{_OPERATOR}\s*)(?P<pattern>%[^\s'\"(),;]*|[^\s'\"(),;%]+%[^\s'\"(),;]*|[A-Za-z]:\\[^\s'\"(),;]*)"
+    r"|(?P<address>https?://[^\s'\"(),;]*)",
+    re.IGNORECASE,
+)
+_NO_COLUMN, _NO_TABLE = "no such column: ", "no such table: "
+_IN_WORDS = {"not authorized": "it does something else than read osquery's tables"}
+
+
+class Verdict(StrEnum):
+    """What the check of a query came to."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    NOT_CHECKED = "not checked"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A query as it can be sent: mended where it had lost quotes. `mended` are the values that got theirs back."""
+
+    query: str
+    verdict: Verdict
+    reason: str = ""
+    mended: tuple[str, ...] = ()
+
+
+def checked_query(query: str) -> Checked:
+    """Return a query, held against osquery's tables, and with the quotes that it had lost."""
+    verdict, reason = _verdict(query)
+    if verdict is not Verdict.WRONG:
+        return Checked(query, verdict, reason)
+    mended, values = _with_quotes(query)
+    if values:
+        after, why = _verdict(mended)
+        if after is not Verdict.WRONG:
+            return Checked(mended, after, why, values)
+    return Checked(query, verdict, reason)
+
+
+def filled_query(query: str, alert: Mapping[str, Any]) -> str:
+    """Return a query with `{{field}}` filled from an alert: a quote in a value ends no text of SQL."""
+    return FIELD.sub(lambda match: as_text(alert.get(match[1])).replace("'", "''") or match[0], query)
+
+
+@cache
+def osquery_tables() -> Mapping[str, tuple[str, ...]]:
+    """Return the columns of osquery's tables on Windows by table; none where only the name is known."""
+    text = (resources.files("tocsin.investigation") / "osquery_tables.tsv").read_text("utf-8")
+    rows = (line.split("\t") for line in text.splitlines() if line and not line.startswith("#"))
+    return {name: tuple(columns.split()) for name, columns in rows}
+
+
+def _with_quotes(query: str) -> tuple[str, tuple[str, ...]]:
+    """Return a query with quotes round values that cannot stand without, and these values."""
+    values: list[str] = []
+
+    def quoted(match: re.Match[str]) -> str:
+        value = match["pattern"] or match["address"]
+        values.append(value)
+        return f"{match['before'] or ''}'{value}'"
+
+    query = "".join(
+        part if number % 2 else _BARE.sub(quoted, part) for number, part in enumerate(_STRING.split(query))
+    )
+    for _ in range(_MOST_QUOTES):
+        verdict, reason = _verdict(query)
+        if verdict is not Verdict.WRONG or not reason.startswith(_NO_COLUMN):
+            break
+        name = reason.removeprefix(_NO_COLUMN)
+        word = re.compile(rf"({_OPERATOR}\s*){re.escape(name)}(?![\w.('])", re.IGNORECASE)
+        query, changed = word.subn(lambda match, value=name: f"{match[1]}'{value}'", query, count=1)  # type: ignore[misc]
+        if not changed:
+            break
+        values.append(name)
+    return query, tuple(dict.fromkeys(values))
+
+
+def _verdict(query: str) -> tuple[Verdict, str]:
+    if len(query) > _MOST_QUERY:
+        return Verdict.NOT_CHECKED, f"it has more than {_MOST_QUERY:,} characters"
+    with _tables() as database:
+        try:
+            database.execute(f"EXPLAIN {query}")
+        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+            return _judged(str(error))
+    return Verdict.RIGHT, ""
+
+
+def _judged(message: str) -> tuple[Verdict, str]:
+    name = message.removeprefix(_NO_TABLE).removeprefix("main.").lower()
+    if message.startswith(_NO_TABLE) and name in osquery_tables():
+        return Verdict.NOT_CHECKED, f"the columns of osquery's table {name} are not known here"
+    if message.startswith(_NO_TABLE):
+        return Verdict.WRONG, f"osquery has no table {name} on Windows"
+    return Verdict.WRONG, _IN_WORDS.get(message, message)
+
+
+@contextmanager
+def _tables() -> Iterator[sqlite3.Connection]:
+    """Yield a database in memory with osquery's tables, empty, in which nothing can be done but reading."""
+    with closing(sqlite3.connect(":memory:")) as database:
+        for name, columns in osquery_tables().items():
+            if columns:
+                quoted = ", ".join(f'"{column}"' for column in columns)
+                database.execute(f'CREATE TABLE "{name}" ({quoted})')
+        for name, arguments in _FUNCTIONS.items():
+            database.create_function(name, arguments, _nothing)
+        database.set_authorizer(_authorize)
+        yield database
+
+
+def _nothing(*_: Any) -> None:
+    return None
+
+
+def _authorize(action: int, *_: Any) -> int:
+    return sqlite3.SQLITE_OK if action in _PERMITTED else sqlite3.SQLITE_DENY
