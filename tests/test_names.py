@@ -40,6 +40,8 @@ DONE_ROOMS = (
     "sources",
     "store/alerts",
     "store/columns",
+    "store/records",
+    *sorted(f"store/{path.name}" for path in SOURCES.glob("store/*.py")),
     *sorted(path.name for path in SOURCES.glob("*.py")),
 )
 

@@ -111,7 +111,7 @@ def test_without_a_span_the_window_that_ends_now_is_run(session):
 def test_without_a_span_every_gap_that_is_not_filled_is(session):
     save(session, rule("a"), rule("b"))
     first, other = rules_of(session)
-    gap = {"cause": "down", "found": datetime.now(UTC)}
+    gap = {"cause": "down", "detected": datetime.now(UTC)}
     for uuid, number, filled in ((first.id, 1, None), (first.id, 2, datetime.now(UTC)), (other.id, 3, None)):
         session.add(Gap(rule_uuid=uuid, first_tick=number, last_tick=number + 10, filled=filled, **gap))
     session.flush()

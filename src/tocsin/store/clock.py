@@ -1,6 +1,6 @@
-"""The clock of arrivals: what the store stamps events with, and what rules are due by. It never runs back.
+"""The clock of arrivals, which stamps events and by which rules are due. It never runs back.
 
-What follows it, and what the system clock, says docs/decisions/030-one-clock-that-never-runs-back.md.
+docs/decisions/030-one-clock-that-never-runs-back.md says what goes by it, and what by the system clock.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ _SLOWED = 0.9  # of real time, at which it goes on while the wall clock is behin
 _GRAIN = 1_000  # nanoseconds: stamps are whole microseconds, as columns hold them
 _NOTICED = 2 * SECOND  # by which the wall clock has to be off what passed for it to be a step
 _SLEW = 1_000  # a part in so many, by which a clock that is corrected gradually may be off
-_TOLD = 60 * SECOND  # ahead of the wall clock by as much, it is told of for as long as that lasts
+_REPORTED = 60 * SECOND  # ahead of the wall clock, which `problem` reports for as long as that lasts
 _LEAP = 366 * 86_400 * SECOND  # forward, which is more likely a fault than the truth
 _BELIEVED = 600 * SECOND  # a leap that has lasted so long
 
 
 class ArrivalClock:
-    """Tells the time in nanoseconds since 1970, in whole microseconds.
+    """The time in nanoseconds since 1970, in whole microseconds.
 
-    It follows the wall clock forward. While the wall clock is behind what was told before, after somebody has set
-    it back, it goes on a little slower than real time until the two meet. A leap of more than a year is followed
-    when it has lasted for ten minutes: many a machine starts with a date of the far future, until it has asked for
-    the time. `steps` counts how often the wall clock was found to have been set.
+    It follows the wall clock forward. While the wall clock is behind it, after somebody has set that back, it goes
+    on a little slower than real time until the two meet. A leap of more than a year is followed when it has lasted
+    for ten minutes: some machines start with a date in the far future, until they have asked for the time. `steps`
+    counts how often the wall clock was set.
     """
 
     def __init__(
@@ -44,18 +44,18 @@ class ArrivalClock:
         self._lead = 0
         self._leapt: int | None = None  # on the steady clock, since when a leap has lasted
         self.steps = 0
-        self.stepped = (0, 0)  # the times told before and after the last step forward
+        self.stepped = (0, 0)  # the times before and after the last step forward
 
     def now(self) -> int:
-        """Return the time, never before what was told earlier."""
+        """Return the time, never before one that it has returned already."""
         with self._lock:
             at, wall = self._steady(), self._wall()
             passed = at - self._at
             self._look(wall, passed)
-            told = max(wall, self._last + int(passed * _SLOWED))
+            moment = max(wall, self._last + int(passed * _SLOWED))
             if self._is_leap(wall, at, passed):
-                told = self._last + passed
-            self._last, self._at, self._seen = max(self._last, told // _GRAIN * _GRAIN), at, wall
+                moment = self._last + passed
+            self._last, self._at, self._seen = max(self._last, moment // _GRAIN * _GRAIN), at, wall
             self._lead = max(0, self._last - wall // _GRAIN * _GRAIN)
             return self._last
 
@@ -64,24 +64,24 @@ class ArrivalClock:
         return to_datetime(self.now())
 
     def never_before(self, floor: int) -> None:
-        """Let it tell no time before a moment, as one that rules have been run for."""
+        """Return no time before `floor` from now on, such as a moment that rules have been run for."""
         with self._lock:
             if floor > self._last:
                 self._last, self._at = floor, self._steady()
 
     @property
     def lead(self) -> int:
-        """How many nanoseconds it was ahead of the wall clock when the time was last told."""
+        """How many nanoseconds it was ahead of the wall clock when the time was last asked for."""
         return self._lead
 
     def problem(self) -> str | None:
-        """Return what is to be told of the wall clock now, None while the two agree."""
+        """Return what is wrong with the wall clock now, None while the two agree."""
         if self._leapt is not None:
             return (
                 f"the system clock is {_span(-self._ahead)} ahead of the last arrival: it is followed when it has "
                 "stayed so for ten minutes"
             )
-        if self._lead < _TOLD:
+        if self._lead < _REPORTED:
             return None
         return (
             f"the system clock was set back: arrivals are stamped, and rules run, {_span(self._lead)} ahead "
@@ -108,7 +108,7 @@ class ArrivalClock:
             log.warning("the system clock went forward by %s, or the machine was asleep", _span(off))
 
     def _is_leap(self, wall: int, at: int, passed: int) -> bool:
-        """Tell whether the wall clock has leapt forward, and not for long enough to be believed."""
+        """Return whether the wall clock has leapt forward, and not for long enough to be believed."""
         if not self._last or wall - self._last - passed <= _LEAP:
             self._leapt = None
             return False

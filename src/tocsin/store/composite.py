@@ -1,4 +1,4 @@
-"""A store of several: one that takes events, and others beside it that are only read, as one to whoever looks."""
+"""Several stores as one: one that takes events, and others beside it that are only read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class StoreBeside(EventReader, Protocol):
 
 
 class CompositeStore:
-    """An EventStore of several. `store` takes events, and its arrivals are those that the watermark tells of."""
+    """An EventStore of several. `store` takes events, and the watermark is its."""
 
     def __init__(self, store: EventStore, beside: Sequence[StoreBeside]) -> None:
         self._store, self._beside = store, tuple(beside)
@@ -92,7 +92,9 @@ class CompositeStore:
 
     def set_aside(self) -> list[SetAside]:
         """Return what is damaged and left out; see EventReader."""
-        return sorted((one for reader in self._readers for one in reader.set_aside()), key=lambda one: one.name)
+        return sorted(
+            (damage for reader in self._readers for damage in reader.set_aside()), key=lambda damage: damage.name
+        )
 
     def mapping(self, index: str) -> IndexMapping:
         """Return the mapping of an index; see EventReader."""

@@ -1,6 +1,6 @@
-"""Files that are there, whole, after a power cut: written beside, forced to disk, and put in place.
+"""Files that are whole after a power cut: written beside their place, forced to disk, and renamed.
 
-What is read is a file: whatever else has its name is told, and never waited for.
+Only regular files are read: a folder or a pipe in the place of one is an error, and never waited for.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def kind_of(path: Path) -> str:
         return "a link to nothing"
     except OSError as error:
         return f"something unreadable ({error.strerror})"
-    return next((told for holds, told in _KINDS if holds(mode)), "a device")
+    return next((kind for holds, kind in _KINDS if holds(mode)), "a device")
 
 
 def regular(path: Path) -> Path:

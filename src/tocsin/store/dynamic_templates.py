@@ -38,8 +38,8 @@ def new_fields(flat: Mapping[str, Any], mapping: IndexMapping) -> IndexMapping |
 
 
 def _templates(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for one in body.get("dynamic_templates") or ():
-        yield from one.values()
+    for template in body.get("dynamic_templates") or ():
+        yield from template.values()
 
 
 def _made(
@@ -50,20 +50,20 @@ def _made(
         return None
     if mapping.refusal_of_name(name):
         return None
-    key = f"\0{kind}\0{name}"  # beside what else is remembered of names
+    key = f"\0{kind}\0{name}"  # beside the other checks of names
     if key not in mapping.checks:
-        first = next((one for one in templates if _fits(one, name, kind)), None)
+        first = next((template for template in templates if _fits(template, name, kind)), None)
         named = first is not None and any(part in first for part in _NAMES)
         taken = first is not None and (named or default_schema().find(name) is None)
         mapping.checks[key] = _mapping_of(first, name, kind) if first is not None and taken else None
-    found: dict[str, Any] | None = mapping.checks[key]
-    return found
+    made: dict[str, Any] | None = mapping.checks[key]
+    return made
 
 
 def _kind_of(value: Any, mapping: IndexMapping) -> str | None:
     """Return what JSON and the detection of dates and numbers take a value for; None for no value."""
     if isinstance(value, list):
-        return next((kind for one in value if (kind := _kind_of(one, mapping)) is not None), None)
+        return next((kind for item in value if (kind := _kind_of(item, mapping)) is not None), None)
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, int):
@@ -97,11 +97,13 @@ def _names(given: Any, name: str, regex: bool, *, otherwise: bool) -> bool:
     patterns = _each(given)
     if not patterns:
         return otherwise
-    return any((whole_match if regex else star_match)(one)(name) for one in patterns)
+    return any((whole_match if regex else star_match)(pattern)(name) for pattern in patterns)
 
 
 def _each(given: Any) -> list[str]:
-    return [] if given is None else [str(one) for one in given] if isinstance(given, list) else [str(given)]
+    return (
+        [] if given is None else [str(pattern) for pattern in given] if isinstance(given, list) else [str(given)]
+    )
 
 
 def _mapping_of(template: Mapping[str, Any], name: str, kind: str) -> dict[str, Any] | None:
@@ -127,10 +129,12 @@ def check_dynamic_templates(mapping: IndexMapping) -> None:
     given = mapping.body.get("dynamic_templates")
     if given is None:
         return
-    if not isinstance(given, list) or not all(isinstance(one, Mapping) and len(one) == 1 for one in given):
+    if not isinstance(given, list) or not all(
+        isinstance(template, Mapping) and len(template) == 1 for template in given
+    ):
         raise MappingError("Failed to parse mapping: A dynamic template must be defined with a name")
-    for one in given:
-        for name, about in one.items():
+    for template in given:
+        for name, about in template.items():
             wrong = _wrong(about)
             if wrong:
                 raise MappingError(f"Failed to parse mapping: dynamic template [{name}] {wrong}")
@@ -145,7 +149,9 @@ def _wrong(about: Any) -> str:
     if kind not in FAMILIES and kind not in ("object", "nested", "alias") and "{" not in kind:
         return f"has invalid content: No mapper found for type [{kind}]"
     if str(about.get("match_pattern", "simple")).lower() == "regex":
-        for pattern in (one for part in ("match", "unmatch", *_NAMES[1:]) for one in _each(about.get(part))):
+        for pattern in (
+            pattern for part in ("match", "unmatch", *_NAMES[1:]) for pattern in _each(about.get(part))
+        ):
             try:
                 whole_match(pattern)
             except RegexError as error:

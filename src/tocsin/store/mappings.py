@@ -1,7 +1,7 @@
 """Mappings of indices: what a client says of an index's fields, read, merged and held against documents.
 
 The grammar, the types and the words of errors are Elasticsearch's ("Mapping" in its reference;
-`ObjectMapper` and `FieldMapper` in its source). What has an effect here is told in docs/serve.md.
+`ObjectMapper` and `FieldMapper` in its source). docs/serve.md says what has an effect here.
 """
 
 from __future__ import annotations
@@ -61,29 +61,29 @@ def conflict(reason: str) -> MappingError:
 
 @dataclass(frozen=True)
 class IndexMapping:
-    """The mapping of an index. `body` is as clients are told it, `properties` nested and without dots in names."""
+    """The mapping of an index. `body` is as clients see it, `properties` nested and without dots in names."""
 
     body: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)  # as they were given
 
     def __reduce__(self) -> tuple[type[IndexMapping], tuple[Any, ...]]:
-        """Go to another process as it was read, without what was worked out since."""
+        """Pickle the mapping as it was read, without its cached properties."""
         return IndexMapping, (self.body, self.settings)
 
     @cached_property
     def ignore_malformed(self) -> bool:
-        """Whether values that do not fit are left out of fields that do not say, and documents stored."""
-        told: Any = flatten(self.settings)
-        found = told.get("index.mapping.ignore_malformed", told.get("mapping.ignore_malformed", False))
-        return str(found).lower() == "true"
+        """Whether fields without `ignore_malformed` of their own leave values out that do not fit."""
+        settings: Any = flatten(self.settings)
+        setting = settings.get("index.mapping.ignore_malformed", settings.get("mapping.ignore_malformed", False))
+        return str(setting).lower() == "true"
 
     @cached_property
     def fields(self) -> Mapping[str, Field]:
-        """The fields that it names: leaves, aliases, and those of several on one value."""
+        """The fields that it names: leaves, aliases, and subfields (`fields`)."""
         return {name: made for name, about in self.leaves() for made in (_field(name, about, self),)}
 
     def leaves(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """Yield the fields that it names, each as it is told to clients, with `path` where it shares values."""
+        """Yield the fields that it names, each as clients see it, with `path` where it shares values."""
         yield from _leaves(self.body.get("properties", {}), "")
 
     @cached_property
@@ -94,13 +94,13 @@ class IndexMapping:
     @cached_property
     def dynamic(self) -> Mapping[str, str]:
         """What becomes of members that it does not name, by the object that says so; the root's name is empty."""
-        found = {"": _dynamic(self.body)} if "dynamic" in self.body else {}
+        dynamic = {"": _dynamic(self.body)} if "dynamic" in self.body else {}
         for name, about in _objects(self.body.get("properties", {}), ""):
             if about.get("enabled") is False:
-                found[name] = "disabled"
+                dynamic[name] = "disabled"
             elif "dynamic" in about:
-                found[name] = _dynamic(about)
-        return found
+                dynamic[name] = _dynamic(about)
+        return dynamic
 
     @cached_property
     def by_rows(self) -> bool:
@@ -112,7 +112,7 @@ class IndexMapping:
 
     @cached_property
     def own_columns(self) -> tuple[Field, ...]:
-        """The fields of several on one value whose type is another family than the first's: they have columns."""
+        """The subfields with columns of their own: their type is of another family than their field's."""
         return tuple(
             f
             for f in self.fields.values()
@@ -147,7 +147,7 @@ class IndexMapping:
 
     @cached_property
     def checks(self) -> dict[str, Any]:
-        """What those who hold documents against it remember of each name."""
+        """A cache of what checks of documents have found out of each name."""
         return {}
 
     @cached_property
@@ -156,10 +156,10 @@ class IndexMapping:
 
     def refusal_of_name(self, name: str) -> str:
         """Return why a document cannot have a field of this name; empty where it can."""
-        told = self._refusals.get(name)
-        if told is None:
-            told = self._refusals[name] = self._judged(name)
-        return told
+        refusal = self._refusals.get(name)
+        if refusal is None:
+            refusal = self._refusals[name] = self._judged(name)
+        return refusal
 
     def _judged(self, name: str) -> str:
         known = self.fields.get(name)
@@ -209,10 +209,10 @@ def name_of_type(known: Field) -> str:
     return known.mapped.type if known.mapped is not None else _OF_FAMILIES[known.type]
 
 
-def _shares_column(one: Field, of: Field | None) -> bool:
-    if of is None or of.mapped is None or one.type is not of.type:
+def _shares_column(field: Field, of: Field | None) -> bool:
+    if of is None or of.mapped is None or field.type is not of.type:
         return False
-    mine, other = one.mapped, of.mapped
+    mine, other = field.mapped, of.mapped
     assert mine is not None
     nanoseconds = {mine.type, other.type} == {"date", "date_nanos"}
     return (mine.format, mine.null_value) == (other.format, other.null_value) and not nanoseconds
@@ -224,7 +224,7 @@ def _shares_column(one: Field, of: Field | None) -> bool:
 def read_mapping(body: Any, settings: Any = None, *, complete: bool = True) -> IndexMapping:
     """Return a mapping as a client writes it, with its index's settings. Raises MappingError.
 
-    One that is not `complete` becomes part of another: what aliases refer to may be there.
+    One that is not `complete` becomes part of another, which may have what aliases refer to.
     """
     given = settings if isinstance(settings, Mapping) else {}
     if body is None:
@@ -234,12 +234,12 @@ def read_mapping(body: Any, settings: Any = None, *, complete: bool = True) -> I
     wrapped = body.get("_doc")
     if isinstance(wrapped, Mapping) and len(body) == 1:
         body = wrapped
-    found = {name: deepcopy(about) for name, about in body.items() if name != "properties"}
-    _check_dynamic(found, "_doc")
+    read = {name: deepcopy(about) for name, about in body.items() if name != "properties"}
+    _check_dynamic(read, "_doc")
     properties = body.get("properties")
     if properties is not None:
-        found["properties"] = _properties(properties, "", 0)
-    mapping = IndexMapping(found, given)
+        read["properties"] = _properties(properties, "", 0)
+    mapping = IndexMapping(read, given)
     if complete:
         check_paths(mapping)
     if complete and len(mapping.fields) > _MOST:
@@ -304,9 +304,11 @@ def _property(about: Mapping[str, Any], path: str, depth: int) -> dict[str, Any]
             raise MappingError(f"Failed to parse mapping: {error}") from None
     several = about.get("fields")
     if several is not None:
-        if not isinstance(several, Mapping) or not all(isinstance(one, Mapping) for one in several.values()):
+        if not isinstance(several, Mapping) or not all(
+            isinstance(subfield, Mapping) for subfield in several.values()
+        ):
             raise MappingError(f"Failed to parse mapping: expected map for property [fields] on field [{path}]")
-        made["fields"] = {str(n): _property(one, f"{path}.{n}", depth + 1) for n, one in several.items()}
+        made["fields"] = {str(n): _property(subfield, f"{path}.{n}", depth + 1) for n, subfield in several.items()}
     return made
 
 
@@ -316,8 +318,8 @@ def _check_dynamic(about: Mapping[str, Any], path: str) -> None:
 
 
 def _dynamic(about: Mapping[str, Any]) -> str:
-    told = about["dynamic"]
-    return str(told).lower()
+    dynamic = about["dynamic"]
+    return str(dynamic).lower()
 
 
 def check_paths(mapping: IndexMapping) -> None:
@@ -347,8 +349,8 @@ def _leaves(properties: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, M
             yield from _leaves(about.get("properties", {}), f"{path}.")
             continue
         yield path, about
-        for below, one in about.get("fields", {}).items():
-            yield f"{path}.{below}", {**one, "path": path}
+        for below, subfield in about.get("fields", {}).items():
+            yield f"{path}.{below}", {**subfield, "path": path}
 
 
 def _objects(properties: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -365,9 +367,9 @@ def _field(name: str, about: Mapping[str, Any], mapping: IndexMapping) -> Field:
     if kind == "alias":
         leaves = dict(mapping.leaves())
         target = leaves.get(str(path))
-        found = _field(str(path), target, mapping) if target else default_schema().find(str(path))
-        family = found.type if found is not None else FieldType.KEYWORD
-        inner = found.mapped if found is not None else None
+        target_field = _field(str(path), target, mapping) if target else default_schema().find(str(path))
+        family = target_field.type if target_field is not None else FieldType.KEYWORD
+        inner = target_field.mapped if target_field is not None else None
         format = inner.format if inner is not None else None
         return Field(name, family, many, Mapped("alias", format, str(path)))
     nulls = about.get("null_value")
@@ -387,9 +389,9 @@ def _field(name: str, about: Mapping[str, Any], mapping: IndexMapping) -> Field:
 
 
 def _format(about: Mapping[str, Any]) -> str | None:
-    told = about.get("format")
-    if told is not None:
-        return str(told)
+    format = about.get("format")
+    if format is not None:
+        return str(format)
     return {"date": DEFAULT, "date_nanos": DEFAULT_NANOSECONDS}.get(str(about["type"]))
 
 
@@ -397,7 +399,7 @@ def _format(about: Mapping[str, Any]) -> str | None:
 
 
 def merged(old: IndexMapping, new: IndexMapping, *, overlaid: bool = False) -> IndexMapping:
-    """Return one mapping with the other's fields added; as of templates the new wins if `overlaid`.
+    """Return a mapping with the fields of both; where `overlaid`, as with templates, the new one wins.
 
     Raises MappingError where they do not fit: a field's type is never changed.
     """
@@ -473,12 +475,12 @@ def check_seen(new: IndexMapping, old: IndexMapping, seen: Mapping[str, Field]) 
 
 
 def with_null_values(document: Mapping[str, Any], flat: dict[str, Any], schema: Schema) -> dict[str, Any]:
-    """Return a flat document with the values that nulls mean in some fields."""
+    """Return a flat document with `null_value` in the place of nulls."""
     return _with_nulls(document, flat, schema.with_null_value)
 
 
 def mapped_values(document: Mapping[str, Any], mapping: IndexMapping) -> dict[str, Any]:
-    """Return a document's values as an index has them: nulls that mean a value, and what every document has."""
+    """Return a document's values as an index has them, with `null_value` and constant keywords filled in."""
     flat = flatten(document)
     if not mapping.by_rows:
         return flat
@@ -495,7 +497,7 @@ def mapped_values(document: Mapping[str, Any], mapping: IndexMapping) -> dict[st
     for root in mapping.prefixes:
         below = [value for name, value in flat.items() if name.startswith(f"{root}.")]
         if below:
-            flat[root] = [str(one) for value in below for one in (value if isinstance(value, list) else [value])]
+            flat[root] = [str(item) for value in below for item in (value if isinstance(value, list) else [value])]
     return flat
 
 
@@ -506,16 +508,16 @@ def _with_nulls(document: Mapping[str, Any], flat: dict[str, Any], fields: Itera
         source = known.mapped.path or name
         value = flat.get(source)
         if isinstance(value, list) and None in value:
-            flat[name] = [meant if one is None else one for one in value]
+            flat[name] = [meant if item is None else item for item in value]
         elif value is None and source not in flat and has_null(document, source):
             flat[name] = meant
     return flat
 
 
 def has_null(document: Any, name: str) -> bool:
-    """Tell whether a document says null under a name, dotted or nested."""
+    """Return whether a document has null under a name, dotted or nested."""
     if not isinstance(document, Mapping):
-        return isinstance(document, list) and any(has_null(one, name) for one in document)
+        return isinstance(document, list) and any(has_null(item, name) for item in document)
     if name in document:
         return document[name] is None
     head, dot, rest = name.partition(".")

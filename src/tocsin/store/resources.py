@@ -9,7 +9,7 @@ from tocsin.store.events import StoreError
 
 _MEMORY = frozenset({errno.ENOMEM, errno.EAGAIN})  # the latter where no thread can be begun
 _RESOURCES = _MEMORY | {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.EBUSY}
-# How libraries in C++ and Rust, and SQLite, tell of them: by number, or in words.
+# How libraries in C++ and Rust, and SQLite, report them: by number, or in words.
 _NUMBER = re.compile(r"\b(?:os error|errno:?|code:) (\d+)", re.IGNORECASE)
 _OF_MEMORY = re.compile(
     r"bad_alloc|out of memory|cannot allocate memory|memory allocation of|malloc of size|realloc of size"
@@ -24,35 +24,35 @@ _OF_OTHERS = re.compile(
 
 
 def is_lack_of_memory(error: BaseException) -> bool:
-    """Tell whether there was no memory, or no thread, for what failed."""
-    return any(isinstance(one, MemoryError) or _is(one, _MEMORY, _OF_MEMORY) for one in _with_causes(error))
+    """Return whether something failed for want of memory or of a thread."""
+    return any(isinstance(cause, MemoryError) or _is(cause, _MEMORY, _OF_MEMORY) for cause in _with_causes(error))
 
 
 def is_lack_of_resources(error: BaseException) -> bool:
-    """Tell whether something failed for want of resources, and so not because of what it was about."""
-    return is_lack_of_memory(error) or any(_is(one, _RESOURCES, _OF_OTHERS) for one in _with_causes(error))
+    """Return whether something failed for want of resources, which says nothing about what was being read."""
+    return is_lack_of_memory(error) or any(_is(cause, _RESOURCES, _OF_OTHERS) for cause in _with_causes(error))
 
 
 def raise_if_lacking(name: str, error: BaseException) -> None:
     """Raise StoreError where something could not be read for want of resources: it is not damaged then."""
     if is_lack_of_resources(error):
-        told = f"{name} cannot be read now: {type(error).__name__}: {error}"
+        reason = f"{name} cannot be read now: {type(error).__name__}: {error}"
         hint = "nothing is wrong with it: there is no memory, file handle or room on the disk for it"
-        raise StoreError(told, hint=hint) from error
+        raise StoreError(reason, hint=hint) from error
 
 
 def _is(error: BaseException, numbers: frozenset[int], words: re.Pattern[str]) -> bool:
-    told = str(error)
-    told_number = _NUMBER.search(told)
+    text = str(error)
+    told_number = _NUMBER.search(text)
     number = getattr(error, "errno", None) or (int(told_number[1]) if told_number else None)
-    return number in numbers or words.search(told) is not None
+    return number in numbers or words.search(text) is not None
 
 
 def _with_causes(error: BaseException) -> list[BaseException]:
-    """Return an error with those that it came from."""
-    found: list[BaseException] = []
-    one: BaseException | None = error
-    while one is not None and one not in found:
-        found.append(one)
-        one = one.__cause__ or one.__context__
-    return found
+    """Return an error with those that caused it."""
+    errors: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in errors:
+        errors.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return errors

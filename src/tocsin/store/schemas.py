@@ -25,7 +25,7 @@ class _Fields(Protocol):
 
     @property
     def mapping_of(self) -> Callable[[], IndexMapping]:
-        """What returns the index's mapping."""
+        """Returns the index's mapping."""
 
 
 def common_schema(indices: Iterable[tuple[str, _Fields]]) -> Schema:
@@ -35,22 +35,22 @@ def common_schema(indices: Iterable[tuple[str, _Fields]]) -> Schema:
     numbers, and is a text otherwise.
     """
     ecs = default_schema()
-    found: dict[str, list[Field]] = {}
+    fields_by_name: dict[str, list[Field]] = {}
     prefixes: dict[str, Field] = {}
     every = list(indices)
-    for _, fields in every:
-        mapping = fields.mapping_of()
+    for _, index_fields in every:
+        mapping = index_fields.mapping_of()
         prefixes.update(mapping.prefixes)
         for name, known in mapping.fields.items():
-            found.setdefault(name, []).append(known)
-        for name, kind in list(fields.dynamic.items()):
+            fields_by_name.setdefault(name, []).append(known)
+        for name, kind in list(index_fields.dynamic.items()):
             if name not in mapping.fields:
-                found.setdefault(name, []).append(Field(name, kind))
-    for name, some in found.items():
+                fields_by_name.setdefault(name, []).append(Field(name, kind))
+    for name, fields in fields_by_name.items():
         default = ecs.find(name)
         if default is not None and any(name in f.seen and name not in f.mapping_of().fields for _, f in every):
-            some.append(default)
-    schema = ecs.extended(_common(name, some) for name, some in found.items())
+            fields.append(default)
+    schema = ecs.extended(_common(name, fields) for name, fields in fields_by_name.items())
     return Schema(schema.fields, {**schema.prefixes, **prefixes}) if prefixes else schema
 
 
@@ -60,46 +60,46 @@ def joined_schemas(stores: Sequence[tuple[Schema, Mapping[str, Mapping[str, Fiel
     Where they disagree about a field, it has the type that `common_schema` would find.
     """
     ecs = default_schema()
-    found: dict[str, list[Field]] = {}
+    fields_by_name: dict[str, list[Field]] = {}
     prefixes: dict[str, Field] = {}
     for schema, _ in stores:
         prefixes.update(schema.prefixes)
         for name, known in schema.fields.items():
             if known is not ecs.fields.get(name):
-                found.setdefault(name, []).append(known)
-    for name, some in found.items():
+                fields_by_name.setdefault(name, []).append(known)
+    for name, fields in fields_by_name.items():
         default = ecs.find(name)
         if default is not None and any(of.get(name) is default for _, all_ in stores for of in all_.values()):
-            some.append(default)
-    schema = ecs.extended(_common(name, some) for name, some in found.items())
+            fields.append(default)
+    schema = ecs.extended(_common(name, fields) for name, fields in fields_by_name.items())
     return Schema(schema.fields, prefixes) if prefixes else schema
 
 
 def fields_by_type(indices: Mapping[str, Mapping[str, Field]]) -> dict[str, dict[FieldType, list[str]]]:
     """Return the fields of indices that can be searched for, with their types and, for each type, the indices."""
-    found: dict[str, dict[FieldType, list[str]]] = {}
+    types: dict[str, dict[FieldType, list[str]]] = {}
     for index, fields in indices.items():
         for name, known in fields.items():
             if known.type is not FieldType.OBJECT:
-                found.setdefault(name, {}).setdefault(known.type, []).append(index)
-    return found
+                types.setdefault(name, {}).setdefault(known.type, []).append(index)
+    return types
 
 
-def _common(name: str, some: list[Field]) -> Field:
+def _common(name: str, fields: list[Field]) -> Field:
     """Return one field for those of several indices."""
-    searched = [one for one in some if one.type is not FieldType.OBJECT] or some
-    families = {one.type for one in searched}
+    searched = [field for field in fields if field.type is not FieldType.OBJECT] or fields
+    families = {field.type for field in searched}
     if len(families) == 1:
         return min(searched, key=_plainness)
     ecs = default_schema().find(name)
     if ecs is not None and ecs.type in families:
-        return next((one for one in searched if one.type is ecs.type and _plainness(one) == 0), ecs)
+        return next((field for field in searched if field.type is ecs.type and _plainness(field) == 0), ecs)
     kind = FieldType.DOUBLE if families <= _NUMBERS else FieldType.KEYWORD
-    return Field(name, kind, any(one.many for one in searched))
+    return Field(name, kind, any(field.many for field in searched))
 
 
-def _plainness(one: Field) -> int:
+def _plainness(field: Field) -> int:
     """Put fields with a mapping first, and texts that are cut into words last."""
-    if one.mapped is None:
+    if field.mapped is None:
         return 1
-    return 2 if one.mapped.type in TEXT_TYPES else 0
+    return 2 if field.mapped.type in TEXT_TYPES else 0

@@ -1,4 +1,4 @@
-"""Index templates: which of them an index that begins takes, and the mapping that they make together.
+"""Index templates: which of them apply to a new index, and the mapping that they make together.
 
 As in Elasticsearch the index template of the highest priority counts, with its component templates before it;
 where none fits, all legacy templates that do, in their order.
@@ -43,18 +43,22 @@ def check_template(kind: str, name: str, body: Mapping[str, Any], known: Templat
         return
     patterns = body.get("index_patterns")
     listed = [patterns] if isinstance(patterns, str) else patterns
-    if not isinstance(listed, list) or not listed or not all(isinstance(one, str) and one for one in listed):
+    if (
+        not isinstance(listed, list)
+        or not listed
+        or not all(isinstance(pattern, str) and pattern for pattern in listed)
+    ):
         raise TemplateError(f"index_template [{name}] needs [index_patterns]", "x_content_parse_exception")
     if kind == LEGACY_TEMPLATE:
         _part(name, body)
         return
     missing = [
-        one
-        for one in _names(body.get("composed_of"))
-        if one not in known.get(COMPONENT_TEMPLATE, {})
-        and one not in _BUILT_IN
-        and "@custom" not in one
-        and one not in _names(body.get("ignore_missing_component_templates"))
+        component
+        for component in _names(body.get("composed_of"))
+        if component not in known.get(COMPONENT_TEMPLATE, {})
+        and component not in _BUILT_IN
+        and "@custom" not in component
+        and component not in _names(body.get("ignore_missing_component_templates"))
     ]
     if missing:
         raise TemplateError(
@@ -74,22 +78,24 @@ def _check_priority(name: str, body: Mapping[str, Any], others: Mapping[str, Map
         for other, about in others.items()
         if other != name
         and _number(about.get("priority")) == priority
-        and any(have_common_name(one, two) for one in _patterns(body) for two in _patterns(about))
+        and any(have_common_name(mine, theirs) for mine in _patterns(body) for theirs in _patterns(about))
     }
     if equal:
-        told = ",".join(f"{other} => [{', '.join(_patterns(about))}]" for other, about in sorted(equal.items()))
+        conflicts = ",".join(
+            f"{other} => [{', '.join(_patterns(about))}]" for other, about in sorted(equal.items())
+        )
         raise TemplateError(
             f"index template [{name}] has index patterns [{', '.join(_patterns(body))}] matching patterns from "
-            f"existing templates [{','.join(sorted(equal))}] with patterns ({told}) that have the same priority "
-            f"[{priority}], multiple index templates may not match during index creation, please use a different "
-            "priority",
+            f"existing templates [{','.join(sorted(equal))}] with patterns ({conflicts}) that have the same "
+            f"priority [{priority}], multiple index templates may not match during index creation, please use a "
+            "different priority",
             "illegal_argument_exception",
         )
 
 
 # What names of data streams begin with, whatever sends them (Elastic's data stream naming scheme).
 _SHARED = ("logs", "metrics", "synthetics", "traces", "profiling")
-_SHORTEST = 4  # characters that tell whose indices a pattern takes
+_SHORTEST = 4  # characters that say whose indices a pattern takes
 
 
 def broad_patterns(kind: str, name: str, known: Templates, body: Mapping[str, Any] | None = None) -> list[str]:
@@ -99,21 +105,25 @@ def broad_patterns(kind: str, name: str, known: Templates, body: Mapping[str, An
     """
     bodies = [known.get(kind, {}).get(name, {}), body or {}]
     if kind == COMPONENT_TEMPLATE:
-        bodies += [one for one in known.get(INDEX_TEMPLATE, {}).values() if name in _names(one.get("composed_of"))]
-    return sorted({pattern for one in bodies for pattern in _patterns(one) if _is_broad(pattern)})
+        bodies += [
+            template
+            for template in known.get(INDEX_TEMPLATE, {}).values()
+            if name in _names(template.get("composed_of"))
+        ]
+    return sorted({pattern for template in bodies for pattern in _patterns(template) if _is_broad(pattern)})
 
 
 def _is_broad(pattern: str) -> bool:
     said, star, _ = pattern.partition("*")
     kind, _, rest = said.partition("-")
-    told = rest if kind in _SHARED else said
-    name = told.strip("-_.")
-    is_whole = bool(name) and told.endswith("-")  # a part of a name that is short, and ends
+    beginning = rest if kind in _SHARED else said
+    name = beginning.strip("-_.")
+    is_whole = bool(name) and beginning.endswith("-")  # a part of a name that is short, and ends
     return bool(star) and not is_whole and len(name) < _SHORTEST
 
 
 def mapping_of_new(index: str, known: Templates) -> IndexMapping:
-    """Return the mapping that an index begins with, an empty one where no template fits it."""
+    """Return the mapping of a new index, an empty one where no template fits it."""
     fitting = [
         (-_number(body.get("priority")), name)
         for name, body in known.get(INDEX_TEMPLATE, {}).items()
@@ -133,30 +143,33 @@ def mapping_of_new(index: str, known: Templates) -> IndexMapping:
 def _composed(name: str, body: Mapping[str, Any], known: Templates) -> IndexMapping:
     components = known.get(COMPONENT_TEMPLATE, {})
     parts = [
-        _part(one, components[one].get("template") if one in components else _BUILT_IN.get(one, {}))
-        for one in _names(body.get("composed_of"))
+        _part(
+            component,
+            components[component].get("template") if component in components else _BUILT_IN.get(component, {}),
+        )
+        for component in _names(body.get("composed_of"))
     ]
-    found = _overlaid([*parts, _part(name, body.get("template"))])
-    check_paths(found)
-    return found
+    mapping = _overlaid([*parts, _part(name, body.get("template"))])
+    check_paths(mapping)
+    return mapping
 
 
 def _overlaid(parts: Iterable[IndexMapping]) -> IndexMapping:
-    found = NO_MAPPING
+    mapping = NO_MAPPING
     for part in parts:
-        found = merged(found, part, overlaid=True)
-    return found
+        mapping = merged(mapping, part, overlaid=True)
+    return mapping
 
 
 def _part(name: str, template: Any) -> IndexMapping:
     about = template if isinstance(template, Mapping) else {}
-    found = read_mapping(about.get("mappings"), about.get("settings"), complete=False)
-    check_dynamic_templates(found)
-    return found
+    mapping = read_mapping(about.get("mappings"), about.get("settings"), complete=False)
+    check_dynamic_templates(mapping)
+    return mapping
 
 
 def _names(given: Any) -> Sequence[str]:
-    return [str(one) for one in given] if isinstance(given, list) else []
+    return [str(name) for name in given] if isinstance(given, list) else []
 
 
 def _patterns(body: Mapping[str, Any]) -> Sequence[str]:

@@ -81,13 +81,13 @@ class Actor:
         return f"local:{self.name}" if self.address == _LOCAL else "unknown"
 
     def owns(self, key: ApiKey) -> bool:
-        """Tell whether a key belongs to this person, or to the person whose key asks."""
+        """Return whether a key belongs to this person, or to the person whose key asks."""
         if self.user_id is None:
             return self.key_id is not None and self.key_id in (key.id, key.made_by_key)
         return key.owner_id == self.user_id
 
     def may(self, scope: Scope) -> bool:
-        """Tell whether it may do something."""
+        """Return whether it may do something."""
         return not self.one_time and (scope in self.scopes or Scope.ADMIN in self.scopes)
 
 
@@ -145,7 +145,9 @@ def _refuse_disguise(what: str, name: str) -> None:
     """Raise AccessError for a name that can look like another one."""
     if name != name.strip() or name != unicodedata.normalize("NFKC", name):
         raise AccessError(f"{what} neither begins nor ends with a blank, and has the usual form of its characters")
-    scripts = {unicodedata.name(one, "").partition(" ")[0] for one in name if one.isalpha()} & _LOOK_ALIKE
+    scripts = {
+        unicodedata.name(character, "").partition(" ")[0] for character in name if character.isalpha()
+    } & _LOOK_ALIKE
     if len(scripts) > 1:
         raise AccessError(f"{what} mixes letters of {' and '.join(sorted(map(str.title, scripts)))}")
 
@@ -219,7 +221,7 @@ def as_actor(user: User, address: str) -> Actor:
 
 
 def has_admin(session: Session) -> bool:
-    """Tell whether a user who may sign in has the role admin."""
+    """Return whether a user who may sign in has the role admin."""
     return session.scalar(select(User.id).where(User.role == "admin", User.enabled).limit(1)) is not None
 
 
@@ -238,7 +240,7 @@ def ensure_admin(session: Session) -> str | None:
 
 @dataclass(frozen=True)
 class MadeKey:
-    """A new key: what identifies it, and its secret, which nobody is told again."""
+    """A new key: what identifies it, and its secret, which is shown once."""
 
     id: str
     secret: str
@@ -296,11 +298,11 @@ def revoke_keys(session: Session, actor: Actor, ids: Sequence[str]) -> list[str]
     revoked: list[str] = []
     waiting = list(ids)
     while waiting:
-        found = session.scalars(select(ApiKey).where(ApiKey.id.in_(waiting), ApiKey.revoked.is_(None))).all()
-        for key in found:
+        keys = session.scalars(select(ApiKey).where(ApiKey.id.in_(waiting), ApiKey.revoked.is_(None))).all()
+        for key in keys:
             key.revoked = datetime.now(UTC)
             record(session, actor, "key.revoke", key.id, name=key.name)
-        revoked += [key.id for key in found]
+        revoked += [key.id for key in keys]
         made = select(ApiKey.id).where(ApiKey.made_by_key.in_(waiting), ApiKey.revoked.is_(None))
         waiting = list(session.scalars(made))
     return revoked
@@ -346,7 +348,7 @@ def _digest(secret: str) -> str:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A browser's session: its cookie's token, and what its requests that change something must carry."""
+    """A browser's session: its cookie's token, and the CSRF token that requests which change something carry."""
 
     token: str
     csrf: str
@@ -367,11 +369,11 @@ def sign_in(session: Session, actor: Actor) -> SignedIn:
 
 
 def check_session(session: Session, token: str, address: str) -> tuple[Actor, str] | None:
-    """Return whose session a token is of, and what its changing requests must carry; None when it is over."""
-    found = session.get(WebSession, _digest(token))
-    if found is None or found.expires <= datetime.now(UTC) or not found.user.enabled:
+    """Return whose session a token is of, and the CSRF token of its requests; None when the session is over."""
+    browser = session.get(WebSession, _digest(token))
+    if browser is None or browser.expires <= datetime.now(UTC) or not browser.user.enabled:
         return None
-    return as_actor(found.user, address), found.csrf
+    return as_actor(browser.user, address), browser.csrf
 
 
 def sign_out(session: Session, actor: Actor, token: str) -> None:

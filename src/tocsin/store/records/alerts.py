@@ -16,12 +16,12 @@ from tocsin.store.records.models import StoredAlert
 
 def find_alerts(session: Session, ids: Collection[str]) -> Iterator[StoredAlert]:
     """Yield the alerts with some ids."""
-    for some in chunks(ids):
-        yield from session.scalars(select(StoredAlert).where(StoredAlert.id.in_(some)))
+    for chunk in chunks(ids):
+        yield from session.scalars(select(StoredAlert).where(StoredAlert.id.in_(chunk)))
 
 
 def keep_document(session: Session, alert: StoredAlert, document: dict[str, Any]) -> None:
-    """Give an alert another document; whoever asks for what has changed since finds it."""
+    """Give an alert another document, and mark it as changed now."""
     alert.document = orjson.dumps(document).decode()
     latest = session.scalar(select(func.max(StoredAlert.changed))) or 0
     alert.changed = max(time.time_ns(), latest + 1)

@@ -1,4 +1,4 @@
-"""The database of records: opened, brought up to date, and asked in transactions."""
+"""The database of records: opened, migrated, and used in transactions."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class RecordsError(TocsinError):
 class Records:
     """Records in a database: SQLite in a file by default, PostgreSQL by URL.
 
-    Without a `cipher` connectors can be neither read nor written. How far records have come is noted in the file
-    `high_water`; whoever changes records names it.
+    Without a `cipher` connectors can be neither read nor written. The file `high_water` says how far records have
+    come; everybody who changes records names it.
     """
 
     def __init__(self, url: str, cipher: Cipher | None = None, high_water: Path | None = None) -> None:
@@ -77,7 +77,7 @@ class Records:
             self._mark.open()
 
     def is_empty(self) -> bool:
-        """Tell whether the database has none of the tables of records. Raises RecordsError."""
+        """Return whether the database has none of the tables of records. Raises RecordsError."""
         with _reachable(self.name), self.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision() is None
 
@@ -133,9 +133,9 @@ class Records:
                 self._mark.note(session)
 
     def behind(self, *, expected: bool = False) -> str | None:
-        """Return what is missing of what was noted of records, None when nothing is.
+        """Return what records lack by their high water mark, None when they lack nothing.
 
-        That nothing was noted is a fault where it is `expected`. Raises RecordsError.
+        A missing mark is a fault where one is `expected`. Raises RecordsError.
         """
         if self._mark is None:
             return None
@@ -143,7 +143,7 @@ class Records:
             return self._mark.behind(session, expected=expected)
 
     def accept(self) -> None:
-        """Note records as they are, after what was missing of them has been told. Raises RecordsError."""
+        """Set the mark to records as they are, after what they lack was reported. Raises RecordsError."""
         if self._mark is not None:
             with _reachable(self.name), self._sessions() as session:
                 self._mark.reset(session)
@@ -176,7 +176,7 @@ def file_of(url: str) -> Path | None:
 
 
 def _see_audit(session: Session, _context: object) -> None:
-    if any(isinstance(one, AuditEntry) for one in session.new):
+    if any(isinstance(row, AuditEntry) for row in session.new):
         session.info[_AUDITED] = True
 
 
@@ -188,10 +188,10 @@ def alembic_config() -> Config:
 
 
 def chunks(values: Iterable[_T]) -> Iterator[list[_T]]:
-    """Yield values, as many at a time as one question to the database may name."""
+    """Yield values, as many at a time as one statement may name."""
     waiting = iter(values)
-    while some := list(islice(waiting, _AT_ONCE)):
-        yield some
+    while chunk := list(islice(waiting, _AT_ONCE)):
+        yield chunk
 
 
 def _engine(url: str) -> Engine:
@@ -205,7 +205,7 @@ def _engine(url: str) -> Engine:
             connection.execute(f"PRAGMA {pragma}")
 
     # A savepoint begins a transaction whose first read decides what it sees, and which may write no more once
-    # somebody else has written: "database is locked", without waiting. Told that it will write, it waits.
+    # somebody else has written: "database is locked", without waiting. BEGIN IMMEDIATE makes it wait.
     @event.listens_for(engine, "savepoint")
     def _lock(connection: Connection, _name: str) -> None:
         driver: Any = connection.connection.dbapi_connection
@@ -223,8 +223,8 @@ def _complete(connection: Connection, name: str) -> None:
     context = MigrationContext.configure(connection)
     change = Operations(context)
     wrong = []
-    for found in compare_metadata(context, Base.metadata):
-        match found:
+    for difference in compare_metadata(context, Base.metadata):
+        match difference:
             case ("add_table", table):
                 table.create(connection)
             case ("add_index", index):
@@ -234,7 +234,7 @@ def _complete(connection: Connection, name: str) -> None:
             case ("remove_table" | "remove_column" | "remove_index", *_):
                 continue  # what nobody reads does no harm
             case _:
-                wrong.append(str(found))
+                wrong.append(str(difference))
     if wrong:
         raise RecordsError(
             f"the tables of {name} are not those of this version: {'; '.join(wrong)}",
@@ -261,5 +261,5 @@ def _reachable(name: str) -> Iterator[None]:
 
 
 def _reason(error: SQLAlchemyError) -> str:
-    told = str(getattr(error, "orig", None) or error).strip()
-    return told.splitlines()[0] if told else type(error).__name__
+    message = str(getattr(error, "orig", None) or error).strip()
+    return message.splitlines()[0] if message else type(error).__name__

@@ -69,7 +69,7 @@ class Cipher:
         return value
 
     def is_current(self, kept: dict[str, Any]) -> bool:
-        """Tell whether the first key encrypted an object."""
+        """Return whether the first key encrypted an object."""
         try:
             self._first.decrypt(kept[_ENCRYPTED] if is_encrypted(kept) else b"")
         except InvalidToken:
@@ -78,7 +78,7 @@ class Cipher:
 
 
 def is_encrypted(kept: dict[str, Any]) -> bool:
-    """Tell whether an object is kept encrypted."""
+    """Return whether an object is kept encrypted."""
     return set(kept) == {_ENCRYPTED} and isinstance(kept[_ENCRYPTED], str)
 
 
@@ -97,18 +97,18 @@ def open_cipher(folder: Path, key: str | None = None, decryption_only: Sequence[
 def cipher_of(config: Config) -> Cipher:
     """Return what connectors are encrypted with. Raises EncryptionError."""
     key = None if config.encryption_key is None else config.encryption_key.get_secret_value()
-    return open_cipher(config.data, key, [one.get_secret_value() for one in config.decryption_only_keys])
+    return open_cipher(config.data, key, [secret.get_secret_value() for secret in config.decryption_only_keys])
 
 
 def _key_of(path: Path) -> str:
     """Return the key in a file; one that cannot be is put aside, and the file gets a new one."""
     try:
-        found = read_file(path).decode("ascii").strip()
-        if len(found) >= SHORTEST_KEY:
+        key = read_file(path).decode("ascii").strip()
+        if len(key) >= SHORTEST_KEY:
             if stat.S_IMODE(path.stat().st_mode) & 0o077:
                 log.warning("%s could be read by others; now its owner alone may", path)
                 path.chmod(0o600)
-            return found
+            return key
     except FileNotFoundError:
         return _made(path)
     except UnicodeDecodeError:
@@ -171,7 +171,7 @@ class EncryptedJSON(TypeDecorator[dict[str, Any]]):
 
 
 def _cipher(dialect: Dialect) -> Cipher:
-    found = _CIPHERS.get(dialect)
-    if found is None:
+    cipher = _CIPHERS.get(dialect)
+    if cipher is None:
         raise EncryptionError("these records were opened without the key of their connectors")
-    return found
+    return cipher

@@ -1,4 +1,4 @@
-"""Exception lists, their items, and lists of values: kept in Kibana's shapes, rules told when theirs change."""
+"""Exception lists, their items, and lists of values, in Kibana's form; rules are read anew when theirs change."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def _get(session: Session, kind: type[_Kept], what: str, id_: str | None, name: 
     """Return what has an id, or else a name."""
     if id_ is not None:
         name, value = "id", id_
-    found = session.scalar(select(kind).where(getattr(kind, name) == value))
-    if found is None:
+    row = session.scalar(select(kind).where(getattr(kind, name) == value))
+    if row is None:
         raise NotFoundError(f'{what} {name}: "{value}" does not exist')
-    return found
+    return row
 
 
 def items_of(session: Session, lists: Collection[str]) -> list[ExceptionItem]:
@@ -57,51 +57,55 @@ def add_list(session: Session, actor: Actor, document: Mapping[str, Any]) -> Exc
     if session.scalar(select(ExceptionList.id).where(ExceptionList.list_id == list_id)):
         raise ConflictError(f'exception list id: "{list_id}" already exists')
     now = datetime.now(UTC)
-    found = ExceptionList(
+    exception_list = ExceptionList(
         id=str(uuid.uuid4()), list_id=list_id, document={**document, "list_id": list_id}, created=now,
         created_by=actor.name, updated=now, updated_by=actor.name,
     )  # fmt: skip
-    session.add(found)
+    session.add(exception_list)
     session.flush()
     record(session, actor, "exception_list.created", list_id)
-    return found
+    return exception_list
 
 
 def endpoint_list(session: Session, actor: Actor) -> tuple[ExceptionList, bool]:
     """Return the exception list of Elastic Endpoint, and whether it was made for that."""
-    found = session.scalar(select(ExceptionList).where(ExceptionList.list_id == ENDPOINT_LIST))
-    if found is not None:
-        return found, False
+    exception_list = session.scalar(select(ExceptionList).where(ExceptionList.list_id == ENDPOINT_LIST))
+    if exception_list is not None:
+        return exception_list, False
     name = "Endpoint Security Exception List"
     about = {"name": name, "description": name, "type": "endpoint", "namespace_type": "agnostic"}
     return add_list(session, actor, {**about, "list_id": ENDPOINT_LIST}), True
 
 
-def change_list(session: Session, actor: Actor, found: ExceptionList, document: Mapping[str, Any]) -> None:
+def change_list(
+    session: Session, actor: Actor, exception_list: ExceptionList, document: Mapping[str, Any]
+) -> None:
     """Give an exception list another document."""
-    found.document = {**document, "list_id": found.list_id}
-    found.updated, found.updated_by = datetime.now(UTC), actor.name
-    record(session, actor, "exception_list.changed", found.list_id)
+    exception_list.document = {**document, "list_id": exception_list.list_id}
+    exception_list.updated, exception_list.updated_by = datetime.now(UTC), actor.name
+    record(session, actor, "exception_list.changed", exception_list.list_id)
 
 
-def copy_list(session: Session, actor: Actor, found: ExceptionList, *, expired: bool = True) -> ExceptionList:
-    """Keep a copy of an exception list with its items, those that have expired too unless told otherwise."""
-    about = {name: value for name, value in found.document.items() if name != "list_id"}
+def copy_list(
+    session: Session, actor: Actor, exception_list: ExceptionList, *, expired: bool = True
+) -> ExceptionList:
+    """Keep a copy of an exception list with its items, without those that have expired unless `expired`."""
+    about = {name: value for name, value in exception_list.document.items() if name != "list_id"}
     copy = add_list(session, actor, {**about, "name": f"{about.get('name')} [Duplicate]"})
     now = datetime.now(UTC)
-    for item in items_of(session, [found.list_id]):
+    for item in items_of(session, [exception_list.list_id]):
         if expired or item.expires is None or item.expires > now:
             same = {name: value for name, value in item.document.items() if name != "item_id"}
             add_item(session, actor, {**same, "list_id": copy.list_id}, item.expires)
     return copy
 
 
-def remove_list(session: Session, actor: Actor, found: ExceptionList) -> None:
+def remove_list(session: Session, actor: Actor, exception_list: ExceptionList) -> None:
     """Remove an exception list and its items."""
-    touch_rules(session, [found.list_id])
-    session.execute(delete(ExceptionItem).where(ExceptionItem.list_id == found.list_id))
-    session.delete(found)
-    record(session, actor, "exception_list.removed", found.list_id)
+    touch_rules(session, [exception_list.list_id])
+    session.execute(delete(ExceptionItem).where(ExceptionItem.list_id == exception_list.list_id))
+    session.delete(exception_list)
+    record(session, actor, "exception_list.removed", exception_list.list_id)
 
 
 def add_item(
@@ -114,37 +118,37 @@ def add_item(
     if session.scalar(select(ExceptionItem.id).where(ExceptionItem.item_id == item_id)):
         raise ConflictError(f'exception list item id: "{item_id}" already exists')
     now = datetime.now(UTC)
-    found = ExceptionItem(
+    item = ExceptionItem(
         id=str(uuid.uuid4()), item_id=item_id, list_id=list_id, document={**document, "item_id": item_id},
         expires=expires, created=now, created_by=actor.name, updated=now, updated_by=actor.name,
     )  # fmt: skip
-    session.add(found)
+    session.add(item)
     session.flush()
     touch_rules(session, [list_id])
     record(session, actor, "exception.created", item_id, list_id=list_id, name=document.get("name"))
-    return found
+    return item
 
 
 def change_item(
-    session: Session, actor: Actor, found: ExceptionItem, document: Mapping[str, Any], expires: datetime | None
+    session: Session, actor: Actor, item: ExceptionItem, document: Mapping[str, Any], expires: datetime | None
 ) -> None:
     """Give an exception another document."""
-    found.document = {**document, "item_id": found.item_id, "list_id": found.list_id}
-    found.expires = expires
-    found.updated, found.updated_by = datetime.now(UTC), actor.name
-    touch_rules(session, [found.list_id])
-    record(session, actor, "exception.changed", found.item_id, list_id=found.list_id)
+    item.document = {**document, "item_id": item.item_id, "list_id": item.list_id}
+    item.expires = expires
+    item.updated, item.updated_by = datetime.now(UTC), actor.name
+    touch_rules(session, [item.list_id])
+    record(session, actor, "exception.changed", item.item_id, list_id=item.list_id)
 
 
-def remove_item(session: Session, actor: Actor, found: ExceptionItem) -> None:
+def remove_item(session: Session, actor: Actor, item: ExceptionItem) -> None:
     """Remove an exception."""
-    touch_rules(session, [found.list_id])
-    session.delete(found)
-    record(session, actor, "exception.removed", found.item_id, list_id=found.list_id)
+    touch_rules(session, [item.list_id])
+    session.delete(item)
+    record(session, actor, "exception.removed", item.item_id, list_id=item.list_id)
 
 
 def touch_rules(session: Session, lists: Collection[str]) -> None:
-    """Let the rules that use some exception lists be read anew by whoever runs them."""
+    """Mark the rules that use some exception lists as changed, so that the scheduler reads them again."""
     wanted = set(lists)
     for rule in session.scalars(select(StoredRule)):
         if wanted & set(lists_of(rule.document)):
@@ -153,8 +157,12 @@ def touch_rules(session: Session, lists: Collection[str]) -> None:
 
 def lists_of(document: Mapping[str, Any]) -> list[str]:
     """Return the names of the exception lists that a rule's document names."""
-    found = document.get("exceptions_list")
-    return [str(one.get("list_id")) for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    references = document.get("exceptions_list")
+    return (
+        [str(reference.get("list_id")) for reference in references if isinstance(reference, dict)]
+        if isinstance(references, list)
+        else []
+    )
 
 
 # ---- lists of values
@@ -162,18 +170,18 @@ def lists_of(document: Mapping[str, Any]) -> list[str]:
 
 def get_values(session: Session, id_: str) -> ValueList:
     """Return a list of values. Raises NotFoundError."""
-    found = session.get(ValueList, id_)
-    if found is None:
+    value_list = session.get(ValueList, id_)
+    if value_list is None:
         raise NotFoundError(f'list id: "{id_}" does not exist')
-    return found
+    return value_list
 
 
 def get_value(session: Session, id_: str) -> ListedValue:
     """Return a value of a list. Raises NotFoundError."""
-    found = session.get(ListedValue, id_)
-    if found is None:
+    value = session.get(ListedValue, id_)
+    if value is None:
         raise NotFoundError(f'list item id: "{id_}" does not exist')
-    return found
+    return value
 
 
 def values_of(session: Session, id_: str) -> list[str]:
@@ -201,84 +209,84 @@ def add_values_list(session: Session, actor: Actor, document: Mapping[str, Any])
     if session.get(ValueList, id_) is not None:
         raise ConflictError(f'list id: "{id_}" already exists')
     now = datetime.now(UTC)
-    found = ValueList(
+    value_list = ValueList(
         id=id_, type=str(document.get("type")), document={**document, "id": id_}, created=now,
         created_by=actor.name, updated=now, updated_by=actor.name,
     )  # fmt: skip
-    session.add(found)
+    session.add(value_list)
     session.flush()
     record(session, actor, "value_list.created", id_)
-    return found
+    return value_list
 
 
-def change_values_list(session: Session, actor: Actor, found: ValueList, about: Mapping[str, Any]) -> None:
-    """Let a list of values tell something else of itself."""
-    found.document = {**found.document, **about}
-    found.updated, found.updated_by = datetime.now(UTC), actor.name
-    record(session, actor, "value_list.changed", found.id)
+def change_values_list(session: Session, actor: Actor, value_list: ValueList, about: Mapping[str, Any]) -> None:
+    """Change what a list of values says of itself, as its name."""
+    value_list.document = {**value_list.document, **about}
+    value_list.updated, value_list.updated_by = datetime.now(UTC), actor.name
+    record(session, actor, "value_list.changed", value_list.id)
 
 
 def add_values(
     session: Session,
     actor: Actor,
-    found: ValueList,
+    value_list: ValueList,
     values: Iterable[str],
     go_on: Callable[[], None] = lambda: None,
 ) -> int:
-    """Add values to a list, each once; return how many it did not have. `go_on` is asked now and then."""
-    known = set(values_of(session, found.id))
+    """Add values to a list, each once; return how many it did not have. `go_on` is called now and then."""
+    known = set(values_of(session, value_list.id))
     before = len(known)
-    about = {"list_id": found.id, "created": datetime.now(UTC), "created_by": actor.name}
+    about = {"list_id": value_list.id, "created": datetime.now(UTC), "created_by": actor.name}
     waiting = iter(values)
-    while some := list(islice(waiting, _AT_ONCE)):
+    while chunk := list(islice(waiting, _AT_ONCE)):
         go_on()
-        new = [value for value in dict.fromkeys(some) if value and value not in known]
+        new = [value for value in dict.fromkeys(chunk) if value and value not in known]
         known.update(new)
         if new:  # not as objects: a million of them hold up everything else when they are collected
             session.execute(
                 insert(ListedValue), [{"id": str(uuid.uuid4()), "value": value, **about} for value in new]
             )
     if len(known) > before:
-        values_changed(session, actor, found)
+        values_changed(session, actor, value_list)
     return len(known) - before
 
 
-def change_value(session: Session, actor: Actor, found: ValueList, one: ListedValue, value: str) -> None:
-    """Put another value in the place of one. Raises ConflictError when the list has it already."""
-    if one.value == value:
+def change_value(session: Session, actor: Actor, value_list: ValueList, listed: ListedValue, value: str) -> None:
+    """Replace a value of a list by another. Raises ConflictError when the list has it already."""
+    if listed.value == value:
         return
-    if find_value(session, found.id, value) is not None:
+    if find_value(session, value_list.id, value) is not None:
         raise ConflictError(f'list item value: "{value}" already exists')
-    one.value = value
+    listed.value = value
     session.flush()
-    values_changed(session, actor, found)
+    values_changed(session, actor, value_list)
 
 
-def remove_values(session: Session, actor: Actor, found: ValueList, values: Collection[str]) -> int:
+def remove_values(session: Session, actor: Actor, value_list: ValueList, values: Collection[str]) -> int:
     """Take values from a list; return how many it had."""
-    inside = (ListedValue.list_id == found.id, ListedValue.value.in_(list(values)))
+    inside = (ListedValue.list_id == value_list.id, ListedValue.value.in_(list(values)))
     gone = int(session.execute(delete(ListedValue).where(*inside)).rowcount)  # type: ignore[attr-defined]
     if gone:
-        values_changed(session, actor, found)
+        values_changed(session, actor, value_list)
     return gone
 
 
-def remove_values_list(session: Session, actor: Actor, found: ValueList) -> None:
+def remove_values_list(session: Session, actor: Actor, value_list: ValueList) -> None:
     """Remove a list of values."""
-    values_changed(session, actor, found)
-    session.execute(delete(ListedValue).where(ListedValue.list_id == found.id))
-    session.delete(found)
-    record(session, actor, "value_list.removed", found.id)
+    values_changed(session, actor, value_list)
+    session.execute(delete(ListedValue).where(ListedValue.list_id == value_list.id))
+    session.delete(value_list)
+    record(session, actor, "value_list.removed", value_list.id)
 
 
-def values_changed(session: Session, actor: Actor, found: ValueList) -> None:
-    """Note that a list has other values, and let the rules whose exceptions name it be read anew."""
-    found.updated, found.updated_by = datetime.now(UTC), actor.name
-    record(session, actor, "value_list.changed", found.id)
+def values_changed(session: Session, actor: Actor, value_list: ValueList) -> None:
+    """Note that a list has other values, and mark the rules whose exceptions name it as changed."""
+    value_list.updated, value_list.updated_by = datetime.now(UTC), actor.name
+    record(session, actor, "value_list.changed", value_list.id)
     named = {
         item.list_id
         for item in session.scalars(select(ExceptionItem))
-        if found.id in value_lists_in(item.document)
+        if value_list.id in value_lists_in(item.document)
     }
     if named:
         touch_rules(session, named)
@@ -286,13 +294,13 @@ def values_changed(session: Session, actor: Actor, found: ValueList) -> None:
 
 def value_lists_in(document: Mapping[str, Any]) -> set[str]:
     """Return the lists of values that an exception names."""
-    found: set[str] = set()
+    ids: set[str] = set()
     waiting = list(document.get("entries") or ())
     while waiting:
         entry = waiting.pop()
         if isinstance(entry, dict):
             named = entry.get("list")
             if isinstance(named, dict):
-                found.add(str(named.get("id")))
+                ids.add(str(named.get("id")))
             waiting += entry.get("entries") or ()
-    return found
+    return ids

@@ -1,7 +1,7 @@
-"""How far records have come, written down outside the database: a start tells when they have gone back since.
+"""How far records have come, written outside the database: a start reports when they have gone back since.
 
-SQLite recovers without a word from a log (`records.db-wal`) that is lost, and an older copy of a database looks as
-sound as the newest: what was changed in between is gone, and nothing in the database says so.
+SQLite recovers silently from a lost log (`records.db-wal`), and an older copy of a database looks as sound as the
+newest: what was changed in between is gone, and nothing in the database says so.
 """
 
 from __future__ import annotations
@@ -55,9 +55,8 @@ class HighWater(BaseModel):
 class HighWaterMark:
     """The mark of records, in a file in the data folder. Several processes may have the records open.
 
-    The mark is written behind a commit, so that it is never ahead of a database that nothing happened to. Only
-    `reset` lowers it: the next start of the service tells of records that have gone back, whoever has changed them
-    since.
+    The mark is written after a commit, so that it is never ahead of a database that is whole. Only `reset` lowers
+    it: the next start of the service reports records that have gone back, whoever has changed them since.
     """
 
     def __init__(self, path: Path, database: Path | None) -> None:
@@ -73,24 +72,24 @@ class HighWaterMark:
             known = self._read()
             if known is None or known.file is None or self._database is None:
                 return
-            found = _sum_of(self._database)
-            if found is not None and found != known.file:
+            left = _sum_of(self._database)
+            if left is not None and left != known.file:
                 self.fault = (
                     f"{self._database.name} is not what it was at the last stop ({known.file.size:,} bytes then, "
-                    f"{found.size:,} now): it is damaged, an older copy, or was changed by something else"
+                    f"{left.size:,} now): it is damaged, an older copy, or was changed by something else"
                 )
-                return  # the next start of the service tells it too
+                return  # the next start of the service reports it too
             self._write(known.model_copy(update={"file": None}))
 
     def behind(self, session: Session, *, expected: bool) -> str | None:
-        """Return what is missing of what records had, a mark that is `expected` too; None when nothing is."""
+        """Return what records lack, None when nothing; a missing mark is a fault where one is `expected`."""
         if expected and not self._path.exists():
             return f"{self._path.name} is gone, so that nobody knows whether records have gone back"
         known = self._read()
         return self.fault or (None if known is None else _missing(known, session))
 
     def is_due(self) -> bool:
-        """Tell whether ticks are to be noted again."""
+        """Return whether ticks are to be noted again."""
         return time.monotonic() - self._noted >= _NOTED_EVERY
 
     def note(self, session: Session) -> None:
@@ -108,7 +107,7 @@ class HighWaterMark:
             log.warning("how far records are cannot be noted: %s", error)
 
     def reset(self, session: Session) -> None:
-        """Note how far records are, whatever was noted before, which has been told."""
+        """Note how far records are, whatever was noted before."""
         with self._noting, self._lock:
             self.fault = None
             self._write(_state(session))
@@ -148,7 +147,7 @@ def _state(session: Session) -> HighWater:
 
 
 def _missing(known: HighWater, session: Session) -> str | None:
-    """Return what a database lacks of what was noted of it, None when it has all."""
+    """Return what a database lacks by its mark, None when it has all."""
     now = _state(session)
     there = session.scalar(select(AuditEntry.time).where(AuditEntry.id == known.audit))
     if there != known.audited:
@@ -160,13 +159,13 @@ def _missing(known: HighWater, session: Session) -> str | None:
         )
     if now.audit == known.audit and now.tick < known.tick:  # deleting a rule takes its tick along, and is audited
         return (
-            f"they have gone back: rules had been run up to {_told(known.tick)}, and are known to up to "
-            f"{_told(now.tick)}; they are run again for what is between, and what was noted of alerts is lost"
+            f"they have gone back: rules had been run up to {_shown(known.tick)}, and are known to up to "
+            f"{_shown(now.tick)}; they are run again for what is between, and what was noted of alerts is lost"
         )
     return None
 
 
-def _told(moment: int) -> str:
+def _shown(moment: int) -> str:
     return f"{to_datetime(moment):%Y-%m-%d %H:%M:%S} UTC" if moment else "no moment"
 
 

@@ -245,7 +245,7 @@ class Gap(Base):
     first_tick: Mapped[int]
     last_tick: Mapped[int]
     cause: Mapped[str] = mapped_column(String(32))  # disabled, service down, overload, failed, clock set forward
-    found: Mapped[datetime]
+    detected: Mapped[datetime] = mapped_column("found")
     filled: Mapped[datetime | None]
     filled_by: Mapped[str | None] = mapped_column(String(160))
 

@@ -19,11 +19,11 @@ from tocsin.store.records.models import Execution, Gap, Run, StoredRule
 def find_rule(session: Session, *, id_: str | None = None, rule_id: str | None = None) -> StoredRule:
     """Return the rule with an id of records, or a `rule_id`. Raises NotFoundError."""
     wanted = StoredRule.id == id_ if id_ is not None else StoredRule.rule_id == rule_id
-    found = session.scalar(select(StoredRule).where(wanted))
-    if found is None:
+    rule = session.scalar(select(StoredRule).where(wanted))
+    if rule is None:
         name = f'id: "{id_}"' if id_ is not None else f'rule_id: "{rule_id}"'
         raise NotFoundError(f"{name} not found")
-    return found
+    return rule
 
 
 def add_rule(
@@ -34,17 +34,17 @@ def add_rule(
     if session.scalar(select(StoredRule.id).where(StoredRule.rule_id == rule_id)):
         raise ConflictError(f'rule_id: "{rule_id}" already exists')
     now = now or datetime.now(UTC)
-    found = StoredRule(
+    rule = StoredRule(
         id=str(uuid.uuid4()), rule_id=rule_id, name=str(document.get("name")), enabled=False,
         document=dict(document), revision=0, changed=1, created=now, created_by=actor.name,
         updated=now, updated_by=actor.name,
     )  # fmt: skip
-    session.add(found)
+    session.add(rule)
     session.flush()
-    record(session, actor, "rule.created", rule_id, uuid=found.id, name=found.name)
+    record(session, actor, "rule.created", rule_id, uuid=rule.id, name=rule.name)
     if enabled:
-        set_enabled(session, actor, found, True, now)
-    return found
+        set_enabled(session, actor, rule, True, now)
+    return rule
 
 
 def change_rule(
@@ -63,7 +63,7 @@ def change_rule(
 def set_enabled(
     session: Session, actor: Actor, rule: StoredRule, enabled: bool, now: datetime | None = None
 ) -> None:
-    """Let a rule be run from now on, or no more. What was due while it was not enabled becomes a gap."""
+    """Enable a rule from now on, or disable it. Ticks that were due while it was disabled become a gap."""
     if rule.enabled == enabled:
         return
     now = now or datetime.now(UTC)
@@ -87,8 +87,8 @@ def ask_run(session: Session, actor: Actor, rule: StoredRule, kind: str, span: t
     asked = Run(rule_uuid=rule.id, kind=kind, start=start, end=end, asked=datetime.now(UTC), asked_by=actor.name)
     session.add(asked)
     session.flush()
-    told = {"run": asked.id, "start": iso(start), "end": iso(end)}
-    record(session, actor, "rule.run", rule.rule_id, uuid=rule.id, kind=kind, **told)
+    about = {"run": asked.id, "start": iso(start), "end": iso(end)}
+    record(session, actor, "rule.run", rule.rule_id, uuid=rule.id, kind=kind, **about)
     return asked
 
 

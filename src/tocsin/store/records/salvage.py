@@ -1,4 +1,4 @@
-"""Records in an SQLite file that is damaged: found out at a start, and saved row by row into a new file."""
+"""Records in a damaged SQLite file: detected at a start, and saved row by row into a new file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tocsin.store.records.database import Records, file_of
 from tocsin.store.records.models import Base, StoredAlert
 from tocsin.store.resources import is_lack_of_resources
 
-_PATIENCE = 10.0  # seconds that the file is looked through; a large one is believed beyond that
+_CHECK_SECONDS = 10.0  # for looking through the file; the rest of a large one is believed to be sound
 _STEPS = 100_000  # of SQLite's machine, between looks at the time
 _FILES = ("", "-wal", "-shm")
 _AT_ONCE = 1000  # rows
@@ -39,21 +39,21 @@ def damage_of(path: Path, *, thorough: bool = False) -> str | None:
     """
     if not path.exists() or not path.stat().st_size:
         return None
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _CHECK_SECONDS
     try:
         with closing(sqlite3.connect(path, timeout=15)) as connection:
             if not thorough:
                 connection.set_progress_handler(lambda: int(time.monotonic() > until), _STEPS)
             check = "integrity_check" if thorough else "quick_check"
-            told = connection.execute(f"PRAGMA {check}(1)").fetchone()[0]
-            if told == "ok":
+            fault = connection.execute(f"PRAGMA {check}(1)").fetchone()[0]
+            if fault == "ok":
                 return _unreadable(connection)
     except sqlite3.OperationalError as error:  # it is locked, or large; or it could not even be opened
         sound = "interrupted" in str(error) or "locked" in str(error) or is_lack_of_resources(error)
         return None if sound else str(error)
     except sqlite3.DatabaseError as error:
         return str(error)
-    return " ".join(str(told).split())
+    return " ".join(str(fault).split())
 
 
 def _unreadable(connection: sqlite3.Connection) -> str | None:
@@ -80,8 +80,8 @@ def _unreadable(connection: sqlite3.Connection) -> str | None:
 
 def _columns_of_json(table: Table) -> set[str]:
     """Return the names of a table's columns that hold JSON, as such or as a text."""
-    found = {column.name for column in table.columns if isinstance(_kept_as(column.type), JSON)}
-    return found | ({StoredAlert.document.key} if table is StoredAlert.__table__ else set())
+    names = {column.name for column in table.columns if isinstance(_kept_as(column.type), JSON)}
+    return names | ({StoredAlert.document.key} if table is StoredAlert.__table__ else set())
 
 
 def _kept_as(kind: TypeEngine[Any]) -> TypeEngine[Any]:
@@ -89,7 +89,7 @@ def _kept_as(kind: TypeEngine[Any]) -> TypeEngine[Any]:
 
 
 def salvage(url: str, damaged: Path) -> str | None:
-    """Save what can be read of records that are damaged; return what to tell, None when they are sound.
+    """Save what can be read of damaged records; return what happened, in words, and None for sound records.
 
     The damaged files go into a folder beneath `damaged`. No service may use them.
     """
@@ -110,13 +110,15 @@ def salvage(url: str, damaged: Path) -> str | None:
         records.close()
     with _made_whole(moved) as whole:
         saved = _copy(whole / path.name, path)
-    told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in saved.items() if count)
-    return f"{path.name} was damaged ({reason}): {told or 'nothing'} could be read; the damaged file is in {moved}"
+    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in saved.items() if count)
+    return (
+        f"{path.name} was damaged ({reason}): {counts or 'nothing'} could be read; the damaged file is in {moved}"
+    )
 
 
 @contextmanager
 def _made_whole(moved: Path) -> Iterator[Path]:
-    """Give a folder with a copy of the files, as long as it says: SQLite reads nothing of one that was cut."""
+    """Give a folder with a copy of the files, at the length in their head: SQLite reads no file that was cut."""
     with tempfile.TemporaryDirectory(dir=moved) as made:
         for path in moved.iterdir():
             if path.is_file():
@@ -175,7 +177,7 @@ def _rows(connection: sqlite3.Connection, table: str, order: str) -> Iterator[tu
 
 
 def _is_json(value: Any) -> bool:
-    """Tell whether the value of a column that holds JSON is some, or null."""
+    """Return whether the value of a column of JSON is JSON, or null."""
     text = value if isinstance(value, str | bytes) else str(value)
     try:
         orjson.loads(text)

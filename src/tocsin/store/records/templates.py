@@ -15,7 +15,7 @@ KINDS = (INDEX_TEMPLATE, COMPONENT_TEMPLATE, LEGACY_TEMPLATE)
 
 def templates_in(session: Session) -> Templates:
     """Return the templates by kind and name."""
-    found: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
-    for one in session.scalars(select(ClientObject).where(ClientObject.kind.in_(KINDS))):
-        found[one.kind][one.name] = one.body
-    return found
+    templates: dict[str, dict[str, dict[str, Any]]] = {kind: {} for kind in KINDS}
+    for row in session.scalars(select(ClientObject).where(ClientObject.kind.in_(KINDS))):
+        templates[row.kind][row.name] = row.body
+    return templates
