@@ -38,10 +38,7 @@ DONE_ROOMS = (
     "scheduler",
     "search",
     "sources",
-    "store/alerts",
-    "store/columns",
-    "store/records",
-    *sorted(f"store/{path.name}" for path in SOURCES.glob("store/*.py")),
+    "store",
     *sorted(path.name for path in SOURCES.glob("*.py")),
 )
 

@@ -545,7 +545,7 @@ def test_an_index_may_be_called_as_a_part_of_the_folder(folder, name):
     lake = LakeStore(folder, SLOW)
     lake.add([document(name, n=1)])
     lake.flush()
-    lake.tell_of_damage(name, "what lies beside the indices is damaged")
+    lake.report_damage(name, "what lies beside the indices is damaged")
     [aside] = lake.set_aside()
     assert (aside.name, aside.index) == (name, None)
     assert numbers(lake, name) == [1]

@@ -106,7 +106,7 @@ def open_service(config: Config) -> Service:
             endpoint_list(session, local_actor("tocsin"))
         set_forward(clock, records)
         if undecryptable := records.encrypt_connectors():
-            events.tell_of_damage("connectors", f"{_UNDECRYPTABLE}: {', '.join(undecryptable)}")
+            events.report_damage("connectors", f"{_UNDECRYPTABLE}: {', '.join(undecryptable)}")
     except BaseException:
         events.close()
         raise
@@ -127,7 +127,7 @@ def open_service(config: Config) -> Service:
         config.data / "rejected",
     )
     if watched.fault is not None:
-        events.tell_of_damage("watched.json", watched.fault)
+        events.report_damage("watched.json", watched.fault)
     if config.watch:
         watched.start()
     metrics = Metrics(store, ingest, clock, scheduler.scheduler)
@@ -153,7 +153,7 @@ def open_service(config: Config) -> Service:
         work=Work(config.search_timeout),
         first_password=password,
         without_admin=without_admin,
-        cluster_uuid=_uuid(config.data / "uuid", events.tell_of_damage),
+        cluster_uuid=_uuid(config.data / "uuid", events.report_damage),
     )
 
 

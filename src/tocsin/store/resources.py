@@ -43,8 +43,8 @@ def raise_if_lacking(name: str, error: BaseException) -> None:
 
 def _is(error: BaseException, numbers: frozenset[int], words: re.Pattern[str]) -> bool:
     text = str(error)
-    told_number = _NUMBER.search(text)
-    number = getattr(error, "errno", None) or (int(told_number[1]) if told_number else None)
+    number_in_text = _NUMBER.search(text)
+    number = getattr(error, "errno", None) or (int(number_in_text[1]) if number_in_text else None)
     return number in numbers or words.search(text) is not None
 
 

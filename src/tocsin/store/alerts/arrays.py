@@ -79,7 +79,7 @@ def changed(
 
 
 def same_values(first: pa.Array | None, second: pa.Array | None) -> bool:
-    """Tell whether two columns hold the same; one that is not there is of nulls."""
+    """Return whether two columns hold the same; one that is not there is of nulls."""
     if first is None or second is None:
         there = first if first is not None else second
         return there is None or bool(there.null_count == len(there))

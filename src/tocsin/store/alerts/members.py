@@ -41,7 +41,7 @@ class FieldNames:
 
 
 def _has_members(tree: _Tree, document: Mapping[str, Any]) -> bool:
-    """Tell whether a tree has every member of a document that has a value."""
+    """Return whether a tree has every member of a document that has a value."""
     for name, value in document.items():
         below, kind = tree.get(name), type(value)
         if kind is dict:

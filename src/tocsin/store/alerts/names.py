@@ -12,6 +12,6 @@ ALERTS_NAMES = (ALERTS_INDEX, ".internal.alerts-security.alerts-default-000001")
 
 
 def takes_alerts(patterns: Sequence[str]) -> bool:
-    """Tell whether patterns take the alerts, a hidden index: only patterns that begin with a dot can."""
+    """Return whether patterns take the alerts, a hidden index: only patterns that begin with a dot can."""
     hidden = [p for p in patterns if p.lstrip("-").startswith(".")]
     return any(takes(hidden, name) for name in ALERTS_NAMES) if hidden else False

@@ -96,7 +96,7 @@ class IndexFields:
         return self.mapping_of().find(name) or default_schema().find(name)
 
     def is_unsearched(self, name: str) -> bool:
-        """Tell whether the index's mapping says that a field is kept in the documents alone."""
+        """Return whether the index's mapping says that a field is kept in the documents alone."""
         mapping = self.mapping_of()
         if not mapping.body:
             return False
@@ -152,7 +152,7 @@ def _dynamic_type(value: Any) -> FieldType | None:
 
 
 def day_of(times: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return the day (UTC) of moments as dates; 1970-01-01 for those that a clock far off has told.
+    """Return the day (UTC) of moments as dates; 1970-01-01 for those of a clock that is far off.
 
     A host whose clock is years off would otherwise start a partition with each event.
     """

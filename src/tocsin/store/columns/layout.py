@@ -77,7 +77,7 @@ class ObservedLayout:
 
 
 def _type_of(value: Any) -> pa.DataType | None:
-    """Return the type of a member, None when its value does not tell."""
+    """Return the type of a member, None when its value does not show it."""
     kind = type_of([value], pa.null())
     listed = kind is not None and pa.types.is_list(kind)
     if kind is None or (listed and pa.types.is_list(kind.value_type)):
@@ -127,7 +127,7 @@ def fitted(known: Field, array: pa.Array) -> pa.Array | None:
 
 
 def _has_own_dates(known: Field) -> bool:
-    """Tell whether a field's dates are not what Arrow reads as moments."""
+    """Return whether a field's dates are not what Arrow reads as moments."""
     mapped = known.mapped
     if known.type is not FieldType.DATE or mapped is None:
         return False

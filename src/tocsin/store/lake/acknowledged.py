@@ -1,8 +1,8 @@
-"""How far the newest segment of the journal was acknowledged: a mark, by which a start tells what is gone.
+"""How far the newest segment of the journal was acknowledged: a mark that shows a start what is gone.
 
-The mark is written when the disk has the frames, and is not waited for: that costs some microseconds a write,
-where waiting would cost as much as the frames do. So it is exact after the end of a process, and after that of the
-machine it is behind by what the system had not written yet, some seconds, and never ahead.
+The mark is written when the disk has the frames, and is not forced to disk: that costs some microseconds a write,
+where waiting would cost as much as the frames do. So it is exact after the end of a process. After a crash of the
+machine it may be some seconds behind, and is never ahead.
 """
 
 from __future__ import annotations

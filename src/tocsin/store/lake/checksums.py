@@ -1,4 +1,4 @@
-"""Checksums of Parquet files: a flipped byte is noticed before what it makes of a value is read.
+"""Checksums of Parquet files: a flipped byte is noticed before the value that it has changed is read.
 
 delta-rs writes no checksums of pages. So each file gets a small one beside it, in a folder that Delta leaves
 alone, with a CRC-32 of each column's chunk in each row group and one of the rest, the footer. What is read is
@@ -37,7 +37,7 @@ class ChecksumError(ValueError):
 
 
 class LostChecksumsError(ValueError):
-    """Checksums that are damaged themselves, so that nothing tells whether their file is."""
+    """Checksums that are damaged themselves, so that their file cannot be checked."""
 
 
 def checksums_of(table: Path, file: str) -> Path:
@@ -93,7 +93,7 @@ class Checksums:
         if sums is not None:
             self._compare([len(sums) - 1])
             if len(sums) != self._compared.size + 1:
-                raise ChecksumError("its footer does not tell of what was written")
+                raise ChecksumError("its footer does not describe what was written")
 
     def compare(self, groups: Sequence[int], columns: Collection[int] | None = None) -> None:
         """Compare what is to be read, all columns unless some are named. Raises ChecksumError."""

@@ -1,8 +1,8 @@
-"""What the store holds is written down, so that the next start can tell what has gone since.
+"""A note of what the store holds, so that the next start can report what has gone since.
 
-It is written when the store stops, and while it runs whenever the journal has a new segment or has settled some: a
-segment that was noted goes only after a note without it, and versions are noted that are on disk for good. So what
-a start misses of a note was lost, whichever way the store ended.
+It is written when the store stops, and while it runs whenever the journal has a new segment or has settled some.
+A segment is removed only after a note without it, and only versions of tables that are on disk for good are noted.
+So whatever a start misses of a note was lost, whichever way the store ended.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class CleanStop(BaseModel):
 
 
 def read_stop(folder: Path) -> CleanStop:
-    """Return what was written at the last stop; that it cannot be read is a loss itself."""
+    """Return the last note; one that cannot be read is a loss itself."""
     try:
         return CleanStop.model_validate_json(read_file(folder / STOPPED))
     except FileNotFoundError:
@@ -69,8 +69,8 @@ def read_stop(folder: Path) -> CleanStop:
     except (OSError, ValidationError) as error:
         raise_if_lacking(STOPPED, error)
         first = str(error).splitlines()[0]
-        told = f"it cannot be read, so that nothing could be compared with the last stop: {first}"
-        return CleanStop(losses=[Loss(name=STOPPED, reason=told)])
+        reason = f"it cannot be read, so that nothing could be compared with the last stop: {first}"
+        return CleanStop(losses=[Loss(name=STOPPED, reason=reason)])
 
 
 def write_stop(folder: Path, stop: CleanStop) -> None:
@@ -85,7 +85,7 @@ def losses_since(
     folder: Path,
     acknowledged: Acknowledged,
 ) -> Iterator[Loss]:
-    """Yield what a start misses of what was last written down, but for indices that are `set_aside` as a whole.
+    """Yield what a start misses of the last note, but for indices that are `set_aside` as a whole.
 
     `folder` is that of the journal. Versions of tables only grow.
     """
@@ -94,8 +94,8 @@ def losses_since(
         if name in set_aside:
             continue
         if table is None:
-            told = f"the folder of this index is gone, and its {before.events:,} events with it"
-            yield Loss(name=name, reason=told, index=name)
+            reason = f"the folder of this index is gone, and its {before.events:,} events with it"
+            yield Loss(name=name, reason=reason, index=name)
         elif table.version < before.version:
             lost = before.events - rows_of(table.files)
             yield Loss(
@@ -119,11 +119,11 @@ def _losses_of_journal(stop: CleanStop, folder: Path, acknowledged: Acknowledged
             continue  # it is named as what it is
         size = path.stat().st_size
         if size < expected:
-            told = f"{expected - size:,} of its {expected:,} bytes are gone, and events that only it held"
-            yield Loss(name=f"journal/{path.name}", reason=told)
+            reason = f"{expected - size:,} of its {expected:,} bytes are gone, and events that only it held"
+            yield Loss(name=f"journal/{path.name}", reason=reason)
         elif (unreadable := expected - size + journal.cut_off(path)) > 0:  # more than an unfinished write leaves
-            told = f"{unreadable:,} bytes are damaged, and their events lost"
-            yield Loss(name=f"journal/{path.name}", reason=told)
+            reason = f"{unreadable:,} bytes are damaged, and their events lost"
+            yield Loss(name=f"journal/{path.name}", reason=reason)
 
 
 def _lying_in(table: IndexTable) -> Iterator[str]:

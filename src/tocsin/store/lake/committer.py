@@ -1,4 +1,4 @@
-"""One thread writes to the journal: requests in groups as large as they come, each answered when it is on disk."""
+"""One thread writes to the journal: all requests that wait at once, each answered when it is on disk."""
 
 from __future__ import annotations
 
@@ -169,12 +169,12 @@ class Committer:
                 results = self._judge(request, claimed)
                 outcomes.append(results)
                 both = zip(request.entries, results, strict=True)
-                accepted.append([entry for entry, one in both if one.result is DocumentResult.CREATED])
+                accepted.append([entry for entry, outcome in both if outcome.result is DocumentResult.CREATED])
             groups = [entries for entries in accepted if entries]
             if groups:
                 self._segment.append(groups)
                 self._mark.write(self._segment.number, self._segment.size)
-        except Exception as error:  # whatever it is, those who wait must be told
+        except Exception as error:  # whatever it is, those who wait must get it
             self._ids.forget(self._segment.number, claimed)
             log.exception("writing to the journal failed")
             failure = StoreFullError(f"the journal cannot be written: {error}", hint="nothing was stored")

@@ -63,7 +63,7 @@ def _checksums(table: IndexTable, file: StoredFile) -> str:
 
 
 class Contents:
-    """Tables and generations. Whoever changes both, or needs both as of one moment, holds `lock`."""
+    """Tables and generations. Code that changes both, or reads both as of one moment, holds `lock`."""
 
     def __init__(self, folder: Path, mappings: IndexMappings) -> None:
         self.folder, self.lock, self.mappings = folder, threading.RLock(), mappings
@@ -102,8 +102,8 @@ class Contents:
     def _opened(self, index: str, path: Path) -> IndexTable:
         table = IndexTable(index, path, partial(self.mappings.find, index))
         for part in table.broken:
-            told = "this checkpoint is damaged, or gone; the commits beside it are read instead"
-            self.put_part_aside(index, part, told)
+            reason = "this checkpoint is damaged, or gone; the commits beside it are read instead"
+            self.put_part_aside(index, part, reason)
         return table
 
     def set_aside(self) -> list[SetAside]:
@@ -112,7 +112,7 @@ class Contents:
             return sorted(self._set_aside.values(), key=lambda aside: aside.name)
 
     def is_set_aside(self, index: str) -> bool:
-        """Tell whether all of an index is left out."""
+        """Return whether all of an index is left out."""
         return (index, index) in self._set_aside
 
     def put_aside(self, name: str, error: BaseException | str) -> None:
@@ -148,7 +148,7 @@ class Contents:
         self.put_part_aside(table.name, file.path, error)
 
     def is_whole(self, table: IndexTable, file: StoredFile) -> bool:
-        """Tell whether a file was not set aside."""
+        """Return whether a file was not set aside."""
         return not self._is_part_aside(table.name, file.path)
 
     def put_checksums_aside(self, table: IndexTable, file: StoredFile, reason: str) -> None:
@@ -156,16 +156,16 @@ class Contents:
         self.put_part_aside(table.name, _checksums(table, file), reason)
 
     def may_be_written_anew(self, table: IndexTable, file: StoredFile) -> bool:
-        """Tell whether neither a file nor its checksums were set aside."""
+        """Return whether neither a file nor its checksums were set aside."""
         return self.is_whole(table, file) and not self._is_part_aside(table.name, _checksums(table, file))
 
     def _is_part_aside(self, index: str, part: str) -> bool:
         return (index, f"{index}/{part}") in self._set_aside
 
     def is_unharmed(self, table: IndexTable) -> bool:
-        """Tell whether nothing in a table's folder was set aside.
+        """Return whether nothing in a table's folder was set aside.
 
-        Otherwise files that the table does not name may be all that is left of some events, or somebody's.
+        Otherwise files that the table does not name may be all that is left of some events, or be somebody else's.
         """
         folder = f"events/{table.path.name}/"
         return not any(
@@ -181,7 +181,7 @@ class Contents:
             return self.tables[name]
 
     def remember(self, generation: Generation, entries: Sequence[Entry]) -> None:
-        """Let events be found that the journal has; those of indices that are set aside stay in it."""
+        """Add events of the journal to the buffers that searches read, but for indices that are set aside."""
         by_index: dict[str, list[Entry]] = {}
         for entry in entries:
             if self.is_set_aside(entry.index):
@@ -189,16 +189,16 @@ class Contents:
                 continue
             by_index.setdefault(entry.index, []).append(entry)
             generation.size += len(entry.source)
-        for name, some in by_index.items():
+        for name, index_entries in by_index.items():
             with self.apart(name):
-                generation.indices.setdefault(name, EventBuffer(self.table(name).fields)).add(some)
+                generation.indices.setdefault(name, EventBuffer(self.table(name).fields)).add(index_entries)
             generation.held |= self.is_set_aside(name)
 
     @contextmanager
     def apart(self, name: str) -> Iterator[None]:
-        """Set an index aside that fails within, whatever it is that fails: no other index has to do with it.
+        """Set an index aside whose code fails within, whatever fails, so that other indices go on.
 
-        What the system lacks, memory or a disk that can be written to, is no fault of an index and is raised.
+        A lack of memory, or a disk that cannot be written to, is no fault of an index and is raised.
         """
         try:
             yield
@@ -221,7 +221,7 @@ class Contents:
             return self.current.size + sum(old.size for old in self.old)
 
     def memory(self) -> tuple[int, int]:
-        """Return how many bytes what is in the journal alone takes as documents, and as columns."""
+        """Return how many bytes the events of the journal alone take as documents, and as columns."""
         with self.lock:
             buffers = [buffer for each in (*self.old, self.current) for buffer in each.indices.values()]
         return sum(buffer.documents_size for buffer in buffers), sum(buffer.columns_size for buffer in buffers)

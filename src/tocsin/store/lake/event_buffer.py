@@ -18,7 +18,7 @@ _NEVER = 1 << 63  # later than any time
 class EventBuffer:
     """The events of one index in one segment of the journal.
 
-    They become columns when someone looks for them, and are held as columns alone from then on.
+    A search makes columns of them, and they are held as columns alone from then on.
     """
 
     def __init__(self, fields: IndexFields) -> None:
@@ -40,7 +40,7 @@ class EventBuffer:
             self._first, self._last = min(self._first, *times), max(self._last, *times)
 
     def tables(self, upto: int) -> list[pa.Table]:
-        """Return the first events, so many, as tables, and perhaps some more that came since."""
+        """Return tables with the first `rows` events, and perhaps with some that came since."""
         with self._converting:
             if self._done < upto:
                 with self._lock:

@@ -34,7 +34,7 @@ def safe_name(index: str) -> str:
 
     Two indices never get the same name. What would be too long ends in a digest of the index's name.
     """
-    name = _UNSAFE.sub(lambda found: "".join(f"={byte:02x}" for byte in found[0].encode()), index)
+    name = _UNSAFE.sub(lambda match: "".join(f"={byte:02x}" for byte in match[0].encode()), index)
     if len(name) <= _LONGEST:
         return name
     digest = hashlib.sha256(index.encode()).hexdigest()
@@ -109,7 +109,7 @@ class _Label(NamedTuple):
 
 
 def _labelled(folder: Path) -> str:
-    """Return the index of a folder that has a label. Raises UnknownFolderError where nothing tells it."""
+    """Return the index of a folder that has a label. Raises UnknownFolderError where nothing says which."""
     label = _read_label(folder / LABEL)
     if label is not None:
         name = safe_name(label.named)
@@ -138,7 +138,7 @@ def _read_label(path: Path) -> _Label | None:
 
 
 def named(name: str) -> str | None:
-    """Return the index that a safe name stands for, None for one that does not tell."""
+    """Return the index that a safe name stands for, None for a name that is not safe."""
     try:
         return _named(name)
     except UnknownFolderError:
@@ -146,9 +146,9 @@ def named(name: str) -> str | None:
 
 
 def _named(folder: str) -> str:
-    """Return the index that a safe name stands for. Raises UnknownFolderError for one that does not tell."""
+    """Return the index that a safe name stands for. Raises UnknownFolderError for others."""
     try:
-        raw = re.sub(rb"=([0-9a-f]{2})", lambda found: bytes.fromhex(found[1].decode()), folder.encode())
+        raw = re.sub(rb"=([0-9a-f]{2})", lambda escape: bytes.fromhex(escape[1].decode()), folder.encode())
         index = raw.decode()
     except UnicodeDecodeError:
         index = ""

@@ -13,7 +13,7 @@ def guard_of(folder: Path) -> FileLock:
 
 
 def in_use(folder: Path) -> bool:
-    """Tell whether a process has the store of a folder open. The folder is left as it is."""
+    """Return whether a process has the store of a folder open. The folder is left as it is."""
     if not (folder / "lock").is_file():
         return False
     guard = guard_of(folder)

@@ -1,8 +1,8 @@
 """Which ids senders chose: sorted runs of hashes on disk, looked up before an event is stored.
 
 An id that the store made needs no look-up: it holds the event's time and a number that is never used again.
-Beside the runs lies a list of them, each with its checksum: a run that is gone or damaged is told of until the ids
-are made anew, and stays where it is.
+Beside the runs lies a list of them, each with its checksum: a run that is gone or damaged is reported until the
+ids are made anew, and stays where it is.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class StoredRun(NamedTuple):
         return _name(self.first, self.last)
 
     def overlaps(self, first: int, last: int) -> bool:
-        """Tell whether it has ids of some of the segments from one to another."""
+        """Return whether it has ids of some of the segments from one to another."""
         return self.first <= last and first <= self.last
 
 
@@ -140,19 +140,19 @@ class ChosenIds:
             return {}
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise_if_lacking(LIST, error)
-            told = "the files of ids are taken as they are"
-            self._put_aside(LIST, f"it cannot be read, and {told}: {type(error).__name__}: {error}")
+            consequence = "the files of ids are taken as they are"
+            self._put_aside(LIST, f"it cannot be read, and {consequence}: {type(error).__name__}: {error}")
             self._listed_all = False
             return {}
 
     def _lose(self, name: str, reason: BaseException | str, crc: int) -> None:
         self._lost[name] = crc
-        told = reason if isinstance(reason, str) else f"{type(reason).__name__}: {reason}"
-        self._put_aside(f"ids/{name}", f"{told}; an event that is sent again under an id of it is stored twice")
+        why = reason if isinstance(reason, str) else f"{type(reason).__name__}: {reason}"
+        self._put_aside(f"ids/{name}", f"{why}; an event that is sent again under an id of it is stored twice")
 
     @property
     def complete(self) -> bool:
-        """Tell whether every id is known: no file is gone or damaged."""
+        """Return whether every id is known: no file is gone or damaged."""
         return self._listed_all and not self._lost
 
     def names(self) -> frozenset[str]:
@@ -161,10 +161,10 @@ class ChosenIds:
 
     def find(self, keys: Sequence[Key]) -> dict[Key, Known]:
         """Return the content's hash and the time of each event that has one of the keys."""
-        found: dict[Key, Known] = {}
+        known: dict[Key, Known] = {}
         with self._lock:
             for recent in self._recent.values():
-                found.update((key, recent[key]) for key in keys if key in recent)
+                known.update((key, recent[key]) for key in keys if key in recent)
             runs = self._runs
         wanted = np.array([key[0] for key in keys], np.uint64)
         for stored in runs:
@@ -174,9 +174,9 @@ class ChosenIds:
                 at = int(starts[number])
                 while at < run.shape[1] and run[0, at] == wanted[number]:
                     if int(run[1, at]) == keys[number][1]:
-                        found[keys[number]] = int(run[2, at]), int(run[3, at].view(np.int64))
+                        known[keys[number]] = int(run[2, at]), int(run[3, at].view(np.int64))
                     at += 1
-        return found
+        return known
 
     def add(self, segment: int, key: Key, content: int, time: int) -> None:
         """Remember the id of an event that is in a segment of the journal."""
@@ -190,7 +190,7 @@ class ChosenIds:
                 self._recent.get(segment, {}).pop(key, None)
 
     def settle(self, segment: int) -> None:
-        """Write a segment's ids to disk, before its events get into tables. Again is the same as once."""
+        """Write a segment's ids to disk, before its events get into tables. It may be called again."""
         with self._lock:
             recent = self._recent.get(segment)
         if not recent or any(run.first <= segment <= run.last for run in self._runs):
@@ -219,11 +219,11 @@ class ChosenIds:
 
     def times(self, index: str, ids: Sequence[str]) -> dict[str, int | None]:
         """Return the time of each event that an id names; None where an id is neither chosen nor made here."""
-        found: dict[str, int | None] = {}
+        times: dict[str, int | None] = {}
         chosen = self.find([key_of(index, id_) for id_ in ids])
         for id_ in ids:
-            found[id_] = chosen[key][1] if (key := key_of(index, id_)) in chosen else time_in(id_)
-        return found
+            times[id_] = chosen[key][1] if (key := key_of(index, id_)) in chosen else time_in(id_)
+        return times
 
 
 def _load(path: Path) -> Run:

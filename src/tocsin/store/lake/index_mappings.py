@@ -63,7 +63,7 @@ class IndexMappings:
             return set()
 
     def forget(self, path: Path) -> None:
-        """Expect a file no longer, after what happened to it has been told."""
+        """Expect a file no longer, after its damage was reported."""
         self._listed.discard(path.name)
         self.write_list()
 

@@ -49,17 +49,17 @@ class DividedScan:
 
 
 class Faults(Protocol):
-    """Is told of files that cannot be read as they were written."""
+    """Takes reports of files that cannot be read as they were written."""
 
     def put_file_aside(self, index: str, file: StoredFile, reason: str) -> bool:
-        """Leave a file out from now on that cannot be read; tell whether it is one that the index still has."""
+        """Leave a file out from now on that cannot be read; return whether the index still has it."""
 
     def put_checksums_aside(self, index: str, file: StoredFile, reason: str) -> None:
         """Say that a file's checksums are damaged; it is read without them."""
 
 
 class EventScans(Faults, Protocol):
-    """Tells what scans of an event store read, so that another process can read it."""
+    """Says what scans of an event store read, so that another process can read it."""
 
     def divided_scan(self, scan: Scan) -> DividedScan:
         """Return what `scan` reads, as of this moment."""
@@ -75,16 +75,16 @@ def read_divided(divided: DividedScan, faults: Faults) -> Iterator[StoredBatch]:
 
 
 def read_files(indices: Sequence[IndexScan], scan: Scan, faults: Faults) -> Iterator[StoredBatch]:
-    """Yield the events that a scan reads in files; `faults` is told of those that cannot be read.
+    """Yield the events that a scan reads in files; `faults` gets those that cannot be read.
 
-    Where that says that the index has not this file any more, the fault is raised: it was removed meanwhile.
+    A fault is raised where the index does not have the file any more: it was removed meanwhile.
     """
-    files = [(one, file) for one in indices for file in sorted(one.files, key=lambda f: f.first)]
+    files = [(index, file) for index in indices for file in sorted(index.files, key=lambda f: f.first)]
     if len(files) > 1:
         yield from _read_ahead(files, scan, faults)
     else:
-        for one, file in files:
-            yield from _read_file(one, file, scan, faults)
+        for index, file in files:
+            yield from _read_file(index, file, scan, faults)
 
 
 def read_tables(index: str, mapping: IndexMapping, tables: Sequence[pa.Table], scan: Scan) -> list[StoredBatch]:
@@ -93,14 +93,14 @@ def read_tables(index: str, mapping: IndexMapping, tables: Sequence[pa.Table], s
     return [shown(read_table(index, table, asked.fields), scan, mapping) for table in tables]
 
 
-def _read_file(one: IndexScan, file: StoredFile, scan: Scan, faults: Faults) -> Iterator[StoredBatch]:
+def _read_file(index: IndexScan, file: StoredFile, scan: Scan, faults: Faults) -> Iterator[StoredBatch]:
     """Yield the events of a file; one that is damaged is set aside."""
-    told = partial(faults.put_checksums_aside, one.index, file)
+    report = partial(faults.put_checksums_aside, index.index, file)
     try:
-        for batch in read_file(one.index, one.path / file.path, physical(scan, one.mapping), told):
-            yield shown(_guarded(batch, file, faults), scan, one.mapping)
+        for batch in read_file(index.index, index.path / file.path, physical(scan, index.mapping), report):
+            yield shown(_guarded(batch, file, faults), scan, index.mapping)
     except FAULTS as error:
-        if is_lack_of_resources(error) or not faults.put_file_aside(one.index, file, _told(error)):
+        if is_lack_of_resources(error) or not faults.put_file_aside(index.index, file, _reason(error)):
             raise
 
 
@@ -114,16 +114,16 @@ def _guarded(batch: StoredBatch, file: StoredFile, faults: Faults) -> StoredBatc
             except FAULTS as error:
                 if is_lack_of_resources(error):
                     raise
-                faults.put_file_aside(batch.index, file, _told(error))
-                told = f"{batch.index}/{file.path} cannot be read while it is asked for: {error}"
-                raise StoreError(told, hint="ask again: the answer does without it") from error
+                faults.put_file_aside(batch.index, file, _reason(error))
+                message = f"{batch.index}/{file.path} cannot be read while it is asked for: {error}"
+                raise StoreError(message, hint="ask again: the answer does without it") from error
 
         return asked
 
     return replace(batch, sources=guarded(batch.sources), ids=guarded(batch.ids))
 
 
-def _told(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
@@ -132,13 +132,13 @@ def _read_ahead(
 ) -> Iterator[StoredBatch]:
     """Yield the events of files in their order, while the next ones are read in threads."""
 
-    def read(one: IndexScan, file: StoredFile) -> list[StoredBatch]:
-        return list(_read_file(one, file, scan, faults))
+    def read(index: IndexScan, file: StoredFile) -> list[StoredBatch]:
+        return list(_read_file(index, file, scan, faults))
 
     with ThreadPoolExecutor(_READERS, thread_name_prefix="store-read") as pool:
         waiting: deque[Future[list[StoredBatch]]] = deque()
-        for one, file in files:
-            waiting.append(pool.submit(read, one, file))
+        for index, file in files:
+            waiting.append(pool.submit(read, index, file))
             if len(waiting) > _READERS:
                 yield from waiting.popleft().result()
         while waiting:
@@ -146,7 +146,7 @@ def _read_ahead(
 
 
 def arrived_within(table: pa.Table, scan: Scan) -> pa.Table:
-    """Return the events in memory that arrived in a scan's span: those who ask every second skip the others."""
+    """Return the events in memory that arrived in a scan's span: frequent scans skip the others."""
     start, end = scan.arrived_from, scan.arrived_to
     if start is None and end is None:
         return table

@@ -190,7 +190,7 @@ def cut_off(path: Path) -> int:
 
 
 def put_back(folder: Path) -> Iterator[tuple[int, int]]:
-    """Give segments that were renamed their names again; yield the number that each was called by, and its own.
+    """Give renamed segments their names again; yield the number in the wrong name of each, and its own.
 
     Its first frame says which segment a file is. Where that one is there, the file is a copy, and stays.
     """
@@ -204,7 +204,7 @@ def put_back(folder: Path) -> Iterator[tuple[int, int]]:
 
 
 def _origin(path: Path) -> int | None:
-    """Return the segment that the first frame of a file names, None where it is damaged or does not tell."""
+    """Return the segment that the first frame of a file names, None where it is damaged or names none."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD.size)
@@ -239,12 +239,12 @@ def _split(data: bytes) -> _Frames:
 
 
 def _fits(data: bytes, at: int) -> bool:
-    """Tell whether the frame that begins at a place has all of its bytes, as its head has it."""
+    """Return whether the frame that begins at a place has all of its bytes, as its head has it."""
     return at + _HEAD.size + int(_HEAD.unpack_from(data, at)[0]) <= len(data)
 
 
 def _is_whole(packed: bytes) -> bool:
-    """Tell whether some bytes are a whole payload, whatever the head before them says."""
+    """Return whether some bytes are a whole payload, whatever the head before them says."""
     unpacking = zstandard.ZstdDecompressor().decompressobj()
     try:
         unpacking.decompress(packed)

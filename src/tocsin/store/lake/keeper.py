@@ -1,4 +1,4 @@
-"""One thread keeps tables in order: slices become one file each, what is too old or too much goes."""
+"""One thread maintains tables: it makes one file of each slice, and removes what is too old or too much."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MOST_WAITING = 400  # slices; more are ordered however busy it is
 
 
 class Load:
-    """Tells how busy this process is."""
+    """How busy this process is."""
 
     def __init__(self) -> None:
         self._processors = (
@@ -72,17 +72,20 @@ class Keeper:
             self._retain(now, stop)
             quiet = timedelta(seconds=self._settings.quiet)
             waiting = [
-                (table, one) for table in tables for one in table.to_order(now, quiet) if self._may(table, one)
+                (table, slice_)
+                for table in tables
+                for slice_ in table.to_order(now, quiet)
+                if self._may(table, slice_)
             ]
             if order is not order_slice:
                 waiting = self._affordable(waiting)
-            for table, one in waiting:
+            for table, slice_ in waiting:
                 if stop.is_set():
                     return done
                 with self._apart(table, stop):
-                    if not self._verified(table, one):
+                    if not self._verified(table, slice_):
                         continue
-                    version = table.order(one, order)
+                    version = table.order(slice_, order)
                     with self._contents.lock:
                         table.publish(version)
                     done += 1
@@ -114,18 +117,18 @@ class Keeper:
             self._failing[table.name] = left - 1
         return left > 0
 
-    def _may(self, table: IndexTable, one: Slice) -> bool:
-        """Tell whether all files of a slice can be read: what is set aside stays as it is."""
-        files = [file for file in table.files if (file.day, file.slice) == (one.day, one.number)]
+    def _may(self, table: IndexTable, slice_: Slice) -> bool:
+        """Return whether all files of a slice can be read: what is set aside stays as it is."""
+        files = [file for file in table.files if (file.day, file.slice) == (slice_.day, slice_.number)]
         return all(self._contents.may_be_written_anew(table, file) for file in files)
 
-    def _verified(self, table: IndexTable, one: Slice) -> bool:
-        """Tell whether the files of a slice are as they were written; those that are not are set aside.
+    def _verified(self, table: IndexTable, slice_: Slice) -> bool:
+        """Return whether the files of a slice are as they were written; those that are not are set aside.
 
         Written anew, what is wrong in them would have checksums that are right.
         """
         for file in table.files:
-            if (file.day, file.slice) != (one.day, one.number):
+            if (file.day, file.slice) != (slice_.day, slice_.number):
                 continue
             try:
                 verify(table.path / file.path)
@@ -135,12 +138,12 @@ class Keeper:
                 if is_lack_of_resources(error):
                     raise
                 self._contents.put_file_aside(table, file, error)
-        return self._may(table, one)
+        return self._may(table, slice_)
 
     def _affordable(self, waiting: list[tuple[IndexTable, Slice]]) -> list[tuple[IndexTable, Slice]]:
-        """Return the slices to order now: none while much comes in, for it costs as much again as storing does."""
-        some = waiting[: max(_A_ROUND, len(waiting) - _MOST_WAITING)]
-        return some if self._load.share() < _BUSY or len(waiting) > _MOST_WAITING else []
+        """Return the slices to order now: none while much comes in, as ordering costs as much as storing."""
+        affordable = waiting[: max(_A_ROUND, len(waiting) - _MOST_WAITING)]
+        return affordable if self._load.share() < _BUSY or len(waiting) > _MOST_WAITING else []
 
     def _retain(self, now: datetime, stop: threading.Event) -> None:
         settings = self._settings

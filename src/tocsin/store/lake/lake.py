@@ -108,7 +108,7 @@ class LakeStore:
             "store-commit", lambda _: self._committer.run(self._turned), wake=self._committer.stop
         )
         self._working = (
-            WorkerThread("store-settle", self._settler.run, wake=self._settler.tell, closing=self._stop),
+            WorkerThread("store-settle", self._settler.run, wake=self._settler.wake, closing=self._stop),
             WorkerThread("store-keep", self._keeper.run, closing=self._stop),
         )
         for worker in (self._committing, *self._working):
@@ -116,23 +116,23 @@ class LakeStore:
 
     @property
     def losses(self) -> list[Loss]:
-        """What was found to be gone, at this start and earlier ones, and was not mended."""
+        """What was missing at this start and earlier ones, and was not repaired."""
         return self._state.losses
 
-    def tell_of_damage(self, name: str, reason: str) -> None:
-        """Tell, among what is set aside, of damage to something that lies beside the store's own files."""
+    def report_damage(self, name: str, reason: str) -> None:
+        """Add damage to something beside the store's own files to what is set aside."""
         self.contents.put_aside(name, reason)
 
     def kept_records(self) -> bool:
-        """Tell whether a service has kept records beside this store."""
+        """Return whether a service has kept records beside this store."""
         return self._state.with_records
 
     def noted_records(self) -> bool:
-        """Tell whether a service has noted how far the records beside this store are."""
+        """Return whether a service has noted how far the records beside this store are."""
         return self._state.records_noted
 
     def keep_records(self, *, lost: str | None) -> None:
-        """Write down that records are kept beside the store; what was `lost` of them is told until a repair."""
+        """Write down that records are kept beside the store; what they have `lost` is reported until a repair."""
         self._state.with_records = self._state.records_noted = True
         if lost:
             self._state.losses.append(Loss(name="records", reason=lost))
@@ -152,10 +152,10 @@ class LakeStore:
             self._note()
         except OSError as error:  # that this segment goes would not be noticed
             log.warning("the new segment of the journal cannot be noted: %s", error)
-        self._settler.tell()
+        self._settler.wake()
 
     def _name_strays(self, folder: Path) -> None:
-        """Name what lies in folders of the store's and is nothing of its own."""
+        """Set aside what lies in folders of the store's and is nothing of its own."""
         segments = frozenset(
             journal.path_of(self._journal, number).name for number in journal.segments(self._journal)
         )
@@ -172,7 +172,7 @@ class LakeStore:
                 self.contents.put_aside(f"mappings/{path.name}", f"{kind_of(path)} that is no mapping")
 
     def _compare_with_last_stop(self, moved: Sequence[Loss], renamed: Collection[int]) -> CleanStop:
-        """Say what has gone since the last note, what was `moved` now, and what was found to be gone before.
+        """Set aside what has gone since the last note, what was `moved` now, and what had gone before.
 
         Segments that were `renamed` are not missed under those names.
         """
@@ -182,8 +182,8 @@ class LakeStore:
             acknowledged = read_mark(self._folder)
         except (OSError, ValueError) as error:
             raise_if_lacking(MARK, error)
-            told = "acknowledged events that are gone from the newest segment are not noticed"
-            contents.put_aside(MARK, f"it cannot be read, and {told}: {error}")
+            consequence = "acknowledged events that are gone from the newest segment are not noticed"
+            contents.put_aside(MARK, f"it cannot be read, and {consequence}: {error}")
             acknowledged = Acknowledged()
         left_out = [index for index in stop.indices if contents.is_set_aside(index)]
         segments = [segment for segment in stop.segments or () if segment not in renamed]
@@ -283,7 +283,7 @@ class LakeStore:
                 raise StoreError(contents.problem)
 
     def maintain(self, *, clean: bool = False) -> int:
-        """Do at once what is done in the background; return how many slices were ordered."""
+        """Maintain tables now, as the keeper does in the background; return how many slices were ordered."""
         return self._keeper.maintain(self._stop, clean=clean)
 
     # ---- reading
@@ -309,13 +309,15 @@ class LakeStore:
     def indices(self, patterns: Sequence[str] = ("*",)) -> list[IndexInfo]:
         """Return the indices that the patterns take; see EventStore."""
         infos = []
-        for found in self.contents.snapshot(Scan(patterns)):
-            spans = [(f.first, f.last) for f in found.files] + [f.span() for f, rows in found.buffers if rows]
-            events = rows_of(found.files) + sum(rows for _, rows in found.buffers)
+        for snapshot in self.contents.snapshot(Scan(patterns)):
+            spans = [(f.first, f.last) for f in snapshot.files] + [
+                f.span() for f, rows in snapshot.buffers if rows
+            ]
+            events = rows_of(snapshot.files) + sum(rows for _, rows in snapshot.buffers)
             first = min((span[0] for span in spans), default=None)
             last = max((span[1] for span in spans), default=None)
-            size = sum(file.size for file in found.files)
-            infos.append(IndexInfo(found.table.name, events, size, first, last))
+            size = sum(file.size for file in snapshot.files)
+            infos.append(IndexInfo(snapshot.table.name, events, size, first, last))
         return infos
 
     def names(self) -> list[str]:
@@ -354,23 +356,23 @@ class LakeStore:
 
     def _fields(self, patterns: Sequence[str]) -> Iterator[tuple[str, IndexFields]]:
         """Yield the fields of each index, those of its newest events included."""
-        for found in self.contents.snapshot(Scan(patterns)):
-            with self.contents.apart(found.table.name):
-                for events, rows in found.buffers:
+        for snapshot in self.contents.snapshot(Scan(patterns)):
+            with self.contents.apart(snapshot.table.name):
+                for events, rows in snapshot.buffers:
                     events.tables(rows)
-            if not self.contents.is_set_aside(found.table.name):
-                yield found.table.name, found.table.fields
+            if not self.contents.is_set_aside(snapshot.table.name):
+                yield snapshot.table.name, snapshot.table.fields
 
     def divided_scan(self, scan: Scan) -> DividedScan:
         """Return what a scan reads of each index, as of this moment; see EventScans."""
         files, batches = [], list[StoredBatch]()
-        for found in self.contents.snapshot(scan):
-            table, mapping = found.table, found.table.fields.mapping_of()
+        for snapshot in self.contents.snapshot(scan):
+            table, mapping = snapshot.table, snapshot.table.fields.mapping_of()
             buffered = list[StoredBatch]()
             with self.contents.apart(table.name):
-                buffered = read_tables(table.name, mapping, _buffered_tables(found, scan), scan)
+                buffered = read_tables(table.name, mapping, _buffered_tables(snapshot, scan), scan)
             if not self.contents.is_set_aside(table.name):  # its buffered events may turn out to make no table
-                files.append(IndexScan(table.name, table.path, mapping, tuple(found.files)))
+                files.append(IndexScan(table.name, table.path, mapping, tuple(snapshot.files)))
                 batches += buffered
         return DividedScan(scan, tuple(files), iter(batches))
 
@@ -409,10 +411,10 @@ class LakeStore:
         self._guard.release()
 
 
-def _buffered_tables(found: IndexSnapshot, scan: Scan) -> list[pa.Table]:
+def _buffered_tables(snapshot: IndexSnapshot, scan: Scan) -> list[pa.Table]:
     """Return the events of an index that are in no file yet."""
     tables = []
-    for events, rows in found.buffers:
+    for events, rows in snapshot.buffers:
         left = rows
         for part in events.tables(rows):
             if left > 0:  # what came since the snapshot is left out

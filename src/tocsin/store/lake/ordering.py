@@ -1,7 +1,7 @@
-"""Slices are ordered in a process of their own, at the lowest priority: what comes in, and alerts, go first.
+"""Slices are ordered in a process of their own, at the lowest priority: events that come in, and alerts, go first.
 
-The process outlives a service that is killed until its slice is done. A lock holds it and the one of the next
-service apart, for delta-rs does not see that two rewrite the same files.
+When the service is killed, the process lives on until its slice is done. A lock keeps it and that of the next
+service apart, as delta-rs does not notice that two processes rewrite the same files.
 """
 
 from __future__ import annotations
@@ -29,33 +29,37 @@ _MEMORY = (
 
 
 class OrderingProcess:
-    """A process that orders slices, started when there is the first. One thread asks."""
+    """A process that orders slices, started with the first slice. For one thread only."""
 
     def __init__(self, lock: Path) -> None:
         self._lock = lock
         self._process: subprocess.Popen[bytes] | None = None
         self._closing = threading.Event()
 
-    def order(self, path: Path, one: Slice) -> None:
+    def order(self, path: Path, slice_: Slice) -> None:
         """Write the files of a table's slice anew as one. Raises StoreError when that fails."""
         process = self._started()
-        asked = json.dumps({"path": str(path), "day": str(one.day), "slice": one.number, "complete": one.complete})
+        asked = json.dumps(
+            {"path": str(path), "day": str(slice_.day), "slice": slice_.number, "complete": slice_.complete}
+        )
         try:
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.write(asked.encode() + b"\n")
             process.stdin.flush()
-            told = process.stdout.readline()
+            line = process.stdout.readline()
         except OSError as error:
-            told, problem = b"", str(error)
+            line, problem = b"", str(error)
         else:
             problem = "the process has ended"
-        answer: dict[str, Any] = json.loads(told) if told else {"error": problem, "ends": True}
+        answer: dict[str, Any] = json.loads(line) if line else {"error": problem, "ends": True}
         if answer["ends"]:
             self._end()
         if answer["error"] is None:
             return
-        raise StoreError(f"slice {one.number} of {one.day} of {path.name} cannot be ordered: {answer['error']}")
+        raise StoreError(
+            f"slice {slice_.number} of {slice_.day} of {path.name} cannot be ordered: {answer['error']}"
+        )
 
     def close(self) -> None:
         """End the process; a slice that it was at is left as it was."""
@@ -85,7 +89,7 @@ class OrderingProcess:
 
 
 def main() -> None:
-    """Order the slices that are asked for, a line each, and tell how it went."""
+    """Read requests to order slices, a line each, and answer each with a line."""
     os.nice(_LOWEST)
     lock = FileLock(sys.argv[1])
     for line in sys.stdin:
@@ -93,9 +97,9 @@ def main() -> None:
         problem: str | None = None
         try:
             with lock:
-                one = Slice(date.fromisoformat(asked["day"]), asked["slice"], asked["complete"])
-                order_slice(Path(asked["path"]), one)
-        except Exception as error:  # whatever it is, the service has to be told
+                slice_ = Slice(date.fromisoformat(asked["day"]), asked["slice"], asked["complete"])
+                order_slice(Path(asked["path"]), slice_)
+        except Exception as error:  # whatever it is, the service gets it
             problem = f"{type(error).__name__}: {error}"
         ends = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _MEMORY
         print(json.dumps({"error": problem, "ends": ends}), flush=True)

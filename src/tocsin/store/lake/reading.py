@@ -26,17 +26,17 @@ _FOOTERS = 256  # of files, kept; each takes up to half a megabyte
 
 
 def read_file(
-    index: str, path: Path, scan: Scan, told: Callable[[str], None] = lambda _: None
+    index: str, path: Path, scan: Scan, report: Callable[[str], None] = lambda _: None
 ) -> Iterator[StoredBatch]:
     """Yield the events of a Parquet file, without the row groups that can hold none of a scan's.
 
-    `told` is given why a file has to be read without its checksums. Raises one of `checksums.FAULTS` for a damaged
-    file; the batches' documents and ids, which are read when they are asked for, do so too.
+    `report` gets the reason where a file has to be read without its checksums. Raises one of `checksums.FAULTS`
+    for a damaged file; the batches' documents and ids, which are read when they are asked for, do so too.
     """
     opened = _open(path)
     footer, types = opened.footer, opened.types
     if opened.checksums.fault:
-        told(opened.checksums.fault)
+        report(opened.checksums.fault)
     tests = _tests(scan, types, opened.positions)
     groups = [g for g in range(footer.num_row_groups) if all(may(footer.row_group(g)) for may in tests)]
     if not groups:
@@ -45,13 +45,13 @@ def read_file(
     texts = [name for name in wanted if types[name] == pa.string()]
     file = pq.ParquetFile(path, metadata=footer, read_dictionary=texts, memory_map=True)
     for start in range(0, len(groups), _GROUPS):
-        some = groups[start : start + _GROUPS]
-        opened.compare(some, wanted)
-        table = file.read_row_groups(some, columns=wanted)
-        rows = sum(footer.row_group(group).num_rows for group in some)
+        together = groups[start : start + _GROUPS]
+        opened.compare(together, wanted)
+        table = file.read_row_groups(together, columns=wanted)
+        rows = sum(footer.row_group(group).num_rows for group in together)
         columns = logical_columns(scan.fields, {name: table.column(name) for name in table.column_names})
-        found = _Rows(path, opened, some)
-        yield StoredBatch(index, rows, columns, found.sources, found.ids)
+        lazy_rows = _Rows(path, opened, together)
+        yield StoredBatch(index, rows, columns, lazy_rows.sources, lazy_rows.ids)
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class _OpenedFile:
     checksums: Checksums
 
     def compare(self, groups: Sequence[int], names: Collection[str]) -> None:
-        """Compare columns with their checksums before they are read; each is one of Parquet's, lists too."""
+        """Compare columns with their checksums before they are read."""
         places = {name: place for place, name in enumerate(self.types)}
         whole = len(places) != self.footer.num_columns
         self.checksums.compare(groups, None if whole else [places[name] for name in names if name in places])
@@ -101,20 +101,20 @@ def _tests(scan: Scan, types: Collection[str], positions: Mapping[str, int]) -> 
 
 def _in_time(at: int, wants: Callable[[int, int], bool]) -> _May:
     def may(group: pq.RowGroupMetaData) -> bool:
-        found = group.column(at).statistics
-        if found is None or not found.has_min_max:
+        statistics = group.column(at).statistics
+        if statistics is None or not statistics.has_min_max:
             return True
-        return wants(to_nanoseconds(found.min), to_nanoseconds(found.max) + 999)
+        return wants(to_nanoseconds(statistics.min), to_nanoseconds(statistics.max) + 999)
 
     return may
 
 
 def _has_value(at: int, values: Sequence[str]) -> _May:
     def may(group: pq.RowGroupMetaData) -> bool:
-        found = group.column(at).statistics
-        if found is None or not found.has_min_max:
-            return found is None or found.null_count is None or found.null_count < group.num_rows
-        return any(found.min <= value <= found.max for value in values)
+        statistics = group.column(at).statistics
+        if statistics is None or not statistics.has_min_max:
+            return statistics is None or statistics.null_count is None or statistics.null_count < group.num_rows
+        return any(statistics.min <= value <= statistics.max for value in values)
 
     return may
 

@@ -13,6 +13,6 @@ _LONGEST = 300  # characters
 
 def sentence(error: BaseException | str) -> str:
     """Return an error as a line: its type, and what it says without a backtrace."""
-    told = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
-    line = " ".join(_BACKTRACE.sub("", told).split())
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    line = " ".join(_BACKTRACE.sub("", text).split())
     return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"

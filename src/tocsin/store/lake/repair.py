@@ -1,4 +1,4 @@
-"""Damage is found and mended while no service uses the store. Nothing is deleted: what is replaced is moved."""
+"""Check and repair of a store that no service uses. Nothing is deleted: what is replaced is moved."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _MOVED = "damaged"  # the folder that what is replaced goes to
 _TEXTS = (ID, SOURCE, USER, HOST)
 _TRIES, _PAUSE = 60, 0.2  # seconds
 
-Told = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 def check(folder: Path) -> list[SetAside]:
@@ -77,7 +77,7 @@ def _read_everything(lake: LakeStore) -> None:
 
 
 def _settle(lake: LakeStore) -> None:
-    """Bring what the journal holds into tables; an index that cannot take its events is set aside by that."""
+    """Bring what the journal holds into tables; an index that cannot take its events is set aside."""
     for _ in range(_TRIES):
         try:
             lake.flush()
@@ -86,8 +86,8 @@ def _settle(lake: LakeStore) -> None:
             time.sleep(_PAUSE)
 
 
-def repair(folder: Path, tell: Told) -> list[SetAside]:
-    """Mend what can be mended, telling each thing that was done; return what is damaged still.
+def repair(folder: Path, report: Report) -> list[SetAside]:
+    """Repair what can be repaired, and `report` each step; return what is still damaged.
 
     An index is written anew from all of its files that can be read and from the journal, each event once. Raises
     StoreError while a service runs.
@@ -99,20 +99,20 @@ def repair(folder: Path, tell: Told) -> list[SetAside]:
     finally:
         lake.close()
     moved = folder / _MOVED / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    _let_go_of_mappings(folder, moved, tell)
+    _move_damaged_mappings(folder, moved, report)
     there = {index for index, _ in _folders(folder)} | {entry.index for entry in _journalled(folder)}
     indices = {aside.index for aside in damaged} | {loss.index for loss in losses if loss.files}
     for index in sorted(name for name in indices if name in there):
-        _rebuild(folder, index, moved, tell)
+        _rebuild(folder, index, moved, report)
     beside = [aside for aside in damaged if aside.index is None]
     if any(aside.name == LIST or aside.name.startswith("ids/") for aside in beside):
-        _move(folder / "ids", moved, tell)
-        _rebuild_ids(folder, tell)
+        _move(folder / "ids", moved, report)
+        _rebuild_ids(folder, report)
     for aside in beside:
         if _BESIDE.fullmatch(aside.name) and os.path.lexists(folder / aside.name):
-            _settle_and_move(folder, aside, moved, tell)
+            _settle_and_move(folder, aside, moved, report)
     for loss in losses:
-        tell(f"{loss.name}: noted, and not told again: {loss.reason}")
+        report(f"{loss.name}: noted, and not reported again: {loss.reason}")
     write_stop(folder, CleanStop(with_records=with_records))
     return check(folder)
 
@@ -125,36 +125,36 @@ def _folders(folder: Path) -> Iterator[tuple[str, Path]]:
             continue
 
 
-def _move(path: Path, moved: Path, tell: Told) -> None:
+def _move(path: Path, moved: Path, report: Report) -> None:
     target, number = moved / path.name, 1
     target.parent.mkdir(parents=True, exist_ok=True)
     while os.path.lexists(target):
         number += 1
         target = moved / f"{path.name}.{number}"
     shutil.move(path, target)
-    tell(f"{path.name}: moved to {target}")
+    report(f"{path.name}: moved to {target}")
 
 
-def _settle_and_move(folder: Path, aside: SetAside, moved: Path, tell: Told) -> None:
+def _settle_and_move(folder: Path, aside: SetAside, moved: Path, report: Report) -> None:
     if aside.name.startswith("journal/"):  # what can be read of it goes into tables first
         lake = LakeStore(folder, _QUIET)
         _settle(lake)
         lake.close()
-    _move(folder / aside.name, moved, tell)
+    _move(folder / aside.name, moved, report)
 
 
-def _let_go_of_mappings(folder: Path, moved: Path, tell: Told) -> None:
-    """Move mappings away that cannot be read, and expect those no longer that are gone."""
+def _move_damaged_mappings(folder: Path, moved: Path, report: Report) -> None:
+    """Move mappings away that cannot be read, and forget those that are gone."""
     mappings = IndexMappings(folder / "mappings")
     for path, reason in mappings.damaged.items():
         if os.path.lexists(path):
-            _move(path, moved / "mappings", tell)
+            _move(path, moved / "mappings", report)
         mappings.forget(path)
-        told = "the fields of its index have the types of their values until it is given again"
-        tell(f"mappings/{path.name}: {reason}; {told}")
+        consequence = "the fields of its index have the types of their values until it is given again"
+        report(f"mappings/{path.name}: {reason}; {consequence}")
     if mappings.list_fault is not None:
         mappings.write_list()
-        tell(f"{LIST_OF_MAPPINGS}: written anew")
+        report(f"{LIST_OF_MAPPINGS}: written anew")
 
 
 # ---- an index, from its files and the journal
@@ -168,8 +168,8 @@ class _Salvaged:
     lost: int
 
 
-def _rebuild(folder: Path, index: str, moved: Path, tell: Told) -> None:
-    old = next((path for found, path in _folders(folder) if found == index), None)
+def _rebuild(folder: Path, index: str, moved: Path, report: Report) -> None:
+    old = next((path for name, path in _folders(folder) if name == index), None)
     waiting = [entry for entry in _journalled(folder) if entry.index == index]
     segment = max(journal.segments(folder / "journal"), default=0)
     mapping = IndexMappings(folder / "mappings").find(index)
@@ -194,16 +194,16 @@ def _rebuild(folder: Path, index: str, moved: Path, tell: Told) -> None:
         events += table.num_rows
     os.sync()
     if old is not None:
-        _move(old, moved, tell)
+        _move(old, moved, report)
     if events:
         new.path.rename(old or folder_of(folder / "events", index))
     unread = f"; {lost:,} row groups could not be read" if lost else ""
-    tell(f"{index}: written anew with {counted(events, 'event')}{unread}")
+    report(f"{index}: written anew with {counted(events, 'event')}{unread}")
     if unfit:
         kept = moved / f"{safe_name(index)}.ndjson"
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_bytes(b"".join(entry.source + b"\n" for entry in unfit))
-        tell(f"{index}: {counted(len(unfit), 'event')} of the journal could not be stored; {kept} has them")
+        report(f"{index}: {counted(len(unfit), 'event')} of the journal could not be stored; {kept} has them")
 
 
 def _tables(entries: list[journal.Entry], fields: IndexFields, unfit: list[journal.Entry]) -> Iterator[pa.Table]:
@@ -224,12 +224,12 @@ def _tables(entries: list[journal.Entry], fields: IndexFields, unfit: list[journ
 
 def _slices(old: Path) -> Iterator[list[Path]]:
     """Yield the Parquet files of each slice of each day, those included that the table does not name."""
-    found: dict[tuple[str, str], list[Path]] = {}
+    slices: dict[tuple[str, str], list[Path]] = {}
     for path in sorted(old.rglob("*.parquet")):
         match = _PLACE.fullmatch(path.relative_to(old).as_posix())
         if match:
-            found.setdefault((match[1], match[2]), []).append(path)
-    yield from found.values()
+            slices.setdefault((match[1], match[2]), []).append(path)
+    yield from slices.values()
 
 
 def _salvage(path: Path, fields: IndexFields) -> _Salvaged:
@@ -276,10 +276,10 @@ def _group_of_documents(file: pq.ParquetFile, checksums: Checksums, group: int, 
     names = file.schema_arrow.names
 
     def columns(wanted: Collection[str]) -> dict[str, list[Any]]:
-        some = [name for name in names if name in wanted]
-        checksums.compare([group], [names.index(name) for name in some])
-        table = file.read_row_group(group, columns=some)
-        return {name: table.column(name).to_pylist() for name in some}
+        selected = [name for name in names if name in wanted]
+        checksums.compare([group], [names.index(name) for name in selected])
+        table = file.read_row_group(group, columns=selected)
+        return {name: table.column(name).to_pylist() for name in selected}
 
     own = columns({ID, SOURCE})
     times = columns({TIMESTAMP, ARRIVED, NANOSECONDS})
@@ -309,16 +309,16 @@ def _journalled(folder: Path) -> Iterator[journal.Entry]:
 # ---- ids
 
 
-def _rebuild_ids(folder: Path, tell: Told) -> None:
+def _rebuild_ids(folder: Path, report: Report) -> None:
     """Write the ids that senders chose anew, from the events of all indices."""
     rows: list[tuple[int, int, int, int]] = []
     for index, path in _folders(folder):
         table = IndexTable(index, path)
         for file in table.files:
-            found = _salvage(path / file.path, table.fields).table
-            if found is None:
+            events = _salvage(path / file.path, table.fields).table
+            if events is None:
                 continue
-            chosen = found.filter(pa.array([time_in(id_) is None for id_ in found.column(ID).to_pylist()]))
+            chosen = events.filter(pa.array([time_in(id_) is None for id_ in events.column(ID).to_pylist()]))
             if not chosen.num_rows:
                 continue
             sources = restore_documents(chosen.column(SOURCE).to_pylist(), partial(_columns, chosen))
@@ -328,7 +328,7 @@ def _rebuild_ids(folder: Path, tell: Told) -> None:
     committed = max((IndexTable(index, path).segment for index, path in _folders(folder)), default=0)
     last = min(journal.segments(folder / "journal"), default=committed + 1) - 1
     write_run(folder / "ids", last, rows)
-    tell(f"ids: written anew, {len(rows):,} that senders chose")
+    report(f"ids: written anew, {len(rows):,} that senders chose")
 
 
 def _columns(table: pa.Table, names: frozenset[str]) -> dict[str, list[object]]:

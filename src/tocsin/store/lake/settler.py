@@ -42,7 +42,7 @@ Note = Callable[[Collection[int]], None]
 
 
 class Settler:
-    """Commits to tables. `done` is told whenever a generation has become ready, or is through.
+    """Commits to tables. `done` is notified when a generation is ready for the tables, and when it is in them.
 
     `note` writes down what the store holds, for good, without segments that are about to go.
     """
@@ -57,13 +57,13 @@ class Settler:
         self._given_back = 0.0  # when free memory was last given back, on the monotonic clock
         self.done = threading.Condition()
 
-    def tell(self) -> None:
+    def wake(self) -> None:
         """Wake those who wait for a change."""
         with self.done:
             self.done.notify_all()
 
     def close(self) -> None:
-        """Let go of the threads that write, when `run` has ended."""
+        """End the threads that write, when `run` has ended."""
         self._writers.shutdown()
 
     def run(self, stop: threading.Event) -> None:
@@ -92,13 +92,13 @@ class Settler:
     def _next(self) -> list[Generation]:
         """Return the oldest generations that make one commit: after a crash there may be many small ones."""
         old = self._contents.old
-        some, size = old[:1], old[0].size
+        generations, size = old[:1], old[0].size
         for generation in old[1:]:
             size += generation.size
             if size > 2 * self._settings.flush_size:
                 break
-            some.append(generation)
-        return some
+            generations.append(generation)
+        return generations
 
     def _settle(self, generations: Sequence[Generation]) -> None:
         for generation in generations:
@@ -120,17 +120,17 @@ class Settler:
                 self._contents.old.remove(generation)
             if not generation.held:
                 journal.path_of(self._folder, generation.segment).unlink(missing_ok=True)
-        self.tell()
+        self.wake()
         self._give_back()
 
     def _give_back(self) -> None:
-        """Give the system what writing took: small pieces that live on keep most of it from going by itself."""
+        """Give memory of writing back to the system: the allocator keeps it because of small pieces in use."""
         if time.monotonic() >= self._given_back + _GIVE_BACK_EVERY:
             give_back()
             self._given_back = time.monotonic()
 
     def _judge(self, error: _IndexError) -> bool:
-        """Set aside indices that fail again and again while the disk is well; tell whether these were all.
+        """Set aside indices that fail again and again while the disk is well; return whether these were all.
 
         The journal keeps their events.
         """
@@ -149,7 +149,7 @@ class Settler:
         return all_of_them
 
     def _disk_is_well(self) -> bool:
-        """Tell whether a file can be written beside the journal."""
+        """Return whether a file can be written beside the journal."""
         probe = self._folder / PROBE
         try:
             with probe.open("wb") as file:

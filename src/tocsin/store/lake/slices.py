@@ -44,19 +44,19 @@ class Slice(NamedTuple):
     complete: bool = True
 
 
-def order_slice(path: Path, one: Slice) -> None:
+def order_slice(path: Path, slice_: Slice) -> None:
     """Write the files of a slice anew as one: events in z-order of user and host, documents without rich values.
 
-    Of a slice that is not complete the files are put together as they are. Nobody else may order slices of the
+    The files of a slice that is not complete are put together as they are. Nothing else may order slices of the
     table meanwhile. Raises CommitFailedError, and changes nothing, when events come into a complete slice.
     """
     table = DeltaTable(str(path))
-    if not one.complete:
+    if not slice_.complete:
         # This commits beside one that brings events, where what is below would fail.
-        filters = [(DAY, "=", str(one.day)), (SLICE, "=", str(one.number))]
+        filters = [(DAY, "=", str(slice_.day)), (SLICE, "=", str(slice_.number))]
         table.optimize.compact(filters, target_size=1 << 40, max_concurrent_tasks=1, writer_properties=QUICK)
         return
-    events = table.to_pyarrow_table(filters=[(DAY, "=", one.day), (SLICE, "=", one.number)])
+    events = table.to_pyarrow_table(filters=[(DAY, "=", slice_.day), (SLICE, "=", slice_.number)])
     if not events.num_rows:
         return
     events = events.take(pa.array(_z_order(events)))
@@ -65,7 +65,7 @@ def order_slice(path: Path, one: Slice) -> None:
         table,
         events,
         mode="overwrite",
-        predicate=f"{DAY} = '{one.day}' AND {SLICE} = {one.number}",
+        predicate=f"{DAY} = '{slice_.day}' AND {SLICE} = {slice_.number}",
         target_file_size=1 << 40,
         writer_properties=_SMALL,
     )

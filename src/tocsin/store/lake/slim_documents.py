@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from tocsin.store.events import OWN, SOURCE
 
-_SAMPLE = 1024  # rows that tell which columns are rich
+_SAMPLE = 1024  # rows by which rich columns are chosen
 _WORTH = 5.0  # bytes of distinct values a row, below which a column costs next to nothing in the document
 _MARK = "\x01"
 

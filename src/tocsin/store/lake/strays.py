@@ -1,6 +1,6 @@
-"""What lies in a data folder where something else belongs. It is named; nothing ends by it, or waits for it.
+"""What lies in a data folder where something else belongs. It is reported, and never opened.
 
-A pipe that is opened waits for whoever writes into it, and a link to nothing looks like a file that is not there.
+Opening a pipe waits for a writer, and a link to nothing looks like a file that is not there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _LEFT = ("lost+found", "damaged", "encryption.key.")  # what names in a data fol
 
 
 class Stray(NamedTuple):
-    """Something by its name among what is set aside, and why it is."""
+    """Something that is set aside: its name there, and why."""
 
     name: str
     reason: str
@@ -73,14 +73,14 @@ def strays_of(folder: Path, known: frozenset[str]) -> Iterator[Stray]:
         if path.name.endswith(UNFINISHED) and path.is_file():
             continue
         kind = kind_of(path)
-        told = "no file of the store's" if kind == "a file" else f"{kind}, where files of the store's lie"
-        yield Stray(f"{folder.name}/{path.name}", f"this is {told}; it is left alone")
+        reason = "no file of the store's" if kind == "a file" else f"{kind}, where files of the store's lie"
+        yield Stray(f"{folder.name}/{path.name}", f"this is {reason}; it is left alone")
 
 
 def strays_in_index(folder: Path) -> Iterator[Stray]:
     """Yield what lies in the folder of an index and is nothing of the store's."""
-    for found, folders, names in os.walk(folder):
-        within = Path(found).relative_to(folder)
+    for root, folders, names in os.walk(folder):
+        within = Path(root).relative_to(folder)
         for name in sorted([*folders, *names]):
             path = (within / name).as_posix()
             is_folder = name in folders and not (folder / path).is_symlink()

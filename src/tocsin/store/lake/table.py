@@ -66,7 +66,7 @@ class StoredFile:
     arrived: tuple[int, int] | None = None
 
     def within(self, scan: Scan) -> bool:
-        """Tell whether some of its events may lie in a scan's spans of time."""
+        """Return whether some of its events may lie in a scan's spans of time."""
         return scan.wants(self.first, self.last) and (self.arrived is None or scan.wants_arrived(*self.arrived))
 
 
@@ -242,12 +242,12 @@ class IndexTable:
         A slice of a day that is over has to be quiet for some time, for old events may come in by the million.
         """
         filled = self._filled()
-        found: dict[tuple[date, int], list[StoredFile]] = {}
+        files_by_slice: dict[tuple[date, int], list[StoredFile]] = {}
         for file in self.files:
-            found.setdefault((file.day, file.slice), []).append(file)
+            files_by_slice.setdefault((file.day, file.slice), []).append(file)
         yesterday = (now - timedelta(days=1)).date()
         slices = []
-        for (day, number), files in sorted(found.items()):
+        for (day, number), files in sorted(files_by_slice.items()):
             complete = (
                 (day < yesterday and max(file.made for file in files) + quiet <= now)
                 or number < filled[day][0]
@@ -257,9 +257,9 @@ class IndexTable:
                 slices.append(Slice(day, number, complete))
         return slices
 
-    def order(self, one: Slice, by: Order) -> TableVersion:
+    def order(self, slice_: Slice, by: Order) -> TableVersion:
         """Have the files of a slice written anew as one; return the version that this makes."""
-        by(self.path, one)
+        by(self.path, slice_)
         return self.current()
 
     def expire(self, before: date) -> TableVersion:
