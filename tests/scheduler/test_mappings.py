@@ -8,7 +8,7 @@ import pytest
 from tests.scheduler.virtual import MINUTE, START, Office, iso_exact, rule
 from tocsin.store.events import Document
 from tocsin.store.lake.lake import LakeSettings, LakeStore
-from tocsin.store.mappings import read_mapping
+from tocsin.store.mappings.reading import read_mapping
 
 PROPERTIES = {
     "agent.version": {"type": "version"},

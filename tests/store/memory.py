@@ -13,7 +13,7 @@ from tocsin.engine.table import to_array
 from tocsin.sources.batch import flatten
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import ARRIVED, Document, DocumentResult, IndexInfo, Outcome, Scan, SetAside, StoredBatch
-from tocsin.store.mappings import NO_MAPPING, IndexMapping
+from tocsin.store.mappings.index_mapping import NO_MAPPING, IndexMapping
 from tocsin.store.patterns import matching
 
 _TYPES = {str: FieldType.KEYWORD, bool: FieldType.BOOLEAN, int: FieldType.LONG, float: FieldType.DOUBLE}

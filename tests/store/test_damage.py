@@ -17,7 +17,7 @@ from tocsin.store.lake.folders import folder_of, index_in, label, safe_name
 from tocsin.store.lake.lake import LakeStore
 from tocsin.store.lake.reasons import sentence
 from tocsin.store.lake.repair import repair
-from tocsin.store.mappings import read_mapping
+from tocsin.store.mappings.reading import read_mapping
 from tocsin.store.patterns import name_error
 
 BAD, GOOD = "logs-bad-default", "logs-good-default"

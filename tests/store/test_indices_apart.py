@@ -14,7 +14,9 @@ from tests.waiting import eventually
 from tocsin.store.events import DocumentResult, Scan, StoreError
 from tocsin.store.lake.lake import LakeStore
 from tocsin.store.lake.repair import check, repair
-from tocsin.store.mappings import MappingError, merged, read_mapping
+from tocsin.store.mappings.merging import merged
+from tocsin.store.mappings.reading import read_mapping
+from tocsin.store.mappings.types import MappingError
 
 ODD, PLAIN = "logs-odd-default", "logs-plain-default"
 MOMENT = "2026-11-27T08:00:00Z"

@@ -15,7 +15,7 @@ from tests.store.test_lake import SLOW, document
 from tocsin.store.events import DocumentResult
 from tocsin.store.lake.lake import LakeStore
 from tocsin.store.lake.repair import check, repair
-from tocsin.store.mappings import read_mapping
+from tocsin.store.mappings.reading import read_mapping
 
 _TIMEOUT = 120  # seconds, after which something hangs
 

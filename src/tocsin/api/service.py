@@ -31,6 +31,7 @@ from tocsin.store.composite import CompositeScans, CompositeStore
 from tocsin.store.durable import write_durably
 from tocsin.store.events import EventStore
 from tocsin.store.lake.lake import LakeStore
+from tocsin.store.mappings.templates import Templates
 from tocsin.store.records.access import ensure_admin, has_admin, local_actor
 from tocsin.store.records.database import Records
 from tocsin.store.records.encryption import cipher_of
@@ -39,7 +40,6 @@ from tocsin.store.records.high_water import HIGH_WATER
 from tocsin.store.records.salvage import salvage
 from tocsin.store.records.templates import templates_in
 from tocsin.store.resources import raise_if_lacking
-from tocsin.store.templates import Templates
 
 log = logging.getLogger(__name__)
 _LOST_RECORDS = "users, rules and alerts that were kept beside these events are gone; there are new, empty records"

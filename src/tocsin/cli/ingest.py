@@ -17,7 +17,7 @@ from tocsin.printable import printable_line
 if TYPE_CHECKING:
     from tocsin.config import Config
     from tocsin.ingest.files import Send
-    from tocsin.store.templates import Templates
+    from tocsin.store.mappings.templates import Templates
 
 
 _PAUSE = 0.5  # seconds between two looks for a file

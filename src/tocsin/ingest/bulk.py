@@ -14,8 +14,8 @@ from tocsin.ingest.indices import Indices
 from tocsin.ingest.intake import Intake, Refused
 from tocsin.ingest.rejected import Rejected
 from tocsin.store.events import Document, DocumentResult, EventStore, Outcome
+from tocsin.store.mappings.templates import Templates
 from tocsin.store.patterns import name_error
-from tocsin.store.templates import Templates
 
 _PIECE = 1 << 20  # bytes
 ACTIONS = ("index", "create", "update", "delete")

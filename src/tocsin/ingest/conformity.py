@@ -9,7 +9,7 @@ from tocsin.addresses import number_of
 from tocsin.ecs import TIMESTAMP, Field, FieldType
 from tocsin.sources.batch import flatten
 from tocsin.store.columns.values import converter
-from tocsin.store.mappings import IndexMapping
+from tocsin.store.mappings.index_mapping import IndexMapping
 
 _CHECKED = frozenset({FieldType.DATE, FieldType.LONG, FieldType.DOUBLE, FieldType.BOOLEAN, FieldType.IP})
 _SHOWN = 200  # characters of a value in an error

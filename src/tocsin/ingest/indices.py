@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tocsin.sources.batch import flatten
-from tocsin.store.dynamic_templates import new_fields
 from tocsin.store.events import EventStore
-from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError, check_seen, merged
+from tocsin.store.mappings.dynamic_templates import new_fields
+from tocsin.store.mappings.index_mapping import NO_MAPPING, IndexMapping
+from tocsin.store.mappings.merging import check_seen, merged
+from tocsin.store.mappings.templates import Templates, mapping_of_new
+from tocsin.store.mappings.types import MappingError
 from tocsin.store.patterns import name_error
-from tocsin.store.templates import Templates, mapping_of_new
 
 log = logging.getLogger(__name__)
 _LOOK = 1.0  # seconds after which the store is asked again which indices there are

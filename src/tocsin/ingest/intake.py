@@ -24,7 +24,7 @@ from tocsin.sources.windows.recognise import PACKAGES, form_of
 from tocsin.sources.windows.unfinished import is_unfinished
 from tocsin.sources.wrappers import body_of, unwrapped
 from tocsin.store.events import ID, RESERVED, Document
-from tocsin.store.mappings import NO_MAPPING, IndexMapping
+from tocsin.store.mappings.index_mapping import NO_MAPPING, IndexMapping
 from tocsin.store.patterns import ALERTS, name_error
 
 LARGEST = 16 << 20  # bytes of one document

@@ -23,7 +23,7 @@ from tocsin.scheduler.settings import SchedulerSettings
 from tocsin.scheduler.stored_rules import changes, read_states
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
-from tocsin.store.mappings import IndexMapping
+from tocsin.store.mappings.index_mapping import IndexMapping
 from tocsin.store.records.database import Records
 
 

@@ -18,7 +18,7 @@ from tocsin.query_dsl.build import base_name
 from tocsin.search.errors import SearchError
 from tocsin.search.sorting import FieldSortKey, SortedEvent, TopRows
 from tocsin.sources.batch import flatten, unflatten
-from tocsin.store.mappings import with_null_values
+from tocsin.store.mappings.values import with_null_values
 
 
 @dataclass(frozen=True)

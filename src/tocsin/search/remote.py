@@ -21,7 +21,7 @@ from tocsin.errors import TocsinError
 from tocsin.store.events import EventReader, IndexInfo, Scan, SetAside, StoredBatch
 from tocsin.store.lake.index_scans import DividedScan, EventScans, IndexScan, read_files
 from tocsin.store.lake.table import StoredFile
-from tocsin.store.mappings import IndexMapping
+from tocsin.store.mappings.index_mapping import IndexMapping
 
 _OfRows = Callable[[Sequence[int]], Sequence[Any]]
 ASKED, DONE = "asked", "done"  # what a message of the search's process is

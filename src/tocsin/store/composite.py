@@ -20,7 +20,7 @@ from tocsin.store.events import (
 )
 from tocsin.store.lake.index_scans import DividedScan, EventScans
 from tocsin.store.lake.table import StoredFile
-from tocsin.store.mappings import IndexMapping
+from tocsin.store.mappings.index_mapping import IndexMapping
 from tocsin.store.schemas import fields_by_type, joined_schemas
 
 _SCHEMAS = 64  # that are kept, by the patterns asked for

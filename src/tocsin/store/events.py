@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.errors import TocsinError
-from tocsin.store.mappings import IndexMapping
+from tocsin.store.mappings.index_mapping import IndexMapping
 
 ID = "_id"
 ARRIVED = "_arrived"  # when the store got an event by its own clock, whatever the event says; null in old tables

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from tocsin.ecs import Field, FieldType, Schema, default_schema
 from tocsin.query_dsl.build import TEXT_TYPES
-from tocsin.store.mappings import IndexMapping
+from tocsin.store.mappings.index_mapping import IndexMapping
 
 _NUMBERS = frozenset({FieldType.LONG, FieldType.DOUBLE})
 

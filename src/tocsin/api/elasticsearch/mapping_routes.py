@@ -32,17 +32,12 @@ from tocsin.api.service import Service
 from tocsin.ecs import Field, FieldType
 from tocsin.ingest.bulk import NO_SHARE
 from tocsin.search.selection import Clock, known_patterns
-from tocsin.store.dynamic_templates import check_dynamic_templates
 from tocsin.store.events import EventReader, EventStore
-from tocsin.store.mappings import (
-    IndexMapping,
-    MappingError,
-    check_paths,
-    check_seen,
-    merged,
-    name_of_type,
-    read_mapping,
-)
+from tocsin.store.mappings.dynamic_templates import check_dynamic_templates
+from tocsin.store.mappings.index_mapping import IndexMapping
+from tocsin.store.mappings.merging import check_seen, merged
+from tocsin.store.mappings.reading import check_paths, read_mapping
+from tocsin.store.mappings.types import MappingError, name_of_type
 from tocsin.store.patterns import ALERTS, matching, name_error
 from tocsin.store.records import access
 from tocsin.store.records.access import Actor, Scope

@@ -31,14 +31,14 @@ from tocsin.api.models import NOT_FOUND, AcknowledgedChange
 from tocsin.api.security import allow
 from tocsin.api.service import Service
 from tocsin.ingest.bulk import NO_SHARE
-from tocsin.store.mappings import MappingError
+from tocsin.store.mappings.templates import broad_patterns, check_template
+from tocsin.store.mappings.types import MappingError
 from tocsin.store.patterns import name_error, takes
 from tocsin.store.records import access
 from tocsin.store.records.access import Actor, Scope
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import ClientObject
 from tocsin.store.records.templates import KINDS, templates_in
-from tocsin.store.templates import broad_patterns, check_template
 
 # The release whose interface this is. Shippers refuse to send to one that is older than themselves.
 VERSION = "9.4.0"

@@ -27,7 +27,7 @@ from tocsin.store.columns.fields import IGNORED, MANY, IndexFields, column_name
 from tocsin.store.columns.layout import MOMENT
 from tocsin.store.columns.tables import logical_columns
 from tocsin.store.events import ARRIVED, ID, IndexInfo, Scan, SetAside, StoredBatch, StoreError
-from tocsin.store.mappings import NO_MAPPING, IndexMapping
+from tocsin.store.mappings.index_mapping import NO_MAPPING, IndexMapping
 from tocsin.store.records.database import Records
 from tocsin.store.records.models import StoredAlert
 from tocsin.store.schemas import common_schema, fields_by_type

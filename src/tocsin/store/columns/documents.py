@@ -16,7 +16,7 @@ from tocsin.store.columns.fields import IGNORED, INGESTED, MANY, NOT_INDEXED, In
 from tocsin.store.columns.layout import MOMENT, fitted, wrapped
 from tocsin.store.columns.values import columns_of, physical_of
 from tocsin.store.events import ARRIVED, HOST, ID, NANOSECONDS, SOURCE, USER
-from tocsin.store.mappings import mapped_values
+from tocsin.store.mappings.values import mapped_values
 
 
 class DocumentEntry(Protocol):

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from tocsin.ecs import TIMESTAMP, Field, FieldType, default_schema
 from tocsin.store.columns.layout import MOMENT, ObservedLayout
 from tocsin.store.events import OWN
-from tocsin.store.mappings import NO_MAPPING, IndexMapping
+from tocsin.store.mappings.index_mapping import NO_MAPPING, IndexMapping
 
 IGNORED = "_ignored"
 INGESTED = "event.ingested"  # when the store got an event, unless the event says

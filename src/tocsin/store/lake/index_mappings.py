@@ -11,7 +11,9 @@ import orjson
 
 from tocsin.store.durable import read_file, write_durably
 from tocsin.store.lake.folders import safe_name
-from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError, read_mapping
+from tocsin.store.mappings.index_mapping import NO_MAPPING, IndexMapping
+from tocsin.store.mappings.reading import read_mapping
+from tocsin.store.mappings.types import MappingError
 from tocsin.store.resources import raise_if_lacking
 
 LIST = "mappings.json"  # beside the folder, so that one that is gone is noticed

@@ -19,7 +19,7 @@ from tocsin.store.lake.checksums import FAULTS
 from tocsin.store.lake.reading import read_file
 from tocsin.store.lake.table import StoredFile
 from tocsin.store.lake.views import physical, shown
-from tocsin.store.mappings import IndexMapping
+from tocsin.store.mappings.index_mapping import IndexMapping
 from tocsin.store.resources import is_lack_of_resources
 
 _Value = TypeVar("_Value")

@@ -41,7 +41,7 @@ from tocsin.store.lake.ordering import OrderingProcess
 from tocsin.store.lake.settler import PROBE, Settler
 from tocsin.store.lake.strays import make_room, strays_in_index, strays_of, unknown
 from tocsin.store.lake.table import StoredFile, rows_of
-from tocsin.store.mappings import IndexMapping
+from tocsin.store.mappings.index_mapping import IndexMapping
 from tocsin.store.patterns import matching
 from tocsin.store.resources import raise_if_lacking
 from tocsin.store.schemas import common_schema, fields_by_type

@@ -28,7 +28,7 @@ from tocsin.store.lake.checksums import FAULTS, remove_unused, without_checksums
 from tocsin.store.lake.folders import label
 from tocsin.store.lake.reasons import sentence
 from tocsin.store.lake.slices import QUICK, Slice
-from tocsin.store.mappings import NO_MAPPING, IndexMapping
+from tocsin.store.mappings.index_mapping import NO_MAPPING, IndexMapping
 from tocsin.store.resources import is_lack_of_resources
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pyarrow as pa
 
 from tocsin.store.events import Scan, StoredBatch
-from tocsin.store.mappings import IndexMapping
+from tocsin.store.mappings.index_mapping import IndexMapping
 
 _MOMENT = pa.timestamp("ns", "UTC")
 

@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tocsin.store.mappings.templates import COMPONENT_TEMPLATE, INDEX_TEMPLATE, LEGACY_TEMPLATE, Templates
 from tocsin.store.records.models import ClientObject
-from tocsin.store.templates import COMPONENT_TEMPLATE, INDEX_TEMPLATE, LEGACY_TEMPLATE, Templates
 
 KINDS = (INDEX_TEMPLATE, COMPONENT_TEMPLATE, LEGACY_TEMPLATE)
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tocsin.store.dynamic_templates import check_dynamic_templates
-from tocsin.store.mappings import NO_MAPPING, IndexMapping, MappingError, check_paths, merged, read_mapping
+from tocsin.store.mappings.dynamic_templates import check_dynamic_templates
+from tocsin.store.mappings.index_mapping import NO_MAPPING, IndexMapping
+from tocsin.store.mappings.merging import merged
+from tocsin.store.mappings.reading import check_paths, read_mapping
+from tocsin.store.mappings.types import MappingError
 from tocsin.store.patterns import have_common_name, takes
 
 INDEX_TEMPLATE, COMPONENT_TEMPLATE, LEGACY_TEMPLATE = "_index_template", "_component_template", "_template"

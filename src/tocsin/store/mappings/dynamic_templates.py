@@ -13,7 +13,9 @@ from typing import Any
 
 from tocsin.ecs import default_schema
 from tocsin.linear_regex import RegexError, star_match, whole_match
-from tocsin.store.mappings import FAMILIES, IndexMapping, MappingError, read_mapping
+from tocsin.store.mappings.index_mapping import IndexMapping
+from tocsin.store.mappings.reading import read_mapping
+from tocsin.store.mappings.types import FAMILIES, MappingError
 
 _KEPT = ("true", "runtime")  # what `dynamic` says where new fields become fields
 # As `date_detection` finds them: strict_date_optional_time, or yyyy/MM/dd with a time or none.

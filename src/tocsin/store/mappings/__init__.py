@@ -1,0 +1,1 @@
+"""Mappings of indices: read, merged, composed of templates, and applied to documents."""
