@@ -167,7 +167,7 @@ def sizes(requests: Path, folder: Path) -> None:
     from tocsin.store.columns.documents import to_table
     from tocsin.store.columns.fields import IndexFields
     from tocsin.store.events import Document
-    from tocsin.store.lake.journal import Entry
+    from tocsin.store.lake.journal.journal import Entry
     from tocsin.store.lake.lake import LakeSettings, LakeStore
 
     documents: list[Document] = []

@@ -30,10 +30,10 @@ from tocsin.search.hits import context_of, read_search, run_search
 from tocsin.search.selection import Clock
 from tocsin.store.columns.documents import to_table
 from tocsin.store.columns.layout import MOMENT
-from tocsin.store.lake.journal import Entry
+from tocsin.store.lake.journal.journal import Entry
 from tocsin.store.lake.lake import LakeSettings, LakeStore
-from tocsin.store.lake.slices import order_slice
-from tocsin.store.lake.table import IndexTable
+from tocsin.store.lake.tables.slices import order_slice
+from tocsin.store.lake.tables.table import IndexTable
 
 _SAMPLE, _DAYS = 300_000, 30
 LAST = datetime(2026, 11, 1, tzinfo=UTC)

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from tests.store.test_lake import SLOW, document, sources
 from tocsin.store.events import DocumentResult
-from tocsin.store.lake import journal
-from tocsin.store.lake.folders import folder_of, index_in, label, safe_name
+from tocsin.store.lake.journal import journal
 from tocsin.store.lake.lake import LakeStore
 from tocsin.store.lake.reasons import sentence
 from tocsin.store.lake.repair import repair
+from tocsin.store.lake.tables.folders import folder_of, index_in, label, safe_name
 from tocsin.store.mappings.reading import read_mapping
 from tocsin.store.patterns import name_error
 

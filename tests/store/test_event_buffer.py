@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from tocsin.store.columns.fields import IndexFields
-from tocsin.store.lake.event_buffer import EventBuffer
-from tocsin.store.lake.journal import Entry
+from tocsin.store.lake.journal.event_buffer import EventBuffer
+from tocsin.store.lake.journal.journal import Entry
 
 
 def _entries(first: int, end: int) -> list[Entry]:

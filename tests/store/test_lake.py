@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from tocsin.moments import to_nanoseconds
 from tocsin.store.events import ARRIVED, Document, DocumentResult, Scan, StoreError, StoreFullError
-from tocsin.store.lake import journal
+from tocsin.store.lake.journal import journal
 from tocsin.store.lake.lake import LakeSettings, LakeStore
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

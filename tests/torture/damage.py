@@ -17,9 +17,9 @@ from tests.torture.look import Found, look
 from tests.torture.recorded import check_alerts, check_once
 from tests.torture.senders import pairs_in
 from tocsin.store.events import ID
-from tocsin.store.lake import journal
-from tocsin.store.lake.acknowledged import read_mark
 from tocsin.store.lake.clean_stop import read_stop
+from tocsin.store.lake.journal import journal
+from tocsin.store.lake.journal.acknowledged import read_mark
 
 
 def cut(path: Path, rng: random.Random) -> None:

@@ -25,8 +25,8 @@ from tocsin.scheduler.execution_writer import ExecutionWriter
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.lake import keeper
 from tocsin.store.lake.ids import ChosenIds
-from tocsin.store.lake.journal import Segment
-from tocsin.store.lake.table import IndexTable
+from tocsin.store.lake.journal.journal import Segment
+from tocsin.store.lake.tables.table import IndexTable
 from tocsin.store.records.high_water import HighWaterMark
 
 # What is called there, by its name in a module or a class, and whether it has been done when the process dies.

@@ -178,7 +178,7 @@ class Service:
         return bool(found)
 
     def _ordering(self) -> Iterator[int]:
-        wanted = [b"tocsin.store.lake.ordering", str(self.data / "ordering.lock").encode()]
+        wanted = [b"tocsin.store.lake.tables.ordering", str(self.data / "ordering.lock").encode()]
         for path in Path("/proc").glob("[0-9]*/cmdline"):
             with contextlib.suppress(OSError):  # it has ended
                 if path.read_bytes().split(b"\0")[2:4] == wanted:

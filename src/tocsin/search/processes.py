@@ -23,7 +23,7 @@ from tocsin.search.selection import Clock
 from tocsin.search.tasks import Task
 from tocsin.search.worker import END, FORK, NO_MEMORY, NUMBER, PEAK, Job
 from tocsin.store.events import EventReader
-from tocsin.store.lake.index_scans import EventScans
+from tocsin.store.lake.tables.index_scans import EventScans
 
 _LOOK = 0.1  # seconds between looks whether a search has to end
 _IDLE = 2  # processes that are kept for the next searches

@@ -19,8 +19,8 @@ import pyarrow as pa
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.errors import TocsinError
 from tocsin.store.events import EventReader, IndexInfo, Scan, SetAside, StoredBatch
-from tocsin.store.lake.index_scans import DividedScan, EventScans, IndexScan, read_files
-from tocsin.store.lake.table import StoredFile
+from tocsin.store.lake.tables.index_scans import DividedScan, EventScans, IndexScan, read_files
+from tocsin.store.lake.tables.table import StoredFile
 from tocsin.store.mappings.index_mapping import IndexMapping
 
 _OfRows = Callable[[Sequence[int]], Sequence[Any]]

@@ -18,8 +18,8 @@ from tocsin.store.events import (
     SetAside,
     StoredBatch,
 )
-from tocsin.store.lake.index_scans import DividedScan, EventScans
-from tocsin.store.lake.table import StoredFile
+from tocsin.store.lake.tables.index_scans import DividedScan, EventScans
+from tocsin.store.lake.tables.table import StoredFile
 from tocsin.store.mappings.index_mapping import IndexMapping
 from tocsin.store.schemas import fields_by_type, joined_schemas
 

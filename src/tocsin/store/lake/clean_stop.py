@@ -13,9 +13,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tocsin.store.durable import read_file, write_durably
-from tocsin.store.lake import journal
-from tocsin.store.lake.acknowledged import Acknowledged
-from tocsin.store.lake.table import IndexTable, rows_of
+from tocsin.store.lake.journal import journal
+from tocsin.store.lake.journal.acknowledged import Acknowledged
+from tocsin.store.lake.tables.table import IndexTable, rows_of
 from tocsin.store.resources import raise_if_lacking
 
 STOPPED = "stopped.json"

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tocsin.store.events import DocumentResult, Outcome, StoreFullError
-from tocsin.store.lake import journal
-from tocsin.store.lake.acknowledged import Mark
 from tocsin.store.lake.contents import Contents, LakeSettings
-from tocsin.store.lake.event_buffer import Generation
 from tocsin.store.lake.ids import ChosenIds, Key, content_of, key_of
-from tocsin.store.lake.journal import Entry, Segment
+from tocsin.store.lake.journal import journal
+from tocsin.store.lake.journal.acknowledged import Mark
+from tocsin.store.lake.journal.event_buffer import Generation
+from tocsin.store.lake.journal.journal import Entry, Segment
 from tocsin.store.resources import raise_if_lacking
 
 log = logging.getLogger(__name__)

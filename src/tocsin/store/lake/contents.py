@@ -12,13 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from tocsin.store.events import Scan, SetAside
-from tocsin.store.lake.checksums import checksums_of
-from tocsin.store.lake.event_buffer import EventBuffer, Generation
-from tocsin.store.lake.folders import UnknownFolderError, folder_of, index_in, named
-from tocsin.store.lake.index_mappings import LIST, IndexMappings
-from tocsin.store.lake.journal import Entry
+from tocsin.store.lake.journal.event_buffer import EventBuffer, Generation
+from tocsin.store.lake.journal.journal import Entry
 from tocsin.store.lake.reasons import sentence
-from tocsin.store.lake.table import IndexTable, StoredFile
+from tocsin.store.lake.tables.checksums import checksums_of
+from tocsin.store.lake.tables.folders import UnknownFolderError, folder_of, index_in, named
+from tocsin.store.lake.tables.index_mappings import LIST, IndexMappings
+from tocsin.store.lake.tables.table import IndexTable, StoredFile
 from tocsin.store.patterns import matching
 from tocsin.store.resources import is_lack_of_resources, raise_if_lacking
 

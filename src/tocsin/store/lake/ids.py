@@ -22,7 +22,7 @@ import numpy.typing as npt
 import orjson
 
 from tocsin.store.durable import durable_file, read_file, regular, write_durably
-from tocsin.store.lake.journal import NUMBER
+from tocsin.store.lake.journal.journal import NUMBER
 from tocsin.store.resources import raise_if_lacking
 
 LIST = "ids.json"

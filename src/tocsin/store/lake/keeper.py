@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 
-from tocsin.store.lake.checksums import FAULTS, LostChecksumsError, verify
 from tocsin.store.lake.contents import NO_DAMAGE, Contents, LakeSettings
-from tocsin.store.lake.slices import Slice, order_slice
-from tocsin.store.lake.table import IndexTable, Order
+from tocsin.store.lake.tables.checksums import FAULTS, LostChecksumsError, verify
+from tocsin.store.lake.tables.slices import Slice, order_slice
+from tocsin.store.lake.tables.table import IndexTable, Order
 from tocsin.store.resources import is_lack_of_resources
 
 log = logging.getLogger(__name__)

@@ -26,21 +26,21 @@ from tocsin.store.events import (
     StoreError,
     StoreFullError,
 )
-from tocsin.store.lake import journal
-from tocsin.store.lake.acknowledged import MARK, Acknowledged, read_mark
 from tocsin.store.lake.clean_stop import CleanStop, Loss, losses_since, note_of, read_stop, stop_of, write_stop
 from tocsin.store.lake.committer import Committer, Request
 from tocsin.store.lake.contents import Contents, IndexSnapshot, LakeSettings
 from tocsin.store.lake.guard import guard_of
 from tocsin.store.lake.ids import ChosenIds, Key, Maker, content_of, key_of
-from tocsin.store.lake.index_mappings import IndexMappings
-from tocsin.store.lake.index_scans import DividedScan, IndexScan, arrived_within, read_divided, read_tables
-from tocsin.store.lake.journal import Entry
+from tocsin.store.lake.journal import journal
+from tocsin.store.lake.journal.acknowledged import MARK, Acknowledged, read_mark
+from tocsin.store.lake.journal.journal import Entry
 from tocsin.store.lake.keeper import Keeper
-from tocsin.store.lake.ordering import OrderingProcess
 from tocsin.store.lake.settler import PROBE, Settler
 from tocsin.store.lake.strays import make_room, strays_in_index, strays_of, unknown
-from tocsin.store.lake.table import StoredFile, rows_of
+from tocsin.store.lake.tables.index_mappings import IndexMappings
+from tocsin.store.lake.tables.index_scans import DividedScan, IndexScan, arrived_within, read_divided, read_tables
+from tocsin.store.lake.tables.ordering import OrderingProcess
+from tocsin.store.lake.tables.table import StoredFile, rows_of
 from tocsin.store.mappings.index_mapping import IndexMapping
 from tocsin.store.patterns import matching
 from tocsin.store.resources import raise_if_lacking

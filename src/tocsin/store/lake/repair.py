@@ -27,16 +27,16 @@ from tocsin.store.columns.fields import IndexFields, field_of
 from tocsin.store.columns.values import physical_of
 from tocsin.store.durable import regular
 from tocsin.store.events import ARRIVED, HOST, ID, NANOSECONDS, SOURCE, USER, SetAside, StoreError
-from tocsin.store.lake import journal
-from tocsin.store.lake.checksums import FAULTS, Checksums, LostChecksumsError, open_checksums, verify
 from tocsin.store.lake.clean_stop import CleanStop, write_stop
-from tocsin.store.lake.folders import UnknownFolderError, folder_of, index_in, safe_name
 from tocsin.store.lake.ids import LIST, content_of, key_of, time_in, write_run
-from tocsin.store.lake.index_mappings import LIST as LIST_OF_MAPPINGS
-from tocsin.store.lake.index_mappings import IndexMappings
+from tocsin.store.lake.journal import journal
 from tocsin.store.lake.lake import LakeSettings, LakeStore
-from tocsin.store.lake.slim_documents import restore_documents
-from tocsin.store.lake.table import IndexTable
+from tocsin.store.lake.tables.checksums import FAULTS, Checksums, LostChecksumsError, open_checksums, verify
+from tocsin.store.lake.tables.folders import UnknownFolderError, folder_of, index_in, safe_name
+from tocsin.store.lake.tables.index_mappings import LIST as LIST_OF_MAPPINGS
+from tocsin.store.lake.tables.index_mappings import IndexMappings
+from tocsin.store.lake.tables.slim_documents import restore_documents
+from tocsin.store.lake.tables.table import IndexTable
 from tocsin.store.resources import raise_if_lacking
 
 _QUIET = LakeSettings(flush_after=1e9, maintain_every=1e9)  # nothing happens by itself

@@ -15,10 +15,10 @@ import pyarrow as pa
 
 from tocsin.allocators import give_back
 from tocsin.backoff import pause_after
-from tocsin.store.lake import journal
 from tocsin.store.lake.contents import Contents, LakeSettings
-from tocsin.store.lake.event_buffer import Generation
 from tocsin.store.lake.ids import ChosenIds
+from tocsin.store.lake.journal import journal
+from tocsin.store.lake.journal.event_buffer import Generation
 from tocsin.store.lake.reasons import sentence
 from tocsin.store.resources import is_lack_of_resources
 

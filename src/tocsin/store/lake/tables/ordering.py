@@ -20,7 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from tocsin.store.events import StoreError
-from tocsin.store.lake.slices import Slice, order_slice
+from tocsin.store.lake.tables.slices import Slice, order_slice
 
 _LOWEST = 19
 _MEMORY = (
@@ -71,7 +71,7 @@ class OrderingProcess:
             raise StoreError("the store is closed")
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tocsin.store.lake.ordering", str(self._lock)],
+                [sys.executable, "-m", "tocsin.store.lake.tables.ordering", str(self._lock)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
             )  # fmt: skip
         return self._process

@@ -13,7 +13,7 @@ from deltalake import ColumnProperties, DeltaTable, WriterProperties, write_delt
 
 from tocsin.ecs import TIMESTAMP
 from tocsin.store.events import DAY, HOST, ID, SLICE, SOURCE, USER
-from tocsin.store.lake.slim_documents import slim_documents
+from tocsin.store.lake.tables.slim_documents import slim_documents
 
 GROUP_ROWS = 1 << 14  # events in a row group: what is read at once
 _BITS = 16  # of each field's place in the order

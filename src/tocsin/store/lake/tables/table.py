@@ -24,10 +24,10 @@ from tocsin.ecs import TIMESTAMP
 from tocsin.store.columns.fields import IndexFields, day_of
 from tocsin.store.durable import kind_of, regular, sync
 from tocsin.store.events import ARRIVED, DAY, HOST, ID, SLICE, SOURCE, USER, Scan
-from tocsin.store.lake.checksums import FAULTS, remove_unused, without_checksums, write_checksums
-from tocsin.store.lake.folders import label
 from tocsin.store.lake.reasons import sentence
-from tocsin.store.lake.slices import QUICK, Slice
+from tocsin.store.lake.tables.checksums import FAULTS, remove_unused, without_checksums, write_checksums
+from tocsin.store.lake.tables.folders import label
+from tocsin.store.lake.tables.slices import QUICK, Slice
 from tocsin.store.mappings.index_mapping import NO_MAPPING, IndexMapping
 from tocsin.store.resources import is_lack_of_resources
 

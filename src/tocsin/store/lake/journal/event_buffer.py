@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tocsin.store.columns.documents import to_table
 from tocsin.store.columns.fields import IndexFields
-from tocsin.store.lake.journal import Entry
+from tocsin.store.lake.journal.journal import Entry
 
 _NEVER = 1 << 63  # later than any time
 

@@ -15,10 +15,10 @@ import pyarrow.compute as pc
 
 from tocsin.store.columns.tables import read_table
 from tocsin.store.events import ARRIVED, Scan, StoredBatch, StoreError
-from tocsin.store.lake.checksums import FAULTS
-from tocsin.store.lake.reading import read_file
-from tocsin.store.lake.table import StoredFile
-from tocsin.store.lake.views import physical, shown
+from tocsin.store.lake.tables.checksums import FAULTS
+from tocsin.store.lake.tables.reading import read_file
+from tocsin.store.lake.tables.table import StoredFile
+from tocsin.store.lake.tables.views import physical, shown
 from tocsin.store.mappings.index_mapping import IndexMapping
 from tocsin.store.resources import is_lack_of_resources
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from tocsin.store.durable import read_file, write_durably
-from tocsin.store.lake.folders import safe_name
+from tocsin.store.lake.tables.folders import safe_name
 from tocsin.store.mappings.index_mapping import NO_MAPPING, IndexMapping
 from tocsin.store.mappings.reading import read_mapping
 from tocsin.store.mappings.types import MappingError

@@ -18,8 +18,8 @@ from tocsin.store.columns.fields import MANY, column_name
 from tocsin.store.columns.tables import logical_columns, stored_columns
 from tocsin.store.durable import regular
 from tocsin.store.events import ARRIVED, ID, SOURCE, Scan, StoredBatch
-from tocsin.store.lake.checksums import Checksums, open_checksums
-from tocsin.store.lake.slim_documents import restore_documents
+from tocsin.store.lake.tables.checksums import Checksums, open_checksums
+from tocsin.store.lake.tables.slim_documents import restore_documents
 
 _GROUPS = 8  # row groups that are read together
 _FOOTERS = 256  # of files, kept; each takes up to half a megabyte
