@@ -292,7 +292,7 @@ def test_the_end_of_the_process_at_any_moment_loses_nothing(tmp_path):
             [sys.executable, "-c", FEED, str(tmp_path), str(turn)],
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.getcwd()},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((os.getcwd(), *sys.path))},
         )
         assert feed.stdout is not None
         acknowledged.add(feed.stdout.readline().strip())
@@ -382,7 +382,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM
 print([o.result.value for o in lake.add([document(n=2, id_="second")])], len(sources(lake)))
 lake.close()
 """
-    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((os.getcwd(), *sys.path))}
     run = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, env=environment, check=False
     )
