@@ -27,7 +27,7 @@ class IndexMappings:
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._lock = folder, threading.Lock()
-        self._found: dict[str, IndexMapping] = {}
+        self._mappings: dict[str, IndexMapping] = {}
         self.damaged: dict[Path, str] = {}
         self.list_fault: str | None = None
         self._list = folder.with_name(LIST)
@@ -45,7 +45,7 @@ class IndexMappings:
                     continue
                 if kept.get("sum", kept_sum := _sum(index, body, settings)) != kept_sum:
                     raise ValueError("its checksum is wrong")
-                self._found[str(index)] = read_mapping(body, settings)
+                self._mappings[str(index)] = read_mapping(body, settings)
             except (OSError, ValueError, LookupError, TypeError, AttributeError, MappingError) as error:
                 raise_if_lacking(f"mappings/{path.name}", error)
                 self.damaged[path] = f"{type(error).__name__}: {error}"
@@ -75,16 +75,16 @@ class IndexMappings:
 
     def find(self, index: str) -> IndexMapping:
         """Return the mapping of an index, an empty one of an index that has none."""
-        return self._found.get(index, NO_MAPPING)
+        return self._mappings.get(index, NO_MAPPING)
 
     def names(self) -> list[str]:
         """Return the names of indices that have been made with a mapping, whether or not events lie in them."""
-        return sorted(self._found)
+        return sorted(self._mappings)
 
     def keep(self, index: str, mapping: IndexMapping) -> None:
         """Keep the mapping of an index for good."""
         with self._lock:
-            if self._found.get(index) == mapping:
+            if self._mappings.get(index) == mapping:
                 return
             self._folder.mkdir(exist_ok=True, mode=0o700)
             path = self._folder / f"{safe_name(index)}.json"
@@ -93,7 +93,7 @@ class IndexMappings:
             write_durably(path, orjson.dumps(document))
             self._listed.add(path.name)
             self.write_list()
-            self._found[index] = mapping
+            self._mappings[index] = mapping
 
 
 def _sum(index: object, body: object, settings: object) -> int:
