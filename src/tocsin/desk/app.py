@@ -32,6 +32,5 @@ def create_app_with_desk(service: Service, links: OnceLinks | None = None) -> Fa
     """Return the application of a service with the desk's pages. `links` are those that log somebody in once."""
     app = create_app(service, [room.router for room in _ROOMS])
     app.state.once_links = links or OnceLinks()
-    STATIC.mkdir(exist_ok=True)
-    app.mount("/desk/static", _Assets(directory=STATIC), name="desk")
+    app.mount("/desk/static", _Assets(directory=STATIC, check_dir=False), name="desk")
     return app
