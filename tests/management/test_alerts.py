@@ -119,3 +119,27 @@ def test_the_newest_alerts_come_first(session, ids, options, numbers):
     found = alerts.newest_alerts(session, 50, **options)
     assert [document["number"] for document in found] == numbers
     assert alerts.newest_alerts(session, 1, **options) == found[:1]
+
+
+def test_a_step_of_the_guide_is_ticked_once_and_taken_back(session, ids):
+    alert = session.get(StoredAlert, "a0")
+    note = "## Steps\n\n- first, `code`\n- second\n\n## Response\n\n- later\n"
+    document = orjson.loads(alert.document) | {"kibana.alert.rule.parameters": {"note": note}}
+    alert.document = orjson.dumps(document).decode()
+    step = alerts.set_step(session, ACTOR, "a0", 2, done=True)
+    assert step is not None
+    assert (step["number"], step["text"], step["done_by"]) == (2, "second", "ann")
+    assert alerts.set_step(session, ACTOR, "a0", 2, done=True) == step
+    first = alerts.set_step(session, ACTOR, "a0", 1, done=True)
+    assert documents(session)[0][alerts.STEPS] == [first, step]
+    assert alerts.set_step(session, ACTOR, "a0", 2, done=False) is None
+    assert documents(session)[0][alerts.STEPS] == [first]
+    changes = [(c["field"], c["old"], c["new"]) for c in alerts.history(session, "a0")]
+    assert changes == [("step", None, "second"), ("step", None, "first, code"), ("step", "second", None)]
+    assert audited(session) == [("alerts.step", "ann")] * 3
+
+
+@pytest.mark.parametrize(("id_", "number"), [("a0", 1), ("nowhere", 1)])
+def test_a_step_that_is_not_there_is_refused(session, ids, id_, number):
+    with pytest.raises(NotFoundError):
+        alerts.set_step(session, ACTOR, id_, number, done=True)

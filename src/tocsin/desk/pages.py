@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -70,6 +71,11 @@ def page(
         .render(visitor=visitor, path=request.url.path, now=datetime.now(UTC), **context)
     )
     return HTMLResponse(text, status, {"Content-Security-Policy": POLICY, **(headers or {})})
+
+
+def part(template: str, **context: Any) -> Markup:
+    """Return a template as a part of a page, filled with its context."""
+    return Markup(_environment().get_template(template).render(**context))  # noqa: S704: templates escape
 
 
 def error_page(request: Request, error: ApiError) -> HTMLResponse:

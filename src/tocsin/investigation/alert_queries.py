@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tocsin.date_math import parse_date_math
@@ -22,25 +22,41 @@ from tocsin.investigation.guide_blocks import InvestigateBlock, Provider
 from tocsin.moments import to_datetime, to_nanoseconds
 
 FIELD = re.compile(r"\{\{\s*([^\s{}]+)\s*\}\}")
+SIGNAL = {"match_phrase": {"event.kind": "signal"}}  # what every alert has
 _ORIGINAL_TIME = "kibana.alert.original_time"
 _BOUNDS = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
 
 @dataclass(frozen=True)
 class Span:
-    """A span of time, both ends in it; None is open."""
+    """A span of time, both ends in it, the millisecond of its end to the last; None is open.
+
+    Elasticsearch's dates are in milliseconds. Here moments are finer, also that of the alert itself.
+    """
 
     start: datetime | None
     end: datetime | None
 
+    @property
+    def after(self) -> datetime | None:
+        """The first moment that is not in it any more."""
+        if self.end is None:
+            return None
+        return self.end.replace(microsecond=self.end.microsecond // 1000 * 1000) + timedelta(milliseconds=1)
+
     def has(self, moment: datetime) -> bool:
         """Tell whether a moment is in it."""
-        return (self.start is None or self.start <= moment) and (self.end is None or moment <= self.end)
+        return (self.start is None or self.start <= moment) and (self.after is None or moment < self.after)
 
-    def filter(self) -> dict[str, Any]:
-        """Return it in the query language."""
-        bounds = (("gte", self.start), ("lte", self.end))
-        return {"range": {TIMESTAMP: {name: at.isoformat() for name, at in bounds if at is not None}}}
+
+def within(spans: Iterable[Span]) -> list[dict[str, Any]]:
+    """Return the tests of spans of time in the query language, none for one without bounds."""
+    tests = []
+    for span in spans:
+        bounds = (("gte", span.start), ("lt", span.after))
+        if found := {name: at.isoformat() for name, at in bounds if at is not None}:
+            tests.append({"range": {TIMESTAMP: found}})
+    return tests
 
 
 @dataclass(frozen=True)
@@ -59,10 +75,7 @@ class AlertQuery:
     @property
     def signals_only(self) -> bool:
         """Tell whether only alerts can meet it."""
-        return self.query is not None and _SIGNAL in self.query["bool"].get("filter", ())
-
-
-_SIGNAL = {"match_phrase": {"event.kind": "signal"}}
+        return self.query is not None and SIGNAL in self.query["bool"].get("filter", ())
 
 
 def alert_query(block: InvestigateBlock, alert: Mapping[str, Any]) -> AlertQuery:
@@ -82,7 +95,7 @@ def _within(query: dict[str, Any], spans: tuple[Span, ...]) -> dict[str, Any]:
     """Return a query within spans of time, with what each document must have outermost: the store reads less."""
     inner = query["bool"]
     filters = [*inner.get("filter", ())] if "should" not in inner else [query]
-    filters += [_any_of([span.filter() for span in spans])] if spans else []
+    filters += [_any_of(within(spans))] if spans else []
     excluded = {"must_not": inner["must_not"]} if inner.get("must_not") else {}
     return {"bool": {"filter": filters, **excluded}}
 

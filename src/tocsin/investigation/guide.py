@@ -27,7 +27,8 @@ from tocsin.rules.model import Rule
 # Stand in the rendered text for a block and for the box of a step, until the text is safe.
 _BLOCK, _STEP = re.compile("\x02([0-9]+)\x03"), re.compile("\x04([0-9]+)\x05")
 _MARKS = {ord(mark): None for mark in "\x02\x03\x04\x05"}
-_ATTRIBUTES = {"a": {"href"}, "ol": {"start"}}
+# No others: a mark in an attribute would become a block there.
+_ATTRIBUTES: dict[str, set[str]] = {"*": set(), "a": {"href"}, "ol": {"start"}}
 _TAGS = nh3.ALLOWED_TAGS - {"img"}
 # Sections of a guide whose items are to be done for an alert, and those whose items come later or are no steps.
 _INVESTIGATES = re.compile(r"investigat|steps|步骤|调查", re.IGNORECASE)
@@ -35,6 +36,7 @@ _LATER = re.compile(
     r"false positive|response|remediation|related|setup|performance|reference|误报|响应|相关", re.IGNORECASE
 )
 _MOST_STEPS = 200
+_PARAMETERS = "kibana.alert.rule.parameters"
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,13 @@ class Guide:
 def guide_text(rule: Rule, locale: str = "") -> str:
     """Return the guide's Markdown with its plugins written out, in `locale` where the rule has it."""
     return with_plugins(rule.notes.get(locale, rule.note) if locale else rule.note, rule.transform)
+
+
+def note_of(alert: Mapping[str, Any]) -> str:
+    """Return the guide's Markdown as an alert's document keeps it, nested or flat."""
+    parameters = alert.get(_PARAMETERS)
+    note = parameters.get("note") if isinstance(parameters, dict) else alert.get(f"{_PARAMETERS}.note")
+    return str(note or "")
 
 
 def read_guide(text: str, event: Mapping[str, Any]) -> Guide:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tocsin.errors import InvalidError, NotFoundError
+from tocsin.investigation.guide import note_of, read_guide
 from tocsin.moments import iso
 from tocsin.store.records.access import Actor, record
 from tocsin.store.records.alerts import find_alerts, keep_document
@@ -27,6 +28,7 @@ _TAGS, _ASSIGNEES, _NOTES = (
     "kibana.alert.workflow_assignee_ids",
     "tocsin.notes",
 )
+STEPS = "tocsin.guide_steps"
 
 
 def newest_alerts(
@@ -115,6 +117,33 @@ def add_note(session: Session, actor: Actor, id_: str, text: str) -> None:
     _change(session, actor, alert, "note", None, text)
     keep_document(session, alert, document)
     record(session, actor, "alerts.note", id_)
+
+
+def set_step(session: Session, actor: Actor, id_: str, number: int, *, done: bool) -> dict[str, Any] | None:
+    """Tick a step of an alert's guide, by its number, or say that it is not done.
+
+    Return the step as the alert's document has it: its number, its text, who did it, and when; None where it is
+    not done. Raises NotFoundError. Whoever ticked it first stays.
+    """
+    alert = session.get(StoredAlert, id_)
+    if alert is None:
+        raise NotFoundError(f"there is no alert {id_}")
+    document = orjson.loads(alert.document)
+    step = next((one for one in read_guide(note_of(document), {}).steps if one.number == number), None)
+    if step is None:
+        raise NotFoundError(f"the guide of this alert has no step {number}")
+    steps: dict[int, dict[str, Any]] = {int(one["number"]): one for one in document.get(STEPS, [])}
+    before = steps.pop(number, None)
+    if (before is not None) == done:
+        return before
+    if done:
+        made = {"number": number, "text": step.text, "done_by": actor.name, "done_at": iso(time.time_ns())}
+        steps[number] = made
+    document[STEPS] = [steps[one] for one in sorted(steps)]
+    _change(session, actor, alert, "step", None if done else step.text, step.text if done else None)
+    keep_document(session, alert, document)
+    record(session, actor, "alerts.step", id_, step=number, done=done)
+    return steps.get(number)
 
 
 def history(session: Session, id_: str) -> list[dict[str, Any]]:

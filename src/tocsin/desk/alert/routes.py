@@ -6,21 +6,18 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Depends
-from markupsafe import Markup
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError
+from tocsin.desk.alert.guide_view import shown_guide
 from tocsin.desk.documents import FlatDocument, flat_document
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.searches import search
 from tocsin.desk.visitor import Visitor, visitor
-from tocsin.investigation.guide import guide_html
 from tocsin.management import alerts
-from tocsin.rules.model import Rule
 from tocsin.store.alerts.names import ALERTS_INDEX
 from tocsin.store.records.access import Scope
 
@@ -46,7 +43,8 @@ async def show_alert(request: Request, visitor: Reader, id: str) -> Response:
     context: dict[str, Any] = {
         "alert": alert,
         "event": _event_fields(alert),
-        "guide": _guide(alert),
+        "guide": shown_guide(alert, visitor),
+        "query_number": _number(request.query_params.get("query", "")),
         "history": await run_in_threadpool(changes),
         "json": orjson.dumps(hits[0]["_source"], option=orjson.OPT_INDENT_2).decode(),
         "reasons": alerts.REASONS,
@@ -60,12 +58,6 @@ def _event_fields(alert: FlatDocument) -> list[tuple[str, str]]:
     return [(name, alert.text(name)) for name in names]
 
 
-def _guide(alert: FlatDocument) -> Markup | None:
-    """Return the guide of the alert's rule as HTML that is safe, None where the rule has none."""
-    prefix = "kibana.alert.rule.parameters."
-    parameters = {name.removeprefix(prefix): v for name, v in alert.values.items() if name.startswith(prefix)}
-    try:
-        rule = Rule.model_validate(parameters)
-    except ValidationError:
-        return None
-    return Markup(guide_html(rule, alert.values)) if rule.note else None  # noqa: S704: cleaned by nh3
+def _number(text: str) -> str:
+    """Return the number of the guide's query whose rows are shown, nothing where an address names none."""
+    return text if text.isdecimal() and text.isascii() and len(text) < 4 else ""

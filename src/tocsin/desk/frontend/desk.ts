@@ -1,10 +1,12 @@
 // What the desk's pages need a script for: parts that are replaced in place, keys, the visitor's zone and theme.
 import "htmx.org";
+import { listenToGuides } from "./guide";
 import { listenToKeys } from "./keys";
 import { keepZone, switchTheme } from "./preferences";
 
 keepZone();
 listenToKeys();
+listenToGuides();
 document.addEventListener("click", (event) => {
   const target = event.target instanceof Element ? event.target : null;
   if (target?.closest("[data-theme-switch]")) switchTheme();

@@ -1,0 +1,64 @@
+"""The guide of an alert's rule, as it stands beside the alert."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from tocsin.desk.documents import FlatDocument
+from tocsin.desk.pages import part
+from tocsin.desk.visitor import Visitor
+from tocsin.investigation.alert_queries import AlertQuery, alert_query
+from tocsin.investigation.guide import Guide, Step, note_of, read_guide
+from tocsin.investigation.guide_blocks import Block, BrokenBlock, InvestigateBlock
+from tocsin.investigation.osquery import checked_query, filled_query
+from tocsin.management.alerts import STEPS
+
+
+def guide_of(alert: FlatDocument) -> Guide:
+    """Return the guide of an alert's rule, filled from the alert; an empty one where the rule has none."""
+    return read_guide(note_of(alert.values), alert.values)
+
+
+def investigate_blocks(guide: Guide) -> dict[int, InvestigateBlock]:
+    """Return the queries over events that a guide offers, by their numbers."""
+    return {block.number: block for block in guide.blocks if isinstance(block, InvestigateBlock)}
+
+
+def alert_queries(guide: Guide, alert: FlatDocument) -> dict[int, AlertQuery]:
+    """Return what a guide asks of the store for an alert, by the numbers of its blocks."""
+    return {number: alert_query(block, alert.values) for number, block in investigate_blocks(guide).items()}
+
+
+def shown_guide(alert: FlatDocument, visitor: Visitor) -> Markup | None:
+    """Return the guide as HTML with its queries and the boxes of its steps, None where the rule has none."""
+    guide = guide_of(alert)
+    if not guide.tokens:
+        return None
+    done = {int(one["number"]): one for one in alert.values.get(STEPS) or ()}
+
+    def block_html(block: Block) -> str:
+        return shown_block(alert, block)
+
+    def step_html(step: Step) -> str:
+        return shown_step(alert.id, step, done.get(step.number), visitor)
+
+    # Cleaned by nh3; blocks and steps are templates, which escape.
+    return Markup(guide.html(block_html, step_html))
+
+
+def shown_block(alert: FlatDocument, block: Block) -> Markup:
+    """Return a block: a button with a place for its count, a query of osquery, or what is wrong with it."""
+    if isinstance(block, InvestigateBlock):
+        return part("guide_query.html", id=alert.id, block=block, query=alert_query(block, alert.values))
+    if isinstance(block, BrokenBlock):
+        return part("guide_broken.html", block=block)
+    checked = checked_query(filled_query(block.query, alert.values))
+    return part("guide_osquery.html", block=block, checked=checked)
+
+
+def shown_step(id_: str, step: Step, done: Mapping[str, Any] | None, visitor: Visitor) -> Markup:
+    """Return the box of a step, with who did it and when."""
+    return part("guide_step.html", id=id_, step=step, done=done, visitor=visitor)
