@@ -27,7 +27,6 @@ _STRANGERS_TIME = 10.0  # seconds
 KIBANA_SIZE, IMPORT_SIZE, VALUES_SIZE = 1 << 20, 10 << 20, 9_000_000
 JSON_SIZE = 8 << 20  # of another document that is no event: JSON is read in one go, while everything else waits
 _MOST_VALUES = 500_000  # in a document of more than KIBANA_SIZE
-_TEXTS = {"type": "array", "items": {"type": "string"}}
 
 Model = TypeVar("Model", bound=BaseModel)
 _Read = Callable[..., Any]
@@ -42,13 +41,6 @@ class BodyModel(NamedTuple):
 
 
 _MODELS: dict[_Read, BodyModel] = {}  # by the dependency that reads it
-
-
-def body_of(*required: str, **members: str) -> dict[str, Any]:
-    """Describe a JSON body for the OpenAPI: its members with their types, `texts` for a list of texts."""
-    properties = {name: _TEXTS if kind == "texts" else {"type": kind} for name, kind in members.items()}
-    schema = {"type": "object", "properties": properties, "required": list(required)}
-    return {"requestBody": {"required": bool(required), "content": {"application/json": {"schema": schema}}}}
 
 
 async def read_body(request: Request) -> bytes:

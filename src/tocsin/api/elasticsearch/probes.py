@@ -27,7 +27,7 @@ from tocsin.api.elasticsearch.cluster_models import (
     SetUpBody,
 )
 from tocsin.api.elasticsearch.index_models import DataStreams
-from tocsin.api.models import NOT_FOUND, AcknowledgedChange
+from tocsin.api.models import NOT_FOUND, AcknowledgedChange, ElasticsearchError
 from tocsin.api.security import allow
 from tocsin.api.service import Service
 from tocsin.ingest.bulk import NO_SHARE
@@ -308,8 +308,8 @@ async def has_index(index: str, store: ServiceStore) -> Response:
     return Response(status_code=200 if known else 404)
 
 
-@router.get("/_alias/{name}")
-@router.head("/_alias/{name}")
+@router.get("/_alias/{name}", status_code=404, response_model=ElasticsearchError)
+@router.head("/_alias/{name}", status_code=404, response_model=ElasticsearchError)
 async def alias(request: Request, name: str) -> Response:
     """Say that there are no aliases."""
     raise ApiError(404, "aliases_not_found_exception", f"alias [{name}] missing")
