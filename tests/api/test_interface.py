@@ -63,6 +63,23 @@ def test_answers_and_bodies_are_models(operations):
             assert media != "application/json" or body["schema"], (method, path)
 
 
+def test_every_parameter_and_every_answer_is_described(operations):
+    parameters = [
+        (place, parameter["name"])
+        for place, operation in operations.items()
+        for parameter in operation.get("parameters", ())
+        if not parameter.get("description")
+    ]
+    assert parameters == []
+    answers = [
+        (place, status)
+        for place, operation in operations.items()
+        for status, answer in operation["responses"].items()
+        if answer["description"] in ("", "Successful Response")
+    ]
+    assert answers == []
+
+
 def test_ids_are_words_and_each_is_of_one_operation(operations):
     ids = [operation["operationId"] for operation in operations.values()]
     assert len(set(ids)) == len(ids)

@@ -90,6 +90,45 @@ _CLOSED = {
     "took": 0, "timed_out": False, "total": 1, "updated": 1, "deleted": 0, "batches": 1, "version_conflicts": 0,
     "noops": 0, "failures": [],
 }  # fmt: skip
+_RULE_ID = "office-starts-powershell"
+_TO_ALERTS = {"query": {"term": {"kibana.alert.rule.rule_id": _RULE_ID}}}
+_LIST = {
+    "list_id": "allowed-tools",
+    "name": "Tools that may do this",
+    "description": "Scanners of our own.",
+    "type": "detection",
+}
+_ENTRIES = [
+    {"field": "process.executable", "operator": "included", "type": "match", "value": "C:\\Tools\\scan.exe"},
+    {"field": "host.name", "operator": "included", "type": "match_any", "value": ["ws-17", "ws-18"]},
+]
+_EXCEPTION = {
+    "list_id": "allowed-tools",
+    "item_id": "allowed-scanner",
+    "name": "The scanner of the network",
+    "description": "It scans every night.",
+    "type": "simple",
+    "entries": _ENTRIES,
+    "os_types": ["windows"],
+    "expire_time": "2099-01-01T00:00:00Z",
+}
+_CONNECTOR = {
+    "name": "The team's channel",
+    "connector_type_id": ".webhook",
+    "config": {
+        "url": "https://chat.example.org/hooks/alerts",
+        "method": "post",
+        "headers": {"Content-Type": "application/json"},
+        "hasAuth": True,
+    },
+    "secrets": {"user": "tocsin", "password": "the password of the hook"},
+}
+_ADD_TAG = {
+    "action": "edit",
+    "query": 'alert.attributes.tags: "Windows"',
+    "edit": [{"type": "add_tags", "value": ["Office"]}],
+}
+_PREVIEW = {**_RULE, "rule_id": "a-trial", "invocationCount": 12, "timeframeEnd": "2026-11-20T12:05:00Z"}
 _NEW_KEY = {"name": "winlogbeat", "scopes": ["ingest"], "expiration": "90d"}
 _KEY = {
     "id": "vCxkO3nYQ5mB1s0w",
@@ -110,5 +149,21 @@ EXAMPLES: dict[tuple[str, str], Example] = {
     ("POST", "/api/detection_engine/rules"): Example({JSON: _RULE}),
     ("POST", "/api/detection_engine/signals/search"): Example({JSON: _ALERTS_SEARCH}),
     ("POST", "/api/detection_engine/signals/status"): Example({JSON: _CLOSE}, {200: _CLOSED}),
+    ("POST", "/api/detection_engine/signals/tags"): Example(
+        {JSON: {**_TO_ALERTS, "tags": {"tags_to_add": ["phishing"], "tags_to_remove": []}}}, {200: _CLOSED}
+    ),
+    ("POST", "/api/detection_engine/signals/assignees"): Example(
+        {JSON: {**_TO_ALERTS, "assignees": {"add": ["admin"], "remove": []}}}, {200: _CLOSED}
+    ),
+    ("PATCH", "/api/detection_engine/rules"): Example({JSON: {"rule_id": _RULE_ID, "enabled": False}}),
+    ("PUT", "/api/detection_engine/rules"): Example({JSON: {**_RULE, "interval": "10m"}}),
+    ("POST", "/api/detection_engine/rules/_bulk_action"): Example({JSON: _ADD_TAG}),
+    ("POST", "/api/detection_engine/rules/preview"): Example({JSON: _PREVIEW}),
+    ("POST", "/api/detection_engine/rules/_export"): Example({JSON: {"objects": [{"rule_id": _RULE_ID}]}}),
+    ("POST", "/api/exception_lists"): Example({JSON: _LIST}),
+    ("POST", "/api/exception_lists/items"): Example({JSON: _EXCEPTION}),
+    ("PUT", "/api/exception_lists/items"): Example({JSON: {**_EXCEPTION, "os_types": []}}),
+    ("POST", "/api/exception_lists/items/_preview"): Example({JSON: {"entries": _ENTRIES}}),
+    ("POST", "/api/actions/connector"): Example({JSON: _CONNECTOR}),
     ("POST", "/_security/api_key"): Example({JSON: _NEW_KEY}, {200: _KEY}),
 }

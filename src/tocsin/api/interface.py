@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -45,7 +45,17 @@ _SECURITY_SCHEMES = {
     },
 }  # fmt: skip
 _SECURITY: list[dict[str, list[str]]] = [{"basic": []}, {"apiKey": []}, {"session": [], "csrf": []}]
+# Parameters of Elasticsearch's addresses, which mean the same wherever they are.
+_PARAMETERS = {
+    "index": "Indices: names and patterns such as `logs-*`, separated by commas.",
+    "fields": "Fields: names and patterns, separated by commas.",
+    "id": "The id.",
+    "name": "The name; where something is read or removed, also a pattern.",
+    "rest": "Not used.",
+    "size": "How many at most; the newest come first.",
+}
 _METHODS = ("POST", "GET", "PUT", "PATCH", "DELETE", "HEAD")  # the plain ids go to the first of these
+_UNDESCRIBED = "Successful Response"  # FastAPI's
 _SENTENCE = re.compile(r"(?s)(?P<first>.+?)(?:[.;](?:\s+(?P<rest>.+))?)?$")
 
 
@@ -69,6 +79,8 @@ def describe_interface(document: dict[str, Any], routes: Iterable[RouteContext])
         operation = document["paths"][path][method.lower()]
         operation["operationId"] = _operation_id(route, path, method, ids)
         _describe(operation, route)
+        _describe_parameters(operation)
+        _describe_answers(operation, document["components"].get("schemas", {}))
         _show_example(operation, EXAMPLES.get((method, path), Example()))
 
 
@@ -89,6 +101,22 @@ def _describe(operation: dict[str, Any], route: RouteContext) -> None:
     operation["responses"].pop("422", None)  # FastAPI's own: here it is answered with 400, in the form of errors
     if not guards:
         operation["security"] = []
+
+
+def _describe_parameters(operation: dict[str, Any]) -> None:
+    for parameter in operation.get("parameters", ()):
+        if "description" not in parameter and parameter["name"] in _PARAMETERS:
+            parameter["description"] = _PARAMETERS[parameter["name"]]
+
+
+def _describe_answers(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    """Describe answers by their models, in place of the words that FastAPI has for all."""
+    for status, response in operation["responses"].items():
+        if response["description"] == _UNDESCRIBED:
+            [schema] = [content["schema"] for content in response.get("content", {}).values()] or [{}]
+            named = schemas.get(schema.get("$ref", "").rpartition("/")[2], {})
+            text = named.get("description", "It is done." if status == "204" else "The answer.")
+            response["description"] = " ".join(text.partition("\n\n")[0].split())
 
 
 def _show_example(operation: dict[str, Any], example: Example) -> None:

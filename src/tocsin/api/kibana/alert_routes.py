@@ -24,6 +24,7 @@ from tocsin.api.kibana.alert_models import (
     AlertUpdate,
     NotedAlert,
 )
+from tocsin.api.kibana.parameters import AlertIdInPath
 from tocsin.api.kibana.transactions import RequestTransactions, TransactionRunner
 from tocsin.api.models import NOT_FOUND
 from tocsin.api.security import allow
@@ -65,7 +66,11 @@ def _name(name: str) -> str:
 
 @router.post("/search", response_model=AlertSearchAnswer, dependencies=[_READ])
 async def search(request: Request, body: Annotated[AlertSearch, json_body(AlertSearch)]) -> Response:
-    """Search alerts in Elasticsearch's query language."""
+    """Search alerts in Elasticsearch's query language, with sorting and aggregations.
+
+    Fields of alerts are `kibana.alert.*`, beside those of the event that the alert is about; `signal.*`, as they
+    were called before Kibana 8, are understood too. The `_id` of a hit is the alert's id in other operations.
+    """
     task = search_task(request, [ALERTS_INDEX], renamed(body.document()))
     return await answer_search(request, task)
 
@@ -77,7 +82,10 @@ async def set_status(
     actor: _Responder,
     body: Annotated[AlertStatus, json_body(AlertStatus)],
 ) -> Response:
-    """Open, acknowledge or close alerts: those of `signal_ids`, or those that a `query` finds."""
+    """Open, acknowledge or close alerts: those of `signal_ids`, or those that a `query` finds.
+
+    With `closed` a `reason` may be given. `updated` in the answer is how many alerts there were.
+    """
 
     def change(session: Session, ids: Sequence[str]) -> int:
         return alerts.set_status(session, actor, ids, body.status, body.reason)
@@ -92,7 +100,10 @@ async def set_tags(
     actor: _Responder,
     body: Annotated[AlertTags, json_body(AlertTags)],
 ) -> Response:
-    """Give alerts tags, and take others from them."""
+    """Give alerts tags, and take others from them.
+
+    The alerts are those of `ids`, or those that a `query` in Elasticsearch's language finds. Other tags stay.
+    """
 
     def change(session: Session, ids: Sequence[str]) -> int:
         return alerts.set_tags(session, actor, ids, body.tags.tags_to_add, body.tags.tags_to_remove)
@@ -107,7 +118,11 @@ async def set_assignees(
     actor: _Responder,
     body: Annotated[AlertAssignees, json_body(AlertAssignees)],
 ) -> Response:
-    """Assign alerts to users, and to others no more."""
+    """Assign alerts to users, and to others no more.
+
+    The alerts are those of `ids`, or those that a `query` in Elasticsearch's language finds. Users are named as
+    they log in; others to whom an alert is assigned stay.
+    """
 
     def change(session: Session, ids: Sequence[str]) -> int:
         return alerts.set_assignees(session, actor, ids, body.assignees.add, body.assignees.remove)
@@ -129,7 +144,7 @@ async def add_note(
 
 
 @router.get("/{id}/history", response_model=AlertHistoryAnswer, dependencies=[_READ])
-async def history(transactions: RequestTransactions, id: str) -> Response:
+async def history(transactions: RequestTransactions, id: AlertIdInPath) -> Response:
     """Return who changed what of an alert, and when."""
     return await transactions.answer(lambda session: {"history": alerts.history(session, id)})
 

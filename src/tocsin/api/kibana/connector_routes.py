@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
@@ -27,6 +27,7 @@ from tocsin.api.kibana.connector_models import (
     RuleSnooze,
     UndeliveredMessage,
 )
+from tocsin.api.kibana.parameters import ConnectorIdInPath, RowCount, RuleUuidFilter, RuleUuidInPath
 from tocsin.api.kibana.transactions import RequestTransactions, TransactionRunner
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
@@ -49,23 +50,41 @@ _Writer = Annotated[Actor, _WRITE]
 
 
 @router.post("/api/actions/connector", response_model=ConnectorDocument)
-@router.post("/api/actions/connector/{id}", response_model=ConnectorDocument, responses=CONFLICT)
 async def create(
     transactions: RequestTransactions,
     actor: _Writer,
     body: Annotated[ConnectorBody, json_body(ConnectorBody)],
-    id: str | None = None,
 ) -> Response:
-    """Make a connector."""
+    """Make a connector, which gets an id.
+
+    The answer has its `id`, which actions of rules name. `_execute` tries whether a message arrives.
+    """
+    return await _created(transactions, actor, body)
+
+
+@router.post("/api/actions/connector/{id}", response_model=ConnectorDocument, responses=CONFLICT)
+async def create_with_id(
+    transactions: RequestTransactions,
+    id: ConnectorIdInPath,
+    actor: _Writer,
+    body: Annotated[ConnectorBody, json_body(ConnectorBody)],
+) -> Response:
+    """Make a connector of an id."""
+    return await _created(transactions, actor, body, id)
+
+
+async def _created(
+    transactions: TransactionRunner, actor: Actor, body: ConnectorBody, id_: str | None = None
+) -> Response:
     document = body.document()
     return await transactions.answer(
-        lambda session: connector_document(create_connector(session, actor, document, id))
+        lambda session: connector_document(create_connector(session, actor, document, id_))
     )
 
 
 @router.get("/api/actions/connectors", response_model=list[ConnectorDocument], dependencies=[_READ])
 async def list_connectors(transactions: RequestTransactions) -> Response:
-    """Return the connectors, without their secrets."""
+    """Return all connectors, without their secrets."""
     query = select(Connector).order_by(Connector.name)
     return await transactions.answer(lambda session: list(map(connector_document, session.scalars(query))))
 
@@ -73,7 +92,7 @@ async def list_connectors(transactions: RequestTransactions) -> Response:
 @router.get(
     "/api/actions/connector/{id}", response_model=ConnectorDocument, responses=NOT_FOUND, dependencies=[_READ]
 )
-async def read(transactions: RequestTransactions, id: str) -> Response:
+async def read(transactions: RequestTransactions, id: ConnectorIdInPath) -> Response:
     """Return a connector, without its secrets."""
     return await transactions.answer(lambda session: connector_document(find_connector(session, id)))
 
@@ -81,7 +100,7 @@ async def read(transactions: RequestTransactions, id: str) -> Response:
 @router.put("/api/actions/connector/{id}", response_model=ConnectorDocument, responses=NOT_FOUND)
 async def change(
     transactions: RequestTransactions,
-    id: str,
+    id: ConnectorIdInPath,
     actor: _Writer,
     body: Annotated[ConnectorChange, json_body(ConnectorChange)],
 ) -> Response:
@@ -96,7 +115,7 @@ async def change(
 
 
 @router.delete("/api/actions/connector/{id}", status_code=204, responses=NOT_FOUND)
-async def delete(transactions: RequestTransactions, id: str, actor: _Writer) -> Response:
+async def delete(transactions: RequestTransactions, id: ConnectorIdInPath, actor: _Writer) -> Response:
     """Remove a connector; messages that wait for it are given up."""
     await transactions.run(lambda session: remove_connector(session, actor, id))
     return Response(status_code=204)
@@ -117,11 +136,15 @@ async def execute(
     request: Request,
     transactions: RequestTransactions,
     deliveries: ServiceDeliveries,
-    id: str,
+    id: ConnectorIdInPath,
     actor: _Writer,
     body: Annotated[ConnectorTrial, json_body(ConnectorTrial)],
 ) -> Response:
-    """Send a message through a connector now, to see whether it arrives; `params` are those of an action."""
+    """Send a message through a connector now, to see whether it arrives.
+
+    `params` are those that an action of a rule would have: of a webhook its `body`. A message that does not arrive
+    is answered with 200, too: `status` is `error` then, and `service_message` says why.
+    """
 
     def find(session: Session) -> Connector:
         connector = find_connector(session, id)
@@ -139,9 +162,12 @@ async def execute(
 
 @router.get("/api/actions/deliveries", response_model=DeliveryPage, dependencies=[_READ])
 async def deliveries(
-    transactions: RequestTransactions, rule_uuid: str | None = None, size: int = Query(50, ge=1, le=1000)
+    transactions: RequestTransactions, rule_uuid: RuleUuidFilter = None, size: RowCount = 50
 ) -> Response:
-    """Return the newest messages: of which rule, to whom, about what, and what has become of them."""
+    """Return the newest messages of rules' actions, and what has become of them.
+
+    Each names its rule, its connector and its alerts, and has a `state`.
+    """
     query = select(Delivery).order_by(Delivery.id.desc()).limit(size)
     if rule_uuid is not None:
         query = query.where(Delivery.rule_uuid == rule_uuid)
@@ -161,25 +187,25 @@ def _shown(message: Delivery) -> dict[str, Any]:
 
 
 @router.post("/api/alerting/rule/{id}/_mute_all", status_code=204, responses=NOT_FOUND)
-async def mute(transactions: RequestTransactions, id: str, actor: _Writer) -> Response:
-    """Hold a rule's actions back until somebody ends that."""
+async def mute(transactions: RequestTransactions, id: RuleUuidInPath, actor: _Writer) -> Response:
+    """Hold a rule's actions back until `_unmute_all` ends that; alerts are made as before."""
     return await _snoozed(transactions, actor, id, FOREVER)
 
 
 @router.post("/api/alerting/rule/{id}/_unmute_all", status_code=204, responses=NOT_FOUND)
-async def unmute(transactions: RequestTransactions, id: str, actor: _Writer) -> Response:
-    """Let a rule's actions report alerts again."""
+async def unmute(transactions: RequestTransactions, id: RuleUuidInPath, actor: _Writer) -> Response:
+    """Let a rule's actions report alerts again, after `_mute_all` or `_snooze`."""
     return await _snoozed(transactions, actor, id, None)
 
 
 @router.post("/api/alerting/rule/{id}/_snooze", status_code=204, responses=NOT_FOUND)
 async def snooze(
     transactions: RequestTransactions,
-    id: str,
+    id: RuleUuidInPath,
     actor: _Writer,
     body: Annotated[RuleSnooze, json_body(RuleSnooze)],
 ) -> Response:
-    """Hold a rule's actions back until a moment."""
+    """Hold a rule's actions back until a moment; alerts are made as before."""
     return await _snoozed(transactions, actor, id, read_until(body.until))
 
 

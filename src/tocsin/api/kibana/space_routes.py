@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -44,13 +45,15 @@ def _unknown(space: str) -> ApiError:
 
 @router.get("/api/spaces/space", response_model=list[Space])
 async def spaces(request: Request) -> Response:
-    """Return the spaces."""
+    """Return the spaces: the default one."""
     return answer(request, [_SPACE])
 
 
 @router.get("/api/spaces/space/{id}", response_model=Space, responses=NOT_FOUND)
-async def space(request: Request, id: str) -> Response:
-    """Return a space."""
+async def space(
+    request: Request, id: Annotated[str, Path(description="The space's id.", examples=[DEFAULT])]
+) -> Response:
+    """Return a space: `default`, for there is no other."""
     if id != DEFAULT:
         raise _unknown(id)
     return answer(request, _SPACE)

@@ -12,7 +12,7 @@ _FILTER = Filter(
     ("exception-list.attributes.", "exception-list-agnostic.attributes."),
     ("name", "description", "list_id", "item_id", "type", "tags", "os_types", "created_by", "updated_by"),
 )
-_SORTS = frozenset(
+SORT_FIELDS = frozenset(
     {"name", "list_id", "item_id", "type", "created_at", "created_by", "updated_at", "updated_by", "id", "_id"}
 )
 
@@ -24,7 +24,7 @@ def find_documents(
     fitting = _FILTER.matching(documents, text)
     if sort_field is None:
         return fitting
-    if sort_field not in _SORTS:
-        raise InvalidError(f"[sort_field] is one of {', '.join(sorted(_SORTS))}")
+    if sort_field not in SORT_FIELDS:
+        raise InvalidError(f"[sort_field] is one of {', '.join(sorted(SORT_FIELDS))}")
     name = sort_field.removeprefix("_")
     return sorted(fitting, key=lambda document: str(document.get(name, "")).lower(), reverse=descending)

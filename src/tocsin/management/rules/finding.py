@@ -75,7 +75,7 @@ def _below(threats: Iterable[Mapping[str, Any]], path: str) -> list[Mapping[str,
 
 
 _SEVERITIES = {"low": 0, "medium": 1, "high": 2, "critical": 3}
-_SORTS: dict[str, Any] = {
+SORT_FIELDS: dict[str, Any] = {
     "_id": lambda rule: rule.id,
     "name": lambda rule: rule.name.lower(),
     "enabled": lambda rule: not rule.enabled,
@@ -91,7 +91,7 @@ _SORTS: dict[str, Any] = {
 
 def sort_rules(rules: list[StoredRule], field: str, *, descending: bool) -> None:
     """Sort rules by a field that Kibana knows. Raises InvalidError for another field."""
-    key = _SORTS.get(field)
+    key = SORT_FIELDS.get(field)
     if key is None:
-        raise InvalidError(f"[sort_field] is one of {', '.join(_SORTS)}")
+        raise InvalidError(f"[sort_field] is one of {', '.join(SORT_FIELDS)}")
     rules.sort(key=key, reverse=descending)

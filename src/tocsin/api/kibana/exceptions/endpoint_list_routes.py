@@ -19,6 +19,7 @@ from tocsin.api.kibana.exceptions.models import (
     NoDocument,
 )
 from tocsin.api.kibana.exceptions.pages import ListQuery
+from tocsin.api.kibana.parameters import ItemId, ItemUuid
 from tocsin.api.kibana.transactions import RequestTransactions
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
@@ -35,7 +36,7 @@ _OF_LIST = {"list_id": ENDPOINT_LIST, "namespace_type": "agnostic"}
 
 @router.post("", response_model=ExceptionListDocument | NoDocument)
 async def create(transactions: RequestTransactions, actor: _Writer) -> Response:
-    """Make the list; the answer is empty when it is there."""
+    """Make the list of Elastic Endpoint; the answer is empty when it is there."""
 
     def work(session: Session) -> dict[str, Any]:
         exceptions, new = endpoint_list(session, actor)
@@ -56,9 +57,7 @@ async def create_item(
 
 
 @router.get("/items", response_model=ExceptionItemDocument, responses=NOT_FOUND, dependencies=[_READ])
-async def read_item(
-    transactions: RequestTransactions, id: str | None = None, item_id: str | None = None
-) -> Response:
+async def read_item(transactions: RequestTransactions, id: ItemUuid = None, item_id: ItemId = None) -> Response:
     """Return an exception of the list."""
     return await transactions.answer_in_turn(
         lambda session: item_document(find_item(session, id, item_id, within=ENDPOINT_LIST))
@@ -79,7 +78,7 @@ async def change_item(
 
 @router.delete("/items", response_model=ExceptionItemDocument, responses=NOT_FOUND)
 async def delete_item(
-    transactions: RequestTransactions, actor: _Writer, id: str | None = None, item_id: str | None = None
+    transactions: RequestTransactions, actor: _Writer, id: ItemUuid = None, item_id: ItemId = None
 ) -> Response:
     """Remove an exception of the list."""
     return await item_routes.removed(transactions, actor, id, item_id, within=ENDPOINT_LIST)

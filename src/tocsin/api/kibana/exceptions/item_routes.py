@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -19,6 +19,7 @@ from tocsin.api.kibana.exceptions.models import (
     HiddenAlerts,
 )
 from tocsin.api.kibana.exceptions.pages import ListQuery
+from tocsin.api.kibana.parameters import ItemId, ItemUuid, RuleUuidFilter
 from tocsin.api.kibana.transactions import GoOn, RequestTransactions, TransactionRunner
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
@@ -34,6 +35,10 @@ from tocsin.store.records.exceptions import get_list, items_of, remove_item
 router = APIRouter(prefix="/api/exception_lists/items", tags=["exceptions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
 _Writer = Annotated[Actor, _WRITE]
+_Lists = Annotated[
+    str,
+    Query(description="The `list_id` of a list, or of several, separated by commas.", examples=["allowed-tools"]),
+]
 
 
 @router.post("", response_model=ExceptionItemDocument, responses=NOT_FOUND | CONFLICT)
@@ -43,13 +48,17 @@ async def create(
     actor: _Writer,
     body: Annotated[ExceptionItemBody, json_body(ExceptionItemBody)],
 ) -> Response:
-    """Make an exception."""
+    """Make an exception, which hides events from the rules that name its list.
+
+    It goes into the list of `list_id`, which has to be there. An event is hidden that meets all `entries`; their
+    types are `match`, `match_any`, `wildcard`, `exists`, `list` (of values) and `nested`.
+    """
     return await created(transactions, store, actor, body.document())
 
 
 @router.get("", response_model=ExceptionItemDocument, responses=NOT_FOUND, dependencies=[_READ])
-async def read(transactions: RequestTransactions, id: str | None = None, item_id: str | None = None) -> Response:
-    """Return an exception."""
+async def read(transactions: RequestTransactions, id: ItemUuid = None, item_id: ItemId = None) -> Response:
+    """Return the exception of an `id` or of an `item_id`."""
     return await transactions.answer_in_turn(lambda session: item_document(find_item(session, id, item_id)))
 
 
@@ -60,15 +69,15 @@ async def change(
     actor: _Writer,
     body: Annotated[ExceptionItemBody, json_body(ExceptionItemBody)],
 ) -> Response:
-    """Give an exception another body."""
+    """Give an exception another body: the one whose `id` or `item_id` it has; its comments and its list stay."""
     return await changed(transactions, store, actor, body.document())
 
 
 @router.delete("", response_model=ExceptionItemDocument, responses=NOT_FOUND)
 async def delete(
-    transactions: RequestTransactions, actor: _Writer, id: str | None = None, item_id: str | None = None
+    transactions: RequestTransactions, actor: _Writer, id: ItemUuid = None, item_id: ItemId = None
 ) -> Response:
-    """Remove an exception."""
+    """Remove the exception of an `id` or of an `item_id`; the answer is the exception as it was."""
     return await removed(transactions, actor, id, item_id)
 
 
@@ -122,9 +131,9 @@ async def removed(
 
 @router.get("/_find", response_model=ExceptionItemPage, responses=NOT_FOUND, dependencies=[_READ])
 async def find(
-    transactions: RequestTransactions, list_id: str, wanted: Annotated[ListQuery, Depends()]
+    transactions: RequestTransactions, list_id: _Lists, wanted: Annotated[ListQuery, Depends()]
 ) -> Response:
-    """Return the exceptions of some lists, separated by commas, that a filter in KQL fits, or all."""
+    """Return the exceptions of some lists that a filter in KQL fits, or all of these lists."""
 
     def work(session: Session) -> dict[str, Any]:
         names = [name for name in list_id.split(",") if name]
@@ -142,9 +151,12 @@ async def preview(
     searches: RequestSearches,
     store: ServiceStore,
     body: Annotated[ExceptionItemMembers, json_body(ExceptionItemMembers)],
-    rule_uuid: str | None = None,
+    rule_uuid: RuleUuidFilter = None,
 ) -> Response:
-    """Return which alerts there are that an exception would have hidden; of one rule, or of all."""
+    """Return which alerts there are that an exception would have hidden; of one rule, or of all.
+
+    The body is that of an exception, which is not saved; its `entries` are enough.
+    """
 
     def hidden(session: Session, go_on: GoOn) -> s.Expression:
         return hidden_alerts(session, body.document(), store.schema([ALERTS_INDEX]), rule_uuid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
@@ -23,6 +23,7 @@ from tocsin.api.kibana.exceptions.models import (
 from tocsin.api.kibana.exceptions.pages import ListQuery
 from tocsin.api.kibana.import_answers import imported_lists
 from tocsin.api.kibana.import_models import ImportedLists
+from tocsin.api.kibana.parameters import ListId, ListUuid, Overwrites, RuleUuidInPath
 from tocsin.api.kibana.transactions import GoOn, RequestTransactions, TransactionRunner
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
@@ -38,6 +39,8 @@ from tocsin.store.records.models import ExceptionList
 router = APIRouter(prefix="/api", tags=["exceptions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
 _Writer = Annotated[Actor, _WRITE]
+_CopiedList = Annotated[str, Query(description="The list's `list_id`.", examples=["allowed-tools"])]
+_WithExpired = Annotated[bool, Query(description="Whether exceptions that have expired are copied, too.")]
 _Export = Annotated[Upload, file_body("an export, one object a line", IMPORT_SIZE)]
 
 
@@ -47,7 +50,11 @@ async def create(
     actor: _Writer,
     body: Annotated[ExceptionListBody, json_body(ExceptionListBody)],
 ) -> Response:
-    """Make an exception list."""
+    """Make an exception list.
+
+    It has an effect on the rules that name it in their `exceptions_list`, by its `list_id`; exceptions are added
+    with `POST /api/exception_lists/items`. A list without `list_id` gets one.
+    """
     return await _created(transactions, actor, body.document())
 
 
@@ -69,8 +76,8 @@ async def _created(transactions: TransactionRunner, actor: Actor, body: dict[str
 
 
 @router.get("/exception_lists", response_model=ExceptionListDocument, responses=NOT_FOUND, dependencies=[_READ])
-async def read(transactions: RequestTransactions, id: str | None = None, list_id: str | None = None) -> Response:
-    """Return an exception list."""
+async def read(transactions: RequestTransactions, id: ListUuid = None, list_id: ListId = None) -> Response:
+    """Return the exception list of an `id` or of a `list_id`, without its exceptions."""
     return await transactions.answer_in_turn(
         lambda session: list_document(records.get_list(session, id_=id, list_id=list_id))
     )
@@ -82,7 +89,7 @@ async def change(
     actor: _Writer,
     body: Annotated[ExceptionListBody, json_body(ExceptionListBody)],
 ) -> Response:
-    """Give an exception list another body."""
+    """Give an exception list another body: the list whose `id` or `list_id` it has; its exceptions stay."""
     document = read_list(body.document())
 
     def work(session: Session) -> dict[str, Any]:
@@ -95,9 +102,9 @@ async def change(
 
 @router.delete("/exception_lists", response_model=ExceptionListDocument, responses=NOT_FOUND)
 async def delete(
-    transactions: RequestTransactions, actor: _Writer, id: str | None = None, list_id: str | None = None
+    transactions: RequestTransactions, actor: _Writer, id: ListUuid = None, list_id: ListId = None
 ) -> Response:
-    """Remove an exception list with its items."""
+    """Remove the exception list of an `id` or of a `list_id`, with its exceptions."""
 
     def work(session: Session) -> dict[str, Any]:
         exceptions = records.get_list(session, id_=id, list_id=list_id)
@@ -110,7 +117,7 @@ async def delete(
 
 @router.get("/exception_lists/_find", response_model=ExceptionListPage, dependencies=[_READ])
 async def find(transactions: RequestTransactions, wanted: Annotated[ListQuery, Depends()]) -> Response:
-    """Return the exception lists that a filter in KQL over `exception-list.attributes.*` fits, or all."""
+    """Return the exception lists that a filter in KQL fits, or all."""
     every = select(ExceptionList).order_by(ExceptionList.list_id)
     return await transactions.answer_in_turn(
         lambda session: wanted.of(list(map(list_document, session.scalars(every))))
@@ -118,8 +125,8 @@ async def find(transactions: RequestTransactions, wanted: Annotated[ListQuery, D
 
 
 @router.post("/exception_lists/_export", response_class=NdjsonResponse, responses=NOT_FOUND, dependencies=[_READ])
-async def export(transactions: RequestTransactions, id: str | None = None, list_id: str | None = None) -> Response:
-    """Return an exception list with its items, one a line."""
+async def export(transactions: RequestTransactions, id: ListUuid = None, list_id: ListId = None) -> Response:
+    """Export an exception list with its exceptions, one JSON object a line."""
 
     def work(session: Session, go_on: GoOn) -> bytes:
         return exported_lists(session, [records.get_list(session, id_=id, list_id=list_id)])
@@ -134,9 +141,13 @@ async def import_lists(
     store: ServiceStore,
     actor: _Writer,
     file: _Export,
-    overwrite: bool = False,
+    overwrite: Overwrites = False,
 ) -> Response:
-    """Take in an export of exception lists. An item that is refused stops no other."""
+    """Import a file of exception lists with their exceptions.
+
+    The form's part `file` is what an export answers: JSON objects, one a line. What is refused is named under
+    `errors`, and stops no other; the status is 200.
+    """
     schemas = schema_of(store)
     replaced = Overwrite(rules=overwrite, exceptions=overwrite)
 
@@ -149,9 +160,12 @@ async def import_lists(
 
 @router.post("/exception_lists/_duplicate", response_model=ExceptionListDocument, responses=NOT_FOUND)
 async def duplicate(
-    transactions: RequestTransactions, list_id: str, actor: _Writer, include_expired_exceptions: bool = True
+    transactions: RequestTransactions,
+    list_id: _CopiedList,
+    actor: _Writer,
+    include_expired_exceptions: _WithExpired = True,
 ) -> Response:
-    """Copy an exception list with its items."""
+    """Copy an exception list with its exceptions; the copy has another `list_id` and a name with `[Duplicate]`."""
 
     def work(session: Session) -> dict[str, Any]:
         exceptions = records.get_list(session, list_id=list_id)
@@ -161,10 +175,8 @@ async def duplicate(
 
 
 @router.get("/exception_lists/summary", response_model=ExceptionSummary, responses=NOT_FOUND, dependencies=[_READ])
-async def summary(
-    transactions: RequestTransactions, id: str | None = None, list_id: str | None = None
-) -> Response:
-    """Return how many items of a list are for which systems."""
+async def summary(transactions: RequestTransactions, id: ListUuid = None, list_id: ListId = None) -> Response:
+    """Return how many exceptions of a list are for which operating systems."""
     return await transactions.answer_in_turn(
         lambda session: count_systems(session, records.get_list(session, id_=id, list_id=list_id))
     )
@@ -178,7 +190,7 @@ async def summary(
 async def add_exceptions_to_rule(
     transactions: RequestTransactions,
     store: ServiceStore,
-    id: str,
+    id: RuleUuidInPath,
     actor: _Writer,
     body: Annotated[RuleExceptions, json_body(RuleExceptions)],
 ) -> Response:

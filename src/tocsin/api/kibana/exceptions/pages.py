@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Query
 
-from tocsin.management.exceptions.finding import find_documents
+from tocsin.api.kibana.parameters import PageNumber, PageSize, SortOrder
+from tocsin.management.exceptions.finding import SORT_FIELDS, find_documents
+
+_Filter = Annotated[
+    str | None,
+    Query(
+        description="A filter in KQL over `exception-list.attributes.*`; without it, all.",
+        examples=['exception-list.attributes.name: "Tools*"'],
+    ),
+]
+_SortField = Annotated[
+    str | None, Query(description=f"What they are sorted by: one of {', '.join(sorted(SORT_FIELDS))}.")
+]
 
 
 def page_of(documents: Sequence[dict[str, Any]], page: int, per_page: int) -> dict[str, Any]:
@@ -21,11 +33,11 @@ class ListQuery:
 
     def __init__(
         self,
-        page: Annotated[int, Query(ge=1, le=10_000)] = 1,
-        per_page: Annotated[int, Query(ge=1, le=10_000)] = 20,
-        filter: str | None = None,
-        sort_field: str | None = None,
-        sort_order: Literal["asc", "desc"] = "asc",
+        page: PageNumber = 1,
+        per_page: PageSize = 20,
+        filter: _Filter = None,
+        sort_field: _SortField = None,
+        sort_order: SortOrder = "asc",
     ) -> None:
         self.page, self.per_page, self.filter = page, per_page, filter
         self.sort_field, self.sort_order = sort_field, sort_order

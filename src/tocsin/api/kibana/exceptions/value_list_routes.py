@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
@@ -22,6 +22,7 @@ from tocsin.api.kibana.exceptions.models import (
     ValueListPage,
 )
 from tocsin.api.kibana.exceptions.pages import page_of
+from tocsin.api.kibana.parameters import PageNumber, PageSize, ValueListId
 from tocsin.api.kibana.transactions import RequestTransactions
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
@@ -37,13 +38,13 @@ _Writer = Annotated[Actor, _WRITE]
 
 @router.post("/index", response_model=ListIndexCreation)
 async def make_index(request: Request, actor: _Writer) -> Response:
-    """Tell that lists can be kept: nothing has to be made for that."""
+    """Say that lists of values can be kept; nothing has to be made for that."""
     return answer(request, ListIndexCreation())
 
 
 @router.get("/index", response_model=ListIndices, dependencies=[_READ])
 async def read_index(request: Request) -> Response:
-    """Tell that lists can be kept."""
+    """Say that lists of values can be kept."""
     return answer(request, ListIndices())
 
 
@@ -51,7 +52,11 @@ async def read_index(request: Request) -> Response:
 async def create(
     transactions: RequestTransactions, actor: _Writer, body: Annotated[ValueListBody, json_body(ValueListBody)]
 ) -> Response:
-    """Make a list of values."""
+    """Make a list of values, which entries of exceptions name.
+
+    Such an entry has the type `list`, and `list` with the `id` and the `type` of this list. Values are added one
+    by one, or by the file, under `/api/lists/items`. A list without `id` gets one.
+    """
     check_type(body.type)
     document = {name: value for name, value in body.document().items() if value is not None}
     return await transactions.answer_in_turn(
@@ -60,8 +65,8 @@ async def create(
 
 
 @router.get("", response_model=ValueListDocument, responses=NOT_FOUND, dependencies=[_READ])
-async def read(transactions: RequestTransactions, id: str) -> Response:
-    """Return a list of values."""
+async def read(transactions: RequestTransactions, id: ValueListId) -> Response:
+    """Return a list of values, without these."""
     return await transactions.answer_in_turn(lambda session: value_list_document(records.get_values(session, id)))
 
 
@@ -82,8 +87,8 @@ async def change(
 
 
 @router.delete("", response_model=ValueListDocument, responses=NOT_FOUND)
-async def delete(transactions: RequestTransactions, id: str, actor: _Writer) -> Response:
-    """Remove a list of values."""
+async def delete(transactions: RequestTransactions, id: ValueListId, actor: _Writer) -> Response:
+    """Remove a list with its values."""
 
     def work(session: Session) -> dict[str, Any]:
         value_list = records.get_values(session, id)
@@ -97,8 +102,8 @@ async def delete(transactions: RequestTransactions, id: str, actor: _Writer) -> 
 @router.get("/_find", response_model=ValueListPage, dependencies=[_READ])
 async def find(
     transactions: RequestTransactions,
-    page: int = Query(1, ge=1, le=10_000),
-    per_page: int = Query(20, ge=1, le=10_000),
+    page: PageNumber = 1,
+    per_page: PageSize = 20,
 ) -> Response:
     """Return the lists of values."""
 

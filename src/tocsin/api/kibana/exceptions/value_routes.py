@@ -11,10 +11,19 @@ from starlette.responses import Response
 from tocsin.api.answers import NdjsonResponse, answer, bad_request
 from tocsin.api.body import VALUES_SIZE, Upload, file_body, json_body
 from tocsin.api.kibana.exceptions.models import ValueBody, ValueChange, ValueDocument, ValueListDocument, ValuePage
+from tocsin.api.kibana.parameters import (
+    PageNumber,
+    PageSize,
+    ValueListId,
+    ValueListOfValue,
+    ValueOfList,
+    ValueUuid,
+)
 from tocsin.api.kibana.transactions import GoOn, RequestTransactions
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.exceptions.values import (
+    TYPES,
     add_value,
     change_value,
     import_values,
@@ -29,6 +38,10 @@ router = APIRouter(prefix="/api/lists/items", tags=["exceptions"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
 _Writer = Annotated[Actor, _WRITE]
 _Values = Annotated[Upload, file_body("a file with one value a line", VALUES_SIZE)]
+_NewList = Annotated[
+    str | None, Query(description="The list's name; without it, the file's name is that of a new list.")
+]
+_TypeOfNew = Annotated[str, Query(description=f"The type of a new list: one of {', '.join(TYPES)}.")]
 _MOST_SHOWN = 10_000  # values in one answer
 
 
@@ -36,7 +49,7 @@ _MOST_SHOWN = 10_000  # values in one answer
 async def add(
     transactions: RequestTransactions, actor: _Writer, body: Annotated[ValueBody, json_body(ValueBody)]
 ) -> Response:
-    """Add a value to a list."""
+    """Add a value to the list `list_id`; it has to be of the list's type."""
 
     def work(session: Session) -> dict[str, Any]:
         value_list = records.get_values(session, body.list_id)
@@ -47,9 +60,12 @@ async def add(
 
 @router.get("", response_model=ValueDocument | list[ValueDocument], responses=NOT_FOUND, dependencies=[_READ])
 async def read(
-    transactions: RequestTransactions, id: str | None = None, list_id: str | None = None, value: str | None = None
+    transactions: RequestTransactions,
+    id: ValueUuid = None,
+    list_id: ValueListOfValue = None,
+    value: ValueOfList = None,
 ) -> Response:
-    """Return one value, by its id, or the values of a list, or one of these."""
+    """Return the value of an `id`, or a list's one `value`, or all values of a list (at most 10,000)."""
 
     def work(session: Session) -> Any:
         if id is not None:
@@ -88,9 +104,9 @@ async def change(
 @router.get("/_find", response_model=ValuePage, responses=NOT_FOUND, dependencies=[_READ])
 async def find(
     transactions: RequestTransactions,
-    list_id: str,
-    page: int = Query(1, ge=1, le=10_000),
-    per_page: int = Query(20, ge=1, le=10_000),
+    list_id: ValueListId,
+    page: PageNumber = 1,
+    per_page: PageSize = 20,
 ) -> Response:
     """Return the values of a list, page by page."""
 
@@ -107,11 +123,14 @@ async def find(
 async def delete(
     transactions: RequestTransactions,
     actor: _Writer,
-    id: str | None = None,
-    list_id: str | None = None,
-    value: str | None = None,
+    id: ValueUuid = None,
+    list_id: ValueListOfValue = None,
+    value: ValueOfList = None,
 ) -> Response:
-    """Take a value from a list: one by its id, or the one that a list has."""
+    """Remove a value from a list: that of an `id`, or the `value` of the list `list_id`.
+
+    The answer is the value as it was, or an empty list where it was named by itself.
+    """
 
     def work(session: Session) -> Any:
         if id is None:
@@ -132,10 +151,15 @@ async def import_file(
     transactions: RequestTransactions,
     actor: _Writer,
     file: _Values,
-    list_id: str | None = None,
-    type: str = "keyword",
+    list_id: _NewList = None,
+    type: _TypeOfNew = "keyword",
 ) -> Response:
-    """Add the lines of a file to a list; without its name to a new one, named like the file."""
+    """Import a file of values, one a line, into a list.
+
+    The form's part `file` has the lines. Without `list_id` they go into a new list of a `type`, named like the
+    file.
+    A line that is no value of the list's type refuses the whole file.
+    """
 
     def work(session: Session, go_on: GoOn) -> Response:
         known = None if list_id is None else records.get_values(session, list_id)
@@ -146,8 +170,8 @@ async def import_file(
 
 
 @router.post("/_export", response_class=NdjsonResponse, responses=NOT_FOUND, dependencies=[_READ])
-async def export(transactions: RequestTransactions, list_id: str) -> Response:
-    """Return the values of a list, one a line."""
+async def export(transactions: RequestTransactions, list_id: ValueListId) -> Response:
+    """Export the values of a list, one a line."""
 
     def work(session: Session, go_on: GoOn) -> bytes:
         records.get_values(session, list_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -46,7 +46,11 @@ async def bulk_create(
     actor: _Writer,
     bodies: Annotated[RuleBodies, json_body(RuleBodies)],
 ) -> Response:
-    """Make rules. Each is answered in its place, by the rule or by why it was refused; one stops no other."""
+    """Make many rules.
+
+    Each is answered in its place, by the rule or by its `rule_id` and an `error`. One that is refused stops no
+    other.
+    """
     schemas = schema_of(store)
 
     def created(session: Session, body: dict[str, Any]) -> dict[str, Any]:
@@ -80,12 +84,16 @@ async def bulk_action(
     store: ServiceStore,
     actor: _Writer,
     body: Annotated[BulkAction, json_body(BulkAction)],
-    dry_run: bool = False,
+    dry_run: Annotated[bool, Query(description="Whether it is only said what would become of it.")] = False,
 ) -> Response:
     """Do something with many rules: those that `ids` or a filter in KQL (`query`) name, or all.
 
-    One for which it cannot be done stops no other. `rule_ids` is how the client of Elastic's repository of rules
-    names them: by `id` or by `rule_id`.
+    `enable`, `disable` and `delete` need nothing beside. `edit` has the changes in `edit`: objects with a `type`
+    (`add_tags`, `delete_tags`, `set_tags`, `set_schedule`, …) and a `value`. `run` and `fill_gaps` have the
+    span in the member of their name. `export` answers the rules, one a line.
+
+    A rule for which it cannot be done stops no other, and is named under `errors`; the status is 500 then.
+    `rule_ids` is how the client of Elastic's repository of rules names them: by `id` or by `rule_id`.
     """
     schemas = schema_of(store)
 

@@ -6,7 +6,7 @@ import uuid
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -42,11 +42,15 @@ async def import_rules(
     store: ServiceStore,
     actor: Annotated[Actor, _WRITE],
     file: _Export,
-    overwrite: bool = False,
-    overwrite_exceptions: bool = False,
-    overwrite_action_connectors: bool = False,
+    overwrite: Annotated[bool, Query(description="Whether rules replace those of the same `rule_id`.")] = False,
+    overwrite_exceptions: Annotated[bool, Query(description="Whether exception lists and exceptions do.")] = False,
+    overwrite_action_connectors: Annotated[bool, Query(description="Whether connectors do.")] = False,
 ) -> Response:
-    """Take in an export: rules, and what they name. One that is refused stops no other."""
+    """Import a file of rules, and of the exception lists, exceptions and connectors that they name.
+
+    The form's part `file` is what an export answers: JSON objects, one a line. A rule that is refused is named
+    under `errors`, and stops no other; the status is 200. Connectors come without their secrets.
+    """
     schemas = schema_of(store)
     replaced = Overwrite(overwrite, overwrite_exceptions, overwrite_action_connectors)
 
@@ -61,9 +65,14 @@ async def import_rules(
 async def export(
     transactions: RequestTransactions,
     body: Annotated[RuleExport, json_body(RuleExport)],
-    exclude_export_details: bool = False,
+    exclude_export_details: Annotated[
+        bool, Query(description="Whether the last line, which counts what is exported, is left out.")
+    ] = False,
 ) -> Response:
-    """Return rules, all or those that the body names, with their exception lists, one object a line."""
+    """Export rules with their exception lists and connectors, one JSON object a line.
+
+    Without a body, all rules; else those that `objects` names, of which each has to be there.
+    """
     rule_ids = None if body.objects is None else [str(rule.rule_id) for rule in body.objects]
     summary = not exclude_export_details
     text = await transactions.run(lambda session: export_rules(session, rule_ids, summary=summary))

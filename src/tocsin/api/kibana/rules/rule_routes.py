@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from sqlalchemy import select
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from tocsin.api.answers import answer
 from tocsin.api.body import json_body
 from tocsin.api.dependencies import ServiceStore
+from tocsin.api.kibana.parameters import PageNumber, RowCount, RuleId, RuleUuid, SortOrder
 from tocsin.api.kibana.rules.models import (
     AlertIndexName,
     ExecutionPage,
@@ -27,7 +28,7 @@ from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
 from tocsin.management.rules.documents import rule_document
 from tocsin.management.rules.executions import execution_history, last_executions
-from tocsin.management.rules.finding import matching_rules, sort_rules
+from tocsin.management.rules.finding import SORT_FIELDS, matching_rules, sort_rules
 from tocsin.management.rules.saving import change_rule, create_rule, find_rule, schema_of
 from tocsin.store.events import EventStore
 from tocsin.store.records.access import Actor, Scope
@@ -37,6 +38,15 @@ from tocsin.store.records.rules import remove_rule
 router = APIRouter(prefix="/api/detection_engine", tags=["rules"])
 _READ, _WRITE = Depends(allow(Scope.READ)), Depends(allow(Scope.WRITE_RULES))
 _Writer = Annotated[Actor, _WRITE]
+_PageSize = Annotated[int, Query(ge=0, le=10_000, description="How many a page has at most; 0 for `total` alone.")]
+_SortField = Annotated[str, Query(description=f"What they are sorted by: one of {', '.join(SORT_FIELDS)}.")]
+_Filter = Annotated[
+    str | None,
+    Query(
+        description="A filter in KQL over `alert.attributes.*`; without it, all rules.",
+        examples=['alert.attributes.tags: "Windows" and alert.attributes.enabled: true'],
+    ),
+]
 
 
 @router.post("/rules", response_model=RuleDocument, responses=CONFLICT)
@@ -46,7 +56,11 @@ async def create(
     actor: _Writer,
     body: Annotated[RuleBody, json_body(RuleBody)],
 ) -> Response:
-    """Make a rule; it is enabled unless it says otherwise."""
+    """Make a rule; it is enabled unless it says otherwise.
+
+    A rule without `rule_id` gets one. A query that cannot be read is refused with the place; what keeps a rule
+    from running is named in the answer's `warnings`.
+    """
     document = {"rule_id": str(uuid.uuid4()), **body.document()}
     schemas = schema_of(store)
     return await transactions.answer_in_turn(
@@ -55,8 +69,8 @@ async def create(
 
 
 @router.get("/rules", response_model=RuleDocument, responses=NOT_FOUND, dependencies=[_READ])
-async def read(transactions: RequestTransactions, id: str | None = None, rule_id: str | None = None) -> Response:
-    """Return a rule."""
+async def read(transactions: RequestTransactions, id: RuleUuid = None, rule_id: RuleId = None) -> Response:
+    """Return a rule: that of an `id` or of a `rule_id`; `execution_summary` says how its last run went."""
 
     def work(session: Session) -> dict[str, Any]:
         rule = find_rule(session, id, rule_id)
@@ -72,7 +86,10 @@ async def replace(
     actor: _Writer,
     body: Annotated[RuleBody, json_body(RuleBody)],
 ) -> Response:
-    """Give a rule another body."""
+    """Give a rule another body: the rule whose `id` or `rule_id` it has.
+
+    Members that it does not have get their defaults; `PATCH` leaves those as they are.
+    """
     return await _changed(transactions, store, actor, body.document(), merged=False)
 
 
@@ -83,7 +100,7 @@ async def patch(
     actor: _Writer,
     body: Annotated[RulePatch, json_body(RulePatch)],
 ) -> Response:
-    """Change some fields of a rule."""
+    """Change some members of a rule: the rule whose `id` or `rule_id` the body has; its other members stay."""
     return await _changed(transactions, store, actor, body.document(), merged=True)
 
 
@@ -102,9 +119,9 @@ async def _changed(
 
 @router.delete("/rules", response_model=RuleDocument, responses=NOT_FOUND)
 async def delete(
-    transactions: RequestTransactions, actor: _Writer, id: str | None = None, rule_id: str | None = None
+    transactions: RequestTransactions, actor: _Writer, id: RuleUuid = None, rule_id: RuleId = None
 ) -> Response:
-    """Remove a rule; its alerts stay."""
+    """Remove the rule of an `id` or of a `rule_id`; its alerts stay. The answer is the rule as it was."""
 
     def work(session: Session) -> dict[str, Any]:
         rule = find_rule(session, id, rule_id)
@@ -118,13 +135,17 @@ async def delete(
 @router.get("/rules/_find", response_model=RulePage, dependencies=[_READ])
 async def find(
     transactions: RequestTransactions,
-    page: int = Query(1, ge=1, le=10_000),
-    per_page: int = Query(20, ge=0, le=10_000),
-    sort_field: str = "name",
-    sort_order: Literal["asc", "desc"] = "asc",
-    filter: str | None = None,
+    page: PageNumber = 1,
+    per_page: _PageSize = 20,
+    sort_field: _SortField = "name",
+    sort_order: SortOrder = "asc",
+    filter: _Filter = None,
 ) -> Response:
-    """Find rules, by a filter in KQL over `alert.attributes.*` such as `alert.attributes.tags: "Linux"`."""
+    """Find rules, by a filter in KQL.
+
+    The filter's fields are `alert.attributes.*`: `name`, `enabled`, `tags`, and what a rule is made of as Kibana
+    keeps it, such as `params.riskScore`. `perPage` in the answer is `per_page`.
+    """
 
     def work(session: Session) -> dict[str, Any]:
         rules = matching_rules(list(session.scalars(select(StoredRule))), filter)
@@ -155,11 +176,15 @@ def _tags(rule: StoredRule) -> list[Any]:
 @router.get("/rules/executions", response_model=ExecutionPage, responses=NOT_FOUND, dependencies=[_READ])
 async def executions(
     transactions: RequestTransactions,
-    id: str | None = None,
-    rule_id: str | None = None,
-    size: int = Query(50, ge=1, le=1000),
+    id: RuleUuid = None,
+    rule_id: RuleId = None,
+    size: RowCount = 50,
 ) -> Response:
-    """Return the last executions of a rule, or of all, the newest first, and the gaps that are not filled."""
+    """Return the last executions of rules, and the gaps that are not filled.
+
+    They are those of the rule of an `id` or a `rule_id`, or of all. A gap is a span over which a rule did not run;
+    the action `fill_gaps` has it run over them.
+    """
 
     def work(session: Session) -> dict[str, Any]:
         rule = None if id is None and rule_id is None else find_rule(session, id, rule_id)
