@@ -12,6 +12,7 @@ from tocsin.cli.console import wide_console
 from tocsin.cli.shown import one_line, shown_time
 from tocsin.cli.tables import Cell, Column, print_table
 from tocsin.detection.schedule import span
+from tocsin.moments import MINUTE
 from tocsin.printable import printable_line
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def print_executions(runs: Sequence[Execution], names: Mapping[str, str], *, wid
     rows: list[Sequence[Cell]] = []
     for run in runs:
         seconds = sum(run.durations.values())
-        late = f" (+{span(run.late)})" if run.late >= 60_000_000_000 else ""
+        late = f" (+{span(run.late)})" if run.late >= MINUTE else ""
         rows.append((
             one_line(names.get(run.rule_uuid, "removed")), f"{shown_time(run.last_tick)}{late}",
             Text(run.status, STATUS_STYLES.get(run.status, "")), f"{run.ticks:,}", f"{run.events:,}",

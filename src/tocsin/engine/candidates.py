@@ -42,7 +42,7 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Result:
-    """What a sequence or sample query found: join keys, and events by their number of arrival, None if missing."""
+    """A result of a sequence or sample query: join keys, and events by their number of arrival, None if missing."""
 
     keys: Key
     events: tuple[int | None, ...]
@@ -157,12 +157,12 @@ class Candidates:
 
     def _numbered(self) -> tuple[list[Fits], KeyNumbers]:
         """Return the fits of each step, and what their keys' numbers stand for."""
-        numbers = KeyNumbers([one for _, one in self._keyed], len(self.query.by) + len(self.steps[0].by))
+        numbers = KeyNumbers([keyed for _, keyed in self._keyed], len(self.query.by) + len(self.steps[0].by))
         parts: list[list[Fits]] = [[no_fits()] for _ in self.steps]
         start = 0
-        for step, one in self._keyed:
-            end = start + len(one.places)
-            parts[step].append(Fits(numbers.numbers[start:end], one.places))
+        for step, keyed in self._keyed:
+            end = start + len(keyed.places)
+            parts[step].append(Fits(numbers.numbers[start:end], keyed.places))
             start = end
         return [_unique(of_step) for of_step in parts], numbers
 
@@ -177,9 +177,9 @@ class Candidates:
     # ---- out
 
     def results(self, matcher: SequenceMatcher | None = None) -> list[Result]:
-        """Return what the query finds, in order, and let go of what cannot be part of it.
+        """Return what the query finds, in order, and drop what cannot be part of it.
 
-        `matcher`, a new one, tells afterwards what was lost.
+        `matcher`, a new one, counts what was lost.
         """
         self._keep_keys_of_rarest_step()
         fits, numbers = self._numbered()
@@ -189,8 +189,8 @@ class Candidates:
             samples = _samples(fits, numbers, self._samples)
             return sorted(samples, key=lambda result: [self._rank(*part) for part in enumerate(result.keys)])
         matcher = matcher or SequenceMatcher(self.query)
-        found = in_order([*matcher.feed(fits), *matcher.finish()])
-        return [Result(numbers.key(one.key), one.events) for one in found]
+        matches = in_order([*matcher.feed(fits), *matcher.finish()])
+        return [Result(numbers.key(match.key), match.events) for match in matches]
 
     def _rank(self, position: int, part: Any) -> tuple[Any, ...]:
         """Return what orders a part of a key: null first, numbers and addresses as what they are."""
@@ -204,8 +204,8 @@ class Candidates:
     def _keep_keys_of_rarest_step(self) -> None:
         """Drop what shares no key with the step that has the fewest events, of those that must be there."""
         counts = [0] * len(self.steps)
-        for number, one in self._keyed:
-            counts[number] += len(one.places)
+        for number, keyed in self._keyed:
+            counts[number] += len(keyed.places)
         needed = [number for number, step in enumerate(self.query.steps) if not step.missing]
         rarest = min(needed, key=counts.__getitem__)
         if not counts[rarest]:
@@ -214,14 +214,14 @@ class Candidates:
         if counts[rarest] * 2 > sum(counts):
             return
         for position in range(len(self.query.by) + len(self.steps[0].by)):
-            parts = [one for number, one in self._keyed if number == rarest]
+            parts = [keyed for number, keyed in self._keyed if number == rarest]
             values = [part.values[position] for part in parts]
             present = [v for v in values if v is not None and len(v)]
             if len({v.type for v in present}) != 1:
                 continue
             allowed = pa.chunked_array(present).unique()
             null = any((part.codes[position] < 0).any() for part in parts)
-            self._keyed = [(n, with_key(one, position, allowed, null)) for n, one in self._keyed]
+            self._keyed = [(n, with_key(keyed, position, allowed, null)) for n, keyed in self._keyed]
 
     def joined(self) -> list[tuple[int, int]]:
         """Return for each step how many of its events have every join key, and how many keys they have."""
@@ -255,7 +255,7 @@ def _samples(fits: Sequence[Fits], numbers: KeyNumbers, most: int) -> list[Resul
         Result(numbers.key(number), picked)
         for number, lists in by_key.items()
         # A step can be robbed once by each other, so that as many as there are steps suffice for the first sample.
-        for picked in islice(_distinct([some[: len(fits) + most - 1] for some in lists]), most)
+        for picked in islice(_distinct([events[: len(fits) + most - 1] for events in lists]), most)
     ]
 
 
@@ -284,8 +284,8 @@ class SequenceStream:
         gathered.add(table, rows_of_steps, Places(table, arrival))
         fits, local = gathered._numbered()
         renumbered = np.array([self._number(local.key(n)) for n in range(local.count)], np.int64)
-        found = self.matcher.feed([Fits(renumbered[fit.keys], fit.places) for fit in fits])
-        return self._results(found)
+        matches = self.matcher.feed([Fits(renumbered[fit.keys], fit.places) for fit in fits])
+        return self._results(matches)
 
     def forget(self, now: int) -> list[Result]:
         """Drop what maxspan has outlived by `now` (nanoseconds), and return what waited for it to pass."""
@@ -302,12 +302,12 @@ class SequenceStream:
             self._next += 1
         return number
 
-    def _results(self, found: Iterable[SequenceMatch]) -> list[Result]:
-        results = in_order(found)
+    def _results(self, matches: Iterable[SequenceMatch]) -> list[Result]:
+        results = in_order(matches)
         names = {number: key for key, number in self._numbers.items()} if results else {}
         held = set(self.matcher.keys.tolist())
         self._numbers = {key: number for key, number in self._numbers.items() if number in held}
-        return [Result(names[one.key], one.events) for one in results]
+        return [Result(names[match.key], match.events) for match in results]
 
     def save(self) -> dict[str, Any]:
         """Return the state as plain data (JSON), keys and all."""

@@ -54,7 +54,7 @@ class Lookup:
         for text, test in pairs:
             by_text.setdefault(text, set()).add(test)
         starts = np.cumsum([0, *map(len, by_text.values())])
-        tests = [test for found in by_text.values() for test in sorted(found)]
+        tests = [test for tests_of_text in by_text.values() for test in sorted(tests_of_text)]
         return cls(pa.array(list(by_text), pa.string()), starts.astype(np.int64), np.array(tests, np.int64))
 
     def find(self, values: pa.Array) -> tuple[Codes, Codes]:
@@ -142,17 +142,17 @@ class FieldTests:
         literal_hits = self.literals.find(column.lowered) if self.literals.texts else ((), ())
         if literal_hits is None:
             return None
-        found = [self.exact.find(column.values)] if len(self.exact.texts) else []
+        pairs = [self.exact.find(column.values)] if len(self.exact.texts) else []
         if len(self.folded.texts):
-            found.append(self.folded.find(column.lowered))
+            pairs.append(self.folded.find(column.lowered))
         values, texts = literal_hits
         if len(values):
             self.hits += np.bincount(np.asarray(texts), minlength=len(self.hits))
-            found.append(self._confirmed(column, np.asarray(values), np.asarray(texts)))
+            pairs.append(self._confirmed(column, np.asarray(values), np.asarray(texts)))
         self.seen += len(column.values)
-        if not found:
+        if not pairs:
             return np.empty(0, np.int64), np.empty(0, np.int64)
-        return np.concatenate([v for v, _ in found]), np.concatenate([t for _, t in found])
+        return np.concatenate([v for v, _ in pairs]), np.concatenate([t for _, t in pairs])
 
     def _confirmed(self, column: CodedColumn, values: Codes, texts: Codes) -> tuple[Codes, Codes]:
         """Return which values meet which tests in full, of those that hold a test's text."""
@@ -202,8 +202,8 @@ def _shape(expression: s.Expression, without: frozenset[str]) -> _Shape | None:
                 return None
             return _Shape((), tuple(map(lower, whole)), fragments) if insensitive else _Shape(whole, (), fragments)
         case s.PatternMatch("regex", _, s.FieldRef(), patterns):
-            found = [_longest(_in_every_match(lower(str(pattern))), without) for pattern in patterns]
-            return _Shape(fragments=tuple(found)) if all(found) else None
+            parts = [_longest(_in_every_match(lower(str(pattern))), without) for pattern in patterns]
+            return _Shape(fragments=tuple(parts)) if all(parts) else None
         case s.Call("startsWith" | "endsWith" | "stringContains", (s.FieldRef(), s.Literal(str(text)))):
             longest = _longest([lower(text)], without)
             return _Shape(fragments=(longest,)) if longest else None

@@ -19,7 +19,7 @@ from tocsin.field_patterns import field_pattern
 Mask = npt.NDArray[np.bool_]
 Group = frozenset[int]  # tests, one of which must hold
 
-# Fields that tell rules apart come before fields that most events share, when only one can be chosen.
+# Fields by which rules differ come before fields that most events share, when only one can be chosen.
 SHARED = ("event.", "host.os.", "_index", "ecs.", "data_stream.")
 
 
@@ -78,8 +78,8 @@ def _groups(nodes: Sequence[Node], number: int, known: dict[int, tuple[Group, ..
 def _find_groups(nodes: Sequence[Node], number: int, known: dict[int, tuple[Group, ...]]) -> tuple[Group, ...]:
     node = nodes[number]
     if isinstance(node, Test):
-        one = len(node.fields) == 1 and field_pattern(node.fields[0]) is None
-        return (frozenset((number,)),) if one and not node.when_null else ()
+        single_field = len(node.fields) == 1 and field_pattern(node.fields[0]) is None
+        return (frozenset((number,)),) if single_field and not node.when_null else ()
     if isinstance(node, Constant) or node.kind == "not":
         return ()
     below = [_groups(nodes, operand, known) for operand in node.operands]
@@ -87,7 +87,7 @@ def _find_groups(nodes: Sequence[Node], number: int, known: dict[int, tuple[Grou
         return tuple(dict.fromkeys(group for groups in below for group in groups))
     if not all(below):
         return ()
-    # Each side of an `or` gives the group that tells most; one of all of them must hold.
+    # Each side of an `or` gives its best group; one of all of them must hold.
     chosen = (min(groups, key=lambda group: _rank(nodes, group)) for groups in below)
     return (frozenset().union(*chosen),)
 

@@ -39,11 +39,11 @@ class KeyNumbers:
     """Numbers for the keys of many steps and tables, equal keys getting one; without a Python object a key."""
 
     def __init__(self, keyed: Sequence[Keyed], positions: int) -> None:
-        self.numbers = np.zeros(sum(len(one.places) for one in keyed), np.int64)
+        self.numbers = np.zeros(sum(len(events.places) for events in keyed), np.int64)
         self._codes: list[Codes] = []
         self._values: list[pa.Array] = []
         for position in range(positions):
-            codes, values = _joined([(one.codes[position], one.values[position]) for one in keyed])
+            codes, values = _joined([(events.codes[position], events.values[position]) for events in keyed])
             self._codes.append(codes)
             self._values.append(values)
             combined = self.numbers * (len(values) + 1) + codes + 1
@@ -69,25 +69,25 @@ def _joined(parts: Sequence[tuple[npt.NDArray[np.int32], pa.Array | None]]) -> t
         return np.full(sum(len(codes) for codes, _ in parts), -1, np.int64), pa.array([], pa.string())
     encoded = pa.chunked_array(present).combine_chunks().dictionary_encode()
     lookup = np.append(encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), -1)
-    found, start = [], 0
+    renumbered, start = [], 0
     for codes, values in parts:
-        found.append(np.where(codes < 0, -1, lookup[codes + start] if values is not None else -1))
+        renumbered.append(np.where(codes < 0, -1, lookup[codes + start] if values is not None else -1))
         start += len(values) if values is not None else 0
-    return np.concatenate(found), encoded.dictionary
+    return np.concatenate(renumbered), encoded.dictionary
 
 
 def with_key(keyed: Keyed, position: int, allowed: pa.Array, null: bool) -> Keyed:
     """Return the events whose key at a position is one of those allowed (null among them or not)."""
     values = keyed.values[position]
     if values is None or not len(values):
-        return keyed if null else _some(keyed, np.zeros(len(keyed.places), np.bool_))
+        return keyed if null else _where(keyed, np.zeros(len(keyed.places), np.bool_))
     if values.type != allowed.type:
         return keyed
     truth = pc.is_in(values, value_set=allowed).to_numpy(zero_copy_only=False)
-    return _some(keyed, np.append(truth, null)[keyed.codes[position]])
+    return _where(keyed, np.append(truth, null)[keyed.codes[position]])
 
 
-def _some(keyed: Keyed, kept: npt.NDArray[np.bool_]) -> Keyed:
+def _where(keyed: Keyed, kept: npt.NDArray[np.bool_]) -> Keyed:
     if kept.all():
         return keyed
     return Keyed(keyed.places[kept], tuple(codes[kept] for codes in keyed.codes), keyed.values)

@@ -143,12 +143,12 @@ def _regex(values: pa.Array, patterns: list[str], insensitive: bool) -> Mask:
     result = np.zeros(len(values), np.bool_)
     flags = "(?si)" if insensitive else "(?s)"
     for start in range(0, len(patterns), _PATTERNS_A_REGEX):
-        some = patterns[start : start + _PATTERNS_A_REGEX]
-        alternatives = "|".join(f"(?:{p})" for p in some)
+        batch = patterns[start : start + _PATTERNS_A_REGEX]
+        alternatives = "|".join(f"(?:{p})" for p in batch)
         try:
             result |= _mask(pc.match_substring_regex(values, rf"{flags}\A(?:{alternatives})\z"))
         except pa.ArrowInvalid:  # each can be run, all together are too large
-            tests = [whole_match(p, insensitive=insensitive) for p in some]
+            tests = [whole_match(p, insensitive=insensitive) for p in batch]
             result |= np.array([any(fits(value) for fits in tests) for value in values.to_pylist()], np.bool_)
     return result
 

@@ -39,7 +39,7 @@ class Literals:
     def find(self, values: pa.Array) -> tuple[Codes, Codes] | None:
         """Return which value holds which text, as two columns (value, text); a text is given once for a value.
 
-        None where this cannot be told without looking at each value.
+        None where each value has to be looked at for it.
         """
         if hyperscan is None:
             return None
@@ -51,10 +51,10 @@ class Literals:
             return self._one_by_one(values)
         ends: list[tuple[int, int]] = []
 
-        def found(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
+        def on_match(number: int, _start: int, end: int, _flags: int, _context: object) -> None:
             ends.append((number, end))
 
-        self._compiled().scan(data, match_event_handler=found)
+        self._compiled().scan(data, match_event_handler=on_match)
         if not ends:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         numbers, stops = np.array(ends, np.int64).T
@@ -71,8 +71,8 @@ class Literals:
             for number, part in enumerate(self.texts)
             if part in text
         ]
-        found = np.array(held, np.int64).reshape(-1, 2)
-        return found[:, 0], found[:, 1]
+        pairs = np.array(held, np.int64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
 
     def _compiled(self) -> Any:
         if self._database is None:

@@ -48,14 +48,16 @@ def apply_pipes(pipes: Sequence[s.Pipe], hits: Sequence[Hit], schema: Schema | N
 
 
 def _with_addresses(values: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
-    found = dict(values)
+    normalised = dict(values)
     for name in names:
-        value = found.get(name)
+        value = normalised.get(name)
         if isinstance(value, str):
-            found[name] = one_spelling(value)
+            normalised[name] = one_spelling(value)
         elif isinstance(value, list | tuple):
-            found[name] = [one_spelling(one) if isinstance(one, str) else one for one in value]
-    return found
+            normalised[name] = [
+                one_spelling(address) if isinstance(address, str) else address for address in value
+            ]
+    return normalised
 
 
 def _reader(argument: s.Expression) -> Callable[[Hit], Any]:

@@ -33,7 +33,7 @@ class Profile:
 
 
 class ProfiledRun(Evaluation):
-    """A run that tells a profile what it does."""
+    """A run whose work a profile records."""
 
     profile: Profile
 

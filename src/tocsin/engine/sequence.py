@@ -135,19 +135,19 @@ class SequenceMatcher:
         latest = max((int(fit.places[:, TIME].max()) for fit in fits if len(fit.keys)), default=None)
         if self._unwanted and self._unwanted[-1] > self._wanted[-1]:
             self._pending = self._pending.with_more(new)
-            found = []
+            matches = []
         else:
-            found = self._complete(new)
+            matches = self._complete(new)
         if latest is not None:
-            found += self.forget(latest)
+            matches += self.forget(latest)
         self._hold_ceiling()
-        return found
+        return matches
 
     def finish(self) -> list[SequenceMatch]:
         """Return the sequences that waited for a missing event at their end: no event will come any more."""
-        found = self._complete(self._pending)
+        matches = self._complete(self._pending)
         self._pending = _none_of(len(self._wanted))
-        return found
+        return matches
 
     def _advance(self, waiting: Partials, fits: Fits, until: Fits) -> tuple[Partials, Partials]:
         """Return the sequences that the fits continue, and those that still wait."""
@@ -185,13 +185,13 @@ class SequenceMatcher:
             met = self._nothing_unwanted(partials)
             self.lost["missing"] += int(np.count_nonzero(~met))
             partials = partials.where(met)
-        found = []
+        matches = []
         for key, places in zip(partials.keys.tolist(), partials.places.tolist(), strict=True):
             at: list[tuple[int, int, int] | None] = [None] * len(self._stages)
             for stage, place in zip(self._wanted, places, strict=True):
                 at[stage] = tuple(place)
-            found.append(SequenceMatch(key, tuple(at)))
-        return found
+            matches.append(SequenceMatch(key, tuple(at)))
+        return matches
 
     def _nothing_unwanted(self, partials: Partials) -> Mask:
         """Tell for each sequence whether what should be missing is: between its events, in front, or behind."""
@@ -257,13 +257,13 @@ class SequenceMatcher:
             self.lost["maxspan"] += int(np.count_nonzero(~kept))
             self._waiting[position] = waiting.where(kept)
         due = self._pending.places[:, 0, TIME] < oldest
-        found = self._complete(self._pending.where(due))
+        matches = self._complete(self._pending.where(due))
         self._pending = self._pending.where(~due)
         for step, seen in self._seen.items():
             # An unwanted event may stand a whole span in front of a sequence that lasts a whole span.
             recent = seen.places[:, TIME] >= oldest - self._maxspan
             self._seen[step] = Fits(seen.keys[recent], seen.places[recent])
-        return found
+        return matches
 
     def _hold_ceiling(self) -> None:
         """Drop the oldest unfinished sequences beyond the ceiling."""
@@ -283,7 +283,9 @@ class SequenceMatcher:
     @property
     def keys(self) -> Codes:
         """The numbers of the keys that the state still needs."""
-        held = [one.keys for one in (*self._waiting, self._pending)] + [one.keys for one in self._seen.values()]
+        held = [partials.keys for partials in (*self._waiting, self._pending)] + [
+            fits.keys for fits in self._seen.values()
+        ]
         return np.unique(np.concatenate(held))
 
     def save(self) -> dict[str, Any]:
@@ -298,7 +300,7 @@ class SequenceMatcher:
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Take up a saved state."""
-        self._waiting = [Partials(*_arrays(one, n + 1)) for n, one in enumerate(saved["waiting"])]
+        self._waiting = [Partials(*_arrays(waiting, n + 1)) for n, waiting in enumerate(saved["waiting"])]
         self._pending = Partials(*_arrays(saved["pending"], len(self._wanted)))
         self._seen = {int(step): Fits(*_arrays(seen, None)) for step, seen in saved["seen"].items()}
         self.lost = Counter(saved["lost"])
@@ -328,6 +330,6 @@ def _arrays(saved: Mapping[str, Any], stages: int | None) -> tuple[Codes, Codes]
     return np.array(saved["keys"], np.int64), np.array(saved["places"], np.int64).reshape(shape)
 
 
-def in_order(found: Iterable[SequenceMatch]) -> list[SequenceMatch]:
+def in_order(matches: Iterable[SequenceMatch]) -> list[SequenceMatch]:
     """Return sequences in order of their last events, then their first, then their keys."""
-    return sorted(found, key=lambda one: one.order)
+    return sorted(matches, key=lambda match: match.order)

@@ -125,7 +125,7 @@ class EventTable:
         contents: dict[str, Content | None] = {}
         values: dict[Content, list[Any]] = {content: [None] * self.rows for content in Content}
         for row in range(self.rows):
-            found: dict[Content, list[Any]] = {}
+            row_values: dict[Content, list[Any]] = {}
             for name, value in self._events(row).items():
                 if name not in fits:
                     fits[name] = pattern.fits(name)
@@ -135,10 +135,10 @@ class EventTable:
                 content = contents.get(name)
                 if content is None:
                     content = contents[name] = content_of(name, several[0], self.schema)
-                found[Content.ANY] = [True]
+                row_values[Content.ANY] = [True]
                 if content is not None:
-                    found.setdefault(content, []).extend(several)
-            for content, several in found.items():
+                    row_values.setdefault(content, []).extend(several)
+            for content, several in row_values.items():
                 values[content][row] = several
         for content, column in values.items():
             array = to_array(column)
@@ -221,7 +221,7 @@ class RowColumns(Mapping[str, pa.Array]):
 
     @cached_property
     def _kinds(self) -> tuple[list[EventKind], pa.Array]:
-        """The different kinds of the rows, and which each row is of; none where a row does not tell."""
+        """The different kinds of the rows, and which each row is of; none where a row does not say."""
         numbers: dict[EventKind, int] = {}
         codes = []
         for row in self._rows:
@@ -255,8 +255,8 @@ def table_from_events(
 
 def _whole(rows: Sequence[EventRow]) -> Events:
     def event(row: int) -> Mapping[str, Any]:
-        found = rows[row]
-        return found if isinstance(found, Mapping) else {}
+        event_row = rows[row]
+        return event_row if isinstance(event_row, Mapping) else {}
 
     return event
 

@@ -13,7 +13,7 @@ from tocsin.engine.field_tests import FieldTests, expand
 from tocsin.engine.kernels import truth_of_values
 
 REMEMBERED = 8_192  # distinct values of a field
-_MOSTLY_DISTINCT = 0.6  # of a column's values, beyond which it is not worth telling equal ones apart
+_MOSTLY_DISTINCT = 0.6  # of a column's values, beyond which it is not worth looking for equal ones
 _AT_ONCE = 2_048  # new values in one table, beyond which a field is not worth remembering
 
 
@@ -33,7 +33,6 @@ class FieldValues:
         self._tests = tests
         self.every = np.array(sorted(tests.tests), np.int64)
         self._numbers: dict[Any, int] | None = {}  # value -> number; None once they are too many
-        self._found: list[tuple[Codes, Codes]] = []
         self._starts, self._met = np.zeros(1, np.int64), np.empty(0, np.int64)
         self.distinct = True  # whether it is worth looking for equal values in a column
 
@@ -55,13 +54,13 @@ class FieldValues:
             self.distinct = len(column.values) < present * _MOSTLY_DISTINCT
         if not len(self._tests.together_in_order):
             return None
-        found = self._tests.find(column)
-        if found is None:
+        pairs = self._tests.find(column)
+        if pairs is None:
             return None
-        return Hits(*found, self._tests.together_in_order)
+        return Hits(*pairs, self._tests.together_in_order)
 
     def adapt(self) -> bool:
-        """Give up texts that turned out to stand in too many values; tell whether there were any."""
+        """Give up texts that turned out to stand in too many values; return whether there were any."""
         adapted = self._tests.adapted()
         if adapted is None:
             return False
@@ -82,11 +81,11 @@ class FieldValues:
 
     def _remember(self, part: CodedColumn) -> None:
         """Run every test on new values, which follow the known ones."""
-        found = self._tests.find(part)
-        together = self._tests.together if found is not None else frozenset()
+        pairs = self._tests.find(part)
+        together = self._tests.together if pairs is not None else frozenset()
         values, tests = [], []
-        if found is not None:
-            values, tests = [found[0]], [found[1]]
+        if pairs is not None:
+            values, tests = [pairs[0]], [pairs[1]]
         for number, test in self._tests.tests.items():
             if number not in together:
                 met = np.flatnonzero(truth_of_values(test.expression, self._tests.name, part))

@@ -27,16 +27,16 @@ class AggregateFunction:
     order: bool = False
 
 
-def _values(found: Sequence[Value]) -> Value:
-    return several(sorted(set(found)))
+def _values(values: Sequence[Value]) -> Value:
+    return several(sorted(set(values)))
 
 
-def _median(found: Sequence[float]) -> float | None:
-    return float(statistics.median(found)) if found else None
+def _median(values: Sequence[float]) -> float | None:
+    return float(statistics.median(values)) if values else None
 
 
-def _top(found: Sequence[Value], count: int, order: str = "asc") -> Value:
-    return several(sorted(found, reverse=order.lower() == "desc")[:count])
+def _top(values: Sequence[Value], count: int, order: str = "asc") -> Value:
+    return several(sorted(values, reverse=order.lower() == "desc")[:count])
 
 
 def _first(rows: Sequence[tuple[Value, Value]]) -> Value:
@@ -56,23 +56,25 @@ def _ends(value: Value) -> tuple[Value, Value]:
 
 AGGREGATIONS: Mapping[str, AggregateFunction] = {
     "count": AggregateFunction(LONG, len),
-    "count_distinct": AggregateFunction(LONG, lambda found, precision=None: len(set(found)), "n", optional=1),
+    "count_distinct": AggregateFunction(LONG, lambda values, precision=None: len(set(values)), "n", optional=1),
     "values": AggregateFunction(0, _values),
-    "min": AggregateFunction(0, lambda found: min(found, default=None)),
-    "max": AggregateFunction(0, lambda found: max(found, default=None)),
-    "sum": AggregateFunction(0, lambda found: sum(found) if found else None, parameter="n"),
-    "avg": AggregateFunction(DOUBLE, lambda found: statistics.fmean(found) if found else None, parameter="n"),
+    "min": AggregateFunction(0, lambda values: min(values, default=None)),
+    "max": AggregateFunction(0, lambda values: max(values, default=None)),
+    "sum": AggregateFunction(0, lambda values: sum(values) if values else None, parameter="n"),
+    "avg": AggregateFunction(DOUBLE, lambda values: statistics.fmean(values) if values else None, parameter="n"),
     "median": AggregateFunction(DOUBLE, _median, parameter="n"),
     "percentile": AggregateFunction(DOUBLE, percentile, "n", "n"),
-    "std_dev": AggregateFunction(DOUBLE, lambda found: statistics.pstdev(found) if found else None, parameter="n"),
+    "std_dev": AggregateFunction(
+        DOUBLE, lambda values: statistics.pstdev(values) if values else None, parameter="n"
+    ),
     "variance": AggregateFunction(
-        DOUBLE, lambda found: statistics.pvariance(found) if found else None, parameter="n"
+        DOUBLE, lambda values: statistics.pvariance(values) if values else None, parameter="n"
     ),
     "median_absolute_deviation": AggregateFunction(DOUBLE, median_deviation, parameter="n"),
     "first": AggregateFunction(0, _first, order=True),
     "last": AggregateFunction(0, _last, order=True),
     "top": AggregateFunction(0, _top, "nk", optional=1),
-    "sample": AggregateFunction(0, lambda found, count: several(list(found)[:count]), "n"),
+    "sample": AggregateFunction(0, lambda values, count: several(list(values)[:count]), "n"),
     "present": AggregateFunction(BOOLEAN, bool),
-    "absent": AggregateFunction(BOOLEAN, lambda found: not found),
+    "absent": AggregateFunction(BOOLEAN, lambda values: not values),
 }

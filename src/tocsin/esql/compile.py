@@ -71,10 +71,10 @@ def compile_expression(node: q.Expression, scope: ColumnScope) -> Compiled:
 
 def compile_condition(node: q.Expression, scope: ColumnScope) -> Compiled:
     """Return a condition ready to run. Raises QueryError."""
-    found = compile_expression(node, scope)
-    if found.kind not in (FieldType.BOOLEAN, None):
-        raise scope.refuse(f"a condition is true or false, and this is a {found.kind}", _place(node))
-    return found
+    compiled = compile_expression(node, scope)
+    if compiled.kind not in (FieldType.BOOLEAN, None):
+        raise scope.refuse(f"a condition is true or false, and this is a {compiled.kind}", _place(node))
+    return compiled
 
 
 def _place(node: q.Expression) -> Place:
@@ -109,7 +109,7 @@ class _Compiler:
                 return lambda row: run(row) is None, FieldType.BOOLEAN
             case q.Negative(operand):
                 run, kind = self._typed(operand, "n")
-                return lambda row: None if (found := _single(run(row))) is None else -found, kind
+                return lambda row: None if (number := _single(run(row))) is None else -number, kind
             case q.Cast(value, kind):
                 if kind not in _CASTS:
                     raise self.scope.refuse(
@@ -140,12 +140,12 @@ class _Compiler:
         run, kind = self.of(node)
         if family in "aA" or kind is None:
             return run, kind
-        told, kinds = _FAMILIES[family.lower()]
+        wanted, kinds = _FAMILIES[family.lower()]
         if kind in kinds:
             return run, kind
         if family == "d" and isinstance(node, q.Literal) and (moment := _moment(node.value)) is not None:
             return _always(moment), FieldType.DATE
-        raise self.scope.refuse(f"this has to be {told}, and is a {kind}", _place(node))
+        raise self.scope.refuse(f"this has to be {wanted}, and is a {kind}", _place(node))
 
     # ---- operators
 
@@ -178,12 +178,12 @@ class _Compiler:
         return lambda row: compare(operator, _single(a(row)), _single(b(row)))
 
     def _address(self, node: q.Literal) -> str:
-        found = to_ip(str(node.value))
-        if found is None:
+        address = to_ip(str(node.value))
+        if address is None:
             raise self.scope.refuse(
                 f"'{node.value}' is not an IP string literal", node.place, "cidr_match takes blocks of addresses"
             )
-        return found
+        return address
 
     def _in(self, node: q.In) -> Run:
         run, kind = self.of(node.value)
@@ -338,7 +338,7 @@ def _applied(function: Function, runs: Sequence[Run]) -> Run:
         values = [run(row) for run in runs]
         if any(isinstance(value, tuple) for value in values):
             if function.many is Many.EACH and len(values) == 1:
-                return several([found for value in values[0] if (found := apply(value)) is not None])
+                return several([result for value in values[0] if (result := apply(value)) is not None])
             values = [_single(value) for value in values]
         if not function.nulls and any(value is None for value in values):
             return None

@@ -35,11 +35,11 @@ _UNITS: dict[str, tuple[int, int]] = {
 
 def span(text: str) -> Duration | None:
     """Return the span of time that a text such as `5 minutes` states, None for any other text."""
-    found = re.fullmatch(r"\s*(\d+)\s*([A-Za-z]+)\s*", text)
-    size = None if found is None else _UNITS.get(found[2].lower())
-    if found is None or size is None:
+    match = re.fullmatch(r"\s*(\d+)\s*([A-Za-z]+)\s*", text)
+    size = None if match is None else _UNITS.get(match[2].lower())
+    if match is None or size is None:
         return None
-    return Duration(int(found[1]) * size[0], int(found[1]) * size[1])
+    return Duration(int(match[1]) * size[0], int(match[1]) * size[1])
 
 
 def to_moment(value: Value) -> int | None:
@@ -98,12 +98,12 @@ def date_diff(unit: str, start: int, end: int) -> int | None:
         a, b = to_datetime(first), to_datetime(last)
         months = (b.year - a.year) * 12 + b.month - a.month
         months -= (b.day, b.time()) < (a.day, a.time())
-        found = months // _MONTHS[unit.lower()]
+        count = months // _MONTHS[unit.lower()]
     elif unit.lower() in _DIFFERENCES:
-        found = abs(end - start) // _DIFFERENCES[unit.lower()]
+        count = abs(end - start) // _DIFFERENCES[unit.lower()]
     else:
         return None
-    return found if end >= start else -found
+    return count if end >= start else -count
 
 
 _EXTRACTED: Mapping[str, Callable[[datetime], int]] = {
@@ -143,14 +143,14 @@ _PATTERN = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+")
 def _strftime(pattern: str) -> str | None:
     """Return a pattern of Java's as one of Python's, None for letters that nobody needs."""
     parts = []
-    for found in _PATTERN.finditer(pattern):
-        if found[2] is None:
-            text = found[0] if found[1] is None else found[1].replace("''", "'") or "'"
+    for match in _PATTERN.finditer(pattern):
+        if match[2] is None:
+            text = match[0] if match[1] is None else match[1].replace("''", "'") or "'"
             parts.append(text.replace("%", "%%"))
-        elif found[0] not in _LETTERS:
+        elif match[0] not in _LETTERS:
             return None
         else:
-            parts.append(_LETTERS[found[0]])
+            parts.append(_LETTERS[match[0]])
     return "".join(parts)
 
 
@@ -172,12 +172,12 @@ def date_parse(first: str, second: str | None = None) -> int | None:
         return to_moment(first)
     pattern = _strftime(first)
     try:
-        found = None if pattern is None else datetime.strptime(second, pattern)
+        parsed = None if pattern is None else datetime.strptime(second, pattern)
     except ValueError:
         return None
-    if found is None:
+    if parsed is None:
         return None
-    return to_nanoseconds(found if found.tzinfo else found.replace(tzinfo=UTC))
+    return to_nanoseconds(parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC))
 
 
 def day_name(moment: int) -> str:

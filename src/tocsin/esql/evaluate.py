@@ -14,15 +14,15 @@ def evaluate(compiled: Compiled, table: Table, now: int) -> Values:
     codes, rows = combinations(columns, table.rows)
     lists = [column.values for column in columns]
     run = compiled.run
-    found = [
+    results = [
         run((*(None if c < 0 else values[c] for c, values in zip(chosen, lists, strict=True)), now))
         for chosen in codes.tolist()
     ]
-    return Values(rows, found)
+    return Values(rows, results)
 
 
 def true_rows(compiled: Compiled, table: Table, now: int) -> Codes:
     """Return the rows for which a condition is true."""
-    found = evaluate(compiled, table, now)
-    truth = np.fromiter((value is True for value in found.values), np.bool_, len(found.values))
-    return np.flatnonzero(truth[found.codes]) if len(truth) else np.zeros(0, np.int64)
+    column = evaluate(compiled, table, now)
+    truth = np.fromiter((value is True for value in column.values), np.bool_, len(column.values))
+    return np.flatnonzero(truth[column.codes]) if len(truth) else np.zeros(0, np.int64)

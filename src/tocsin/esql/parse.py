@@ -29,7 +29,7 @@ _NO_SCORES = "results have no scores here"
 _REFUSED = {
     "change_point": "it needs Elastic's machine learning",
     "completion": _NO_MODEL,
-    "dedup": "rows are told apart with `stats … by`",
+    "dedup": "rows are made distinct with `stats … by`",
     "dense_vector": "there are no vectors here",
     "enrich": "it needs an enrich policy of Elasticsearch",
     "eql": "a rule in EQL asks that",
@@ -121,8 +121,8 @@ def _unexpected(error: UnexpectedInput, text: str) -> QueryError:
         )
     if "_FROM" in accepted:
         reason = _REFUSED.get(word[0].lower()) if word else None
-        told = f": `{word[0]}` is not supported, as {reason}" if word and reason else ""
-        return QueryError(f"a query begins with `from` and its indices{told}", place=place, text=text)
+        detail = f": `{word[0]}` is not supported, as {reason}" if word and reason else ""
+        return QueryError(f"a query begins with `from` and its indices{detail}", place=place, text=text)
     after = source[column - 1 : column]
     if after == "(" and "INDEX" in accepted:
         return QueryError(
@@ -132,11 +132,13 @@ def _unexpected(error: UnexpectedInput, text: str) -> QueryError:
         return QueryError("a rule's query has no parameters", place=place, text=text)
     if source[column - 1 : column] == '"':
         return QueryError("this text's quote is never closed", place=place, text=text)
-    found = (
+    message = (
         "the query ends too early" if ended else f"unexpected `{word[0] if word else source[column - 1 : column]}`"
     )
     expected = list(dict.fromkeys(word for name, word in _READABLE.items() if name in accepted))
-    return QueryError(found, hint=f"expected {' or '.join(expected)}" if expected else "", place=place, text=text)
+    return QueryError(
+        message, hint=f"expected {' or '.join(expected)}" if expected else "", place=place, text=text
+    )
 
 
 def unquoted(name: str) -> str:
@@ -179,7 +181,7 @@ class _Builder(Transformer[Token, Any]):
         known, given = _SETTINGS.get(name.lower()), str(value.value)
         if known is None:
             raise self._refuse(f"the setting `{name}` is not supported", meta, f"there is {', '.join(_SETTINGS)}")
-        chosen = next((one for one in known if one.lower() == given.lower()), None)
+        chosen = next((allowed for allowed in known if allowed.lower() == given.lower()), None)
         if chosen is None:
             raise self._refuse(f"`{name}` cannot be `{given}` here", meta, f"it may be {' or '.join(known)}")
         return name.lower(), chosen
@@ -224,8 +226,8 @@ class _Builder(Transformer[Token, Any]):
         groups: tuple[Any, ...] = next((part for part in parts if isinstance(part, tuple)), ())
         return q.Stats(tuple(aggregates), groups, inline)
 
-    def aggregates(self, meta: Meta, *found: q.Aggregate) -> list[q.Aggregate]:
-        return list(found)
+    def aggregates(self, meta: Meta, *aggregates: q.Aggregate) -> list[q.Aggregate]:
+        return list(aggregates)
 
     def aggregate(
         self, meta: Meta, column: tuple[str, q.Expression], where: q.Expression | None = None
@@ -258,10 +260,12 @@ class _Builder(Transformer[Token, Any]):
         return q.Sort(keys)
 
     def order(self, meta: Meta, value: q.Expression, *words: Token) -> q.SortKey:
-        told = {word.type: str(word).lower() for word in words}
-        descending = told.get("DIRECTION") == "desc"
+        words_by_type = {word.type: str(word).lower() for word in words}
+        descending = words_by_type.get("DIRECTION") == "desc"
         # As in Elasticsearch nulls count as larger than any value.
-        return q.SortKey(value, descending, told.get("PLACE", "first" if descending else "last") == "first")
+        return q.SortKey(
+            value, descending, words_by_type.get("PLACE", "first" if descending else "last") == "first"
+        )
 
     def limit_command(self, meta: Meta, number: Token, *by: q.Expression) -> q.Limit:
         return q.Limit(int(float(number)), by)
@@ -343,16 +347,16 @@ class _Builder(Transformer[Token, Any]):
         return q.Several(tuple(value.value for value in values), self._place(meta))
 
     def function(self, meta: Meta, name: Token, *arguments: Any) -> q.Expression:
-        every = any(isinstance(one, Token) for one in arguments)
-        options = next((one for one in arguments if isinstance(one, tuple)), ())
-        values = tuple(one for one in arguments if not isinstance(one, (tuple, Token)))
+        every = any(isinstance(argument, Token) for argument in arguments)
+        options = next((argument for argument in arguments if isinstance(argument, tuple)), ())
+        values = tuple(argument for argument in arguments if not isinstance(argument, (tuple, Token)))
         try:
             return replaced(q.Call(str(name).lower(), values, options, every, self._place(meta)))
         except MisusedError as error:
             raise self._refuse(str(error), meta) from None
 
-    def options(self, meta: Meta, *found: tuple[str, q.Scalar]) -> tuple[tuple[str, q.Scalar], ...]:
-        return found
+    def options(self, meta: Meta, *options: tuple[str, q.Scalar]) -> tuple[tuple[str, q.Scalar], ...]:
+        return options
 
     def option(self, meta: Meta, name: q.Literal, value: q.Literal) -> tuple[str, q.Scalar]:
         return str(name.value), value.value
@@ -372,10 +376,10 @@ class _Builder(Transformer[Token, Any]):
         return q.Literal(re.sub(r"\\(.)", escaped, text[1:-1]), self._place(meta))
 
     def duration(self, meta: Meta, token: Token) -> q.Duration:
-        found = span(token)
-        if found is None:
+        size = span(token)
+        if size is None:
             raise self._refuse(f"`{token}` is no span of time", meta, "as in 5 minutes")
-        return replace(found, place=self._place(meta))
+        return replace(size, place=self._place(meta))
 
     def number(self, meta: Meta, token: Token) -> q.Literal:
         whole = token.isdigit()

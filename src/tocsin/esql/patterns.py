@@ -132,10 +132,10 @@ def replace_all(text: str, pattern: str, by: str) -> str:
     parts = re.split(r"\\(.)|\$(\d)", by)
 
     def replacement(match: regex.Match[str]) -> str:
-        found: list[str] = [parts[0]]
+        texts: list[str] = [parts[0]]
         for plain, group, rest in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
-            found += [plain if plain is not None else match[int(group)] or "", rest]
-        return "".join(found)
+            texts += [plain if plain is not None else match[int(group)] or "", rest]
+        return "".join(texts)
 
     made = replacement if len(parts) > 1 else lambda match: by
     return str(java_regex(pattern).sub(made, text, timeout=_patience()))
@@ -186,11 +186,11 @@ def grok(pattern: str) -> Parts:
         match = compiled.search(value, timeout=_patience())
         if match is None:
             return None
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         for inner, (name, _) in names.items():
             if match[inner] is not None:
-                found.setdefault(name, match[inner])
-        return found
+                values.setdefault(name, match[inner])
+        return values
 
     return Parts(dict(names.values()), apply)
 
@@ -226,12 +226,12 @@ def dissect(pattern: str, separator: str = "") -> Parts:
         parts = _dissected(value, begin, ends)
         if parts is None:
             return None
-        found: dict[str, str] = {}
+        values: dict[str, str] = {}
         pairs = zip(named, parts, strict=True)
         for ((name, _), appended), part in sorted(pairs, key=lambda pair: pair[0][0][1]):
             if name:
-                found[name] = found[name] + separator + part if appended and name in found else part
-        return found
+                values[name] = values[name] + separator + part if appended and name in values else part
+        return values
 
     return Parts(dict.fromkeys(names, FieldType.KEYWORD), apply)
 

@@ -76,8 +76,8 @@ class Pipeline:
 
     def row(self, table: Table, row: int) -> dict[str, Any]:
         """Return the columns that the query has made, in one row of its result, as JSON has them; no nulls."""
-        found = {name: shown(table.column(name).of(row), self.kinds[name]) for name in sorted(table.made)}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {name: shown(table.column(name).of(row), self.kinds[name]) for name in sorted(table.made)}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def read_esql(text: str, schema: Schema, *, unmapped: str | None = None) -> Pipeline:
@@ -124,10 +124,10 @@ def _expressions(command: q.Command) -> list[q.Expression]:
 def _where(command: q.Where, scope: ColumnScope) -> Run:
     whole = command.condition
     conditions = [
-        compile_condition(one, scope)
-        for one in (whole.operands if isinstance(whole, q.And) else (whole,))
+        compile_condition(operand, scope)
+        for operand in (whole.operands if isinstance(whole, q.And) else (whole,))
         # Whoever evaluates the query's prefilter has answered a search beside `and` already.
-        if not _is_answered(one, scope)
+        if not _is_answered(operand, scope)
     ]
     conditions.sort(key=lambda condition: len(condition.columns))
 
@@ -151,13 +151,13 @@ def _is_answered(node: q.Expression, scope: ColumnScope) -> bool:
 def _eval(command: q.Eval, scope: ColumnScope) -> Run:
     compiled = []
     for name, expression in command.columns:
-        one = compile_expression(expression, scope)
-        scope.made[name] = one.kind
-        compiled.append((name, one))
+        definition = compile_expression(expression, scope)
+        scope.made[name] = definition.kind
+        compiled.append((name, definition))
 
     def run(table: Table, now: int) -> Table:
-        for name, one in compiled:
-            table = table.defined({name: evaluate(one, table, now)})
+        for name, definition in compiled:
+            table = table.defined({name: evaluate(definition, table, now)})
         return table
 
     return run
@@ -217,8 +217,8 @@ def _extract(command: q.Extract, scope: ColumnScope) -> Run:
 
     def run(table: Table, now: int) -> Table:
         texts = evaluate(value, table, now)
-        found = [_parts(text, parts, kinds) for text in texts.values]
-        return table.defined({name: Values(texts.codes, [one.get(name) for one in found]) for name in kinds})
+        matches = [_parts(text, parts, kinds) for text in texts.values]
+        return table.defined({name: Values(texts.codes, [match.get(name) for match in matches]) for name in kinds})
 
     return run
 
@@ -232,9 +232,9 @@ def _uri_parts(command: q.UriParts, scope: ColumnScope) -> Run:
 
     def run(table: Table, now: int) -> Table:
         texts = evaluate(value, table, now)
-        found = [uri_parts(text) if isinstance(text, str) else {} for text in texts.values]
+        uris = [uri_parts(text) if isinstance(text, str) else {} for text in texts.values]
         return table.defined(
-            {name: Values(texts.codes, [one.get(part) for one in found]) for name, part in names.items()}
+            {name: Values(texts.codes, [uri.get(part) for uri in uris]) for name, part in names.items()}
         )
 
     return run
@@ -246,8 +246,8 @@ _TYPED: Mapping[FieldType, Callable[[str], Value]] = {FieldType.LONG: int, Field
 def _parts(text: Value, parts: Sequence[Parts], kinds: Mapping[str, FieldType]) -> dict[str, Value]:
     """Return what patterns take out of a text; of a field with several values, out of each."""
     gathered: dict[str, list[Value]] = {}
-    for one in () if text is None else text if isinstance(text, tuple) else (text,):
-        match = next((m for m in (part.apply(str(one)) for part in parts) if m is not None), {})
+    for string in () if text is None else text if isinstance(text, tuple) else (text,):
+        match = next((m for m in (part.apply(str(string)) for part in parts) if m is not None), {})
         for name, value in match.items():
             try:
                 gathered.setdefault(name, []).append(_TYPED.get(kinds[name], str)(value))
@@ -259,14 +259,14 @@ def _parts(text: Value, parts: Sequence[Parts], kinds: Mapping[str, FieldType]) 
 def _stats(command: q.Stats, scope: ColumnScope) -> Run:
     groups = [(name, compile_expression(expression, scope)) for name, expression in command.by]
     made = grouping(command.aggregates, scope)
-    kinds: dict[str, Kind] = {**made.kinds, **{name: one.kind for name, one in groups}}
+    kinds: dict[str, Kind] = {**made.kinds, **{name: compiled.kind for name, compiled in groups}}
     if command.inline:
         scope.made.update(kinds)
     else:
         scope.made, scope.visible = kinds, None
 
     def run(table: Table, now: int) -> Table:
-        columns = {name: evaluate(one, table, now) for name, one in groups}
+        columns = {name: evaluate(compiled, table, now) for name, compiled in groups}
         return (_inline if command.inline else _grouped)(made, columns, table, now)
 
     return run
@@ -280,7 +280,7 @@ def _split(columns: Mapping[str, Values], table: Table) -> tuple[Codes, Codes, l
     rows, spread = np.arange(table.rows), list[Values]()
     for column in columns.values():
         again, values = column.take(rows).distinct().spread()
-        spread = [*(one.take(again) for one in spread), values]
+        spread = [*(earlier.take(again) for earlier in spread), values]
         rows = rows[again]
     spread = [column.distinct() for column in spread]
     codes, numbers = combinations(spread, len(rows))
@@ -299,24 +299,24 @@ def _grouped(made: StatsGrouping, columns: Mapping[str, Values], table: Table, n
     count = int(numbers.max()) + 1 if len(numbers) else 0
     order = np.argsort(numbers, kind="stable")
     parts = np.split(rows[order], np.cumsum(np.bincount(numbers, minlength=count))[:-1]) if count else []
-    found = made.values(table, rows, numbers, count, now)
+    results = made.values(table, rows, numbers, count, now)
     keyed = dict(zip(columns, of_groups, strict=True))
     events = tuple(np.unique(np.concatenate([table.events_of(row) for row in part.tolist()])) for part in parts)
     keys = tuple({name: values.of(group) for name, values in keyed.items()} for group in range(count))
-    every = {**found, **keyed}
+    every = {**results, **keyed}
     return Table(count, table.load, np.zeros(0, np.int64), every, frozenset(every), events, keys)
 
 
 def _inline(made: StatsGrouping, columns: Mapping[str, Values], table: Table, now: int) -> Table:
     rows, numbers, _ = _split(columns, table)
     count = int(numbers.max()) + 1 if len(numbers) else 0
-    found = made.values(table, rows, numbers, count, now)
+    results = made.values(table, rows, numbers, count, now)
     of_row = np.full(table.rows, -1, np.int64)
     of_row[rows[::-1]] = numbers[::-1]  # of several groups the first
     inside = of_row >= 0
     given = {
         name: Values(np.where(inside, values.codes[of_row] if count else -1, -1), values.values)
-        for name, values in found.items()
+        for name, values in results.items()
     }
     return table.defined({**given, **columns})
 
@@ -325,7 +325,7 @@ def _sort(command: q.Sort, scope: ColumnScope) -> Run:
     keys = [(compile_expression(key.expression, scope), key) for key in command.keys]
 
     def run(table: Table, now: int) -> Table:
-        columns = [(evaluate(one, table, now), one.kind, key) for one, key in keys]
+        columns = [(evaluate(compiled, table, now), compiled.kind, key) for compiled, key in keys]
 
         def compared(first: int, second: int) -> int:
             for values, kind, key in columns:
@@ -370,10 +370,10 @@ def _limit(command: q.Limit, scope: ColumnScope) -> Run:
 
 
 def _limit_of_groups(command: q.Limit, scope: ColumnScope) -> Run:
-    compiled = [compile_expression(one, scope) for one in command.by]
+    keys = [compile_expression(expression, scope) for expression in command.by]
 
     def run(table: Table, now: int) -> Table:
-        columns = [evaluate(one, table, now).distinct() for one in compiled]
+        columns = [evaluate(key, table, now).distinct() for key in keys]
         _, numbers = combinations(columns, table.rows)
         seen: Counter[int] = Counter()
         kept = []

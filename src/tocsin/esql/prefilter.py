@@ -63,10 +63,10 @@ def prefilter(commands: Sequence[q.Command], schema: Schema) -> s.Expression:
 
 def extracted(command: q.Extract) -> dict[str, FieldType]:
     """Return the columns that a `grok` or `dissect` makes, with their types. Raises PatternError."""
-    found: dict[str, FieldType] = {}
+    columns: dict[str, FieldType] = {}
     for pattern in command.patterns:
-        found.update((dissect if command.dissect else grok)(pattern).columns)
-    return found
+        columns.update((dissect if command.dissect else grok)(pattern).columns)
+    return columns
 
 
 class _PrefilterReader:
@@ -86,10 +86,10 @@ class _PrefilterReader:
             case q.Literal(bool() as truth):
                 return s.Literal(truth)
             case q.And(operands):
-                return all_of(one for one in map(self.of, operands) if one != TRUE)
+                return all_of(condition for condition in map(self.of, operands) if condition != TRUE)
             case q.Or(operands):
-                found = list(map(self.of, operands))
-                return TRUE if TRUE in found else any_of(found)
+                conditions = list(map(self.of, operands))
+                return TRUE if TRUE in conditions else any_of(conditions)
             case q.Not(q.Call("kql" | "qstr") as search):
                 return s.Not(search_condition(search, self.context.schema))
             case q.Not(q.IsNull(value)):
@@ -159,10 +159,10 @@ class _PrefilterReader:
         name, insensitive = self._field(node)
         if name is None:
             return [TRUE]
-        some = [value for value in values if value is not None]
+        present = [value for value in values if value is not None]
         if insensitive:
-            return [term(name, value, self.context, insensitive=True) for value in some]
-        return [terms(name, some, self.context)]
+            return [term(name, value, self.context, insensitive=True) for value in present]
+        return [terms(name, present, self.context)]
 
     def _compared(self, operator: str, node: q.Expression, value: q.Scalar) -> s.Expression:
         definition = self._definition(node)
@@ -172,8 +172,8 @@ class _PrefilterReader:
         if name is None:
             return TRUE
         if operator in ("==", "=~"):
-            found = self._equal(node, [value])
-            return any_of(found) if operator == "==" else term(name, value, self.context, insensitive=True)
+            conditions = self._equal(node, [value])
+            return any_of(conditions) if operator == "==" else term(name, value, self.context, insensitive=True)
         if operator in _FLIPPED and not insensitive:
             return between(name, [Bound(operator, value)], self.context)
         return exists(name)
@@ -182,18 +182,20 @@ class _PrefilterReader:
         """Return that one of the conditions holds whose value compares as wanted."""
         given = node.arguments
         pairs = list(zip(given[0::2], given[1::2], strict=False))
-        found = [self.of(c) for c, v in pairs if not isinstance(v, q.Literal) or _holds(operator, v.value, value)]
+        conditions = [
+            self.of(c) for c, v in pairs if not isinstance(v, q.Literal) or _holds(operator, v.value, value)
+        ]
         default = given[-1] if len(given) % 2 else q.Literal(None)
         if not isinstance(default, q.Literal) or _holds(operator, default.value, value):
             return TRUE
-        return TRUE if TRUE in found else any_of(found)
+        return TRUE if TRUE in conditions else any_of(conditions)
 
     def _like(self, node: q.Expression, patterns: Sequence[str], regex: bool) -> s.Expression:
         name, insensitive = self._field(node)
         if name is None:
             return TRUE
-        one = regexp if regex else wildcard
-        return any_of(one(name, pattern, insensitive=insensitive) for pattern in patterns)
+        condition_of = regexp if regex else wildcard
+        return any_of(condition_of(name, pattern, insensitive=insensitive) for pattern in patterns)
 
 
 def _holds(operator: str, left: q.Scalar, right: q.Scalar) -> bool:

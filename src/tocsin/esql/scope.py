@@ -58,8 +58,8 @@ class ColumnScope:
         """Return a column's type. Raises UnknownFieldError."""
         kind = self.check(column)
         if kind is FieldType.OBJECT:
-            told = _KEPT_ONLY.get(column.name, "can be kept, and nothing can be made of it")
-            raise self.refuse(f"`{column.name}` {told}", column.place)
+            reason = _KEPT_ONLY.get(column.name, "can be kept, and nothing can be made of it")
+            raise self.refuse(f"`{column.name}` {reason}", column.place)
         if column.name not in self.made and column.name not in self.nulls:
             self.read[column.name] = None
         return kind
@@ -121,4 +121,4 @@ class ColumnScope:
 
 def nearest(name: str, names: Iterable[str]) -> list[str]:
     """Return those of some names that resemble a name."""
-    return Schema({one: Field(one, FieldType.KEYWORD) for one in names}).nearest(name)
+    return Schema({candidate: Field(candidate, FieldType.KEYWORD) for candidate in names}).nearest(name)

@@ -42,8 +42,10 @@ def search_condition(call: q.Call, schema: Schema) -> s.Expression:
 
 def fields_of_searches(node: q.Expression, schema: Schema) -> tuple[str, ...]:
     """Return the fields that the searches in an expression read. Raises QueryError."""
-    found = (one for one in q.walk(node) if isinstance(one, q.Call) and is_search(one))
-    return tuple(dict.fromkeys(name for one in found for name in s.field_names(search_condition(one, schema))))
+    searches = (call for call in q.walk(node) if isinstance(call, q.Call) and is_search(call))
+    return tuple(
+        dict.fromkeys(name for search in searches for name in s.field_names(search_condition(search, schema)))
+    )
 
 
 def search_test(condition: s.Expression, columns: Sequence[str]) -> Callable[[Row], bool]:
@@ -61,8 +63,8 @@ def search_test(condition: s.Expression, columns: Sequence[str]) -> Callable[[Ro
             every = [search_test(operand, columns) for operand in operands]
             return lambda row: all(test(row) for test in every)
         case s.Or(operands):
-            some = [search_test(operand, columns) for operand in operands]
-            return lambda row: any(test(row) for test in some)
+            alternatives = [search_test(operand, columns) for operand in operands]
+            return lambda row: any(test(row) for test in alternatives)
     names = s.field_names(condition)
     if any(map(field_pattern, names)):
         message = "a search has to name its fields, unless it stands alone or beside `and` in a `where`"

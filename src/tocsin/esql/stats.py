@@ -51,7 +51,7 @@ class StatsGrouping:
                 for number in numbers.tolist():
                     gathered[number].append(None)
             elif call.order is not None:
-                column, order = (evaluate(one, table, now).take(mine) for one in (call.of, call.order))
+                column, order = (evaluate(compiled, table, now).take(mine) for compiled in (call.of, call.order))
                 for row, number in enumerate(numbers.tolist()):
                     gathered[number].append((column.of(row), order.of(row)))
             else:
@@ -60,9 +60,9 @@ class StatsGrouping:
                 for number, code in zip(numbers[again].tolist(), column.codes.tolist(), strict=True):
                     if values[code] is not None:
                         gathered[number].append(values[code])
-            of_calls[name] = from_list(call.aggregation.apply(found, *call.extra) for found in gathered)
+            of_calls[name] = from_list(call.aggregation.apply(group, *call.extra) for group in gathered)
         results = Table(count, table.load, np.arange(count), of_calls)
-        return {name: evaluate(one, results, now) for name, one in self.results.items()}
+        return {name: evaluate(compiled, results, now) for name, compiled in self.results.items()}
 
 
 def grouping(aggregates: Sequence[q.Aggregate], scope: ColumnScope) -> StatsGrouping:
@@ -91,10 +91,10 @@ def _without_calls(
             inner.made[column] = kind
             return q.ColumnRef(column, node.place)
         case q.Call(_, arguments):
-            changed = tuple(_without_calls(one, where, scope, inner, calls) for one in arguments)
+            changed = tuple(_without_calls(argument, where, scope, inner, calls) for argument in arguments)
             return replace(node, arguments=changed)
         case q.Comparison(_, left, right) | q.Arithmetic(_, left, right):
-            first, second = (_without_calls(one, where, scope, inner, calls) for one in (left, right))
+            first, second = (_without_calls(side, where, scope, inner, calls) for side in (left, right))
             return replace(node, left=first, right=second)
         case q.Negative(operand):
             return replace(node, operand=_without_calls(operand, where, scope, inner, calls))
@@ -117,7 +117,7 @@ def _call(node: q.Call, where: Compiled | None, scope: ColumnScope) -> tuple[_Ca
         raise scope.refuse(f"{node.name} takes a column", node.place)
     value, *extra = node.arguments
     order = _order(node, extra.pop(0) if extra else None, scope) if aggregation.order else None
-    constants = [one.value for one in extra if isinstance(one, q.Literal)]
+    constants = [argument.value for argument in extra if isinstance(argument, q.Literal)]
     if len(constants) != len(extra) or len(extra) > len(aggregation.extra):
         raise _misused(node, scope)
     if len(extra) < len(aggregation.extra) - aggregation.optional:

@@ -11,9 +11,8 @@ from dataclasses import replace
 from tocsin.ecs import TIMESTAMP
 from tocsin.esql import syntax as q
 from tocsin.esql.dates import span
-from tocsin.moments import iso
+from tocsin.moments import DAY, iso
 
-_HOUR = 3_600_000_000_000
 # The options of `multi_match` that have no meaning without scores, and the types that ask each field by itself.
 _WITHOUT_MEANING = frozenset(
     ("boost", "tie_breaker", "lenient", "analyzer", "auto_generate_synonyms_phrase_query")
@@ -21,8 +20,8 @@ _WITHOUT_MEANING = frozenset(
 _MULTI_MATCHES: Mapping[str, str] = {"best_fields": "match", "most_fields": "match", "phrase": "match_phrase"}
 # Types of spans of time, with the units that each may have: fixed, and of a calendar.
 _SPANS: Mapping[str, Callable[[q.Duration], bool]] = {
-    "time_duration": lambda found: not found.months and found.nanoseconds < 24 * _HOUR,
-    "date_period": lambda found: bool(found.months) or found.nanoseconds % (24 * _HOUR) == 0,
+    "time_duration": lambda duration: not duration.months and duration.nanoseconds < DAY,
+    "date_period": lambda duration: bool(duration.months) or duration.nanoseconds % (DAY) == 0,
 }
 _SPAN_FUNCTIONS = {"to_timeduration": "time_duration", "to_dateperiod": "date_period"}
 
@@ -43,11 +42,11 @@ def cast_to_span(value: q.Expression, kind: str) -> q.Duration | None:
         return None
     if isinstance(value, q.Duration):
         return value
-    found = span(value.value) if isinstance(value, q.Literal) and isinstance(value.value, str) else None
-    if found is None or not (_SPANS[kind](found) or _digits(value) == "0"):
+    duration = span(value.value) if isinstance(value, q.Literal) and isinstance(value.value, str) else None
+    if duration is None or not (_SPANS[kind](duration) or _digits(value) == "0"):
         hours = "milliseconds to hours" if kind == "time_duration" else "days, weeks, months, quarters and years"
         raise MisusedError(f"this is no {kind}, which is a text of {hours}")
-    return replace(found, place=value.place) if isinstance(value, q.Literal) else found
+    return replace(duration, place=value.place) if isinstance(value, q.Literal) else duration
 
 
 def _digits(value: q.Expression) -> str:
@@ -58,9 +57,9 @@ def _spanned(call: q.Call) -> q.Expression:
     kind = _SPAN_FUNCTIONS[call.name]
     if len(call.arguments) != 1:
         raise MisusedError(f"{call.name} takes 1 argument, and has {len(call.arguments)}")
-    found = cast_to_span(call.arguments[0], kind)
-    assert found is not None
-    return found
+    duration = cast_to_span(call.arguments[0], kind)
+    assert duration is not None
+    return duration
 
 
 def _time(call: q.Call) -> q.ColumnRef:

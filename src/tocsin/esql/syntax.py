@@ -1,4 +1,4 @@
-"""The syntax tree of ES|QL: frozen dataclasses. Places tell where in the query something stands."""
+"""The syntax tree of ES|QL: frozen dataclasses. Places say where in the query something stands."""
 
 from __future__ import annotations
 

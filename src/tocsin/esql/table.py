@@ -64,8 +64,8 @@ def constant(value: Value, rows: int) -> Values:
 
 def from_list(values: Iterable[Value]) -> Values:
     """Return a column of some values, row by row."""
-    found = list(values)
-    return Values(np.arange(len(found), dtype=np.int64), found)
+    column = list(values)
+    return Values(np.arange(len(column), dtype=np.int64), column)
 
 
 def combinations(columns: Sequence[Values], rows: int) -> tuple[Codes, Codes]:
@@ -102,10 +102,10 @@ class Table:
 
     def column(self, name: str) -> Values:
         """Return a column."""
-        found = self.columns.get(name)
-        if found is None:
-            found = self.columns[name] = self.load(name, self.events)
-        return found
+        values = self.columns.get(name)
+        if values is None:
+            values = self.columns[name] = self.load(name, self.events)
+        return values
 
     def take(self, rows: Codes) -> Table:
         """Return a table of some rows, in their order."""

@@ -19,22 +19,22 @@ URI_PARTS: Mapping[str, FieldType] = {
 def uri_parts(text: str) -> dict[str, Any]:
     """Return the parts that a URI has, none for a text that is no URI."""
     try:
-        found = urlsplit(text)
-        port = found.port
+        parsed = urlsplit(text)
+        port = parsed.port
     except ValueError:
         return {}
-    account, at, _ = found.netloc.rpartition("@")
+    account, at, _ = parsed.netloc.rpartition("@")
     name, colon, password = account.partition(":")
-    path = unquote(found.path)
+    path = unquote(parsed.path)
     last = path.rpartition("/")[2]
     parts = {
-        "scheme": found.scheme,
-        "domain": found.netloc[len(account) + len(at) :].removesuffix(f":{port}"),
+        "scheme": parsed.scheme,
+        "domain": parsed.netloc[len(account) + len(at) :].removesuffix(f":{port}"),
         "port": port,
         "path": path,
         "extension": last.rpartition(".")[2] if "." in last else "",
-        "query": unquote(found.query),
-        "fragment": unquote(found.fragment),
+        "query": unquote(parsed.query),
+        "fragment": unquote(parsed.fragment),
         "user_info": unquote(account),
         "username": unquote(name) if colon else "",
         "password": unquote(password) if colon else "",

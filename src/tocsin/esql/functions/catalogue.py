@@ -21,7 +21,7 @@ FUNCTIONS: Mapping[str, Function] = {
     **NETWORK,
     **SEVERAL_VALUES,
     "coalesce": Function(
-        "a", 0, lambda *found: next((v for v in found if v is not None), None), 1, variadic=True, nulls=True
+        "a", 0, lambda *values: next((v for v in values if v is not None), None), 1, variadic=True, nulls=True
     ),
 }
 # Other names of functions.

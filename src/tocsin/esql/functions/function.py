@@ -55,7 +55,7 @@ def several(values: Sequence[Value]) -> Value:
 def shown(value: Value, kind: FieldType | None) -> Value:
     """Return a column's value as JSON has it."""
     if isinstance(value, tuple):
-        return [shown(one, kind) for one in value]
+        return [shown(element, kind) for element in value]
     return iso(value) if kind is DATE and value is not None else value
 
 

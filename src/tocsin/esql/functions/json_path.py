@@ -24,17 +24,17 @@ def _parts(path: str) -> tuple[str | int, ...] | None:
     at = 1 if path.startswith("$") and path[1:2] in ("", ".", "[") else 0
     parts: list[str | int] = []
     while at < len(path):
-        found = _PART.match(path, at)
-        if found is None or (path[at] == "." and not parts and at == 0):
+        match = _PART.match(path, at)
+        if match is None or (path[at] == "." and not parts and at == 0):
             return None
-        name, place, single, double = found.groups()
+        name, place, single, double = match.groups()
         if name is not None and parts and path[at] != ".":
             return None
         quoted = single if single is not None else double
         parts.append(
             int(place) if place is not None else name if name is not None else re.sub(r"\\(.)", r"\1", quoted)
         )
-        at = found.end()
+        at = match.end()
     return tuple(parts)
 
 
@@ -46,10 +46,10 @@ def path_error(node: q.Expression) -> str | None:
 
 
 def _first_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for name, value in pairs:
-        found.setdefault(name, value)
-    return found
+        members.setdefault(name, value)
+    return members
 
 
 def json_extract(text: str, path: str) -> str | None:

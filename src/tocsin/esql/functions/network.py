@@ -13,8 +13,8 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 def _ip_prefix(address: str, of_4: int, of_6: int) -> str | None:
     try:
-        found = ipaddress.ip_address(address)
-        return str(ipaddress.ip_network((found, of_4 if found.version == 4 else of_6), strict=False)[0])
+        parsed = ipaddress.ip_address(address)
+        return str(ipaddress.ip_network((parsed, of_4 if parsed.version == 4 else of_6), strict=False)[0])
     except ValueError:
         return None
 

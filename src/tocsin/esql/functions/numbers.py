@@ -13,8 +13,8 @@ def _round(value: float, digits: int = 0) -> Value:
         return value
     scale = 10.0**digits
     rounded = math.floor(abs(value) * scale + 0.5) / scale  # half away from zero
-    found = math.copysign(rounded, value)
-    return int(found) if isinstance(value, int) else found
+    result = math.copysign(rounded, value)
+    return int(result) if isinstance(value, int) else result
 
 
 def _log(first: float, second: float | None = None) -> float | None:
@@ -24,10 +24,10 @@ def _log(first: float, second: float | None = None) -> float | None:
 
 def _pow(base: float, power: float) -> float | None:
     try:
-        found = float(base) ** float(power)
+        result = float(base) ** float(power)
     except (OverflowError, ZeroDivisionError):
         return None
-    return found if isinstance(found, float) and math.isfinite(found) else None
+    return result if isinstance(result, float) and math.isfinite(result) else None
 
 
 def _defined(compute: Callable[..., float]) -> Callable[..., float | None]:
@@ -35,10 +35,10 @@ def _defined(compute: Callable[..., float]) -> Callable[..., float | None]:
 
     def computed(*numbers: float) -> float | None:
         try:
-            found = compute(*numbers)
+            result = compute(*numbers)
         except (ValueError, OverflowError):
             return None
-        return found if math.isfinite(found) else None
+        return result if math.isfinite(result) else None
 
     return computed
 
@@ -66,9 +66,9 @@ NUMBERS: Mapping[str, Function] = {
     "e": Function("", DOUBLE, lambda: math.e),
     "exp": Function("n", DOUBLE, lambda number: _pow(math.e, number)),
     "floor": Function("n", 0, math.floor),
-    "greatest": Function("a", 0, lambda *found: max(found), 1, variadic=True),
+    "greatest": Function("a", 0, lambda *values: max(values), 1, variadic=True),
     "hypot": Function("nn", DOUBLE, math.hypot),
-    "least": Function("a", 0, lambda *found: min(found), 1, variadic=True),
+    "least": Function("a", 0, lambda *values: min(values), 1, variadic=True),
     "log": Function("nn", DOUBLE, _log, 1),
     "log10": Function("n", DOUBLE, lambda number: math.log10(number) if number > 0 else None),
     "pi": Function("", DOUBLE, lambda: math.pi),

@@ -56,23 +56,23 @@ def _zipped(first: Values, second: Values, separator: tuple[str, ...] = (", ",))
     return several([between.join(part for part in pair if part is not None) for pair in pairs])
 
 
-def percentile(found: Sequence[float], percent: float) -> float | None:
+def percentile(numbers: Sequence[float], percent: float) -> float | None:
     """Return the value below which so many percent of some numbers lie, between two of them where need be."""
-    if not found:
+    if not numbers:
         return None
-    ordered = sorted(found)
+    ordered = sorted(numbers)
     place = (len(ordered) - 1) * percent / 100
     low = math.floor(place)
     high = min(low + 1, len(ordered) - 1)
     return float(ordered[low] + (ordered[high] - ordered[low]) * (place - low))
 
 
-def median_deviation(found: Sequence[float]) -> float | None:
+def median_deviation(numbers: Sequence[float]) -> float | None:
     """Return the median of how far numbers lie from their median."""
-    if not found:
+    if not numbers:
         return None
-    middle = statistics.median(found)
-    return float(statistics.median(abs(value - middle) for value in found))
+    middle = statistics.median(numbers)
+    return float(statistics.median(abs(value - middle) for value in numbers))
 
 
 def _percentile(values: Values, percent: tuple[float, ...]) -> Value:
