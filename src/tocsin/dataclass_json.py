@@ -54,7 +54,7 @@ class DataclassJson(Generic[_Value]):
         self._forms, self._aliases = dict(forms or {}), dict(aliases or {})
         self._kind = kind
         self._known: dict[Any, Form] = {}
-        self._unfinished: set[Any] = set()
+        self._unfinished: dict[Any, list[Form]] = {}
         self._members: dict[type, Any] = {}  # classes of the rows, in the order of their numbers, and their hints
         self._places: dict[type, int] = {}  # those numbers
         self._rows: list[Any] = []  # those of the value that is being written or read
@@ -94,10 +94,13 @@ class DataclassJson(Generic[_Value]):
         if form is not None:
             return form
         if hint in self._unfinished:
-            # A type that refers to itself: what is looked up when a value is there stands for it.
-            return Form(lambda value: self._known[hint].write(value), lambda value: self._known[hint].read(value))
-        self._unfinished.add(hint)
+            # A type that refers to itself. Its form is there before the first value is, and is not looked up by
+            # the type for each: a type of many classes takes long to hash.
+            later = self._unfinished[hint]
+            return Form(lambda value: later[0].write(value), lambda value: later[0].read(value))
+        unfinished = self._unfinished[hint] = list[Form]()
         form = self._known[hint] = self._make_form(hint)
+        unfinished.append(form)
         return form
 
     def _make_form(self, hint: Any) -> Form:

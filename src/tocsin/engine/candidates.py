@@ -42,7 +42,7 @@ Rows = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Result:
-    """A result of a sequence or sample query: join keys, and events by their number of arrival, None if missing."""
+    """A result of a sequence or sample query: join keys, and events by number of arrival, None if missing."""
 
     keys: Key
     events: tuple[int | None, ...]

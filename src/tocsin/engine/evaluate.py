@@ -62,7 +62,7 @@ class Evaluator:
         self.plan = plan
         self._kind = kind or Evaluation
         self._values = {tests.name: FieldValues(tests) for tests in plan.fields}
-        # Fields with few values first: of these the ones that part events by kind, then those that many rules read.
+        # Fields with few values first: of these those that part events by kind, then those that many rules read.
         readers = plan.guards.roots_of_field
         self._order = sorted(
             readers, key=lambda n: (n.endswith(MANY_VALUES), not n.startswith(SHARED), -len(readers[n]))
