@@ -11,7 +11,7 @@ from tocsin.eql.syntax import statement_fields
 from tocsin.errors import QueryError
 from tocsin.esql.pipeline import read_esql
 from tocsin.kql.read import read_kql
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.context import Context
 from tocsin.query_dsl.parse import read_query
 from tocsin.query_dsl.query_string import Reading, read_query_string
 from tocsin.query_dsl.simple_query_string import read_simple_query_string

@@ -22,7 +22,7 @@ from tocsin.engine.table import table_from_events
 from tocsin.eql.compile import read
 from tocsin.errors import QueryError
 from tocsin.kql.read import read_kql
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.context import Context
 from tocsin.query_dsl.parse import read_query
 from tocsin.query_dsl.query_string import Reading, read_query_string
 

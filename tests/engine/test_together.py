@@ -22,7 +22,7 @@ from tocsin.engine.literals import Literals
 from tocsin.engine.profile import Profile, profiled
 from tocsin.engine.table import table_from_events
 from tocsin.eql.compile import read
-from tocsin.query_dsl.build import escape
+from tocsin.query_dsl.patterns import escape
 
 TEXT = st.text(st.sampled_from("abAB*?\\.é\n-"), max_size=6)
 STRINGS = schema_of(s1="keyword")

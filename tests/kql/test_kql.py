@@ -15,7 +15,7 @@ from tocsin.engine.graph import compile_conditions
 from tocsin.engine.table import table_from_events
 from tocsin.errors import QueryError
 from tocsin.kql.read import read_kql
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.context import Context
 from tocsin.rules.load import load_rules
 
 SCHEMA = schema_of(a="keyword", b="keyword", o__x="keyword", o__y="keyword", n="long", when="date", addr="ip")

@@ -10,7 +10,7 @@ from tocsin.engine.graph import compile_conditions
 from tocsin.engine.table import table_from_events
 from tocsin.errors import QueryError
 from tocsin.kql.read import read_kql
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.context import Context
 from tocsin.query_dsl.parse import read_query
 
 SCHEMA = schema_of(a="keyword", n="long")

@@ -9,7 +9,7 @@ from tocsin.engine.evaluate import evaluate
 from tocsin.engine.graph import compile_conditions
 from tocsin.engine.table import table_from_events
 from tocsin.errors import QueryError
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.context import Context
 from tocsin.query_dsl.query_string import Reading, read_query_string
 
 SCHEMA = schema_of(a="keyword", b="keyword", c="keyword", n="long", when="date", addr="ip", message="keyword")

@@ -16,7 +16,8 @@ from tocsin.errors import QueryError, UnknownFieldError
 from tocsin.esql.pipeline import Pipeline, read_esql
 from tocsin.field_patterns import field_pattern
 from tocsin.kql.read import read_kql
-from tocsin.query_dsl.build import Context, all_of
+from tocsin.query_dsl.build import all_of
+from tocsin.query_dsl.context import Context
 from tocsin.query_dsl.parse import read_query
 from tocsin.query_dsl.query_string import Reading, read_query_string
 from tocsin.query_size import MOST_UNKNOWN

@@ -24,7 +24,9 @@ from tocsin.esql.patterns import PatternError, java_regex
 from tocsin.esql.scope import ColumnScope, Kind, nearest
 from tocsin.esql.searches import SEARCHES, fields_of_searches, is_search, search_test
 from tocsin.esql.surrogates import SURROGATES
-from tocsin.query_dsl.build import Context, base_name, regexp, wildcard, words
+from tocsin.query_dsl.build import regexp, wildcard
+from tocsin.query_dsl.context import Context, base_name
+from tocsin.query_dsl.words import words
 from tocsin.three_valued_logic import conjunction, disjunction, negation
 
 Value = Any

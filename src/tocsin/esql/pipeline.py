@@ -27,7 +27,7 @@ from tocsin.esql.stats import StatsGrouping, grouping
 from tocsin.esql.table import Codes, Table, Value, Values, combinations
 from tocsin.esql.uri_parts import URI_PARTS, uri_parts
 from tocsin.linear_regex import star_match
-from tocsin.query_dsl.build import base_name
+from tocsin.query_dsl.context import base_name
 
 Run = Callable[[Table, int], Table]  # the time of `now()` in nanoseconds
 

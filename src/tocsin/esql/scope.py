@@ -11,7 +11,7 @@ from tocsin.eql import syntax as s
 from tocsin.errors import Place, QueryError, UnknownFieldError
 from tocsin.esql import syntax as q
 from tocsin.esql.searches import search_condition
-from tocsin.query_dsl.build import base_name
+from tocsin.query_dsl.context import base_name
 
 Kind = FieldType | None  # None is the type of null
 METADATA: Mapping[str, FieldType] = {

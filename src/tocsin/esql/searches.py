@@ -17,7 +17,7 @@ from tocsin.errors import QueryError
 from tocsin.esql import syntax as q
 from tocsin.field_patterns import field_pattern
 from tocsin.kql.read import read_kql
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.context import Context
 from tocsin.query_dsl.query_string import Reading, read_query_string
 
 Row = Sequence[Any]

@@ -17,19 +17,10 @@ from lark import Lark, Token, Tree, UnexpectedCharacters, UnexpectedInput, Unexp
 
 from tocsin.eql import syntax as s
 from tocsin.errors import Place, QueryError
-from tocsin.query_dsl.build import (
-    PATTERNED,
-    SEARCHED,
-    Bound,
-    Context,
-    all_of,
-    any_of,
-    between,
-    exists_below,
-    like,
-    on_fields,
-    words,
-)
+from tocsin.query_dsl.build import all_of, any_of, between, exists_below, on_fields
+from tocsin.query_dsl.context import PATTERNED, SEARCHED, Context
+from tocsin.query_dsl.values import Bound
+from tocsin.query_dsl.words import like, words
 from tocsin.query_size import check_size
 
 _BLANKS = {"t": "\t", "r": "\r", "n": "\n"}

@@ -15,7 +15,7 @@ from tocsin.eql import syntax as s
 from tocsin.errors import InvalidError, QueryError
 from tocsin.field_patterns import field_pattern
 from tocsin.kql.read import read_kql
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.context import Context
 
 _T = TypeVar("_T", bound=Mapping[str, Any])
 

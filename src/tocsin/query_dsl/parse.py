@@ -9,27 +9,12 @@ from typing import Any
 from tocsin.date_formats import date_format
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
-from tocsin.query_dsl.build import (
-    PATTERNED,
-    SEARCHED,
-    Bound,
-    Context,
-    all_of,
-    any_of,
-    between,
-    exists_below,
-    is_text,
-    like,
-    like_regexp,
-    on_fields,
-    prefix,
-    ref,
-    term,
-    terms,
-    words,
-)
+from tocsin.query_dsl.build import all_of, any_of, between, exists_below, on_fields, prefix, term, terms
+from tocsin.query_dsl.context import PATTERNED, SEARCHED, Context, is_text, ref
 from tocsin.query_dsl.query_string import Reading, read_query_string
 from tocsin.query_dsl.simple_query_string import read_simple_query_string
+from tocsin.query_dsl.values import Bound
+from tocsin.query_dsl.words import like, like_regexp, words
 
 _DEEPEST = 50
 _MOST = 4_096  # clauses of one query

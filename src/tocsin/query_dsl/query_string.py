@@ -13,21 +13,11 @@ from typing import NoReturn
 
 from tocsin.eql import syntax as s
 from tocsin.errors import Place, QueryError
-from tocsin.query_dsl.build import (
-    PATTERNED,
-    SEARCHED,
-    Bound,
-    Context,
-    all_of,
-    any_of,
-    between,
-    check_regexp,
-    exists_below,
-    like,
-    like_regexp,
-    on_fields,
-    words,
-)
+from tocsin.query_dsl.build import all_of, any_of, between, exists_below, on_fields
+from tocsin.query_dsl.context import PATTERNED, SEARCHED, Context
+from tocsin.query_dsl.patterns import check_regexp
+from tocsin.query_dsl.values import Bound
+from tocsin.query_dsl.words import like, like_regexp, words
 from tocsin.query_size import check_size
 
 _TOKEN = re.compile(

@@ -12,8 +12,10 @@ from collections import deque
 
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
-from tocsin.query_dsl.build import PATTERNED, SEARCHED, all_of, any_of, on_fields, words
+from tocsin.query_dsl.build import all_of, any_of, on_fields
+from tocsin.query_dsl.context import PATTERNED, SEARCHED
 from tocsin.query_dsl.query_string import Reading
+from tocsin.query_dsl.words import words
 from tocsin.query_size import check_size
 
 _TOKEN = re.compile(

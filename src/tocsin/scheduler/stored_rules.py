@@ -17,7 +17,8 @@ from tocsin.eql import syntax as s
 from tocsin.errors import QueryError, RuleError, UnknownFieldError
 from tocsin.esql.pipeline import read_esql
 from tocsin.moments import SECOND, to_nanoseconds
-from tocsin.query_dsl.build import Context, any_of, term
+from tocsin.query_dsl.build import any_of, term
+from tocsin.query_dsl.context import Context
 from tocsin.rules.files import read_rule
 from tocsin.rules.model import Rule
 from tocsin.scheduler.rule_state import RuleState

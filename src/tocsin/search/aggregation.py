@@ -17,7 +17,7 @@ from tocsin.engine.evaluate import Plan, plan
 from tocsin.engine.graph import compile_conditions
 from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
-from tocsin.query_dsl.build import Context, base_name
+from tocsin.query_dsl.context import Context, base_name
 from tocsin.query_dsl.parse import read_query
 from tocsin.search.documents import read_sort
 from tocsin.search.errors import SearchError

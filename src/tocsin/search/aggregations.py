@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.context import Context
 from tocsin.search import buckets as _buckets  # noqa: F401 (it adds to `KINDS`)
 from tocsin.search import figures as _figures  # noqa: F401
 from tocsin.search.aggregation import KINDS, Aggregation

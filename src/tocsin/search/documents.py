@@ -14,7 +14,7 @@ from tocsin.date_formats import DEFAULT, DEFAULT_NANOSECONDS, date_format, nanos
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.eql.versions import version_of
 from tocsin.moments import MILLISECOND
-from tocsin.query_dsl.build import base_name
+from tocsin.query_dsl.context import base_name
 from tocsin.search.errors import SearchError
 from tocsin.search.sorting import FieldSortKey, SortedEvent, TopRows
 from tocsin.sources.batch import flatten, unflatten

@@ -19,7 +19,7 @@ from tocsin.engine.graph import compile_queries, step_conditions
 from tocsin.engine.pipes import Hit, apply_pipes, pipe_fields
 from tocsin.eql import syntax as s
 from tocsin.eql.compile import read
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.context import Context
 from tocsin.query_dsl.parse import read_query
 from tocsin.rules.model import Rule
 from tocsin.search.documents import FieldAsked, fields_of

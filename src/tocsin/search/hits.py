@@ -12,7 +12,7 @@ from tocsin.ecs import FieldType, Schema
 from tocsin.eql import syntax as s
 from tocsin.eql.versions import version_key
 from tocsin.kql.read import read_kql
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.context import Context
 from tocsin.query_dsl.parse import read_query
 from tocsin.search.aggregation import Aggregation
 from tocsin.search.aggregations import read_aggregations

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from tocsin.ecs import Field, FieldType, Schema, default_schema
-from tocsin.query_dsl.build import TEXT_TYPES
+from tocsin.query_dsl.context import TEXT_TYPES
 from tocsin.store.mappings.index_mapping import IndexMapping
 
 _NUMBERS = frozenset({FieldType.LONG, FieldType.DOUBLE})

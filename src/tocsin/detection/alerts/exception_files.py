@@ -23,7 +23,8 @@ from tocsin.ecs import Schema, default_schema
 from tocsin.eql import syntax as s
 from tocsin.errors import InputError, QueryError, RuleError
 from tocsin.moments import to_nanoseconds
-from tocsin.query_dsl.build import Context, any_of
+from tocsin.query_dsl.build import any_of
+from tocsin.query_dsl.context import Context
 from tocsin.rules.model import Rule
 from tocsin.sources.text_files import TextFile, read_text_files
 

@@ -15,7 +15,10 @@ from tocsin.detection.compile import narrowed
 from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError
-from tocsin.query_dsl.build import Context, address_ranges, all_of, any_of, exists, terms, wildcard, words
+from tocsin.query_dsl.addresses import address_ranges
+from tocsin.query_dsl.build import all_of, any_of, exists, terms, wildcard
+from tocsin.query_dsl.context import Context
+from tocsin.query_dsl.words import words
 
 Values = Callable[[str], Sequence[str]]  # the values of a list, by its id
 _OPERATORS = ("included", "excluded")

@@ -21,7 +21,7 @@ from tocsin.engine.table import EventTable
 from tocsin.esql import table as t
 from tocsin.esql.pipeline import Pipeline
 from tocsin.esql.scope import SAME_METADATA
-from tocsin.query_dsl.build import base_name, is_caseless
+from tocsin.query_dsl.context import base_name, is_caseless
 
 _ANCESTORS = 100  # events that an alert names
 

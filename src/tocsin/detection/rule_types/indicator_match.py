@@ -19,7 +19,7 @@ from tocsin.eql import syntax as s
 from tocsin.errors import QueryError, RuleError
 from tocsin.kql.read import read_kql
 from tocsin.moments import to_datetime
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.context import Context
 from tocsin.query_dsl.query_string import Reading, read_query_string
 from tocsin.rules.model import Rule
 from tocsin.sources.batch import unflatten

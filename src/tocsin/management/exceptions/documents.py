@@ -13,7 +13,7 @@ from tocsin.ecs import Schema
 from tocsin.errors import InvalidDocumentError, InvalidError, QueryError
 from tocsin.faults import fault_text, field_of
 from tocsin.moments import iso, to_nanoseconds
-from tocsin.query_dsl.build import Context
+from tocsin.query_dsl.context import Context
 from tocsin.store.records.access import Actor
 from tocsin.store.records.models import ExceptionItem, ExceptionList, ValueList
 

@@ -13,7 +13,8 @@ from tocsin.ecs import Schema
 from tocsin.eql import syntax as s
 from tocsin.errors import InvalidDocumentError, NotFoundError, QueryError
 from tocsin.management.exceptions.documents import read_item
-from tocsin.query_dsl.build import Context, all_of, terms
+from tocsin.query_dsl.build import all_of, terms
+from tocsin.query_dsl.context import Context
 from tocsin.store.records import exceptions as records
 from tocsin.store.records.access import Actor
 from tocsin.store.records.models import ExceptionItem, ExceptionList, StoredRule

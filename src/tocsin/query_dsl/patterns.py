@@ -1,0 +1,35 @@
+"""Patterns of Lucene: with `*` and `?`, and regular expressions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from tocsin.eql.strings import UnsupportedPattern, lucene_to_regex
+from tocsin.errors import QueryError
+
+_LUCENE = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
+
+
+def escape(text: str) -> str:
+    """Return a text as a regular expression of Lucene that matches it alone."""
+    return _LUCENE.sub(r"\\\1", text)
+
+
+def parts_of(pattern: str) -> list[str]:
+    """Return the characters of a pattern, each with the backslash before it."""
+    return re.findall(r"\\.|.", pattern, re.DOTALL)
+
+
+def regex_of(parts: Iterable[str], any_character: str) -> str:
+    """Return a pattern's parts as a regular expression; `any_character` is what `?` stands for."""
+    wild = {"*": f"{any_character}*", "?": any_character}
+    return "".join(wild.get(part) or escape(part[-1]) for part in parts)
+
+
+def check_regexp(name: str, pattern: str) -> None:
+    """Raise QueryError for a regular expression that cannot be run."""
+    try:
+        lucene_to_regex(pattern)
+    except UnsupportedPattern as error:
+        raise QueryError(f"[{pattern}] in [{name}]: {error}") from None
