@@ -14,6 +14,10 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 MILLISECOND, SECOND, MINUTE, HOUR, DAY = 10**6, 10**9, 60 * 10**9, 3_600 * 10**9, 86_400 * 10**9  # nanoseconds
+# Units of spans of time as Elasticsearch writes them, in nanoseconds.
+TIME_UNITS = {
+    "nanos": 1, "micros": 1_000, "ms": MILLISECOND, "s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY,
+}  # fmt: skip
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LIMIT = 1 << 63
 

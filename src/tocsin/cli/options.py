@@ -53,6 +53,9 @@ RejectsBeside = Annotated[
         show_default=False,
     ),
 ]
+Output = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no closing line.")]
 Wide = Annotated[
     bool, typer.Option("--wide", "-w", help="One table with every column, however narrow the terminal is.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tocsin.cli.options import ConfigFile, Data, EveryRule, RuleName
+from tocsin.cli.options import ConfigFile, Data, EveryRule, Output, RuleName
 from tocsin.cli.records import in_records
 from tocsin.cli.shown import one_line
 from tocsin.counted import counted
@@ -107,9 +107,7 @@ def export_rules(
         list[str] | None, typer.Argument(help="Names of rules, parts of them, or ids.", metavar="RULE...")
     ] = None,
     all_: EveryRule = False,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
-    ] = None,
+    output: Output = None,
     config: ConfigFile = None,
     data: Data = None,
 ) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, BinaryIO, cast
 
 import typer
@@ -65,9 +64,7 @@ def convert(
     target: Annotated[
         Target | None, typer.Option("--to", help="Default: ndjson, or what the name after -o ends in.")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file instead of standard output.")
-    ] = None,
+    output: options.Output = None,
     keep_original: Annotated[
         bool, typer.Option("--keep-original", help="Add each raw record as event.original.")
     ] = False,

@@ -15,10 +15,10 @@ from functools import cached_property
 
 from tocsin.date_math import parse_date_math
 from tocsin.errors import RuleError
-from tocsin.moments import DAY, HOUR, MINUTE, SECOND, to_datetime, to_nanoseconds
+from tocsin.moments import SECOND, TIME_UNITS, to_datetime, to_nanoseconds
 from tocsin.rules.model import Rule
 
-UNITS = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
+UNITS = {unit: TIME_UNITS[unit] for unit in ("s", "m", "h", "d")}
 _INTERVAL = re.compile(r"(\d{1,9})([smhd])")
 # Ticks whose windows are compared: with rounding (`now/d`) windows differ from tick to tick, over two days.
 _LOOKED_AT = 2 * 1440

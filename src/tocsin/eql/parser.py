@@ -16,6 +16,7 @@ from lark.visitors import v_args
 from tocsin.eql import syntax as s
 from tocsin.eql.strings import unescape
 from tocsin.errors import Place, QueryError
+from tocsin.moments import MILLISECOND, TIME_UNITS
 from tocsin.query_size import check_size
 
 KEYWORDS = frozenset(
@@ -24,7 +25,7 @@ KEYWORDS = frozenset(
         "regex", "sample", "sequence", "true", "until", "where", "with",
     )
 )  # fmt: skip
-_MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_MAXSPAN_UNITS = ("ms", "s", "m", "h", "d")
 _READABLE = {
     "FIELD": "a field or function name",
     "STRING": "a string",
@@ -133,12 +134,12 @@ class _TreeBuilder(Transformer[Token, Any]):
 
     def with_maxspan(self, meta: Meta, _equals: Token, span: Token) -> tuple[str, int]:
         number, unit = re.fullmatch(r"(-?[0-9.]+)\s*([A-Za-z]*)", str(span)).groups()  # type: ignore[union-attr]
-        if unit not in _MILLISECONDS:
+        if unit not in _MAXSPAN_UNITS:
             wrong = f"unknown time unit `{unit}`" if unit else "a time span needs a unit"
             _refuse(wrong, span, "use ms, s, m, h or d, as in `maxspan=5m`")
         if not number.isdigit() or int(number) == 0:
             _refuse(f"maxspan must be a positive whole number, not {number}", span, "use a smaller unit")
-        return "maxspan", int(number) * _MILLISECONDS[unit]
+        return "maxspan", int(number) * (TIME_UNITS[unit] // MILLISECOND)
 
     def with_runs(self, meta: Meta, name: Token, _equals: Token, number: Token) -> tuple[str, int]:
         if name != "runs":

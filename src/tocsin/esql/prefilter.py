@@ -16,12 +16,11 @@ from tocsin.esql import syntax as q
 from tocsin.esql.patterns import dissect, grok
 from tocsin.esql.searches import search_condition
 from tocsin.esql.uri_parts import URI_PARTS
-from tocsin.query_dsl.build import all_of, any_of, between, exists, prefix, regexp, term, terms, wildcard
+from tocsin.query_dsl.build import TRUE, all_of, any_of, between, exists, prefix, regexp, term, terms, wildcard
 from tocsin.query_dsl.context import Context
 from tocsin.query_dsl.values import Bound
 from tocsin.query_dsl.words import words
 
-TRUE, FALSE = s.Literal(True), s.Literal(False)
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 

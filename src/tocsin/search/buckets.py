@@ -21,7 +21,7 @@ from tocsin.engine.column import Codes, Rows
 from tocsin.engine.evaluate import Evaluator
 from tocsin.engine.table import EventTable
 from tocsin.eql.versions import version_key
-from tocsin.moments import HOUR, MILLISECOND, MINUTE, SECOND, iso, to_datetime
+from tocsin.moments import HOUR, MILLISECOND, MINUTE, SECOND, TIME_UNITS, iso, to_datetime
 from tocsin.search.aggregation import KINDS, MOST_VALUES, Aggregation, Collected, codes_of
 from tocsin.search.errors import SearchError
 from tocsin.store.events import StoredBatch
@@ -220,7 +220,6 @@ def _positive(value: Any, name: str) -> int:
     return value
 
 
-_FIXED = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _CALENDAR = {
     "minute": "m", "1m": "m", "hour": "h", "1h": "h", "day": "d", "1d": "d", "week": "w", "1w": "w",
     "month": "M", "1M": "M", "quarter": "q", "1q": "q", "year": "y", "1y": "y",
@@ -240,7 +239,7 @@ class _DateHistogram(_Buckets):
             interval = re.fullmatch(r"(\d{1,6})(ms|s|m|h|d)", str(fixed))
             if interval is None or not int(interval[1]):
                 raise SearchError(f"[fixed_interval] is a number with ms, s, m, h or d, not {fixed!r}")
-            self.step = int(interval[1]) * _FIXED[interval[2]] * MILLISECOND
+            self.step = int(interval[1]) * TIME_UNITS[interval[2]]
         elif calendar in _CALENDAR:
             self.unit = _CALENDAR[calendar]
         else:

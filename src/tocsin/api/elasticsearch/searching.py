@@ -21,6 +21,7 @@ from tocsin.api.dependencies import ServiceConfig, ServiceSearches, ServiceStore
 from tocsin.api.running import Running, Searches
 from tocsin.api.working import stops, while_wanted
 from tocsin.errors import QueryError
+from tocsin.moments import SECOND, TIME_UNITS
 from tocsin.search.errors import (
     IndexSetAsideError,
     NoSuchIndexError,
@@ -37,8 +38,7 @@ from tocsin.store.records.access import Actor
 
 _SMALL = 1 << 20  # bytes of an answer that the service parses itself
 MOST_PATTERNS = 1024  # of indices or fields in one expression
-_SPAN = re.compile(r"(\d+)(nanos|micros|ms|s|m|h|d)")
-_SECONDS = {"nanos": 1e-9, "micros": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86_400}
+_SPAN = re.compile(rf"(\d+)({'|'.join(TIME_UNITS)})")
 
 
 def seconds(text: Any, name: str) -> float:
@@ -48,7 +48,7 @@ def seconds(text: Any, name: str) -> float:
     span = _SPAN.fullmatch(str(text))
     if span is None or len(span[1]) > 12:
         raise bad_request(f"failed to parse setting [{name}] with value [{text}] as a time value")
-    return int(span[1]) * _SECONDS[span[2]]
+    return int(span[1]) * TIME_UNITS[span[2]] / SECOND
 
 
 def patterns_of(index: str) -> list[str]:
