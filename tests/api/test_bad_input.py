@@ -12,6 +12,7 @@ import pytest
 
 from tests.api.conftest import run_service
 from tests.postgresql import binaries, cluster
+from tocsin.nesting import TOO_DEEP
 from tocsin.store.lake.lake import LakeStore
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -142,6 +143,8 @@ BROKEN = {
     "cut off": gzip.compress(bulk(event(n=1)))[:-10],
     "damaged in the middle": b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\xff" * 50,
     "zlib without gzip": zlib.compress(b"{}"),
+    "something behind its end": gzip.compress(bulk(event(n=1))) + b"junk",
+    "very many members": gzip.compress(b"") * 2_000,
 }
 
 
@@ -258,6 +261,44 @@ def test_hostile_addresses_are_answered(running, path, status):
         found = http.get(path)
         assert found.status_code == status
         assert isinstance(found.json(), dict)
+
+
+def test_all_members_of_gzip_are_read(running):
+    body = b"".join(gzip.compress(bulk(event(n=number), index="logs-members")) for number in range(3))
+    with running.http() as http:
+        answer = http.post("/_bulk", content=body, headers={**NDJSON, "Content-Encoding": "gzip"})
+        assert [item["create"]["status"] for item in answer.json()["items"]] == [201] * 3
+
+
+DEEPEST = b'{"a":' * 1_000 + b"1" + b"}" * 1_000
+BODIES = {
+    "a search": ("POST", "/logs-x/_search"),
+    "several searches": ("POST", "/_msearch"),
+    "a mapping": ("PUT", "/logs-x/_mapping"),
+    "a part of a template": ("PUT", "/_component_template/deep"),
+    "a pipeline": ("PUT", "/_ingest/pipeline/deep"),
+    "a policy": ("PUT", "/_ilm/policy/deep"),
+    "a document": ("POST", "/logs-x/_doc"),
+    "a rule": ("POST", "/api/detection_engine/rules"),
+    "a search of alerts": ("POST", "/api/detection_engine/signals/search"),
+}
+
+
+@pytest.mark.parametrize(("method", "path"), BODIES.values(), ids=BODIES)
+def test_bodies_that_are_nested_too_deep_are_refused_and_say_so(running, method, path):
+    body = b"{}\n" + DEEPEST + b"\n" if path == "/_msearch" else DEEPEST
+    with running.http(running.add_key("admin")) as http:
+        answer = http.request(method, path, content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert TOO_DEEP in answer.text
+
+
+def test_a_document_that_is_nested_too_deep_costs_no_other_one(running):
+    with running.http() as http:
+        body = bulk(DEEPEST, b'{"@timestamp":"2026-11-20T12:00:00Z","n":1}', index="logs-beside-deep")
+        items = http.post("/_bulk", content=body, headers=NDJSON).json()["items"]
+        assert [item["create"]["status"] for item in items] == [400, 201]
+        assert http.get("/logs-beside-deep/_count").json()["count"] == 1
 
 
 def test_what_lies_too_deep_is_kept_and_named(running):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.desk.conftest import token_of
+from tocsin.desk.shown import visible
 
 
 def test_open_alerts_are_listed_with_their_facets_and_their_histogram(desk):
@@ -102,3 +103,27 @@ def test_a_list_has_a_time_that_can_be_read_or_says_so(desk, since, until, probl
         answer = client.get("/alerts", params={"from": since, "to": until})
     assert answer.status_code == 200
     assert (problem in answer.text) if problem else ('class="problem"' not in answer.text)
+
+
+@pytest.mark.parametrize("page", ["9" * 5_000, "0", "1e9", "-1", "\u0663", "\u00b2"])
+def test_any_page_is_answered(desk, page):
+    with desk.logged_in() as client:
+        assert client.get("/alerts", params={"page": page}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"host": [f"h{number}" for number in range(5_000)]}, {"host": "x" * 50_000}, {"q": "x" * 50_000}],
+)
+def test_a_list_with_more_filters_than_a_page_can_link_to_is_refused(desk, parameters):
+    with desk.logged_in("viewer") as client:
+        answer = client.get("/alerts", params=parameters)
+    assert answer.status_code == 400
+    assert "at most" in answer.text
+
+
+def test_a_long_value_is_shown_with_its_beginning_and_its_end():
+    assert visible("a" + "\u202e" * 900_000 + "z").startswith("a\\u202e")
+    assert visible("a" + "\u202e" * 900_000 + "z").endswith("\\u202ez")
+    assert len(visible("\u202e" * 900_000)) < 150_000
+    assert visible(["a"] * 1_000).endswith("a, … and 500 more")

@@ -71,6 +71,7 @@ def test_a_session_ends_with_logging_out(desk):
         ({}, "wrong"),
         ({"Sec-Fetch-Site": "cross-site"}, None),
         ({"Origin": "https://evil.example"}, None),
+        ({"Origin": "http://["}, None),
     ],
 )
 def test_forms_that_another_site_could_send_change_nothing(desk, headers, token):

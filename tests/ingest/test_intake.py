@@ -9,6 +9,7 @@ import pytest
 
 from tocsin.ingest.intake import Intake, Refused
 from tocsin.moments import to_nanoseconds
+from tocsin.nesting import MOST_LEVELS, TOO_DEEP
 from tocsin.sources.unseen import Reason
 from tocsin.store.events import Document
 
@@ -124,3 +125,34 @@ def test_a_raw_record_loses_such_a_name_and_is_read(name: str) -> None:
     assert (stored["process"]["name"], name in stored) == ("a.exe", False)
     assert orjson.loads(stored["event"]["original"]) == document
     assert intake.unseen.document() == {Reason.RESERVED.value: {"winlogbeat-graylog": 1}}
+
+
+LEVELS = {"objects": ('{"a":', "}"), "lists": ("[", "]")}
+
+
+@pytest.mark.parametrize(("begin", "end"), LEVELS.values(), ids=LEVELS)
+@pytest.mark.parametrize("time", ['"@timestamp":"2026-11-20T10:00:00Z",', ""])
+def test_a_document_is_nested_so_deep_as_an_answer_may_be_and_refused_beyond(time, begin, end):
+    def taken_at(levels: int) -> Document | Refused:
+        source = f'{{{time}"x":{begin * levels}1{end * levels}}}'.encode()
+        return Intake().take("logs-test-default", None, source)
+
+    assert isinstance(taken_at(MOST_LEVELS - 1), Document)
+    for levels in (MOST_LEVELS, 300, 1_000):
+        refused = taken_at(levels)
+        assert isinstance(refused, Refused)
+        assert TOO_DEEP in refused.reason
+
+
+def test_names_of_very_many_parts_in_a_raw_record_stay_names():
+    name = ".".join("a" * 600)
+    record = {
+        "winlog": {
+            "channel": "Security", "event_id": 4688, "provider_name": "Microsoft-Windows-Security-Auditing",
+            "event_data": {name: "x", "NewProcessName": "C:\\a.exe"},
+        },
+        "@timestamp": "2026-11-20T10:00:00Z",
+    }  # fmt: skip
+    document = Intake().take("logs-system.security-default", None, orjson.dumps(record))
+    assert isinstance(document, Document)
+    assert orjson.loads(document.source)[f"winlog.event_data.{name}"] == "x"

@@ -1,5 +1,7 @@
 """A rule's guide, filled and rendered for one alert."""
 
+import pytest
+
 from tocsin.investigation.guide import fill, guide_html, guide_text, live_queries
 from tocsin.rules.load import bundled_rules
 from tocsin.rules.model import Rule
@@ -60,3 +62,30 @@ def test_a_broken_plugin_is_shown_as_it_is() -> None:
 
 def test_a_rule_without_a_guide() -> None:
     assert guide_html(rule(""), EVENT) == ""
+
+
+HOSTILE_VALUES = {
+    "marks of the guide's own": "\x0299\x03 \x0499\x05 \x02" + "9" * 5_000 + "\x03",
+    "a script": "<script>x</script> [a](javascript:x)",
+    "characters that hide": "a\u202eb\x1b[31m",
+    "an end of an attribute": 'x" onclick=y) [z](javascript:x)',
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE_VALUES.values(), ids=HOSTILE_VALUES)
+def test_any_value_of_an_event_is_shown_and_runs_nothing(value: str) -> None:
+    html = guide_html(rule("{{a}} `{{a}}` [look](https://intel.example/{{a}})\n\n* {{a}}"), {"a": value})
+    for banned in ("<script", 'href="javascript', "\u202e", "\x1b"):
+        assert banned not in html
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        '!{investigate{"providers":5}}', '!{investigate{"providers":[5]}}', '!{investigate{"providers":[[5]]}}',
+        "$investigate_" + "9" * 5_000, "\x027\x03 [a](x%027%03)",
+    ],
+)  # fmt: skip
+def test_a_guide_of_any_text_is_shown(note: str) -> None:
+    broken = rule(note).model_copy(update={"transform": {"investigate": [5]}})
+    assert guide_html(broken, {"a": "b"})

@@ -18,6 +18,7 @@ from tocsin.api.answers import ApiError, bad_request, is_of_kibana
 from tocsin.api.dependencies import service_of
 from tocsin.api.models import UploadForm
 from tocsin.faults import fault_text, field_of
+from tocsin.nesting import TOO_DEEP, is_too_deep
 from tocsin.text_encoding import as_utf8
 
 _STRANGERS_SIZE = 64 << 10  # bytes
@@ -27,6 +28,7 @@ _STRANGERS_TIME = 10.0  # seconds
 KIBANA_SIZE, IMPORT_SIZE, VALUES_SIZE = 1 << 20, 10 << 20, 9_000_000
 JSON_SIZE = 8 << 20  # of another document that is no event: JSON is read in one go, while everything else waits
 _MOST_VALUES = 500_000  # in a document of more than KIBANA_SIZE
+_MOST_MEMBERS = 1_000  # of a gzip body
 
 Model = TypeVar("Model", bound=BaseModel)
 _Read = Callable[..., Any]
@@ -74,7 +76,7 @@ async def _read(request: Request, most: int, part_timeout: float) -> bytes:
         raise ApiError(
             415, "illegal_argument_exception", f"content encoding [{encoding}] is not known, only gzip is"
         )
-    unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+    unpack = _Gunzip() if encoding == "gzip" else None
     parts: list[bytes] = []
     size = 0
     now = asyncio.get_running_loop().time
@@ -84,9 +86,9 @@ async def _read(request: Request, most: int, part_timeout: float) -> bytes:
             async for part in request.stream():
                 limit.reschedule(now() + part_timeout)
                 if unpack is not None and part:
-                    part = _unpacked(unpack, part, most - size + 1)
+                    part = unpack.unpacked(part, most - size + 1)
                 size += len(part)
-                if size > most or (unpack is not None and unpack.unconsumed_tail):
+                if size > most or (unpack is not None and unpack.is_more):
                     raise _too_large(most)
                 parts.append(part)
     except TimeoutError:
@@ -94,16 +96,44 @@ async def _read(request: Request, most: int, part_timeout: float) -> bytes:
         raise ApiError(408, "timeout_exception", reason, {"Connection": "close"}) from None
     except ClientDisconnect:
         raise bad_request("the client went away") from None
-    if unpack is not None and size and not unpack.eof:
+    if unpack is not None and size and not unpack.is_whole:
         raise bad_request("the gzip body ends too early", "not_x_content_exception")
     return b"".join(parts)
 
 
-def _unpacked(unpack: zlib._Decompress, part: bytes, most: int) -> bytes:
-    try:
-        return unpack.decompress(part, most)
-    except zlib.error as error:
-        raise bad_request(f"the body is no gzip: {error}", "not_x_content_exception") from None
+class _Gunzip:
+    """Unpacks gzip part by part. It may have several members, one behind the other (RFC 1952, 2.2)."""
+
+    def __init__(self) -> None:
+        self._member, self._members = zlib.decompressobj(wbits=31), 1
+
+    @property
+    def is_more(self) -> bool:
+        """Whether more was unpacked than may be."""
+        return bool(self._member.unconsumed_tail)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the last member has ended."""
+        return self._member.eof
+
+    def unpacked(self, part: bytes, most: int) -> bytes:
+        """Return what a part holds, `most` bytes and `is_more` at most. Raises ApiError for what is no gzip."""
+        texts: list[bytes] = []
+        while part and not self.is_more:
+            if self._member.eof:
+                self._member, self._members = zlib.decompressobj(wbits=31), self._members + 1
+            if self._members > _MOST_MEMBERS:
+                raise bad_request(
+                    f"the gzip body has more than {_MOST_MEMBERS:,} members", "not_x_content_exception"
+                )
+            try:
+                texts.append(self._member.decompress(part, max(1, most - sum(map(len, texts)))))
+            except zlib.error as error:
+                reason = f"the body is no gzip: {error}"
+                raise bad_request(reason, "not_x_content_exception") from None
+            part = self._member.unused_data
+        return b"".join(texts)
 
 
 def _too_large(limit: int) -> ApiError:
@@ -137,9 +167,12 @@ def _as_object(body: bytes) -> dict[str, Any]:
 
 def _as_json(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
+        document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise bad_request(f"the body is no JSON: {error}", "json_parse_exception") from None
+    if is_too_deep(document, body):
+        raise bad_request(f"the body is {TOO_DEEP}", "x_content_parse_exception")
+    return document
 
 
 def json_body(model: type[Model], *, of_stranger: bool = False) -> Any:

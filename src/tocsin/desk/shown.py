@@ -10,14 +10,19 @@ from markupsafe import Markup
 from tocsin.moments import to_nanoseconds
 from tocsin.printable import printable, printable_line
 
+_LONGEST, _MOST_MEMBERS = 20_000, 500  # characters of a text, members of a list
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def visible(value: Any) -> str:
-    """Return a value as text whose control and hidden characters can be seen. A list is joined by commas."""
+    """Return a value as text whose control and hidden characters can be seen. A list is joined by commas.
+
+    A text of very many characters is cut in the middle, and a list of very many members behind the first.
+    """
     if isinstance(value, list | tuple):
-        return ", ".join(visible(member) for member in value)
-    return "" if value is None else printable_line(str(value))
+        more = [f"… and {len(value) - _MOST_MEMBERS:,} more"] if len(value) > _MOST_MEMBERS else []
+        return ", ".join([*(visible(member) for member in value[:_MOST_MEMBERS]), *more])
+    return "" if value is None else printable_line(cut_in_the_middle(str(value), _LONGEST))
 
 
 def visible_lines(text: str) -> str:
@@ -46,9 +51,11 @@ def shown_moment(value: Any, zone: tzinfo = UTC) -> Markup:
     if moment is None:
         return Markup("<span>{}</span>").format(visible(value))
     utc = f"{_written(moment)} UTC"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        moment.isoformat(), utc, _written(moment.astimezone(zone))
-    )
+    try:
+        local = moment.astimezone(zone)
+    except OverflowError:  # a day at the end of the calendar
+        local = moment
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(), utc, _written(local))
 
 
 def _written(moment: datetime) -> str:

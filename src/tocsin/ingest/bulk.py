@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from tocsin.store.events import Document, DocumentResult, EventStore, Outcome
 from tocsin.store.mappings.templates import Templates
 from tocsin.store.patterns import name_error
 
+log = logging.getLogger(__name__)
 _PIECE = 1 << 20  # bytes
 ACTIONS = ("index", "create", "update", "delete")
 _SHARDS = {"total": 1, "successful": 1, "failed": 0}
@@ -175,7 +177,12 @@ class Ingest:
             return Refused("action_request_validation_exception", "index is missing")
         if owner is not None and name_error(action.index) is None and not self.indices.admits(action.index, owner):
             return Refused("validation_exception", NO_SHARE)
-        document = self.intake.take(action.index, action.id, action.source or b"")
+        try:
+            document = self.intake.take(action.index, action.id, action.source or b"")
+        except Exception:  # what no reader was ready for costs its own document, not those beside it
+            log.exception("a document for %s cannot be read", action.index)
+            reason = "failed to parse: an error of tocsin's own; its log has it"
+            return Refused("document_parsing_exception", reason)
         if owner is None or not isinstance(document, Document) or self.indices.admits(document.index, owner):
             return document
         return Refused("validation_exception", NO_SHARE)

@@ -14,6 +14,7 @@ from tocsin.date_formats import DEFAULT, DEFAULT_NANOSECONDS, nanoseconds_of
 from tocsin.ecs import INDEX, TIMESTAMP
 from tocsin.ingest.conformity import misfit
 from tocsin.moments import is_doubtful, iso, read_moment
+from tocsin.nesting import TOO_DEEP, is_too_deep
 from tocsin.sources.batch import Event, flatten, unflatten
 from tocsin.sources.document import Documents
 from tocsin.sources.event_time import other_time, readable
@@ -73,6 +74,8 @@ class Intake:
             return Refused("document_parsing_exception", f"failed to parse: {error}")
         if not isinstance(record, dict):
             return Refused("document_parsing_exception", "failed to parse: a document is a JSON object")
+        if is_too_deep(record, source):
+            return Refused("document_parsing_exception", f"failed to parse: the document is {TOO_DEEP}")
         try:
             if is_unfinished(record):
                 return self._normalised(record, index, id_, source, keeps=False)

@@ -21,6 +21,7 @@ from tocsin.detection.alerts.alert import as_text
 from tocsin.investigation.alert_queries import FIELD, alert_query
 from tocsin.investigation.guide_blocks import Block, BrokenBlock, InvestigateBlock, OsqueryBlock, parse_guide
 from tocsin.investigation.osquery import filled_query
+from tocsin.printable import printable, printable_line
 from tocsin.rules.guides import with_plugins
 from tocsin.rules.model import Rule
 
@@ -37,6 +38,7 @@ _LATER = re.compile(
 )
 _MOST_STEPS = 200
 _PARAMETERS = "kibana.alert.rule.parameters"
+_LONGEST = 4_000  # characters of a value that is filled in
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,12 @@ def fill(text: str, event: Mapping[str, Any]) -> str:
     """Fill `{{field}}` from an event; where it lacks the field the text says so. No event fills nothing."""
     if not event:
         return text
-    return FIELD.sub(lambda match: as_text(event.get(match[1])).translate(_MARKS) or f"(no {match[1]})", text)
+    return FIELD.sub(lambda match: _value(event, match[1]) or f"(no {match[1]})", text)
+
+
+def _value(event: Mapping[str, Any], field: str) -> str:
+    text = as_text(event.get(field)).translate(_MARKS)
+    return printable_line(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
 
 
 def live_queries(rule: Rule, event: Mapping[str, Any]) -> list[LiveQuery]:
@@ -130,7 +137,7 @@ def guide_html(rule: Rule, event: Mapping[str, Any], locale: str = "") -> str:
         query = live_query(block, event)
         return (
             f'<details class="query"><summary>{escape(query.label or query.kind)}</summary>'
-            f"<code>{escape(query.text)}</code></details>"
+            f"<code>{escape(printable(query.text))}</code></details>"
         )
 
     return read_guide(guide_text(rule, locale), event).html(shown)

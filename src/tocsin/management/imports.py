@@ -17,6 +17,7 @@ from tocsin.management.connectors.documents import imported_connector, is_connec
 from tocsin.management.exceptions.documents import read_item, read_list
 from tocsin.management.rules.references import MissingConnectorsError, missing_connectors_message
 from tocsin.management.rules.saving import SchemaOf, add_document, change_document, prepare_document
+from tocsin.nesting import TOO_DEEP, is_too_deep
 from tocsin.store.records import exceptions as records
 from tocsin.store.records.access import Actor, record
 from tocsin.store.records.models import Connector, ExceptionItem, ExceptionList, StoredRule
@@ -117,7 +118,9 @@ class _Import:
             except orjson.JSONDecodeError as error:
                 self._refuse(f"(line {number})", InvalidError(f"line {number} is no JSON: {error}"))
                 continue
-            if not isinstance(document, dict):
+            if is_too_deep(document, line):
+                self._refuse(f"(line {number})", InvalidError(f"line {number} is {TOO_DEEP}"))
+            elif not isinstance(document, dict):
                 self._refuse(f"(line {number})", InvalidError(f"line {number} is no object"))
             elif is_connector(document):
                 self._save_connector(document)

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-PLACEHOLDER = re.compile(r"\$(investigate|osquery)_(\d+)")
+PLACEHOLDER = re.compile(r"\$(investigate|osquery)_([0-9]{1,4})")
 
 
 def with_plugins(text: str, transform: Mapping[str, Any]) -> str:

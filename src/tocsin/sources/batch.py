@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from tocsin.ecs import INDEX
 from tocsin.engine.table import EventRow, EventTable, table_from_events
+from tocsin.nesting import MOST_LEVELS
 from tocsin.printable import escaped_json
 from tocsin.sources.unseen import Judge, Unseen
 
@@ -257,10 +258,15 @@ def _gather(flat: Event, name: str, value: Any) -> None:
 
 
 def unflatten(event: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a flat event as nested objects. A name that is both value and object keeps its dotted form."""
+    """Return a flat event as nested objects.
+
+    A name that is both value and object, or has very many parts, keeps its dotted form.
+    """
     nested: dict[str, Any] = {}
     for name, value in event.items():
         parts = name.split(".") if not name.startswith(("@", "_")) else [name]
+        if len(parts) > MOST_LEVELS:
+            parts = [name]
         target = nested
         for part in parts[:-1]:
             below = target.setdefault(part, {})

@@ -30,6 +30,7 @@ from tocsin.api.elasticsearch.searching import (
     seconds,
 )
 from tocsin.api.security import allow
+from tocsin.nesting import TOO_DEEP, is_too_deep
 from tocsin.search.tasks import MOST_ANSWER, CountTask, SearchTask
 from tocsin.store.records.access import Scope
 
@@ -98,6 +99,8 @@ async def many_searches(
             about, asked = orjson.loads(head), orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise bad_request(f"a line is no JSON: {error}", "parse_exception") from None
+        if is_too_deep(asked, body):
+            raise bad_request(f"a body is {TOO_DEEP}", "x_content_parse_exception")
         if not isinstance(about, dict) or not isinstance(asked, dict):
             raise bad_request("a header and a body are objects", "parse_exception")
         named = about.get("index", index)

@@ -16,6 +16,7 @@ from tocsin.desk.documents import FlatDocument, flat_document
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.searches import search
+from tocsin.desk.shown import cut_in_the_middle
 from tocsin.desk.visitor import Visitor, visitor
 from tocsin.management import alerts
 from tocsin.store.alerts.names import ALERTS_INDEX
@@ -23,6 +24,7 @@ from tocsin.store.records.access import Scope
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 Reader = Annotated[Visitor, Depends(visitor(Scope.READ))]
+_LONGEST = 200_000  # characters of an alert's JSON
 # Fields shown first, those that say who did what; then all others of the event, by name.
 _FIRST = ("host.", "user.", "process.", "file.", "registry.", "dns.", "source.", "destination.", "network.")
 
@@ -43,10 +45,10 @@ async def show_alert(request: Request, visitor: Reader, id: str) -> Response:
     context: dict[str, Any] = {
         "alert": alert,
         "event": _event_fields(alert),
-        "guide": shown_guide(alert, visitor),
+        "guide": await run_in_threadpool(shown_guide, alert, visitor),
         "query_number": _number(request.query_params.get("query", "")),
         "history": await run_in_threadpool(changes),
-        "json": orjson.dumps(hits[0]["_source"], option=orjson.OPT_INDENT_2).decode(),
+        "json": cut_in_the_middle(orjson.dumps(hits[0]["_source"], option=orjson.OPT_INDENT_2).decode(), _LONGEST),
         "reasons": alerts.REASONS,
     }
     return page(request, "alert.html", visitor, **context)

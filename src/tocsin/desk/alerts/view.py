@@ -17,6 +17,7 @@ from tocsin.investigation.happened import SENTENCE_FIELDS
 PAGE_SIZE = 50
 _TIME = "@timestamp"
 _MOST_PAGES = 10_000 // PAGE_SIZE
+_MOST_PARAMETERS, _LONGEST = 200, 16_000  # of an address; its characters
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,18 @@ class AlertsView:
 
     @staticmethod
     def of(parameters: QueryParams) -> AlertsView:
-        """Return what an address asks for; without any parameter, open alerts of the last days."""
+        """Return what an address asks for; without any parameter, open alerts of the last days.
+
+        Raises ApiError for one that is too long: each link of the page has all of it.
+        """
         if not parameters:
             return AlertsView()
+        texts = [text for pair in parameters.multi_items() for text in pair]
+        if len(texts) > 2 * _MOST_PARAMETERS or sum(map(len, texts)) > _LONGEST:
+            reason = (
+                f"a list of alerts has at most {_MOST_PARAMETERS} filters, of {_LONGEST:,} characters together"
+            )
+            raise bad_request(reason)
         page = parameters.get("page", "1")
         return AlertsView(
             kql=parameters.get("q", ""),
@@ -73,7 +83,7 @@ class AlertsView:
                 if facet.name in parameters
             },
             sort=parameters.get("sort", "newest") if parameters.get("sort") in SORTS else "newest",
-            page=min(int(page), _MOST_PAGES) if page.isdecimal() and int(page[:9]) else 1,
+            page=max(1, min(int(page[:9]), _MOST_PAGES)) if page.isdecimal() else 1,
         )
 
     def address(self, **changes: Any) -> str:

@@ -1,0 +1,27 @@
+"""How deep a JSON document may be nested: what is deeper, no part of tocsin has to follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+# Jackson, which Elasticsearch reads JSON with, takes 1,000 (`StreamReadConstraints`), and a mapping 20. Here a
+# document has to fit into an answer too, and orjson writes at most 254.
+MOST_LEVELS = 200
+TOO_DEEP = f"nested more than {MOST_LEVELS} levels deep"
+
+
+def is_too_deep(document: Any, text: bytes | None = None) -> bool:
+    """Tell whether a document is nested deeper than may be. Its JSON, where it is known, answers most at once."""
+    if text is not None and text.count(b"{") + text.count(b"[") <= MOST_LEVELS:
+        return False
+    level = [document]
+    for _ in range(MOST_LEVELS):
+        level = [value for outer in level for value in _inner(outer) if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
