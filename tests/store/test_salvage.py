@@ -47,6 +47,21 @@ def test_sound_records_are_left_as_they_are(folder):
     assert not (folder / "damaged").exists()
 
 
+def test_rules_run_the_last_day_again_whose_alerts_may_be_lost(folder):
+    """No rule goes back behind the moment from which it has been enabled, nor one that has never run anywhere."""
+    day, now = 86_400 * 10**9, 1_795_000_000 * 10**9
+    with closing(sqlite3.connect(folder / "records.db")) as connection, connection:
+        connection.execute("UPDATE rules SET watched_from = ?, done_to = ?", (now - 9 * day, now))
+        connection.execute("UPDATE rules SET watched_from = ? WHERE rule_id = 'r1'", (now - day // 2,))
+        connection.execute("UPDATE rules SET done_to = NULL WHERE rule_id = 'r2'")
+    cut = folder / "records.db"
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size * 3 // 4])
+    assert salvage(f"sqlite:///{folder}/records.db", folder / "damaged") is not None
+    with closing(sqlite3.connect(folder / "records.db")) as connection:
+        places = dict(connection.execute("SELECT rule_id, done_to FROM rules"))
+    assert (places["r0"], places["r1"], places["r2"]) == (now - day, now - day // 2, None)
+
+
 def test_most_rules_are_saved_from_a_file_with_blank_pages(folder):
     path = folder / "records.db"
     content = bytearray(path.read_bytes())

@@ -20,6 +20,7 @@ from sqlalchemy import JSON, String, Table, TypeDecorator
 from sqlalchemy.types import TypeEngine
 
 from tocsin.counted import counted
+from tocsin.moments import DAY
 from tocsin.store.records.database import Records, file_of
 from tocsin.store.records.models import Base, StoredAlert
 from tocsin.store.resources import is_lack_of_resources
@@ -30,6 +31,7 @@ _FILES = ("", "-wal", "-shm")
 _AT_ONCE = 1000  # rows
 _HEAD = struct.Struct(">16sH10sI")  # of an SQLite file: a mark, the size of pages, others, how many there are
 _LARGEST = 1 << 40  # bytes, that a head which is damaged may ask for
+_RUN_AGAIN = DAY  # how far back rules run their windows again
 
 
 def damage_of(path: Path, *, thorough: bool = False) -> str | None:
@@ -132,8 +134,15 @@ def _made_whole(moved: Path) -> Iterator[Path]:
         yield Path(made)
 
 
+# A rule's place may be sound while alerts of before it are lost. Those that are there are raised no second time.
+_GO_BACK = """
+    UPDATE rules SET done_to = max(done_to - :span, min(done_to, coalesce(watched_from, done_to)))
+    WHERE done_to IS NOT NULL
+"""
+
+
 def _copy(source: Path, target: Path) -> dict[str, int]:
-    """Copy the rows that can be read; return how many of each table are there."""
+    """Copy the rows that can be read, and let rules go back a day; return how many of each table are there."""
     saved: dict[str, int] = {}
     with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
         old.text_factory = bytes
@@ -151,6 +160,8 @@ def _copy(source: Path, target: Path) -> dict[str, int]:
                         kept = f'INSERT OR IGNORE INTO "{table.name}" ({columns}) VALUES ({marks})'
                         new.executemany(kept, sound)
             saved[table.name] = new.execute(f'SELECT count(*) FROM "{table.name}"').fetchone()[0]
+        with new:
+            new.execute(_GO_BACK, {"span": _RUN_AGAIN})
     return saved
 
 
