@@ -230,6 +230,7 @@ def test_aggregations_count_what_the_query_finds(store, query, name):
                 "distinct": {"cardinality": {"field": name}},
                 "hours": {"date_histogram": {"field": "@timestamp", "fixed_interval": "1h", "min_doc_count": 1}},
                 "pids": {"stats": {"field": "process.pid"}},
+                "last": {"max": {"field": "@timestamp"}},
                 "without": {"missing": {"field": name}},
             },
         },
@@ -247,6 +248,8 @@ def test_aggregations_count_what_the_query_finds(store, query, name):
     stats = answer.aggregations["pids"]
     assert (stats["count"], stats["sum"]) == (len(pids), sum(pids))
     assert (stats["min"], stats["max"]) == ((min(pids), max(pids)) if pids else (None, None))
+    last = max((to_nanoseconds(event["@timestamp"]) // 1_000_000 for event in matching), default=None)
+    assert answer.aggregations["last"]["value"] == last
     assert answer.aggregations["without"]["doc_count"] == sum(not values(event, name) for event in matching)
 
 

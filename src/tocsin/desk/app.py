@@ -10,13 +10,14 @@ from starlette.types import Scope
 from tocsin.api.app import create_app
 from tocsin.api.service import Service
 from tocsin.desk import log_in
+from tocsin.desk.alert import evidence
 from tocsin.desk.alert import guide_routes as alert_guide
 from tocsin.desk.alert import routes as alert
 from tocsin.desk.alerts import routes as alerts
 from tocsin.desk.once_links import OnceLinks
 from tocsin.desk.pages import STATIC
 
-_ROOMS = (log_in, alerts, alert, alert_guide)
+_ROOMS = (log_in, alerts, alert, alert_guide, evidence)
 
 
 class _Assets(StaticFiles):

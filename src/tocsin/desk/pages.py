@@ -17,8 +17,9 @@ from starlette.responses import HTMLResponse
 
 from tocsin import __version__
 from tocsin.api.answers import ApiError
-from tocsin.desk.shown import cut_in_the_middle, shown_age, shown_moment, visible, visible_lines
+from tocsin.desk.shown import cut_in_the_middle, shown_age, shown_moment, shown_span, visible, visible_lines
 from tocsin.desk.visitor import Visitor
+from tocsin.moments import iso
 
 STATIC = Path(__file__).parent / "static"
 # Nothing from elsewhere, no script and no style written into a page.
@@ -41,7 +42,8 @@ def _environment() -> Environment:
     environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {
         "visible": visible, "moment": shown_moment, "age": shown_age, "cut": cut_in_the_middle,
-        "visible_lines": visible_lines,
+        "visible_lines": visible_lines, "between": shown_span,
+        "moment_ns": lambda moment, zone: shown_moment(iso(moment), zone),
     }  # fmt: skip
     environment.globals |= {"asset": asset, "version": __version__}
     return environment

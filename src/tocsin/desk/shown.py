@@ -72,3 +72,9 @@ def shown_age(value: Any, now: datetime) -> str:
         if seconds >= length:
             return f"{seconds // length} {unit}"
     return f"{seconds} s"
+
+
+def shown_span(start: Any, end: Any) -> str:
+    """Return how long it was from a moment to another, as `2 min`, empty where one of them is none."""
+    later = _moment(end)
+    return "" if later is None else shown_age(start, later)

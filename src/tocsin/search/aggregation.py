@@ -104,7 +104,11 @@ def numbers_of(column: CodedColumn | None, rows: Rows) -> np.ndarray[Any, np.dty
     if column is None or pa.types.is_string(column.values.type):
         return np.empty(0)
     _, codes = codes_of(column, rows)
-    values = column.values.cast(pa.float64()) if not pa.types.is_boolean(column.values.type) else column.values
+    values = column.values
+    if not pa.types.is_boolean(values.type):
+        values = values.cast(
+            pa.float64(), safe=False
+        )  # moments in nanoseconds are rounded to some hundreds of them
     numbers: np.ndarray[Any, np.dtype[np.float64]] = values.to_numpy(zero_copy_only=False)[codes].astype(
         np.float64
     )

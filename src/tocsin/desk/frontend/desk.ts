@@ -2,11 +2,13 @@
 import "htmx.org";
 import { listenToGuides } from "./guide";
 import { listenToKeys } from "./keys";
+import { listenToTrees } from "./tree";
 import { keepZone, switchTheme } from "./preferences";
 
 keepZone();
 listenToKeys();
 listenToGuides();
+listenToTrees();
 document.addEventListener("click", (event) => {
   const target = event.target instanceof Element ? event.target : null;
   if (target?.closest("[data-theme-switch]")) switchTheme();

@@ -1,0 +1,135 @@
+"""The evidence of an alert: its processes as an outline, and the events of the one that is selected."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from tocsin.api.answers import bad_request
+from tocsin.api.elasticsearch.searching import searched
+from tocsin.desk.alert.evidence_view import (
+    COLUMNS,
+    LABELS,
+    PAGE_SIZE,
+    EvidenceView,
+    read_process,
+    written_process,
+)
+from tocsin.desk.alert.found import FoundAlert, Reader, find_alert
+from tocsin.desk.alert.surroundings import SURROUNDINGS, surroundings_of
+from tocsin.desk.documents import FlatDocument, flat_document
+from tocsin.desk.page_route import PageRoute
+from tocsin.desk.pages import page
+from tocsin.desk.searches import search
+from tocsin.desk.shown import cut_in_the_middle
+from tocsin.investigation.process_events import EVENTS, KINDS, STARTS, TreeTask, events_of
+from tocsin.investigation.processes import PROCESS_FIELDS, Process, process_of
+from tocsin.investigation.windows_executables import remarks
+from tocsin.store.alerts.names import ALERTS_INDEX
+
+_LONGEST = 200_000  # characters of an alert's JSON
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+# Fields shown first, those that say who did what; then all others of the event, by name.
+_FIRST = ("host.", "user.", "process.", "file.", "registry.", "dns.", "source.", "destination.", "network.")
+
+
+@router.get("/alerts/{id}/tree")
+async def show_tree(request: Request, visitor: Reader, id: str) -> Response:
+    """Show the processes around an alert, each with how many events of each kind it has."""
+    alert = await find_alert(request, id)
+    event = {name: value for name, value in alert.event.items() if name in PROCESS_FIELDS}
+    tree: dict[str, Any] = orjson.loads(await searched(request, TreeTask(event)))
+    for node in tree["nodes"]:
+        node["address"] = "" if node["relation"] == "alert" else written_process(node)
+    view = EvidenceView.of(id, request.query_params)
+    template = "tree_part.html" if "hx-request" in request.headers else "tree.html"
+    context: dict[str, Any] = {
+        "tree": tree,
+        "view": view,
+        "kinds": list(KINDS),
+        "labels": LABELS,
+        "alert": alert.flat,
+    }
+    return page(request, template, visitor, **context)
+
+
+@router.get("/alerts/{id}/events")
+async def show_events(request: Request, visitor: Reader, id: str) -> Response:
+    """Show the process that is selected, or its events of a kind."""
+    alert = await find_alert(request, id)
+    view = EvidenceView.of(id, request.query_params)
+    context = await _evidence(request, alert, view)
+    return page(request, "events_part.html", visitor, **context)
+
+
+def known_evidence(alert: FoundAlert, view: EvidenceView) -> dict[str, Any]:
+    """Return what is shown below the outline that needs no search. Raises ApiError."""
+    process = _selected(alert, view)
+    return {
+        "view": view, "labels": LABELS, "columns": COLUMNS.get(view.show, ()), "page_size": PAGE_SIZE,
+        "process": process, "remarks": () if process is None else remarks(process), "counts": {}, "rows": [],
+        "total": 0, "alert": alert.flat,
+        "waits": view.show in KINDS or view.show in SURROUNDINGS,
+        "surroundings": SURROUNDINGS, "kinds": list(KINDS),
+        "has_steps": alert.flat.raw("kibana.alert.group.id") is not None,
+        "event": event_fields(alert.flat),
+        "json": _json(alert) if view.show == "json" else "",
+    }  # fmt: skip
+
+
+async def _evidence(request: Request, alert: FoundAlert, view: EvidenceView) -> dict[str, Any]:
+    told = known_evidence(alert, view)
+    process: Process | None = told["process"]
+    if view.show in SURROUNDINGS:
+        told |= await surroundings_of(request, alert, view.show)
+    if process is None:
+        return told
+    events = events_of(process)
+    counting = {
+        "query": events, "size": 0, "aggs": {"kinds": {"filters": {"filters": dict(KINDS)}}},
+    }  # fmt: skip
+    patterns = [*EVENTS, ALERTS_INDEX]
+    searches = [search(request, patterns, counting)]
+    if view.show in KINDS:
+        searches.append(search(request, patterns, view.rows(events)))
+    elif view.show == "process" and view.process:
+        start = {"bool": {"filter": [events, *STARTS]}}
+        asked = {"query": start, "size": 1, "_source": False, "fields": [*PROCESS_FIELDS]}
+        searches.append(search(request, list(EVENTS), asked))
+    counted, *found = await asyncio.gather(*searches)
+    buckets = counted["aggregations"]["kinds"]["buckets"]
+    told["counts"] = {kind: bucket["doc_count"] for kind, bucket in buckets.items()}
+    if view.show in KINDS:
+        told["rows"] = [flat_document(hit) for hit in found[0]["hits"]["hits"]]
+        told["total"] = found[0]["hits"]["total"]["value"]
+    elif found and (hits := found[0]["hits"]["hits"]):
+        told["process"] = process = process_of(hits[0]["fields"])
+        told["remarks"] = remarks(process)
+    return told
+
+
+def _json(alert: FoundAlert) -> str:
+    return cut_in_the_middle(orjson.dumps(alert.document, option=orjson.OPT_INDENT_2).decode(), _LONGEST)
+
+
+def _selected(alert: FoundAlert, view: EvidenceView) -> Process | None:
+    """Return the process that is selected, that of the alert by itself; None if its event names none."""
+    if view.process:
+        process = read_process(alert.flat.text("host.name"), view.process)
+        if process is None:
+            raise bad_request("the address names no process: choose one of the outline")
+        return process
+    process = process_of(alert.event)
+    return process if process.entity_id or process.pid is not None else None
+
+
+def event_fields(alert: FlatDocument) -> list[tuple[str, str]]:
+    """Return the names and values of an alert's event."""
+    names = [name for name in alert.values if not name.startswith(("kibana.", "tocsin."))]
+    names.sort(key=lambda name: (next((n for n, p in enumerate(_FIRST) if name.startswith(p)), len(_FIRST)), name))
+    return [(name, alert.text(name)) for name in names]

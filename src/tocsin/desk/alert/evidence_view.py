@@ -1,0 +1,127 @@
+"""What the evidence of an alert shows, as the address says it: which process, which of its events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from starlette.datastructures import QueryParams
+
+from tocsin.investigation.process_events import KINDS
+from tocsin.investigation.processes import Process
+from tocsin.moments import to_nanoseconds
+
+PAGE_SIZE = 100
+_MOST_PAGES = 10_000 // PAGE_SIZE
+_MILLISECOND = 1_000_000
+_WRITTEN = re.compile(r"([0-9]{0,10})\.([0-9]{0,13})\.([0-9]{0,13})\.(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table of events: the first of some fields that an event has, in a form."""
+
+    label: str
+    fields: tuple[str, ...]
+    form: str = "text"  # or moment, mono, alert
+
+
+_TIME = Column("Time", ("@timestamp",), "moment")
+_ACTION = Column("Action", ("event.action", "event.type"))
+_SIGNED_BY = ("dll.code_signature.subject_name", "file.code_signature.subject_name")
+# The columns of events of a kind.
+COLUMNS: Mapping[str, tuple[Column, ...]] = {
+    "network": (
+        _TIME,
+        Column("Destination", ("destination.ip", "destination.address"), "mono"),
+        Column("Port", ("destination.port",), "mono"),
+        Column("Name", ("destination.domain",), "mono"),
+        Column("Protocol", ("network.protocol", "network.transport")),
+        Column("Source", ("source.ip",), "mono"),
+    ),
+    "files": (
+        _TIME, _ACTION, Column("Path", ("file.path", "file.name"), "mono"),
+        Column("SHA-256", ("file.hash.sha256", "file.hash.sha1", "file.hash.md5"), "mono"),
+    ),
+    "registry": (
+        _TIME, _ACTION, Column("Path", ("registry.path", "winlog.event_data.TargetObject"), "mono"),
+        Column("Data", ("registry.data.strings", "winlog.event_data.Details"), "mono"),
+    ),
+    "dns": (
+        _TIME, Column("Asked for", ("dns.question.name",), "mono"),
+        Column("Answers", ("dns.answers.data", "dns.resolved_ip"), "mono"),
+    ),
+    "libraries": (
+        _TIME, Column("Library", ("dll.path", "file.path"), "mono"), Column("Signed by", _SIGNED_BY),
+        Column("SHA-256", ("dll.hash.sha256", "file.hash.sha256"), "mono"),
+    ),
+    "alerts": (
+        _TIME, Column("Severity", ("kibana.alert.severity",)),
+        Column("Rule", ("kibana.alert.rule.name",), "alert"), Column("Status", ("kibana.alert.workflow_status",)),
+    ),
+}  # fmt: skip
+LABELS: Mapping[str, str] = {
+    "process": "Process", "network": "Network", "files": "Files", "registry": "Registry", "dns": "DNS",
+    "libraries": "Libraries", "alerts": "Alerts", "host": "Host", "user": "User", "prevalence": "Prevalence",
+    "observables": "Observables", "sequence": "Steps", "event": "Event of the alert", "json": "JSON",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EvidenceView:
+    """A process and what of it is shown. `process` is empty for that of the alert."""
+
+    alert: str
+    process: str = ""
+    show: str = "process"
+    page: int = 1
+
+    @staticmethod
+    def of(alert: str, parameters: QueryParams) -> EvidenceView:
+        """Return what an address asks for."""
+        show, page = parameters.get("show", "process"), parameters.get("page", "1")
+        return EvidenceView(
+            alert,
+            parameters.get("process", "")[:500],
+            show if show in LABELS else "process",
+            min(int(page), _MOST_PAGES) if page.isdecimal() and int(page[:9]) else 1,
+        )
+
+    def address(self, part: str = "", **changes: Any) -> str:
+        """Return the address of the alert's page, or of a part of it, with changes."""
+        view = replace(self, **{"page": 1, **changes})
+        parameters = {"process": view.process, "show": view.show if view.show != "process" else ""}
+        if view.page > 1:
+            parameters["page"] = str(view.page)
+        query = urlencode({name: value for name, value in parameters.items() if value})
+        return f"/alerts/{quote(view.alert, safe='')}{part}{'?' if query else ''}{query}"
+
+    def rows(self, events: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the search for the rows of a kind of events."""
+        fields = dict.fromkeys(name for column in COLUMNS[self.show] for name in column.fields)
+        return {
+            "query": {"bool": {"filter": [events, KINDS[self.show]]}},
+            "size": PAGE_SIZE, "from": (self.page - 1) * PAGE_SIZE,
+            "sort": [{"@timestamp": "asc"}], "_source": False,
+            "fields": [*fields, "kibana.alert.uuid"],
+        }  # fmt: skip
+
+
+def written_process(told: Mapping[str, Any]) -> str:
+    """Return what an address calls a process of a tree: pid, start and end in milliseconds, entity id."""
+    times = (told["start"], told["end"])
+    numbers = ["" if at is None else str(to_nanoseconds(at) // _MILLISECOND) for at in times]
+    return ".".join(["" if told["pid"] is None else str(told["pid"]), *numbers, told["entity_id"]])
+
+
+def read_process(host: str, text: str) -> Process | None:
+    """Return the process that an address means, None for what means none."""
+    written = _WRITTEN.fullmatch(text)
+    if written is None:
+        return None
+    pid, start, end = (int(part) if part else None for part in written.group(1, 2, 3))
+    start, end = (None if at is None else at * _MILLISECOND for at in (start, end))
+    return Process(host=host, entity_id=written[4], pid=pid, start=start, end=end)
