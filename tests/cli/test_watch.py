@@ -30,7 +30,7 @@ def set_clock(folder, seconds):
 def test_from_the_rule_to_the_closed_alert(tmp_path):
     with Serve(tmp_path) as service:
         assert "1 rule taken in" in run(tmp_path, "rules", "import", "--bundled", "--enable")
-        api_key = key(tmp_path, "ingest")
+        api_key = key(tmp_path, "ingest", "read")
         run(tmp_path, "ingest", EXAMPLES, "--url", service.url, "--api-key", api_key)
         told = run(tmp_path, "rules", "run", "mpcmdrun")
         assert "1 window run, 3 matches, 3 new alerts" in told
@@ -61,9 +61,19 @@ def test_from_the_rule_to_the_closed_alert(tmp_path):
         document = json.loads(run(tmp_path, "alerts", "show", ids[0], "--json"))
         assert document["kibana.alert.workflow_status"] == "closed"
         assert "open: 1" in run(tmp_path, "alerts", "open", ids[0])
+        counted = run(tmp_path, "alerts", "guide", ids[0], "--url", service.url, "--api-key", api_key)
+        without = run(tmp_path, "alerts", "guide", ids[0])
         executions = run(tmp_path, "rules", "executions", "mpcmdrun")
         assert re.search(r"Remote File Download via MpCmdRun.*329 +3 +3", executions)
     assert "no index fits" in executions
+    alone = run(tmp_path, "alerts", "guide", ids[0])  # no service: it reads the events itself
+    for guide in (counted, without, alone):
+        assert re.search(r"Alerts for this host in the last 48 hours: [1-3] alerts?", guide)
+        assert "Osquery: DNS cache (checked) SELECT * FROM dns_cache" in " ".join(guide.split())
+        assert "[ ] 1 Look at the chain" in guide
+    assert re.search(r"Network events of this process: (\d+ events?|nothing to find)", counted)
+    assert counted == alone
+    assert "there is no alert nowhere" in run(tmp_path, "alerts", "guide", "nowhere", code=2)
 
 
 def test_rules_are_taken_from_exports_and_folders(tmp_path):

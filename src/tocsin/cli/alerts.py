@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from tocsin.cli.alert_guide import guide
 from tocsin.cli.choices import ClosingReason, Status
 from tocsin.cli.options import ConfigFile, Data, Wide
 from tocsin.cli.records import beginning_with, in_records
@@ -71,6 +72,9 @@ def show(
             print(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode())
             return
         print_alert(document, history(session, alert.id))
+
+
+app.command("guide")(guide)
 
 
 @app.command("close")

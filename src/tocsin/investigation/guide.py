@@ -150,8 +150,12 @@ def readable_guide(rule: Rule, locale: str = "") -> str:
         query = live_query(block, {})
         return f"**{query.label}**: `{' '.join(query.text.split())}`"
 
-    parts = parse_guide(guide_text(rule, locale))
-    return "".join(part if isinstance(part, str) else shown(part) for part in parts)
+    return guide_markdown(guide_text(rule, locale), {}, shown)
+
+
+def guide_markdown(text: str, event: Mapping[str, Any], shown: Callable[[Block], str]) -> str:
+    """Return a guide's Markdown, filled from an event, with what `shown` makes of its blocks."""
+    return "".join(fill(part, event) if isinstance(part, str) else shown(part) for part in parse_guide(text))
 
 
 def _mark_steps(tokens: Sequence[Token], blocks: Sequence[Block]) -> list[Step]:

@@ -1,0 +1,117 @@
+"""`tocsin alerts guide`: the guide of an alert's rule in a terminal, with how much its queries find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tocsin.cli.options import ConfigFile, Data
+from tocsin.errors import TocsinError
+
+if TYPE_CHECKING:
+    from tocsin.store.records.database import Records
+
+Search = Callable[[Mapping[str, Any]], dict[str, Any]]
+_IN_USE = "a service has the events open: give --url and --api-key to have them counted"
+
+
+def guide(
+    id_: Annotated[str, typer.Argument(help="An alert's id, or its beginning.", metavar="ID")],
+    url: Annotated[
+        str | None, typer.Option(envvar="TOCSIN_URL", help="A running service; its data directory otherwise.")
+    ] = None,
+    api_key: Annotated[
+        str | None, typer.Option(envvar="TOCSIN_API_KEY", help="A key for it that may read.")
+    ] = None,
+    config: ConfigFile = None,
+    data: Data = None,
+) -> None:
+    """Show the guide of an alert's rule for that alert: what its queries find, and the steps that are done."""
+    from tocsin.cli.alert_guide_page import print_guide
+    from tocsin.investigation.alert_queries import alert_query
+    from tocsin.investigation.guide import note_of, read_guide
+    from tocsin.investigation.guide_blocks import InvestigateBlock
+    from tocsin.investigation.query_counts import count_searches
+    from tocsin.sources.batch import flatten
+
+    with _searches(url, api_key, config, data) as (search, why_not):
+        alert = _alert(search, id_)
+        event = flatten(alert)
+        read = read_guide(note_of(alert), event)
+        blocks = [block for block in read.blocks if isinstance(block, InvestigateBlock)]
+        queries = {block.number: alert_query(block, event) for block in blocks}
+        counts: dict[int, int] = {}
+        failures: list[str] = []
+        for asked in count_searches(queries):
+            if why_not and not all(query.signals_only for query in asked.queries.values()):
+                failures.append(why_not)
+                continue
+            try:
+                counts |= asked.counts(search(asked.body))
+            except TocsinError as error:
+                failures.append(error.message)
+    print_guide(alert, event, queries, counts)
+    for failure in dict.fromkeys(failures):
+        typer.echo(f"not counted: {failure}", err=True)
+
+
+@contextmanager
+def _searches(url: str | None, api_key: str | None, config: Any, data: Any) -> Iterator[tuple[Search, str]]:
+    """Give what searches: a service that is named, else the data directory; and why it finds no events, if so."""
+    if url is not None:
+        from tocsin.search.remote_client import remote_search
+
+        with remote_search(url, api_key) as search:
+            yield search, ""
+        return
+    from tocsin.cli.records import open_records
+
+    with open_records(config, data) as records, _reader(records, config, data) as (reader, why_not):
+        from tocsin.search.selection import Clock
+        from tocsin.search.tasks import SearchTask
+        from tocsin.store.alerts.names import ALERTS_INDEX
+
+        def search(body: Mapping[str, Any]) -> dict[str, Any]:
+            import orjson
+
+            task = SearchTask(["*", ALERTS_INDEX], body, lenient=True)
+            answer: dict[str, Any] = orjson.loads(task(reader, Clock()))
+            return answer
+
+        yield search, why_not
+
+
+@contextmanager
+def _reader(records: Records, config: Any, data: Any) -> Iterator[tuple[Any, str]]:
+    """Give a reader of events and alerts, or of alerts alone where a service has the events, and why."""
+    from tocsin.config import load_config
+    from tocsin.management.settings import lake_settings
+    from tocsin.store.alerts.alert_index import AlertIndex
+    from tocsin.store.composite import CompositeStore
+    from tocsin.store.events import StoreError
+    from tocsin.store.lake.lake import LakeStore
+
+    alerts, loaded = AlertIndex(records), load_config(config, {"data": data})
+    try:
+        store = LakeStore(loaded.data, lake_settings(loaded))
+    except StoreError:
+        yield alerts, _IN_USE
+        return
+    try:
+        yield CompositeStore(store, [alerts]), ""
+    finally:
+        store.close()
+
+
+def _alert(search: Search, id_: str) -> dict[str, Any]:
+    """Return the document of the alert whose id begins so. Raises TocsinError."""
+    hits = search({"query": {"prefix": {"kibana.alert.uuid": {"value": id_}}}, "size": 2})["hits"]["hits"]
+    if not hits or not id_:
+        raise TocsinError(f"there is no alert {id_}", hint="`tocsin alerts list` shows them")
+    if len(hits) > 1:
+        raise TocsinError(f"several alerts begin with {id_}", hint="give more of the id")
+    document: dict[str, Any] = hits[0]["_source"]
+    return document
