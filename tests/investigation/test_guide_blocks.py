@@ -53,6 +53,9 @@ def test_braces_in_texts_end_no_block() -> None:
         (investigate(providers=[[{"field": "a", "value": "b", "queryType": "phrases"}]]), "list of values"),
         (investigate(providers=[[{"field": "a", "value": "{}", "queryType": "range"}]]), "a range has"),
         (investigate(relativeFrom="yesterday"), "date math"),
+        (investigate(relativeFrom="now-99999999999999d"), "out of range"),
+        (f'!{{osquery{{"query": {"[" * 5000}{"]" * 5000}}}}}', "cannot be read"),
+        (f'!{{osquery{{"query": {"9" * 5000}}}}}', "cannot be read"),
         (investigate(label=["x"]), "`label` is no text"),
     ],
 )
@@ -81,6 +84,12 @@ def test_what_copying_a_page_did_to_its_json_is_mended_and_said(text: str, query
     assert block.query == query
     assert mended in block.mended
     assert bool(mended) == bool(block.mended)
+
+
+def test_blocks_without_end_hold_nobody_up() -> None:
+    parts = parse_guide("!{osquery{label: , query\n" * 20_000)
+    assert sum(isinstance(part, BrokenBlock) for part in parts) == 500
+    assert isinstance(parts[-1], str)
 
 
 @needs_shared(PAGE)

@@ -39,31 +39,31 @@ def print_guide(
         return _osquery(block.label, filled_query(block.query, event), block.mended)
 
     console.print(Markdown(printable(guide_markdown(note, event, shown)), hyperlinks=False))
-    done = {int(one["number"]): one for one in alert.get("tocsin.guide_steps", [])}
+    done = {int(step["number"]): step for step in alert.get("tocsin.guide_steps", [])}
     steps = read_guide(note, event).steps
     if steps:
         console.print(Text(f"\nSteps done: {len(done)} of {len(steps)}", style="bold"))
     for step in steps:
         by = done.get(step.number)
-        told = f"{by['done_by']} {shown_time(by['done_at'])} " if by else ""
-        console.print(Text(printable_line(f"[{'x' if by else ' '}] {step.number} {told}{step.text}")))
+        done_by = f"{by['done_by']} {shown_time(by['done_at'])} " if by else ""
+        console.print(Text(printable_line(f"[{'x' if by else ' '}] {step.number} {done_by}{step.text}")))
 
 
 def _query(block: InvestigateBlock, query: AlertQuery, count: int | None) -> str:
     noun = "alert" if query.signals_only else "event"
-    found = "not counted" if count is None else counted(count, noun)
+    count_text = "not counted" if count is None else counted(count, noun)
     if query.query is None:
-        found = "nothing to find"
+        count_text = "nothing to find"
     lacking = f" (this alert has no {', '.join(query.missing)})" if query.missing else ""
-    return f"**{block.label}: {found}**{lacking} {_code(query.kql)}"
+    return f"**{block.label}: {count_text}**{lacking} {_code(query.kql)}"
 
 
 def _osquery(label: str, query: str, mended: str) -> str:
     checked = checked_query(query)
-    told = "checked" if checked.verdict is Verdict.RIGHT else f"{checked.verdict}: {checked.reason}"
+    state = "checked" if checked.verdict is Verdict.RIGHT else f"{checked.verdict}: {checked.reason}"
     if checked.mended or mended:
-        told += "; mended: " + (mended or f"quotes were lost round {', '.join(checked.mended)}")
-    return f"**{label}** ({told}) {_code(checked.query)}"
+        state += "; mended: " + (mended or f"quotes were lost round {', '.join(checked.mended)}")
+    return f"**{label}** ({state}) {_code(checked.query)}"
 
 
 def _code(text: str) -> str:

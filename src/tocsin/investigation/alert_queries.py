@@ -28,7 +28,7 @@ _BOUNDS = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
 
 @dataclass(frozen=True)
-class Span:
+class TimeSpan:
     """A span of time, both ends in it, the millisecond of its end to the last; None is open.
 
     Elasticsearch's dates are in milliseconds. Here moments are finer, also that of the alert itself.
@@ -49,13 +49,13 @@ class Span:
         return (self.start is None or self.start <= moment) and (self.after is None or moment < self.after)
 
 
-def within(spans: Iterable[Span]) -> list[dict[str, Any]]:
+def within(spans: Iterable[TimeSpan]) -> list[dict[str, Any]]:
     """Return the tests of spans of time in the query language, none for one without bounds."""
     tests = []
     for span in spans:
         bounds = (("gte", span.start), ("lt", span.after))
-        if found := {name: at.isoformat() for name, at in bounds if at is not None}:
-            tests.append({"range": {TIMESTAMP: found}})
+        if limits := {name: at.isoformat() for name, at in bounds if at is not None}:
+            tests.append({"range": {TIMESTAMP: limits}})
     return tests
 
 
@@ -69,7 +69,7 @@ class AlertQuery:
 
     kql: str
     query: dict[str, Any] | None
-    spans: tuple[Span, ...]
+    spans: tuple[TimeSpan, ...]
     missing: tuple[str, ...]
 
     @property
@@ -91,7 +91,7 @@ def alert_query(block: InvestigateBlock, alert: Mapping[str, Any]) -> AlertQuery
     return AlertQuery(kql, _within(query, spans), spans, missing)
 
 
-def _within(query: dict[str, Any], spans: tuple[Span, ...]) -> dict[str, Any]:
+def _within(query: dict[str, Any], spans: tuple[TimeSpan, ...]) -> dict[str, Any]:
     """Return a query within spans of time, with what each document must have outermost: the store reads less."""
     inner = query["bool"]
     filters = [*inner.get("filter", ())] if "should" not in inner else [query]
@@ -121,7 +121,9 @@ class _Group:
             if not lacking:
                 tests["must_not" if provider.excluded else "filter"].append(_test(provider, alert))
         return _Group(
-            {"bool": {name: some for name, some in tests.items() if some}}, " and ".join(texts), tuple(missing)
+            {"bool": {kind: filters for kind, filters in tests.items() if filters}},
+            " and ".join(texts),
+            tuple(missing),
         )
 
 
@@ -135,7 +137,7 @@ def _fields_of(provider: Provider) -> list[str]:
 
 def _values(alert: Mapping[str, Any], name: str) -> list[Any]:
     value = alert.get(name)
-    return [one for one in (value if isinstance(value, list) else [value]) if one not in (None, "")]
+    return [each for each in (value if isinstance(value, list) else [value]) if each not in (None, "")]
 
 
 def _filled(value: Any, alert: Mapping[str, Any]) -> list[Any]:
@@ -162,7 +164,7 @@ def _of_type(value: Any, kind: str) -> Any:
 
 def _phrases(provider: Provider, alert: Mapping[str, Any]) -> list[Any]:
     given = provider.value if isinstance(provider.value, list) else [provider.value]
-    return [_of_type(one, provider.value_type) for value in given for one in _filled(value, alert)]
+    return [_of_type(filled, provider.value_type) for value in given for filled in _filled(value, alert)]
 
 
 def _bounds(provider: Provider, alert: Mapping[str, Any]) -> dict[str, Any]:
@@ -201,7 +203,7 @@ def _quoted(value: Any) -> str:
     return f'"{text}"'
 
 
-def _spans(block: InvestigateBlock, alert: Mapping[str, Any]) -> tuple[Span, ...]:
+def _spans(block: InvestigateBlock, alert: Mapping[str, Any]) -> tuple[TimeSpan, ...]:
     """Return the times that a block looks at: around the alert, and around its event if that is elsewhere."""
     if not block.relative_from and not block.relative_to:
         return ()
@@ -211,12 +213,15 @@ def _spans(block: InvestigateBlock, alert: Mapping[str, Any]) -> tuple[Span, ...
     return (first,) if happened is None or first.has(happened) else (_span(block, happened), first)
 
 
-def _span(block: InvestigateBlock, around: datetime) -> Span:
+def _span(block: InvestigateBlock, around: datetime) -> TimeSpan:
     start, end = block.relative_from, block.relative_to or "now"
-    return Span(
-        parse_date_math(start, around) if start else None,
-        parse_date_math(end, around, round_up=True),
-    )
+    try:
+        return TimeSpan(
+            parse_date_math(start, around) if start else None,
+            parse_date_math(end, around, round_up=True),
+        )
+    except (ValueError, OverflowError):  # before the year 1, or after 9999: all time
+        return TimeSpan(None, None)
 
 
 def _moment(value: Any) -> datetime | None:

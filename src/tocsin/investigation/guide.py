@@ -51,7 +51,7 @@ class LiveQuery:
 
 
 @dataclass(frozen=True)
-class Step:
+class GuideStep:
     """A step of the triage: an item of the guide's list of steps, numbered from 1."""
 
     number: int
@@ -63,10 +63,12 @@ class Guide:
     """A guide for one alert: its blocks, its steps, and its Markdown as tokens."""
 
     blocks: tuple[Block, ...]
-    steps: tuple[Step, ...]
+    steps: tuple[GuideStep, ...]
     tokens: Sequence[Token]
 
-    def html(self, block_html: Callable[[Block], str], step_html: Callable[[Step], str] = lambda _: "") -> str:
+    def html(
+        self, block_html: Callable[[Block], str], step_html: Callable[[GuideStep], str] = lambda _: ""
+    ) -> str:
         """Return the guide as HTML that is safe as long as that of blocks and boxes of steps is."""
         markdown = _markdown()
         text = nh3.clean(
@@ -158,7 +160,7 @@ def guide_markdown(text: str, event: Mapping[str, Any], shown: Callable[[Block],
     return "".join(fill(part, event) if isinstance(part, str) else shown(part) for part in parse_guide(text))
 
 
-def _mark_steps(tokens: Sequence[Token], blocks: Sequence[Block]) -> list[Step]:
+def _mark_steps(tokens: Sequence[Token], blocks: Sequence[Block]) -> list[GuideStep]:
     """Return the steps of a guide, and put the mark of its box before the text of each.
 
     They are the outermost items of the sections that are named for it, and where there is none, of all but those
@@ -167,18 +169,18 @@ def _mark_steps(tokens: Sequence[Token], blocks: Sequence[Block]) -> list[Step]:
     items = list(_outermost_items(tokens))
     named = [item for heading, item in items if _INVESTIGATES.search(heading) and not _LATER.search(heading)]
     chosen = named or [item for heading, item in items if not _LATER.search(heading)]
-    steps: list[Step] = []
+    steps: list[GuideStep] = []
     for inline in chosen:
         text = _BLOCK.sub("", "".join(child.content or " " for child in inline.children or ())).strip()
         if text and len(steps) < _MOST_STEPS:
-            steps.append(Step(len(steps) + 1, " ".join(text.split())))
+            steps.append(GuideStep(len(steps) + 1, " ".join(text.split())))
             inline.children = [Token("text", "", 0, content=f"\x04{len(steps)}\x05"), *(inline.children or ())]
     return steps
 
 
 def _outermost_items(tokens: Sequence[Token]) -> list[tuple[str, Token]]:
     """Return the text of each item of a list that is in no other list, with the heading that it stands under."""
-    found: list[tuple[str, Token]] = []
+    items: list[tuple[str, Token]] = []
     heading, depth, wanted, before = "", 0, False, ""
     for token in tokens:
         if token.type in ("bullet_list_open", "ordered_list_open"):
@@ -190,10 +192,10 @@ def _outermost_items(tokens: Sequence[Token]) -> list[tuple[str, Token]]:
         elif token.type == "inline" and before == "heading_open":
             heading = token.content
         elif token.type == "inline" and wanted:
-            found.append((heading, token))
+            items.append((heading, token))
             wanted = False
         before = token.type
-    return found
+    return items
 
 
 @cache

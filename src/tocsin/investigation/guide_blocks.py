@@ -15,6 +15,8 @@ _BEGINNING = re.compile(rf"!\{{(investigate|osquery)(?=[{{}}])|{PLACEHOLDER.patt
 _DECODER = json.JSONDecoder(strict=False)  # a query of several lines may stand in it as it is
 QUERY_TYPES = ("phrase", "phrases", "range", "exists")
 _VALUE_TYPES = ("string", "number", "boolean", "undefined")
+# A guide is written by people; what goes beyond these is no guide, and must hold nobody up.
+_MOST_BLOCKS, _MOST_CHARACTERS, _MOST_MENDED = 500, 100_000, 4_000
 _LOST_QUOTES = re.compile(r"\{\s*label\s*:\s*(?P<label>.*?)\s*,\s*query\s*:\s*(?P<query>.*?)\s*\}", re.DOTALL)
 
 
@@ -69,10 +71,13 @@ Block = InvestigateBlock | OsqueryBlock | BrokenBlock
 
 
 def parse_guide(text: str) -> tuple[str | Block, ...]:
-    """Return the parts of a guide in their order: Markdown, and its blocks, numbered from 0."""
+    """Return the parts of a guide in their order: Markdown, and its blocks, numbered from 0.
+
+    Blocks after the first 500 stay text.
+    """
     parts: list[str | Block] = []
     position = number = 0
-    while (match := _BEGINNING.search(text, position)) is not None:
+    while number < _MOST_BLOCKS and (match := _BEGINNING.search(text, position)) is not None:
         parts.append(text[position : match.start()])
         block, position = _block(text, match, number)
         parts.append(block)
@@ -93,14 +98,17 @@ def _block(text: str, match: re.Match[str], number: int) -> tuple[Block, int]:
         body, stop = _DECODER.raw_decode(text, match.end())
         if text[stop : stop + 1] == "}":
             end, whole = stop + 1, text[match.start() : stop + 1]
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         body, mended = _mended(kind, text[match.end() : end - 1])
         if body is None:
-            return BrokenBlock(number, kind, whole, f"it is not valid JSON: {error.msg}"), end
+            fault = error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
+            return BrokenBlock(number, kind, whole, f"it is not valid JSON: {fault}"), end
     try:
         if not isinstance(body, dict):
             raise ValueError("it holds no JSON object")
         return _READERS[kind](number, body, mended), end
+    except OverflowError:
+        return BrokenBlock(number, kind, whole, "a time of it is out of range"), end
     except ValueError as error:
         return BrokenBlock(number, kind, whole, str(error)), end
 
@@ -108,7 +116,7 @@ def _block(text: str, match: re.Match[str], number: int) -> tuple[Block, int]:
 def _end_of(text: str, start: int) -> int:
     """Return where a block ends: at the brace that closes it, else with its line."""
     depth = 1
-    for position in range(start, len(text)):
+    for position in range(start, min(len(text), start + _MOST_CHARACTERS)):
         depth += {"{": 1, "}": -1}.get(text[position], 0)
         if depth == 0:
             return position + 1
@@ -122,8 +130,10 @@ def _mended(kind: str, body: str) -> tuple[Any, str]:
     if straight != body:
         try:
             return json.loads(straight, strict=False), "typographic quotes were made straight"
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             pass
+    if len(body) > _MOST_MENDED:
+        return None, ""
     match = _LOST_QUOTES.fullmatch(body.strip())
     if kind == "osquery" and match is not None and '"' not in body:
         return {"label": match["label"], "query": match["query"]}, "the quotes of its members were put back"
@@ -178,7 +188,7 @@ def _json_value(value: Any, of: type, message: str) -> Any:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             raise ValueError(message) from None
     if not isinstance(value, of):
         raise ValueError(message)

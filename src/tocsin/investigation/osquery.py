@@ -20,7 +20,13 @@ from typing import Any
 from tocsin.detection.alerts.alert import as_text
 from tocsin.investigation.alert_queries import FIELD
 
-_MOST_QUERY = 100_000  # characters of a query that is checked
+_MOST_QUERY = 10_000  # characters of a query that is checked
+_MOST_SELECTS = 3  # of a query with `WITH`: SQLite writes each name out where it stands, and so again and again
+# What a query may come to: SQLite's own limits are those of a database that its owner asks.
+_LIMITS = {
+    sqlite3.SQLITE_LIMIT_VDBE_OP: 25_000, sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 100,
+    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 50, sqlite3.SQLITE_LIMIT_COLUMN: 500,
+}  # fmt: skip
 _MOST_QUOTES = 40  # values of a query that are quoted again
 # What osquery adds to SQLite's functions, with how many arguments (-1: any number).
 _FUNCTIONS = {
@@ -36,10 +42,12 @@ _STRING = re.compile(r"('(?:[^']|'')*'|\"[^\"]*\")")
 _OPERATOR = r"(?:<>|!=|==?|\b(?:not\s+)?(?:like|glob)\b)"
 # What is no SQL unless it is quoted: a pattern of LIKE, an address, a path of Windows.
 _BARE = re.compile(
-    rf"(?P<before>{_OPERATOR}\s*)(?P<pattern>%[^\s'\"(),;]*|[^\s'\"(),;%]+%[^\s'\"(),;]*|[A-Za-z]:\\[^\s'\"(),;]*)"
+    rf"(?P<before>{_OPERATOR}\s*)"
+    r"(?P<pattern>%[^\s'\"(),;]*|[^\s'\"(),;%=]{1,200}%[^\s'\"(),;]*|[A-Za-z]:\\[^\s'\"(),;]*)"
     r"|(?P<address>https?://[^\s'\"(),;]*)",
     re.IGNORECASE,
 )
+_WITH, _SELECT = re.compile(r"\bwith\b", re.IGNORECASE), re.compile(r"\b(?:select|values)\b", re.IGNORECASE)
 _NO_COLUMN, _NO_TABLE = "no such column: ", "no such table: "
 _IN_WORDS = {"not authorized": "it does something else than read osquery's tables"}
 
@@ -116,6 +124,8 @@ def _with_quotes(query: str) -> tuple[str, tuple[str, ...]]:
 def _verdict(query: str) -> tuple[Verdict, str]:
     if len(query) > _MOST_QUERY:
         return Verdict.NOT_CHECKED, f"it has more than {_MOST_QUERY:,} characters"
+    if _WITH.search(query) and len(_SELECT.findall(query)) > _MOST_SELECTS:
+        return Verdict.NOT_CHECKED, "it has too many queries inside it"
     with _tables() as database:
         try:
             database.execute(f"EXPLAIN {query}")
@@ -143,6 +153,8 @@ def _tables() -> Iterator[sqlite3.Connection]:
                 database.execute(f'CREATE TABLE "{name}" ({quoted})')
         for name, arguments in _FUNCTIONS.items():
             database.create_function(name, arguments, _nothing)
+        for limit, most in _LIMITS.items():
+            database.setlimit(limit, most)
         database.set_authorizer(_authorize)
         yield database
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tocsin.investigation.alert_queries import SIGNAL, AlertQuery, Span, within
+from tocsin.investigation.alert_queries import SIGNAL, AlertQuery, TimeSpan, within
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def count_searches(queries: Mapping[int, AlertQuery]) -> list[CountSearch]:
     signals = {number: query for number, query in asked.items() if query.signals_only}
     spanned = {n: query for n, query in asked.items() if n not in signals and query.spans}
     alone = [{n: query} for n, query in asked.items() if n not in signals and n not in spanned]
-    return [_search(some) for some in (signals, spanned, *alone) if some]
+    return [_search(group) for group in (signals, spanned, *alone) if group]
 
 
 def _search(queries: Mapping[int, AlertQuery]) -> CountSearch:
@@ -47,13 +47,13 @@ def _search(queries: Mapping[int, AlertQuery]) -> CountSearch:
     return CountSearch(queries, {"size": 0, "query": {"bool": {"filter": common}}, "aggs": aggregations})
 
 
-_ALL = (Span(None, None),)
+_ALL = (TimeSpan(None, None),)
 
 
-def _hull(spans: Sequence[Span]) -> Span:
+def _hull(spans: Sequence[TimeSpan]) -> TimeSpan:
     """Return the span that all spans lie in."""
     starts, ends = [span.start for span in spans], [span.end for span in spans]
-    return Span(
+    return TimeSpan(
         None if None in starts else min(start for start in starts if start is not None),
         None if None in ends else max(end for end in ends if end is not None),
     )

@@ -129,17 +129,17 @@ def set_step(session: Session, actor: Actor, id_: str, number: int, *, done: boo
     if alert is None:
         raise NotFoundError(f"there is no alert {id_}")
     document = orjson.loads(alert.document)
-    step = next((one for one in read_guide(note_of(document), {}).steps if one.number == number), None)
+    step = next((step for step in read_guide(note_of(document), {}).steps if step.number == number), None)
     if step is None:
         raise NotFoundError(f"the guide of this alert has no step {number}")
-    steps: dict[int, dict[str, Any]] = {int(one["number"]): one for one in document.get(STEPS, [])}
+    steps: dict[int, dict[str, Any]] = {int(kept["number"]): kept for kept in document.get(STEPS, [])}
     before = steps.pop(number, None)
     if (before is not None) == done:
         return before
     if done:
         made = {"number": number, "text": step.text, "done_by": actor.name, "done_at": iso(time.time_ns())}
         steps[number] = made
-    document[STEPS] = [steps[one] for one in sorted(steps)]
+    document[STEPS] = [steps[place] for place in sorted(steps)]
     _change(session, actor, alert, "step", None if done else step.text, step.text if done else None)
     keep_document(session, alert, document)
     record(session, actor, "alerts.step", id_, step=number, done=done)

@@ -28,8 +28,8 @@ def remote_search(url: str, api_key: str | None) -> Iterator[Callable[[Mapping[s
                 raise TocsinError(f"{url} cannot be reached: {error}", hint=hint) from None
             if answer.status_code != 200:
                 raise TocsinError(f"{url} answers {answer.status_code}: {_reason(answer)}")
-            found: dict[str, Any] = answer.json()
-            return found
+            result: dict[str, Any] = answer.json()
+            return result
 
         yield search
 

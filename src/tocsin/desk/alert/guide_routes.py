@@ -19,7 +19,7 @@ from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.searches import search
 from tocsin.desk.visitor import Visitor, visitor
-from tocsin.investigation.guide import Step
+from tocsin.investigation.guide import GuideStep
 from tocsin.investigation.query_counts import CountSearch, count_searches
 from tocsin.management import alerts
 from tocsin.store.alerts.names import ALERTS_INDEX
@@ -88,5 +88,5 @@ async def set_step(request: Request, form: Form, visitor: Responder, id: str, nu
     step = await run_in_threadpool(work)
     if "hx-request" in request.headers:
         text = str(step["text"]) if step else ""
-        return HTMLResponse(shown_step(id, Step(number, text), step, visitor))
+        return HTMLResponse(shown_step(id, GuideStep(number, text), step, visitor))
     return RedirectResponse(f"/alerts/{id}", 303)

@@ -11,7 +11,7 @@ from tocsin.desk.documents import FlatDocument
 from tocsin.desk.pages import part
 from tocsin.desk.visitor import Visitor
 from tocsin.investigation.alert_queries import AlertQuery, alert_query
-from tocsin.investigation.guide import Guide, Step, note_of, read_guide
+from tocsin.investigation.guide import Guide, GuideStep, note_of, read_guide
 from tocsin.investigation.guide_blocks import Block, BrokenBlock, InvestigateBlock
 from tocsin.investigation.osquery import checked_query, filled_query
 from tocsin.management.alerts import STEPS
@@ -42,7 +42,7 @@ def shown_guide(alert: FlatDocument, visitor: Visitor) -> Markup | None:
     def block_html(block: Block) -> str:
         return shown_block(alert, block)
 
-    def step_html(step: Step) -> str:
+    def step_html(step: GuideStep) -> str:
         return shown_step(alert.id, step, done.get(step.number), visitor)
 
     # Cleaned by nh3; blocks and steps are templates, which escape.
@@ -59,6 +59,6 @@ def shown_block(alert: FlatDocument, block: Block) -> Markup:
     return part("guide_osquery.html", block=block, checked=checked)
 
 
-def shown_step(id_: str, step: Step, done: Mapping[str, Any] | None, visitor: Visitor) -> Markup:
+def shown_step(id_: str, step: GuideStep, done: Mapping[str, Any] | None, visitor: Visitor) -> Markup:
     """Return the box of a step, with who did it and when."""
     return part("guide_step.html", id=id_, step=step, done=done, visitor=visitor)
