@@ -130,6 +130,14 @@ def test_a_start_that_two_sources_tell_of_is_one_process():
     assert outline(tree_of(event, by_sysmon, start(12.4, 4, 3))) == ["3 alert", "  4 descendant"]
 
 
+def test_an_alert_that_tells_its_time_more_finely_than_searches_do_is_no_sibling_of_itself():
+    recorded = start(10, 3, 1)
+    event = {**recorded, "@timestamp": iso(at(10.0004), digits=6)}
+    tree = process_tree(event, Recorded([start(0, 1), recorded, end(40, 3)]))
+    assert outline(tree) == ["1 ancestor", "  3 alert"]
+    assert tree.nodes[1].process.end == at(40)
+
+
 def test_what_is_cut_is_said():
     event = start(100, 1000, 1)
     siblings = [start(100 + n, 2000 + n, 1) for n in range(1, MOST_SIBLINGS + 6)]

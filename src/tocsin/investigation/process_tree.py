@@ -261,7 +261,7 @@ def _ended(process: Process, later: Sequence[Process]) -> Process:
     for one in later:
         if one.pid != process.pid or one.start is None:
             continue
-        if one.start == process.start:
+        if is_same_start(one, process):
             return replace(process, end=one.end)
         if process.start is not None and one.start > process.start:
             return replace(process, end=one.start)

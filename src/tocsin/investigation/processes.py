@@ -15,6 +15,7 @@ from tocsin.moments import to_nanoseconds
 Row = Mapping[str, Any]  # an event's fields by name; each has one value or a list
 SECOND = 1_000_000_000
 _SAME_START = 2 * SECOND  # two sources tell of one start at moments that differ by less
+_ROUNDED = SECOND // 1_000  # searches tell moments in milliseconds, alerts as their events have them
 PROCESS_FIELDS = (
     TIMESTAMP, "event.category", "event.type", "host.name", "user.name", "user.domain", "process.entity_id",
     "process.pid", "process.name", "process.executable", "process.command_line", "process.start",
@@ -208,7 +209,7 @@ def is_same_start(one: Process, other: Process) -> bool:
         and one.host.lower() == other.host.lower()
         and one.start is not None
         and other.start is not None
-        and abs(one.start - other.start) <= (_SAME_START if one.entity_id or other.entity_id else 0)
+        and abs(one.start - other.start) <= (_SAME_START if one.entity_id or other.entity_id else _ROUNDED)
         and same_name(one.name, other.name)
     )
 

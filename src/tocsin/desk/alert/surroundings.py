@@ -54,11 +54,11 @@ async def _party(request: Request, alert: FoundAlert, party: Party | None) -> di
 
 
 async def _steps(request: Request, alert: FoundAlert) -> list[Any]:
-    """Return the building blocks of a sequence's alert, in the order of its steps."""
+    """Return the building blocks of a sequence, in the order of its steps, for its alert or one of them."""
     query = {
         "bool": {
             "filter": [
-                {"term": {"kibana.alert.group.id": alert.flat.id}},
+                {"term": {"kibana.alert.group.id": alert.flat.text("kibana.alert.group.id") or alert.flat.id}},
                 {"exists": {"field": "kibana.alert.building_block_type"}},
             ]
         }
