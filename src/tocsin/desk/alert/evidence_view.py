@@ -21,7 +21,7 @@ _WRITTEN = re.compile(r"([0-9]{0,10})\.([0-9]{0,13})\.([0-9]{0,13})\.(.*)", re.D
 
 
 @dataclass(frozen=True)
-class Column:
+class EventColumn:
     """A column of a table of events: the first of some fields that an event has, in a form."""
 
     label: str
@@ -29,38 +29,39 @@ class Column:
     form: str = "text"  # or moment, mono, alert
 
 
-_TIME = Column("Time", ("@timestamp",), "moment")
-_ACTION = Column("Action", ("event.action", "event.type"))
+_TIME = EventColumn("Time", ("@timestamp",), "moment")
+_ACTION = EventColumn("Action", ("event.action", "event.type"))
 _SIGNED_BY = ("dll.code_signature.subject_name", "file.code_signature.subject_name")
 # The columns of events of a kind.
-COLUMNS: Mapping[str, tuple[Column, ...]] = {
+COLUMNS: Mapping[str, tuple[EventColumn, ...]] = {
     "network": (
         _TIME,
-        Column("Destination", ("destination.ip", "destination.address"), "mono"),
-        Column("Port", ("destination.port",), "mono"),
-        Column("Name", ("destination.domain",), "mono"),
-        Column("Protocol", ("network.protocol", "network.transport")),
-        Column("Source", ("source.ip",), "mono"),
+        EventColumn("Destination", ("destination.ip", "destination.address"), "mono"),
+        EventColumn("Port", ("destination.port",), "mono"),
+        EventColumn("Name", ("destination.domain",), "mono"),
+        EventColumn("Protocol", ("network.protocol", "network.transport")),
+        EventColumn("Source", ("source.ip",), "mono"),
     ),
     "files": (
-        _TIME, _ACTION, Column("Path", ("file.path", "file.name"), "mono"),
-        Column("SHA-256", ("file.hash.sha256", "file.hash.sha1", "file.hash.md5"), "mono"),
+        _TIME, _ACTION, EventColumn("Path", ("file.path", "file.name"), "mono"),
+        EventColumn("SHA-256", ("file.hash.sha256", "file.hash.sha1", "file.hash.md5"), "mono"),
     ),
     "registry": (
-        _TIME, _ACTION, Column("Path", ("registry.path", "winlog.event_data.TargetObject"), "mono"),
-        Column("Data", ("registry.data.strings", "winlog.event_data.Details"), "mono"),
+        _TIME, _ACTION, EventColumn("Path", ("registry.path", "winlog.event_data.TargetObject"), "mono"),
+        EventColumn("Data", ("registry.data.strings", "winlog.event_data.Details"), "mono"),
     ),
     "dns": (
-        _TIME, Column("Asked for", ("dns.question.name",), "mono"),
-        Column("Answers", ("dns.answers.data", "dns.resolved_ip"), "mono"),
+        _TIME, EventColumn("Asked for", ("dns.question.name",), "mono"),
+        EventColumn("Answers", ("dns.answers.data", "dns.resolved_ip"), "mono"),
     ),
     "libraries": (
-        _TIME, Column("Library", ("dll.path", "file.path"), "mono"), Column("Signed by", _SIGNED_BY),
-        Column("SHA-256", ("dll.hash.sha256", "file.hash.sha256"), "mono"),
+        _TIME, EventColumn("Library", ("dll.path", "file.path"), "mono"), EventColumn("Signed by", _SIGNED_BY),
+        EventColumn("SHA-256", ("dll.hash.sha256", "file.hash.sha256"), "mono"),
     ),
     "alerts": (
-        _TIME, Column("Severity", ("kibana.alert.severity",)),
-        Column("Rule", ("kibana.alert.rule.name",), "alert"), Column("Status", ("kibana.alert.workflow_status",)),
+        _TIME, EventColumn("Severity", ("kibana.alert.severity",)),
+        EventColumn("Rule", ("kibana.alert.rule.name",), "alert"),
+        EventColumn("Status", ("kibana.alert.workflow_status",)),
     ),
 }  # fmt: skip
 LABELS: Mapping[str, str] = {
