@@ -27,7 +27,7 @@ from tocsin.management.rules.saving import schema_of
 from tocsin.rules.load import bundled_folder
 from tocsin.store.records import access
 from tocsin.store.records.access import local_actor
-from tocsin.store.records.models import StoredAlert, StoredRule, User
+from tocsin.store.records.models import ApiKey, StoredAlert, StoredRule, User
 
 log = logging.getLogger(__name__)
 _PATIENCE = 30.0  # seconds until the service has to answer
@@ -61,7 +61,7 @@ class Demo:
             _wait_for(address)
             rules = _enable_rules(service)
             with service.records.transaction() as session:
-                key = access.add_key(session, _ACTOR, "demo", ["read", "ingest"], access.A_DAY).encoded
+                key = _new_key(session)
                 _ensure_user(session)
             actions = demo_actions()
             say(f"rules enabled: {', '.join(rules)}")
@@ -77,6 +77,13 @@ class Demo:
         except (TocsinError, httpx.HTTPError) as error:
             log.exception("the demo failed")
             say(f"the demo failed: {error}")
+
+
+def _new_key(session: Session) -> str:
+    """Return a key for the hints. One of an earlier demonstration is revoked."""
+    earlier = select(ApiKey.id).where(ApiKey.name == _USER, ApiKey.owner_id.is_(None), ApiKey.revoked.is_(None))
+    access.revoke_keys(session, _ACTOR, list(session.scalars(earlier)))
+    return access.add_key(session, _ACTOR, _USER, ["read", "ingest"], access.A_DAY).encoded
 
 
 def _ensure_user(session: Session) -> None:

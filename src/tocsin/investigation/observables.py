@@ -89,14 +89,16 @@ def defanged(text: str) -> str:
 
 def observables(event: Mapping[str, Any]) -> tuple[Observable, ...]:
     """Return what an event's fields and command lines hold, each once, at most sixty."""
-    found: dict[tuple[str, str], Observable] = {}
-    for kind, value, field in _found(event):
-        if len(found) < _MOST and (kind, value.lower()) not in found:
-            found[kind, value.lower()] = Observable(kind, value, field, _look_ups(kind, value))
-    return tuple(sorted(found.values(), key=lambda one: (list(LOOK_UPS).index(one.kind), one.field)))
+    by_value: dict[tuple[str, str], Observable] = {}
+    for kind, value, field in _candidates(event):
+        if len(by_value) < _MOST and (kind, value.lower()) not in by_value:
+            by_value[kind, value.lower()] = Observable(kind, value, field, _look_ups(kind, value))
+    return tuple(
+        sorted(by_value.values(), key=lambda observable: (list(LOOK_UPS).index(observable.kind), observable.field))
+    )
 
 
-def _found(event: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _candidates(event: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     for name, value in event.items():
         for kind, ends in _FIELDS.items():
             if any(name == end or (end.startswith(".") and name.endswith(end)) for end in ends):

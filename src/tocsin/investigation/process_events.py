@@ -94,8 +94,8 @@ class TreeTask:
         store = StoredProcessEvents(reader, clock)
         tree = process_tree(self.event, store)
         activity = store.activity([node.process for node in tree.nodes])
-        told = [_told(node, own) for node, own in zip(tree.nodes, activity, strict=True)]
-        return orjson.dumps({**asdict(tree), "nodes": told})
+        nodes = [_node_document(node, own) for node, own in zip(tree.nodes, activity, strict=True)]
+        return orjson.dumps({**asdict(tree), "nodes": nodes})
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Activity:
     end: str | None = None
 
 
-def _told(node: Node, activity: Activity) -> dict[str, Any]:
+def _node_document(node: Node, activity: Activity) -> dict[str, Any]:
     process = node.process
     return {
         **asdict(process), "key": process.key, "relation": node.relation, "depth": node.depth,
@@ -140,8 +140,8 @@ class StoredProcessEvents:
 
     def children(self, parents: Sequence[Process], span: Span, most: int) -> tuple[list[Row], int]:
         """Return the earliest starts whose parent may be one of some processes, and how many there are."""
-        entities = sorted({one.entity_id for one in parents if one.entity_id})
-        pids = sorted({one.pid for one in parents if one.pid is not None})
+        entities = sorted({parent.entity_id for parent in parents if parent.entity_id})
+        pids = sorted({parent.pid for parent in parents if parent.pid is not None})
         of_pids: _Query = {
             "filter": [{"term": {"host.name": parents[0].host}}, {"terms": {"process.parent.pid": pids}}]
         }
@@ -186,18 +186,20 @@ class StoredProcessEvents:
             "end": {"filter": end, "aggs": {"entities": {**of_entities, "aggs": last}}},
             "others": {"filter": {"bool": {"must_not": [_HAS_ENTITY]}}, "aggs": by_pid},
         }
-        found = self._search((*EVENTS, ALERTS_INDEX), {"query": query, "size": 0, "aggs": asked}).aggregations
-        return [_activity(process, str(number), found) for number, process in enumerate(processes)]
+        aggregations = self._search(
+            (*EVENTS, ALERTS_INDEX), {"query": query, "size": 0, "aggs": asked}
+        ).aggregations
+        return [_activity(process, str(number), aggregations) for number, process in enumerate(processes)]
 
     def _rows(self, tests: Sequence[Mapping[str, Any]], order: str, most: int) -> tuple[list[Row], int]:
-        found = self._search(
+        results = self._search(
             EVENTS,
             {
                 "query": {"bool": {"filter": list(tests)}}, "size": most, "sort": [{"@timestamp": order}],
                 "_source": False, "fields": list(PROCESS_FIELDS),
             },
         )  # fmt: skip
-        return [hit.get("fields", {}) for hit in found.hits], found.total
+        return [hit.get("fields", {}) for hit in results.hits], results.total
 
     def _search(self, patterns: tuple[str, ...], body: Mapping[str, Any]) -> Any:
         if patterns not in self._contexts:
@@ -208,19 +210,19 @@ class StoredProcessEvents:
         )
 
 
-def _activity(process: Process, number: str, found: Mapping[str, Any]) -> Activity:
+def _activity(process: Process, number: str, aggregations: Mapping[str, Any]) -> Activity:
     """Return what a process did, from the events with its entity id and those that name its pid alone."""
 
     def named(buckets: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        return next((one for one in buckets if process.entity_id and one["key"] == process.entity_id), {})
+        return next((bucket for bucket in buckets if process.entity_id and bucket["key"] == process.entity_id), {})
 
-    other = found["others"].get(number, {})
+    other = aggregations["others"].get(number, {})
     counts = {
         kind: named(bucket["entities"]["buckets"]).get("doc_count", 0)
         + (other["kinds"]["buckets"][kind]["doc_count"] if other else 0)
-        for kind, bucket in found["kinds"]["buckets"].items()
+        for kind, bucket in aggregations["kinds"]["buckets"].items()
     }
-    ends = [named(found["end"]["entities"]["buckets"]), other.get("end", {})]
+    ends = [named(aggregations["end"]["entities"]["buckets"]), other.get("end", {})]
     times = [end["time"]["value"] for end in ends if end and end["time"]["value"] is not None]
     return Activity(
         {kind: count for kind, count in counts.items() if count},

@@ -82,16 +82,16 @@ def process_tree(event: Row, events: ProcessEvents) -> ProcessTree:
     ancestors, higher = _ancestors(process, time, events)
     siblings, further_siblings = _siblings(process, ancestors, time, events)
     below, further, deeper = _descendants(process, time, events)
-    nodes = [Node(one, "ancestor", depth) for depth, one in enumerate(reversed(ancestors))]
+    nodes = [Node(ancestor, "ancestor", depth) for depth, ancestor in enumerate(reversed(ancestors))]
     depth = len(ancestors)
     beside = [*siblings, process]
-    beside.sort(key=lambda one: one.start or time)
-    for one in beside:
-        nodes.append(Node(one, "alert" if one is process else "sibling", depth))
-        if one is process:
+    beside.sort(key=lambda candidate: candidate.start or time)
+    for candidate in beside:
+        nodes.append(Node(candidate, "alert" if candidate is process else "sibling", depth))
+        if candidate is process:
             nodes += [replace(node, depth=node.depth + depth) for node in below]
     shown = _with_lifetimes([node.process for node in nodes], _life(nodes, time), events)
-    nodes = [replace(node, process=one) for node, one in zip(nodes, shown, strict=True)]
+    nodes = [replace(node, process=shown_process) for node, shown_process in zip(nodes, shown, strict=True)]
     return ProcessTree(tuple(nodes), further_siblings, further, deeper, higher)
 
 
@@ -102,44 +102,46 @@ def _life(nodes: Sequence[Node], time: int) -> Span:
 
 def _with_itself(stated: Process, time: int, events: ProcessEvents) -> Process:
     """Return an alert's process with its start and its end, where they are recorded."""
-    found: Process | None = None
+    recorded: Process | None = None
     if stated.entity_id:
         rows = events.by_entity(stated.host, [stated.entity_id], time)
-        found = next((one for one in processes_of(rows) if one.entity_id == stated.entity_id), None)
-    if found is None and stated.pid is not None:
+        recorded = next(
+            (candidate for candidate in processes_of(rows) if candidate.entity_id == stated.entity_id), None
+        )
+    if recorded is None and stated.pid is not None:
         rows = events.by_pid(stated.host, [stated.pid], (time - 7 * 24 * _HOUR, time + 24 * _HOUR))
-        found = _that_lived_at(processes_of(rows), stated, time)
-    if found is None:
+        recorded = _that_lived_at(processes_of(rows), stated, time)
+    if recorded is None:
         return stated
-    return found if not stated.recorded else replace(stated, end=found.end)
+    return recorded if not stated.recorded else replace(stated, end=recorded.end)
 
 
 def _ancestors(process: Process, time: int, events: ProcessEvents) -> tuple[list[Process], bool]:
     """Return the ancestors of a process, its parent first, and whether there are more."""
-    found: list[Process] = []
+    ancestors: list[Process] = []
     seen = {process.key}
     child, moment = process, process.start or time
     while (stated := parent_in(child)) is not None:
-        if len(found) == MOST_GENERATIONS:
-            return found, True
+        if len(ancestors) == MOST_GENERATIONS:
+            return ancestors, True
         parent = _recorded(stated, moment, events) or stated
         if parent.key in seen:
             break
         seen.add(parent.key)
-        found.append(parent)
+        ancestors.append(parent)
         if not parent.recorded:
             break
         child, moment = parent, parent.start or moment
-    return found, False
+    return ancestors, False
 
 
 def _recorded(stated: Process, moment: int, events: ProcessEvents) -> Process | None:
     """Return the process that is stated as a parent at a moment, None if its start was not recorded."""
     if stated.entity_id:
         rows = events.by_entity(stated.host, [stated.entity_id], moment)
-        for one in processes_of(rows):
-            if one.entity_id == stated.entity_id:
-                return one
+        for candidate in processes_of(rows):
+            if candidate.entity_id == stated.entity_id:
+                return candidate
     if stated.pid is None:
         return None
     rows = events.by_pid(stated.host, [stated.pid], (moment - 7 * 24 * _HOUR, moment))
@@ -148,12 +150,12 @@ def _recorded(stated: Process, moment: int, events: ProcessEvents) -> Process | 
 
 def _that_lived_at(processes: Sequence[Process], stated: Process, moment: int) -> Process | None:
     candidates = [
-        one
-        for one in processes
-        if one.pid == stated.pid
-        and one.start is not None
-        and one.start <= moment
-        and (not one.entity_id or not stated.entity_id or one.entity_id == stated.entity_id)
+        candidate
+        for candidate in processes
+        if candidate.pid == stated.pid
+        and candidate.start is not None
+        and candidate.start <= moment
+        and (not candidate.entity_id or not stated.entity_id or candidate.entity_id == stated.entity_id)
     ]
     if not candidates:
         return None
@@ -171,11 +173,11 @@ def _siblings(
     parent = _that_started(parent, moment, span, events)
     rows, total = events.children([parent], span, MOST_SIBLINGS * 4)
     own = [
-        one
-        for one in processes_of(rows)
-        if one.key != process.key and not is_same_start(one, process) and _is_child(one, parent)
+        candidate
+        for candidate in processes_of(rows)
+        if candidate.key != process.key and not is_same_start(candidate, process) and _is_child(candidate, parent)
     ]
-    own.sort(key=lambda one: abs((one.start or 0) - moment))
+    own.sort(key=lambda candidate: abs((candidate.start or 0) - moment))
     kept = own[:MOST_SIBLINGS]
     return kept, len(own) - len(kept) + max(0, total - len(rows))
 
@@ -187,22 +189,22 @@ def _descendants(process: Process, time: int, events: ProcessEvents) -> tuple[li
     generation, left, further = [process], MOST_DESCENDANTS, 0
     seen = {process.key}
     for _ in range(MOST_DEPTH):
-        span = (min(one.start or time for one in generation), until)
+        span = (min(candidate.start or time for candidate in generation), until)
         parents = _with_lifetimes(generation, span, events)
         rows, total = events.children(parents, span, left + 1)
-        below = [one for one in processes_of(rows) if one.key not in seen]
+        below = [candidate for candidate in processes_of(rows) if candidate.key not in seen]
         next_: list[Process] = []
-        for one in below:
-            parent = next((p for p in parents if _is_child(one, p)), None)
+        for candidate in below:
+            parent = next((p for p in parents if _is_child(candidate, p)), None)
             if parent is None:
                 continue
             if left == 0:
                 further += 1
                 continue
             left -= 1
-            seen.add(one.key)
-            children.setdefault(parent.key, []).append(one)
-            next_.append(one)
+            seen.add(candidate.key)
+            children.setdefault(parent.key, []).append(candidate)
+            next_.append(candidate)
         further += max(0, total - len(rows))
         generation = next_
         if not generation or left == 0:
@@ -212,24 +214,24 @@ def _descendants(process: Process, time: int, events: ProcessEvents) -> tuple[li
 
 
 def _below(key: str, children: dict[str, list[Process]], depth: int) -> list[Node]:
-    found: list[Node] = []
+    nodes: list[Node] = []
     for child in children.get(key, ()):
-        found.append(Node(child, "descendant", depth))
-        found += _below(child.key, children, depth + 1)
-    return found
+        nodes.append(Node(child, "descendant", depth))
+        nodes += _below(child.key, children, depth + 1)
+    return nodes
 
 
-def _is_child(one: Process, parent: Process) -> bool:
+def _is_child(candidate: Process, parent: Process) -> bool:
     """Tell whether a process is a child of another: by entity id, else by pid, time and name."""
-    if one.parent_entity_id and parent.entity_id:
-        return one.parent_entity_id == parent.entity_id
+    if candidate.parent_entity_id and parent.entity_id:
+        return candidate.parent_entity_id == parent.entity_id
     return (
-        one.parent_pid == parent.pid
+        candidate.parent_pid == parent.pid
         and parent.pid is not None
-        and one.host.lower() == parent.host.lower()
-        and one.start is not None
-        and parent.lived_at(one.start)
-        and same_name(one.parent_name, parent.name)
+        and candidate.host.lower() == parent.host.lower()
+        and candidate.start is not None
+        and parent.lived_at(candidate.start)
+        and same_name(candidate.parent_name, parent.name)
     )
 
 
@@ -240,9 +242,13 @@ def _that_started(parent: Process, moment: int, span: Span, events: ProcessEvent
     """
     if parent.entity_id or parent.start is not None or parent.pid is None:
         return _with_lifetimes([parent], span, events)[0]
-    others = [one for one in processes_of(events.by_pid(parent.host, [parent.pid], span)) if one.start is not None]
-    earlier = [one.end or one.start or 0 for one in others if (one.start or 0) <= moment]
-    later = [one.start for one in others if one.start is not None and one.start > moment]
+    others = [
+        candidate
+        for candidate in processes_of(events.by_pid(parent.host, [parent.pid], span))
+        if candidate.start is not None
+    ]
+    earlier = [candidate.end or candidate.start or 0 for candidate in others if (candidate.start or 0) <= moment]
+    later = [candidate.start for candidate in others if candidate.start is not None and candidate.start > moment]
     return replace(
         parent, start=max((min(at, moment) for at in earlier), default=None), end=min(later, default=None)
     )
@@ -250,19 +256,23 @@ def _that_started(parent: Process, moment: int, span: Span, events: ProcessEvent
 
 def _with_lifetimes(processes: Sequence[Process], span: Span, events: ProcessEvents) -> list[Process]:
     """Return processes with the ends by which those without an entity id are told from later ones of their pid."""
-    unknown = {one.pid for one in processes if one.end is None and not one.entity_id and one.pid is not None}
+    unknown = {
+        candidate.pid
+        for candidate in processes
+        if candidate.end is None and not candidate.entity_id and candidate.pid is not None
+    }
     if not unknown:
         return list(processes)
     later = processes_of(events.by_pid(processes[0].host, unknown, span))
-    return [_ended(one, later) if one.pid in unknown else one for one in processes]
+    return [_ended(candidate, later) if candidate.pid in unknown else candidate for candidate in processes]
 
 
 def _ended(process: Process, later: Sequence[Process]) -> Process:
-    for one in later:
-        if one.pid != process.pid or one.start is None:
+    for candidate in later:
+        if candidate.pid != process.pid or candidate.start is None:
             continue
-        if is_same_start(one, process):
-            return replace(process, end=one.end)
-        if process.start is not None and one.start > process.start:
-            return replace(process, end=one.start)
+        if is_same_start(candidate, process):
+            return replace(process, end=candidate.end)
+        if process.start is not None and candidate.start > process.start:
+            return replace(process, end=candidate.start)
     return process

@@ -152,9 +152,9 @@ def _number(value: Any) -> int | None:
         return None
 
 
-def same_name(one: str, other: str) -> bool:
+def same_name(name: str, other: str) -> bool:
     """Tell whether two names of programs may be of the same: a name that is not known may be any."""
-    return not one or not other or one.lower() == other.lower()
+    return not name or not other or name.lower() == other.lower()
 
 
 def processes_of(rows: Iterable[Row]) -> list[Process]:
@@ -170,61 +170,61 @@ def processes_of(rows: Iterable[Row]) -> list[Process]:
             starts.append(process_of(row))
         elif is_end(row):
             ends.append(row)
-    found = _merged(starts)
+    processes = _merged(starts)
     by_pid: dict[tuple[str, int | None], list[int]] = defaultdict(list)
-    for place, process in enumerate(found):
+    for place, process in enumerate(processes):
         by_pid[process.host.lower(), process.pid].append(place)
     for row in ends:
-        ended = _place_of_end(row, found, by_pid)
-        if ended is not None and found[ended].end is None:
-            found[ended] = replace(found[ended], end=moment_of(row))
+        ended = _place_of_end(row, processes, by_pid)
+        if ended is not None and processes[ended].end is None:
+            processes[ended] = replace(processes[ended], end=moment_of(row))
     for places in by_pid.values():
         for place, following in pairwise(places):
-            if found[place].end is None and found[place].pid is not None:
-                found[place] = replace(found[place], end=found[following].start)
-    return found
+            if processes[place].end is None and processes[place].pid is not None:
+                processes[place] = replace(processes[place], end=processes[following].start)
+    return processes
 
 
 def _merged(starts: Sequence[Process]) -> list[Process]:
-    found: list[Process] = []
+    processes: list[Process] = []
     by_entity: dict[str, int] = {}
     ordered = sorted(starts, key=lambda process: (not process.entity_id, process.start or 0))
     for process in ordered:
         if process.entity_id:
             if process.entity_id not in by_entity:
-                by_entity[process.entity_id] = len(found)
-                found.append(process)
+                by_entity[process.entity_id] = len(processes)
+                processes.append(process)
             continue
-        if not any(is_same_start(process, other) for other in found):
-            found.append(process)
-    return sorted(found, key=lambda process: process.start or 0)
+        if not any(is_same_start(process, other) for other in processes):
+            processes.append(process)
+    return sorted(processes, key=lambda process: process.start or 0)
 
 
-def is_same_start(one: Process, other: Process) -> bool:
+def is_same_start(start: Process, other: Process) -> bool:
     """Tell whether two starts are of the same process, of which maybe two sources tell."""
-    if one.entity_id and other.entity_id:
-        return one.entity_id == other.entity_id
+    if start.entity_id and other.entity_id:
+        return start.entity_id == other.entity_id
     return (
-        one.pid == other.pid
-        and one.host.lower() == other.host.lower()
-        and one.start is not None
+        start.pid == other.pid
+        and start.host.lower() == other.host.lower()
+        and start.start is not None
         and other.start is not None
-        and abs(one.start - other.start) <= (_SAME_START if one.entity_id or other.entity_id else _ROUNDED)
-        and same_name(one.name, other.name)
+        and abs(start.start - other.start) <= (_SAME_START if start.entity_id or other.entity_id else _ROUNDED)
+        and same_name(start.name, other.name)
     )
 
 
 def _place_of_end(
-    row: Row, found: Sequence[Process], by_pid: Mapping[tuple[str, int | None], Sequence[int]]
+    row: Row, processes: Sequence[Process], by_pid: Mapping[tuple[str, int | None], Sequence[int]]
 ) -> int | None:
     end = process_of(row)
     time = moment_of(row) or 0
     earlier = [
         place
         for place in by_pid.get((end.host.lower(), end.pid), ())
-        if (found[place].start or 0) <= time and same_name(found[place].name, end.name)
+        if (processes[place].start or 0) <= time and same_name(processes[place].name, end.name)
     ]
     if end.entity_id:
-        own = [place for place in earlier if found[place].entity_id == end.entity_id]
-        return own[-1] if own else next((p for p in reversed(earlier) if not found[p].entity_id), None)
+        own = [place for place in earlier if processes[place].entity_id == end.entity_id]
+        return own[-1] if own else next((p for p in reversed(earlier) if not processes[p].entity_id), None)
     return earlier[-1] if earlier else None

@@ -137,13 +137,13 @@ class Prevalence:
     last: Any
 
 
-def prevalences(compared: list[tuple[str, str, str]], found: Mapping[str, Any]) -> list[Prevalence]:
+def prevalences(compared: list[tuple[str, str, str]], aggregations: Mapping[str, Any]) -> list[Prevalence]:
     """Return how common the compared values were, from a search's aggregations."""
     return [
         Prevalence(
             name,
             value,
-            (own := found[str(number)])["doc_count"],
+            (own := aggregations[str(number)])["doc_count"],
             own["hosts"]["value"],
             own["first"].get("value_as_string") or own["first"]["value"],
             own["last"].get("value_as_string") or own["last"]["value"],

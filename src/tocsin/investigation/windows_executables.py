@@ -72,7 +72,7 @@ def _of_place(process: Process) -> Remark | None:
     known = FOLDERS.get(name.lower())
     if known is not None:
         place = re.sub(r"^[a-z]:|^\\device\\harddiskvolume\d+|^\\systemroot(?=\\)", _drive, folder.lower())
-        if any(_lies_in(place, one) for one in known):
+        if any(_lies_in(place, place_of_windows) for place_of_windows in known):
             return Remark("good", "where Windows has it")
         return Remark("bad", f"{name} of Windows does not lie here, but in C:{known[0]}", "wrong folder")
     if _OPEN.search(path):

@@ -83,12 +83,12 @@ def known_evidence(alert: FoundAlert, view: EvidenceView) -> dict[str, Any]:
 
 
 async def _evidence(request: Request, alert: FoundAlert, view: EvidenceView) -> dict[str, Any]:
-    told = known_evidence(alert, view)
-    process: Process | None = told["process"]
+    shown = known_evidence(alert, view)
+    process: Process | None = shown["process"]
     if view.show in SURROUNDINGS:
-        told |= await surroundings_of(request, alert, view.show)
+        shown |= await surroundings_of(request, alert, view.show)
     if process is None:
-        return told
+        return shown
     events = events_of(process)
     counting = {
         "query": events, "size": 0, "aggs": {"kinds": {"filters": {"filters": dict(KINDS)}}},
@@ -101,16 +101,16 @@ async def _evidence(request: Request, alert: FoundAlert, view: EvidenceView) -> 
         start = {"bool": {"filter": [events, *STARTS]}}
         asked = {"query": start, "size": 1, "_source": False, "fields": [*PROCESS_FIELDS]}
         searches.append(search(request, list(EVENTS), asked))
-    counted, *found = await asyncio.gather(*searches)
+    counted, *answers = await asyncio.gather(*searches)
     buckets = counted["aggregations"]["kinds"]["buckets"]
-    told["counts"] = {kind: bucket["doc_count"] for kind, bucket in buckets.items()}
+    shown["counts"] = {kind: bucket["doc_count"] for kind, bucket in buckets.items()}
     if view.show in KINDS:
-        told["rows"] = [flat_document(hit) for hit in found[0]["hits"]["hits"]]
-        told["total"] = found[0]["hits"]["total"]["value"]
-    elif found and (hits := found[0]["hits"]["hits"]):
-        told["process"] = process = process_of(hits[0]["fields"])
-        told["remarks"] = remarks(process)
-    return told
+        shown["rows"] = [flat_document(hit) for hit in answers[0]["hits"]["hits"]]
+        shown["total"] = answers[0]["hits"]["total"]["value"]
+    elif answers and (hits := answers[0]["hits"]["hits"]):
+        shown["process"] = process = process_of(hits[0]["fields"])
+        shown["remarks"] = remarks(process)
+    return shown
 
 
 def _json(alert: FoundAlert) -> str:

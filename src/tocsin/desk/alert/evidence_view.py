@@ -111,11 +111,11 @@ class EvidenceView:
         }  # fmt: skip
 
 
-def written_process(told: Mapping[str, Any]) -> str:
+def written_process(node: Mapping[str, Any]) -> str:
     """Return what an address calls a process of a tree: pid, start and end in milliseconds, entity id."""
-    times = (told["start"], told["end"])
+    times = (node["start"], node["end"])
     numbers = ["" if at is None else str(to_nanoseconds(at) // _MILLISECOND) for at in times]
-    return ".".join(["" if told["pid"] is None else str(told["pid"]), *numbers, told["entity_id"]])
+    return ".".join(["" if node["pid"] is None else str(node["pid"]), *numbers, node["entity_id"]])
 
 
 def read_process(host: str, text: str) -> Process | None:

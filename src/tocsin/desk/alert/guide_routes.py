@@ -37,8 +37,10 @@ async def show_counts(request: Request, visitor: Reader, id: str) -> Response:
     """Show how many documents each query of the guide finds; one that fails says why, and the others stay."""
     alert = (await find_alert(request, id)).flat
     queries = alert_queries(guide_of(alert), alert)
-    found = await asyncio.gather(*(_counted(request, some) for some in count_searches(queries)))
-    counts = {number: count for some in found for number, count in some.items()}
+    counted = await asyncio.gather(
+        *(_counted(request, search_counts) for search_counts in count_searches(queries))
+    )
+    counts = {number: count for search_counts in counted for number, count in search_counts.items()}
     context: dict[str, Any] = {"queries": queries, "counts": counts, "address": request.url.path}
     return page(request, "guide_counts.html", visitor, **context)
 

@@ -37,7 +37,7 @@ def shown_guide(alert: FlatDocument, visitor: Visitor) -> Markup | None:
     guide = guide_of(alert)
     if not guide.tokens:
         return None
-    done = {int(one["number"]): one for one in alert.values.get(STEPS) or ()}
+    done = {int(step["number"]): step for step in alert.values.get(STEPS) or ()}
 
     def block_html(block: Block) -> str:
         return shown_block(alert, block)

@@ -23,15 +23,15 @@ router = APIRouter(route_class=PageRoute, include_in_schema=False)
 @router.get("/alerts/{id}")
 async def show_alert(request: Request, visitor: Reader, id: str) -> Response:
     """Show an alert."""
-    found = await find_alert(request, id)
-    alert = found.flat
+    found_alert = await find_alert(request, id)
+    alert = found_alert.flat
 
     def changes() -> list[dict[str, Any]]:
         with request.app.state.service.records.transaction() as session:
             return alerts.history(session, id)
 
     context: dict[str, Any] = {
-        **known_evidence(found, EvidenceView.of(id, request.query_params)),
+        **known_evidence(found_alert, EvidenceView.of(id, request.query_params)),
         "guide": await run_in_threadpool(shown_guide, alert, visitor),
         "query_number": _number(request.query_params.get("query", "")),
         "history": await run_in_threadpool(changes),

@@ -23,8 +23,11 @@ async def surroundings_of(request: Request, alert: FoundAlert, show: str) -> dic
     if show == "prevalence":
         body, compared = prevalence_search(alert.event)
         answer = await search(request, list(EVENTS), body)
-        found = answer["aggregations"]
-        return {"prevalences": prevalences(compared, found), "all_hosts": found["all"]["hosts"]["value"]}
+        aggregations = answer["aggregations"]
+        return {
+            "prevalences": prevalences(compared, aggregations),
+            "all_hosts": aggregations["all"]["hosts"]["value"],
+        }
     if show == "observables":
         return {"observables": observables(alert.event)}
     if show == "sequence":
