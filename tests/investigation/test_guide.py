@@ -60,6 +60,40 @@ def test_a_broken_plugin_is_shown_as_it_is() -> None:
     assert query.text == "!{osquery{broken}}"
 
 
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("[click](http://evil.example)", "ran [click](http://evil.example)."),
+        ("# All clear", "ran # All clear."),
+        ("**safe** `x` <b>y</b>", "ran **safe** `x` &lt;b&gt;y&lt;/b&gt;."),
+        ("a_b_c *d*", "ran a_b_c *d*."),
+        ("![x](http://evil.example/x.png)", "ran ![x](http://evil.example/x.png)."),
+    ],
+)
+def test_values_of_an_event_are_not_read_as_markdown(value: str, shown: str) -> None:
+    html = guide_html(
+        rule("It ran {{process.command_line}}.\n\n- `{{process.command_line}}`"), {"process.command_line": value}
+    )
+    assert f"<p>It {shown}</p>" in html
+    assert "href" not in html
+    assert html.count("<code>") == 1
+    assert "<h1>" not in html
+
+
+@pytest.mark.parametrize(
+    ("address", "value", "href"),
+    [
+        ("https://look.example/{{x}}", "ab12", "https://look.example/ab12"),
+        ("https://look.example/?q={{x}}", 'a b"<c>', "https://look.example/?q=a%20b%22%3Cc%3E"),
+        ("{{x}}", "javascript:alert(1)", None),
+        ("{{x}}", "https://ok.example/y", "https://ok.example/y"),
+    ],
+)
+def test_values_may_be_a_part_of_an_address(address: str, value: str, href: str | None) -> None:
+    html = guide_html(rule(f"[look]({address})"), {"x": value})
+    assert (f'href="{href}"' in html) if href else "href" not in html
+
+
 def test_a_rule_without_a_guide() -> None:
     assert guide_html(rule(""), EVENT) == ""
 

@@ -7,11 +7,13 @@ entries of the rule's `[transform]`. `{{field}}` is filled from the alert's even
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import nh3
 from markdown_it import MarkdownIt
@@ -97,9 +99,44 @@ def read_guide(text: str, event: Mapping[str, Any]) -> Guide:
     """Return a guide for an event, whose fields are flat. No event fills nothing in."""
     parts = parse_guide(text.translate(_MARKS))
     blocks = tuple(part for part in parts if not isinstance(part, str))
-    source = "".join(fill(part, event) if isinstance(part, str) else f"\x02{part.number}\x03" for part in parts)
+    values = _FilledValues(event)
+    source = "".join(
+        values.hold_places(part) if isinstance(part, str) else f"\x02{part.number}\x03" for part in parts
+    )
     tokens = _markdown().parse(source)
+    values.fill(tokens)
     return Guide(blocks, tuple(_mark_steps(tokens, blocks)), tokens)
+
+
+class _FilledValues:
+    """Values of an event that are put into a guide after its Markdown is read: none of them is read as Markdown.
+
+    Until then a word that nobody can know before holds a value's place.
+    """
+
+    def __init__(self, event: Mapping[str, Any]) -> None:
+        self._event, self._word = event, f"v{secrets.token_hex(6)}n"
+        self._values: list[str] = []
+        self._places = re.compile(f"{self._word}([0-9]+)e")
+
+    def hold_places(self, text: str) -> str:
+        """Return Markdown with a word for each `{{field}}`. No event fills nothing."""
+        return FIELD.sub(self._place, text) if self._event else text
+
+    def _place(self, match: re.Match[str]) -> str:
+        self._values.append(_value(self._event, match[1]) or f"(no {match[1]})")
+        return f"{self._word}{len(self._values) - 1}e"
+
+    def fill(self, tokens: Iterable[Token]) -> None:
+        """Put the values into the texts and the addresses of tokens."""
+        for token in tokens:
+            token.content = self._places.sub(lambda match: self._values[int(match[1])], token.content)
+            if (address := token.attrs.get("href")) is not None:
+                token.attrs["href"] = self._places.sub(self._in_address, str(address))
+            self.fill(token.children or ())
+
+    def _in_address(self, match: re.Match[str]) -> str:
+        return quote(self._values[int(match[1])], safe=":/?#[]@!$&'()*+,;=%")
 
 
 def fill(text: str, event: Mapping[str, Any]) -> str:
