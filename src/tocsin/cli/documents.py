@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -30,24 +31,28 @@ CSV_FIELDS = (
 _FORMULAS = frozenset("=+-@＝＋－＠")  # the wide ones are taken for the others in some languages
 
 
-def as_ndjson(report: Report) -> str:
-    """One alert a line."""
-    return "".join(_dump(hunt_document(alert)) + "\n" for alert in report.alerts)
+def as_ndjson(report: Report) -> Iterator[str]:
+    """Yield a line an alert: the documents of many alerts are larger than their events in memory."""
+    for alert in report.alerts:
+        yield _dump(hunt_document(alert)) + "\n"
 
 
-def as_json(report: Report) -> str:
-    """One object: the alerts and the summary."""
-    body: dict[str, Any] = {
-        "alerts": [hunt_document(alert) for alert in report.alerts],
-        "summary": summary(report),
-    }
+def as_json(report: Report) -> Iterator[str]:
+    """Yield one object in parts: the alerts, one at a time, and the summary."""
+    before = '{\n  "alerts": [\n'
+    for alert in report.alerts:
+        document = _dump(hunt_document(alert), orjson.OPT_INDENT_2)
+        yield before + "    " + document.replace("\n", "\n    ")
+        before = ",\n"
+    yield "\n  ],\n" if report.alerts else '{\n  "alerts": [],\n'
+    rest: dict[str, Any] = {"summary": summary(report)}
     if report.profile:
-        body["profile"] = profile_document(report.profile, report.rules)
-    return _dump(body, orjson.OPT_INDENT_2) + "\n"
+        rest["profile"] = profile_document(report.profile, report.rules)
+    yield _dump(rest, orjson.OPT_INDENT_2).removeprefix("{\n") + "\n"
 
 
-def as_csv(report: Report) -> str:
-    """One alert a row, the columns a responder sorts by."""
+def as_csv(report: Report) -> Iterator[str]:
+    """Yield one alert a row, the columns a responder sorts by."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
@@ -58,7 +63,7 @@ def as_csv(report: Report) -> str:
         head = [rule.severity, rule.risk_score, rule.name, rule.rule_id, " ".join(rule.tactics)]
         cells = [*head, *map(alert.value, CSV_FIELDS), alert.origin, alert.id]
         writer.writerow([_safe(cell) if isinstance(cell, str) else cell for cell in cells])
-    return text.getvalue()
+    yield text.getvalue()
 
 
 def _safe(value: str) -> str:

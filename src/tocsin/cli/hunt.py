@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -222,12 +223,12 @@ def _write(report: Report, chosen: Format, output: Path | None, layout: Layout) 
     writers = {Format.JSON: documents.as_json, Format.NDJSON: documents.as_ndjson, Format.CSV: documents.as_csv}
     _complain_about(report.skipped)
     if chosen is Format.TABLE:
-        _put(terminal.render(report, layout, to_file=output is not None), output, printable=True)
+        _put([terminal.render(report, layout, to_file=output is not None)], output, printable=True)
         return
     if chosen is Format.HTML:
         from tocsin.cli.html_report import html_report
 
-        _put(html_report(report), output)
+        _put([html_report(report)], output)
     else:
         _put(writers[chosen](report), output)
     if layout.summary:
@@ -241,11 +242,12 @@ def _write(report: Report, chosen: Format, output: Path | None, layout: Layout) 
         terminal.show_skipped(report, stderr=output is None)
 
 
-def _put(text: str, output: Path | None, *, printable: bool = False) -> None:
+def _put(parts: Iterable[str], output: Path | None, *, printable: bool = False) -> None:
     if output is None:
-        (plain(sys.stdout) if printable else sys.stdout).write(text)
+        (plain(sys.stdout) if printable else sys.stdout).writelines(parts)
         return
     try:
-        output.write_text(text, "utf-8")
+        with output.open("w", encoding="utf-8") as file:
+            file.writelines(parts)
     except OSError as error:
         raise InputError(f"{output} cannot be written: {error.strerror}") from None
