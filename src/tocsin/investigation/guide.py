@@ -164,7 +164,7 @@ def live_query(block: Block, event: Mapping[str, Any]) -> LiveQuery:
         case InvestigateBlock():
             query, since = alert_query(block, event), block.relative_from
             span = f"  [{since} to {block.relative_to or 'now'}]" if since else ""
-            return LiveQuery("investigate", block.label, f"{query.kql}{span}")
+            return LiveQuery("investigate", block.label, f"{fill(query.kql, event)}{span}")
         case BrokenBlock():
             return LiveQuery(block.kind, "", block.text)
 
