@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from tocsin.cli.options import ConfigFile, Data
+from tocsin.cli.options import AlertId, ApiKey, ConfigFile, Data, Url
 from tocsin.errors import TocsinError
 
 if TYPE_CHECKING:
@@ -19,13 +19,9 @@ _IN_USE = "a service has the events open: give --url and --api-key to have them 
 
 
 def guide(
-    id_: Annotated[str, typer.Argument(help="An alert's id, or its beginning.", metavar="ID")],
-    url: Annotated[
-        str | None, typer.Option(envvar="TOCSIN_URL", help="A running service; its data directory otherwise.")
-    ] = None,
-    api_key: Annotated[
-        str | None, typer.Option(envvar="TOCSIN_API_KEY", help="A key for it that may read.")
-    ] = None,
+    id_: AlertId,
+    url: Url = None,
+    api_key: ApiKey = None,
     config: ConfigFile = None,
     data: Data = None,
 ) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from tocsin.cli.alert_guide import guide
 from tocsin.cli.choices import ClosingReason, Status
-from tocsin.cli.options import ConfigFile, Data, Wide
+from tocsin.cli.options import AlertId, ConfigFile, Data, Wide
 from tocsin.cli.records import beginning_with, in_records
 from tocsin.errors import TocsinError
 
@@ -54,7 +54,7 @@ def list_alerts(
 
 @app.command("show")
 def show(
-    id_: Annotated[str, typer.Argument(help="An alert's id, or its beginning.", metavar="ID")],
+    id_: AlertId,
     json: Annotated[bool, typer.Option("--json", help="The whole document.")] = False,
     config: ConfigFile = None,
     data: Data = None,

@@ -32,12 +32,8 @@ def ingest(
             "--follow", help="Go on with what one growing NDJSON file gets, until Ctrl-C. A pattern is waited for."
         ),
     ] = False,
-    url: Annotated[
-        str | None, typer.Option(envvar="TOCSIN_URL", help="A running service; its data directory otherwise.")
-    ] = None,
-    api_key: Annotated[
-        str | None, typer.Option(envvar="TOCSIN_API_KEY", help="The key for it, as `tocsin keys add` shows it.")
-    ] = None,
+    url: options.Url = None,
+    api_key: options.ApiKey = None,
     source: options.Source = None,
     date_order: options.DatesOrdered = None,
     config: options.ConfigFile = None,

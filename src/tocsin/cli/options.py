@@ -77,6 +77,14 @@ ConfigFile = Annotated[
     Path | None, typer.Option("--config", help="The configuration file (TOML).", metavar="FILE")
 ]
 Data = Annotated[Path | None, typer.Option("--data", help="The folder that holds everything that is kept.")]
+AlertId = Annotated[str, typer.Argument(help="An alert's id, or its beginning.", metavar="ID")]
+Url = Annotated[
+    str | None, typer.Option("--url", envvar="TOCSIN_URL", help="A running service; its data directory otherwise.")
+]
+ApiKey = Annotated[
+    str | None,
+    typer.Option("--api-key", envvar="TOCSIN_API_KEY", help="The key for it, as `tocsin keys add` shows it."),
+]
 RuleName = Annotated[str | None, typer.Argument(help="A rule's name, a part of it, or its id.", metavar="RULE")]
 EveryRule = Annotated[bool, typer.Option("--all", help="Every rule.")]
 SpanStart = Annotated[str | None, typer.Option("--from", help="Where the span begins: a date, or as in now-6h.")]
