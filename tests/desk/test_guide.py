@@ -127,7 +127,7 @@ def test_the_guide_is_worked_through_in_a_browser(desk, page):
     page.locator("#step-1 .by").wait_for()
     page.get_by_role("checkbox", name="Step 1", checked=True).click()
     page.get_by_role("checkbox", name="Step 1", checked=False).wait_for()
-    page.locator(".osquery summary").first.click()
+    page.locator(".osquery summary").first.press("Enter")
     page.get_by_role("button", name="Copy").first.click()
     assert page.evaluate("String(getSelection())").strip() == "SELECT * FROM dns_cache"
 

@@ -210,7 +210,9 @@ def fitted(request: Request, model: type[Model], document: Any) -> Model:
         raise bad_request(f"[request body]: {field}: Required")
     if not field:
         raise bad_request(fault_text(fault) if fault["type"] == "value_error" else f"the body {fault_text(fault)}")
-    raise bad_request(f"[{field}] {fault_text(fault)}")
+    known = f": there are {', '.join(model.model_fields)}"
+    unknown = fault["type"] == "extra_forbidden" and len(fault["loc"]) == 1
+    raise bad_request(f"[{field}] {fault_text(fault)}{known if unknown else ''}")
 
 
 class Upload(NamedTuple):
