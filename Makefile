@@ -76,7 +76,7 @@ docs: $(READY)
 examples: $(READY)
 	$(BIN)/python -m tests.scenario
 
-$(DESK): $(wildcard $(FRONTEND)/*.ts $(FRONTEND)/*.css $(FRONTEND)/*.json)
+$(DESK): $(wildcard $(FRONTEND)/*.ts $(FRONTEND)/*.css $(FRONTEND)/*.json $(FRONTEND)/styles/*.css)
 	sh scripts/desk.sh
 
 $(READY): requirements.lock pyproject.toml scripts/setup.sh | $(DESK)

@@ -41,5 +41,6 @@ class DeskBuildHook(BuildHookInterface[Any]):
 def _is_built(frontend: Path, static: Path) -> bool:
     """Tell whether scripts are there that are newer than everything they are made of."""
     built = static / "desk.js"
-    sources = [path for path in frontend.iterdir() if path.is_file()]
+    folders = (frontend, frontend / "styles")
+    sources = [path for folder in folders for path in folder.iterdir() if path.is_file()]
     return built.is_file() and all(path.stat().st_mtime <= built.stat().st_mtime for path in sources)

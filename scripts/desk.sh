@@ -4,7 +4,7 @@ set -eu
 . "$(dirname "$0")/apt.sh"
 frontend=src/tocsin/desk/frontend
 built=src/tocsin/desk/static/desk.js
-if [ -f "$built" ] && [ -z "$(find "$frontend" -maxdepth 1 -type f -newer "$built")" ]; then
+if [ -f "$built" ] && [ -z "$(find "$frontend" -name node_modules -prune -o -type f -newer "$built" -print)" ]; then
     exit 0
 fi
 command -v npm >/dev/null 2>&1 || apt_install nodejs npm

@@ -42,6 +42,7 @@ RELEASED = {
     "r0002_watch.py": "ea6bbbe80f463808fb55de5b319d5943f0cbadb9828a9aba1297a430fd9e784f",
     "r0003_execution_uuid.py": "530a04aabaff7bcc4ab5c325cace4a6ae8a5d1f49e722e578529856269673a76",
     "r0004_owners.py": "7e05a9b625f99d58410927903be4351d72cad18d67d771f5c3f043eb0d1eb5fd",
+    "r0005_saved_objects.py": "b01d466ca3760fa14d81850566547e147d1ed6a76239da55a4fed39340e2ed44",
 }
 
 

@@ -17,7 +17,14 @@ from tocsin.desk.alerts import routes as alerts
 from tocsin.desk.once_links import OnceLinks
 from tocsin.desk.pages import STATIC
 
-_ROOMS = (log_in, alerts, alert, alert_guide, evidence)
+# Routes with a fixed path stand before those whose path has a name in its place.
+_ROOMS = (
+    log_in,
+    alerts,
+    alert,
+    alert_guide,
+    evidence,
+)
 
 
 class _Assets(StaticFiles):

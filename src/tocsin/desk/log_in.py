@@ -2,57 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tocsin.api.answers import ApiError
+from tocsin.api.dependencies import RunningService, service_of
 from tocsin.api.security import COOKIE, address_of, is_encrypted
-from tocsin.api.service import Service
 from tocsin.desk.forms import Form, field
 from tocsin.desk.once_links import OnceLinks
 from tocsin.desk.page_route import PageRoute, path_of
 from tocsin.desk.pages import page
-from tocsin.desk.visitor import Visitor, visitor
+from tocsin.desk.visitor import Anybody
 from tocsin.store.records import access
 from tocsin.store.records.access import AccessError, Actor
 from tocsin.store.records.models import User
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-Anybody = Annotated[Visitor, Depends(visitor(None))]
 
 
 @router.get("/login")
 async def log_in_page(request: Request, next: str = "/alerts") -> Response:
     """Show the log-in page."""
-    return page(request, "log_in.html", None, next=path_of(next), problem="")
+    return page(request, "access/log_in.html", None, next=path_of(next), problem="")
 
 
 @router.post("/login")
-async def log_in(request: Request, form: Form) -> Response:
+async def log_in(request: Request, form: Form, service: RunningService) -> Response:
     """Begin a session; a wrong password shows the page again."""
-    service: Service = request.app.state.service
     name, onward = field(form, "name"), path_of(field(form, "next") or "/alerts")
     try:
         actor = await run_in_threadpool(
             service.gate.check_password, name, field(form, "password"), address_of(request)
         )
     except ApiError as error:
-        return page(request, "log_in.html", None, status=error.status, next=onward, problem=error.reason)
+        return page(request, "access/log_in.html", None, status=error.status, next=onward, problem=error.reason)
     if actor is None:
         problem = "The name or the password is wrong."
-        return page(request, "log_in.html", None, status=401, next=onward, problem=problem)
+        return page(request, "access/log_in.html", None, status=401, next=onward, problem=problem)
     return await _signed_in(request, actor, "/password" if actor.one_time else onward)
 
 
 @router.get("/login/once/{token}")
-async def log_in_once(request: Request, token: str) -> Response:
+async def log_in_once(request: Request, service: RunningService, token: str) -> Response:
     """Begin a session by a link, unless one is there already: a link logs nobody in as somebody else."""
-    service: Service = request.app.state.service
     cookie, address = request.cookies.get(COOKIE), address_of(request)
     if cookie and await run_in_threadpool(service.gate.check_cookie, cookie, address) is not None:
         return RedirectResponse("/alerts", 303)
@@ -67,15 +62,15 @@ async def log_in_once(request: Request, token: str) -> Response:
     actor = await run_in_threadpool(find) if name else None
     if actor is None:
         problem = "This link is used up, or too old. Log in with your password."
-        return page(request, "log_in.html", None, status=401, next="/alerts", problem=problem)
+        return page(request, "access/log_in.html", None, status=401, next="/alerts", problem=problem)
     return await _signed_in(request, actor, "/alerts")
 
 
 async def _signed_in(request: Request, actor: Actor, onward: str) -> Response:
-    service: Service = request.app.state.service
+    records = service_of(request).records
 
     def begin() -> str:
-        with service.records.transaction() as session:
+        with records.transaction() as session:
             return access.sign_in(session, actor).token
 
     reply = RedirectResponse(onward, 303)
@@ -87,9 +82,8 @@ async def _signed_in(request: Request, actor: Actor, onward: str) -> Response:
 
 
 @router.post("/logout")
-async def log_out(request: Request, form: Form, visitor: Anybody) -> Response:
+async def log_out(request: Request, form: Form, visitor: Anybody, service: RunningService) -> Response:
     """End the session."""
-    service: Service = request.app.state.service
     token = request.cookies.get(COOKIE, "")
 
     def end() -> None:
@@ -105,16 +99,15 @@ async def log_out(request: Request, form: Form, visitor: Anybody) -> Response:
 @router.get("/password")
 async def password_page(request: Request, visitor: Anybody) -> Response:
     """Show where a password of one's own is set."""
-    return page(request, "password.html", visitor, problem="")
+    return page(request, "access/password.html", visitor, problem="")
 
 
 @router.post("/password")
-async def set_password(request: Request, form: Form, visitor: Anybody) -> Response:
+async def set_password(request: Request, form: Form, visitor: Anybody, service: RunningService) -> Response:
     """Set one's own password, which ends all sessions, and begin a new one."""
-    service: Service = request.app.state.service
     password = field(form, "password")
     if password != field(form, "again"):
-        return page(request, "password.html", visitor, status=400, problem="The two passwords differ.")
+        return page(request, "access/password.html", visitor, status=400, problem="The two passwords differ.")
 
     def change() -> Actor:
         with service.records.transaction() as session:
@@ -124,6 +117,6 @@ async def set_password(request: Request, form: Form, visitor: Anybody) -> Respon
     try:
         actor = await run_in_threadpool(change)
     except AccessError as error:
-        return page(request, "password.html", visitor, status=400, problem=str(error))
+        return page(request, "access/password.html", visitor, status=400, problem=str(error))
     service.gate.forget()
     return await _signed_in(request, actor, "/alerts")

@@ -17,8 +17,10 @@ from starlette.responses import HTMLResponse
 
 from tocsin import __version__
 from tocsin.api.answers import ApiError
+from tocsin.desk.navigation import NAVIGATION
 from tocsin.desk.shown import cut_in_the_middle, shown_age, shown_moment, shown_span, visible, visible_lines
-from tocsin.desk.visitor import Visitor
+from tocsin.desk.translations import translations
+from tocsin.desk.visitor import Visitor, language_of
 from tocsin.moments import iso
 
 STATIC = Path(__file__).parent / "static"
@@ -30,7 +32,7 @@ POLICY = (
 
 
 @cache
-def _environment() -> Environment:
+def _environment(language: str) -> Environment:
     environment = Environment(
         loader=PackageLoader("tocsin.desk"),
         autoescape=True,
@@ -39,13 +41,13 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_null_translations(newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {
         "visible": visible, "moment": shown_moment, "age": shown_age, "cut": cut_in_the_middle,
         "visible_lines": visible_lines, "between": shown_span,
         "moment_ns": lambda moment, zone: shown_moment(iso(moment), zone),
     }  # fmt: skip
-    environment.globals |= {"asset": asset, "version": __version__}
+    environment.globals |= {"asset": asset, "version": __version__, "language": language, "navigation": NAVIGATION}
     return environment
 
 
@@ -67,21 +69,20 @@ def page(
     **context: Any,
 ) -> HTMLResponse:
     """Return a template as a page, filled with its context."""
-    text = (
-        _environment()
-        .get_template(template)
-        .render(visitor=visitor, path=request.url.path, now=datetime.now(UTC), **context)
-    )
+    environment = _environment(visitor.language if visitor else language_of(request))
+    context |= {"visitor": visitor, "path": request.url.path, "now": datetime.now(UTC)}
+    text = environment.get_template(template).render(context)
     return HTMLResponse(text, status, {"Content-Security-Policy": POLICY, **(headers or {})})
 
 
-def part(template: str, **context: Any) -> Markup:
+def part(template: str, visitor: Visitor, **context: Any) -> Markup:
     """Return a template as a part of a page, filled with its context."""
-    return Markup(_environment().get_template(template).render(**context))  # templates escape
+    text = _environment(visitor.language).get_template(template).render(visitor=visitor, **context)
+    return Markup(text)  # templates escape
 
 
 def error_page(request: Request, error: ApiError) -> HTMLResponse:
     """Return a page, or the part of one that was asked for, that says what was wrong."""
-    template = "error_part.html" if "hx-request" in request.headers else "error.html"
+    template = "shared/error_part.html" if "hx-request" in request.headers else "shared/error.html"
     context = {"title": HTTPStatus(error.status).phrase, "reason": error.reason}
     return page(request, template, None, status=error.status, headers=error.headers, **context)

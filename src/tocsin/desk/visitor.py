@@ -1,18 +1,25 @@
-"""Who looks at a page, and how they want to see it: zone of time and theme, which their browser keeps."""
+"""Who looks at a page, and how they want to see it: zone, theme and language, which their browser keeps.
+
+`Reader`, `Responder`, `RuleWriter`, `Administrator` and `Anybody` annotate a parameter of a handler: they let
+through those who may do that.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from fastapi import Depends
 from starlette.requests import Request
 
 from tocsin.api.security import allow
+from tocsin.desk.translations import DEFAULT_LANGUAGE, LANGUAGES, preferred_language
 from tocsin.store.records.access import Actor, Scope
 
-ZONE_COOKIE, THEME_COOKIE = "tocsin_zone", "tocsin_theme"
+ZONE_COOKIE, THEME_COOKIE, LANGUAGE_COOKIE = "tocsin_zone", "tocsin_theme", "tocsin_language"
 THEMES = ("auto", "light", "dark")
 
 
@@ -25,6 +32,7 @@ class Visitor:
     zone: tzinfo = UTC
     zone_name: str = "UTC"
     theme: str = "auto"
+    language: str = DEFAULT_LANGUAGE
 
     @property
     def may_respond(self) -> bool:
@@ -36,6 +44,11 @@ class Visitor:
         """Tell whether they may change rules and exceptions."""
         return self.actor.may(Scope.WRITE_RULES)
 
+    @property
+    def may_administer(self) -> bool:
+        """Tell whether they may change users and keys."""
+        return self.actor.may(Scope.ADMIN)
+
 
 def visitor(scope: Scope | None) -> Callable[[Request], Awaitable[Visitor]]:
     """Return a dependency that lets those see a page who may do something."""
@@ -46,9 +59,22 @@ def visitor(scope: Scope | None) -> Callable[[Request], Awaitable[Visitor]]:
         zone, name = _zone(request.cookies.get(ZONE_COOKIE, ""))
         theme = request.cookies.get(THEME_COOKIE, "")
         csrf = getattr(request.state, "csrf", "")
-        return Visitor(actor, csrf, zone, name, theme if theme in THEMES else "auto")
+        return Visitor(actor, csrf, zone, name, theme if theme in THEMES else "auto", language_of(request))
 
     return find
+
+
+Anybody = Annotated[Visitor, Depends(visitor(None))]
+Reader = Annotated[Visitor, Depends(visitor(Scope.READ))]
+Responder = Annotated[Visitor, Depends(visitor(Scope.RESPOND))]
+RuleWriter = Annotated[Visitor, Depends(visitor(Scope.WRITE_RULES))]
+Administrator = Annotated[Visitor, Depends(visitor(Scope.ADMIN))]
+
+
+def language_of(request: Request) -> str:
+    """Return the language that a browser has chosen, else the first that it asks for and the desk has."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    return chosen if chosen in LANGUAGES else preferred_language(request.headers.get("accept-language", ""))
 
 
 def _zone(name: str) -> tuple[tzinfo, str]:

@@ -25,9 +25,9 @@ from tocsin.api.kibana.alert_models import (
     NotedAlert,
 )
 from tocsin.api.kibana.parameters import AlertIdInPath
-from tocsin.api.kibana.transactions import RequestTransactions, TransactionRunner
 from tocsin.api.models import NOT_FOUND
 from tocsin.api.security import allow
+from tocsin.api.transactions import RequestTransactions, TransactionRunner
 from tocsin.management import alerts
 from tocsin.search.tasks import IdsTask
 from tocsin.store.alerts.names import ALERTS_INDEX

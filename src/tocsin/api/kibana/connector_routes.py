@@ -28,9 +28,9 @@ from tocsin.api.kibana.connector_models import (
     UndeliveredMessage,
 )
 from tocsin.api.kibana.parameters import ConnectorIdInPath, RowCount, RuleUuidFilter, RuleUuidInPath
-from tocsin.api.kibana.transactions import RequestTransactions, TransactionRunner
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
+from tocsin.api.transactions import RequestTransactions, TransactionRunner
 from tocsin.management.connectors.documents import connector_document
 from tocsin.management.connectors.saving import (
     change_connector,

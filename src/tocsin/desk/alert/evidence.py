@@ -20,13 +20,14 @@ from tocsin.desk.alert.evidence_view import (
     read_process,
     written_process,
 )
-from tocsin.desk.alert.found import FoundAlert, Reader, find_alert
+from tocsin.desk.alert.shown_alert import ShownAlert, find_alert
 from tocsin.desk.alert.surroundings import SURROUNDINGS, surroundings_of
 from tocsin.desk.documents import FlatDocument, flat_document
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.searches import search
 from tocsin.desk.shown import cut_in_the_middle
+from tocsin.desk.visitor import Reader
 from tocsin.investigation.process_events import EVENTS, KINDS, STARTS, TreeTask, events_of
 from tocsin.investigation.processes import PROCESS_FIELDS, Process, process_of
 from tocsin.investigation.windows_executables import remarks
@@ -47,7 +48,7 @@ async def show_tree(request: Request, visitor: Reader, id: str) -> Response:
     for node in tree["nodes"]:
         node["address"] = "" if node["relation"] == "alert" else written_process(node)
     view = EvidenceView.of(id, request.query_params)
-    template = "tree_part.html" if "hx-request" in request.headers else "tree.html"
+    template = "alert/tree.html" if "hx-request" in request.headers else "alert/tree_page.html"
     context: dict[str, Any] = {
         "tree": tree,
         "view": view,
@@ -64,10 +65,10 @@ async def show_events(request: Request, visitor: Reader, id: str) -> Response:
     alert = await find_alert(request, id)
     view = EvidenceView.of(id, request.query_params)
     context = await _evidence(request, alert, view)
-    return page(request, "events_part.html", visitor, **context)
+    return page(request, "alert/events.html", visitor, **context)
 
 
-def known_evidence(alert: FoundAlert, view: EvidenceView) -> dict[str, Any]:
+def known_evidence(alert: ShownAlert, view: EvidenceView) -> dict[str, Any]:
     """Return what is shown below the outline that needs no search. Raises ApiError."""
     process = _selected(alert, view)
     return {
@@ -82,7 +83,7 @@ def known_evidence(alert: FoundAlert, view: EvidenceView) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _evidence(request: Request, alert: FoundAlert, view: EvidenceView) -> dict[str, Any]:
+async def _evidence(request: Request, alert: ShownAlert, view: EvidenceView) -> dict[str, Any]:
     shown = known_evidence(alert, view)
     process: Process | None = shown["process"]
     if view.show in SURROUNDINGS:
@@ -113,11 +114,11 @@ async def _evidence(request: Request, alert: FoundAlert, view: EvidenceView) -> 
     return shown
 
 
-def _json(alert: FoundAlert) -> str:
+def _json(alert: ShownAlert) -> str:
     return cut_in_the_middle(orjson.dumps(alert.document, option=orjson.OPT_INDENT_2).decode(), _LONGEST)
 
 
-def _selected(alert: FoundAlert, view: EvidenceView) -> Process | None:
+def _selected(alert: ShownAlert, view: EvidenceView) -> Process | None:
     """Return the process that is selected, that of the alert by itself; None if its event names none."""
     if view.process:
         process = read_process(alert.flat.text("host.name"), view.process)

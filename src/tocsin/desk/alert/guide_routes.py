@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter
+from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from tocsin.api.answers import ApiError
-from tocsin.desk.alert.found import Reader, find_alert
+from tocsin.api.transactions import RequestTransactions
 from tocsin.desk.alert.guide_view import alert_queries, guide_of, investigate_blocks, shown_step
+from tocsin.desk.alert.shown_alert import find_alert
 from tocsin.desk.documents import flat_document
 from tocsin.desk.forms import Form, field
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.searches import search
-from tocsin.desk.visitor import Visitor, visitor
+from tocsin.desk.visitor import Reader, Responder
 from tocsin.investigation.guide import GuideStep
 from tocsin.investigation.query_counts import CountSearch, count_searches
 from tocsin.management import alerts
 from tocsin.store.alerts.names import ALERTS_INDEX
-from tocsin.store.records.access import Scope
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-Responder = Annotated[Visitor, Depends(visitor(Scope.RESPOND))]
 # As the buttons of Kibana's guides: all events, and alerts.
 EVERYWHERE = ("*", ALERTS_INDEX)
 ROWS = 50
@@ -42,7 +41,7 @@ async def show_counts(request: Request, visitor: Reader, id: str) -> Response:
     )
     counts = {number: count for search_counts in counted for number, count in search_counts.items()}
     context: dict[str, Any] = {"queries": queries, "counts": counts, "address": request.url.path}
-    return page(request, "guide_counts.html", visitor, **context)
+    return page(request, "alert/guide_counts.html", visitor, **context)
 
 
 async def _counted(request: Request, asked: CountSearch) -> dict[int, int | str]:
@@ -74,20 +73,21 @@ async def show_rows(request: Request, visitor: Reader, id: str, number: int) -> 
             context["total"] = answer["hits"]["total"]["value"]
         except ApiError as error:
             context["problem"] = error.reason
-    template = "guide_rows_part.html" if "hx-request" in request.headers else "guide_rows.html"
+    template = "alert/guide_rows.html" if "hx-request" in request.headers else "alert/guide_rows_page.html"
     return page(request, template, visitor, **context)
 
 
 @router.post("/alerts/{id}/guide/steps/{number}")
-async def set_step(request: Request, form: Form, visitor: Responder, id: str, number: int) -> Response:
+async def set_step(
+    request: Request, form: Form, visitor: Responder, records: RequestTransactions, id: str, number: int
+) -> Response:
     """Tick a step of the guide, or take that back."""
 
-    def work() -> dict[str, Any] | None:
-        with request.app.state.service.records.transaction() as session:
-            done = field(form, "done") == "true"
-            return alerts.set_step(session, visitor.actor, id, number, done=done)
+    def work(session: Session) -> dict[str, Any] | None:
+        done = field(form, "done") == "true"
+        return alerts.set_step(session, visitor.actor, id, number, done=done)
 
-    step = await run_in_threadpool(work)
+    step = await records.run(work)
     if "hx-request" in request.headers:
         text = str(step["text"]) if step else ""
         return HTMLResponse(shown_step(id, GuideStep(number, text), step, visitor))

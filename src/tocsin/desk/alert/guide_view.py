@@ -40,7 +40,7 @@ def shown_guide(alert: FlatDocument, visitor: Visitor) -> Markup | None:
     done = {int(step["number"]): step for step in alert.values.get(STEPS) or ()}
 
     def block_html(block: Block) -> str:
-        return shown_block(alert, block)
+        return shown_block(alert, block, visitor)
 
     def step_html(step: GuideStep) -> str:
         return shown_step(alert.id, step, done.get(step.number), visitor)
@@ -49,16 +49,17 @@ def shown_guide(alert: FlatDocument, visitor: Visitor) -> Markup | None:
     return Markup(guide.html(block_html, step_html))
 
 
-def shown_block(alert: FlatDocument, block: Block) -> Markup:
+def shown_block(alert: FlatDocument, block: Block, visitor: Visitor) -> Markup:
     """Return a block: a button with a place for its count, a query of osquery, or what is wrong with it."""
     if isinstance(block, InvestigateBlock):
-        return part("guide_query.html", id=alert.id, block=block, query=alert_query(block, alert.values))
+        query = alert_query(block, alert.values)
+        return part("alert/guide_query.html", visitor, id=alert.id, block=block, query=query)
     if isinstance(block, BrokenBlock):
-        return part("guide_broken.html", block=block)
+        return part("alert/guide_broken.html", visitor, block=block)
     checked = checked_query(filled_query(block.query, alert.values))
-    return part("guide_osquery.html", block=block, checked=checked)
+    return part("alert/guide_osquery.html", visitor, block=block, checked=checked)
 
 
 def shown_step(id_: str, step: GuideStep, done: Mapping[str, Any] | None, visitor: Visitor) -> Markup:
     """Return the box of a step, with who did it and when."""
-    return part("guide_step.html", id=id_, step=step, done=done, visitor=visitor)
+    return part("alert/guide_step.html", visitor, id=id_, step=step, done=done)

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from tocsin.desk.alert.found import FoundAlert
+from tocsin.desk.alert.shown_alert import ShownAlert
 from tocsin.desk.documents import flat_document
 from tocsin.desk.searches import search
 from tocsin.investigation.observables import observables
@@ -18,7 +18,7 @@ from tocsin.store.alerts.names import ALERTS_INDEX
 SURROUNDINGS = ("host", "user", "prevalence", "observables", "sequence")
 
 
-async def surroundings_of(request: Request, alert: FoundAlert, show: str) -> dict[str, Any]:
+async def surroundings_of(request: Request, alert: ShownAlert, show: str) -> dict[str, Any]:
     """Return what a panel shows. Raises ApiError."""
     if show == "prevalence":
         body, compared = prevalence_search(alert.event)
@@ -35,7 +35,7 @@ async def surroundings_of(request: Request, alert: FoundAlert, show: str) -> dic
     return await _party(request, alert, host_of(alert.event) if show == "host" else user_of(alert.event))
 
 
-async def _party(request: Request, alert: FoundAlert, party: Party | None) -> dict[str, Any]:
+async def _party(request: Request, alert: ShownAlert, party: Party | None) -> dict[str, Any]:
     if party is None:
         return {"party": None}
     seen, alerts, logons = await asyncio.gather(
@@ -56,7 +56,7 @@ async def _party(request: Request, alert: FoundAlert, party: Party | None) -> di
     }
 
 
-async def _steps(request: Request, alert: FoundAlert) -> list[Any]:
+async def _steps(request: Request, alert: ShownAlert) -> list[Any]:
     """Return the building blocks of a sequence, in the order of its steps, for its alert or one of them."""
     query = {
         "bool": {

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from sqlalchemy.orm import Session
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tocsin.api.answers import ApiError
+from tocsin.api.transactions import RequestTransactions
 from tocsin.desk.alerts.histogram import Histogram, span_of
 from tocsin.desk.alerts.view import FACETS, PAGE_SIZE, RANGES, SORTS, AlertsView
 from tocsin.desk.documents import flat_document
@@ -20,14 +20,11 @@ from tocsin.desk.forms import Form, field
 from tocsin.desk.page_route import PageRoute, path_of
 from tocsin.desk.pages import page
 from tocsin.desk.searches import search
-from tocsin.desk.visitor import Visitor, visitor
+from tocsin.desk.visitor import Reader, Responder
 from tocsin.management import alerts
 from tocsin.store.alerts.names import ALERTS_INDEX
-from tocsin.store.records.access import Scope
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-Reader = Annotated[Visitor, Depends(visitor(Scope.READ))]
-Responder = Annotated[Visitor, Depends(visitor(Scope.RESPOND))]
 
 
 @router.get("/")
@@ -50,7 +47,7 @@ async def list_alerts(request: Request, visitor: Reader) -> Response:
         if error.status != 400:
             raise
         context["problem"] = error.reason
-    template = "alerts_part.html" if "hx-request" in request.headers else "alerts.html"
+    template = "alerts/list.html" if "hx-request" in request.headers else "alerts/page.html"
     return page(request, template, visitor, **context)
 
 
@@ -70,7 +67,7 @@ async def _listed(request: Request, view: AlertsView) -> dict[str, Any]:
 
 
 @router.post("/alerts/status")
-async def set_status(request: Request, form: Form, visitor: Responder) -> Response:
+async def set_status(request: Request, form: Form, visitor: Responder, records: RequestTransactions) -> Response:
     """Open, acknowledge or close the alerts that are selected, with a reason and a comment."""
     ids, status = form.get("id", []), field(form, "status")
     reason, comment = field(form, "reason") or None, field(form, "comment").strip()
@@ -80,9 +77,5 @@ async def set_status(request: Request, form: Form, visitor: Responder) -> Respon
         for id_ in ids if comment else ():
             alerts.add_note(session, visitor.actor, id_, comment)
 
-    def work() -> None:
-        with request.app.state.service.records.transaction() as session:
-            change(session)
-
-    await run_in_threadpool(work)
+    await records.run(change)
     return RedirectResponse(path_of(request.headers.get("hx-current-url") or field(form, "back")), 303)

@@ -1,8 +1,6 @@
 // The keys of the desk. One row of a list has the focus; keys act on it, or on the rows that are selected.
 let goesTo = false; // `g` was pressed: the next key says where to go
 
-const PAGES: Record<string, string> = { a: "/alerts" };
-
 function rows(): HTMLElement[] {
   return [...document.querySelectorAll<HTMLElement>("[data-row]")];
 }
@@ -65,8 +63,7 @@ export function listenToKeys(): void {
     if (writes || document.querySelector("dialog[open]")) return;
     if (goesTo) {
       goesTo = false;
-      const address = PAGES[event.key];
-      if (address) location.assign(address);
+      document.querySelector<HTMLAnchorElement>(`[data-go="${CSS.escape(event.key)}"]`)?.click();
       return;
     }
     if ((event.key === "Enter" && !target.closest("a, button")) || event.key === "o") {

@@ -134,6 +134,22 @@ class ClientObject(Base):
     body: Mapped[dict[str, Any]]
 
 
+class SavedObject(Signed, Base):
+    """What somebody has saved of the desk, as Kibana's saved objects: a view of a list, a timeline.
+
+    `owner_id` is the user whom it belongs to, None for what all share. The document's form is that of its type.
+    """
+
+    __tablename__ = "saved_objects"
+    __table_args__ = (Index("saved_objects_type", "type", "owner_id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    type: Mapped[str] = mapped_column(String(64))
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), type_=Integer)
+    name: Mapped[str] = mapped_column(String(255))
+    document: Mapped[dict[str, Any]]
+
+
 # ---- the watch. Columns of whole numbers that are times hold nanoseconds since 1970 (UTC), by the store's clock.
 
 

@@ -20,9 +20,9 @@ from tocsin.api.kibana.exceptions.models import (
 )
 from tocsin.api.kibana.exceptions.pages import ListQuery
 from tocsin.api.kibana.parameters import ItemId, ItemUuid
-from tocsin.api.kibana.transactions import RequestTransactions
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
+from tocsin.api.transactions import RequestTransactions
 from tocsin.management.exceptions.documents import item_document, list_document
 from tocsin.management.exceptions.items import find_item
 from tocsin.store.records.access import Actor, Scope

@@ -20,9 +20,9 @@ from tocsin.api.kibana.exceptions.models import (
 )
 from tocsin.api.kibana.exceptions.pages import ListQuery
 from tocsin.api.kibana.parameters import ItemId, ItemUuid, RuleUuidFilter
-from tocsin.api.kibana.transactions import GoOn, RequestTransactions, TransactionRunner
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
+from tocsin.api.transactions import GoOn, RequestTransactions, TransactionRunner
 from tocsin.eql import syntax as s
 from tocsin.management.exceptions.documents import item_document
 from tocsin.management.exceptions.items import change_item, create_item, find_item, hidden_alerts

@@ -24,9 +24,9 @@ from tocsin.api.kibana.exceptions.pages import ListQuery
 from tocsin.api.kibana.import_answers import imported_lists
 from tocsin.api.kibana.import_models import ImportedLists
 from tocsin.api.kibana.parameters import ListId, ListUuid, Overwrites, RuleUuidInPath
-from tocsin.api.kibana.transactions import GoOn, RequestTransactions, TransactionRunner
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
+from tocsin.api.transactions import GoOn, RequestTransactions, TransactionRunner
 from tocsin.management.exceptions.documents import item_document, list_document, read_list
 from tocsin.management.exceptions.items import add_to_rule, count_systems
 from tocsin.management.exports import exported_lists

@@ -23,9 +23,9 @@ from tocsin.api.kibana.exceptions.models import (
 )
 from tocsin.api.kibana.exceptions.pages import page_of
 from tocsin.api.kibana.parameters import PageNumber, PageSize, ValueListId
-from tocsin.api.kibana.transactions import RequestTransactions
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
+from tocsin.api.transactions import RequestTransactions
 from tocsin.management.exceptions.values import check_type, value_list_document
 from tocsin.store.records import exceptions as records
 from tocsin.store.records.access import Actor, Scope

@@ -19,9 +19,9 @@ from tocsin.api.kibana.parameters import (
     ValueOfList,
     ValueUuid,
 )
-from tocsin.api.kibana.transactions import GoOn, RequestTransactions
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
+from tocsin.api.transactions import GoOn, RequestTransactions
 from tocsin.management.exceptions.values import (
     TYPES,
     add_value,

@@ -20,8 +20,8 @@ from tocsin.api.kibana.rules.bulk_models import (
     UnsavedRule,
 )
 from tocsin.api.kibana.rules.models import RuleBody, RuleDocument
-from tocsin.api.kibana.transactions import GoOn, RequestTransactions
 from tocsin.api.security import allow
+from tocsin.api.transactions import GoOn, RequestTransactions
 from tocsin.errors import TocsinError
 from tocsin.management.exports import exported_rules
 from tocsin.management.rules.bulk_actions import BulkResult, Change, apply_action, select_rules

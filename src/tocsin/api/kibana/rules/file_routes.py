@@ -17,9 +17,9 @@ from tocsin.api.elasticsearch.searching import RequestSearches, answer_json
 from tocsin.api.kibana.import_answers import imported_rules
 from tocsin.api.kibana.import_models import ImportedRules
 from tocsin.api.kibana.rules.models import PreviewedAlerts, RuleExport, RulePreview
-from tocsin.api.kibana.transactions import GoOn, RequestTransactions
 from tocsin.api.models import NOT_FOUND
 from tocsin.api.security import allow
+from tocsin.api.transactions import GoOn, RequestTransactions
 from tocsin.api.working import worked
 from tocsin.management.exports import export_rules
 from tocsin.management.imports import Overwrite, import_objects, lines_of

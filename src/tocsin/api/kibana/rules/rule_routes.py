@@ -23,9 +23,9 @@ from tocsin.api.kibana.rules.models import (
     RulePatch,
     RulePrivileges,
 )
-from tocsin.api.kibana.transactions import RequestTransactions, TransactionRunner
 from tocsin.api.models import CONFLICT, NOT_FOUND
 from tocsin.api.security import allow
+from tocsin.api.transactions import RequestTransactions, TransactionRunner
 from tocsin.management.rules.documents import rule_document
 from tocsin.management.rules.executions import execution_history, last_executions
 from tocsin.management.rules.finding import SORT_FIELDS, matching_rules, sort_rules

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends
 from starlette.requests import Request
 
 from tocsin.api.answers import ApiError
 from tocsin.desk.documents import FlatDocument, flat_document
 from tocsin.desk.searches import search
-from tocsin.desk.visitor import Visitor, visitor
 from tocsin.store.alerts.names import ALERTS_INDEX
-from tocsin.store.records.access import Scope
-
-Reader = Annotated[Visitor, Depends(visitor(Scope.READ))]
 
 
 @dataclass(frozen=True)
-class FoundAlert:
+class ShownAlert:
     """An alert: flat, and as its document is."""
 
     flat: FlatDocument
@@ -32,10 +27,10 @@ class FoundAlert:
         return values | {"@timestamp": self.flat.raw("kibana.alert.original_time") or self.flat.raw("@timestamp")}
 
 
-async def find_alert(request: Request, id: str) -> FoundAlert:
+async def find_alert(request: Request, id: str) -> ShownAlert:
     """Return an alert by its id. Raises ApiError where there is none."""
     answer = await search(request, [ALERTS_INDEX], {"query": {"ids": {"values": [id]}}, "size": 1})
     hits = answer["hits"]["hits"]
     if not hits:
         raise ApiError(404, "resource_not_found_exception", f"there is no alert {id}")
-    return FoundAlert(flat_document(hits[0]), hits[0]["_source"])
+    return ShownAlert(flat_document(hits[0]), hits[0]["_source"])

@@ -1,0 +1,28 @@
+"""The pages of the desk, as its head lists them and as keys lead to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tocsin.desk.translations import N_
+from tocsin.store.records.access import Scope
+
+
+@dataclass(frozen=True)
+class NavigationEntry:
+    """A page: `g` and then its key lead to it; those who may not see it are not shown it."""
+
+    address: str
+    label: str
+    key: str
+    scope: Scope = Scope.READ
+
+    def is_current(self, path: str) -> bool:
+        """Tell whether a path is that of the page, or of one below it."""
+        return path == self.address or path.startswith(f"{self.address}/")
+
+
+NAVIGATION = (
+    # In the order in which the head shows them.
+    NavigationEntry("/alerts", N_("Alerts"), "a"),
+)
