@@ -5,16 +5,18 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 FRONTEND := src/tocsin/desk/frontend
 DESK := src/tocsin/desk/static/desk.js
+LOCALES := src/tocsin/desk/locales
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard $(LOCALES)/*/LC_MESSAGES/desk.po))
 
-.PHONY: run test lint docs bench bench-store bench-watch torture fuzz lock examples clean
+.PHONY: run test lint docs translations bench bench-store bench-watch torture fuzz lock examples clean
 
 # Start the service with the reference rule on, send the bundled telemetry in, show the alerts, go on serving.
 PORT := 9200
-run: $(READY) $(DESK)
+run: $(READY) $(DESK) $(CATALOGUES)
 	$(BIN)/tocsin serve --demo --data out/demo --port $(PORT) --log-format text --log-level warning
 
 # Run every test.
-test: $(READY) $(DESK)
+test: $(READY) $(DESK) $(CATALOGUES)
 	sh scripts/postgresql.sh
 	sh scripts/chromium.sh
 	$(BIN)/pytest -n auto
@@ -63,7 +65,7 @@ lock: $(READY)
 		--no-header --no-emit-index-url --upgrade --quiet -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --extra postgresql --constraint requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet -o requirements-serve.lock
-	echo hatchling | $(BIN)/uv pip compile - --constraint requirements.lock --universal \
+	printf 'babel\nhatchling\n' | $(BIN)/uv pip compile - --constraint requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet -o requirements-build.lock
 	$(BIN)/uv pip compile pyproject.toml --extra bench --constraint requirements.lock --universal \
 		--python-version 3.11 --generate-hashes --no-header --no-emit-index-url --quiet -o requirements-bench.lock
@@ -72,12 +74,25 @@ lock: $(READY)
 docs: $(READY)
 	$(BIN)/python -m tests.documentation
 
+# Bring the desk's texts into the catalogues of its languages, where what is new waits for its translation.
+translations: $(READY)
+	@mkdir -p out
+	$(BIN)/pybabel --quiet extract --mapping babel.cfg --keyword N_ --no-location --sort-output \
+		--project tocsin --copyright-holder "the authors of tocsin" \
+		--output out/desk.pot src/tocsin/desk
+	$(BIN)/pybabel --quiet update --domain desk --input-file out/desk.pot --output-dir $(LOCALES) \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+	$(BIN)/pybabel --quiet compile --domain desk --directory $(LOCALES)
+
 # Write the telemetry in examples/ anew.
 examples: $(READY)
 	$(BIN)/python -m tests.scenario
 
 $(DESK): $(wildcard $(FRONTEND)/*.ts $(FRONTEND)/*.css $(FRONTEND)/*.json $(FRONTEND)/styles/*.css)
 	sh scripts/desk.sh
+
+$(LOCALES)/%.mo: $(LOCALES)/%.po $(READY)
+	$(BIN)/pybabel --quiet compile --domain desk --directory $(LOCALES)
 
 $(READY): requirements.lock pyproject.toml scripts/setup.sh | $(DESK)
 	sh scripts/setup.sh $(VENV)

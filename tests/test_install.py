@@ -86,6 +86,12 @@ def test_the_dependencies_of_the_wheel_are_complete(installed: Path) -> None:
 
 
 @pytest.mark.slow
+def test_the_wheel_brings_the_languages_of_the_desk(installed: Path) -> None:
+    code = "from tocsin.desk.translations import translations; print(translations('zh-CN').gettext('Log in'))"
+    assert run(installed / "python", "-c", code).stdout == "登录\n"
+
+
+@pytest.mark.slow
 def test_hunts_need_no_extra(installed: Path, tmp_path: Path) -> None:
     hunted = run(installed / "tocsin", "hunt", EXAMPLES, "--format", "ndjson", cwd=tmp_path)
     assert hunted.returncode == 0, hunted.stderr
