@@ -14,7 +14,8 @@ class WorkerThread:
     """Runs `work` in a thread from `start` to `close`. `work` is given the event that says that it has to end.
 
     `wake` wakes it where it waits for something else than that event. Several threads may share one `closing`.
-    An exception that leaves `work` ends the thread: it is logged, and `failure` says it.
+    An exception that leaves `work` ends the thread, a panic of a library in Rust too, which is no Exception: it is
+    logged, and `failure` says it.
     """
 
     def __init__(
@@ -50,6 +51,6 @@ class WorkerThread:
     def _run(self) -> None:
         try:
             self._work(self.closing)
-        except Exception as error:
+        except BaseException as error:
             self.failure = f"{type(error).__name__}: {error}"
             log.exception("the thread %s has ended", self._thread.name)

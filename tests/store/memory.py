@@ -129,6 +129,9 @@ class MemoryStore:
     def set_aside(self) -> list[SetAside]:
         return []
 
+    def upkeep_problem(self) -> str | None:
+        return None
+
     def check(self, size: int = 0) -> str | None:
         return None
 

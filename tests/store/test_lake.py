@@ -21,6 +21,7 @@ from benchmarks.fleet import Fleet
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.waiting import eventually
 from tocsin.moments import to_nanoseconds
 from tocsin.store.events import ARRIVED, Document, DocumentResult, Scan, StoreError, StoreFullError
 from tocsin.store.lake.journal import journal
@@ -510,3 +511,29 @@ def test_tables_are_plain_delta(store, tmp_path):
         table = DeltaTable(tmp_path / "data" / "events" / info.name).to_pyarrow_table()
         assert isinstance(table, pa.Table)
         assert table.num_rows == info.events
+
+
+# A setting of a wrong type ends the thread that reads it, as an error of tocsin's own would.
+NO_NUMBER: Any = "soon"
+
+
+def test_a_store_whose_journal_is_written_no_more_says_so_and_nobody_waits_for_it(tmp_path):
+    with contextlib.closing(LakeStore(tmp_path, LakeSettings(flush_after=NO_NUMBER))) as store:
+        store.add([document(n=1)])
+        reason = str(eventually(store.check))
+        assert "the thread that writes the journal has ended: TypeError" in reason
+        with pytest.raises(StoreFullError, match="the thread that writes the journal has ended"):
+            store.add([document(n=2)])
+        with pytest.raises(StoreError, match="the thread that writes the journal has ended"):
+            store.flush()
+        assert [values["n"] for *_, values in events(store, {"n"})] == [1]
+    with contextlib.closing(LakeStore(tmp_path, SLOW)) as again:
+        assert again.check() is None
+        assert [values["n"] for *_, values in events(again, {"n"})] == [1]
+
+
+def test_a_store_whose_tables_are_maintained_no_more_says_so_and_stores_events(tmp_path):
+    with contextlib.closing(LakeStore(tmp_path, LakeSettings(maintain_every=NO_NUMBER))) as store:
+        assert "the thread that maintains tables has ended" in str(eventually(store.upkeep_problem))
+        assert store.check() is None
+        assert store.add([document(n=1)])[0].result is DocumentResult.CREATED

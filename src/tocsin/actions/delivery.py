@@ -229,11 +229,17 @@ class DeliveryThread:
 
     def __init__(self, deliverer: Deliverer, every: float = 2.0) -> None:
         self.deliverer, self._every = deliverer, every
+        self._problem: str | None = None
         self._worker = WorkerThread("deliver", self._run)
 
     def start(self) -> None:
         """Begin."""
         self._worker.start()
+
+    def problem(self) -> str | None:
+        """Return why messages are not delivered now, None when they are."""
+        failure = self._worker.failure
+        return self._problem if failure is None else f"the thread that delivers messages has ended: {failure}"
 
     def close(self) -> None:
         """End, when the messages under way are sent."""
@@ -244,5 +250,7 @@ class DeliveryThread:
         while not closing.wait(self._every):
             try:
                 self.deliverer.begin()
+                self._problem = None
             except Exception as error:
+                self._problem = f"messages cannot be delivered now: {error}"
                 log.warning("messages cannot be delivered now: %s", error)

@@ -11,10 +11,10 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from tocsin.api.answers import answer
 from tocsin.api.dependencies import RunningService, ServiceMetrics, ServiceRecords
-from tocsin.api.operations_models import Alive, AuditLog, AuditRow, DamagedPart, Readiness, Status
+from tocsin.api.operations_models import Alive, AuditLog, AuditRow, Readiness
+from tocsin.api.readiness import readiness_of
 from tocsin.api.security import allow
 from tocsin.moments import iso
-from tocsin.printable import printable
 from tocsin.store.records.access import Scope
 from tocsin.store.records.models import AuditEntry
 
@@ -33,25 +33,8 @@ async def alive() -> JSONResponse:
 @router.get("/readyz", response_model=Readiness, responses=_NOT_READY)
 async def ready(service: RunningService) -> JSONResponse:
     """Say whether events can be stored and records be read."""
-    checks = {
-        "events": await run_in_threadpool(service.store.check),
-        "records": await run_in_threadpool(service.records.check),
-        "rules": service.scheduler.check(),
-        "service": "stopping" if service.stopping else None,
-    }
-    wrong = {name: problem for name, problem in checks.items() if problem}
-    damaged = [
-        DamagedPart(name=printable(damage.name), reason=printable(damage.reason), since=iso(damage.since))
-        for damage in service.store.set_aside()
-    ]
-    trouble, clock = service.scheduler.problem, service.clock.problem()
-    state: Status = "not ready" if wrong else "degraded" if damaged or trouble or clock else "ready"
-    if trouble:
-        wrong.setdefault("rules", trouble)
-    if clock:
-        wrong["clock"] = clock
-    readiness = Readiness(status=state, problems=wrong, set_aside=damaged)
-    return JSONResponse(readiness.model_dump(), 503 if state == "not ready" else 200)
+    readiness = await run_in_threadpool(readiness_of, service)
+    return JSONResponse(readiness.model_dump(), 503 if readiness.status == "not ready" else 200)
 
 
 @router.get("/metrics", dependencies=[Depends(allow(Scope.READ))], response_class=PlainTextResponse)

@@ -35,6 +35,7 @@ class WatchedFolders:
         self._folders, self._send, self._state, self._rejects = folders, send, state, rejects
         self._quiet = quiet
         self.fault: str | None = None  # why the list of read files cannot be used
+        self._problem: str | None = None
         self._done = self._read_state()
         self._seen: dict[str, list[int]] = {}
         self._worker = WorkerThread("watch-folders", self._run)
@@ -44,6 +45,11 @@ class WatchedFolders:
         for folder in self._folders:
             folder.mkdir(parents=True, exist_ok=True)
         self._worker.start()
+
+    def problem(self) -> str | None:
+        """Return why files in the folders are not read now, None when they are."""
+        failure = self._worker.failure
+        return self._problem if failure is None else f"the thread that watches folders has ended: {failure}"
 
     def close(self) -> None:
         """Stop after the file that is being read."""
@@ -58,6 +64,7 @@ class WatchedFolders:
                     failures = 0
             except Exception as error:  # a folder that has gone, say, or a full disk
                 failures += 1
+                self._problem = f"folders cannot be watched now, and are tried again: {error}"
                 log.warning("folders cannot be watched now, and are tried again: %s", error, exc_info=error)
                 closing.wait(pause_after(failures, _FIRST_PAUSE, _LONGEST_PAUSE))
 
@@ -65,6 +72,7 @@ class WatchedFolders:
         """Yield each file that is complete, until the thread has to end."""
         wake = int(self._quiet * 1000)
         for _ in watch(*self._folders, stop_event=closing, rust_timeout=wake, yield_on_timeout=True):
+            self._problem = None
             for path in self._complete():
                 if closing.is_set():
                     return

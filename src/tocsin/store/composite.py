@@ -109,6 +109,10 @@ class CompositeStore:
         """Return why documents cannot be stored; see EventStore."""
         return self._store.check(size)
 
+    def upkeep_problem(self) -> str | None:
+        """Return why tables are not maintained; see EventStore."""
+        return self._store.upkeep_problem()
+
     def waiting(self) -> int:
         """Return how many bytes wait to be brought into tables; see EventStore."""
         return self._store.waiting()

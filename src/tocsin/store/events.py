@@ -210,6 +210,12 @@ class EventStore(EventReader, Protocol):
     def check(self, size: int = 0) -> str | None:
         """Return why documents of so many bytes cannot be stored now, None when they can."""
 
+    def upkeep_problem(self) -> str | None:
+        """Return why old events are not removed and files not brought into order, None when they are.
+
+        Events are stored and found nevertheless.
+        """
+
     def waiting(self) -> int:
         """Return how many bytes of documents are safe, and wait to be brought to where they stay."""
 

@@ -19,6 +19,7 @@ from tocsin.store.lake.journal import journal
 from tocsin.store.lake.journal.acknowledged import Mark
 from tocsin.store.lake.journal.event_buffer import Generation
 from tocsin.store.lake.journal.journal import Entry, Segment
+from tocsin.store.lake.reasons import sentence
 from tocsin.store.resources import raise_if_lacking
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Committer:
         self._contents, self._ids, self._folder, self._settings = contents, ids, folder, settings
         self._queue: queue.Queue[Request | None] = queue.Queue()
         self._queued, self._lock = 0, threading.Lock()
+        self._ended: str | None = None  # why the thread writes no more, where it was not asked to end
         self._asked: int | None = None  # the segment that another one is to follow soon
         self.newest = 0  # the last arrival that the journal held at the start
         self._segment = self._recover()
@@ -87,8 +89,11 @@ class Committer:
     def put(self, request: Request) -> None:
         """Ask for events to be stored."""
         with self._lock:
+            if self._ended is not None:
+                request.done.set_exception(StoreFullError(self._ended, hint="nothing was stored"))
+                return
             self._queued += request.size
-        self._queue.put(request)
+            self._queue.put(request)
 
     def ask_for_turn(self, segment: int) -> None:
         """Begin a new segment soon if this is the current one, unless it is empty."""
@@ -104,7 +109,17 @@ class Committer:
         self._mark.close()
 
     def run(self, turned: Callable[[], None]) -> None:
-        """Write until stopped; `turned` is called when a generation is ready for the tables."""
+        """Write until stopped; `turned` is called when a generation is ready for the tables.
+
+        Whatever else ends it is said to those who wait, and to whoever comes later.
+        """
+        try:
+            self._run(turned)
+        except BaseException as error:
+            self._refuse(f"the thread that writes the journal has ended: {sentence(error)}")
+            raise
+
+    def _run(self, turned: Callable[[], None]) -> None:
         settings = self._settings
         self._begin_mark()
         while (group := self._next_group()) is not None:
@@ -120,6 +135,19 @@ class Committer:
             ):
                 self._turn()
                 turned()
+
+    def _refuse(self, reason: str) -> None:
+        with self._lock:
+            self._ended, self._queued = reason, 0
+            while not self._queue.empty():
+                request = self._queue.get_nowait()
+                if request is not None:
+                    request.done.set_exception(StoreFullError(reason, hint="nothing was stored"))
+
+    @property
+    def ended(self) -> str | None:
+        """Why nothing is written any more, None while the thread runs or was asked to end."""
+        return self._ended
 
     def _begin_mark(self) -> None:
         try:

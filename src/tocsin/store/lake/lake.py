@@ -107,11 +107,11 @@ class LakeStore:
         self._committing = WorkerThread(
             "store-commit", lambda _: self._committer.run(self._turned), wake=self._committer.stop
         )
-        self._working = (
-            WorkerThread("store-settle", self._settler.run, wake=self._settler.wake, closing=self._stop),
-            WorkerThread("store-keep", self._keeper.run, closing=self._stop),
+        self._settling = WorkerThread(
+            "store-settle", self._settler.run, wake=self._settler.wake, closing=self._stop
         )
-        for worker in (self._committing, *self._working):
+        self._keeping = WorkerThread("store-keep", self._keeper.run, closing=self._stop)
+        for worker in (self._committing, self._settling, self._keeping):
             worker.start()
 
     @property
@@ -239,6 +239,8 @@ class LakeStore:
     def _refusal(self, size: int) -> str | None:
         if self._stop.is_set():
             return "the store is closed"
+        if self._committer.ended is not None:
+            return self._committer.ended
         waiting = self.waiting()
         if waiting and waiting + size > self.settings.waiting_size:
             return self.contents.problem or f"{waiting:,} bytes of events wait to be written to disk"
@@ -253,7 +255,15 @@ class LakeStore:
 
     def check(self, size: int = 0) -> str | None:
         """Return why documents of some size cannot be stored now; see EventStore."""
-        return self._refusal(size) or self.contents.problem
+        problem = self._refusal(size) or self.contents.problem
+        if problem is None and self._settling.failure is not None:
+            problem = f"the thread that brings events into their tables has ended: {self._settling.failure}"
+        return problem
+
+    def upkeep_problem(self) -> str | None:
+        """Return why tables are not maintained; see EventStore."""
+        failure = self._keeping.failure
+        return None if failure is None else f"the thread that maintains tables has ended: {failure}"
 
     def waiting(self) -> int:
         """Return how many bytes of documents wait for the journal or for tables; see EventStore."""
@@ -279,8 +289,8 @@ class LakeStore:
                 self._committer.ask_for_turn(last)
             with self._settler.done:
                 self._settler.done.wait_for(done, 0.5)
-            if contents.problem:
-                raise StoreError(contents.problem)
+            if problem := contents.problem or self._committer.ended or self._settling.failure:
+                raise StoreError(problem)
 
     def maintain(self, *, clean: bool = False) -> int:
         """Maintain tables now, as the keeper does in the background; return how many slices were ordered."""
@@ -403,7 +413,7 @@ class LakeStore:
         self._committing.close()
         self._stop.set()
         self._ordering.close()
-        for worker in self._working:
+        for worker in (self._settling, self._keeping):
             worker.close()
         self._settler.close()
         self._committer.close()
