@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import orjson
@@ -56,11 +57,11 @@ async def read_strangers_json(request: Request) -> dict[str, Any]:
     return _as_object(await read_strangers_body(request))
 
 
-async def read_strangers_body(request: Request) -> bytes:
+async def read_strangers_body(request: Request, most: int = _STRANGERS_SIZE) -> bytes:
     """Return the body of someone who has not shown who they are: small, and all of it soon. Raises ApiError."""
     try:
         async with asyncio.timeout(_STRANGERS_TIME):
-            return await _read(request, _STRANGERS_SIZE, _STRANGERS_TIME)
+            return await _read(request, most, _STRANGERS_TIME)
     except TimeoutError:
         reason = f"the request's body was not there within {_STRANGERS_TIME:g} s"
         raise ApiError(408, "timeout_exception", reason, {"Connection": "close"}) from None
@@ -216,10 +217,11 @@ def fitted(request: Request, model: type[Model], document: Any) -> Model:
 
 
 class Upload(NamedTuple):
-    """A file that a form brings along: a text in UTF-8, however it was encoded."""
+    """A file that a form brings along: a text in UTF-8, however it was encoded; and the form's other fields."""
 
     name: str
     data: bytes
+    fields: Mapping[str, str] = MappingProxyType({})
 
 
 async def _read_upload(request: Request, what: str, most: int) -> Upload:
@@ -229,7 +231,8 @@ async def _read_upload(request: Request, what: str, most: int) -> Upload:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise bad_request(f"[file] is missing: {what}")
-        return Upload(file.filename or "", as_utf8(await file.read()))
+        fields = {name: value for name, value in form.items() if isinstance(value, str)}
+        return Upload(file.filename or "", as_utf8(await file.read()), fields)
 
 
 def file_body(what: str, most: int) -> Any:

@@ -14,6 +14,7 @@ from tocsin.desk.alert import evidence
 from tocsin.desk.alert import guide_routes as alert_guide
 from tocsin.desk.alert import routes as alert
 from tocsin.desk.alerts import routes as alerts
+from tocsin.desk.exceptions import alert_routes as alert_exceptions
 from tocsin.desk.once_links import OnceLinks
 from tocsin.desk.pages import STATIC
 
@@ -24,6 +25,7 @@ _ROOMS = (
     alert,
     alert_guide,
     evidence,
+    alert_exceptions,
 )
 
 

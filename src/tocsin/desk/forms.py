@@ -1,4 +1,4 @@
-"""Forms that browsers send: small, read before it is known who sends them, from pages of this service alone."""
+"""Forms that browsers send from pages of this service; those of strangers are small."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
 
 from fastapi import Depends
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from tocsin.api.answers import ApiError, bad_request
-from tocsin.api.body import read_strangers_body
+from tocsin.api.body import KIBANA_SIZE, read_strangers_body
+from tocsin.api.dependencies import service_of
+from tocsin.api.security import COOKIE, address_of
 
 _MOST_FIELDS = 2_000
 Fields = Mapping[str, list[str]]
@@ -20,7 +23,9 @@ async def read_form(request: Request) -> Fields:
     """Return the fields of a form. Its `csrf` is what the session's check is given. Raises ApiError."""
     if not _is_from_here(request):
         raise ApiError(403, "security_exception", "another site's page sent this form")
-    body = await read_strangers_body(request)
+    body = await (
+        read_strangers_body(request, KIBANA_SIZE) if await _has_session(request) else read_strangers_body(request)
+    )
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
     except ValueError as error:
@@ -31,6 +36,15 @@ async def read_form(request: Request) -> Fields:
 
 # Stands before the visitor in a handler's parameters: what it reads the check of the session needs.
 Form = Annotated[Fields, Depends(read_form)]
+
+
+async def _has_session(request: Request) -> bool:
+    """Tell whether a browser has logged in, whose forms may be larger: that of a rule has its guide."""
+    cookie = request.cookies.get(COOKIE)
+    if not cookie:
+        return False
+    gate = service_of(request).gate
+    return await run_in_threadpool(gate.check_cookie, cookie, address_of(request)) is not None
 
 
 def field(form: Fields, name: str) -> str:

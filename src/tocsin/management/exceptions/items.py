@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -13,7 +13,7 @@ from tocsin.ecs import Schema
 from tocsin.eql import syntax as s
 from tocsin.errors import InvalidDocumentError, NotFoundError, QueryError
 from tocsin.management.exceptions.documents import read_item
-from tocsin.query_dsl.build import all_of, terms
+from tocsin.query_dsl.build import FALSE, all_of, terms
 from tocsin.query_dsl.context import Context
 from tocsin.store.records import exceptions as records
 from tocsin.store.records.access import Actor
@@ -21,6 +21,7 @@ from tocsin.store.records.models import ExceptionItem, ExceptionList, StoredRule
 from tocsin.store.records.rules import change_rule
 
 _SYSTEMS = ("windows", "linux", "macos")
+_NAMES_IN_ALERTS = {"@timestamp": "kibana.alert.original_time", "event.kind": "kibana.alert.original_event.kind"}
 
 
 def create_item(session: Session, actor: Actor, body: Mapping[str, Any], schema: Schema) -> ExceptionItem:
@@ -89,17 +90,30 @@ def count_systems(session: Session, exceptions: ExceptionList) -> dict[str, int]
 
 
 def hidden_alerts(
-    session: Session, body: Mapping[str, Any], schema: Schema, rule_uuid: str | None = None
+    session: Session, body: Mapping[str, Any], schema: Schema, rules: Collection[str] | None = None
 ) -> s.Expression:
-    """Return the condition of the alerts that an exception would have hidden; of one rule, or of all.
+    """Return the condition of the alerts that an exception would have hidden; of rules with some ids, or of all.
 
     Raises InvalidDocumentError. `schema` is that of the alerts' index.
     """
     context = Context(schema)
     try:
-        hides = exception_condition([body], context, lambda id_: records.values_of(session, id_))
-        if rule_uuid is None:
+        item = {**body, "entries": _of_alerts(body.get("entries"))}
+        hides = exception_condition([item], context, lambda id_: records.values_of(session, id_))
+        if rules is None:
             return hides
-        return all_of((hides, terms("kibana.alert.rule.uuid", [rule_uuid], context)))
+        return all_of((hides, terms("kibana.alert.rule.uuid", list(rules), context) if rules else FALSE))
     except QueryError as error:
         raise InvalidDocumentError(error.message) from None
+
+
+def _of_alerts(entries: Any) -> Any:
+    """Return entries with the names under which an alert keeps what it has values of its own of."""
+    if not isinstance(entries, list):
+        return entries
+    return [
+        {**entry, "field": _NAMES_IN_ALERTS.get(str(entry.get("field")), entry.get("field"))}
+        if isinstance(entry, dict)
+        else entry
+        for entry in entries
+    ]

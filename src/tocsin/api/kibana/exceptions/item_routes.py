@@ -159,7 +159,8 @@ async def preview(
     """
 
     def hidden(session: Session, go_on: GoOn) -> s.Expression:
-        return hidden_alerts(session, body.document(), store.schema([ALERTS_INDEX]), rule_uuid)
+        rules = None if rule_uuid is None else [rule_uuid]
+        return hidden_alerts(session, body.document(), store.schema([ALERTS_INDEX]), rules)
 
     task = IdsTask([ALERTS_INDEX], await transactions.run_in_turn(hidden), most=1000)
     return await answer_json(request, await searches.answer(task))

@@ -1,0 +1,1 @@
+"""Exceptions: from an alert, in lists; and lists of values."""
