@@ -18,7 +18,7 @@ from tocsin.api.transactions import GoOn, RequestTransactions, TransactionRunner
 from tocsin.desk.alert.shown_alert import ShownAlert, find_alert
 from tocsin.desk.documents import FlatDocument, flat_document
 from tocsin.desk.exceptions.conditions import OPERATORS, ConditionRow, row_of_value
-from tocsin.desk.exceptions.hidden import DAYS, HiddenAlerts, hidden_by
+from tocsin.desk.exceptions.hidden import DAYS, ExceptionPreview, hidden_by
 from tocsin.desk.exceptions.item_form import ItemForm, read_item_form
 from tocsin.desk.forms import Form, field
 from tocsin.desk.page_route import PageRoute
@@ -157,7 +157,7 @@ def _shown(
     subject: AlertOfException,
     form: ItemForm,
     *,
-    hidden: HiddenAlerts | None = None,
+    hidden: ExceptionPreview | None = None,
     rules: int = 1,
     problem: str = "",
     status: int = 200,

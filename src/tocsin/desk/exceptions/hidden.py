@@ -25,7 +25,7 @@ _SINCE = f"now-{DAYS}d"
 
 
 @dataclass(frozen=True)
-class HiddenAlerts:
+class ExceptionPreview:
     """The alerts that an exception would have hidden: how many, how many of them are not closed, the newest.
 
     `ids` are those of the ones that are not closed, where they were asked for; `hides` tells whether the alert
@@ -49,7 +49,7 @@ async def hidden_by(
     rows: int = 0,
     ids: bool = False,
     alert: str | None = None,
-) -> list[HiddenAlerts]:
+) -> list[ExceptionPreview]:
     """Return what each of some exceptions, in Kibana's form, would have hidden of the alerts of some rules.
 
     Raises ApiError.
@@ -70,7 +70,7 @@ async def hidden_by(
     task = HiddenAlertsTask(await records.run(conditions), _SINCE, rows, ids, alert)
     answers = orjson.loads(await searched(request, task))
     return [
-        HiddenAlerts(
+        ExceptionPreview(
             answer["total"],
             answer["open"],
             list(map(flat_document, answer["hits"])),
