@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tests.api.conftest import PASSWORD
 from tests.chromium import Page, chromium_page, needs_chromium
 from tests.waiting import eventually
+from tocsin.api import elasticsearch
 from tocsin.api.app import create_app
 from tocsin.api.examples import EXAMPLES, NDJSON, Example
 from tocsin.api.interface import introduction
@@ -192,3 +194,25 @@ def _type(page: Page, selector: str, text: str) -> None:
     _until(page, f"document.querySelector({selector!r})")
     page.value(f"document.querySelector({selector!r}).focus()")
     page.call("Input.insertText", text=text)
+
+
+# How handlers of Elasticsearch's routes read a parameter of the address by themselves.
+_READ_PARAMETER = re.compile(
+    r'query_params(?:\.get\(|\[)"(\w+)"|"(\w+)" in (?:request\.query_params|given)|flag\(request, "(\w+)"\)'
+)
+
+
+def test_parameters_that_handlers_read_from_the_address_are_described(operations):
+    folder = Path(elasticsearch.__file__).parent
+    names = {
+        name
+        for module in folder.glob("*.py")
+        for match in _READ_PARAMETER.findall(module.read_text())
+        for name in match
+        if name
+    }
+    described = {
+        parameter["name"] for operation in operations.values() for parameter in operation.get("parameters", ())
+    }
+    assert names - described - {"scroll"} == set()  # there is no scrolling: it is refused
+    assert {"q", "sort", "op_type"} <= names

@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from fastapi.params import Depends
 from pydantic import BaseModel
 
+from tocsin.api.elasticsearch.query_parameters import described_parameters
+
 EVERY_INDEX = "*"
 _Handler = TypeVar("_Handler", bound=Callable[..., Any])
 
@@ -19,6 +21,7 @@ def on_indices(
     *methods: str,
     named: str = "",
     body: dict[str, Any] | None = None,
+    parameters: Sequence[str] = (),
     answer: type[BaseModel] | None = None,
     dependencies: Sequence[Depends] = (),
 ) -> Callable[[_Handler], _Handler]:
@@ -27,7 +30,7 @@ def on_indices(
     The handler has a parameter `index` with a default for where none is named; at the shorter path it is taken
     from the query too (`/_search?index=logs-*`), as Elasticsearch does (`request.param("index")` of its handlers).
     `named` is the longer path where it has another form, `body` what a request's body is where no model says it,
-    `answer` the model of what is answered.
+    `parameters` the names of those in the query that the handler reads itself, `answer` the model of the answer.
     """
 
     def register(handler: _Handler) -> _Handler:
@@ -37,7 +40,7 @@ def on_indices(
                     address,
                     handler,
                     methods=[method],
-                    openapi_extra=body,
+                    openapi_extra={**(body or {}), **described_parameters(*parameters)},
                     response_model=answer,
                     dependencies=dependencies,
                 )

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from tocsin.api.answers import ApiError, answer
 from tocsin.api.body import json_body
 from tocsin.api.dependencies import CurrentActor, ServiceSearches
+from tocsin.api.elasticsearch.query_parameters import EQL_PARAMETERS, described_parameters
 from tocsin.api.elasticsearch.search_models import EqlAnswer, EqlBody, EqlStatus
 from tocsin.api.elasticsearch.searching import (
     RequestSearches,
@@ -29,10 +30,11 @@ from tocsin.store.records.access import Actor, Scope
 
 router = APIRouter(tags=["search"], dependencies=[Depends(allow(Scope.READ))])
 _FIVE_DAYS = 5 * 86_400
+_ASKED = described_parameters(*EQL_PARAMETERS)
 
 
-@router.post("/{index}/_eql/search", response_model=EqlAnswer)
-@router.get("/{index}/_eql/search", response_model=EqlAnswer)
+@router.post("/{index}/_eql/search", response_model=EqlAnswer, openapi_extra=_ASKED)
+@router.get("/{index}/_eql/search", response_model=EqlAnswer, openapi_extra=_ASKED)
 async def eql_search(
     request: Request,
     index: str,
@@ -96,7 +98,12 @@ async def eql_status(request: Request, id: str, searches: ServiceSearches, actor
     )  # fmt: skip
 
 
-@router.get("/_eql/search/{id}", response_model=EqlAnswer, responses=NOT_FOUND)
+@router.get(
+    "/_eql/search/{id}",
+    response_model=EqlAnswer,
+    responses=NOT_FOUND,
+    openapi_extra=described_parameters("keep_alive", "wait_for_completion_timeout"),
+)
 async def eql_get(request: Request, id: str, searches: ServiceSearches, actor: CurrentActor) -> Response:
     """Return the answer of an EQL search that is kept."""
     running = _kept(searches, actor, id)

@@ -79,7 +79,14 @@ async def _event(request: Request, store: EventStore, index: str, id_: str) -> d
 _UNITS = ("b", "kb", "mb", "gb", "tb")
 
 
-@on_indices(router, "/_cat/indices", "GET", named="/_cat/indices/{index}", answer=CatIndices)
+@on_indices(
+    router,
+    "/_cat/indices",
+    "GET",
+    named="/_cat/indices/{index}",
+    parameters=("h", "v", "format"),
+    answer=CatIndices,
+)
 async def cat_indices(request: Request, store: ServiceStore, index: str = EVERY_INDEX) -> Response:
     """List indices."""
     infos = await run_in_threadpool(store.indices, patterns_of(index))

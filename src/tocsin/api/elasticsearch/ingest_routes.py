@@ -15,6 +15,7 @@ from tocsin.api.body import read_body
 from tocsin.api.dependencies import RunningService, ServiceIngest, ServiceMetrics
 from tocsin.api.elasticsearch.addresses import on_indices
 from tocsin.api.elasticsearch.ingest_models import BulkAnswer, StoredDocument
+from tocsin.api.elasticsearch.query_parameters import described_parameters
 from tocsin.api.metrics import Metrics
 from tocsin.api.security import allow
 from tocsin.api.service import Service
@@ -34,6 +35,7 @@ _CREATED: dict[int | str, dict[str, Any]] = {
 _DOCUMENT: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
 }
+_DOCUMENT_WITH_ID = _DOCUMENT | described_parameters("op_type")
 
 
 @on_indices(router, "/_bulk", "POST", "PUT", body=_BODY, answer=BulkAnswer)
@@ -95,8 +97,18 @@ async def document(request: Request, index: str, ingest: ServiceIngest, metrics:
     return await _answer(request, ingest, metrics, action)
 
 
-@router.post("/{index}/_doc/{id}", openapi_extra=_DOCUMENT, response_model=StoredDocument, responses=_CREATED)
-@router.put("/{index}/_doc/{id}", openapi_extra=_DOCUMENT, response_model=StoredDocument, responses=_CREATED)
+@router.post(
+    "/{index}/_doc/{id}",
+    openapi_extra=_DOCUMENT_WITH_ID,
+    response_model=StoredDocument,
+    responses=_CREATED,
+)
+@router.put(
+    "/{index}/_doc/{id}",
+    openapi_extra=_DOCUMENT_WITH_ID,
+    response_model=StoredDocument,
+    responses=_CREATED,
+)
 async def document_with_id(
     request: Request, index: str, id: str, ingest: ServiceIngest, metrics: ServiceMetrics
 ) -> Response:

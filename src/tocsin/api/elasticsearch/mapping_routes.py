@@ -235,7 +235,7 @@ _FAMILIES = {
 }  # fmt: skip
 
 
-@on_indices(router, "/_field_caps", "POST", "GET", answer=FieldCaps, dependencies=_READ)
+@on_indices(router, "/_field_caps", "POST", "GET", parameters=("fields",), answer=FieldCaps, dependencies=_READ)
 async def field_caps(
     request: Request,
     searches: RequestSearches,

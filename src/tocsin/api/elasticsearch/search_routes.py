@@ -14,6 +14,7 @@ from tocsin.api.answers import ApiError, bad_request
 from tocsin.api.body import json_body, read_document
 from tocsin.api.dependencies import ServiceConfig
 from tocsin.api.elasticsearch.addresses import EVERY_INDEX, on_indices
+from tocsin.api.elasticsearch.query_parameters import COUNT_PARAMETERS, SEARCH_PARAMETERS
 from tocsin.api.elasticsearch.search_models import (
     CountAnswer,
     CountBody,
@@ -39,7 +40,7 @@ _MOST_SEARCHES = 1_000  # in one request
 _LINES = {"requestBody": {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
 
 
-@on_indices(router, "/_search", "POST", "GET", answer=SearchResponse)
+@on_indices(router, "/_search", "POST", "GET", parameters=SEARCH_PARAMETERS, answer=SearchResponse)
 async def search(
     request: Request, sent: Annotated[SearchBody, json_body(SearchBody)], index: str = EVERY_INDEX
 ) -> Response:
@@ -132,7 +133,7 @@ def _sooner(timeout: Any, until: float) -> str:
     return f"{int(1000 * (left if timeout is None else min(left, seconds(timeout, 'timeout'))))}ms"
 
 
-@on_indices(router, "/_count", "POST", "GET", answer=CountAnswer)
+@on_indices(router, "/_count", "POST", "GET", parameters=COUNT_PARAMETERS, answer=CountAnswer)
 async def count(
     request: Request,
     searches: RequestSearches,
