@@ -16,8 +16,8 @@ from tests.api.conftest import PASSWORD, Running, run_service
 from tests.chromium import CHROMIUM
 from tests.waiting import eventually
 from tocsin.api.demo import Demo
+from tocsin.desk.access.once_links import OnceLinks
 from tocsin.desk.app import create_app_with_desk
-from tocsin.desk.once_links import OnceLinks
 
 _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.api.conftest import run_service
 from tests.waiting import eventually
 from tocsin.api.demo import Demo
+from tocsin.desk.access.once_links import OnceLinks
 from tocsin.desk.app import create_app_with_desk
-from tocsin.desk.once_links import OnceLinks
 
 
 def test_a_demonstration_can_be_repeated(tmp_path):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
 from tests.api.conftest import PASSWORD
 from tests.desk.conftest import token_of
+from tocsin.store.records import access
+from tocsin.store.records.access import local_actor
 
 
 def test_who_is_not_logged_in_comes_back_to_where_they_wanted(desk):
@@ -45,10 +49,10 @@ def test_nobody_is_led_elsewhere_after_logging_in(desk, elsewhere):
 def test_a_link_logs_in_once_and_nobody_who_is_logged_in_already(desk):
     with desk.logged_in("viewer") as client:
         assert client.get(desk.link).headers["location"] == "/alerts"
-        assert ">viewer<" in client.get("/alerts").text
+        assert "<b>viewer</b>" in client.get("/alerts").text
     with desk.browser() as client:
         assert client.get(desk.link).headers["location"] == "/alerts"
-        assert ">demo<" in client.get("/alerts").text
+        assert "<b>demo</b>" in client.get("/alerts").text
     with desk.browser() as client:
         answer = client.get(desk.link)
         assert answer.status_code == 401
@@ -99,14 +103,23 @@ def test_a_forged_session_is_nobodys(desk):
 
 
 def test_a_first_password_is_set_before_anything_else(desk):
-    with desk.logged_in() as client:
+    with desk.running.service.records.transaction() as session:
+        once = access.add_user(session, local_actor("tests"), "newcomer", "analyst")
+    with desk.browser() as client:
+        answer = client.post("/login", data={"name": "newcomer", "password": once, "next": "/settings"})
+        assert answer.headers["location"] == "/password"
+        for path in ("/alerts", "/settings", "/access"):
+            assert client.get(path).headers["location"] == "/password"
         page = client.get("/password")
         assert "At least 12 characters." in page.text
-        token = token_of(client)
+        token = re.findall(r'name="csrf" value="([^"]+)"', page.text)[0]
         answer = client.post("/password", data={"csrf": token, "password": "a" * 12, "again": "b" * 12})
         assert (answer.status_code, "The two passwords differ." in answer.text) == (400, True)
         answer = client.post("/password", data={"csrf": token, "password": "short", "again": "short"})
         assert answer.status_code == 400
+        answer = client.post("/password", data={"csrf": token, "password": "a" * 12, "again": "a" * 12})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/alerts")
+        assert client.get("/alerts").status_code == 200
 
 
 def test_pages_are_for_browsers_alone(desk):
@@ -117,7 +130,7 @@ def test_pages_are_for_browsers_alone(desk):
 
 def test_every_page_forbids_framing_and_foreign_scripts(desk):
     with desk.logged_in() as client:
-        for path in ("/login", "/alerts", "/alerts/unknown", "/password"):
+        for path in ("/login", "/alerts", "/alerts/unknown", "/settings"):
             headers = client.get(path).headers
             policy = headers["content-security-policy"]
             assert "frame-ancestors 'none'" in policy

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Request
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -37,9 +36,9 @@ from tocsin.api.body import json_body
 from tocsin.api.dependencies import CurrentActor, RunningService, ServiceRecords
 from tocsin.api.security import COOKIE, address_of, allow, is_encrypted
 from tocsin.api.service import Service
+from tocsin.management import access as managed
 from tocsin.store.records import access
 from tocsin.store.records.access import AccessError, Scope
-from tocsin.store.records.models import ApiKey, User
 
 router = APIRouter(tags=["access"])
 _T = TypeVar("_T")
@@ -83,7 +82,7 @@ async def users(request: Request, records: ServiceRecords) -> Response:
         with records.transaction() as session:
             return [
                 UserEntry(name=user.name, role=user.role, enabled=user.enabled, last_login=user.last_login)
-                for user in session.scalars(select(User).order_by(User.name))
+                for user in managed.all_users(session)
             ]
 
     return answer(request, Users(users=await run_in_threadpool(known)))
@@ -128,8 +127,7 @@ async def keys(request: Request, records: ServiceRecords, actor: CurrentActor) -
                     creation=_millis(key.created), expiration=_millis(key.expires) if key.expires else None,
                     invalidated=key.revoked is not None,
                 )
-                for key in session.scalars(select(ApiKey).order_by(ApiKey.created))
-                if actor.may(Scope.ADMIN) or actor.owns(key)
+                for key in managed.visible_keys(session, actor)
             ]  # fmt: skip
 
     return answer(request, Keys(api_keys=await run_in_threadpool(known)))
@@ -149,12 +147,10 @@ async def add_key(
 ) -> Response:
     """Make a key for some scopes (`scopes`, or `metadata.scopes`); without any, for all that its owner may do."""
     name, scopes = body.name, body.wanted_scopes()
-    if scopes is None:
-        scopes = [scope for scope in Scope if actor.may(scope)]
     lives = _lives(body.expiration)
     if actor.role is None and not actor.may(Scope.ADMIN):
         raise ApiError(403, "security_exception", "a key makes no other keys")
-    made = await run_in_threadpool(_change, service, lambda s: access.add_key(s, actor, name, scopes, lives))
+    made = await run_in_threadpool(_change, service, lambda s: managed.add_key(s, actor, name, scopes, lives))
     return answer(request, CreatedKey(id=made.id, name=name, api_key=made.secret, encoded=made.encoded))
 
 
@@ -175,16 +171,7 @@ async def revoke_keys(
     body: Annotated[KeyIds, json_body(KeyIds)],
 ) -> Response:
     """Revoke keys; one's own, or any as an admin."""
-
-    def revoke(session: Session) -> list[str]:
-        mine = [
-            key.id
-            for key in session.scalars(select(ApiKey).where(ApiKey.id.in_(body.ids)))
-            if actor.may(Scope.ADMIN) or actor.owns(key)
-        ]
-        return access.revoke_keys(session, actor, mine)
-
-    revoked = await run_in_threadpool(_change, service, revoke)
+    revoked = await run_in_threadpool(_change, service, lambda s: managed.revoke_keys(s, actor, body.ids))
     return answer(request, RevokedKeys(invalidated_api_keys=revoked))
 
 

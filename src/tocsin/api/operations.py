@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -14,9 +13,8 @@ from tocsin.api.dependencies import RunningService, ServiceMetrics, ServiceRecor
 from tocsin.api.operations_models import Alive, AuditLog, AuditRow, Readiness
 from tocsin.api.readiness import readiness_of
 from tocsin.api.security import allow
-from tocsin.moments import iso
+from tocsin.management.audit import AuditFilter, audit_document, audit_entries
 from tocsin.store.records.access import Scope
-from tocsin.store.records.models import AuditEntry
 
 router = APIRouter(tags=["operations"])
 _NOT_READY: dict[int | str, dict[str, Any]] = {
@@ -50,13 +48,6 @@ async def audit(request: Request, records: ServiceRecords, size: int = Query(100
 
     def newest() -> list[AuditRow]:
         with records.transaction() as session:
-            rows = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc()).limit(size))
-            return [
-                AuditRow(
-                    **{"@timestamp": iso(row.time)}, actor=row.actor, actor_id=row.actor_id, address=row.address,
-                    action=row.action, target=row.target, detail=row.detail,
-                )
-                for row in rows
-            ]  # fmt: skip
+            return [AuditRow(**audit_document(entry)) for entry in audit_entries(session, AuditFilter(), size)]
 
     return answer(request, AuditLog(entries=await run_in_threadpool(newest)))

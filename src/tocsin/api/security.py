@@ -81,6 +81,7 @@ def allow(scope: Scope | None) -> Callable[[Request], Awaitable[Actor]]:
         actor = await identify(request)
         if actor is None:
             raise _unauthorised("missing authentication credentials")
+        request.state.actor = actor
         if scope is not None and not actor.may(scope):
             if actor.one_time:
                 reason = "this password is good once: set another with POST /_security/user/_password, or "
@@ -88,7 +89,6 @@ def allow(scope: Scope | None) -> Callable[[Request], Awaitable[Actor]]:
             else:
                 reason = f"{actor.name} may not do this: it needs the scope [{scope.value}]"
             raise ApiError(403, "security_exception", reason)
-        request.state.actor = actor
         mark_known(request.scope, actor.id)
         return actor
 

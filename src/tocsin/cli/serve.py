@@ -39,8 +39,8 @@ def serve(
     from tocsin.api.demo import Demo
     from tocsin.api.run import run
     from tocsin.config import load_config
+    from tocsin.desk.access.once_links import OnceLinks
     from tocsin.desk.app import create_app_with_desk
-    from tocsin.desk.once_links import OnceLinks
 
     flags = {
         "data": data, "host": host, "port": port, "watch": tuple(watch) if watch else None,

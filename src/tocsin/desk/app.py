@@ -9,18 +9,22 @@ from starlette.types import Scope
 
 from tocsin.api.app import create_app
 from tocsin.api.service import Service
-from tocsin.desk import log_in
+from tocsin.desk.access import audit, keys, log_in, settings, users
+from tocsin.desk.access.once_links import OnceLinks
 from tocsin.desk.alert import evidence
 from tocsin.desk.alert import guide_routes as alert_guide
 from tocsin.desk.alert import routes as alert
 from tocsin.desk.alerts import routes as alerts
 from tocsin.desk.exceptions import alert_routes as alert_exceptions
-from tocsin.desk.once_links import OnceLinks
 from tocsin.desk.pages import STATIC
 
 # Routes with a fixed path stand before those whose path has a name in its place.
 _ROOMS = (
     log_in,
+    settings,
+    users,
+    keys,
+    audit,
     alerts,
     alert,
     alert_guide,

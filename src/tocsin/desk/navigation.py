@@ -25,4 +25,5 @@ class NavigationEntry:
 NAVIGATION = (
     # In the order in which the head shows them.
     NavigationEntry("/alerts", N_("Alerts"), "a"),
+    NavigationEntry("/access", N_("Access"), "u", Scope.ADMIN),
 )

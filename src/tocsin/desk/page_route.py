@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -13,8 +14,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from tocsin.api.answers import ApiError, api_error
+from tocsin.api.answers import ApiError, api_error, bad_request
 from tocsin.desk.pages import error_page
+from tocsin.desk.visitor import visitor_of
 from tocsin.errors import TocsinError
 
 
@@ -36,6 +38,9 @@ class PageRoute(APIRoute):
                 return _refused(request, error)
             except TocsinError as error:
                 return _refused(request, api_error(error))
+            except RequestValidationError as error:
+                wrong = error.errors()[0]
+                return _refused(request, bad_request(f"[{wrong['loc'][-1]}] {wrong['msg']}"))
 
         return answer
 
@@ -48,6 +53,9 @@ def _is_from_browser(scope: Scope) -> bool:
 def _refused(request: Request, error: ApiError) -> Response:
     if error.status == 401:
         return log_in_first(request)
+    visitor = visitor_of(request)
+    if visitor is not None and visitor.actor.one_time and request.method == "GET":
+        return RedirectResponse("/password", 303)
     return error_page(request, error)
 
 
@@ -63,8 +71,6 @@ def log_in_first(request: Request) -> Response:
 
 def path_of(address: str) -> str:
     """Return the path and query of an address of this service; `/alerts` for what leads elsewhere."""
-    from urllib.parse import urlsplit
-
     try:
         parts = urlsplit(address)
     except ValueError:

@@ -18,9 +18,10 @@ from starlette.responses import HTMLResponse
 from tocsin import __version__
 from tocsin.api.answers import ApiError
 from tocsin.desk.navigation import NAVIGATION
+from tocsin.desk.roles import ROLE_LABELS, SCOPE_DESCRIPTIONS
 from tocsin.desk.shown import cut_in_the_middle, shown_age, shown_moment, shown_span, visible, visible_lines
-from tocsin.desk.translations import translations
-from tocsin.desk.visitor import Visitor, language_of
+from tocsin.desk.translations import LANGUAGES, N_, translated, translations
+from tocsin.desk.visitor import Visitor, language_of, visitor_of
 from tocsin.moments import iso
 
 STATIC = Path(__file__).parent / "static"
@@ -47,7 +48,10 @@ def _environment(language: str) -> Environment:
         "visible_lines": visible_lines, "between": shown_span,
         "moment_ns": lambda moment, zone: shown_moment(iso(moment), zone),
     }  # fmt: skip
-    environment.globals |= {"asset": asset, "version": __version__, "language": language, "navigation": NAVIGATION}
+    environment.globals |= {
+        "asset": asset, "version": __version__, "language": language, "languages": LANGUAGES,
+        "navigation": NAVIGATION, "role_labels": ROLE_LABELS, "scope_descriptions": SCOPE_DESCRIPTIONS,
+    }  # fmt: skip
     return environment
 
 
@@ -81,8 +85,18 @@ def part(template: str, visitor: Visitor, **context: Any) -> Markup:
     return Markup(text)  # templates escape
 
 
+# What was wrong, by the status of its answer; the phrases of the protocol stand for others.
+_ERRORS = {
+    400: N_("This cannot be done"), 403: N_("Not allowed"), 404: N_("Not found"), 405: N_("Not allowed"),
+    408: N_("It took too long"), 409: N_("It has changed meanwhile"), 413: N_("Too large"),
+    429: N_("Too many requests"), 503: N_("Not available now"),
+}  # fmt: skip
+
+
 def error_page(request: Request, error: ApiError) -> HTMLResponse:
     """Return a page, or the part of one that was asked for, that says what was wrong."""
     template = "shared/error_part.html" if "hx-request" in request.headers else "shared/error.html"
-    context = {"title": HTTPStatus(error.status).phrase, "reason": error.reason}
-    return page(request, template, None, status=error.status, headers=error.headers, **context)
+    visitor = visitor_of(request)
+    title = _ERRORS.get(error.status) or HTTPStatus(error.status).phrase
+    context = {"title": translated(language_of(request), title), "reason": error.reason}
+    return page(request, template, visitor, status=error.status, headers=error.headers, **context)

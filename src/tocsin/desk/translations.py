@@ -17,6 +17,11 @@ def N_(text: str) -> str:  # noqa: N802 - gettext's usual name
     return text
 
 
+def translated(language: str, text: str, **values: object) -> str:
+    """Return a text of the source in a language, with its `%(name)s` filled in. It is not escaped."""
+    return translations(language).gettext(text) % values
+
+
 @cache
 def translations(language: str) -> gettext.NullTranslations:
     """Return the catalogue of a language; for one without any, texts stay as they are."""

@@ -19,7 +19,9 @@ from tocsin.api.security import allow
 from tocsin.desk.translations import DEFAULT_LANGUAGE, LANGUAGES, preferred_language
 from tocsin.store.records.access import Actor, Scope
 
-ZONE_COOKIE, THEME_COOKIE, LANGUAGE_COOKIE = "tocsin_zone", "tocsin_theme", "tocsin_language"
+# `tocsin_zone` is that of the browser's clock, which a script keeps; one that was chosen goes before it.
+ZONE_COOKIE, CHOSEN_ZONE_COOKIE = "tocsin_zone", "tocsin_chosen_zone"
+THEME_COOKIE, LANGUAGE_COOKIE = "tocsin_theme", "tocsin_language"
 THEMES = ("auto", "light", "dark")
 
 
@@ -56,12 +58,23 @@ def visitor(scope: Scope | None) -> Callable[[Request], Awaitable[Visitor]]:
 
     async def find(request: Request) -> Visitor:
         actor = await check(request)
-        zone, name = _zone(request.cookies.get(ZONE_COOKIE, ""))
-        theme = request.cookies.get(THEME_COOKIE, "")
-        csrf = getattr(request.state, "csrf", "")
-        return Visitor(actor, csrf, zone, name, theme if theme in THEMES else "auto", language_of(request))
+        return _visitor(request, actor)
 
     return find
+
+
+def _visitor(request: Request, actor: Actor) -> Visitor:
+    cookies = request.cookies
+    zone, name = known_zone(cookies.get(CHOSEN_ZONE_COOKIE, "") or cookies.get(ZONE_COOKIE, ""))
+    theme = cookies.get(THEME_COOKIE, "")
+    csrf = getattr(request.state, "csrf", "")
+    return Visitor(actor, csrf, zone, name, theme if theme in THEMES else "auto", language_of(request))
+
+
+def visitor_of(request: Request) -> Visitor | None:
+    """Return who sent a request, also one that was refused; None where nobody is logged in."""
+    actor = getattr(request.state, "actor", None)
+    return None if actor is None else _visitor(request, actor)
 
 
 Anybody = Annotated[Visitor, Depends(visitor(None))]
@@ -77,7 +90,8 @@ def language_of(request: Request) -> str:
     return chosen if chosen in LANGUAGES else preferred_language(request.headers.get("accept-language", ""))
 
 
-def _zone(name: str) -> tuple[tzinfo, str]:
+def known_zone(name: str) -> tuple[tzinfo, str]:
+    """Return a zone by its name in the time-zone database, and the name; UTC for an unknown one."""
     try:
         return (ZoneInfo(name), name) if name and len(name) < 64 else (UTC, "UTC")
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -3,9 +3,10 @@ import "htmx.org";
 import { listenToGuides } from "./guide";
 import { listenToKeys } from "./keys";
 import { listenToTrees } from "./tree";
-import { keepZone, switchTheme } from "./preferences";
+import { keepZone, listenToMenus, switchTheme } from "./preferences";
 
 keepZone();
+listenToMenus();
 listenToKeys();
 listenToGuides();
 listenToTrees();

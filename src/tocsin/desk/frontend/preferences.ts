@@ -24,3 +24,26 @@ export function switchTheme(): void {
   root.dataset.theme = dark ? "light" : "dark";
   keep("tocsin_theme", root.dataset.theme);
 }
+
+/** Close the menu of who is logged in when something else is clicked, or with Escape. */
+export function listenToMenus(): void {
+  const close = (except?: Element | null) => {
+    for (const menu of document.querySelectorAll<HTMLDetailsElement>("[data-menu][open]")) {
+      if (menu !== except) menu.open = false;
+    }
+  };
+  document.addEventListener("click", (event) => {
+    close(event.target instanceof Element ? event.target.closest("[data-menu]") : null);
+  });
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      const menu = document.querySelector<HTMLDetailsElement>("[data-menu][open]");
+      if (event.key !== "Escape" || !menu) return;
+      event.stopPropagation();
+      close();
+      menu.querySelector("summary")?.focus();
+    },
+    true,
+  );
+}

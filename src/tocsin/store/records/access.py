@@ -182,6 +182,17 @@ def reset_password(session: Session, actor: Actor, name: str) -> str:
     return made
 
 
+def end_sessions(session: Session, actor: Actor, name: str) -> int:
+    """Sign a user out of every browser; return how many. Raises AccessError."""
+    user = find_user(session, name)
+    ended = session.execute(
+        delete(WebSession).where(WebSession.user_id == user.id).returning(WebSession.token_hash)
+    )
+    count = len(ended.all())
+    record(session, actor, "user.sessions_ended", name, sessions=count)
+    return count
+
+
 def change_user(
     session: Session, actor: Actor, name: str, role: str | None = None, enabled: bool | None = None
 ) -> None:
@@ -252,18 +263,25 @@ class MadeKey:
 
 
 def add_key(
-    session: Session, actor: Actor, name: str, scopes: Collection[str], lives: timedelta | None = None
+    session: Session,
+    actor: Actor,
+    name: str,
+    scopes: Collection[str],
+    lives: timedelta | None = None,
+    owner: User | None = None,
 ) -> MadeKey:
-    """Add a key that may do what `scopes` name, none of it more than its owner may. Raises AccessError.
+    """Add a key that may do what `scopes` name, none of it more than who makes it and its owner may.
 
-    A key that a key makes belongs to the same person, and is revoked with it.
+    Without an owner it is of who makes it. A key that a key makes belongs to the same person, and is revoked with
+    it. Raises AccessError.
     """
     if not name or len(name) > 128 or not name.isprintable():
         raise AccessError("a key's name has 1 to 128 printable characters")
     _refuse_disguise("a key's name", name)
     now = datetime.now(UTC)
+    holder = actor if owner is None else as_actor(owner, actor.address)
     same = select(ApiKey).where(
-        ApiKey.name == name, ApiKey.owner_id.is_not_distinct_from(actor.user_id), ApiKey.revoked.is_(None)
+        ApiKey.name == name, ApiKey.owner_id.is_not_distinct_from(holder.user_id), ApiKey.revoked.is_(None)
     )
     if any(key.expires is None or key.expires > now for key in session.scalars(same)):
         raise AccessError(f"there is a key called `{name}` already", hint="revoke that one, or take another name")
@@ -273,23 +291,24 @@ def add_key(
             f"no scope called {', '.join(f'`{s}`' for s in unknown)}" if unknown else "a key needs a scope",
             hint=f"some of {', '.join(Scope)}",
         )
-    beyond = [scope for scope in sorted(scopes) if not actor.may(Scope(scope))]
-    if beyond:
-        raise AccessError(f"{actor.name} may not {', '.join(beyond)}, and so no key of theirs")
+    for person in (actor, holder):
+        beyond = [scope for scope in sorted(scopes) if not person.may(Scope(scope))]
+        if beyond:
+            raise AccessError(f"{person.name} may not {', '.join(beyond)}, and so no key of theirs")
     made = MadeKey(secrets.token_hex(10), secrets.token_urlsafe(24))  # an id that begins with `-` is an option
     key = ApiKey(
         id=made.id,
         name=name,
         secret_hash=_digest(made.secret),
         scopes=sorted(scopes),
-        owner=actor.name,
-        owner_id=actor.user_id,
+        owner=holder.name,
+        owner_id=holder.user_id,
         made_by_key=actor.key_id,
         created=now,
         expires=None if lives is None else now + lives,
     )
     session.add(key)
-    record(session, actor, "key.add", made.id, name=name, scopes=sorted(scopes))
+    record(session, actor, "key.add", made.id, name=name, scopes=sorted(scopes), owner=holder.name)
     return made
 
 

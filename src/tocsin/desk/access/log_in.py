@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from fastapi import APIRouter
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -11,11 +14,14 @@ from starlette.responses import RedirectResponse, Response
 from tocsin.api.answers import ApiError
 from tocsin.api.dependencies import RunningService, service_of
 from tocsin.api.security import COOKIE, address_of, is_encrypted
+from tocsin.desk.access.changes import AccessChanges
+from tocsin.desk.access.cookies import keep_in_browser
+from tocsin.desk.access.once_links import OnceLinks
 from tocsin.desk.forms import Form, field
-from tocsin.desk.once_links import OnceLinks
 from tocsin.desk.page_route import PageRoute, path_of
 from tocsin.desk.pages import page
-from tocsin.desk.visitor import Anybody
+from tocsin.desk.translations import LANGUAGES, N_, translated
+from tocsin.desk.visitor import LANGUAGE_COOKIE, Anybody, language_of
 from tocsin.store.records import access
 from tocsin.store.records.access import AccessError, Actor
 from tocsin.store.records.models import User
@@ -29,6 +35,16 @@ async def log_in_page(request: Request, next: str = "/alerts") -> Response:
     return page(request, "access/log_in.html", None, next=path_of(next), problem="")
 
 
+@router.post("/login/language")
+async def choose_language(request: Request, form: Form) -> Response:
+    """Keep the language of pages in the browser, and show the log-in page in it."""
+    language = field(form, "language")
+    onward = quote(path_of(field(form, "next") or "/alerts"), safe="")
+    reply = RedirectResponse(f"/login?next={onward}", 303)
+    keep_in_browser(request, reply, LANGUAGE_COOKIE, language if language in LANGUAGES else "")
+    return reply
+
+
 @router.post("/login")
 async def log_in(request: Request, form: Form, service: RunningService) -> Response:
     """Begin a session; a wrong password shows the page again."""
@@ -40,9 +56,9 @@ async def log_in(request: Request, form: Form, service: RunningService) -> Respo
     except ApiError as error:
         return page(request, "access/log_in.html", None, status=error.status, next=onward, problem=error.reason)
     if actor is None:
-        problem = "The name or the password is wrong."
+        problem = translated(language_of(request), N_("The name or the password is wrong."))
         return page(request, "access/log_in.html", None, status=401, next=onward, problem=problem)
-    return await _signed_in(request, actor, "/password" if actor.one_time else onward)
+    return await begin_session(request, actor, "/password" if actor.one_time else onward)
 
 
 @router.get("/login/once/{token}")
@@ -61,12 +77,15 @@ async def log_in_once(request: Request, service: RunningService, token: str) -> 
 
     actor = await run_in_threadpool(find) if name else None
     if actor is None:
-        problem = "This link is used up, or too old. Log in with your password."
+        problem = translated(
+            language_of(request), N_("This link is used up, or too old. Log in with your password.")
+        )
         return page(request, "access/log_in.html", None, status=401, next="/alerts", problem=problem)
-    return await _signed_in(request, actor, "/alerts")
+    return await begin_session(request, actor, "/alerts")
 
 
-async def _signed_in(request: Request, actor: Actor, onward: str) -> Response:
+async def begin_session(request: Request, actor: Actor, onward: str) -> Response:
+    """Begin a session of somebody, and lead on to a page."""
     records = service_of(request).records
 
     def begin() -> str:
@@ -98,25 +117,28 @@ async def log_out(request: Request, form: Form, visitor: Anybody, service: Runni
 
 @router.get("/password")
 async def password_page(request: Request, visitor: Anybody) -> Response:
-    """Show where a password of one's own is set."""
+    """Show where a password of one's own is set, in the place of a one-time password."""
+    if not visitor.actor.one_time:
+        return RedirectResponse("/settings", 303)
     return page(request, "access/password.html", visitor, problem="")
 
 
 @router.post("/password")
-async def set_password(request: Request, form: Form, visitor: Anybody, service: RunningService) -> Response:
-    """Set one's own password, which ends all sessions, and begin a new one."""
+async def set_first_password(request: Request, form: Form, visitor: Anybody, changes: AccessChanges) -> Response:
+    """Set a password in the place of a one-time password, which ends all sessions, and begin a new one."""
+    if not visitor.actor.one_time:
+        raise ApiError(403, "security_exception", "a password that is no one-time password is set at /settings")
     password = field(form, "password")
     if password != field(form, "again"):
-        return page(request, "access/password.html", visitor, status=400, problem="The two passwords differ.")
+        problem = translated(visitor.language, N_("The two passwords differ."))
+        return page(request, "access/password.html", visitor, status=400, problem=problem)
 
-    def change() -> Actor:
-        with service.records.transaction() as session:
-            access.set_password(session, visitor.actor, visitor.actor.name, password)
-            return access.as_actor(access.find_user(session, visitor.actor.name), address_of(request))
+    def change(session: Session) -> Actor:
+        access.set_password(session, visitor.actor, visitor.actor.name, password)
+        return access.as_actor(access.find_user(session, visitor.actor.name), address_of(request))
 
     try:
-        actor = await run_in_threadpool(change)
+        actor = await changes.run(change)
     except AccessError as error:
         return page(request, "access/password.html", visitor, status=400, problem=str(error))
-    service.gate.forget()
-    return await _signed_in(request, actor, "/alerts")
+    return await begin_session(request, actor, "/alerts")
