@@ -42,6 +42,11 @@ def _written_out(match: re.Match[str]) -> str:
     return match[0] if _stays(match) else match[0].encode("unicode_escape").decode()
 
 
+def is_hidden(character: str) -> bool:
+    """Tell whether a character is one that a terminal obeys, or that takes no room."""
+    return _HIDDEN.fullmatch(character) is not None
+
+
 def printable(text: str) -> str:
     r"""Return text with control characters and hidden marks written out, as in `\x1b`; lines and tabs stay."""
     return _HIDDEN.sub(_written_out, text)

@@ -17,6 +17,7 @@ from tocsin.desk.alert import routes as alert
 from tocsin.desk.alerts import routes as alerts
 from tocsin.desk.exceptions import alert_routes as alert_exceptions
 from tocsin.desk.pages import STATIC
+from tocsin.desk.queries import routes as queries
 
 # Routes with a fixed path stand before those whose path has a name in its place.
 _ROOMS = (
@@ -30,6 +31,7 @@ _ROOMS = (
     alert_guide,
     evidence,
     alert_exceptions,
+    queries,
 )
 
 

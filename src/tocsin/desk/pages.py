@@ -19,7 +19,15 @@ from tocsin import __version__
 from tocsin.api.answers import ApiError
 from tocsin.desk.navigation import NAVIGATION
 from tocsin.desk.roles import ROLE_LABELS, SCOPE_DESCRIPTIONS
-from tocsin.desk.shown import cut_in_the_middle, shown_age, shown_moment, shown_span, visible, visible_lines
+from tocsin.desk.shown import (
+    as_data,
+    cut_in_the_middle,
+    shown_age,
+    shown_moment,
+    shown_span,
+    visible,
+    visible_lines,
+)
 from tocsin.desk.translations import LANGUAGES, N_, translated, translations
 from tocsin.desk.visitor import Visitor, language_of, visitor_of
 from tocsin.moments import iso
@@ -45,7 +53,7 @@ def _environment(language: str) -> Environment:
     environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {
         "visible": visible, "moment": shown_moment, "age": shown_age, "cut": cut_in_the_middle,
-        "visible_lines": visible_lines, "between": shown_span,
+        "visible_lines": visible_lines, "as_data": as_data, "between": shown_span,
         "moment_ns": lambda moment, zone: shown_moment(iso(moment), zone),
     }  # fmt: skip
     environment.globals |= {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -11,6 +12,7 @@ from tocsin.moments import to_nanoseconds
 from tocsin.printable import printable, printable_line
 
 _LONGEST, _MOST_MEMBERS = 20_000, 500  # characters of a text, members of a list
+_LONGEST_DATA = 200_000  # characters of a value that a page carries along with what it shows of it
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -23,6 +25,12 @@ def visible(value: Any) -> str:
         more = [f"… and {len(value) - _MOST_MEMBERS:,} more"] if len(value) > _MOST_MEMBERS else []
         return ", ".join([*(visible(member) for member in value[:_MOST_MEMBERS]), *more])
     return "" if value is None else printable_line(cut_in_the_middle(str(value), _LONGEST))
+
+
+def as_data(value: Any) -> str:
+    """Return a value, exactly, as an attribute of an element can carry it: JSON, empty where it is very long."""
+    text = json.dumps(value, default=str)  # in ASCII: browsers replace some characters of a page
+    return text if len(text) <= _LONGEST_DATA else ""
 
 
 def visible_lines(text: str) -> str:

@@ -30,6 +30,7 @@ _URL = re.compile(r"\b(?:https?|ftp)://[^\s\"'<>|^`;,)\]}]{3,2000}", re.IGNORECA
 _IPV4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
 _DIGEST = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})\b", re.IGNORECASE)
 _MOST = 60
+_LONGEST_WHOLE = 2_100  # characters of a value that may be an observable as a whole
 _VIRUSTOTAL, _HYBRID, _TALOS = "VirusTotal", "Hybrid-Analysis", "Cisco Talos"
 _ANY_RUN, _ABUSEIPDB = "Any.run", "AbuseIPDB"
 # Where each kind is looked up; `{}` is the value, percent-encoded.
@@ -96,6 +97,21 @@ def observables(event: Mapping[str, Any]) -> tuple[Observable, ...]:
     return tuple(
         sorted(by_value.values(), key=lambda observable: (list(LOOK_UPS).index(observable.kind), observable.field))
     )
+
+
+def observables_in(field: str, value: Any) -> tuple[Observable, ...]:
+    """Return what a value of a field is or holds that can be looked up, whatever its field is called."""
+    known = observables({field: value})
+    text = as_text(value).strip()
+    if known or len(text) > _LONGEST_WHOLE:
+        return known
+    if _DIGEST.fullmatch(text):
+        kinds: tuple[str, ...] = (HASH,)
+    elif _is_address(text):
+        kinds = (ADDRESS,)
+    else:
+        kinds = (URL,) if _URL.fullmatch(text) else ()
+    return tuple(Observable(kind, text, field, _look_ups(kind, text)) for kind in kinds)
 
 
 def _candidates(event: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:

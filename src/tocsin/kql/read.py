@@ -47,12 +47,17 @@ def read_kql(text: str, context: Context) -> s.Expression:
         return s.Literal(True)
     check_size(text)
     try:
-        tree = _parser().parse(text)
+        tree = syntax_tree(text)
         return _Reader(text, context).condition(tree, "")
     except UnexpectedInput as error:
         raise _unexpected(error, text) from None
     except RecursionError:
         raise QueryError("the query is nested too deeply", hint="split it into several rules") from None
+
+
+def syntax_tree(text: str) -> _Node:
+    """Return the syntax tree of a query, which is not empty. Raises lark's UnexpectedInput."""
+    return _parser().parse(text)
 
 
 @cache

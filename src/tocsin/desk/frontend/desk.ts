@@ -3,6 +3,7 @@ import "htmx.org";
 import { listenToGuides } from "./guide";
 import { listenToKeys } from "./keys";
 import { listenToTrees } from "./tree";
+import { listenToValues } from "./value_menu";
 import { keepZone, listenToMenus, switchTheme } from "./preferences";
 
 keepZone();
@@ -10,6 +11,7 @@ listenToMenus();
 listenToKeys();
 listenToGuides();
 listenToTrees();
+listenToValues();
 document.addEventListener("click", (event) => {
   const target = event.target instanceof Element ? event.target : null;
   if (target?.closest("[data-theme-switch]")) switchTheme();
