@@ -18,6 +18,8 @@ from tocsin.desk.alerts import routes as alerts
 from tocsin.desk.exceptions import alert_routes as alert_exceptions
 from tocsin.desk.pages import STATIC
 from tocsin.desk.queries import routes as queries
+from tocsin.desk.rules import page as rule
+from tocsin.desk.rules import routes as rules
 
 # Routes with a fixed path stand before those whose path has a name in its place.
 _ROOMS = (
@@ -32,6 +34,8 @@ _ROOMS = (
     evidence,
     alert_exceptions,
     queries,
+    rules,
+    rule,
 )
 
 

@@ -25,5 +25,6 @@ class NavigationEntry:
 NAVIGATION = (
     # In the order in which the head shows them.
     NavigationEntry("/alerts", N_("Alerts"), "a"),
+    NavigationEntry("/rules", N_("Rules"), "r"),
     NavigationEntry("/access", N_("Access"), "u", Scope.ADMIN),
 )

@@ -30,6 +30,7 @@ from tocsin.desk.shown import (
 )
 from tocsin.desk.translations import LANGUAGES, N_, translated, translations
 from tocsin.desk.visitor import Visitor, language_of, visitor_of
+from tocsin.detection.schedule import span
 from tocsin.moments import iso
 
 STATIC = Path(__file__).parent / "static"
@@ -54,7 +55,7 @@ def _environment(language: str) -> Environment:
     environment.filters |= {
         "visible": visible, "moment": shown_moment, "age": shown_age, "cut": cut_in_the_middle,
         "visible_lines": visible_lines, "as_data": as_data, "between": shown_span,
-        "moment_ns": lambda moment, zone: shown_moment(iso(moment), zone),
+        "moment_ns": lambda moment, zone: shown_moment(iso(moment), zone), "span": span,
     }  # fmt: skip
     environment.globals |= {
         "asset": asset, "version": __version__, "language": language, "languages": LANGUAGES,

@@ -1,0 +1,1 @@
+"""Rules: the list, the page of one, its versions; import and export."""
