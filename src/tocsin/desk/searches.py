@@ -12,7 +12,10 @@ from tocsin.api.elasticsearch.searching import searched
 from tocsin.search.tasks import SearchTask
 
 
-async def search(request: Request, patterns: Sequence[str], body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer to a search in Elasticsearch's query language. Raises ApiError."""
-    answer: dict[str, Any] = orjson.loads(await searched(request, SearchTask(patterns, body, lenient=True)))
+async def search(
+    request: Request, patterns: Sequence[str], body: Mapping[str, Any], timeout: str | None = None
+) -> dict[str, Any]:
+    """Return the answer to a search in Elasticsearch's query language, within `timeout`. Raises ApiError."""
+    task = SearchTask(patterns, body, lenient=True)
+    answer: dict[str, Any] = orjson.loads(await searched(request, task, timeout))
     return answer

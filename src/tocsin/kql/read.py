@@ -185,6 +185,14 @@ def _quoted(text: str) -> _Value:
     return _Value(plain, plain, quoted=True)
 
 
+def unquoted_text(text: str) -> str:
+    """Return what a literal stands for, also one whose quote is not closed yet."""
+    if not text.startswith('"'):
+        return _unquoted(text).plain
+    closed = len(text) > 1 and text.endswith('"') and (len(text) - len(text[:-1].rstrip("\\"))) % 2 == 1
+    return _quoted(text if closed else f'{text}"').plain
+
+
 def _unquoted(text: str) -> _Value:
     plain, pattern, wild = [], [], False
     for escape, star, rest in _IN_WORD.findall(text):

@@ -20,11 +20,18 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 def condition(field: str, value: Any) -> str:
     """Return the query that a field has a value: a text, a number, true or false; any where it is None."""
-    name = field if _PLAIN_FIELD.fullmatch(field) else quoted(field)
-    if value is None:
-        return f"{name}: *"
+    return f"{field_name(field)}: {'*' if value is None else written_value(value)}"
+
+
+def field_name(field: str) -> str:
+    """Return a field's name as a query has it, in quotes where it needs them."""
+    return field if _PLAIN_FIELD.fullmatch(field) else quoted(field)
+
+
+def written_value(value: Any) -> str:
+    """Return a value as a query has it: a number, true and false as they are, all else in quotes."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return f"{name}: {text if not isinstance(value, str) and _PLAIN_VALUE.fullmatch(text) else quoted(text)}"
+    return text if not isinstance(value, str) and _PLAIN_VALUE.fullmatch(text) else quoted(text)
 
 
 def quoted(text: str) -> str:

@@ -1,5 +1,6 @@
 // What the desk's pages need a script for: parts that are replaced in place, keys, the visitor's zone and theme.
 import "htmx.org";
+import { listenToQueryBars } from "./completion";
 import { listenToGuides } from "./guide";
 import { listenToKeys } from "./keys";
 import { listenToTrees } from "./tree";
@@ -12,6 +13,7 @@ listenToKeys();
 listenToGuides();
 listenToTrees();
 listenToValues();
+listenToQueryBars();
 document.addEventListener("click", (event) => {
   const target = event.target instanceof Element ? event.target : null;
   if (target?.closest("[data-theme-switch]")) switchTheme();
