@@ -12,7 +12,17 @@ from tocsin.ecs import Field, FieldType, Schema, default_schema
 from tocsin.engine.table import to_array
 from tocsin.sources.batch import flatten
 from tocsin.store.clock import ArrivalClock
-from tocsin.store.events import ARRIVED, Document, DocumentResult, IndexInfo, Outcome, Scan, SetAside, StoredBatch
+from tocsin.store.events import (
+    ARRIVED,
+    ArrivedEvents,
+    Document,
+    DocumentResult,
+    IndexInfo,
+    Outcome,
+    Scan,
+    SetAside,
+    StoredBatch,
+)
 from tocsin.store.mappings.index_mapping import NO_MAPPING, IndexMapping
 from tocsin.store.patterns import matching
 
@@ -128,6 +138,15 @@ class MemoryStore:
 
     def set_aside(self) -> list[SetAside]:
         return []
+
+    def arrivals(self) -> Mapping[str, Sequence[ArrivedEvents]]:
+        arrivals = {}
+        for name, documents in self._indices.items():
+            times = [document.time for document, _ in documents.values()]
+            arrived = [moment for _, moment in documents.values()]
+            span = min(arrived), max(arrived)
+            arrivals[name] = [ArrivedEvents(len(documents), 0, min(times), max(times), span)]
+        return arrivals
 
     def upkeep_problem(self) -> str | None:
         return None

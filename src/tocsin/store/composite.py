@@ -9,6 +9,7 @@ from typing import Protocol
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.store.events import (
     ID,
+    ArrivedEvents,
     Document,
     EventReader,
     EventStore,
@@ -100,6 +101,10 @@ class CompositeStore:
         """Return the mapping of an index; see EventReader."""
         of = next((reader for reader in self._beside if index in reader.names()), self._store)
         return of.mapping(index)
+
+    def arrivals(self) -> Mapping[str, Sequence[ArrivedEvents]]:
+        """Return what each index of events holds; see EventStore."""
+        return self._store.arrivals()
 
     def begin(self, index: str, mapping: IndexMapping) -> None:
         """Let an index have a mapping from now on; see EventStore."""

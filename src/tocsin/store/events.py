@@ -130,6 +130,21 @@ class IndexInfo:
 
 
 @dataclass(frozen=True)
+class ArrivedEvents:
+    """Events of an index that lie together: how many, their bytes on disk, when they happened and arrived.
+
+    `first` and `last` bound their `@timestamp`, `arrived` the moments at which the store got them, the last ones
+    included, in nanoseconds since 1970. When they arrived is not known of events that older versions stored.
+    """
+
+    events: int
+    size: int
+    first: int
+    last: int
+    arrived: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
 class SetAside:
     """Something of the store that cannot be read or written, and that everything else goes on without.
 
@@ -200,6 +215,9 @@ class EventStore(EventReader, Protocol):
         every later scan sees it. An id names one event of an index for ever; of several documents under one id
         the first is stored. Raises StoreFullError when nothing was stored and trying later makes sense.
         """
+
+    def arrivals(self) -> Mapping[str, Sequence[ArrivedEvents]]:
+        """Return what each index holds, by when it happened and arrived. No event is read for it."""
 
     def begin(self, index: str, mapping: IndexMapping) -> None:
         """Let an index have a mapping from now on; it is there from then on, if without an event.

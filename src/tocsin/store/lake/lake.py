@@ -17,6 +17,7 @@ from tocsin.store.columns.fields import IndexFields
 from tocsin.store.durable import UNFINISHED, kind_of
 from tocsin.store.events import (
     ID,
+    ArrivedEvents,
     Document,
     IndexInfo,
     Outcome,
@@ -329,6 +330,16 @@ class LakeStore:
             size = sum(file.size for file in snapshot.files)
             infos.append(IndexInfo(snapshot.table.name, events, size, first, last))
         return infos
+
+    def arrivals(self) -> Mapping[str, Sequence[ArrivedEvents]]:
+        """Return what files and buffers of each index hold, as the tables' logs say; see EventStore."""
+        return {
+            snapshot.table.name: [
+                *(ArrivedEvents(f.rows, f.size, f.first, f.last, f.arrived) for f in snapshot.files),
+                *(ArrivedEvents(rows, 0, *b.span(), b.arrived()) for b, rows in snapshot.buffers if rows),
+            ]
+            for snapshot in self.contents.snapshot(Scan(("*",)))
+        }
 
     def names(self) -> list[str]:
         """Return the names of all indices; see EventStore."""

@@ -26,6 +26,7 @@ class EventBuffer:
         self._tables: list[pa.Table] = []
         self._done = 0  # events that are in tables
         self._rows, self._first, self._last = 0, _NEVER, -_NEVER
+        self._arrived = _NEVER, -_NEVER
         self._converting = threading.Lock()
         self._lock = threading.Lock()  # of what is above; held for a moment only
 
@@ -34,10 +35,13 @@ class EventBuffer:
         if not entries:
             return
         times = [entry.time for entry in entries]
+        arrivals = [entry.ingested for entry in entries]
         with self._lock:
             self._entries.extend(entries)
             self._rows += len(entries)
             self._first, self._last = min(self._first, *times), max(self._last, *times)
+            first, last = self._arrived
+            self._arrived = min(first, *arrivals), max(last, *arrivals)
 
     def tables(self, upto: int) -> list[pa.Table]:
         """Return tables with the first `rows` events, and perhaps with some that came since."""
@@ -77,6 +81,11 @@ class EventBuffer:
         """Return the first and the last time of the events."""
         with self._lock:
             return self._first, self._last
+
+    def arrived(self) -> tuple[int, int]:
+        """Return the first and the last moment at which one of the events arrived."""
+        with self._lock:
+            return self._arrived
 
 
 @dataclass
