@@ -139,7 +139,7 @@ class MemoryStore:
     def set_aside(self) -> list[SetAside]:
         return []
 
-    def arrivals(self) -> Mapping[str, Sequence[ArrivedEvents]]:
+    def arrived_events(self) -> Mapping[str, Sequence[ArrivedEvents]]:
         arrivals = {}
         for name, documents in self._indices.items():
             times = [document.time for document, _ in documents.values()]

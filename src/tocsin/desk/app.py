@@ -16,6 +16,7 @@ from tocsin.desk.alert import guide_routes as alert_guide
 from tocsin.desk.alert import routes as alert
 from tocsin.desk.alerts import routes as alerts
 from tocsin.desk.exceptions import alert_routes as alert_exceptions
+from tocsin.desk.overview import health
 from tocsin.desk.pages import STATIC
 from tocsin.desk.queries import routes as queries
 from tocsin.desk.rules import page as rule
@@ -32,6 +33,7 @@ _ROOMS = (
     alert,
     alert_guide,
     evidence,
+    health,
     alert_exceptions,
     queries,
     rules,

@@ -26,5 +26,6 @@ NAVIGATION = (
     # In the order in which the head shows them.
     NavigationEntry("/alerts", N_("Alerts"), "a"),
     NavigationEntry("/rules", N_("Rules"), "r"),
+    NavigationEntry("/overview", N_("Overview"), "o"),
     NavigationEntry("/access", N_("Access"), "u", Scope.ADMIN),
 )

@@ -23,7 +23,10 @@ from tocsin.desk.shown import (
     as_data,
     cut_in_the_middle,
     shown_age,
+    shown_duration,
     shown_moment,
+    shown_rate,
+    shown_size,
     shown_span,
     visible,
     visible_lines,
@@ -55,6 +58,7 @@ def _environment(language: str) -> Environment:
     environment.filters |= {
         "visible": visible, "moment": shown_moment, "age": shown_age, "cut": cut_in_the_middle,
         "visible_lines": visible_lines, "as_data": as_data, "between": shown_span,
+        "duration": shown_duration, "size": shown_size, "rate": shown_rate,
         "moment_ns": lambda moment, zone: shown_moment(iso(moment), zone), "span": span,
     }  # fmt: skip
     environment.globals |= {

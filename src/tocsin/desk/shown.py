@@ -86,3 +86,24 @@ def shown_span(start: Any, end: Any) -> str:
     """Return how long it was from a moment to another, as `2 min`, empty where one of them is none."""
     later = _moment(end)
     return "" if later is None else shown_age(start, later)
+
+
+def shown_duration(nanoseconds: int) -> str:
+    """Return how long a span of time is, as `2 min`."""
+    seconds = max(0, nanoseconds) // 1_000_000_000
+    units = ((365 * 86_400, "y"), *_UNITS)
+    return next((f"{seconds // length:,} {unit}" for length, unit in units if seconds >= length), f"{seconds} s")
+
+
+def shown_size(size: float) -> str:
+    """Return a number of bytes, as `1.4 GB`."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:,.0f} {unit}" if unit == "B" or size >= 100 else f"{size:,.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
+
+
+def shown_rate(rate: float) -> str:
+    """Return how much something happens in an hour, as `1,200/h`."""
+    return f"{rate:,.0f}/h" if rate >= 10 or rate == 0 else f"{rate:,.1f}/h"

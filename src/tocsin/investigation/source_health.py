@@ -1,7 +1,7 @@
-"""How the sources of events are: when each index was last sent something, how much of it, and whether it is silent.
+"""How the sources of events are: when something last arrived for each index, how much, and whether it is silent.
 
-All of it is told by what the store knows of its files: nothing is read of events. A file's events are taken to have
-arrived evenly between its first and its last one, so that rates are close and not exact.
+All of it is told by what the store knows of its files: no event is read. A file's events are taken to have arrived
+evenly between its first and its last one, so that rates are close and not exact.
 """
 
 from __future__ import annotations

@@ -102,9 +102,9 @@ class CompositeStore:
         of = next((reader for reader in self._beside if index in reader.names()), self._store)
         return of.mapping(index)
 
-    def arrivals(self) -> Mapping[str, Sequence[ArrivedEvents]]:
+    def arrived_events(self) -> Mapping[str, Sequence[ArrivedEvents]]:
         """Return what each index of events holds; see EventStore."""
-        return self._store.arrivals()
+        return self._store.arrived_events()
 
     def begin(self, index: str, mapping: IndexMapping) -> None:
         """Let an index have a mapping from now on; see EventStore."""

@@ -216,7 +216,7 @@ class EventStore(EventReader, Protocol):
         the first is stored. Raises StoreFullError when nothing was stored and trying later makes sense.
         """
 
-    def arrivals(self) -> Mapping[str, Sequence[ArrivedEvents]]:
+    def arrived_events(self) -> Mapping[str, Sequence[ArrivedEvents]]:
         """Return what each index holds, by when it happened and arrived. No event is read for it."""
 
     def begin(self, index: str, mapping: IndexMapping) -> None:

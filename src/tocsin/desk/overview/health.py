@@ -18,12 +18,13 @@ from tocsin.api.operations_models import Readiness
 from tocsin.api.readiness import readiness_of
 from tocsin.api.service import Service
 from tocsin.api.transactions import RequestTransactions
-from tocsin.desk.overview.words import STATE_WORDS, UNSEEN_WORDS
+from tocsin.desk.overview.words import PROBLEM_WORDS, STATE_WORDS, STATUS_WORDS, UNSEEN_WORDS
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.visitor import Reader
-from tocsin.investigation.rule_outlines import rule_outlines, rules_by_index, without_index
+from tocsin.investigation.rule_outlines import rules_by_index, without_index
 from tocsin.investigation.source_health import SourceHealth, SourceState, source_health
+from tocsin.management.rules.outlines import rule_outlines
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 # What needs somebody first.
@@ -35,7 +36,7 @@ _WORST_FIRST = (
 
 @dataclass(frozen=True)
 class Disk:
-    """The disk that events lie on, in bytes: `events` are those of tables, `waiting` those in the journal alone."""
+    """The disk that events lie on, in bytes: `events` those of tables, `waiting` those in the journal alone."""
 
     total: int
     free: int
@@ -68,18 +69,24 @@ async def show_sources(
     names = [source.index for source in health.sources]
     show = request.query_params.get("state", "")
     rejected = service.ingest.rejected
+    unseen = sorted(service.ingest.intake.unseen.counts.items(), key=lambda item: -item[1])
+    rules_of = rules_by_index(enabled, names)
     context: dict[str, Any] = {
         "health": health,
         "show": show if show in STATE_WORDS else "",
         "rows": [source for source in health.sources if show not in STATE_WORDS or source.state == show],
         "states": STATE_WORDS,
-        "rules": rules_by_index(enabled, names),
+        "rules": rules_of,
+        "rows_unwatched": [source for source in health.sources if source.events and not rules_of[source.index]],
         "enabled": len(enabled),
         "blind": without_index(enabled, names),
         "rejected": rejected.by_reason(),
         "rejected_since": rejected.began,
-        "unseen": sorted(service.ingest.intake.unseen.counts.items(), key=lambda item: -item[1]),
+        "unseen": unseen,
+        "unseen_count": sum(count for _, count in unseen),
         "unseen_words": UNSEEN_WORDS,
+        "problem_words": PROBLEM_WORDS,
+        "status_words": STATUS_WORDS,
         "events_of": events_address,
     }
     return page(request, "overview/sources.html", visitor, **context)
@@ -87,12 +94,12 @@ async def show_sources(
 
 def service_health(service: Service) -> ServiceHealth:
     """Return how a service and its sources are, those that need somebody first."""
-    sources = source_health(service.store.arrivals(), service.clock.now())
+    sources = source_health(service.store.arrived_events(), service.clock.now())
     usage = shutil.disk_usage(service.config.data)
     disk = Disk(
         total=usage.total,
         free=usage.free,
-        reserve=service.config.reserve,
+        reserve=service.config.disk_reserve,
         events=sum(source.size for source in sources),
         waiting=service.store.waiting(),
     )

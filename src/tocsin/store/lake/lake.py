@@ -331,7 +331,7 @@ class LakeStore:
             infos.append(IndexInfo(snapshot.table.name, events, size, first, last))
         return infos
 
-    def arrivals(self) -> Mapping[str, Sequence[ArrivedEvents]]:
+    def arrived_events(self) -> Mapping[str, Sequence[ArrivedEvents]]:
         """Return what files and buffers of each index hold, as the tables' logs say; see EventStore."""
         return {
             snapshot.table.name: [
