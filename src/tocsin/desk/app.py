@@ -21,6 +21,7 @@ from tocsin.desk.pages import STATIC
 from tocsin.desk.queries import routes as queries
 from tocsin.desk.rules import page as rule
 from tocsin.desk.rules import routes as rules
+from tocsin.desk.timeline import routes as timeline
 
 # Routes with a fixed path stand before those whose path has a name in its place.
 _ROOMS = (
@@ -38,6 +39,7 @@ _ROOMS = (
     queries,
     rules,
     rule,
+    timeline,
 )
 
 

@@ -25,6 +25,7 @@ class NavigationEntry:
 NAVIGATION = (
     # In the order in which the head shows them.
     NavigationEntry("/alerts", N_("Alerts"), "a"),
+    NavigationEntry("/timeline", N_("Timeline"), "t"),
     NavigationEntry("/rules", N_("Rules"), "r"),
     NavigationEntry("/overview", N_("Overview"), "o"),
     NavigationEntry("/access", N_("Access"), "u", Scope.ADMIN),

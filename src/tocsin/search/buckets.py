@@ -251,10 +251,11 @@ class _DateHistogram(_Buckets):
         self.order = next(iter(order.items()))
 
     def take(self, batch: StoredBatch, table: EventTable, rows: Rows) -> None:
-        column = table.column(self.aggregation.name)
+        # Moments are nearly all different: to code them as distinct values would cost most of the counting.
+        column = table.take(rows).column(self.aggregation.name, distinct=False)
         if column is None or not pa.types.is_int64(column.values.type):
             return
-        places, codes = codes_of(column, rows)
+        places, codes = codes_of(column, np.arange(len(rows)))
         values = column.values.to_numpy(zero_copy_only=False)[codes]
         starts, numbers = np.unique(self._starts(values), return_inverse=True)
         self.by_code(lambda code: int(starts[code]), places, numbers.reshape(-1), batch, table, rows)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,8 @@ from tocsin.search.errors import SearchError
 from tocsin.search.sorting import FieldSortKey, SortedEvent, TopRows
 from tocsin.sources.batch import flatten, unflatten
 from tocsin.store.mappings.values import with_null_values
+
+_WILD = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -140,13 +143,13 @@ def hits_of(
     top: TopRows, events: Sequence[SortedEvent], form: HitForm, schema: Schema, *, parsed: bool
 ) -> list[dict[str, Any]]:
     """Return events as hits."""
-    hits = []
+    hits, by_name = [], _by_name(form.fields)
     for event, (index, id_, source) in zip(events, top.documents(events), strict=True):
         hit: dict[str, Any] = {"_index": index, "_id": id_, "_score": 1.0 if form.scored else None}
         if form.source.enabled:
             hit["_source"] = form.source.apply(source, parsed=parsed)
         if form.fields:
-            hit["fields"] = fields_of(source, form.fields, schema)
+            hit["fields"] = _fields_of(source, form.fields, by_name, schema)
         if form.sort:
             hit["sort"] = [shown_key(value, key, schema) for value, key in zip(event.keys, form.sort, strict=True)]
         hits.append(hit)
@@ -158,20 +161,44 @@ def fields_of(source: bytes, asked: Sequence[FieldAsked], schema: Schema) -> dic
 
     Dates are written in the format asked for or that of the mapping, addresses in their canonical form.
     """
+    return _fields_of(source, asked, _by_name(asked), schema)
+
+
+# The places of plain names among the fields that are asked for, and those of patterns with their test.
+_ByName = tuple[dict[str, int], list[tuple[int, Callable[[str], object]]]]
+
+
+def _fields_of(
+    source: bytes, asked: Sequence[FieldAsked], by_name: _ByName, schema: Schema
+) -> dict[str, list[Any]]:
     document = orjson.loads(source)
     flat = with_null_values(document, flatten(document), schema)
     for known in schema.with_path:
         path = known.mapped.path if known.mapped else None
         if path in flat:
             flat[known.name] = flat[path]
+    named, patterns = by_name
     shown: dict[str, list[Any]] = {}
     for name, value in flat.items():
-        for pattern in asked:
-            if fnmatch.fnmatchcase(name, pattern.name) or fnmatch.fnmatchcase(name, base_name(pattern.name)):
-                values = value if isinstance(value, list) else [value]
-                shown[name] = _shown(values, schema.find(name), pattern.format)
-                break
+        at = named.get(name, len(asked))
+        at = next((number for number, pattern in patterns if number < at and pattern(name)), at)
+        if at < len(asked):
+            values = value if isinstance(value, list) else [value]
+            shown[name] = _shown(values, schema.find(name), asked[at].format)
     return shown
+
+
+def _by_name(asked: Sequence[FieldAsked]) -> _ByName:
+    """Return what the fields of documents are looked up by: pages ask for many more than a document has."""
+    named: dict[str, int] = {}
+    patterns: list[tuple[int, Callable[[str], object]]] = []
+    for number, field in enumerate(asked):
+        for text in dict.fromkeys((field.name, base_name(field.name))):
+            if _WILD.search(text):
+                patterns.append((number, re.compile(fnmatch.translate(text)).match))
+            else:
+                named.setdefault(text, number)
+    return named, patterns
 
 
 def _shown(values: list[Any], known: Field | None, format: str | None) -> list[Any]:

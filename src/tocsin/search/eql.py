@@ -68,6 +68,19 @@ class EqlRequest:
     category: str = CATEGORY
     fields: tuple[FieldAsked, ...] = ()
     samples: int = 1  # of a key
+    skip: int = 0  # matches that stand before the first, where the search is paged
+
+
+@dataclass(frozen=True)
+class EqlAnswer:
+    """What an EQL search matched: events or sequences as hits, of one page, and how many there are in all.
+
+    Where the first ones are asked for, there may be more than `matches`: `complete` is false.
+    """
+
+    hits: list[dict[str, Any]]
+    matches: int
+    complete: bool = True
 
 
 def read_eql(body: Mapping[str, Any], context: Context) -> EqlRequest:
@@ -132,12 +145,34 @@ def run_eql(
     parsed: bool = False,
 ) -> dict[str, Any]:
     """Return the `hits` of an EQL search's answer."""
-    if isinstance(request.statement.query, s.EventQuery):
-        documents = _events(store, patterns, request, schema, clock)
-        events = [_shown(document, request, schema, parsed=parsed) for document in documents]
-        return {"total": {"value": len(events), "relation": "eq"}, "events": events}
-    sequences = _sequences(store, patterns, request, schema, clock, parsed=parsed)
-    return {"total": {"value": len(sequences), "relation": "eq"}, "sequences": sequences}
+    hits = search_eql(store, patterns, request, schema, clock, parsed=parsed).hits
+    kind = "events" if isinstance(request.statement.query, s.EventQuery) else "sequences"
+    return {"total": {"value": len(hits), "relation": "eq"}, kind: hits}
+
+
+def search_eql(
+    store: EventReader,
+    patterns: Sequence[str],
+    request: EqlRequest,
+    schema: Schema,
+    clock: Clock,
+    *,
+    parsed: bool = False,
+) -> EqlAnswer:
+    """Run an EQL search. Only the documents of hits are read."""
+    if not isinstance(request.statement.query, s.EventQuery):
+        return _sequences(store, patterns, request, schema, clock, parsed=parsed)
+    documents, matches = _events(store, patterns, request, schema, clock)
+    events = [_shown(document, request, schema, parsed=parsed) for document in documents]
+    return EqlAnswer(events, matches)
+
+
+def event_condition(request: EqlRequest) -> s.Expression | None:
+    """Return what the events must meet that a search is for, None for sequences, samples and pipes."""
+    query = request.statement.query
+    if request.statement.pipes or not isinstance(query, s.EventQuery):
+        return None
+    return _condition(request, query)
 
 
 def _shown(event: tuple[str, str, bytes], request: EqlRequest, schema: Schema, *, parsed: bool) -> dict[str, Any]:
@@ -154,17 +189,16 @@ def _shown(event: tuple[str, str, bytes], request: EqlRequest, schema: Schema, *
 
 def _events(
     store: EventReader, patterns: Sequence[str], request: EqlRequest, schema: Schema, clock: Clock
-) -> list[tuple[str, str, bytes]]:
+) -> tuple[list[tuple[str, str, bytes]], int]:
     query = request.statement.query
     assert isinstance(query, s.EventQuery)
-    rule = CompiledRule(_rule(request), request.statement).keyed_query(any_index=True)
-    condition = s.And((*step_conditions(rule, query), request.condition))
+    condition = _condition(request, query)
     pipes = list(request.statement.pipes)
     limits = [(pipe.name, _number(pipe)) for pipe in pipes if pipe.name in ("head", "tail")]
     if len(limits) < len(pipes):
         return _piped(store, patterns, request, condition, schema, clock)
     # The first pipe decides from which end events are taken; without one the position does.
-    first, most = limits[0] if limits else ("tail" if request.tail else "head", request.size)
+    first, most = limits[0] if limits else ("tail" if request.tail else "head", request.size + request.skip)
     top = TopRows(_order(request, backwards=first == "tail"), min(most, MOST_HITS))
     fields = {request.timestamp, request.tiebreaker}
     for batch, table, rows in matching_rows(store, patterns, condition, fields, schema, clock):
@@ -172,9 +206,22 @@ def _events(
     events = top.sorted_events()
     if first == "tail":
         events.reverse()
-    for name, number in [*limits[1:], ("tail" if request.tail else "head", request.size)]:
+    for name, number in limits[1:]:
         events = events[:number] if name == "head" else events[max(0, len(events) - number) :]
-    return top.documents(events)
+    return top.documents(_page(events, request)), len(events)
+
+
+def _condition(request: EqlRequest, query: s.EventQuery) -> s.Expression:
+    rule = CompiledRule(_rule(request), request.statement).keyed_query(any_index=True)
+    return s.And((*step_conditions(rule, query), request.condition))
+
+
+def _page(events: list[SortedEvent], request: EqlRequest) -> list[SortedEvent]:
+    """Return those events, in order of time, that are asked for: from the end, or from the beginning."""
+    if not request.tail:
+        return events[request.skip : request.skip + request.size]
+    end = max(0, len(events) - request.skip)
+    return events[max(0, end - request.size) : end]
 
 
 def _order(request: EqlRequest, *, backwards: bool) -> tuple[FieldSortKey, ...]:
@@ -192,7 +239,7 @@ def _piped(
     condition: s.Expression,
     schema: Schema,
     clock: Clock,
-) -> list[tuple[str, str, bytes]]:
+) -> tuple[list[tuple[str, str, bytes]], int]:
     """Send events through python-eql's pipes, which have to see all of them."""
     top = TopRows(_order(request, backwards=False), _MOST_PIPED + 1)
     names = pipe_fields(request.statement.pipes)
@@ -212,8 +259,7 @@ def _piped(
             values[number, row] = {name: column[place] for name, column in listed.items()}
     hits = [Hit(event, values[event.batch, event.row]) for event in top.sorted_events()]
     piped: list[SortedEvent] = [hit.event for hit in apply_pipes(request.statement.pipes, hits, schema)]
-    size = request.size
-    return top.documents(piped[max(0, len(piped) - size) :] if request.tail else piped[:size])
+    return top.documents(_page(piped, request)), len(piped)
 
 
 def _number(pipe: s.Pipe) -> int:
@@ -245,7 +291,7 @@ def _sequences(
     clock: Clock,
     *,
     parsed: bool,
-) -> list[dict[str, Any]]:
+) -> EqlAnswer:
     ready = CompiledRule(_rule(request), narrowed(request.statement, request.condition))
     program = compile_queries([ready.keyed_query(any_index=True)])
     places: list[StoredBatch] = []
@@ -259,14 +305,14 @@ def _sequences(
             return RawEvent(orjson.dumps((number, row)), "", orjson.loads)
 
         search.add(EventBatch(selected.table, raw, {}), selected.rows)
-    matches = _chosen(search.matches("query"), request)
+    matches, number, complete = _chosen(search.matches("query"), request)
     places_of_matches = [[_place(event) for event in match.events] for match in matches]
     documents = _documents(
         places, {place for match_places in places_of_matches for place in match_places if place is not None}
     )
     search.close()
     missing = {"_index": "", "_id": "", "_source": {}, "missing": True}
-    return [
+    sequences = [
         {
             "join_keys": list(match.keys),
             "events": [
@@ -276,13 +322,21 @@ def _sequences(
         }
         for match, match_places in zip(matches, places_of_matches, strict=True)
     ]
+    return EqlAnswer(sequences, number, complete)
 
 
-def _chosen(matches: Iterator[Match], request: EqlRequest) -> list[Match]:
+def _chosen(matches: Iterator[Match], request: EqlRequest) -> tuple[list[Match], int, bool]:
+    """Return the matches that are asked for, how many there are, and whether these are all."""
     # Samples are in order of their keys, not of time: Elasticsearch keeps the first, whatever the position.
     if request.tail and not isinstance(request.statement.query, s.Sample):
-        return list(deque(matches, maxlen=request.size))
-    return list(islice(matches, request.size))
+        last: deque[Match] = deque(maxlen=request.size + request.skip)
+        number = 0
+        for match in matches:
+            last.append(match)
+            number += 1
+        return list(last)[: max(0, len(last) - request.skip)], number, True
+    first = list(islice(matches, request.skip, request.skip + request.size + 1))
+    return first[: request.size], request.skip + len(first), len(first) <= request.size
 
 
 def _place(event: RawEvent | None) -> tuple[int, int] | None:

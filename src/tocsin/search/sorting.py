@@ -16,7 +16,7 @@ from tocsin.engine.column import CodedColumn, Rows
 from tocsin.engine.table import EventTable
 from tocsin.eql.versions import version_key
 from tocsin.search.errors import SearchError
-from tocsin.store.events import StoredBatch
+from tocsin.store.events import ID, StoredBatch
 
 _ROW, _BATCH = "row", "batch"
 _READERS = 3  # batches whose documents are read at once
@@ -70,8 +70,8 @@ class TopRows:
             if key.unit > 1 and pa.types.is_int64(columns[f"k{n}"].type):
                 columns[f"e{n}"] = columns[f"k{n}"]
                 columns[f"k{n}"] = _in_units(columns[f"k{n}"], key.unit)
-            if n == 0 and self.after is None:  # most rows are far behind: their other keys are not looked at
-                near = self._near(columns["k0"])
+            if n == 0:  # most rows are far behind: their other keys are not looked at
+                near = self._near(columns["k0"]) if self.after is None else self._near_behind(columns["k0"])
                 if near is not None:
                     rows = rows[near]
                     columns = {name: column.take(pa.array(near)) for name, column in columns.items()}
@@ -125,6 +125,21 @@ class TopRows:
         least = column.take(best.slice(len(best) - 1, 1))[0]
         near = pc.greater_equal(column, least) if key.descending else pc.less_equal(column, least)
         return np.flatnonzero(near.to_numpy(zero_copy_only=False))
+
+    def _near_behind(self, column: pa.Array) -> Rows | None:
+        """Return the rows that the first key (`column`) puts beside `after` or near behind it; None for all."""
+        if self.after is None or self.after[0] is None or column.null_count or not pa.types.is_int64(column.type):
+            return None
+        numbers, at = column.to_numpy(), int(self.after[0])
+        behind = np.flatnonzero(numbers <= at if self.keys[0].descending else numbers >= at)
+        # Those that are equal may stand before it: they do not count among the `size` that hide others.
+        certain = np.flatnonzero(numbers[behind] != at)
+        if len(certain) <= self.size:
+            return behind
+        place = len(certain) - self.size if self.keys[0].descending else self.size - 1
+        last = np.partition(numbers[behind][certain], place)[place]
+        reached = numbers[behind] >= last if self.keys[0].descending else numbers[behind] <= last
+        return behind[np.flatnonzero(reached)]
 
     def _behind(self, table: pa.Table) -> pa.Array:
         """Return for each row whether it comes behind the keys `after`."""
@@ -202,6 +217,9 @@ def _key_values(table: EventTable, key: FieldSortKey, rows: Rows) -> pa.Array:
     ):  # nearly all different: coding them costs most of a sort
         table, rows = table.take(rows), np.arange(len(rows))
         column = table.column(key.field, distinct=False)
+    elif key.field == ID and len(rows) < table.rows:  # all different
+        table, rows = table.take(rows), np.arange(len(rows))
+        column = table.column(key.field)
     else:
         column = table.column(key.field)
     if column is None:

@@ -6,6 +6,7 @@ import { listenToKeys } from "./keys";
 import { listenToTrees } from "./tree";
 import { listenToValues } from "./value_menu";
 import { keepZone, listenToMenus, switchTheme } from "./preferences";
+import { listenToTimelines } from "./timeline";
 
 keepZone();
 listenToMenus();
@@ -14,6 +15,7 @@ listenToGuides();
 listenToTrees();
 listenToValues();
 listenToQueryBars();
+listenToTimelines();
 document.addEventListener("click", (event) => {
   const target = event.target instanceof Element ? event.target : null;
   if (target?.closest("[data-theme-switch]")) switchTheme();

@@ -91,7 +91,9 @@ def _times(path: str, parameters: _Parameters) -> _Parameters:
 
 
 def _address(path: str, parameters: _Parameters) -> str:
-    return f"{path}?{urlencode([pair for pair in parameters if pair[1]] or parameters)}"
+    # Without a beginning a list shows all times; a time line whose address says none shows those of today.
+    said = [pair for pair in parameters if pair[1] or pair[0] == "from"]
+    return f"{path}?{urlencode(said or parameters)}"
 
 
 def _is_there(path: str) -> bool:

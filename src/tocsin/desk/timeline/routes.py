@@ -1,0 +1,108 @@
+"""The timeline's page, the part of it that changes, one event of it, and the names of fields for its columns."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from tocsin.api.answers import ApiError
+from tocsin.api.dependencies import ServiceStore
+from tocsin.api.elasticsearch.searching import searched
+from tocsin.desk.page_route import PageRoute
+from tocsin.desk.pages import page
+from tocsin.desk.timeline.events import opened_event, timeline_row
+from tocsin.desk.timeline.histogram import event_histogram
+from tocsin.desk.timeline.view import (
+    DEFAULT_COLUMNS,
+    PAGE_SIZE,
+    RANGES,
+    SORTS,
+    TimelineView,
+    shown_time,
+    written_keys,
+)
+from tocsin.desk.visitor import Reader
+from tocsin.moments import datetime_nanoseconds
+from tocsin.search.hits import MOST_HITS
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_MOST_NAMES = 3_000  # fields that are offered
+
+
+@router.get("/timeline")
+async def show_timeline(request: Request, visitor: Reader) -> Response:
+    """Show events by time: the page, or what of it changes with another choice."""
+    view = TimelineView.of(request.query_params, visitor.zone)
+    is_part = "hx-request" in request.headers
+    if not is_part and view.since != request.query_params.get("from", view.since):
+        return RedirectResponse(_again(view), 303)  # a moment was typed in the visitor's zone: links say it in UTC
+    context: dict[str, Any] = {
+        "view": view, "ranges": RANGES, "sorts": SORTS, "default_columns": DEFAULT_COLUMNS, "page_size": PAGE_SIZE,
+        "since": shown_time(view.since, visitor.zone), "until": shown_time(view.until, visitor.zone),
+        "problem": None, "refused": "", "rows": [], "groups": [], "total": 0, "complete": True, "histogram": None,
+        "dates": [], "next": "", "previous": "", "opened": None, "most_groups": MOST_HITS,
+    }  # fmt: skip
+    try:
+        context |= await _events(request, view)
+        if view.open:
+            context["opened"] = await opened_event(request, view.open, view.at)
+    except ApiError as error:
+        if error.status != 400:
+            raise
+        context["refused"] = error.reason
+    if not is_part:
+        return page(request, "timeline/page.html", visitor, **context)
+    return page(request, "timeline/list.html", visitor, headers={"HX-Push-Url": _again(view)}, **context)
+
+
+def _again(view: TimelineView) -> str:
+    return view.address(open=view.open)
+
+
+async def _events(request: Request, view: TimelineView) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    task = view.task(now)
+    answer: dict[str, Any] = orjson.loads(await searched(request, task))
+    if "problem" in answer:
+        return {"problem": answer["problem"]}
+    rows = [timeline_row(event) for event in answer.get("events", ())]
+    groups = [
+        {"keys": group["keys"], "rows": [timeline_row(event) for event in group["events"]]}
+        for group in answer.get("groups", ())
+    ]
+    following = previous = ""
+    is_numbered = bool(groups) or bool(answer.get("piped"))
+    if answer["has_next"]:
+        after = "" if is_numbered else written_keys(rows[-1].sort or ())
+        following = view.address(after=after, page=view.page + 1)
+    if answer["has_previous"]:
+        before = written_keys(rows[0].sort or ()) if rows and not is_numbered else ""
+        previous = view.address(page=1) if view.page <= 2 else view.address(before=before, page=view.page - 1)
+    histogram = event_histogram(answer.get("histogram"), task.query, datetime_nanoseconds(now))
+    return {
+        "rows": rows, "groups": groups, "total": answer["total"], "complete": answer["complete"],
+        "histogram": histogram, "dates": answer["dates"], "next": following, "previous": previous,
+    }  # fmt: skip
+
+
+@router.get("/timeline/event")
+async def show_event(request: Request, visitor: Reader) -> Response:
+    """Show one event with all of its fields: below its row, or as a page."""
+    view = TimelineView.of(request.query_params, visitor.zone)
+    context: dict[str, Any] = {"view": view, "opened": await opened_event(request, view.open, view.at)}
+    template = "timeline/opened.html" if "hx-request" in request.headers else "timeline/event_page.html"
+    return page(request, template, visitor, **context)
+
+
+@router.get("/timeline/fields")
+async def show_fields(request: Request, visitor: Reader, store: ServiceStore) -> Response:
+    """Show the names of fields and of indices, for what is chosen by typing."""
+    view = TimelineView.of(request.query_params, visitor.zone)
+    names = sorted(store.fields(list(view.patterns)))[:_MOST_NAMES]
+    indices = [index.name for index in store.indices(["*", "-.*"])][:_MOST_NAMES]
+    return page(request, "timeline/names.html", visitor, fields=names, indices=indices)
