@@ -72,7 +72,7 @@ class EqlRequest:
 
 
 @dataclass(frozen=True)
-class EqlAnswer:
+class EqlMatches:
     """What an EQL search matched: events or sequences as hits, of one page, and how many there are in all.
 
     Where the first ones are asked for, there may be more than `matches`: `complete` is false.
@@ -158,13 +158,13 @@ def search_eql(
     clock: Clock,
     *,
     parsed: bool = False,
-) -> EqlAnswer:
+) -> EqlMatches:
     """Run an EQL search. Only the documents of hits are read."""
     if not isinstance(request.statement.query, s.EventQuery):
         return _sequences(store, patterns, request, schema, clock, parsed=parsed)
     documents, matches = _events(store, patterns, request, schema, clock)
     events = [_shown(document, request, schema, parsed=parsed) for document in documents]
-    return EqlAnswer(events, matches)
+    return EqlMatches(events, matches)
 
 
 def event_condition(request: EqlRequest) -> s.Expression | None:
@@ -291,7 +291,7 @@ def _sequences(
     clock: Clock,
     *,
     parsed: bool,
-) -> EqlAnswer:
+) -> EqlMatches:
     ready = CompiledRule(_rule(request), narrowed(request.statement, request.condition))
     program = compile_queries([ready.keyed_query(any_index=True)])
     places: list[StoredBatch] = []
@@ -322,7 +322,7 @@ def _sequences(
         }
         for match, match_places in zip(matches, places_of_matches, strict=True)
     ]
-    return EqlAnswer(sequences, number, complete)
+    return EqlMatches(sequences, number, complete)
 
 
 def _chosen(matches: Iterator[Match], request: EqlRequest) -> tuple[list[Match], int, bool]:
