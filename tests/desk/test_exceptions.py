@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html import unescape
 
@@ -178,3 +179,107 @@ def test_a_forged_form_is_refused(desk, fetching):
         form = form_of(client.get(page_of(desk, fetching)).text)
         assert client.post(page_of(desk, fetching), data=form).status_code == 403
         assert client.post(page_of(desk, fetching), data=form | {"csrf": "x"}).status_code == 403
+
+
+# ---- lists
+
+
+def new_list(client, name: str) -> str:
+    """Make a shared list, and return the address of its page."""
+    answer = client.post("/exceptions", data={"csrf": token_of(client), "name": name, "description": "of builds"})
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["location"])
+
+
+def test_a_list_is_made_filled_changed_and_removed(watched):
+    with watched.desk.logged_in("engineer") as client:
+        address = new_list(client, f"Tools {HOSTILE}")
+        token = token_of(client)
+        item = {
+            "csrf": token, "name": "The build", "comment": "as agreed", "expires": "2090-01-01T10:00",
+            "use-0": "on", "field-0": "host.name", "operator-0": "is_one_of", "value-0": "build-1\r\nbuild-2",
+            "use-1": "on", "field-1": "process.name", "operator-1": "does_not_match", "value-1": "evil*",
+            "field-2": "user.name", "operator-2": "is", "value-2": "not chosen",
+        }  # fmt: skip
+        assert client.post(f"{address}/items/new", data=item).status_code == 303
+        text = client.get(address).text
+        assert "<script>alert" not in text
+        for said in ("The build", "build-1", "is one of", "does not match", "evil*", "as agreed", "2090-01-01"):
+            assert said in text
+        assert "not chosen" not in text
+        (place,) = set(re.findall(rf'href="({re.escape(address)}/items/[0-9a-f-]+)"', text))
+        form = client.get(place).text
+        version = re.findall(r'name="version" value="([^"]+)"', form)[0]
+        changed = item | {"name": "The builds", "comment": "", "version": version}
+        assert client.post(place, data=changed).status_code == 303
+        again = client.post(place, data=changed | {"name": "Overwritten"})
+        assert again.status_code == 409
+        assert "somebody else has changed this exception" in again.text
+        assert "as agreed" in client.get(address).text  # comments stay
+        assert "The builds" in client.get(address, params={"q": "BUILD-2"}).text
+        assert "No exception of this list" in client.get(address, params={"q": "nothing"}).text
+        exported = client.get(f"{address}/export")
+        assert "attachment" in exported.headers["content-disposition"]
+        assert [json.loads(line).get("name") for line in exported.text.splitlines()][1] == "The builds"
+        assert client.post(f"{place}/remove", data={"csrf": token}).status_code == 303
+        assert "This list has no exceptions" in client.get(address).text
+        assert client.post(f"{address}/remove", data={"csrf": token}).headers["location"] == "/exceptions"
+        assert client.get(address).status_code == 404
+
+
+def test_a_list_says_how_many_alerts_each_exception_would_have_hidden(watched):
+    rule = watched.rule(rule_id="counted", query='process where process.name == "counted.exe"')
+    for host in ("ws-7", "ws-7", "ws-8"):
+        watched.event(process={"name": "counted.exe"}, host={"name": host})
+    watched.run(rule)
+    alert = next(alert for alert in watched.alerts(rule) if alert["host"]["name"] == "ws-7")
+    with watched.desk.logged_in("engineer") as client:
+        address = f"/alerts/{alert['_id']}/exception"
+        form = form_of(client.get(address).text) | {"csrf": token_of(client)}
+        assert client.post(address, data=form).status_code == 303
+        lists = client.get("/exceptions", params={"q": rule["name"]}).text
+        place = re.findall(r'href="(/exceptions/[0-9a-f-]+)">Exceptions of', lists)[-1]
+    with watched.desk.logged_in("viewer") as client:
+        text = client.get(place).text
+        assert "Edit" not in text
+        assert f"{place}/counts" in text
+        assert re.findall(r">(\d+)</span>", client.get(f"{place}/counts").text) == ["2"]
+
+
+def test_exports_of_kibana_are_imported_and_what_is_refused_is_said(watched):
+    lines = [
+        {"list_id": "imported", "name": "Imported", "type": "detection", "description": ""},
+        {"list_id": "imported", "item_id": "a", "name": "A", "type": "simple", "description": "",
+         "entries": [{"field": "host.name", "operator": "included", "type": "match", "value": "ws-9"}]},
+        {"list_id": "imported", "item_id": "b", "name": "B", "type": "simple", "description": "",
+         "entries": [{"field": "host.name", "operator": "included", "type": "like", "value": HOSTILE}]},
+    ]  # fmt: skip
+    file = "\n".join(map(json.dumps, lines)).encode()
+    with watched.desk.logged_in("engineer") as client:
+        headers = {"x-csrf-token": token_of(client), "hx-request": "true"}
+        files = {"file": ("lists.ndjson", file)}
+        text = client.post("/exceptions/import", files=files, headers=headers).text
+        assert "<b>1 list</b>, <b>1 exception</b>" in text
+        assert "has the type `like`" in unescape(text)
+        again = client.post("/exceptions/import", files=files, headers=headers).text
+        assert "<b>0 lists</b>" in again
+        replaced = client.post("/exceptions/import", files=files, headers=headers, data={"overwrite": "on"}).text
+        assert "<b>1 list</b>" in replaced
+        assert client.post("/exceptions/import", files=files).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["viewer", "analyst"])
+def test_lists_are_read_by_all_and_changed_by_those_who_may(watched, name):
+    with watched.desk.logged_in("engineer") as client:
+        address = new_list(client, "Of engineers")
+    with watched.desk.logged_in(name) as client:
+        for page in ("/exceptions", address):
+            text = client.get(page).text
+            assert text.count('method="post"') == 1  # to log out
+        token = token_of_viewer(client)
+        for change in ("/exceptions", address, f"{address}/remove", f"{address}/copy", f"{address}/items/new"):
+            assert client.post(change, data={"csrf": token, "name": "x"}).status_code == 403
+
+
+def token_of_viewer(client) -> str:
+    return re.findall(r'name="csrf" value="([^"]+)"', client.get("/exceptions").text)[0]

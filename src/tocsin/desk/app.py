@@ -16,6 +16,9 @@ from tocsin.desk.alert import guide_routes as alert_guide
 from tocsin.desk.alert import routes as alert
 from tocsin.desk.alerts import routes as alerts
 from tocsin.desk.exceptions import alert_routes as alert_exceptions
+from tocsin.desk.exceptions import item_routes as exception_items
+from tocsin.desk.exceptions import list_routes as exception_lists
+from tocsin.desk.exceptions import value_list_routes as value_lists
 from tocsin.desk.overview import health
 from tocsin.desk.pages import STATIC
 from tocsin.desk.queries import routes as queries
@@ -40,6 +43,9 @@ _ROOMS = (
     rules,
     rule,
     timeline,
+    exception_lists,
+    exception_items,
+    value_lists,
 )
 
 

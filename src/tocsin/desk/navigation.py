@@ -28,5 +28,6 @@ NAVIGATION = (
     NavigationEntry("/timeline", N_("Timeline"), "t"),
     NavigationEntry("/rules", N_("Rules"), "r"),
     NavigationEntry("/overview", N_("Overview"), "o"),
+    NavigationEntry("/exceptions", N_("Exceptions"), "e"),
     NavigationEntry("/access", N_("Access"), "u", Scope.ADMIN),
 )

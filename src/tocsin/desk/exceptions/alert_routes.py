@@ -148,7 +148,9 @@ async def preview(
         context |= {"hidden": hidden, "problem": hidden.fault, "fits": hidden.hides, "rules": len(scope)}
     except ApiError as error:
         context["problem"] = error.reason
-    return page(request, "exceptions/preview.html", visitor, days=DAYS, of_many=_is_of_many(subject), **context)
+    return page(
+        request, "exceptions/preview_answer.html", visitor, days=DAYS, of_many=_is_of_many(subject), **context
+    )
 
 
 def _shown(

@@ -38,7 +38,7 @@ OPERATORS: Mapping[str, Operator] = {
     # Several fields of one object of a list; written as JSON.
     "nested": Operator(N_("has (nested)"), "nested"),
 }
-_NAMES = {(operator.type, operator.excluded): name for name, operator in OPERATORS.items()}
+OPERATOR_NAMES = {(operator.type, operator.excluded): name for name, operator in OPERATORS.items()}
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def row_of_value(name: str, value: Any, *, used: bool) -> ConditionRow:
 def row_of_entry(entry: Mapping[str, Any]) -> ConditionRow:
     """Return the row of a saved entry."""
     kind, excluded = str(entry.get("type")), entry.get("operator") == "excluded"
-    name = _NAMES.get((kind, excluded and kind != "nested"), "is")
+    name = OPERATOR_NAMES.get((kind, excluded and kind != "nested"), "is")
     about = entry.get("list")
     if kind == "nested":
         value = json.dumps(entry.get("entries"), ensure_ascii=False)

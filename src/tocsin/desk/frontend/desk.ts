@@ -3,6 +3,7 @@ import "htmx.org";
 import { listenToQueryBars } from "./completion";
 import { listenToGuides } from "./guide";
 import { listenToKeys } from "./keys";
+import { showRefusals } from "./refusals";
 import { listenToTrees } from "./tree";
 import { listenToValues } from "./value_menu";
 import { keepZone, listenToMenus, switchTheme } from "./preferences";
@@ -16,6 +17,7 @@ listenToTrees();
 listenToValues();
 listenToQueryBars();
 listenToTimelines();
+showRefusals();
 document.addEventListener("click", (event) => {
   const target = event.target instanceof Element ? event.target : null;
   if (target?.closest("[data-theme-switch]")) switchTheme();

@@ -190,11 +190,15 @@ def values_of(session: Session, id_: str) -> list[str]:
     return list(session.scalars(asked.execution_options(yield_per=_AT_ONCE)))
 
 
-def page_of_values(session: Session, id_: str, first: int, most: int) -> tuple[list[ListedValue], int]:
-    """Return some values of a list, in their order, and how many it has."""
-    inside = ListedValue.list_id == id_
-    asked = select(ListedValue).where(inside).order_by(ListedValue.value).offset(first).limit(most)
-    total = session.scalar(select(func.count()).select_from(ListedValue).where(inside))
+def page_of_values(
+    session: Session, id_: str, first: int, most: int, text: str = ""
+) -> tuple[list[ListedValue], int]:
+    """Return some values of a list, in their order, and how many it has; those that hold a text, in any case."""
+    inside = [ListedValue.list_id == id_]
+    if text:
+        inside.append(ListedValue.value.icontains(text, autoescape=True))
+    asked = select(ListedValue).where(*inside).order_by(ListedValue.value).offset(first).limit(most)
+    total = session.scalar(select(func.count()).select_from(ListedValue).where(*inside))
     return list(session.scalars(asked)), total or 0
 
 
