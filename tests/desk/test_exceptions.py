@@ -282,4 +282,4 @@ def test_lists_are_read_by_all_and_changed_by_those_who_may(watched, name):
 
 
 def token_of_viewer(client) -> str:
-    return re.findall(r'name="csrf" value="([^"]+)"', client.get("/exceptions").text)[0]
+    return str(re.findall(r'name="csrf" value="([^"]+)"', client.get("/exceptions").text)[0])

@@ -24,7 +24,7 @@ def client(watched):
 
 
 def token_of(client) -> str:
-    return re.findall(r'name="csrf" value="([^"]+)"', client.get("/value-lists").text)[0]
+    return str(re.findall(r'name="csrf" value="([^"]+)"', client.get("/value-lists").text)[0])
 
 
 def values_in(text: str) -> list[str]:
