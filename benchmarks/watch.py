@@ -27,7 +27,7 @@ from pathlib import Path
 from benchmarks.ingest import cpu_seconds, prepare, resident, serve
 
 _EVENTS = 2_000  # a request
-_STAMP = b"2000-01-01T00:00:00.000Z"  # in requests as they are made; the moment of sending takes its place
+STAMP = b"2000-01-01T00:00:00.000Z"  # in requests as they are made; the moment of sending takes its place
 
 
 class Pace:
@@ -55,7 +55,7 @@ def send(port: str, key: str, requests: Iterator[Path], until: float, pace: Pace
         if time.time() > until:
             return
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        body = path.read_bytes().replace(_STAMP, now.encode())
+        body = path.read_bytes().replace(STAMP, now.encode())
         while True:
             connection.request("POST", "/_bulk?filter_path=errors", body, headers)
             answer = connection.getresponse()
@@ -196,7 +196,7 @@ if __name__ == "__main__":
         made = (chosen.folder or Path(temporary)) / "requests"
         data = chosen.data or Path(temporary) / "data"
         if not chosen.only_round:
-            prepare(made, chosen.events, _STAMP.decode())
+            prepare(made, chosen.events, STAMP.decode())
             data.mkdir(parents=True, exist_ok=True)
             enable(data, [rules])
             live(data, made, chosen.rate, chosen.seconds)
