@@ -1,8 +1,8 @@
 """How long the service takes for each page of the desk: `python -m benchmarks.desk [--rate 2000]`.
 
 A real `tocsin serve` on 10 million events of the last 30 days and 100,000 alerts is asked as browsers ask, by one
-reader, while events come in at a rate. Among the events are chains of processes; a rule raises an alert for the last
-process of each. The columns of a sample are written again and again with other times and entity ids.
+reader, while events come in at a rate. Among the events are chains of processes; a rule raises an alert for the
+last process of each. The columns of a sample are written again and again with other times and entity ids.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+from tests.scenario import DEFENDER
 
 from benchmarks import alerts
 from benchmarks.fleet import Fleet, take_index
 from benchmarks.ingest import prepare, serve
 from benchmarks.watch import STAMP, Pace, send
-from tests.scenario import DEFENDER
 from tocsin.ecs import TIMESTAMP
 from tocsin.moments import to_nanoseconds
 from tocsin.rules.load import bundled_folder
@@ -48,19 +48,19 @@ from tocsin.store.lake.tables.table import IndexTable
 from tocsin.store.records import access
 from tocsin.store.records.database import Records
 
+Event = dict[str, Any]
+
 _SAMPLE, _DAYS = 170_000, 30
 _MARK = "e0000-"  # what entity ids begin with; each copy of the sample has another number
 _IDS = ("process.entity_id", "process.parent.entity_id")
 _USER, _PASSWORD = "bench", "a password of the benchmark"
 _GENERATIONS = 12
-_KINDS = (
+_KINDS: tuple[tuple[str, Event], ...] = (
     ("network", {"destination": {"ip": "203.0.113.7", "port": 443}}),
     ("file", {"file": {"path": "C:\\Users\\Public\\a.txt"}}),
     ("registry", {"registry": {"path": "HKCU\\Software\\Run\\a", "data": {"strings": ["a.exe"]}}}),
     ("library", {"dll": {"path": "C:\\Windows\\System32\\a.dll"}}),
 )
-
-Event = dict[str, Any]
 
 
 def sample() -> dict[str, list[Entry]]:
@@ -107,7 +107,8 @@ def build_index(data: Path, index: str, entries: list[Entry], repeats: int) -> i
             for name in (SOURCE, *(name for name in _IDS if name in base.column_names)):
                 part = _replaced(part, name, pc.replace_substring(base.column(name), _MARK, mark))
             parts.append(part)
-        table.commit(pa.concat_tables(parts), day)
+        for number, part in enumerate(parts):  # a slice of several files is ordered
+            table.commit(part, day * repeats + number)
         table.publish(table.current())
         for slice_ in table.to_order(datetime.now(UTC), timedelta()):
             table.publish(table.order(slice_, order_slice))
@@ -149,8 +150,8 @@ class Chain:
         for below in range(20):
             parent = alert if below < 5 else 200 + below // 5 - 1
             yield self._start(200 + below, parent, end + timedelta(seconds=below + 1), "C:\\below.exe")
-        for at, (kind, fields) in itertools.product(range(25), _KINDS):
-            yield {**self._of(alert, end + timedelta(seconds=at), kind, "change"), **fields}
+        for second, (kind, fields) in itertools.product(range(25), _KINDS):
+            yield {**self._of(alert, end + timedelta(seconds=second), kind, "change"), **fields}
 
     def _start(self, number: int, parent: int, at: datetime, path: str, line: str = "") -> Event:
         event = self._of(number, at, "process", "start")
@@ -236,11 +237,11 @@ def raise_alerts(service: Service) -> dict[str, str]:
             index = event.pop("_index")
             lines.append(b'{"create":{"_index":"%s"}}\n%s\n' % (index.encode(), orjson.dumps(event)))
     service.post("/_bulk", b"".join(lines), "application/x-ndjson")
-    query = {
-        "size": 10, "sort": [{TIMESTAMP: "desc"}],
-        "query": {"bool": {"filter": [{"terms": {"host.name": [chain.host for chain in CHAINS]}},
-                                      {"match_phrase": {"kibana.alert.rule.name": "Remote File Download via MpCmdRun"}}]}},
-    }  # fmt: skip
+    tests = [
+        {"terms": {"host.name": [chain.host for chain in CHAINS]}},
+        {"match_phrase": {"kibana.alert.rule.name": "Remote File Download via MpCmdRun"}},
+    ]
+    query = {"size": 10, "sort": [{TIMESTAMP: "desc"}], "query": {"bool": {"filter": tests}}}
     until = time.time() + 120
     while time.time() < until:
         answer = service.post("/api/detection_engine/signals/search", orjson.dumps(query))

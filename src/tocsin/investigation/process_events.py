@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import orjson
 
+from tocsin.investigation.host_events import (
+    ENTITY,
+    PARENT_ENTITY,
+    PARENT_PID,
+    PID,
+    HostEvents,
+    KindEvents,
+    spellings,
+)
 from tocsin.investigation.process_tree import Node, Span, process_tree
-from tocsin.investigation.processes import PROCESS_FIELDS, SECOND, Process, Row
+from tocsin.investigation.processes import SECOND, Process, Row, is_end, is_start, moment_of, process_of
 from tocsin.investigation.windows_executables import remarks
 from tocsin.moments import iso
-from tocsin.query_dsl.context import Context
-from tocsin.search.hits import context_of, read_search, run_search
 from tocsin.search.selection import Clock
 from tocsin.store.alerts.names import ALERTS_INDEX
 from tocsin.store.events import EventReader
 
 EVENTS = ("*", "-.*")  # indices of events, wherever an alert lies
 _Query = dict[str, Any]
-_ENDS: list[_Query] = [{"term": {"event.category": "process"}}, {"term": {"event.type": "end"}}]
-_STARTS_AND_ENDS: list[_Query] = [
-    {"term": {"event.category": "process"}},
-    {"terms": {"event.type": ["start", "end"]}},
-]
 STARTS: list[_Query] = [{"term": {"event.category": "process"}}, {"term": {"event.type": "start"}}]
-_MOST_ROWS = 1_000
-_MILLISECOND = 1_000_000
-_NEAR = 60 * SECOND  # of the moment that an id of Sysmon's holds
-_LONG = 400 * 86_400 * SECOND  # no process of Windows lives longer than that between two updates
 _DAY = 86_400 * SECOND
+COUNTED_AROUND = _DAY  # before and after an alert, in which events of processes are counted
+_NEAR = 60 * SECOND  # of the moment that an id of Sysmon's holds
+_BESIDE = 600 * SECOND  # what started about then is read with it: the services of Windows start together
+_BEFORE = 7 * _DAY  # a process, in which its parent is looked for
+_LONG = 400 * _DAY  # no process of Windows lives longer than that between two updates
 _IS_DNS = {"bool": {"should": [{"exists": {"field": "dns.question.name"}}, {"term": {"event.category": "dns"}}]}}
 _HAS_ENTITY: _Query = {"exists": {"field": "process.entity_id"}}
 _IS_ALERT = {"exists": {"field": "kibana.alert.uuid"}}
@@ -53,20 +58,31 @@ KINDS: Mapping[str, _Query] = {
 }
 
 
-def events_of(process: Process) -> _Query:
-    """Return the query for the events of a process, in Elasticsearch's query language.
+def around(moment: int) -> Span:
+    """Return the span around an alert in which events of its processes are counted."""
+    return moment - COUNTED_AROUND, moment + COUNTED_AROUND
+
+
+def events_of(process: Process, span: Span | None = None) -> _Query:
+    """Return the query for the events of a process within a span, in Elasticsearch's query language.
 
     Events without an entity id are those of its host and pid between its start and its end.
     """
     either = list(filter(None, (_named(process), _by_pid(process))))
-    return {"bool": {"should": either, "minimum_should_match": 1}} if either else {"match_none": {}}
+    if not either:
+        return {"match_none": {}}
+    within: list[_Query] = []
+    if process.host:
+        within.append({"terms": {"host.name": spellings(process.host)}})
+    if span is not None:
+        within.append({"range": {"@timestamp": {"gte": iso(max(0, span[0])), "lte": iso(span[1])}}})
+    elif process.start is not None:
+        within.append({"range": {"@timestamp": {"gte": iso(process.start - SECOND)}}})
+    return {"bool": {"filter": within, "should": either, "minimum_should_match": 1}}
 
 
 def _named(process: Process) -> _Query | None:
-    if not process.entity_id:
-        return None
-    began = [] if process.start is None else [{"range": {"@timestamp": {"gte": iso(process.start - SECOND)}}}]
-    return {"bool": {"filter": [{"term": {"process.entity_id": process.entity_id}}, *began]}}
+    return {"term": {"process.entity_id": process.entity_id}} if process.entity_id else None
 
 
 def _by_pid(process: Process) -> _Query | None:
@@ -75,23 +91,34 @@ def _by_pid(process: Process) -> _Query | None:
     life = {"gte": iso(process.start - SECOND)}
     if process.end is not None:
         life["lte"] = iso(process.end + SECOND)
-    own: list[_Query] = [
-        {"term": {"host.name": process.host}},
-        {"term": {"process.pid": process.pid}},
-        {"range": {"@timestamp": life}},
-    ]
-    return {"bool": {"filter": own, "must_not": [_HAS_ENTITY]}}
+    happened: _Query = {
+        "bool": {
+            "should": [
+                {"bool": {"filter": [{"range": {"@timestamp": life}}], "must_not": [_IS_ALERT]}},
+                {"range": {"kibana.alert.original_time": life}},
+            ],
+            "minimum_should_match": 1,
+        }
+    }
+    own: list[_Query] = [{"term": {"process.pid": process.pid}}, happened]
+    return {"bool": {"filter": own, "must_not": [{"exists": {"field": "process.entity_id"}}]}}
 
 
 @dataclass(frozen=True)
 class TreeTask:
-    """The process tree of an event as JSON: `nodes`, each with its process, counts and remarks; what was cut."""
+    """The process tree of an event as JSON: `nodes`, each with its process, counts and remarks; what was cut.
+
+    A parent is looked for when its entity id says it started, else in the day before; `further` looks for one that
+    has a pid alone in the seven days before, and for one with an entity id as far back as there are events.
+    """
 
     event: Row
+    further: bool = False
 
     def __call__(self, reader: EventReader, clock: Clock) -> bytes:
         """Return the tree. Raises TocsinError."""
-        store = StoredProcessEvents(reader, clock)
+        moment = moment_of(self.event) or 0
+        store = StoredProcessEvents(reader, clock, process_of(self.event).host, moment, further=self.further)
         tree = process_tree(self.event, store)
         activity = store.activity([node.process for node in tree.nodes])
         nodes = [_node_document(node, own) for node, own in zip(tree.nodes, activity, strict=True)]
@@ -118,132 +145,110 @@ def _node_document(node: Node, activity: Activity) -> dict[str, Any]:
 
 
 class StoredProcessEvents:
-    """Events of processes in a store, over all indices of events."""
+    """Events of a host's processes in a store, over all indices of events, around a moment.
 
-    def __init__(self, reader: EventReader, clock: Clock) -> None:
-        self._reader, self._clock = reader, clock
-        self._contexts: dict[tuple[str, ...], Context] = {}
+    What lies about the moment is read once. What a parent further back needs is read when it is asked for: where
+    its entity id says when it started, else `further` only.
+    """
+
+    def __init__(
+        self, reader: EventReader, clock: Clock, host: str, moment: int, *, further: bool = False
+    ) -> None:
+        self._events = HostEvents(reader, clock, host, (*EVENTS, ALERTS_INDEX), KINDS)
+        self._events.load(around(moment))
+        self._further, self._since = further, moment - (_BEFORE if further else COUNTED_AROUND)
 
     def by_entity(self, host: str, entity_ids: Collection[str], before: int | None) -> list[Row]:
-        """Return starts and ends of some entity ids, near their start; of all time if they are not there."""
-        named = [*_STARTS_AND_ENDS, {"terms": {"process.entity_id": sorted(entity_ids)}}]
-        for span in _spans(entity_ids, before):
-            rows, _ = self._rows([*named, _within(span)], "desc", _MOST_ROWS)
-            if rows:
+        """Return starts and ends of some entity ids, near their start where the ids say when that was."""
+        for read in (None, *self._readings(entity_ids, before)):
+            if read is not None:
+                read()
+            rows = self._events.rows(self._events.places(ENTITY, entity_ids))
+            if any(map(is_start, rows)):
                 return rows
-        return []
+        return rows
+
+    def _readings(self, entity_ids: Collection[str], before: int | None) -> Sequence[Any]:
+        """Return what reads more and more events, until there is a start of the entity ids."""
+        starts = [start for id_ in entity_ids if (start := started_at(id_)) is not None]
+        events, readings = self._events, list[Any]()
+        if len(starts) == len(entity_ids) and before is not None:
+            first, last = min(starts), max(starts)
+            if 0 <= before + _NEAR - first < _LONG:
+                readings.append(lambda: events.load((first - _BESIDE, last + _BESIDE), counting=False))
+                readings.append(lambda: events.load_entities(entity_ids, (first - _NEAR, last + _NEAR)))
+        if self._further:
+            if before is not None:
+                readings.append(lambda: events.load((before - _BEFORE, before), counting=False))
+            readings.append(lambda: events.load_entities(entity_ids, (0, (before or _FAR) + _DAY)))
+        return readings
 
     def by_pid(self, host: str, pids: Collection[int], span: Span) -> list[Row]:
-        """Return the latest starts and ends of some pids of a host within a span."""
-        tests = [*_STARTS_AND_ENDS, {"term": {"host.name": host}}, {"terms": {"process.pid": sorted(pids)}}]
-        return self._rows([*tests, _within(span)], "desc", _MOST_ROWS)[0]
+        """Return the starts and ends of some pids of the host within a span."""
+        self._load(span)
+        return self._events.rows(self._events.places(PID, pids, span))
 
     def children(self, parents: Sequence[Process], span: Span, most: int) -> tuple[list[Row], int]:
         """Return the earliest starts whose parent may be one of some processes, and how many there are."""
-        entities = sorted({parent.entity_id for parent in parents if parent.entity_id})
-        pids = sorted({parent.pid for parent in parents if parent.pid is not None})
-        of_pids: _Query = {
-            "filter": [{"term": {"host.name": parents[0].host}}, {"terms": {"process.parent.pid": pids}}]
-        }
-        if entities:  # what names its parent by entity id is not asked for by pid
-            of_pids["must_not"] = [{"exists": {"field": "process.parent.entity_id"}}]
-        either: list[_Query] = [{"bool": of_pids}] if pids else []
+        self._load(span)
+        entities = {parent.entity_id for parent in parents if parent.entity_id}
+        pids = {parent.pid for parent in parents if parent.pid is not None}
+        named = self._events.places(PARENT_ENTITY, entities, span)
+        # What names its parent by entity id is not asked for by pid.
+        by_pid = self._events.places(PARENT_PID, pids, span)
         if entities:
-            either.append({"terms": {"process.parent.entity_id": entities}})
-        tests = [*STARTS, _within(span), {"bool": {"should": either, "minimum_should_match": 1}}]
-        return self._rows(tests, "asc", most)
+            by_pid -= self._events.with_field(PARENT_ENTITY)
+        rows = [row for row in self._events.rows(named | by_pid) if is_start(row)]
+        return rows[:most], len(rows)
+
+    def _load(self, span: Span) -> None:
+        if (since := max(span[0], self._since)) <= span[1]:
+            self._events.load((since, span[1]), counting=False)
 
     def activity(self, processes: Sequence[Process]) -> list[Activity]:
-        """Return what each process did, alerts of it among its events; all by one search."""
-        starts = [process.start for process in processes if process.start is not None]
-        if not processes or not starts:
-            return [Activity({}) for _ in processes]
-        entities = sorted({process.entity_id for process in processes if process.entity_id})
-        pids = sorted({process.pid for process in processes if process.pid is not None})
-        of_pids = {
-            "bool": {"filter": [{"term": {"host.name": processes[0].host}}, {"terms": {"process.pid": pids}}]}
-        }
-        query = {
-            "bool": {
-                "filter": [{"range": {"@timestamp": {"gte": iso(min(starts) - SECOND)}}}],
-                "should": [{"terms": {"process.entity_id": entities}}, of_pids], "minimum_should_match": 1,
-            }
-        }  # fmt: skip
-        # Kinds outside, processes inside: what a kind's events must meet is then asked once for all processes.
-        of_entities = {"terms": {"field": "process.entity_id", "size": max(1, len(entities)), "include": entities}}
-        last = {"time": {"max": {"field": "@timestamp"}}}
-        end = {"bool": {"filter": _ENDS}}
-        by_pid = {
-            str(number): {
-                "filter": own,
-                "aggs": {"kinds": {"filters": {"filters": dict(KINDS)}}, "end": {"filter": end, "aggs": last}},
-            }
-            for number, process in enumerate(processes)
-            if (own := _by_pid(process)) is not None
-        }
-        asked = {
-            "kinds": {"filters": {"filters": dict(KINDS)}, "aggs": {"entities": of_entities}},
-            "end": {"filter": end, "aggs": {"entities": {**of_entities, "aggs": last}}},
-            "others": {"filter": {"bool": {"must_not": [_HAS_ENTITY]}}, "aggs": by_pid},
-        }
-        aggregations = self._search(
-            (*EVENTS, ALERTS_INDEX), {"query": query, "size": 0, "aggs": asked}
-        ).aggregations
-        return [_activity(process, str(number), aggregations) for number, process in enumerate(processes)]
-
-    def _rows(self, tests: Sequence[Mapping[str, Any]], order: str, most: int) -> tuple[list[Row], int]:
-        results = self._search(
-            EVENTS,
-            {
-                "query": {"bool": {"filter": list(tests)}}, "size": most, "sort": [{"@timestamp": order}],
-                "_source": False, "fields": list(PROCESS_FIELDS),
-            },
-        )  # fmt: skip
-        return [hit.get("fields", {}) for hit in results.hits], results.total
-
-    def _search(self, patterns: tuple[str, ...], body: Mapping[str, Any]) -> Any:
-        if patterns not in self._contexts:
-            self._contexts[patterns] = context_of(self._reader, patterns)
-        context = self._contexts[patterns]
-        return run_search(
-            self._reader, patterns, read_search(body, context), context.schema, self._clock, parsed=True
-        )
+        """Return what each process did about the moment, alerts of it among its events."""
+        by_entity: dict[str, Counter[str]] = defaultdict(Counter)
+        by_pid: dict[str, dict[Any, list[int]]] = defaultdict(lambda: defaultdict(list))
+        for events in self._events.counted:
+            _count(events, by_entity, by_pid[events.kind])
+        for times in (times for pids in by_pid.values() for times in pids.values()):
+            times.sort()
+        ids = {process.entity_id for process in processes if process.entity_id}
+        ends: dict[str, str] = {}
+        for row in self._events.rows(self._events.places(ENTITY, ids)):
+            if is_end(row):
+                ends[process_of(row).entity_id] = iso(moment_of(row) or 0)
+        return [
+            Activity(_counts(process, by_entity, by_pid), ends.get(process.entity_id)) for process in processes
+        ]
 
 
-def _activity(process: Process, number: str, aggregations: Mapping[str, Any]) -> Activity:
-    """Return what a process did, from the events with its entity id and those that name its pid alone."""
-
-    def named(buckets: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-        return next((bucket for bucket in buckets if process.entity_id and bucket["key"] == process.entity_id), {})
-
-    other = aggregations["others"].get(number, {})
-    counts = {
-        kind: named(bucket["entities"]["buckets"]).get("doc_count", 0)
-        + (other["kinds"]["buckets"][kind]["doc_count"] if other else 0)
-        for kind, bucket in aggregations["kinds"]["buckets"].items()
-    }
-    ends = [named(aggregations["end"]["entities"]["buckets"]), other.get("end", {})]
-    times = [end["time"]["value"] for end in ends if end and end["time"]["value"] is not None]
-    return Activity(
-        {kind: count for kind, count in counts.items() if count},
-        iso(int(max(times)) * _MILLISECOND) if times else None,
-    )
+_FAR = 1 << 62
 
 
-def _within(span: Span | None) -> _Query:
-    if span is None:
-        return {"match_all": {}}
-    return {"range": {"@timestamp": {"gte": iso(max(0, span[0])), "lte": iso(span[1])}}}
+def _count(events: KindEvents, by_entity: dict[str, Counter[str]], by_pid: dict[Any, list[int]]) -> None:
+    for entity, pid, time in zip(events.entities, events.pids, events.times.tolist(), strict=True):
+        if entity:
+            by_entity[entity][events.kind] += 1
+        elif pid is not None:
+            by_pid[pid].append(time)
 
 
-def _spans(entity_ids: Collection[str], before: int | None) -> list[Span | None]:
-    """Return the spans in which to look for the starts of entity ids, the smallest first; the last is all time."""
-    if before is None:
-        return [None]
-    (only,) = entity_ids if len(entity_ids) == 1 else ("",)
-    start = started_at(only)
-    likely = (start - _NEAR, start + _NEAR) if start is not None and 0 <= before + _NEAR - start < _LONG else None
-    return [*([likely] if likely else []), (before - _DAY, before + _DAY), None]
+def _counts(
+    process: Process, by_entity: Mapping[str, Counter[str]], by_pid: Mapping[str, Mapping[Any, list[int]]]
+) -> dict[str, int]:
+    """Return how many events of each kind a process has: see `events_of`."""
+    own = by_entity.get(process.entity_id, Counter()) if process.entity_id else Counter()
+    counts: dict[str, int] = {}
+    for kind in KINDS:
+        count = own[kind]
+        times = by_pid.get(kind, {}).get(process.pid)
+        if times and process.start is not None:
+            last = len(times) if process.end is None else bisect_right(times, process.end + SECOND)
+            count += max(0, last - bisect_left(times, process.start - SECOND))
+        if count:
+            counts[kind] = count
+    return counts
 
 
 def started_at(entity_id: str) -> int | None:

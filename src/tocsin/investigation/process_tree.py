@@ -30,6 +30,7 @@ MOST_SIBLINGS = 20
 MOST_DESCENDANTS = 200
 _BESIDE = _HOUR  # siblings are looked for so long before and after the process
 _BELOW = 24 * _HOUR  # descendants, after it
+_BEFORE = (24 * _HOUR, 7 * 24 * _HOUR)  # what had a pid is looked for so long before, the nearest first
 
 
 class ProcessEvents(Protocol):
@@ -109,8 +110,11 @@ def _with_itself(stated: Process, time: int, events: ProcessEvents) -> Process:
             (candidate for candidate in processes_of(rows) if candidate.entity_id == stated.entity_id), None
         )
     if recorded is None and stated.pid is not None:
-        rows = events.by_pid(stated.host, [stated.pid], (time - 7 * 24 * _HOUR, time + 24 * _HOUR))
-        recorded = _that_lived_at(processes_of(rows), stated, time)
+        for before in _BEFORE if not stated.recorded else (0,):
+            rows = events.by_pid(stated.host, [stated.pid], (time - before, time + 24 * _HOUR))
+            recorded = _that_lived_at(processes_of(rows), stated, time)
+            if recorded is not None:
+                break
     if recorded is None:
         return stated
     return recorded if not stated.recorded else replace(stated, end=recorded.end)
@@ -144,8 +148,11 @@ def _recorded(stated: Process, moment: int, events: ProcessEvents) -> Process | 
                 return candidate
     if stated.pid is None:
         return None
-    rows = events.by_pid(stated.host, [stated.pid], (moment - 7 * 24 * _HOUR, moment))
-    return _that_lived_at(processes_of(rows), stated, moment)
+    for before in _BEFORE:
+        processes = processes_of(events.by_pid(stated.host, [stated.pid], (moment - before, moment)))
+        if processes:
+            return _that_lived_at(processes, stated, moment)
+    return None
 
 
 def _that_lived_at(processes: Sequence[Process], stated: Process, moment: int) -> Process | None:
@@ -209,7 +216,8 @@ def _descendants(process: Process, time: int, events: ProcessEvents) -> tuple[li
         generation = next_
         if not generation or left == 0:
             break
-    deeper = bool(generation) and left > 0 and bool(events.children(generation, (0, until), 1)[1])
+    span = (min((candidate.start or time for candidate in generation), default=time), until)
+    deeper = bool(generation) and left > 0 and bool(events.children(generation, span, 1)[1])
     return list(_below(process.key, children, 1)), further, deeper
 
 
@@ -263,7 +271,9 @@ def _with_lifetimes(processes: Sequence[Process], span: Span, events: ProcessEve
     }
     if not unknown:
         return list(processes)
-    later = processes_of(events.by_pid(processes[0].host, unknown, span))
+    starts = [p.start for p in processes if p.pid in unknown and not p.entity_id and p.start is not None]
+    since = max(span[0], min(starts) - SECOND) if starts else span[0]
+    later = processes_of(events.by_pid(processes[0].host, unknown, (since, span[1])))
     return [_ended(candidate, later) if candidate.pid in unknown else candidate for candidate in processes]
 
 

@@ -16,6 +16,7 @@ from tocsin.engine.graph import Program, Target, compile_conditions
 from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
 from tocsin.field_patterns import field_pattern, with_fields
+from tocsin.search.coalescing import coalesced
 from tocsin.search.errors import IndexSetAsideError, NoSuchIndexError, SearchStoppedError
 from tocsin.store.events import EventReader, Scan, StoredBatch
 
@@ -84,7 +85,8 @@ def select(
         wanted = with_fields(wanted, store.fields(patterns))
     start, end, equal = _bounds(narrowing, schema)
     scan = Scan(patterns, wanted - {INDEX}, start, end, equal)
-    for batch in store.scan(scan):
+    batches = store.scan(scan)
+    for batch in coalesced(batches) if equal else batches:
         clock.check()
         columns = dict(batch.columns)
         if INDEX in wanted:

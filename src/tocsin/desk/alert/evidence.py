@@ -28,8 +28,8 @@ from tocsin.desk.pages import page
 from tocsin.desk.searches import search
 from tocsin.desk.shown import cut_in_the_middle
 from tocsin.desk.visitor import Reader
-from tocsin.investigation.process_events import EVENTS, KINDS, STARTS, TreeTask, events_of
-from tocsin.investigation.processes import PROCESS_FIELDS, Process, process_of
+from tocsin.investigation.process_events import EVENTS, KINDS, STARTS, TreeTask, around, events_of
+from tocsin.investigation.processes import PROCESS_FIELDS, Process, moment_of, process_of
 from tocsin.investigation.windows_executables import remarks
 from tocsin.store.alerts.names import ALERTS_INDEX
 
@@ -44,10 +44,10 @@ async def show_tree(request: Request, visitor: Reader, id: str) -> Response:
     """Show the processes around an alert, each with how many events of each kind it has."""
     alert = await find_alert(request, id)
     event = {name: value for name, value in alert.event.items() if name in PROCESS_FIELDS}
-    tree: dict[str, Any] = orjson.loads(await searched(request, TreeTask(event)))
+    view = EvidenceView.of(id, request.query_params)
+    tree: dict[str, Any] = orjson.loads(await searched(request, TreeTask(event, view.further)))
     for node in tree["nodes"]:
         node["address"] = "" if node["relation"] == "alert" else written_process(node)
-    view = EvidenceView.of(id, request.query_params)
     template = "alert/tree.html" if "hx-request" in request.headers else "alert/tree_page.html"
     context: dict[str, Any] = {
         "tree": tree,
@@ -90,7 +90,7 @@ async def _evidence(request: Request, alert: ShownAlert, view: EvidenceView) -> 
         shown |= await surroundings_of(request, alert, view.show)
     if process is None:
         return shown
-    events = events_of(process)
+    events = events_of(process, None if view.ever else around(moment_of(alert.event) or 0))
     counting = {
         "query": events, "size": 0, "aggs": {"kinds": {"filters": {"filters": dict(KINDS)}}},
     }  # fmt: skip

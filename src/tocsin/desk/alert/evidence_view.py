@@ -73,12 +73,18 @@ LABELS: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class EvidenceView:
-    """A process and what of it is shown. `process` is empty for that of the alert."""
+    """A process and what of it is shown. `process` is empty for that of the alert.
+
+    `ever` shows its events of all time, not those of the day before and after the alert alone; `further` looks for
+    parents further back.
+    """
 
     alert: str
     process: str = ""
     show: str = "process"
     page: int = 1
+    ever: bool = False
+    further: bool = False
 
     @staticmethod
     def of(alert: str, parameters: QueryParams) -> EvidenceView:
@@ -89,12 +95,15 @@ class EvidenceView:
             parameters.get("process", "")[:500],
             show if show in LABELS else "process",
             min(int(page), _MOST_PAGES) if page.isdecimal() and int(page[:9]) else 1,
+            parameters.get("ever") == "1",
+            parameters.get("further") == "1",
         )
 
     def address(self, part: str = "", **changes: Any) -> str:
         """Return the address of the alert's page, or of a part of it, with changes."""
         view = replace(self, **{"page": 1, **changes})
         parameters = {"process": view.process, "show": view.show if view.show != "process" else ""}
+        parameters |= {"ever": "1" if view.ever else "", "further": "1" if view.further else ""}
         if view.page > 1:
             parameters["page"] = str(view.page)
         query = urlencode({name: value for name, value in parameters.items() if value})

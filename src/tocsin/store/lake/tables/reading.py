@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,9 +20,11 @@ from tocsin.store.columns.tables import logical_columns, stored_columns
 from tocsin.store.durable import regular
 from tocsin.store.events import ARRIVED, ID, SOURCE, Scan, StoredBatch
 from tocsin.store.lake.tables.checksums import Checksums, open_checksums
+from tocsin.store.lake.tables.narrowing import Narrowing
 from tocsin.store.lake.tables.slim_documents import restore_documents
 
 _GROUPS = 8  # row groups that are read together
+_FEW = 4  # a part of a row group's rows, up to which these alone are taken
 _FOOTERS = 256  # of files, kept; each takes up to half a megabyte
 
 
@@ -41,17 +44,84 @@ def read_file(
     groups = [g for g in range(footer.num_row_groups) if all(may(footer.row_group(g)) for may in tests)]
     if not groups:
         return
-    wanted = stored_columns(scan.fields, types)
-    texts = [name for name in wanted if types[name] == pa.string()]
-    file = pq.ParquetFile(path, metadata=footer, read_dictionary=texts, memory_map=True)
-    for start in range(0, len(groups), _GROUPS):
-        together = groups[start : start + _GROUPS]
-        opened.compare(together, wanted)
-        table = file.read_row_groups(together, columns=wanted)
-        rows = sum(footer.row_group(group).num_rows for group in together)
-        columns = logical_columns(scan.fields, {name: table.column(name) for name in table.column_names})
-        lazy_rows = _Rows(path, opened, together)
-        yield StoredBatch(index, rows, columns, lazy_rows.sources, lazy_rows.ids)
+    narrowed = Narrowing.of(scan, types)
+    reader = _Reader(index, path, opened, scan)
+    if narrowed is None:
+        for start in range(0, len(groups), _GROUPS):
+            yield reader.whole(groups[start : start + _GROUPS])
+    else:
+        for group in groups:
+            rows, known = reader.narrowed(group, narrowed)
+            if len(rows) > footer.row_group(group).num_rows // _FEW:
+                yield reader.whole([group])
+            elif len(rows):
+                yield reader.some(group, rows, known)
+
+
+_Columns = dict[str, pa.ChunkedArray]
+
+
+class _Reader:
+    """Reads row groups of a file for a scan."""
+
+    def __init__(self, index: str, path: Path, opened: _OpenedFile, scan: Scan) -> None:
+        self._index, self._path, self._opened, self._scan = index, path, opened, scan
+        self._wanted = stored_columns(scan.fields, opened.types)
+
+    def narrowed(self, group: int, narrowing: Narrowing) -> tuple[npt.NDArray[np.intp], _Columns]:
+        """Return the rows of a row group that may be among the scan's events, and the columns that tell so."""
+        rows, known = np.arange(self._opened.footer.row_group(group).num_rows), _Columns()
+        for name in narrowing.columns:
+            known[name] = self._read(self._by_code, [group], [name]).column(0)
+            rows = rows[narrowing.holds(name, known[name])[rows]]
+            if not len(rows):
+                break
+        return rows, known
+
+    def whole(self, groups: Sequence[int]) -> StoredBatch:
+        """Return all events of some row groups."""
+        table = self._read(self._by_code, groups, self._wanted)
+        count = sum(self._opened.footer.row_group(group).num_rows for group in groups)
+        lazy_rows = _Rows(self._path, self._opened, groups)
+        columns = {name: table.column(name) for name in table.column_names}
+        logical = logical_columns(self._scan.fields, columns)
+        return StoredBatch(self._index, count, logical, lazy_rows.sources, lazy_rows.ids)
+
+    def some(self, group: int, rows: npt.NDArray[np.intp], known: Mapping[str, pa.ChunkedArray]) -> StoredBatch:
+        """Return the events of some rows of a row group, of which columns are known."""
+        names = [name for name in self._wanted if name not in known]
+        table = self._read(self._by_value, [group], names)
+        columns = {name: table.column(name) for name in names}
+        columns |= {name: known[name] for name in self._wanted if name in known}
+        kept = pa.array(rows)
+        taken = {name: column.take(kept) for name, column in columns.items()}
+        lazy_rows = _Rows(self._path, self._opened, [group])
+        return StoredBatch(
+            self._index,
+            len(rows),
+            logical_columns(self._scan.fields, taken),
+            lambda asked: lazy_rows.sources(rows[np.asarray(asked, np.intp)].tolist()),
+            lambda asked: lazy_rows.ids(rows[np.asarray(asked, np.intp)].tolist()),
+        )
+
+    @cached_property
+    def _by_code(self) -> pq.ParquetFile:
+        """The file, its texts read as codes."""
+        texts = [name for name, type_ in self._opened.types.items() if type_ == pa.string()]
+        return self._file(texts)
+
+    @cached_property
+    def _by_value(self) -> pq.ParquetFile:
+        """The file, its texts read as they are: quicker for few rows, as dictionaries are those of all rows."""
+        return self._file([])
+
+    def _file(self, texts: Sequence[str]) -> pq.ParquetFile:
+        footer = self._opened.footer
+        return pq.ParquetFile(self._path, metadata=footer, read_dictionary=list(texts), memory_map=True)
+
+    def _read(self, file: pq.ParquetFile, groups: Sequence[int], names: Sequence[str]) -> pa.Table:
+        self._opened.compare(groups, names)
+        return file.read_row_groups(groups, columns=list(names))
 
 
 @dataclass(frozen=True)
