@@ -55,7 +55,7 @@ def read_file(
             if len(rows) > footer.row_group(group).num_rows // _FEW:
                 yield reader.whole([group])
             elif len(rows):
-                yield reader.some(group, rows, known)
+                yield reader.few(group, rows, known)
 
 
 _Columns = dict[str, pa.ChunkedArray]
@@ -87,7 +87,7 @@ class _Reader:
         logical = logical_columns(self._scan.fields, columns)
         return StoredBatch(self._index, count, logical, lazy_rows.sources, lazy_rows.ids)
 
-    def some(self, group: int, rows: npt.NDArray[np.intp], known: Mapping[str, pa.ChunkedArray]) -> StoredBatch:
+    def few(self, group: int, rows: npt.NDArray[np.intp], known: Mapping[str, pa.ChunkedArray]) -> StoredBatch:
         """Return the events of some rows of a row group, of which columns are known."""
         names = [name for name in self._wanted if name not in known]
         table = self._read(self._by_value, [group], names)
