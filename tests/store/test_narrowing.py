@@ -37,7 +37,7 @@ def store(tmp_path_factory):
 
 
 def numbers(store: LakeStore, **scan) -> tuple[list[int], int]:
-    """Return the numbers of the events whose host is asked for, by their documents, and how many rows were read."""
+    """Return the numbers of the events of the hosts that are asked for, and how many rows were read."""
     wanted, rows = [], 0
     for batch in store.scan(Scan(["*"], {"number"}, **scan)):
         rows += batch.rows
