@@ -21,7 +21,15 @@ from tocsin.errors import TocsinError
 
 
 class PageRoute(APIRoute):
-    """A route that browsers alone are given: clients of Elasticsearch may have an index of the same name."""
+    """A route that browsers alone are given: clients of Elasticsearch may have an index of the same name.
+
+    What can be got can be asked for its head alone.
+    """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        if "GET" in self.methods:
+            self.methods.add("HEAD")
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Tell whether a request is for this route."""

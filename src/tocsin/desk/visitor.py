@@ -54,10 +54,9 @@ class Visitor:
 
 def visitor(scope: Scope | None) -> Callable[[Request], Awaitable[Visitor]]:
     """Return a dependency that lets those see a page who may do something."""
-    check = allow(scope)
 
-    async def find(request: Request) -> Visitor:
-        actor = await check(request)
+    # A dependency of its own, so that a route's guard can be told from outside.
+    async def find(request: Request, actor: Actor = Depends(allow(scope))) -> Visitor:  # noqa: B008
         return _visitor(request, actor)
 
     return find
