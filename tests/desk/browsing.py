@@ -19,7 +19,7 @@ _NEVER = frozenset(("base", "embed", "iframe", "object", "applet", "math", "port
 
 @dataclass
 class Page(HTMLParser):
-    """What a page leads to, sends, loads in parts, and does that no page of the desk does."""
+    """What a page leads to, sends by its buttons, loads in parts, and does that no page of the desk does."""
 
     links: set[str] = field(default_factory=set)
     forms: set[str] = field(default_factory=set)
@@ -27,6 +27,8 @@ class Page(HTMLParser):
     problems: list[str] = field(default_factory=list)
     words: list[str] = field(default_factory=list)
     values: list[tuple[str, str]] = field(default_factory=list)
+    _action: str | None = None  # of the form that is read
+    _actions: dict[str, str | None] = field(default_factory=dict)  # of forms, by their ids
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -52,16 +54,29 @@ class Page(HTMLParser):
             self.links.add(values["data-href"])
         if "hx-get" in values and tag != "form":
             self.parts.add(values["hx-get"])
-        for name in ("hx-post", "formaction"):
-            if name in values:
-                self.forms.add(values[name])
-        if tag == "form" and values.get("method", "get").lower() == "post":
-            self.forms.add(values.get("action", ""))
-        elif tag == "form" and values.get("method", "get") != "dialog":
-            self.links.add(values.get("action", ""))
-
+        if tag == "form":
+            self._begin_form(values)
+        elif "hx-post" in values:
+            self.forms.add(values["hx-post"])
+        if tag == "button" and values.get("type", "submit") == "submit":
+            action = self._actions.get(values["form"]) if "form" in values else self._action
+            if (address := values.get("formaction", action)) is not None:
+                self.forms.add(address)
         if tag == "input":
             self.values.append((values.get("name", ""), values.get("value", "")))
+
+    def _begin_form(self, values: dict[str, str]) -> None:
+        method = values.get("method", "get").lower()
+        if method == "get" and "hx-post" not in values:
+            self.links.add(values.get("action", ""))
+        self._action = values.get("hx-post", values.get("action", "")) if method != "dialog" else None
+        if method != "post" and "hx-post" not in values:
+            self._action = None
+        self._actions[values.get("id", "")] = self._action
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._action = None
 
     def values_of(self, *names: str) -> list[str]:
         """Return the values of fields of forms."""
@@ -72,7 +87,8 @@ class Page(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.words.append(data)
-        if hidden := HIDDEN.search(data):
+        # What is written in a field is its value, and so stays as it is.
+        if self.lasttag != "textarea" and (hidden := HIDDEN.search(data)):
             self.problems.append(f"{hidden[0]!r} in the text {data[:80]!r}")
 
     def _check(self, tag: str, name: str, value: str) -> None:

@@ -206,7 +206,7 @@ def test_every_page_of_a_role_is_harmless_and_offers_what_the_role_may_do(hostil
             wrong += [f"offers {form}" for form in forms if not _may(role, scope_of("POST", form))]
             if wrong:
                 problems[address] = wrong[:5]
-    assert problems == {}
+    assert not problems, "\n".join(f"{address}: {wrong}" for address, wrong in problems.items())
     assert walked > 12
 
 

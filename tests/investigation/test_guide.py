@@ -55,6 +55,14 @@ def test_html_lets_nothing_run() -> None:
         assert banned not in html
 
 
+def test_what_hides_in_a_guide_is_written_out() -> None:
+    html = guide_html(rule("# One\r\nfine \u202eexe.gpj\x07\r\n\r\n- two"), {})
+    assert "fine \\u202eexe.gpj\\x07" in html
+    assert "<h1>One</h1>" in html
+    assert "two" in html
+    assert "\\r" not in html
+
+
 def test_a_broken_plugin_is_shown_as_it_is() -> None:
     (query,) = live_queries(rule("!{osquery{broken}}"), {})
     assert query.text == "!{osquery{broken}}"

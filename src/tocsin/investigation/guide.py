@@ -41,6 +41,7 @@ _LATER = re.compile(
 _MOST_STEPS = 200
 _PARAMETERS = "kibana.alert.rule.parameters"
 _LONGEST = 4_000  # characters of a value that is filled in
+_LINE_END = re.compile(r"\r\n?")
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,17 @@ def note_of(alert: Mapping[str, Any]) -> str:
 
 def read_guide(text: str, event: Mapping[str, Any]) -> Guide:
     """Return a guide for an event, whose fields are flat. No event fills nothing in."""
-    parts = parse_guide(text.translate(_MARKS))
+    parts = [
+        part if not isinstance(part, str) else printable(_LINE_END.sub("\n", part))
+        for part in parse_guide(text.translate(_MARKS))
+    ]
     blocks = tuple(part for part in parts if not isinstance(part, str))
     values = _FilledValues(event)
     source = "".join(
-        values.hold_places(part) if isinstance(part, str) else f"\x02{part.number}\x03" for part in parts
+        values.hold_places(printable(_LINE_END.sub("\n", part)))
+        if isinstance(part, str)
+        else f"\x02{part.number}\x03"
+        for part in parts
     )
     tokens = _markdown().parse(source)
     values.fill(tokens)
