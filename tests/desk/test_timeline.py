@@ -16,6 +16,10 @@ from starlette.datastructures import QueryParams
 
 from tests.desk.conftest import Desk
 from tocsin.desk.timeline.view import DEFAULT_COLUMNS, RANGES, SORTS, TimelineView
+from tocsin.desk.timeline.ways_in import guide_timeline
+from tocsin.investigation.alert_queries import alert_query
+from tocsin.investigation.guide import read_guide
+from tocsin.investigation.guide_blocks import InvestigateBlock
 from tocsin.investigation.timeline import TimelineQuery, TimelineTask
 from tocsin.search.selection import Clock
 
@@ -34,7 +38,7 @@ def send(desk: Desk, index: str, documents: list[dict[str, Any]]) -> None:
 
 
 def rows_of(text: str) -> list[str]:
-    return [html.unescape(key) for key in re.findall(r'<tr data-row id="event-([^"]*)"', text)]
+    return [html.unescape(key) for key in re.findall(r'<tr data-row [^>]*id="event-([^"]*)"', text)]
 
 
 def link(text: str, relation: str) -> str:
@@ -289,3 +293,68 @@ def test_who_has_not_logged_in_is_asked_to(desk, path):
         answer = client.get(path)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/login")
+
+
+def alert_of(desk: Desk, host: str) -> str:
+    return next(str(alert["kibana.alert.uuid"]) for alert in desk.alerts if host in alert["host"]["name"])
+
+
+def test_the_timeline_around_an_alert_is_that_of_its_host(desk):
+    alert = alert_of(desk, "WS-0142")
+    with desk.logged_in() as client:
+        assert f'href="/timeline/around/{alert}"' in client.get(f"/alerts/{alert}").text
+        answer = client.get(f"/timeline/around/{alert}")
+        text = client.get(answer.headers["location"]).text
+        hosts = set(re.findall(r'data-field="host.name" data-value="([^"]*)"', text))
+    assert total_of(text) > 10
+    assert all("WS-0142" in host for host in hosts)
+    assert hosts
+
+
+def test_queries_of_a_guide_find_the_same_in_the_timeline(desk):
+    counts = []
+    with desk.logged_in() as client:
+        for alert in desk.alerts:
+            address = f"/alerts/{alert['kibana.alert.uuid']}/guide"
+            for number in range(12):
+                text = client.get(f"{address}/{number}", headers=_HTMX).text
+                links = re.findall(r'href="(/timeline\?[^"]*)"', text)
+                if not links:
+                    continue
+                (shown,) = re.findall(r"<h2>.* · ([\d,]+)</h2>", text)
+                timeline = client.get(html.unescape(links[0])).text
+                counts.append((shown, re.findall(r'class="total"><b>([\d,]+)', timeline)[0]))
+    assert len(counts) >= 3
+    assert [shown for shown, _ in counts] == [total for _, total in counts]
+    assert any(shown != "0" for shown, _ in counts)
+
+
+@pytest.mark.parametrize("show", ["process", "network", "files", "registry", "dns", "libraries", "alerts"])
+def test_events_of_a_process_open_in_the_timeline(desk, show):
+    address = f"/alerts/{alert_of(desk, 'WS-0142')}/events"
+    with desk.logged_in() as client:
+        text = client.get(address, params={"show": show}, headers=_HTMX).text
+        (link_,) = re.findall(r'class="elsewhere" href="([^"]*)"', text)
+        total = total_of(client.get(html.unescape(link_)).text)
+    counts = {kind: int(count) for kind, count in re.findall(r"show=(\w+)[^>]*>[^<]*<b>(\d+)</b>", text)}
+    assert total == counts[show] if show in counts else total >= sum(counts.values())
+
+
+_GROUPS = [
+    ([{"field": "host.name", "value": "{{host.name}}"}], 'host.name: "h"'),
+    ([{"field": "user.name", "value": "{{user.name}}"}], ""),
+    ([{"field": "user.name", "value": "{{user.name}}", "excluded": True}], ""),
+]
+
+
+@pytest.mark.parametrize(("providers", "text"), _GROUPS)
+def test_what_a_guide_asks_without_a_value_is_not_asked_in_the_timeline(providers, text):
+    filters = [{"excluded": False, "queryType": "phrase", "valueType": "string", **each} for each in providers]
+    block = next(
+        block
+        for block in read_guide("!{investigate" + orjson.dumps({"providers": [filters]}).decode() + "}", {}).blocks
+        if isinstance(block, InvestigateBlock)
+    )
+    address = guide_timeline(alert_query(block, {"host.name": "h", "@timestamp": "2026-01-01T00:00:00Z"}))
+    shown = TimelineView.of(QueryParams(address.partition("?")[2])) if address else TimelineView()
+    assert shown.text == text

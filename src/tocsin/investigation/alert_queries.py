@@ -10,7 +10,7 @@ around the event, too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -64,13 +64,15 @@ class AlertQuery:
     """What a block asks for an alert.
 
     `query` is None where nothing can meet it: each group needs a field that the alert lacks. `kql` is its text,
-    `spans` are the times it looks at (none: all time), `missing` are fields that the alert has no value of.
+    `asked_kql` the text of those groups alone that something can meet: it finds what `query` finds. `spans` are
+    the times it looks at (none: all time), `missing` are fields that the alert has no value of.
     """
 
     kql: str
     query: dict[str, Any] | None
     spans: tuple[TimeSpan, ...]
     missing: tuple[str, ...]
+    asked_kql: str = ""
 
     @property
     def signals_only(self) -> bool:
@@ -83,12 +85,16 @@ def alert_query(block: InvestigateBlock, alert: Mapping[str, Any]) -> AlertQuery
     groups = [_Group.of(group, alert) for group in block.providers]
     missing = tuple(dict.fromkeys(name for group in groups for name in group.missing))
     spans = _spans(block, alert)
-    kql = " or ".join(f"({group.kql})" if len(groups) > 1 else group.kql for group in groups)
+    kql, asked_kql = _any_of_texts(groups), _any_of_texts([group for group in groups if not group.missing])
     asked = [group.query for group in groups if not group.missing]
     if not asked:
         return AlertQuery(kql, None, spans, missing)
     query = asked[0] if len(asked) == 1 else {"bool": {"should": asked, "minimum_should_match": 1}}
-    return AlertQuery(kql, _within(query, spans), spans, missing)
+    return AlertQuery(kql, _within(query, spans), spans, missing, asked_kql)
+
+
+def _any_of_texts(groups: Sequence[_Group]) -> str:
+    return " or ".join(f"({group.kql})" if len(groups) > 1 else group.kql for group in groups)
 
 
 def _within(query: dict[str, Any], spans: tuple[TimeSpan, ...]) -> dict[str, Any]:

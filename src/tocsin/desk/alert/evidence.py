@@ -27,6 +27,7 @@ from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.searches import search
 from tocsin.desk.shown import cut_in_the_middle
+from tocsin.desk.timeline.ways_in import process_timeline
 from tocsin.desk.visitor import Reader
 from tocsin.investigation.process_events import EVENTS, KINDS, STARTS, TreeTask, around, events_of
 from tocsin.investigation.processes import PROCESS_FIELDS, Process, moment_of, process_of
@@ -78,6 +79,7 @@ def known_evidence(alert: ShownAlert, view: EvidenceView) -> dict[str, Any]:
         "waits": view.show in KINDS or view.show in SURROUNDINGS,
         "surroundings": SURROUNDINGS, "kinds": list(KINDS),
         "has_steps": alert.flat.raw("kibana.alert.group.id") is not None,
+        "timeline": "" if process is None else process_timeline(process, view.show),
         "event": event_fields(alert.flat),
         "json": _json(alert) if view.show == "json" else "",
     }  # fmt: skip

@@ -19,6 +19,7 @@ from tocsin.desk.forms import Form, field
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.searches import search
+from tocsin.desk.timeline.ways_in import guide_timeline
 from tocsin.desk.visitor import Reader, Responder
 from tocsin.investigation.guide import GuideStep
 from tocsin.investigation.query_counts import CountSearch, count_searches
@@ -63,7 +64,7 @@ async def show_rows(request: Request, visitor: Reader, id: str, number: int) -> 
     query = alert_queries(guide, alert)[number]
     context: dict[str, Any] = {
         "alert": alert, "block": block, "query": query, "rows": [], "total": 0, "problem": "", "shown": ROWS,
-        "alerts_index": ALERTS_INDEX, "address": request.url.path,
+        "alerts_index": ALERTS_INDEX, "address": request.url.path, "timeline": guide_timeline(query),
     }  # fmt: skip
     if query.query is not None:
         body = {"query": query.query, "size": ROWS, "sort": [{"@timestamp": "desc"}]}

@@ -81,7 +81,7 @@ function parameters(input: Bar): URLSearchParams {
   asked.set("language", input.dataset.completion || "kql");
   const form = new FormData(input.form ?? undefined);
   for (const name of ["index", "from", "to"]) {
-    const value = form.get(name) ?? input.dataset[name];
+    const value = form.get(name) || input.dataset[name];
     if (typeof value === "string" && value) asked.set(name, value);
   }
   return asked;

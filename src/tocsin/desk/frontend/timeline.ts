@@ -1,4 +1,4 @@
-// The timeline: an event opens below its row and closes again, without moving what is above.
+// The timeline: an event opens below its row and closes again, without moving what is above. Its keys, and `t`.
 import htmx from "htmx.org";
 
 function opened(row: Element): HTMLElement | null {
@@ -10,16 +10,56 @@ function opened(row: Element): HTMLElement | null {
 async function toggle(link: HTMLAnchorElement): Promise<void> {
   const row = link.closest("tr");
   const part = link.dataset.part;
-  if (!row || !part) return;
+  if (!row || !part || row.matches(".htmx-request")) return;
   const event = opened(row);
   link.setAttribute("aria-expanded", String(!event));
   const address = event ? link.dataset.closed : link.dataset.opened;
   if (address) history.replaceState(history.state, "", address);
   if (event) event.remove();
-  else await htmx.ajax("get", part, { target: row, swap: "afterend" });
+  else await htmx.ajax("get", part, { source: row, target: row, swap: "afterend" });
+}
+
+function currentRow(): HTMLElement | null {
+  return document.querySelector<HTMLElement>("[data-row].current");
+}
+
+/** Press what a key stands for in the current row, or in its event below it. */
+function press(selector: string): boolean {
+  const row = currentRow();
+  const part = row?.querySelector<HTMLElement>(selector) ?? (row ? opened(row)?.querySelector<HTMLElement>(selector) : null);
+  part?.click();
+  return Boolean(part);
+}
+
+/** Go to what happened on the host of an alert: that of the page, or of the current row. */
+function goAround(): boolean {
+  const address = currentRow()?.dataset.href ?? (document.querySelector("[data-alert]") ? location.pathname : "");
+  const alert = new URL(address, location.href).pathname.match(/^\/alerts\/([^/]+)/)?.[1];
+  if (alert) location.assign(`/timeline/around/${alert}`);
+  return Boolean(alert);
+}
+
+const KEYS: Record<string, () => boolean> = {
+  Enter: () => press("[data-open]"),
+  o: () => press("[data-open]"),
+  p: () => press("[data-pin]"),
+  t: goAround,
+};
+
+function key(event: KeyboardEvent): void {
+  const target = event.target instanceof Element ? event.target : null;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && target instanceof HTMLTextAreaElement) {
+    target.form?.requestSubmit(); // in a query of several lines Enter alone begins a line
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if (target?.closest("input, textarea, select, [contenteditable]") || document.querySelector("dialog[open], :popover-open")) return;
+  if (event.key === "Enter" && target?.closest("a, button, summary, [role=treeitem]")) return;
+  if (KEYS[event.key]?.()) event.preventDefault();
 }
 
 export function listenToTimelines(): void {
+  document.addEventListener("keydown", key);
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element ? event.target.closest<HTMLAnchorElement>("a[data-open]") : null;
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from tocsin.api.answers import ApiError
 from tocsin.api.dependencies import ServiceStore
 from tocsin.api.elasticsearch.searching import searched
+from tocsin.desk.alert.shown_alert import find_alert
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.timeline.events import opened_event, timeline_row
@@ -26,7 +27,9 @@ from tocsin.desk.timeline.view import (
     shown_time,
     written_keys,
 )
+from tocsin.desk.timeline.ways_in import host_timeline
 from tocsin.desk.visitor import Reader
+from tocsin.investigation.timeline import EVENTS_AND_ALERTS
 from tocsin.moments import datetime_nanoseconds
 from tocsin.search.hits import MOST_HITS
 
@@ -46,6 +49,7 @@ async def show_timeline(request: Request, visitor: Reader) -> Response:
         "since": shown_time(view.since, visitor.zone), "until": shown_time(view.until, visitor.zone),
         "problem": None, "refused": "", "rows": [], "groups": [], "total": 0, "complete": True, "histogram": None,
         "dates": [], "next": "", "previous": "", "opened": None, "most_groups": MOST_HITS,
+        "patterns": ",".join(EVENTS_AND_ALERTS),
     }  # fmt: skip
     try:
         context |= await _events(request, view)
@@ -97,6 +101,12 @@ async def show_event(request: Request, visitor: Reader) -> Response:
     context: dict[str, Any] = {"view": view, "opened": await opened_event(request, view.open, view.at)}
     template = "timeline/opened.html" if "hx-request" in request.headers else "timeline/event_page.html"
     return page(request, template, visitor, **context)
+
+
+@router.get("/timeline/around/{id}")
+async def show_around(request: Request, visitor: Reader, id: str) -> Response:
+    """Show what happened on the host of an alert around it."""
+    return RedirectResponse(host_timeline((await find_alert(request, id)).event), 303)
 
 
 @router.get("/timeline/fields")
