@@ -14,7 +14,7 @@ import pytest
 
 from tocsin.cli import choices, main
 from tocsin.config import Config
-from tocsin.management.alerts import REASONS, STATUSES
+from tocsin.management.alert_changes import REASONS, STATUSES
 from tocsin.store.records.access import ROLES, Scope
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "telemetry"

@@ -12,7 +12,7 @@ def test_open_alerts_are_listed_with_their_facets_and_their_histogram(desk):
     with desk.logged_in() as client:
         text = client.get("/alerts").text
     for alert in desk.alerts:
-        assert f'href="/alerts/{alert["kibana.alert.uuid"]}"' in text
+        assert f'href="/alerts/{alert["kibana.alert.uuid"]}?list=' in text
     assert "<rect" in text
     for facet in ("Status", "Severity", "Rule", "Host", "User", "Tactic"):
         assert f"<h2>{facet}</h2>" in text

@@ -9,6 +9,14 @@ from sqlalchemy import select
 from tests.management.conftest import ACTOR
 from tocsin.errors import InvalidError, NotFoundError
 from tocsin.management import alerts
+from tocsin.management.alert_changes import (
+    NamesChange,
+    UndoneChanges,
+    WorkflowChange,
+    change_alerts,
+    undo_changes,
+)
+from tocsin.store.records import access
 from tocsin.store.records.models import AuditEntry, StoredAlert
 
 STATUS, REASON = "kibana.alert.workflow_status", "kibana.alert.workflow_reason"
@@ -143,3 +151,73 @@ def test_a_step_of_the_guide_is_ticked_once_and_taken_back(session, ids):
 def test_a_step_that_is_not_there_is_refused(session, ids, id_, number):
     with pytest.raises(NotFoundError):
         alerts.set_step(session, ACTOR, id_, number, done=True)
+
+
+CLOSE = WorkflowChange(
+    "closed", "benign_positive", "ours", NamesChange(["seen"]), NamesChange(["bea"], remove_others=True)
+)
+
+
+def workflow(document):
+    names = (STATUS, REASON, "kibana.alert.workflow_tags", "kibana.alert.workflow_assignee_ids", "tocsin.notes")
+    return {name: document.get(name) for name in names}
+
+
+def test_one_change_sets_status_reason_note_tags_and_assignees(session, ids):
+    alerts.set_assignees(session, ACTOR, ["a0"], ["ann"], [])
+    outcome = change_alerts(session, ACTOR, ["a0", "nowhere", "a1"], CLOSE)
+    assert [alert.id for alert in outcome.alerts] == ["a0", "a1"]
+    assert outcome.unknown == ["nowhere"]
+    for document in documents(session)[:2]:
+        (note,) = document["tocsin.notes"]
+        assert note["text"] == "ours"
+        assert workflow(document) == {
+            STATUS: "closed", REASON: "benign_positive", "kibana.alert.workflow_tags": ["seen"],
+            "kibana.alert.workflow_assignee_ids": ["bea"], "tocsin.notes": [note],
+        }  # fmt: skip
+    assert [entry["field"] for entry in alerts.history(session, "a1")] == [
+        "status", "reason", "tags", "assignees", "note",
+    ]  # fmt: skip
+    assert audited(session)[1:] == [(f"alerts.{name}", "ann") for name in ("status", "tags", "assignees", "note")]
+
+
+def test_a_change_is_undone_exactly_and_the_history_has_it(session, ids):
+    alerts.set_status(session, ACTOR, ["a0"], "closed", "duplicate")
+    alerts.set_tags(session, ACTOR, ["a0"], ["old"], [])
+    alerts.add_note(session, ACTOR, "a0", "ours")
+    before = [workflow(document) for document in documents(session)]
+    outcome = change_alerts(session, ACTOR, ids, CLOSE)
+    assert undo_changes(session, ACTOR, outcome.alerts) == UndoneChanges(3, 0)
+    after = [workflow(document) for document in documents(session)]
+    empty: tuple[object, ...] = ([], None)
+    for earlier, later in zip(before, after, strict=True):
+        assert {n: v for n, v in earlier.items() if v not in empty} == {
+            n: v for n, v in later.items() if v not in empty
+        }
+    assert [session.get(StoredAlert, id_).status for id_ in ids] == ["closed", "open", "open"]
+    entries = [(entry["field"], entry["old"], entry["new"]) for entry in alerts.history(session, "a1")]
+    assert entries[len(entries) // 2 :] == [
+        ("status", "closed", "open"), ("reason", "benign_positive", None), ("tags", ["seen"], None),
+        ("assignees", ["bea"], None), ("note", "ours", None),
+    ]  # fmt: skip
+    assert audited(session)[-1] == ("alerts.undo", "ann")
+
+
+def test_what_was_changed_since_stays(session, ids):
+    outcome = change_alerts(session, ACTOR, ["a0", "a1"], CLOSE)
+    alerts.set_status(session, ACTOR, ["a0"], "acknowledged")
+    alerts.add_note(session, ACTOR, "a1", "another")
+    assert undo_changes(session, ACTOR, outcome.alerts) == UndoneChanges(2, 1)
+    first, second, _ = documents(session)
+    assert first[STATUS] == "acknowledged"
+    assert "kibana.alert.workflow_tags" not in first
+    assert second[STATUS] == "open"
+    assert [note["text"] for note in second["tocsin.notes"]] == ["another"]
+    assert undo_changes(session, ACTOR, outcome.alerts) == UndoneChanges(0, 2)
+
+
+def test_alerts_are_assigned_to_those_who_may_respond(session):
+    for name, role in (("zoe", "analyst"), ("vic", "viewer"), ("eve", "engineer"), ("oli", "analyst")):
+        access.add_user(session, ACTOR, name, role, "a long password")
+    access.change_user(session, ACTOR, "oli", enabled=False)
+    assert alerts.assignable_users(session) == ["eve", "zoe"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Depends
 from sqlalchemy.orm import Session
@@ -12,14 +12,23 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tocsin.api.answers import answer
+from tocsin.api.answers import ApiError, answer
 from tocsin.api.dependencies import ServiceRecords, ServiceScheduler, ServiceWork
 from tocsin.api.working import Pace, Work, worked
 from tocsin.scheduler.thread import SchedulerThread
 from tocsin.store.records.database import Records
 
 _T = TypeVar("_T")
+_Batch = TypeVar("_Batch")
 GoOn = Callable[[], None]  # raises ApiError where work has to end
+
+
+@dataclass(frozen=True)
+class BatchResults(Generic[_T]):
+    """What came of the batches that were done, and why others were not; empty where all were."""
+
+    results: Sequence[_T]
+    stopped: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +60,27 @@ class TransactionRunner:
             finally:
                 if self.request.method != "GET":
                     self.scheduler.wake()
+
+        return await worked(self.request, self.work, run)
+
+    async def run_batches_in_turn(
+        self, batches: Sequence[_Batch], work: Callable[[Session, _Batch], _T]
+    ) -> BatchResults[_T]:
+        """Do `work` with each batch in a transaction of its own, so that others can write in between.
+
+        It is done in the request's turn. Where it has to end, what is done stays, and the result says why it
+        ended; an error of the work itself is raised.
+        """
+
+        def run(pace: Pace) -> BatchResults[_T]:
+            results: list[_T] = []
+            for batch in batches:
+                try:
+                    pace.check()
+                except ApiError as error:
+                    return BatchResults(results, error.reason)
+                results.append(self._run(lambda session, batch=batch: work(session, batch)))  # type: ignore[misc]
+            return BatchResults(results)
 
         return await worked(self.request, self.work, run)
 

@@ -14,7 +14,9 @@ from tocsin.desk.access.once_links import OnceLinks
 from tocsin.desk.alert import evidence
 from tocsin.desk.alert import guide_routes as alert_guide
 from tocsin.desk.alert import routes as alert
+from tocsin.desk.alerts import actions as alert_actions
 from tocsin.desk.alerts import routes as alerts
+from tocsin.desk.alerts.undo_offers import UndoOffers
 from tocsin.desk.exceptions import alert_routes as alert_exceptions
 from tocsin.desk.exceptions import item_routes as exception_items
 from tocsin.desk.exceptions import list_routes as exception_lists
@@ -34,6 +36,7 @@ _ROOMS = (
     keys,
     audit,
     alerts,
+    alert_actions,
     alert,
     alert_guide,
     evidence,
@@ -63,5 +66,6 @@ def create_app_with_desk(service: Service, links: OnceLinks | None = None) -> Fa
     """Return the application of a service with the desk's pages. `links` are those that log somebody in once."""
     app = create_app(service, [room.router for room in _ROOMS])
     app.state.once_links = links or OnceLinks()
+    app.state.undo_offers = UndoOffers()
     app.mount("/desk/static", _Assets(directory=STATIC, check_dir=False), name="desk")
     return app

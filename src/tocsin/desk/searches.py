@@ -9,7 +9,7 @@ import orjson
 from starlette.requests import Request
 
 from tocsin.api.elasticsearch.searching import searched
-from tocsin.search.tasks import SearchTask
+from tocsin.search.tasks import IdsTask, SearchTask
 
 
 async def search(
@@ -19,3 +19,10 @@ async def search(
     task = SearchTask(patterns, body, lenient=True)
     answer: dict[str, Any] = orjson.loads(await searched(request, task, timeout))
     return answer
+
+
+async def matching_ids(request: Request, patterns: Sequence[str], query: Mapping[str, Any]) -> list[str]:
+    """Return the ids of all documents that a query finds, however many there are. Raises ApiError."""
+    answer = orjson.loads(await searched(request, IdsTask(patterns, query=query)))
+    ids: list[str] = answer["ids"]
+    return ids

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, TypeVar
 from pydantic import Field, model_validator
 
 from tocsin.api.models import OpenResponseModel, RequestModel, ResponseModel
-from tocsin.management.alerts import REASONS
+from tocsin.management.alert_changes import REASONS
 
 _ID = "4f0a5cbf4c1f4a4e9d7a7d1f0c1b2a3d4e5f60718293a4b5c6d7e8f901234567"
 _Body = TypeVar("_Body", bound=RequestModel)

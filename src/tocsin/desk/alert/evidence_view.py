@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 
 from starlette.datastructures import QueryParams
 
+from tocsin.desk.alerts.neighbours import list_address
 from tocsin.investigation.process_events import KINDS
 from tocsin.investigation.processes import Process
 from tocsin.moments import to_nanoseconds
@@ -76,7 +77,8 @@ class EvidenceView:
     """A process and what of it is shown. `process` is empty for that of the alert.
 
     `ever` shows its events of all time, not those of the day before and after the alert alone; `further` looks for
-    parents further back.
+    parents further back. `list` is the address of the list that the alert was opened from, empty
+    where it was from none.
     """
 
     alert: str
@@ -85,6 +87,7 @@ class EvidenceView:
     page: int = 1
     ever: bool = False
     further: bool = False
+    list: str = ""
 
     @staticmethod
     def of(alert: str, parameters: QueryParams) -> EvidenceView:
@@ -97,6 +100,7 @@ class EvidenceView:
             min(int(page), _MOST_PAGES) if page.isdecimal() and int(page[:9]) else 1,
             parameters.get("ever") == "1",
             parameters.get("further") == "1",
+            list_address(parameters.get("list", "")),
         )
 
     def address(self, part: str = "", **changes: Any) -> str:
@@ -106,6 +110,7 @@ class EvidenceView:
         parameters |= {"ever": "1" if view.ever else "", "further": "1" if view.further else ""}
         if view.page > 1:
             parameters["page"] = str(view.page)
+        parameters["list"] = view.list
         query = urlencode({name: value for name, value in parameters.items() if value})
         return f"/alerts/{quote(view.alert, safe='')}{part}{'?' if query else ''}{query}"
 

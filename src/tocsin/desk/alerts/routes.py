@@ -1,27 +1,32 @@
-"""The list of alerts: its page, the part of it that changes, and changes of many alerts at once."""
+"""The list of alerts: its page, and the part of it that changes."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter
-from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tocsin.api.answers import ApiError
+from tocsin.api.dependencies import RunningService
 from tocsin.api.transactions import RequestTransactions
 from tocsin.desk.alerts.histogram import Histogram, span_of
+from tocsin.desk.alerts.labels import REASON_LABELS
+from tocsin.desk.alerts.neighbours import alert_address
+from tocsin.desk.alerts.undo_offers import message_of
 from tocsin.desk.alerts.view import FACETS, PAGE_SIZE, RANGES, SORTS, AlertsView
 from tocsin.desk.documents import flat_document
-from tocsin.desk.forms import Form, field
-from tocsin.desk.page_route import PageRoute, path_of
+from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.searches import search
-from tocsin.desk.visitor import Reader, Responder
+from tocsin.desk.visitor import Reader
 from tocsin.management import alerts
+from tocsin.moments import iso
 from tocsin.store.alerts.names import ALERTS_INDEX
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -34,21 +39,33 @@ async def first_page() -> Response:
 
 
 @router.get("/alerts")
-async def list_alerts(request: Request, visitor: Reader) -> Response:
+async def list_alerts(
+    request: Request, visitor: Reader, service: RunningService, records: RequestTransactions
+) -> Response:
     """Show alerts: the page, or what of it changes with another choice."""
     view = AlertsView.of(request.query_params)
+    is_part = "hx-request" in request.headers
     context: dict[str, Any] = {
         "view": view, "facets": FACETS, "ranges": RANGES, "sorts": SORTS, "problem": "", "rows": [], "total": 0,
-        "counts": {}, "histogram": None, "page_size": PAGE_SIZE, "reasons": alerts.REASONS,
+        "counts": {}, "histogram": None, "page_size": PAGE_SIZE, "here": view.address(page=view.page),
+        "alert_address": alert_address, "is_part": is_part, "in_list": True,
+        "message": message_of(request, visitor), "reasons": REASON_LABELS,
+        "users": await records.run(alerts.assignable_users) if visitor.may_respond else [],
+        # Asked before the rows: an alert that comes in between is not taken for one that was seen.
+        "seen": iso(await run_in_threadpool(service.alerts.watermark), 9),
     }  # fmt: skip
     try:
         context |= await _listed(request, view)
+        last = max(1, -(-context["total"] // PAGE_SIZE))
+        if view.page > last and not context["rows"]:  # the alerts of the last pages are gone
+            view = replace(view, page=last)
+            context |= {"view": view, "here": view.address(page=last), **await _listed(request, view)}
     except ApiError as error:
         if error.status != 400:
             raise
         context["problem"] = error.reason
-    template = "alerts/list.html" if "hx-request" in request.headers else "alerts/page.html"
-    return page(request, template, visitor, **context)
+    context["tags"] = [bucket["key"] for bucket in context["counts"].get("tag", ())]
+    return page(request, "alerts/list.html" if is_part else "alerts/page.html", visitor, **context)
 
 
 async def _listed(request: Request, view: AlertsView) -> dict[str, Any]:
@@ -64,18 +81,3 @@ async def _listed(request: Request, view: AlertsView) -> dict[str, Any]:
         "counts": {facet.name: aggregations[facet.name]["values"]["buckets"] for facet in FACETS},
         "histogram": Histogram.of(aggregations["histogram"]["spans"]["buckets"], span, since, until),
     }
-
-
-@router.post("/alerts/status")
-async def set_status(request: Request, form: Form, visitor: Responder, records: RequestTransactions) -> Response:
-    """Open, acknowledge or close the alerts that are selected, with a reason and a comment."""
-    ids, status = form.get("id", []), field(form, "status")
-    reason, comment = field(form, "reason") or None, field(form, "comment").strip()
-
-    def change(session: Session) -> None:
-        alerts.set_status(session, visitor.actor, ids, status, reason)
-        for id_ in ids if comment else ():
-            alerts.add_note(session, visitor.actor, id_, comment)
-
-    await records.run(change)
-    return RedirectResponse(path_of(request.headers.get("hx-current-url") or field(form, "back")), 303)

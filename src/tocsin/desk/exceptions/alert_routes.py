@@ -29,6 +29,7 @@ from tocsin.desk.visitor import RuleWriter, Visitor
 from tocsin.errors import NotFoundError, TocsinError
 from tocsin.investigation.highlighted_fields import highlighted_fields, offered_fields
 from tocsin.management import alerts
+from tocsin.management.alert_changes import REASONS
 from tocsin.management.exceptions.items import add_to_rule, create_item
 from tocsin.management.exceptions.usage import ListUsage, use_list, used_lists, value_lists
 from tocsin.management.rules.saving import find_rule
@@ -168,7 +169,7 @@ def _shown(
     return page(
         request, "exceptions/of_alert.html", visitor, status=status,
         subject=subject, alert=subject.alert.flat, form=form, operators=OPERATORS, shared=shared, closes=_CLOSES,
-        value_lists=subject.value_lists, reasons=alerts.REASONS, closing_reason=_CLOSING_REASON, problem=problem,
+        value_lists=subject.value_lists, reasons=REASONS, closing_reason=_CLOSING_REASON, problem=problem,
         hidden=hidden, fits=hidden is None or hidden.hides, rules=rules, days=DAYS, of_many=_is_of_many(subject),
         fields=sorted(subject.event),
     )  # fmt: skip

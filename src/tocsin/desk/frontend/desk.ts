@@ -1,9 +1,11 @@
 // What the desk's pages need a script for: parts that are replaced in place, keys, the visitor's zone and theme.
 import "htmx.org";
+import { listenToActions } from "./actions";
 import { listenToQueryBars } from "./completion";
 import { listenToGuides } from "./guide";
 import { listenToKeys } from "./keys";
 import { showRefusals } from "./refusals";
+import { listenToRows } from "./rows";
 import { listenToTrees } from "./tree";
 import { listenToValues } from "./value_menu";
 import { keepZone, listenToMenus, switchTheme } from "./preferences";
@@ -11,6 +13,8 @@ import { listenToTimelines } from "./timeline";
 
 keepZone();
 listenToMenus();
+listenToRows();
+listenToActions();
 listenToKeys();
 listenToGuides();
 listenToTrees();

@@ -1,43 +1,32 @@
-// The keys of the desk. One row of a list has the focus; keys act on it, or on the rows that are selected.
+// The keys of the desk. One row of a list is the current one; keys act on it, or on the rows that are selected.
+import { assignToMe, openSheet, selectPage, selectRow, setStatus, undo } from "./actions";
+import { currentRow, moveRow, rows } from "./rows";
+
 let goesTo = false; // `g` was pressed: the next key says where to go
 
-function rows(): HTMLElement[] {
-  return [...document.querySelectorAll<HTMLElement>("[data-row]")];
+function follow(selector: string): void {
+  document.querySelector<HTMLElement>(selector)?.click();
 }
 
-function current(): HTMLElement | null {
-  return document.querySelector<HTMLElement>("[data-row].current");
-}
-
+/** Go to another row of a list, or from an alert to another one of its list. */
 function move(step: number): void {
-  const all = rows();
-  if (!all.length) return;
-  const place = all.findIndex((row) => row.classList.contains("current"));
-  const next = all[Math.min(all.length - 1, Math.max(0, place < 0 ? 0 : place + step))];
-  current()?.classList.remove("current");
-  next?.classList.add("current");
-  next?.scrollIntoView({ block: "nearest" });
-}
-
-function select(): void {
-  const box = current()?.querySelector<HTMLInputElement>("input[type=checkbox]");
-  if (box) box.checked = !box.checked;
-}
-
-/** Press a button of the actions, for the rows that are selected, else for the current one. */
-function act(status: string): void {
-  const button = document.querySelector<HTMLButtonElement>(`[data-actions] button[value="${status}"]`);
-  if (!button) return;
-  if (rows().length && !document.querySelector("[data-row] input:checked")) select();
-  button.click();
+  if (rows().length) moveRow(step);
+  else follow(step > 0 ? "[data-next]" : "[data-previous]");
 }
 
 const ACTIONS: Record<string, () => void> = {
   j: () => move(1),
   k: () => move(-1),
-  x: select,
-  a: () => act("acknowledged"),
-  c: () => act("closed"),
+  x: selectRow,
+  X: selectPage,
+  a: () => setStatus("acknowledged"),
+  c: () => openSheet("close-form"),
+  e: makeException,
+  i: () => openSheet("assign-form"),
+  l: () => openSheet("tag-form"),
+  m: assignToMe,
+  u: undo,
+  z: undo,
   "/": () => document.querySelector<HTMLInputElement>("[data-search]")?.focus(),
   "?": () => document.querySelector<HTMLDialogElement>("#keys")?.showModal(),
   g: () => {
@@ -46,24 +35,38 @@ const ACTIONS: Record<string, () => void> = {
 };
 
 function open(): void {
-  const address = current()?.dataset.href;
+  const address = currentRow()?.dataset.href;
+  if (address) location.assign(address);
+}
+
+/** Make an exception from the alert of the page, or of the current row. */
+function makeException(): void {
+  const address = document.querySelector("[data-exceptions]") ? currentRow()?.dataset.href : undefined;
+  if (address) location.assign(`${new URL(address, location.href).pathname}/exception`);
+  else follow("[data-exception]");
+}
+
+/** Go back to where the page was opened from. */
+function back(): void {
+  const address = document.querySelector<HTMLElement>("[data-back]")?.dataset.back;
   if (address) location.assign(address);
 }
 
 export function listenToKeys(): void {
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target as HTMLElement;
-    const writes = target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]");
+    const writes = target.matches("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]");
+    if (document.querySelector("dialog[open], :popover-open")) return;
     if (event.key === "Escape") {
       if (writes) target.blur();
-      else if (!document.querySelector("dialog[open]") && document.body.dataset.back) history.back();
+      else back();
       return;
     }
-    if (writes || document.querySelector("dialog[open]")) return;
+    if (writes) return;
     if (goesTo) {
       goesTo = false;
-      document.querySelector<HTMLAnchorElement>(`[data-go="${CSS.escape(event.key)}"]`)?.click();
+      follow(`[data-go="${CSS.escape(event.key)}"]`);
       return;
     }
     if ((event.key === "Enter" && !target.closest("a, button")) || event.key === "o") {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -22,6 +22,14 @@ def find_alerts(session: Session, ids: Collection[str]) -> Iterator[StoredAlert]
 
 def keep_document(session: Session, alert: StoredAlert, document: dict[str, Any]) -> None:
     """Give an alert another document, and mark it as changed now."""
-    alert.document = orjson.dumps(document).decode()
-    latest = session.scalar(select(func.max(StoredAlert.changed))) or 0
-    alert.changed = max(time.time_ns(), latest + 1)
+    keep_documents(session, [(alert, document)])
+
+
+def keep_documents(session: Session, documents: Iterable[tuple[StoredAlert, dict[str, Any]]]) -> None:
+    """Give alerts other documents, and mark each as changed now, one after the other."""
+    latest: int | None = None
+    for alert, document in documents:
+        if latest is None:
+            latest = session.scalar(select(func.max(StoredAlert.changed))) or 0
+        latest = max(time.time_ns(), latest + 1)
+        alert.document, alert.changed = orjson.dumps(document).decode(), latest
