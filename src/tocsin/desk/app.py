@@ -22,6 +22,7 @@ from tocsin.desk.exceptions import item_routes as exception_items
 from tocsin.desk.exceptions import list_routes as exception_lists
 from tocsin.desk.exceptions import value_list_routes as value_lists
 from tocsin.desk.overview import health
+from tocsin.desk.overview import routes as overview
 from tocsin.desk.pages import STATIC
 from tocsin.desk.queries import routes as queries
 from tocsin.desk.rules import page as rule
@@ -40,6 +41,7 @@ _ROOMS = (
     alert,
     alert_guide,
     evidence,
+    overview,
     health,
     alert_exceptions,
     queries,
