@@ -27,6 +27,7 @@ from tocsin.desk.pages import STATIC
 from tocsin.desk.queries import routes as queries
 from tocsin.desk.rules import page as rule
 from tocsin.desk.rules import routes as rules
+from tocsin.desk.timeline import exports as timeline_exports
 from tocsin.desk.timeline import routes as timeline
 
 # Routes with a fixed path stand before those whose path has a name in its place.
@@ -48,6 +49,7 @@ _ROOMS = (
     rules,
     rule,
     timeline,
+    timeline_exports,
     exception_lists,
     exception_items,
     value_lists,

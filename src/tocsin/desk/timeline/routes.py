@@ -17,6 +17,7 @@ from tocsin.desk.alert.shown_alert import find_alert
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.timeline.events import opened_event, timeline_row
+from tocsin.desk.timeline.exports import MOST_EVENTS
 from tocsin.desk.timeline.histogram import event_histogram
 from tocsin.desk.timeline.view import (
     DEFAULT_COLUMNS,
@@ -49,7 +50,7 @@ async def show_timeline(request: Request, visitor: Reader) -> Response:
         "since": shown_time(view.since, visitor.zone), "until": shown_time(view.until, visitor.zone),
         "problem": None, "refused": "", "rows": [], "groups": [], "total": 0, "complete": True, "histogram": None,
         "dates": [], "next": "", "previous": "", "opened": None, "most_groups": MOST_HITS,
-        "patterns": ",".join(EVENTS_AND_ALERTS),
+        "most_events": MOST_EVENTS, "patterns": ",".join(EVENTS_AND_ALERTS),
     }  # fmt: skip
     try:
         context |= await _events(request, view)
