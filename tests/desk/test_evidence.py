@@ -109,7 +109,7 @@ def test_logons_of_a_host_are_shown_with_type_and_source(desk):
         text = client.get(address, params={"show": "host"}, headers=_HTMX).text
     (count,) = re.findall(r"Logons \(event 4624\) <b>(\d+)</b>", text)
     assert int(count) > 0
-    assert re.search(r"<td>(Network|Service|Interactive|3|5|2)</td><td class=\"mono\">", text)
+    assert re.search(r"<td>(over the network|service|at the keyboard) \(\d+\)</td><td class=\"mono\">", text)
 
 
 def test_links_of_observables_tell_their_target_nothing_of_this_page(desk):

@@ -45,10 +45,10 @@ def test_a_program_of_windows_has_its_folder(path, state):
         ({"exists": "false"}, ("bad", "not signed")),
         (
             {"exists": "true", "subject_name": "X", "status": "errorExpired", "trusted": "false"},
-            ("bad", "signature of X is not valid (errorExpired)"),
+            ("bad", "signature of X is not valid: errorExpired"),
         ),
     ],
 )
 def test_a_signature_is_told(signature, remark):
-    (told,) = remarks(Process("h", signature=signature))
-    assert (told.state, told.text) == remark
+    (said,) = remarks(Process("h", signature=signature))
+    assert (said.state, said.sentence) == remark

@@ -6,15 +6,12 @@ import gettext
 from functools import cache
 from pathlib import Path
 
+from tocsin.translatable import N_ as N_
+
 LOCALES = Path(__file__).parent / "locales"
 # By their tags (RFC 5646), each with its own name.
 LANGUAGES = {"en": "English", "zh-CN": "简体中文"}
 DEFAULT_LANGUAGE = "en"
-
-
-def N_(text: str) -> str:  # noqa: N802 - gettext's usual name
-    """Mark a text of a table, which is translated where it is shown."""
-    return text
 
 
 def translated(language: str, text: str, **values: object) -> str:

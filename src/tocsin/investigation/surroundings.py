@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tocsin.investigation.host_events import Span
 from tocsin.investigation.processes import Row, first
+from tocsin.moments import iso
 
 _Query = dict[str, Any]
 PREVALENCE_SPAN = "now-30d"
@@ -40,15 +42,12 @@ class Party:
     events: _Query
     logons: _Query
 
-    def seen(self) -> _Query:
-        """Return the search for when it was seen first and last, and with which users or on which hosts."""
+    def beside(self, span: Span | None) -> _Query:
+        """Return the search for the users that were on it, or the hosts that it was on, within a span."""
         other = "user.name" if self.kind == "host" else "host.name"
         return {
-            "query": self.events, "size": 0,
-            "aggs": {
-                "first": {"min": {"field": "@timestamp"}}, "last": {"max": {"field": "@timestamp"}},
-                "others": {"terms": {"field": other, "size": 12}},
-            },
+            "query": _within(self.events, span), "size": 0,
+            "aggs": {"others": {"terms": {"field": other, "size": 12}}},
         }  # fmt: skip
 
     def alerts(self, without: str) -> _Query:
@@ -61,9 +60,17 @@ class Party:
         }
         return _rows(query, ALERT_FIELDS)
 
-    def last_logons(self) -> _Query:
-        """Return the search for its last logons (event 4624)."""
-        return _rows({"bool": {"filter": [{"term": {"event.code": "4624"}}, self.logons]}}, LOGON_FIELDS)
+    def last_logons(self, span: Span | None) -> _Query:
+        """Return the search for its last logons (event 4624) within a span."""
+        logons = {"bool": {"filter": [{"term": {"event.code": "4624"}}, self.logons]}}
+        return _rows(_within(logons, span), LOGON_FIELDS)
+
+
+def _within(query: _Query, span: Span | None) -> _Query:
+    if span is None:
+        return query
+    moments = {"range": {"@timestamp": {"gte": iso(max(0, span[0])), "lte": iso(span[1])}}}
+    return {"bool": {"filter": [query, moments]}}
 
 
 def _rows(query: _Query, fields: tuple[str, ...]) -> _Query:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tocsin.investigation.processes import Process
+from tocsin.translatable import N_
 
 _SYSTEM = ("\\Windows\\System32", "\\Windows\\SysWOW64")
 _WINDOWS = ("\\Windows",)
@@ -52,11 +53,20 @@ _OPEN = re.compile(
 
 @dataclass(frozen=True)
 class Remark:
-    """What is said of an executable; `state` is good, bad or unknown; `short` is the same in a word or two."""
+    """What is said of an executable; `state` is good, bad or unknown; `short` is the same in a word or two.
+
+    `text` is translated with places for `values`; `sentence` is it in English.
+    """
 
     state: str
     text: str
     short: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """The text with its values."""
+        return self.text % self.values
 
 
 def remarks(process: Process) -> tuple[Remark, ...]:
@@ -73,10 +83,15 @@ def _of_place(process: Process) -> Remark | None:
     if known is not None:
         place = re.sub(r"^[a-z]:|^\\device\\harddiskvolume\d+|^\\systemroot(?=\\)", _drive, folder.lower())
         if any(_lies_in(place, place_of_windows) for place_of_windows in known):
-            return Remark("good", "where Windows has it")
-        return Remark("bad", f"{name} of Windows does not lie here, but in C:{known[0]}", "wrong folder")
+            return Remark("good", N_("where Windows has it"))
+        return Remark(
+            "bad",
+            N_("%(name)s of Windows does not lie here, but in %(folder)s"),
+            N_("wrong folder"),
+            {"name": name, "folder": f"C:{known[0]}"},
+        )
     if _OPEN.search(path):
-        return Remark("bad", "in a folder that every user may write to", "open folder")
+        return Remark("bad", N_("in a folder that every user may write to"), N_("open folder"))
     return None
 
 
@@ -94,16 +109,24 @@ def _lies_in(folder: str, known: str) -> bool:
 def _of_signature(process: Process) -> Remark | None:
     signature = process.signature
     if not signature:
-        return Remark("unknown", "signature not recorded") if process.recorded else None
+        return Remark("unknown", N_("signature not recorded")) if process.recorded else None
     subject = signature.get("subject_name", "")
     status = signature.get("status", "")
     valid = signature.get("trusted") or signature.get("valid") or ("true" if status.lower() in _VALID else "")
     if signature.get("exists") == "false" or (not valid and not subject and not status):
-        return Remark("bad", "not signed", "not signed")
+        return Remark("bad", N_("not signed"), N_("not signed"))
     if valid == "true":
-        return Remark("good", f"signed by {subject}" if subject else "signed")
-    said = f" ({status})" if status else ""
-    return Remark("bad", f"signature of {subject or 'nobody known'} is not valid{said}", "signature not valid")
+        signed = N_("signed by %(subject)s") if subject else N_("signed")
+        return Remark("good", signed, values={"subject": subject})
+    return Remark("bad", *_NOT_VALID[bool(subject), bool(status)], {"subject": subject, "status": status})
 
 
+_INVALID = N_("signature not valid")
+# By whether it is known who signed, and why the signature is not valid.
+_NOT_VALID = {
+    (False, False): (_INVALID, _INVALID),
+    (False, True): (N_("signature not valid: %(status)s"), _INVALID),
+    (True, False): (N_("signature of %(subject)s is not valid"), _INVALID),
+    (True, True): (N_("signature of %(subject)s is not valid: %(status)s"), _INVALID),
+}
 _VALID = ("valid", "trusted")

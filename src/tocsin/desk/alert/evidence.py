@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import orjson
@@ -30,7 +31,7 @@ from tocsin.desk.shown import cut_in_the_middle
 from tocsin.desk.timeline.ways_in import process_timeline
 from tocsin.desk.visitor import Reader
 from tocsin.investigation.process_events import EVENTS, KINDS, STARTS, TreeTask, around, events_of
-from tocsin.investigation.processes import PROCESS_FIELDS, Process, moment_of, process_of
+from tocsin.investigation.processes import PROCESS_FIELDS, SECOND, Process, moment_of, process_of
 from tocsin.investigation.windows_executables import remarks
 from tocsin.store.alerts.names import ALERTS_INDEX
 
@@ -88,32 +89,45 @@ def known_evidence(alert: ShownAlert, view: EvidenceView) -> dict[str, Any]:
 async def _evidence(request: Request, alert: ShownAlert, view: EvidenceView) -> dict[str, Any]:
     shown = known_evidence(alert, view)
     process: Process | None = shown["process"]
-    if view.show in SURROUNDINGS:
-        shown |= await surroundings_of(request, alert, view.show)
     if process is None:
-        return shown
+        return shown | (await surroundings_of(request, alert, view) if view.show in SURROUNDINGS else {})
     events = events_of(process, None if view.ever else around(moment_of(alert.event) or 0))
     counting = {
         "query": events, "size": 0, "aggs": {"kinds": {"filters": {"filters": dict(KINDS)}}},
     }  # fmt: skip
     patterns = [*EVENTS, ALERTS_INDEX]
-    searches = [search(request, patterns, counting)]
+    rows: Awaitable[Any] | None = None
     if view.show in KINDS:
-        searches.append(search(request, patterns, view.rows(events)))
+        rows = search(request, patterns, view.rows(events))
     elif view.show == "process" and view.process:
-        start = {"bool": {"filter": [events, *STARTS]}}
-        asked = {"query": start, "size": 1, "_source": False, "fields": [*PROCESS_FIELDS]}
-        searches.append(search(request, list(EVENTS), asked))
-    counted, *answers = await asyncio.gather(*searches)
+        rows = search(request, list(EVENTS), _start_of(process, events))
+    elif view.show in SURROUNDINGS:
+        rows = surroundings_of(request, alert, view)
+    counted, answer = await asyncio.gather(search(request, patterns, counting), rows or _nothing())
     buckets = counted["aggregations"]["kinds"]["buckets"]
     shown["counts"] = {kind: bucket["doc_count"] for kind, bucket in buckets.items()}
     if view.show in KINDS:
-        shown["rows"] = [flat_document(hit) for hit in answers[0]["hits"]["hits"]]
-        shown["total"] = answers[0]["hits"]["total"]["value"]
-    elif answers and (hits := answers[0]["hits"]["hits"]):
+        shown["rows"] = [flat_document(hit) for hit in answer["hits"]["hits"]]
+        shown["total"] = answer["hits"]["total"]["value"]
+    elif view.show in SURROUNDINGS:
+        shown |= answer
+    elif answer and (hits := answer["hits"]["hits"]):
         shown["process"] = process = process_of(hits[0]["fields"])
         shown["remarks"] = remarks(process)
     return shown
+
+
+async def _nothing() -> None:
+    return None
+
+
+def _start_of(process: Process, events: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the search for the start of a process, which may lie far before the events that are shown."""
+    if process.start is not None:
+        events = events_of(process, (process.start - SECOND, process.start + SECOND))
+    return {
+        "query": {"bool": {"filter": [events, *STARTS]}}, "size": 1, "_source": False, "fields": [*PROCESS_FIELDS],
+    }  # fmt: skip
 
 
 def _json(alert: ShownAlert) -> str:

@@ -5,21 +5,44 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 
+from tocsin.api.elasticsearch.searching import searched
+from tocsin.desk.alert.evidence_view import EvidenceView
 from tocsin.desk.alert.shown_alert import ShownAlert
 from tocsin.desk.documents import flat_document
 from tocsin.desk.searches import search
+from tocsin.desk.translations import N_
+from tocsin.investigation.host_events import Span
 from tocsin.investigation.observables import observables
-from tocsin.investigation.process_events import EVENTS
+from tocsin.investigation.process_events import EVENTS, around
+from tocsin.investigation.processes import moment_of
+from tocsin.investigation.seen import SeenTask
 from tocsin.investigation.surroundings import Party, host_of, prevalence_search, prevalences, user_of
 from tocsin.store.alerts.names import ALERTS_INDEX
 
+# The logon types of Windows, by number and by the name that Beats gives them, as Microsoft describes event 4624.
+_LOGON_TYPES = (
+    ("2", "Interactive", N_("at the keyboard (2)")),
+    ("3", "Network", N_("over the network (3)")),
+    ("4", "Batch", N_("scheduled task (4)")),
+    ("5", "Service", N_("service (5)")),
+    ("7", "Unlock", N_("unlocked (7)")),
+    ("8", "NetworkCleartext", N_("over the network, password in clear (8)")),
+    ("9", "NewCredentials", N_("other credentials for the network (9)")),
+    ("10", "RemoteInteractive", N_("remote desktop (10)")),
+    ("11", "CachedInteractive", N_("at the keyboard, cached password (11)")),
+    ("12", "CachedRemoteInteractive", N_("remote desktop, cached password (12)")),
+    ("13", "CachedUnlock", N_("unlocked, cached password (13)")),
+)
+LOGON_TYPES = {key: words for number, name, words in _LOGON_TYPES for key in (number, name)}
 SURROUNDINGS = ("host", "user", "prevalence", "observables", "sequence")
 
 
-async def surroundings_of(request: Request, alert: ShownAlert, show: str) -> dict[str, Any]:
+async def surroundings_of(request: Request, alert: ShownAlert, view: EvidenceView) -> dict[str, Any]:
     """Return what a panel shows. Raises ApiError."""
+    show = view.show
     if show == "prevalence":
         body, compared = prevalence_search(alert.event)
         answer = await search(request, list(EVENTS), body)
@@ -32,23 +55,26 @@ async def surroundings_of(request: Request, alert: ShownAlert, show: str) -> dic
         return {"observables": observables(alert.event)}
     if show == "sequence":
         return {"steps": await _steps(request, alert)}
-    return await _party(request, alert, host_of(alert.event) if show == "host" else user_of(alert.event))
+    party = host_of(alert.event) if show == "host" else user_of(alert.event)
+    return await _party(request, alert, party, None if view.ever else around(moment_of(alert.event) or 0))
 
 
-async def _party(request: Request, alert: ShownAlert, party: Party | None) -> dict[str, Any]:
+async def _party(request: Request, alert: ShownAlert, party: Party | None, span: Span | None) -> dict[str, Any]:
     if party is None:
         return {"party": None}
-    seen, alerts, logons = await asyncio.gather(
-        search(request, list(EVENTS), party.seen()),
+    seen, beside, alerts, logons = await asyncio.gather(
+        searched(request, SeenTask(party.events)),
+        search(request, list(EVENTS), party.beside(span)),
         search(request, [ALERTS_INDEX], party.alerts(alert.flat.id)),
-        search(request, list(EVENTS), party.last_logons()),
+        search(request, list(EVENTS), party.last_logons(span)),
     )
-    figures = seen["aggregations"]
+    moments = orjson.loads(seen)
     return {
         "party": party,
-        "first": figures["first"].get("value_as_string"),
-        "last": figures["last"].get("value_as_string"),
-        "others": figures["others"]["buckets"],
+        "logon_types": LOGON_TYPES,
+        "first": moments["first"],
+        "last": moments["last"],
+        "others": beside["aggregations"]["others"]["buckets"],
         "alerts": [flat_document(hit) for hit in alerts["hits"]["hits"]],
         "alert_count": alerts["hits"]["total"]["value"],
         "logons": [flat_document(hit) for hit in logons["hits"]["hits"]],
