@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from tests.shared import needs_shared, shared
+from tocsin.investigation.guide import guide_text
+from tocsin.investigation.guide_blocks import OsqueryBlock, parse_guide
 from tocsin.investigation.osquery import Verdict, checked_query, filled_query, osquery_tables
+from tocsin.rules.load import load_rules
 
 
 @pytest.mark.parametrize(
@@ -13,7 +17,14 @@ from tocsin.investigation.osquery import Verdict, checked_query, filled_query, o
         ("SELECT * FROM dns_cache", Verdict.RIGHT, ""),
         ("SELECT concat('a', sha1), md5('x') FROM hash WHERE path = 'C:\\x'", Verdict.RIGHT, ""),
         ('SELECT * FROM drivers WHERE NOT (provider == "Microsoft" AND signed == "1")', Verdict.RIGHT, ""),
-        ("SELECT pid FROM processes", Verdict.NOT_CHECKED, "processes"),
+        (
+            "SELECT p.name, s.remote_address FROM processes p JOIN process_open_sockets s USING (pid)",
+            Verdict.RIGHT,
+            "",
+        ),
+        ("SELECT username FROM users JOIN user_groups USING (uid) JOIN groups USING (gid)", Verdict.RIGHT, ""),
+        ("SELECT cmd_line FROM processes", Verdict.WRONG, "no such column: cmd_line"),
+        ("SELECT hostname FROM system_info", Verdict.NOT_CHECKED, "system_info"),
         ("SELECT * FROM launchd", Verdict.WRONG, "no table launchd on Windows"),
         ("SELECT nme FROM services", Verdict.WRONG, "no such column: nme"),
         ("SELECT * FROM services WHERE", Verdict.WRONG, "incomplete input"),
@@ -70,3 +81,13 @@ def test_a_value_of_an_alert_ends_no_text_of_sql() -> None:
 def test_tables_are_known_with_their_columns() -> None:
     assert osquery_tables()["dns_cache"] == ("name", "type", "flags")
     assert "processes" in osquery_tables()
+
+
+@needs_shared("rules/elastic-windows")
+def test_every_query_of_the_public_guides_is_checked_and_right() -> None:
+    rules = load_rules([str(shared("rules/elastic-windows"))]).rules
+    blocks = [
+        block for rule in rules for block in parse_guide(guide_text(rule)) if isinstance(block, OsqueryBlock)
+    ]
+    verdicts = [checked_query(block.query).verdict for block in blocks]
+    assert (len(verdicts), set(verdicts)) == (203, {Verdict.RIGHT})
