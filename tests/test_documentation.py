@@ -40,6 +40,23 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FastAPI,
         yield create_app(running.service), running.http().get("/metrics").text
 
 
+def commands_of(page: Path) -> list[list[str]]:
+    """Return the lines of each block of commands of a page, without what is said of them."""
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    return [[re.split(r"\s+# ", line)[0] for line in block.splitlines()] for block in blocks]
+
+
+def test_the_chinese_readme_has_the_commands_of_the_english_one() -> None:
+    english, chinese = ROOT / "README.md", ROOT / "README.zh-CN.md"
+    assert len(commands_of(english)) > 5
+    assert commands_of(chinese) == commands_of(english)
+    for page, other in ((english, chinese), (chinese, english)):
+        assert f"({other.name})" in page.read_text("utf-8")
+    assert re.findall(r"\]\(([^)]+\.md)\)", chinese.read_text("utf-8"))[1:] == [
+        link for link in re.findall(r"\]\(([^)]+\.md)\)", english.read_text("utf-8"))[1:]
+    ]
+
+
 # ---- commands
 
 

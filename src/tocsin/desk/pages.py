@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -54,7 +54,16 @@ def _environment(language: str) -> Environment:
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],
     )
-    environment.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    catalogue = translations(language)
+
+    # Escaped, as a text that is no part of the source may come here by mistake.
+    def gettext(text: str) -> Markup:
+        return escape(catalogue.gettext(text))
+
+    def ngettext(one: str, many: str, number: int) -> Markup:
+        return escape(catalogue.ngettext(one, many, number))
+
+    environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {
         "visible": visible, "moment": shown_moment, "age": shown_age, "cut": cut_in_the_middle,
         "visible_lines": visible_lines, "as_data": as_data, "between": shown_span,
