@@ -52,9 +52,10 @@ def test_the_chinese_readme_has_the_commands_of_the_english_one() -> None:
     assert commands_of(chinese) == commands_of(english)
     for page, other in ((english, chinese), (chinese, english)):
         assert f"({other.name})" in page.read_text("utf-8")
-    assert re.findall(r"\]\(([^)]+\.md)\)", chinese.read_text("utf-8"))[1:] == [
-        link for link in re.findall(r"\]\(([^)]+\.md)\)", english.read_text("utf-8"))[1:]
-    ]
+    english_links, chinese_links = (
+        re.findall(r"\]\(([^)]+\.md)\)", page.read_text("utf-8"))[1:] for page in (english, chinese)
+    )
+    assert chinese_links == english_links
 
 
 # ---- commands
