@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from time import time_ns
 from typing import Any
 
@@ -85,8 +85,9 @@ class Intake:
                 return self._normalised(record, index if sent_to else None, id_, source)
         except (ValueError, RecursionError) as error:
             return Refused("document_parsing_exception", f"failed to parse: {error}")
-        reserved = next((name for name in record if name.partition(".")[0] in RESERVED), None)
-        if reserved is not None:
+        objects = {name.partition(".")[0] for name in record}
+        if not objects.isdisjoint(RESERVED):
+            reserved = next(name for name in record if name.partition(".")[0] in RESERVED)
             reason = f"Field [{reserved}] is a metadata field and cannot be added inside a document"
             return Refused("document_parsing_exception", f"{reason}; rename it before it is sent")
         mapping = self._mapping_of(index, record)
@@ -97,9 +98,7 @@ class Intake:
             record[TIMESTAMP] = self._time_without_timestamp(flatten(record), index)
             source = orjson.dumps(record)
         document = _document(index, id_, record[TIMESTAMP], source, mapping.formatted.get(TIMESTAMP))
-        if isinstance(document, Document) and known_objects().isdisjoint(
-            name.partition(".")[0] for name in record
-        ):
+        if isinstance(document, Document) and known_objects().isdisjoint(objects):
             self.unseen.add(Reason.UNKNOWN, index)
         elif isinstance(document, Document) and lacks_values(partial(_field, record)):
             self.unseen.add(Reason.NO_VALUES, index)
@@ -117,10 +116,14 @@ class Intake:
         return iso(self._now())
 
     def _packages_of(self, record: Mapping[str, Any]) -> Collection[str]:
-        """Return the packages of a raw record, also of one inside another; none for an ECS document."""
+        """Return the packages of a raw record, also of one inside another; none for an ECS document.
+
+        The record itself is not a shipped document that is unfinished; one inside it may be.
+        """
         if (within := unwrapped(record)) is not None:
-            return self._packages_of(body_of(within.record))
-        if form_of(record) is not None or is_unfinished(record):
+            inner = body_of(within.record)
+            return PACKAGES if is_unfinished(inner) else self._packages_of(inner)
+        if form_of(record) is not None:
             return PACKAGES
         product = self._documents.product_of(record)
         return product[0].packages if product else ()
@@ -151,7 +154,12 @@ class Intake:
 
 def _field(record: Mapping[str, Any], name: str) -> Any:
     """Return a field of a document, nested or with dots."""
-    return record[name] if name in record else dig(record, tuple(name.split(".")))
+    return record[name] if name in record else dig(record, _path(name))
+
+
+@cache
+def _path(name: str) -> tuple[str, ...]:
+    return tuple(name.split("."))
 
 
 def index_of(event: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
 # Members of an `event` object that a document in ECS has, and no raw record. What shippers put beside them says
@@ -32,6 +33,7 @@ def package_of(dataset: str) -> str | None:
     return package if package not in _NO_PRODUCT and (dot or package in _BEATS) else None
 
 
+@lru_cache(maxsize=4096)  # indices
 def package_of_index(index: str) -> str | None:
     """Return the package or Beat whose index this is, None for an index that could hold anything."""
     match = _DATA_STREAM.fullmatch(index.removeprefix(".ds-"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 from tocsin.sources.mapping import Dataset
@@ -125,6 +126,11 @@ def kind_of(record: Mapping[str, Any], shape: Shape) -> str | None:
     return kind
 
 
+@cache
+def _outermost_telltales() -> frozenset[str]:
+    return frozenset(shape.telltale[0] for product in PRODUCTS.values() for shape in product.shapes)
+
+
 def telltales() -> list[Path]:
     """Return the paths at which records of products show what they are."""
     paths = [shape.telltale for product in PRODUCTS.values() for shape in product.shapes]
@@ -147,6 +153,8 @@ def recognised(record: Mapping[str, Any]) -> tuple[Product, Shape, str] | None:
     A document in ECS, or one that says it is of another product, is of none, whatever its fields are called.
     Raises ValueError for a record of a product without values.
     """
+    if record.keys().isdisjoint(_outermost_telltales()):
+        return None
     for product in PRODUCTS.values():
         for shape in product.shapes:
             kind = kind_of(record, shape)

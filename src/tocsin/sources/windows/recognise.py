@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tocsin.ecs import default_schema
-from tocsin.sources.batch import flatten
 from tocsin.sources.markers import is_categorised, lies_elsewhere
 from tocsin.sources.unseen import known_objects
 from tocsin.sources.windows.forms import evtxecmd, exported, flat, nested, opentelemetry, wazuh
@@ -71,6 +70,18 @@ def form_of(record: Record) -> RecordForm | None:
 
 def says_what_happened(record: Record) -> bool:
     """Return whether a document has a field of ECS that says what happened, outside the object `event`."""
-    objects, find = known_objects() - {"event"}, default_schema().find
-    stated = {name: value for name, value in record.items() if name.partition(".")[0] in objects}
-    return any(value not in (None, "", []) and find(name) is not None for name, value in flatten(stated).items())
+    objects = known_objects()
+    return any(
+        _has_known_value(name, value)
+        for name, value in record.items()
+        if (outermost := name.partition(".")[0]) in objects and outermost != "event"
+    )
+
+
+def _has_known_value(name: str, value: Any) -> bool:
+    """Return whether a value, or one below it, is that of a field of ECS. It ends with the first: most have many."""
+    if isinstance(value, dict):
+        return any(_has_known_value(f"{name}.{inner}", content) for inner, content in value.items())
+    if isinstance(value, list) and any(isinstance(content, dict) for content in value):
+        return any(_has_known_value(name, content) for content in value)
+    return value not in (None, "", []) and default_schema().find(name) is not None
