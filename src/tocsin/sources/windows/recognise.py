@@ -79,7 +79,7 @@ def says_what_happened(record: Record) -> bool:
 
 
 def _has_known_value(name: str, value: Any) -> bool:
-    """Return whether a value, or one below it, is that of a field of ECS. It ends with the first: most have many."""
+    """Return whether a value, or one below it, is that of a field of ECS; it ends with the first."""
     if isinstance(value, dict):
         return any(_has_known_value(f"{name}.{inner}", content) for inner, content in value.items())
     if isinstance(value, list) and any(isinstance(content, dict) for content in value):
