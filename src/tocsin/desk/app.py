@@ -15,6 +15,8 @@ from tocsin.desk.alert import evidence
 from tocsin.desk.alert import guide_routes as alert_guide
 from tocsin.desk.alert import routes as alert
 from tocsin.desk.alerts import actions as alert_actions
+from tocsin.desk.alerts import arrivals as alert_arrivals
+from tocsin.desk.alerts import flyout as alert_flyout
 from tocsin.desk.alerts import routes as alerts
 from tocsin.desk.alerts.undo_offers import UndoOffers
 from tocsin.desk.exceptions import alert_routes as alert_exceptions
@@ -39,6 +41,8 @@ _ROOMS = (
     audit,
     alerts,
     alert_actions,
+    alert_arrivals,
+    alert_flyout,
     alert,
     alert_guide,
     evidence,

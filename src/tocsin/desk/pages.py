@@ -60,8 +60,8 @@ def _environment(language: str) -> Environment:
     def gettext(text: str) -> Markup:
         return escape(catalogue.gettext(text))
 
-    def ngettext(one: str, many: str, number: int) -> Markup:
-        return escape(catalogue.ngettext(one, many, number))
+    def ngettext(singular: str, plural: str, number: int) -> Markup:
+        return escape(catalogue.ngettext(singular, plural, number))
 
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
     environment.filters |= {

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from tocsin.api.answers import bad_request
 from tocsin.api.transactions import RequestTransactions, TransactionRunner
+from tocsin.desk.alerts.labels import LONGEST_NOTE
 from tocsin.desk.alerts.neighbours import alert_address, list_address, neighbour, row_address, view_of
 from tocsin.desk.alerts.undo_offers import SHOWN_SECONDS, ActionMessage, Sentence, offers_of, say
 from tocsin.desk.forms import Fields, Form, field
@@ -35,7 +36,7 @@ from tocsin.store.alerts.names import ALERTS_INDEX
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _AT_ONCE = 500  # alerts that are changed in one transaction
 _SHOWN_IDS = 5  # unknown ids that a message names
-_LONGEST_TAG, _LONGEST_COMMENT = 256, 30_000  # characters
+_LONGEST_TAG = 256  # characters
 
 _DONE: Mapping[str, str] = {
     "open": N_("Alerts reopened: %(count)s."),
@@ -62,8 +63,8 @@ async def set_status(request: Request, form: Form, visitor: Responder, records: 
     status = field(form, "status")
     closes = status == "closed"
     comment = field(form, "comment").strip() if closes else ""
-    if len(comment) > _LONGEST_COMMENT:
-        raise bad_request(f"a comment has at most {_LONGEST_COMMENT:,} characters")
+    if len(comment) > LONGEST_NOTE:
+        raise bad_request(f"a comment has at most {LONGEST_NOTE:,} characters")
     change = WorkflowChange(status, (field(form, "reason") or None) if closes else None, comment)
     return await _changed(request, form, visitor, records, change, status)
 

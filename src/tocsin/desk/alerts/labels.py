@@ -1,4 +1,4 @@
-"""What the desk calls the states of alerts and the reasons for closing them."""
+"""What the desk calls the reasons for closing alerts, and how long a note of them may be."""
 
 from __future__ import annotations
 
@@ -15,3 +15,4 @@ REASON_LABELS: Mapping[str, str] = {
     "automated_closure": N_("Automated closure"),
     "other": N_("Other"),
 }
+LONGEST_NOTE = 30_000  # characters

@@ -8,13 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from tocsin.api.answers import ApiError
 from tocsin.api.dependencies import RunningService
 from tocsin.api.transactions import RequestTransactions
+from tocsin.desk.alerts.arrivals import ArrivalMark, arrivals_address, mark_now
+from tocsin.desk.alerts.flyout import asked_flyout
 from tocsin.desk.alerts.histogram import Histogram, span_of
 from tocsin.desk.alerts.labels import REASON_LABELS
 from tocsin.desk.alerts.neighbours import alert_address
@@ -26,7 +27,6 @@ from tocsin.desk.pages import page
 from tocsin.desk.searches import search
 from tocsin.desk.visitor import Reader
 from tocsin.management import alerts
-from tocsin.moments import iso
 from tocsin.store.alerts.names import ALERTS_INDEX
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -51,10 +51,14 @@ async def list_alerts(
         "alert_address": alert_address, "is_part": is_part, "in_list": True,
         "message": message_of(request, visitor), "reasons": REASON_LABELS,
         "users": await records.run(alerts.assignable_users) if visitor.may_respond else [],
-        # Asked before the rows: an alert that comes in between is not taken for one that was seen.
-        "seen": iso(await run_in_threadpool(service.alerts.watermark), 9),
+        "flyout": "" if is_part else await asked_flyout(
+            request, visitor, records, view.address(page=view.page)
+        ),
     }  # fmt: skip
+    # Asked before the rows: an alert that comes in between is new, and not taken for one that was seen.
+    mark = ArrivalMark(0, 0)
     try:
+        mark = await mark_now(request, service.alerts, view)
         context |= await _listed(request, view)
         last = max(1, -(-context["total"] // PAGE_SIZE))
         if view.page > last and not context["rows"]:  # the alerts of the last pages are gone
@@ -64,6 +68,7 @@ async def list_alerts(
         if error.status != 400:
             raise
         context["problem"] = error.reason
+    context |= {"seen": mark.moment, "arrivals": arrivals_address(view, mark)}
     context["tags"] = [bucket["key"] for bucket in context["counts"].get("tag", ())]
     return page(request, "alerts/list.html" if is_part else "alerts/page.html", visitor, **context)
 

@@ -1,6 +1,8 @@
 // What the desk's pages need a script for: parts that are replaced in place, keys, the visitor's zone and theme.
 import "htmx.org";
 import { listenToActions } from "./actions";
+import { listenToArrivals } from "./arrivals";
+import { listenToFlyouts } from "./flyout";
 import { listenToQueryBars } from "./completion";
 import { listenToGuides } from "./guide";
 import { listenToKeys } from "./keys";
@@ -15,6 +17,8 @@ keepZone();
 listenToMenus();
 listenToRows();
 listenToActions();
+listenToArrivals();
+listenToFlyouts();
 listenToKeys();
 listenToGuides();
 listenToTrees();

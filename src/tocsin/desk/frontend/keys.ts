@@ -1,5 +1,7 @@
 // The keys of the desk. One row of a list is the current one; keys act on it, or on the rows that are selected.
 import { assignToMe, openSheet, selectPage, selectRow, setStatus, undo } from "./actions";
+import { showNew } from "./arrivals";
+import { closeFlyout, followRow, isFlyoutOpen, toggleFlyout } from "./flyout";
 import { currentRow, moveRow, rows } from "./rows";
 
 let goesTo = false; // `g` was pressed: the next key says where to go
@@ -10,7 +12,10 @@ function follow(selector: string): void {
 
 /** Go to another row of a list, or from an alert to another one of its list. */
 function move(step: number): void {
-  if (rows().length) moveRow(step);
+  if (rows().length) {
+    moveRow(step);
+    followRow();
+  }
   else follow(step > 0 ? "[data-next]" : "[data-previous]");
 }
 
@@ -25,6 +30,7 @@ const ACTIONS: Record<string, () => void> = {
   i: () => openSheet("assign-form"),
   l: () => openSheet("tag-form"),
   m: assignToMe,
+  n: showNew,
   u: undo,
   z: undo,
   "/": () => document.querySelector<HTMLInputElement>("[data-search]")?.focus(),
@@ -60,6 +66,7 @@ export function listenToKeys(): void {
     if (document.querySelector("dialog[open], :popover-open")) return;
     if (event.key === "Escape") {
       if (writes) target.blur();
+      else if (isFlyoutOpen()) closeFlyout();
       else back();
       return;
     }
@@ -71,6 +78,11 @@ export function listenToKeys(): void {
     }
     if ((event.key === "Enter" && !target.closest("a, button")) || event.key === "o") {
       open();
+      return;
+    }
+    if (event.key === " " && rows().length && !target.closest("a, button, input, summary, [data-value], #flyout")) {
+      event.preventDefault();
+      toggleFlyout();
       return;
     }
     const action = ACTIONS[event.key];

@@ -57,10 +57,11 @@ export function isOfList(event: Event): boolean {
 
 /** Keep the current row and what is selected while the list is replaced by another state of it. */
 function keepOverSwaps(): void {
-  let id = "", place = -1, selected = new Set<string>();
+  let id = "", place = -1, selected = new Set<string>(), seen: Set<string> | null = null;
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (!isOfList(event)) return;
-    const { requestConfig } = (event as CustomEvent<{ requestConfig: { verb: string } }>).detail;
+    const { requestConfig } = (event as CustomEvent<{ requestConfig: { verb: string; elt: Element } }>).detail;
+    seen = requestConfig.elt.matches("[data-show-new]") ? new Set(rows().map((row) => row.id)) : null;
     const all = rows();
     place = all.findIndex((row) => row.classList.contains("current"));
     id = all[place]?.id ?? "";
@@ -73,6 +74,7 @@ function keepOverSwaps(): void {
     const all = rows();
     if (place >= 0) makeCurrent(all.find((row) => row.id === id) ?? all[Math.min(place, all.length - 1)]);
     for (const row of all) {
+      if (seen && !seen.has(row.id)) row.classList.add("arrived");
       const box = boxOf(row);
       if (box && selected.has(box.value)) setBox(box, true);
     }
