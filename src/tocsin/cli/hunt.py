@@ -226,9 +226,10 @@ def _write(report: Report, chosen: Format, output: Path | None, layout: Layout) 
         _put([terminal.render(report, layout, to_file=output is not None)], output, printable=True)
         return
     if chosen is Format.HTML:
-        from tocsin.cli.html_report import html_report
+        from tocsin.cli.reading import beside
+        from tocsin.report.hunt_report import hunt_report
 
-        _put([html_report(report)], output)
+        _put([hunt_report(report, beside(report.rejects))], output)
     else:
         _put(writers[chosen](report), output)
     if layout.summary:

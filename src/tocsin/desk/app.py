@@ -27,6 +27,7 @@ from tocsin.desk.overview import health
 from tocsin.desk.overview import routes as overview
 from tocsin.desk.pages import STATIC
 from tocsin.desk.queries import routes as queries
+from tocsin.desk.reports import routes as reports
 from tocsin.desk.rules import page as rule
 from tocsin.desk.rules import routes as rules
 from tocsin.desk.timeline import exports as timeline_exports
@@ -40,6 +41,7 @@ _ROOMS = (
     keys,
     audit,
     alerts,
+    reports,
     alert_actions,
     alert_arrivals,
     alert_flyout,

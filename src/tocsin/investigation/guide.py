@@ -177,7 +177,12 @@ def live_query(block: Block, event: Mapping[str, Any]) -> LiveQuery:
 
 
 def guide_html(rule: Rule, event: Mapping[str, Any], locale: str = "") -> str:
-    """Return the guide as safe HTML: scripts and event handlers cannot get through."""
+    """Return a rule's guide as safe HTML; see `guide_text_html`."""
+    return guide_text_html(guide_text(rule, locale), event)
+
+
+def guide_text_html(text: str, event: Mapping[str, Any]) -> str:
+    """Return a guide's Markdown as safe HTML: scripts and event handlers cannot get through."""
 
     def shown(block: Block) -> str:
         query = live_query(block, event)
@@ -186,7 +191,7 @@ def guide_html(rule: Rule, event: Mapping[str, Any], locale: str = "") -> str:
             f"<code>{escape(printable(query.text))}</code></details>"
         )
 
-    return read_guide(guide_text(rule, locale), event).html(shown)
+    return read_guide(text, event).html(shown)
 
 
 def readable_guide(rule: Rule, locale: str = "") -> str:

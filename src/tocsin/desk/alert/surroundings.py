@@ -54,7 +54,7 @@ async def surroundings_of(request: Request, alert: ShownAlert, view: EvidenceVie
     if show == "observables":
         return {"observables": observables(alert.event)}
     if show == "sequence":
-        return {"steps": await _steps(request, alert)}
+        return {"steps": await steps_of(request, alert)}
     party = host_of(alert.event) if show == "host" else user_of(alert.event)
     return await _party(request, alert, party, None if view.ever else around(moment_of(alert.event) or 0))
 
@@ -82,7 +82,7 @@ async def _party(request: Request, alert: ShownAlert, party: Party | None, span:
     }
 
 
-async def _steps(request: Request, alert: ShownAlert) -> list[Any]:
+async def steps_of(request: Request, alert: ShownAlert) -> list[Any]:
     """Return the building blocks of a sequence, in the order of its steps, for its alert or one of them."""
     query = {
         "bool": {

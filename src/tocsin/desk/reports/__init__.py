@@ -1,0 +1,1 @@
+"""Reports to hand on: alerts as files that need nothing else."""
