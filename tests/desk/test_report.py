@@ -81,8 +81,8 @@ def document(**fields: Any) -> dict[str, Any]:
     return {
         "@timestamp": "2026-11-20T10:00:00Z", "kibana.alert.uuid": "u", "kibana.alert.severity": "high",
         "kibana.alert.rule.uuid": "r", "kibana.alert.rule.name": HOSTILE, "host.name": HOSTILE,
-        "user.name": HOSTILE, "process.command_line": HOSTILE, "process.name": HOSTILE, "event.category": ["process"],
-        "event.type": ["start"], "kibana.alert.workflow_tags": [HOSTILE],
+        "user.name": HOSTILE, "process.command_line": HOSTILE, "process.name": HOSTILE,
+        "event.category": ["process"], "event.type": ["start"], "kibana.alert.workflow_tags": [HOSTILE],
         "kibana.alert.rule.parameters.note": f"[go](javascript:alert(1)) {HOSTILE} {{{{process.name}}}}",
         "kibana.alert.rule.parameters.description": HOSTILE,
         "kibana.alert.rule.parameters.threat": [
