@@ -103,7 +103,7 @@ def test_only_a_one_time_password_is_replaced_without_knowing_it(desk):
 def test_the_head_says_who_is_logged_in(desk, role, label):
     with desk.logged_in(role) as client:
         page = client.get("/settings").text
-        menu = re.findall(r"<details class=\"menu\".*?</details>", page, re.DOTALL)[0]
+        menu = re.findall(r"<details class=\"user-menu\".*?</details>", page, re.DOTALL)[0]
         assert f"<b>{role}</b>" in menu
         assert label in menu
         assert ('href="/access"' in page) == (role == "admin")
