@@ -23,7 +23,7 @@ from tocsin.desk.exceptions import alert_routes as alert_exceptions
 from tocsin.desk.exceptions import item_routes as exception_items
 from tocsin.desk.exceptions import list_routes as exception_lists
 from tocsin.desk.exceptions import value_list_routes as value_lists
-from tocsin.desk.overview import health
+from tocsin.desk.overview import attack, health
 from tocsin.desk.overview import routes as overview
 from tocsin.desk.pages import STATIC
 from tocsin.desk.queries import routes as queries
@@ -49,6 +49,7 @@ _ROOMS = (
     alert_guide,
     evidence,
     overview,
+    attack,
     health,
     alert_exceptions,
     queries,
