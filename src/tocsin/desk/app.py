@@ -32,6 +32,7 @@ from tocsin.desk.rules import page as rule
 from tocsin.desk.rules import routes as rules
 from tocsin.desk.timeline import exports as timeline_exports
 from tocsin.desk.timeline import routes as timeline
+from tocsin.desk.timeline import saved as saved_timelines
 
 # Routes with a fixed path stand before those whose path has a name in its place.
 _ROOMS = (
@@ -57,6 +58,7 @@ _ROOMS = (
     rule,
     timeline,
     timeline_exports,
+    saved_timelines,
     exception_lists,
     exception_items,
     value_lists,

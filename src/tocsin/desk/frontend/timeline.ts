@@ -58,8 +58,31 @@ function key(event: KeyboardEvent): void {
   if (KEYS[event.key]?.()) event.preventDefault();
 }
 
+/** Keep the current row where it stands when what is above it gets longer or shorter. */
+function keepPlace(event: Event): void {
+  const row = event.target instanceof Element && event.target.matches("[data-stays]") ? currentRow() : null;
+  if (!row?.id) return;
+  const top = row.getBoundingClientRect().top;
+  document.addEventListener(
+    "htmx:afterSettle",
+    () => {
+      const again = document.getElementById(row.id);
+      again?.classList.add("current");
+      if (again) scrollBy(0, again.getBoundingClientRect().top - top);
+    },
+    { once: true },
+  );
+}
+
 export function listenToTimelines(): void {
   document.addEventListener("keydown", key);
+  document.addEventListener("htmx:beforeRequest", keepPlace);
+  document.addEventListener("click", (event) => {
+    const row = event.target instanceof Element ? event.target.closest("[data-pin]")?.closest("tr") : null;
+    if (!row) return;
+    currentRow()?.classList.remove("current");
+    row.classList.add("current");
+  }, true);
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element ? event.target.closest<HTMLAnchorElement>("a[data-open]") : null;
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;

@@ -51,6 +51,7 @@ class OpenedEvent:
     at: str = ""
     document: FlatDocument | None = None
     json: str = ""
+    is_copy: bool = False  # that was kept when it was pinned
 
     @property
     def fields(self) -> Iterator[tuple[str, list[Any]]]:

@@ -14,8 +14,10 @@ from starlette.responses import Response, StreamingResponse
 
 from tocsin.api.answers import bad_request
 from tocsin.api.elasticsearch.searching import searched
+from tocsin.api.transactions import RequestTransactions
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.timeline.events import TimelineRow, timeline_row
+from tocsin.desk.timeline.saved import SavedTimeline, find_saved
 from tocsin.desk.timeline.view import TimelineView
 from tocsin.desk.visitor import Reader
 from tocsin.investigation.timeline import TimelineTask
@@ -30,8 +32,8 @@ _Page = Mapping[str, Any]
 
 
 @router.get("/timeline/export")
-async def export(request: Request, visitor: Reader) -> Response:
-    """Send all that the query of a timeline finds: whole documents as NDJSON, the columns as CSV.
+async def export(request: Request, visitor: Reader, records: RequestTransactions) -> Response:
+    """Send all that the query of a timeline finds, or its pins: whole documents as NDJSON, the columns as CSV.
 
     What is cut says so in the file's name, and in the header `X-Tocsin-Exported`.
     """
@@ -40,6 +42,13 @@ async def export(request: Request, visitor: Reader) -> Response:
     if form not in MEDIA_TYPES:
         raise bad_request("an export is ndjson or csv")
     now = datetime.now(UTC)
+    if "pins" in request.query_params:
+        saved = await records.run(lambda session: find_saved(session, visitor.actor, view.id))
+        return Response(
+            _pinned(saved, view.columns if form == "csv" else ()),
+            media_type=MEDIA_TYPES[form],
+            headers=download_headers(now, form, len(saved.pins), len(saved.pins), name="pins"),
+        )
     task = replace(view.task(now), size=_PAGE, after=None, backwards=False, page=1, whole=form == "ndjson")
     first = await _page(request, task)
     if "problem" in first:
@@ -58,13 +67,15 @@ async def export(request: Request, visitor: Reader) -> Response:
     )
 
 
-def download_headers(now: datetime, form: str, total: int, most: int, *, is_exact: bool = True) -> dict[str, str]:
+def download_headers(
+    now: datetime, form: str, total: int, most: int, *, is_exact: bool = True, name: str = "timeline"
+) -> dict[str, str]:
     """Return the headers of an export of `total` events, of which at most `most` are sent."""
     of_all = f"{total}" if is_exact else "more"
     cut = f"-first-{most}-of-{of_all}" if total > most else ""
-    name = f"timeline-{now:%Y%m%dT%H%M%SZ}{cut}.{form}"
+    file = f"{name}-{now:%Y%m%dT%H%M%SZ}{cut}.{form}"
     exported = f"{min(total, most)} of {of_all}" + ("; the others are cut" if cut else "")
-    return {"Content-Disposition": f'attachment; filename="{name}"', "X-Tocsin-Exported": exported}
+    return {"Content-Disposition": f'attachment; filename="{file}"', "X-Tocsin-Exported": exported}
 
 
 async def _page(request: Request, task: TimelineTask) -> _Page:
@@ -91,6 +102,17 @@ async def _streamed(
             return
         # What follows is not counted again: only what lies behind is read.
         page = await _page(request, replace(task, after=tuple(events[-1]["sort"]), counted=False))
+
+
+def _pinned(saved: SavedTimeline, columns: Sequence[str]) -> bytes:
+    """Return the lines of pinned events: of their copies, with what of these is cut."""
+    if not columns:
+        lines = [
+            orjson.dumps({**pin.source, "_cut": list(pin.cut)} if pin.cut else pin.source) for pin in saved.pins
+        ]
+        return b"".join(line + b"\n" for line in lines)
+    rows = [csv_line([*_cells(pin.row, columns), written_cell(list(pin.cut))]) for pin in saved.pins]
+    return csv_line([*map(written_cell, columns), "cut"]) + b"".join(rows)
 
 
 def csv_header(columns: Sequence[str], *, is_grouped: bool = False) -> bytes:

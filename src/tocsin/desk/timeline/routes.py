@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,12 +14,14 @@ from starlette.responses import RedirectResponse, Response
 from tocsin.api.answers import ApiError
 from tocsin.api.dependencies import ServiceStore
 from tocsin.api.elasticsearch.searching import searched
+from tocsin.api.transactions import RequestTransactions
 from tocsin.desk.alert.shown_alert import find_alert
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
-from tocsin.desk.timeline.events import opened_event, timeline_row
+from tocsin.desk.timeline.events import OpenedEvent, opened_event, timeline_row
 from tocsin.desk.timeline.exports import MOST_EVENTS
 from tocsin.desk.timeline.histogram import event_histogram
+from tocsin.desk.timeline.saved import SavedTimeline, find_saved, pinned_document
 from tocsin.desk.timeline.view import (
     DEFAULT_COLUMNS,
     PAGE_SIZE,
@@ -39,15 +42,21 @@ _MOST_NAMES = 3_000  # fields that are offered
 
 
 @router.get("/timeline")
-async def show_timeline(request: Request, visitor: Reader) -> Response:
+async def show_timeline(request: Request, visitor: Reader, records: RequestTransactions) -> Response:
     """Show events by time: the page, or what of it changes with another choice."""
     view = TimelineView.of(request.query_params, visitor.zone)
     is_part = "hx-request" in request.headers
+    saved = await _saved(records, visitor, view)
+    if saved and view.given <= {"id", "open", "at"}:  # the address says no more than which one
+        view = TimelineView.of({**saved.view, "id": saved.id, "open": view.open, "at": view.at})
+        if not is_part:
+            return RedirectResponse(view.address(open=view.open), 303)
     if not is_part and view.since != request.query_params.get("from", view.since):
         return RedirectResponse(_again(view), 303)  # a moment was typed in the visitor's zone: links say it in UTC
     context: dict[str, Any] = {
         "view": view, "ranges": RANGES, "sorts": SORTS, "default_columns": DEFAULT_COLUMNS, "page_size": PAGE_SIZE,
         "since": shown_time(view.since, visitor.zone), "until": shown_time(view.until, visitor.zone),
+        "saved": saved, "change_of_saved": saved is not None and saved.is_changed(view),
         "problem": None, "refused": "", "rows": [], "groups": [], "total": 0, "complete": True, "histogram": None,
         "dates": [], "next": "", "previous": "", "opened": None, "most_groups": MOST_HITS,
         "most_events": MOST_EVENTS, "patterns": ",".join(EVENTS_AND_ALERTS),
@@ -55,7 +64,7 @@ async def show_timeline(request: Request, visitor: Reader) -> Response:
     try:
         context |= await _events(request, view)
         if view.open:
-            context["opened"] = await opened_event(request, view.open, view.at)
+            context["opened"] = await _opened(request, view, saved)
     except ApiError as error:
         if error.status != 400:
             raise
@@ -63,6 +72,20 @@ async def show_timeline(request: Request, visitor: Reader) -> Response:
     if not is_part:
         return page(request, "timeline/page.html", visitor, **context)
     return page(request, "timeline/list.html", visitor, headers={"HX-Push-Url": _again(view)}, **context)
+
+
+async def _saved(records: RequestTransactions, visitor: Reader, view: TimelineView) -> SavedTimeline | None:
+    """Return the saved timeline that an address names. Raises NotFoundError."""
+    if not view.id:
+        return None
+    return await records.run(lambda session: find_saved(session, visitor.actor, view.id))
+
+
+async def _opened(request: Request, view: TimelineView, saved: SavedTimeline | None) -> OpenedEvent:
+    """Return the event that is open; its pinned copy where the store has it no more."""
+    opened = await opened_event(request, view.open, view.at)
+    copy = pinned_document(saved, view.open) if opened.document is None else None
+    return opened if copy is None else replace(opened, document=copy, is_copy=True)
 
 
 def _again(view: TimelineView) -> str:
@@ -96,10 +119,11 @@ async def _events(request: Request, view: TimelineView) -> dict[str, Any]:
 
 
 @router.get("/timeline/event")
-async def show_event(request: Request, visitor: Reader) -> Response:
+async def show_event(request: Request, visitor: Reader, records: RequestTransactions) -> Response:
     """Show one event with all of its fields: below its row, or as a page."""
     view = TimelineView.of(request.query_params, visitor.zone)
-    context: dict[str, Any] = {"view": view, "opened": await opened_event(request, view.open, view.at)}
+    saved = await _saved(records, visitor, view)
+    context: dict[str, Any] = {"view": view, "saved": saved, "opened": await _opened(request, view, saved)}
     template = "timeline/opened.html" if "hx-request" in request.headers else "timeline/event_page.html"
     return page(request, template, visitor, **context)
 
