@@ -233,6 +233,8 @@ def test_columns_are_added_moved_and_taken_away(desk):
     assert "columns=%40timestamp" in view.without_column("host.name")
     assert "columns=host.name%2C%40timestamp" in view.moved_column("host.name", -1)
     with desk.logged_in() as client:
+        added = client.get("/timeline?q=x&columns=host.name&column=process.pid")
+        assert added.headers["location"] == "/timeline?q=x&columns=host.name%2Cprocess.pid"
         text = client.get("/timeline?columns=@timestamp,process.pid").text
         names = client.get("/timeline/fields", headers=_HTMX).text
     assert re.findall(r'<th scope="col"[^>]*title="([^"]*)"', text) == ["@timestamp", "process.pid"]

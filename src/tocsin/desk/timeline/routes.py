@@ -51,8 +51,10 @@ async def show_timeline(request: Request, visitor: Reader, records: RequestTrans
         view = TimelineView.of({**saved.view, "id": saved.id, "open": view.open, "at": view.at})
         if not is_part:
             return RedirectResponse(view.address(open=view.open), 303)
-    if not is_part and view.since != request.query_params.get("from", view.since):
-        return RedirectResponse(_again(view), 303)  # a moment was typed in the visitor's zone: links say it in UTC
+    # A moment that was typed in the visitor's zone, or a column that was added: links say it otherwise.
+    typed = request.query_params
+    if not is_part and ("column" in typed or any(typed.get(n, v) != v for n, v in view.times())):
+        return RedirectResponse(_again(view), 303)
     context: dict[str, Any] = {
         "view": view, "ranges": RANGES, "sorts": SORTS, "default_columns": DEFAULT_COLUMNS, "page_size": PAGE_SIZE,
         "since": shown_time(view.since, visitor.zone), "until": shown_time(view.until, visitor.zone),

@@ -66,7 +66,8 @@ class TimelineView:
         """Return what an address asks for; moments without a zone are those of the visitor's. Raises ApiError."""
         if sum(len(name) + len(text) for name, text in parameters.items()) > _LONGEST:
             raise bad_request(f"the address of a timeline has at most {_LONGEST:,} characters")
-        columns = tuple(dict.fromkeys(n.strip() for n in parameters.get("columns", "").split(",") if n.strip()))
+        names = f"{parameters.get('columns', '')},{parameters.get('column', '')}".split(",")  # `column`: one more
+        columns = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
         if len(columns) > _MOST_COLUMNS:
             raise bad_request(f"a timeline has at most {_MOST_COLUMNS} columns, not {len(columns)}")
         page = parameters.get("page", "1")
@@ -97,6 +98,10 @@ class TimelineView:
     def newest_first(self) -> bool:
         """Tell whether the newest event stands at the top."""
         return self.sort == "newest"
+
+    def times(self) -> tuple[tuple[str, str], ...]:
+        """Return the parameters of its beginning and its end."""
+        return ("from", self.since), ("to", self.until)
 
     def parameters(self) -> dict[str, str]:
         """Return what its address says, without what is so by itself: what a saved timeline keeps, too."""
