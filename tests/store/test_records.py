@@ -43,6 +43,7 @@ RELEASED = {
     "r0003_execution_uuid.py": "530a04aabaff7bcc4ab5c325cace4a6ae8a5d1f49e722e578529856269673a76",
     "r0004_owners.py": "7e05a9b625f99d58410927903be4351d72cad18d67d771f5c3f043eb0d1eb5fd",
     "r0005_saved_objects.py": "b01d466ca3760fa14d81850566547e147d1ed6a76239da55a4fed39340e2ed44",
+    "r0006_rule_versions.py": "e48b96e83248e994d4b3f496c0bccff4dfa21ac11042f2587481055167232722",
 }
 
 

@@ -58,6 +58,11 @@ def _last_execution(last: LastExecution) -> dict[str, Any]:
     }
 
 
+def with_defaults(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a rule's document with what stands for members that it lacks: an export has them all."""
+    return {**_DEFAULTS, **document}
+
+
 def without_managed(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return the part of a document that a rule's record keeps: all but the members that the service sets."""
     return {name: value for name, value in body.items() if name not in _MANAGED and value is not None}

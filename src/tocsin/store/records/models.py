@@ -175,6 +175,25 @@ class StoredRule(Signed, Base):
     done_to: Mapped[int | None]
 
 
+class RuleVersion(Base):
+    """A document that a rule had before it was given another, with the revision that the rule had then.
+
+    `made` is when it became the rule's document, by whom; None where that was before versions were kept.
+    """
+
+    __tablename__ = "rule_versions"
+    __table_args__ = (Index("rule_versions_rule", "rule_uuid", "revision", unique=True),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    rule_uuid: Mapped[str] = mapped_column(String(36))
+    revision: Mapped[int]
+    document: Mapped[dict[str, Any]]
+    made: Mapped[datetime | None]
+    made_by: Mapped[str | None] = mapped_column(String(160))
+    replaced: Mapped[datetime]
+    replaced_by: Mapped[str] = mapped_column(String(160))
+
+
 class StoredAlert(Base):
     """An alert: its document, and what of it is asked for often. `id` is made of the rule and what it matched.
 

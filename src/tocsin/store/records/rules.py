@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from tocsin.errors import ConflictError, NotFoundError
 from tocsin.moments import iso, to_nanoseconds
 from tocsin.store.records.access import Actor, record
-from tocsin.store.records.models import Execution, Gap, Run, StoredRule
+from tocsin.store.records.models import Execution, Gap, RuleVersion, Run, StoredRule
+from tocsin.store.records.rule_versions import keep_version
 
 
 def find_rule(session: Session, *, id_: str | None = None, rule_id: str | None = None) -> StoredRule:
@@ -50,10 +51,12 @@ def add_rule(
 def change_rule(
     session: Session, actor: Actor, rule: StoredRule, document: Mapping[str, Any], now: datetime | None = None
 ) -> None:
-    """Give a rule another document."""
+    """Give a rule another document. The one before stays as a version of the rule."""
     if dict(document) == rule.document:
         return
     changed = sorted(name for name in {*document, *rule.document} if document.get(name) != rule.document.get(name))
+    now = now or datetime.now(UTC)
+    keep_version(session, actor, rule, now)
     rule.document, rule.name = dict(document), str(document.get("name"))
     rule.revision += 1
     _touch(actor, rule, now)
@@ -74,8 +77,8 @@ def set_enabled(
 
 
 def remove_rule(session: Session, actor: Actor, rule: StoredRule) -> None:
-    """Remove a rule and what is known of its runs; its alerts stay."""
-    for table in (Execution, Gap, Run):
+    """Remove a rule with its versions and what is known of its runs; its alerts stay."""
+    for table in (Execution, Gap, Run, RuleVersion):
         session.execute(delete(table).where(table.rule_uuid == rule.id))
     session.delete(rule)
     record(session, actor, "rule.removed", rule.rule_id, uuid=rule.id, name=rule.name)
