@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -224,6 +224,13 @@ class Upload(NamedTuple):
     fields: Mapping[str, str] = MappingProxyType({})
 
 
+class UploadedFiles(NamedTuple):
+    """The files that a form brings along, and its other fields."""
+
+    files: Sequence[Upload]
+    fields: Mapping[str, str]
+
+
 async def _read_upload(request: Request, what: str, most: int) -> Upload:
     """Return the file of a form. Raises ApiError."""
     bounded = Request(request.scope, _bounded(request, most))
@@ -243,6 +250,26 @@ def file_body(what: str, most: int) -> Any:
 
     async def read(request: Request) -> Upload:
         return await _read_upload(request, what, most)
+
+    _MODELS[read] = BodyModel(UploadForm, True, "multipart/form-data")
+    return Depends(read)
+
+
+def files_body(what: str, most: int, *, most_files: int) -> Any:
+    """Return a dependency that reads the files of a form, all named `file`, as UploadedFiles.
+
+    Together they have at most so many bytes; `what` says what they should be.
+    """
+
+    async def read(request: Request) -> UploadedFiles:
+        bounded = Request(request.scope, _bounded(request, most))
+        async with bounded.form(max_files=most_files, max_fields=16) as form:
+            uploaded = [file for file in form.getlist("file") if isinstance(file, UploadFile)]
+            if not uploaded:
+                raise bad_request(f"[file] is missing: {what}")
+            fields = {name: value for name, value in form.items() if isinstance(value, str)}
+            files = [Upload(file.filename or "", as_utf8(await file.read())) for file in uploaded]
+            return UploadedFiles(files, fields)
 
     _MODELS[read] = BodyModel(UploadForm, True, "multipart/form-data")
     return Depends(read)

@@ -28,8 +28,10 @@ from tocsin.desk.overview import routes as overview
 from tocsin.desk.pages import STATIC
 from tocsin.desk.queries import routes as queries
 from tocsin.desk.reports import routes as reports
+from tocsin.desk.rules import file_import as rule_import
 from tocsin.desk.rules import page as rule
 from tocsin.desk.rules import routes as rules
+from tocsin.desk.rules import versions as rule_versions
 from tocsin.desk.timeline import exports as timeline_exports
 from tocsin.desk.timeline import routes as timeline
 from tocsin.desk.timeline import saved as saved_timelines
@@ -55,6 +57,8 @@ _ROOMS = (
     alert_exceptions,
     queries,
     rules,
+    rule_import,
+    rule_versions,
     rule,
     timeline,
     timeline_exports,

@@ -47,12 +47,22 @@ class Refusal:
     connectors: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class ImportedRule:
+    """A rule of an import that is saved: its document, and the one that it had before, None for a new rule."""
+
+    rule_id: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any]
+
+
 @dataclass
 class ImportResult:
     """The result of an import."""
 
     rules: int = 0  # that it holds
     saved_rules: int = 0
+    documents: list[ImportedRule] = field(default_factory=list)  # of those that are saved
     refused: list[Refusal] = field(default_factory=list)  # rules, and lines that hold nothing of an export
     warnings: list[tuple[str, Problem]] = field(default_factory=list)  # of rules that are not as they were given
     lists: int = 0  # that are saved
@@ -212,8 +222,10 @@ class _Import:
             self._refuse(rule_id, error)
             return
         self.result.warnings += [(rule_id, problem) for problem in warnings if problem.field == "exceptions_list"]
+        before = None if known is None else known.document
         if known is None:
-            add_document(self.session, self.actor, {"enabled": False, **document})
+            known = add_document(self.session, self.actor, {"enabled": False, **document})
         else:
             change_document(self.session, self.actor, known, document)
+        self.result.documents.append(ImportedRule(rule_id, before, known.document))
         self.result.saved_rules += 1

@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from tocsin.errors import RuleError
-from tocsin.rules.load import load_rules
+from tocsin.rules.files import read_ndjson, read_toml
+from tocsin.rules.load import RULE_FILES, load_rules
 from tocsin.rules.model import Rule
 from tocsin.text_encoding import as_utf8
 
@@ -40,6 +41,44 @@ def read_rule_files(names: Sequence[str], *, enable: bool = False) -> ExportLine
         read.unreadable += [skipped.message for skipped in loaded.skipped if skipped.invalid]
         read.lines += [orjson.dumps(_set_enabled(saved_form(rule), enable=enable)) for rule in loaded.rules]
     return read
+
+
+def read_uploaded_files(files: Sequence[tuple[str, bytes]], *, enable: bool = False) -> ExportLines:
+    """Return files that somebody sent, each with its name, as the lines of an export, as `read_rule_files` does.
+
+    What cannot be read is a message of the result; a file that is no rule file is one too.
+    """
+    read = ExportLines()
+    seen: dict[str, str] = {}
+    for name, data in files:
+        suffix = Path(name).suffix.lower()
+        if suffix == ".ndjson":
+            lines = data.splitlines()
+            read.lines += map(_enabled, lines) if enable else lines
+            continue
+        if suffix not in RULE_FILES:
+            read.unreadable.append(f"{name}: rules are in .toml, .ndjson and .json files")
+            continue
+        for rule in _rules_of(name, suffix, data):
+            if isinstance(rule, RuleError):
+                read.unreadable.append(str(rule))
+            elif rule.rule_id in seen:
+                read.unreadable.append(f"{name}: rule_id {rule.rule_id} is also that of {seen[rule.rule_id]}")
+            else:
+                seen[rule.rule_id] = name
+                read.lines.append(orjson.dumps(_set_enabled(saved_form(rule), enable=enable)))
+    return read
+
+
+def _rules_of(name: str, suffix: str, data: bytes) -> list[Rule | RuleError]:
+    try:
+        rules: list[Rule | RuleError] = []
+        rules += [read_toml(data.decode(), name)] if suffix == ".toml" else read_ndjson(data, name)
+    except RuleError as error:
+        return [error]
+    except (UnicodeDecodeError, RecursionError):
+        return [RuleError("the file cannot be read as text", file=name)]
+    return rules or [RuleError("the file holds no rule", hint="a rule has a rule_id", file=name)]
 
 
 def saved_form(rule: Rule) -> dict[str, Any]:
