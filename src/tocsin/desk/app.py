@@ -28,6 +28,7 @@ from tocsin.desk.overview import routes as overview
 from tocsin.desk.pages import STATIC
 from tocsin.desk.queries import routes as queries
 from tocsin.desk.reports import routes as reports
+from tocsin.desk.rule_editor import routes as rule_editor
 from tocsin.desk.rules import file_import as rule_import
 from tocsin.desk.rules import page as rule
 from tocsin.desk.rules import routes as rules
@@ -56,6 +57,7 @@ _ROOMS = (
     health,
     alert_exceptions,
     queries,
+    rule_editor,
     rules,
     rule_import,
     rule_versions,

@@ -114,6 +114,26 @@ def _fault_behind(text: str, schema: Schema, reader: _Read) -> QueryError | None
     return None
 
 
+def query_errors(type_: str, language: str, text: str, schema: Schema) -> list[QueryError]:
+    """Return what is wrong with the query of a rule: its error, or its unknown fields, which events may have.
+
+    `type_` is the rule's; an empty language is that of the type.
+    """
+    readers = _TYPES.get(type_, {})
+    reader = readers.get(language or next(iter(readers), ""))
+    if reader is None:
+        return [QueryError(f"rules of the type {type_} in {language or 'no language'} cannot run here")]
+    try:
+        reader(text, schema)
+    except UnknownFieldError as error:
+        if (fault := _fault_behind(text, schema, reader)) is not None:
+            return [fault]
+        return [error] if reader is read_esql else list(read_open(text, schema, reader)[1].values())
+    except QueryError as error:
+        return [error]
+    return []
+
+
 def _prepare(rule: Rule, schema: Schema, open_fields: bool) -> CompiledRule | Skipped:
     readers = _TYPES.get(rule.type, {})
     language = rule.language or next(iter(readers), "")

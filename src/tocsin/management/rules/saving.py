@@ -23,6 +23,14 @@ SchemaOf = Callable[[Mapping[str, Any]], Schema]
 _REQUIRED = ("name", "description", "risk_score", "severity", "type")
 
 
+class InvalidRuleError(InvalidError):
+    """A rule with `problems` for which it cannot be saved, each of a field."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("; ".join(f"{problem.field}: {problem.message}" for problem in problems))
+        self.problems = tuple(problems)
+
+
 @dataclass(frozen=True)
 class SavedRule:
     """A rule as it is saved now, and the warnings about it."""
@@ -73,7 +81,7 @@ def check_rule(document: Mapping[str, Any], schema: Schema) -> list[Problem]:
         raise InvalidDocumentError(f"a part of the rule has not the form that it needs: {error}") from None
     fatal = [problem for problem in problems if problem.fatal]
     if fatal:
-        raise InvalidError("; ".join(f"{problem.field}: {problem.message}" for problem in fatal))
+        raise InvalidRuleError(fatal)
     return problems
 
 
