@@ -9,6 +9,7 @@ import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } f
 import { tags } from "@lezer/highlight";
 import { checks } from "./editor/check";
 import { languageOf } from "./editor/languages";
+import { typingOverSelections } from "./editor/typing";
 import { askForFields, completions, readWords, wordsOf } from "./editor/vocabulary";
 
 const COLOURS = HighlightStyle.define([
@@ -61,7 +62,7 @@ function edit(area: HTMLTextAreaElement): void {
       doc: area.value,
       extensions: [
         lineNumbers(), lintGutter(), history(), drawSelection(), bracketMatching(), closeBrackets(), highlightActiveLine(),
-        EditorView.lineWrapping, syntaxHighlighting(COLOURS), LOOK, colours.of(languageOf(wordsOf(language()))),
+        EditorView.lineWrapping, typingOverSelections, syntaxHighlighting(COLOURS), LOOK, colours.of(languageOf(wordsOf(language()))),
         autocompletion({ override: [completions(language)], maxRenderedOptions: 60 }),
         linter(checks(about, words), { delay: 400 }),
         keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...completionKeymap, ...lintKeymap]),
