@@ -29,7 +29,7 @@ def engineer_page(watched, chromium):
     page.wait_for_url("**/alerts")
     yield page
     context.close()
-    assert problems == []
+    assert [problem for problem in problems if "status of 400" not in problem] == []  # a form that was refused
 
 
 def test_a_query_is_written_mended_previewed_and_saved(watched, engineer_page):
@@ -51,8 +51,8 @@ def test_a_query_is_written_mended_previewed_and_saved(watched, engineer_page):
     assert page.locator("#previewed tbody tr").count() == 1
     page.get_by_role("button", name="Make rule").click()
     page.get_by_text("2 fields have to be mended").wait_for()
-    page.get_by_label("Name").fill("Written by hand")
-    page.get_by_label("Description").fill("It is a test.")
+    page.get_by_label("Name", exact=True).fill("Written by hand")
+    page.get_by_label("Description", exact=True).fill("It is a test.")
     page.get_by_role("button", name="Make rule").click()
     page.get_by_role("heading", name="Written by hand").first.wait_for()
     [rule] = watched.http.get("/api/detection_engine/rules/_find").json()["data"]
