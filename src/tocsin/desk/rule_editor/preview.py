@@ -37,7 +37,7 @@ _BARS = 60
 
 
 @dataclass(frozen=True)
-class RulePreview:
+class PreviewResult:
     """What a rule would have raised: matches, alerts, those that are shown, a bar for each part of the span.
 
     `seconds` is how long its windows took together; `messages` are warnings and errors, each with how often.
@@ -53,7 +53,7 @@ class RulePreview:
     warnings: Sequence[tuple[str, int]]
 
 
-async def preview_of(request: Request, document: Mapping[str, Any], span: str) -> RulePreview:
+async def preview_of(request: Request, document: Mapping[str, Any], span: str) -> PreviewResult:
     """Return what a rule would have raised within a span up to now. Raises ApiError and TocsinError."""
     if span not in SPANS:
         raise bad_request(f"a preview looks at one of {', '.join(SPANS)}")
@@ -77,7 +77,7 @@ async def preview_of(request: Request, document: Mapping[str, Any], span: str) -
     logs = answer["logs"]
     errors = Counter(message for log in logs for message in log["errors"])
     warnings = Counter(message for log in logs for message in log["warnings"])
-    return RulePreview(
+    return PreviewResult(
         answer["matches"], len(alerts), [replace(alert, id="") for alert in alerts[:_ROWS]],
         _histogram(alerts, seconds), windows, sum(log["duration"] for log in logs) / 1000,
         errors.most_common(_MOST_MESSAGES), warnings.most_common(_MOST_MESSAGES),
