@@ -45,7 +45,7 @@ class FormField:
         return ".".join(self.path)
 
 
-def _one(*types: str) -> frozenset[str]:
+def _only(*types: str) -> frozenset[str]:
     return frozenset(types)
 
 
@@ -59,14 +59,14 @@ FIELDS: tuple[FormField, ...] = (
         _ALL - {"esql", "machine_learning"},
         default="logs-*\nwinlogbeat-*",
     ),
-    FormField(("saved_id",), v.TEXT, N_("Saved query"), "definition", N_("Its id"), _one("saved_query")),
+    FormField(("saved_id",), v.TEXT, N_("Saved query"), "definition", N_("Its id"), _only("saved_query")),
     FormField(
         ("threshold", "field"),
         v.LINES,
         N_("Group by"),
         "definition",
         N_("Up to five fields, one a line; none for all events together"),
-        _one("threshold"),
+        _only("threshold"),
     ),
     FormField(
         ("threshold", "value"),
@@ -74,7 +74,7 @@ FIELDS: tuple[FormField, ...] = (
         N_("Threshold"),
         "definition",
         N_("How many events make an alert"),
-        _one("threshold"),
+        _only("threshold"),
         default="100",
     ),
     FormField(
@@ -83,7 +83,7 @@ FIELDS: tuple[FormField, ...] = (
         N_("Different values"),
         "definition",
         N_("field = number, the least number of its values in a group"),
-        _one("threshold"),
+        _only("threshold"),
     ),
     FormField(
         ("new_terms_fields",),
@@ -91,7 +91,7 @@ FIELDS: tuple[FormField, ...] = (
         N_("Fields"),
         "definition",
         N_("Up to three, one a line: an alert for values that were not seen before"),
-        _one("new_terms"),
+        _only("new_terms"),
     ),
     FormField(
         ("history_window_start",),
@@ -99,7 +99,7 @@ FIELDS: tuple[FormField, ...] = (
         N_("History"),
         "definition",
         N_("How far back, as in now-14d"),
-        _one("new_terms"),
+        _only("new_terms"),
         default="now-7d",
     ),
     FormField(
@@ -108,7 +108,7 @@ FIELDS: tuple[FormField, ...] = (
         N_("Indicator index patterns"),
         "definition",
         N_("One a line"),
-        _one("threat_match"),
+        _only("threat_match"),
         default="logs-ti_*",
     ),
     FormField(
@@ -119,7 +119,7 @@ FIELDS: tuple[FormField, ...] = (
         N_(
             "event's field = indicator's field; all lines of a block must hold, an empty line begins another block"
         ),
-        _one("threat_match"),
+        _only("threat_match"),
         wide=True,
     ),
     FormField(
@@ -128,7 +128,7 @@ FIELDS: tuple[FormField, ...] = (
         N_("Indicator path"),
         "definition",
         "",
-        _one("threat_match"),
+        _only("threat_match"),
         default="threat.indicator",
     ),
     FormField(
@@ -145,7 +145,7 @@ FIELDS: tuple[FormField, ...] = (
         N_("Event category field"),
         "more",
         N_("event.category by itself"),
-        _one("eql"),
+        _only("eql"),
     ),
     FormField(
         ("timestamp_field",),
@@ -153,9 +153,9 @@ FIELDS: tuple[FormField, ...] = (
         N_("Timestamp field of sequences"),
         "more",
         N_("@timestamp by itself"),
-        _one("eql"),
+        _only("eql"),
     ),
-    FormField(("tiebreaker_field",), v.TEXT, N_("Tiebreaker field"), "more", "", _one("eql")),
+    FormField(("tiebreaker_field",), v.TEXT, N_("Tiebreaker field"), "more", "", _only("eql")),
     FormField(("interval",), v.TEXT, N_("Runs every"), "schedule", N_("A span of time, as in 5m"), default="5m"),
     FormField(
         ("from",),
