@@ -33,6 +33,7 @@ from tocsin.desk.shown import (
 )
 from tocsin.desk.translations import LANGUAGES, N_, translated, translations
 from tocsin.desk.visitor import Visitor, language_of, visitor_of
+from tocsin.desk.words import WORDS
 from tocsin.detection.schedule import span
 from tocsin.moments import iso
 
@@ -64,8 +65,13 @@ def _environment(language: str) -> Environment:
         return escape(catalogue.ngettext(singular, plural, number))
 
     environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+
+    def word(value: object) -> str:
+        text = str(value)
+        return catalogue.gettext(WORDS[text]) if text in WORDS else visible(value)
+
     environment.filters |= {
-        "visible": visible, "moment": shown_moment, "age": shown_age, "cut": cut_in_the_middle,
+        "visible": visible, "word": word, "moment": shown_moment, "age": shown_age, "cut": cut_in_the_middle,
         "visible_lines": visible_lines, "as_data": as_data, "between": shown_span,
         "duration": shown_duration, "size": shown_size, "rate": shown_rate,
         "moment_ns": lambda moment, zone: shown_moment(iso(moment), zone), "span": span,

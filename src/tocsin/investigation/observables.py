@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from tocsin.detection.alerts.alert import as_text
+from tocsin.translatable import N_
 
-HASH, DOMAIN, ADDRESS, URL = "hash", "domain", "address", "URL"
+HASH, DOMAIN, ADDRESS, URL = N_("hash"), N_("domain"), N_("address"), "URL"
 # Fields, or what their names end with, by the kind of what they hold.
 _FIELDS: Mapping[str, tuple[str, ...]] = {
     HASH: (".hash.sha256", ".hash.sha1", ".hash.md5"),

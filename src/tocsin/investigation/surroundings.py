@@ -9,6 +9,7 @@ from typing import Any
 from tocsin.investigation.host_events import Span
 from tocsin.investigation.processes import Row, first
 from tocsin.moments import iso
+from tocsin.translatable import N_
 
 _Query = dict[str, Any]
 PREVALENCE_SPAN = "now-30d"
@@ -16,10 +17,10 @@ _NOT_A_BLOCK: _Query = {"bool": {"must_not": [{"exists": {"field": "kibana.alert
 _HASHES = ("process.hash.sha256", "process.hash.sha1", "process.hash.md5", "file.hash.sha256", "dll.hash.sha256")
 # What is compared with the last 30 days: a name for it, and the first of these fields that the event has.
 COMPARED: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Hash", _HASHES),
-    ("Path", ("process.executable",)),
-    ("Parent", ("process.parent.executable",)),
-    ("Command line", ("process.command_line",)),
+    (N_("Hash"), _HASHES),
+    (N_("Path"), ("process.executable",)),
+    (N_("Parent"), ("process.parent.executable",)),
+    (N_("Command line"), ("process.command_line",)),
 )
 LOGON_FIELDS = (
     "@timestamp", "host.name", "user.name", "winlog.event_data.TargetUserName", "winlog.logon.type",

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 from starlette.datastructures import QueryParams
 
 from tocsin.desk.alerts.neighbours import list_address
+from tocsin.desk.translations import N_
 from tocsin.investigation.process_events import KINDS
 from tocsin.investigation.processes import Process
 from tocsin.moments import to_nanoseconds
@@ -30,45 +31,47 @@ class EventColumn:
     form: str = "text"  # or moment, mono, alert
 
 
-_TIME = EventColumn("Time", ("@timestamp",), "moment")
-_ACTION = EventColumn("Action", ("event.action", "event.type"))
+_TIME = EventColumn(N_("Time"), ("@timestamp",), "moment")
+_ACTION = EventColumn(N_("Action"), ("event.action", "event.type"))
 _SIGNED_BY = ("dll.code_signature.subject_name", "file.code_signature.subject_name")
 # The columns of events of a kind.
 COLUMNS: Mapping[str, tuple[EventColumn, ...]] = {
     "network": (
         _TIME,
-        EventColumn("Destination", ("destination.ip", "destination.address"), "mono"),
-        EventColumn("Port", ("destination.port",), "mono"),
-        EventColumn("Name", ("destination.domain",), "mono"),
-        EventColumn("Protocol", ("network.protocol", "network.transport")),
-        EventColumn("Source", ("source.ip",), "mono"),
+        EventColumn(N_("Destination"), ("destination.ip", "destination.address"), "mono"),
+        EventColumn(N_("Port"), ("destination.port",), "mono"),
+        EventColumn(N_("Name"), ("destination.domain",), "mono"),
+        EventColumn(N_("Protocol"), ("network.protocol", "network.transport")),
+        EventColumn(N_("Source"), ("source.ip",), "mono"),
     ),
     "files": (
-        _TIME, _ACTION, EventColumn("Path", ("file.path", "file.name"), "mono"),
+        _TIME, _ACTION, EventColumn(N_("Path"), ("file.path", "file.name"), "mono"),
         EventColumn("SHA-256", ("file.hash.sha256", "file.hash.sha1", "file.hash.md5"), "mono"),
     ),
     "registry": (
-        _TIME, _ACTION, EventColumn("Path", ("registry.path", "winlog.event_data.TargetObject"), "mono"),
-        EventColumn("Data", ("registry.data.strings", "winlog.event_data.Details"), "mono"),
+        _TIME, _ACTION, EventColumn(N_("Path"), ("registry.path", "winlog.event_data.TargetObject"), "mono"),
+        EventColumn(N_("Data"), ("registry.data.strings", "winlog.event_data.Details"), "mono"),
     ),
     "dns": (
-        _TIME, EventColumn("Asked for", ("dns.question.name",), "mono"),
-        EventColumn("Answers", ("dns.answers.data", "dns.resolved_ip"), "mono"),
+        _TIME, EventColumn(N_("Asked for"), ("dns.question.name",), "mono"),
+        EventColumn(N_("Answers"), ("dns.answers.data", "dns.resolved_ip"), "mono"),
     ),
     "libraries": (
-        _TIME, EventColumn("Library", ("dll.path", "file.path"), "mono"), EventColumn("Signed by", _SIGNED_BY),
+        _TIME, EventColumn(N_("Library"), ("dll.path", "file.path"), "mono"),
+        EventColumn(N_("Signed by"), _SIGNED_BY),
         EventColumn("SHA-256", ("dll.hash.sha256", "file.hash.sha256"), "mono"),
     ),
     "alerts": (
-        _TIME, EventColumn("Severity", ("kibana.alert.severity",)),
-        EventColumn("Rule", ("kibana.alert.rule.name",), "alert"),
-        EventColumn("Status", ("kibana.alert.workflow_status",)),
+        _TIME, EventColumn(N_("Severity"), ("kibana.alert.severity",)),
+        EventColumn(N_("Rule"), ("kibana.alert.rule.name",), "alert"),
+        EventColumn(N_("Status"), ("kibana.alert.workflow_status",)),
     ),
 }  # fmt: skip
 LABELS: Mapping[str, str] = {
-    "process": "Process", "network": "Network", "files": "Files", "registry": "Registry", "dns": "DNS",
-    "libraries": "Libraries", "alerts": "Alerts", "host": "Host", "user": "User", "prevalence": "Prevalence",
-    "observables": "Observables", "sequence": "Steps", "event": "Event of the alert", "json": "JSON",
+    "process": N_("Process"), "network": N_("Network"), "files": N_("Files"), "registry": N_("Registry"),
+    "dns": "DNS", "libraries": N_("Libraries"), "alerts": N_("Alerts"), "host": N_("Host"), "user": N_("User"),
+    "prevalence": N_("Prevalence"), "observables": N_("Observables"), "sequence": N_("Steps"),
+    "event": N_("Event of the alert"), "json": "JSON",
 }  # fmt: skip
 
 
