@@ -58,6 +58,7 @@ async def list_alerts(
     # Asked before the rows: an alert that comes in between is new, and not taken for one that was seen.
     mark = ArrivalMark(0, 0)
     try:
+        view.bounds(datetime.now(UTC))  # which says of a time what is wrong with it
         mark = await mark_now(request, service.alerts, view)
         context |= await _listed(request, view)
         last = max(1, -(-context["total"] // PAGE_SIZE))
