@@ -15,7 +15,7 @@ def test_open_alerts_are_listed_with_their_facets_and_their_histogram(desk):
         assert f'href="/alerts/{alert["kibana.alert.uuid"]}?list=' in text
     assert "<rect" in text
     for facet in ("Status", "Severity", "Rule", "Host", "User", "Tactic"):
-        assert f"<h2>{facet}</h2>" in text
+        assert f">{facet}</h2>" in text
 
 
 def test_a_facet_filters_and_its_own_counts_stay(desk):

@@ -54,9 +54,9 @@ function show(text: string): void {
   if (hasOptions) bar.setAttribute("aria-controls", "completion-list");
   else bar.removeAttribute("aria-controls");
   const at = bar.getBoundingClientRect();
-  frame.style.left = `${at.left + scrollX}px`;
+  frame.style.left = `${Math.max(8, Math.min(at.left, innerWidth - 348)) + scrollX}px`;
   frame.style.top = `${at.bottom + scrollY + 2}px`;
-  frame.style.width = `${Math.min(at.width, 760)}px`;
+  frame.style.width = `${Math.max(Math.min(at.width, 760), Math.min(340, innerWidth - 16))}px`;
 }
 
 function mark(step: number): void {

@@ -63,7 +63,7 @@ def field_options(
     names.sort(key=lambda name: (name not in fields, *_rank(name, wanted)))
     return [
         CompletionOption(
-            FIELD, name, field_name(name) + (" " if kinds[name] in _NUMBERS and end else end),
+            FIELD, name, (field_name(name) + (" " if kinds[name] in _NUMBERS else end)) if end else name,
             kinds[name].value if name in fields else N_("no event has it"),
         )
         for name in names[:MOST_OPTIONS]

@@ -77,7 +77,7 @@ def _around(moment: str) -> tuple[str, str]:
 async def complete(request: Request, visitor: Reader, searches: RequestSearches) -> Response:
     """Show what may stand at the cursor `at` of a query `q`, and what is wrong with the query.
 
-    `language` is kql or eql, `index` has the patterns that it asks, `from` and `to` the time.
+    `language` is kql, eql, or field for a name alone; `index` has the patterns, `from` and `to` the time.
     """
     asked = request.query_params
     query, language = asked.get("q", ""), asked.get("language", "kql")
@@ -92,7 +92,10 @@ async def complete(request: Request, visitor: Reader, searches: RequestSearches)
         return kinds, schema, _problem(query, language, schema)
 
     fields, schema, problem = await searches.look_up(look)
-    if language == "eql":
+    if language == "field":
+        part = TypedPart("field", query, 0, len(query))
+        choices = field_options(query, fields, schema, end="")
+    elif language == "eql":
         part = typed_in_eql(query, cursor)
         choices = field_options(part.text, fields, schema, end=" ") if part.text else []
     else:
@@ -127,7 +130,7 @@ async def _values(
 
 def _problem(query: str, language: str, schema: Schema) -> QueryError | None:
     """Return what is wrong with a query, None for nothing."""
-    if not query.strip():
+    if not query.strip() or language == "field":
         return None
     try:
         if language == "eql":

@@ -15,7 +15,7 @@ from tocsin.kql.write import condition, with_condition
 
 _ALERTS, _TIMELINE = "/alerts", "/timeline"  # pages that have a query of their own
 _OF_ALERTS = ("kibana.alert.", "tocsin.")  # fields that only alerts have
-_OF_A_PAGE = ("q", "page", "after", "before")  # parameters that mean nothing with another query
+_OF_A_PAGE = ("q", "page", "after", "before", "flyout")  # parameters that mean nothing with another query
 # Bytes of an address. A browser names it up to three times in a request's head, which has at most 64 kB.
 _LONGEST_ADDRESS = 18_000
 _MOST_OBSERVABLES = 6

@@ -85,6 +85,7 @@ def _about(view: AlertsView) -> str:
     parts += [f"raised from {view.since}"] if view.since else []
     parts += [f"until {view.until}"] if view.until else []
     parts += [f"{name} {' or '.join(values)}" for name, values in view.chosen.items() if values]
+    parts += [f"{name} not {' or '.join(values)}" for name, values in view.excluded.items() if values]
     return f"{'; '.join(parts)}." if parts else "All alerts."
 
 
