@@ -45,6 +45,8 @@ def test_sources_are_shown_with_what_arrived_of_them(desk) -> None:
     assert "receiving" in page
     assert "No source is in this state" in shown(desk, f"{PATH}?state=empty")
     assert "logs-odd.thing-default" in shown(desk, f"{PATH}?state={SCRIPT}")
+    assert "logs-odd.thing-default" in shown(desk, f"{PATH}?name=ODD.")
+    assert "No source is in this state, with this name." in shown(desk, f"{PATH}?name={SCRIPT}")
 
 
 def test_a_source_that_is_silent_says_since_when_and_what_is_usual(desk, tmp_path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import closing
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tocsin.investigation.rule_outlines import (
     RuleOutline,
@@ -14,6 +17,7 @@ from tocsin.investigation.rule_outlines import (
 )
 from tocsin.management.rules.outlines import rule_outlines
 from tocsin.management.rules.saving import add_document
+from tocsin.store.patterns import matching
 from tocsin.store.records.access import local_actor
 from tocsin.store.records.database import Records
 
@@ -44,6 +48,16 @@ def test_rules_are_counted_by_the_indices_that_they_look_at() -> None:
         RuleOutline("3", "c", True, patterns=("logs-endpoint.*",)),
     ]
     assert rules_by_index(rules, INDICES) == {"winlogbeat-default": 2}
+
+
+@given(
+    st.lists(st.lists(st.text("-*abl", min_size=1, max_size=4), max_size=4), max_size=6),
+    st.sets(st.text("abl", min_size=1, max_size=4), max_size=6),
+)
+def test_a_rule_looks_at_the_indices_that_its_patterns_take(patterns: list[list[str]], names: set[str]) -> None:
+    rules = [RuleOutline(str(number), "", True, patterns=tuple(each)) for number, each in enumerate(patterns)]
+    taken = Counter(name for each in patterns for name in matching(each, names))
+    assert rules_by_index(rules, names) == taken
 
 
 def test_a_threat_of_another_form_is_left_out() -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from pydantic import ValidationError
 
 from tocsin.rules.model import Threat
-from tocsin.store.patterns import matching, takes
+from tocsin.store.patterns import fitting, matching
 
 EVERY_INDEX = ("*",)  # the patterns of a rule that names none, as the scheduler runs it
 _PLATFORM = "OS: "  # what Elastic's tags of platforms begin with, as in `OS: Windows`
@@ -47,23 +48,18 @@ def threats_of(value: Any) -> tuple[Threat, ...]:
 
 def without_index(rules: Iterable[RuleOutline], indices: Iterable[str]) -> list[RuleOutline]:
     """Return the rules none of whose patterns fits an index, so that they see no event."""
-    names = tuple(sorted(indices))
-    fits: dict[str, bool] = {}
-
-    def fitting(pattern: str) -> bool:
-        if pattern not in fits:
-            fits[pattern] = any(takes([pattern], name) for name in names)
-        return fits[pattern]
-
+    names = frozenset(indices)
+    fits = cache(lambda pattern: fitting(pattern, names))  # most rules have the same few patterns
     wanted = ((rule, [pattern for pattern in rule.patterns if not pattern.startswith("-")]) for rule in rules)
-    return [rule for rule, patterns in wanted if patterns and not any(map(fitting, patterns))]
+    return [rule for rule, patterns in wanted if patterns and not any(map(fits, patterns))]
 
 
-def rules_by_index(rules: Iterable[RuleOutline], indices: Sequence[str]) -> Counter[str]:
+def rules_by_index(rules: Iterable[RuleOutline], indices: Iterable[str]) -> Counter[str]:
     """Return how many rules look at each index."""
-    counts = Counter(tuple(rule.patterns) for rule in rules)
+    names = frozenset(indices)
+    fits = cache(lambda pattern: fitting(pattern, names))
     by_index: Counter[str] = Counter()
-    for patterns, count in counts.items():
-        for name in matching(patterns, indices):
+    for patterns, count in Counter(tuple(rule.patterns) for rule in rules).items():
+        for name in matching(patterns, names, lambda pattern, _: fits(pattern)):
             by_index[name] += count
     return by_index

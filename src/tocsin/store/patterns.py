@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from functools import lru_cache
 
 from tocsin.linear_regex import star_match
@@ -34,23 +34,28 @@ def takes(patterns: Sequence[str], name: str) -> bool:
     return bool(matching(patterns, (name,)))
 
 
-def matching(patterns: Sequence[str], names: Iterable[str]) -> list[str]:
-    """Return the names that the patterns take, sorted."""
-    every = set(names)
-    taken = set(every) if patterns and all(pattern.startswith("-") for pattern in patterns) else set()
-    for pattern in patterns:
-        excludes = pattern.startswith("-")
-        taken = (taken.difference if excludes else taken.union)(_fitting(pattern[excludes:], every))
-    return sorted(taken)
-
-
-def _fitting(pattern: str, names: Set[str]) -> Set[str]:
+def fitting(pattern: str, names: Set[str]) -> Set[str]:
+    """Return the names that fit one pattern, whether it stands for taking or for excluding them."""
     if pattern == "_all":
         return names
     if "*" not in pattern:
         return names & {pattern}
     fits = star_match(pattern)
     return {name for name in names if fits(name)}
+
+
+def matching(
+    patterns: Sequence[str],
+    names: Iterable[str],
+    fitting: Callable[[str, Set[str]], Set[str]] = fitting,
+) -> list[str]:
+    """Return the names that the patterns take, sorted. `fitting` may remember what was asked of it."""
+    every = set(names)
+    taken = set(every) if patterns and all(pattern.startswith("-") for pattern in patterns) else set()
+    for pattern in patterns:
+        excludes = pattern.startswith("-")
+        taken = (taken.difference if excludes else taken.union)(fitting(pattern[excludes:], every))
+    return sorted(taken)
 
 
 def have_common_name(first: str, second: str) -> bool:

@@ -27,6 +27,7 @@ from tocsin.investigation.source_health import SourceHealth, SourceState, source
 from tocsin.management.rules.outlines import rule_outlines
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_MOST_ROWS = 200
 # What needs somebody first.
 _WORST_FIRST = (
     SourceState.SILENT, SourceState.QUIET, SourceState.RECEIVING, SourceState.UNKNOWN, SourceState.IMPORTED,
@@ -67,14 +68,21 @@ async def show_sources(
     rules = await records.run(rule_outlines)
     enabled = [rule for rule in rules if rule.enabled]
     names = [source.index for source in health.sources]
-    show = request.query_params.get("state", "")
+    show, name = request.query_params.get("state", ""), request.query_params.get("name", "").strip()
+    rows = [
+        source
+        for source in health.sources
+        if (show not in STATE_WORDS or source.state == show) and name.lower() in source.index
+    ]
     rejected = service.ingest.rejected
     unseen = sorted(service.ingest.intake.unseen.counts.items(), key=lambda item: -item[1])
     rules_of = rules_by_index(enabled, names)
     context: dict[str, Any] = {
         "health": health,
         "show": show if show in STATE_WORDS else "",
-        "rows": [source for source in health.sources if show not in STATE_WORDS or source.state == show],
+        "name": name,
+        "rows": rows[:_MOST_ROWS],
+        "more": max(0, len(rows) - _MOST_ROWS),
         "states": STATE_WORDS,
         "rules": rules_of,
         "rows_unwatched": [source for source in health.sources if source.events and not rules_of[source.index]],
