@@ -246,6 +246,23 @@ def test_a_list_says_how_many_alerts_each_exception_would_have_hidden(watched):
         assert re.findall(r">(\d+)</span>", client.get(f"{place}/counts").text) == ["2"]
 
 
+def test_rules_come_to_use_a_shared_list_and_leave_it(watched):
+    rule = watched.rule(rule_id="joining", name="Joins a list")
+    with watched.desk.logged_in("engineer") as client:
+        address, token = new_list(client, "Joined"), token_of(client)
+        given = {"csrf": token, "rule": "Joins a list"}
+        assert client.post(f"{address}/rules", data=given).status_code == 303
+        assert f'href="/rules/{rule["id"]}"' in client.get(address).text
+        assert client.post(f"{address}/rules", data=given | {"rule": rule["id"], "leave": "1"}).status_code == 303
+        assert "used by no rule" in client.get(address).text
+        assert client.post(f"{address}/rules", data=given | {"rule": "Nobody's"}).status_code == 404
+    document = watched.http.get("/api/detection_engine/rules", params={"id": rule["id"]}).json()
+    assert document["exceptions_list"] == []
+    with watched.desk.logged_in("analyst") as client:
+        given = {"csrf": token_of(client), "rule": rule["id"]}
+        assert client.post(f"{address}/rules", data=given).status_code == 403
+
+
 def test_exports_of_kibana_are_imported_and_what_is_refused_is_said(watched):
     lines = [
         {"list_id": "imported", "name": "Imported", "type": "detection", "description": ""},

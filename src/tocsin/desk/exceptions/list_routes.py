@@ -24,9 +24,17 @@ from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.translations import N_
 from tocsin.desk.visitor import Reader, RuleWriter
-from tocsin.errors import InvalidError
+from tocsin.errors import InvalidError, NotFoundError
 from tocsin.management.exceptions.documents import item_document, list_document, read_list
-from tocsin.management.exceptions.usage import TYPES_OF_RULES, ListUsage, used_lists
+from tocsin.management.exceptions.usage import (
+    TYPES_OF_RULES,
+    ListUsage,
+    leave_list,
+    rule_names,
+    rules_called,
+    use_list,
+    used_lists,
+)
 from tocsin.management.exports import exported_lists
 from tocsin.management.imports import ImportResult, Overwrite, import_objects, lines_of
 from tocsin.management.rules.saving import schema_of
@@ -119,19 +127,20 @@ async def show_list(request: Request, visitor: Reader, records: RequestTransacti
     """Show a list with its exceptions."""
     text = request.query_params.get("q", "")
 
-    def read(session: Session) -> tuple[ListUsage, list[ShownItem]]:
+    def read(session: Session) -> tuple[ListUsage, list[ShownItem], Sequence[str]]:
         stored = records_of_exceptions.get_list(session, id_=id)
         usage = next(usage for usage in used_lists(session) if usage.stored.id == stored.id)
         items = records_of_exceptions.items_of(session, [stored.list_id])
-        return usage, [shown_item(item) for item in reversed(items)]
+        joins = visitor.may_write_rules and usage.type in ("detection", "endpoint")
+        return usage, [shown_item(item) for item in reversed(items)], rule_names(session) if joins else ()
 
-    usage, items = await records.run(read)
+    usage, items, joining = await records.run(read)
     fitting = [item for item in items if item.has(text)]
     return page(
         request, "exceptions/list.html", visitor, usage=usage, document=list_document(usage.stored),
         items=fitting[:_MOST_SHOWN], fitting=len(fitting), count=len(items), text=text, types=TYPES,
         other_type=_OTHER_TYPE, operators=OPERATORS, names=OPERATOR_NAMES, days=DAYS,
-        of_rules=usage.type in TYPES_OF_RULES,
+        of_rules=usage.type in TYPES_OF_RULES, joining=joining,
     )  # fmt: skip
 
 
@@ -167,6 +176,30 @@ async def change_list(
         records_of_exceptions.change_list(session, visitor.actor, stored, {**stored.document, **read_list(about)})
 
     await records.run(change)
+    return RedirectResponse(address_of_list(id), 303)
+
+
+@router.post("/exceptions/{id}/rules")
+async def change_rules(
+    request: Request, form: Form, visitor: RuleWriter, records: RequestTransactions, id: str
+) -> Response:
+    """Have a rule use a shared list, by the rule's name or id; or use it no more."""
+    name, leaves = field(form, "rule").strip(), "leave" in form
+
+    def change(session: Session, go_on: GoOn) -> None:
+        stored = records_of_exceptions.get_list(session, id_=id)
+        if list_document(stored)["type"] == "rule_default":
+            raise InvalidError("this list is one rule's own: other rules cannot use it")
+        rules = rules_called(session, name)
+        if not rules:
+            raise NotFoundError(f"no rule is called `{name}`")
+        for rule in rules:
+            if leaves:
+                leave_list(session, visitor.actor, rule, stored)
+            else:
+                use_list(session, visitor.actor, rule, stored)
+
+    await records.run_in_turn(change)
     return RedirectResponse(address_of_list(id), 303)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from tocsin.management.exceptions.documents import list_document
@@ -76,6 +76,29 @@ def use_list(session: Session, actor: Actor, rule: StoredRule, exceptions: Excep
     named = [*(rule.document.get("exceptions_list") or ()), reference]
     change_rule(session, actor, rule, {**rule.document, "exceptions_list": named})
     return True
+
+
+def leave_list(session: Session, actor: Actor, rule: StoredRule, exceptions: ExceptionList) -> None:
+    """Have a rule use an exception list no more."""
+    kept = [
+        reference
+        for reference in rule.document.get("exceptions_list") or ()
+        if reference.get("list_id") != exceptions.list_id
+    ]
+    change_rule(session, actor, rule, {**rule.document, "exceptions_list": kept})
+
+
+def rules_called(session: Session, name: str) -> Sequence[StoredRule]:
+    """Return the rules with a name, an id or a `rule_id`."""
+    asked = select(StoredRule).where(
+        or_(StoredRule.name == name, StoredRule.id == name, StoredRule.rule_id == name)
+    )
+    return session.scalars(asked.order_by(StoredRule.id)).all()
+
+
+def rule_names(session: Session) -> Sequence[str]:
+    """Return the names of all rules, each once."""
+    return session.scalars(select(StoredRule.name).distinct().order_by(StoredRule.name)).all()
 
 
 def value_counts(session: Session) -> Mapping[str, int]:

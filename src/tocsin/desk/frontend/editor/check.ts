@@ -29,6 +29,10 @@ function said(fault: Fault): string {
 /** Return what checks a query; `about` gives what else of the form decides whether it can be read. */
 export function checks(about: () => URLSearchParams, words: HTMLElement): (view: EditorView) => Promise<Diagnostic[]> {
   return async (view) => {
+    if (!view.state.doc.toString().trim()) {
+      words.textContent = "";
+      return [];
+    }
     const body = about();
     body.set("query", view.state.doc.toString());
     const headers = { "HX-Request": "true", ...(JSON.parse(document.body.getAttribute("hx-headers") ?? "{}") as object) };
