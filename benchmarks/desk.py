@@ -242,7 +242,7 @@ def raise_alerts(service: Service) -> dict[str, str]:
         {"match_phrase": {"kibana.alert.rule.name": "Remote File Download via MpCmdRun"}},
     ]
     query = {"size": 10, "sort": [{TIMESTAMP: "desc"}], "query": {"bool": {"filter": tests}}}
-    until = time.time() + 120
+    until = time.time() + 600
     while time.time() < until:
         answer = service.post("/api/detection_engine/signals/search", orjson.dumps(query))
         hits = answer["hits"]["hits"]

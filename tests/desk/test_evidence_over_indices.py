@@ -116,3 +116,22 @@ def test_what_is_hostile_is_shown_and_does_nothing(found):
     assert "<script" not in text
     assert "\u202e" not in text
     assert "&lt;script&gt;" in text
+
+
+def test_parents_are_looked_for_further_back_when_that_is_asked_for(found):
+    assert "Look further back" in part(found, "tree")
+    text = part(found, "tree", further="1")
+    assert "Look further back" not in text
+    assert 'class="node alert' in text
+
+
+def test_events_of_a_pid_are_those_about_the_alert_or_of_all_time(found):
+    about, ever = (part(found, "events", blocks(found)[0], show="network", **more) for more in ({}, {"ever": "1"}))
+    assert "Events of the day before and after the alert." in about
+    assert "Events of all time." in ever
+    assert about.count("203.0.113.9") == ever.count("203.0.113.9") > 0
+
+
+def test_where_an_executable_lies_is_said_of_each_process(found):
+    text = part(found, "events", blocks(found)[0])
+    assert "signature not recorded" in text
