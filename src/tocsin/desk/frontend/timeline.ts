@@ -78,6 +78,11 @@ export function listenToTimelines(): void {
   document.addEventListener("keydown", key);
   document.addEventListener("htmx:beforeRequest", keepPlace);
   document.addEventListener("click", (event) => {
+    for (const popup of document.querySelectorAll<HTMLDetailsElement>(".timeline-popup[open]")) {
+      if (event.target instanceof Node && !popup.contains(event.target)) popup.open = false;
+    }
+  });
+  document.addEventListener("click", (event) => {
     const row = event.target instanceof Element ? event.target.closest("[data-pin]")?.closest("tr") : null;
     if (!row) return;
     currentRow()?.classList.remove("current");
