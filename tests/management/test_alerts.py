@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import orjson
 import pytest
 from sqlalchemy import select
@@ -17,6 +19,7 @@ from tocsin.management.alert_changes import (
     undo_changes,
 )
 from tocsin.store.records import access
+from tocsin.store.records.database import Records
 from tocsin.store.records.models import AuditEntry, StoredAlert
 
 STATUS, REASON = "kibana.alert.workflow_status", "kibana.alert.workflow_reason"
@@ -221,3 +224,27 @@ def test_alerts_are_assigned_to_those_who_may_respond(session):
         access.add_user(session, ACTOR, name, role, "a long password")
     access.change_user(session, ACTOR, "oli", enabled=False)
     assert alerts.assignable_users(session) == ["eve", "zoe"]
+
+
+def test_changes_of_several_people_at_once_are_all_there(tmp_path):
+    records = Records(f"sqlite:///{tmp_path}/several.db")
+    records.upgrade()
+    with records.transaction() as session:
+        session.add(
+            StoredAlert(
+                id="a", rule_uuid="u", status="open", building_block=False, time=0, severity="low", created=0,
+                changed=1, document=orjson.dumps({STATUS: "open"}).decode(),
+            )
+        )  # fmt: skip
+
+    def tag(name):
+        for number in range(20):
+            with records.transaction() as session:
+                alerts.set_tags(session, ACTOR, ["a"], [f"{name}{number}"], [])
+
+    with ThreadPoolExecutor(3) as people:
+        list(people.map(tag, "xyz"))
+    with records.transaction() as session:
+        document = orjson.loads(session.get_one(StoredAlert, "a").document)
+    assert sorted(document["kibana.alert.workflow_tags"]) == sorted(f"{n}{i}" for n in "xyz" for i in range(20))
+    records.close()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from tocsin.errors import InvalidError
@@ -88,12 +89,33 @@ class UndoneChanges:
     changed_since: int
 
 
+@dataclass
+class HistoryEntries:
+    """What somebody changes of alerts, written into their history together."""
+
+    session: Session
+    actor: Actor
+    _rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, id_: str, name: str, old: Any, new: Any) -> None:
+        """Add a change of a field of an alert."""
+        row = {"alert_id": id_, "time": datetime.now(UTC), "actor": self.actor.name, "field": name}
+        self._rows.append({**row, "old": [old], "new": [new]})
+
+    def write(self) -> None:
+        """Write what has been added."""
+        if self._rows:
+            self.session.execute(insert(AlertChange), self._rows)
+            self._rows = []
+
+
 def change_alerts(session: Session, actor: Actor, ids: Collection[str], change: WorkflowChange) -> ChangedAlerts:
     """Change alerts; those that are so already are left alone. Raises InvalidError."""
     status = "acknowledged" if change.status == "in-progress" else change.status  # the word of older clients
     if status is not None and status not in STATUSES:
         raise InvalidError(f"[status] is one of {', '.join(STATUSES)}, not `{status}`")
     made_at, changed, known = iso(time.time_ns()), list[ChangedAlert](), set[str]()
+    written = HistoryEntries(session, actor)
 
     def documents() -> Iterator[tuple[StoredAlert, dict[str, Any]]]:
         for alert in find_alerts(session, ids):
@@ -105,14 +127,15 @@ def change_alerts(session: Session, actor: Actor, ids: Collection[str], change: 
                 note = {"text": change.note, "created_by": actor.name, "created_at": made_at}
             if after or note:
                 before = {name: document.get(name) for name in after}
-                _set(session, actor, alert, document, after, made_at)
+                _set(written, alert, document, after, made_at)
                 if note:
                     document[NOTES] = [*document.get(NOTES, []), note]
-                    note_change(session, actor, alert.id, "note", None, change.note)
+                    written.note(alert.id, "note", None, change.note)
                 changed.append(ChangedAlert(alert.id, before, after, note))
                 yield alert, document
 
     keep_documents(session, documents())
+    written.write()
     _record(session, actor, changed, status, change)
     return ChangedAlerts(changed, [id_ for id_ in dict.fromkeys(ids) if id_ not in known])
 
@@ -121,6 +144,7 @@ def undo_changes(session: Session, actor: Actor, changed: Sequence[ChangedAlert]
     """Give alerts again what they had before a change, but for what somebody has changed since."""
     by_id = {alert.id: alert for alert in changed}
     now, restored, changed_since = iso(time.time_ns()), list[str](), len(by_id)
+    written = HistoryEntries(session, actor)
 
     def documents() -> Iterator[tuple[StoredAlert, dict[str, Any]]]:
         nonlocal changed_since
@@ -132,14 +156,15 @@ def undo_changes(session: Session, actor: Actor, changed: Sequence[ChangedAlert]
             changed_since -= len(again) == len(made.after) and (takes_note or made.note is None)
             if not again and not takes_note:
                 continue
-            _set(session, actor, alert, document, again, now)
+            _set(written, alert, document, again, now)
             if made.note is not None and takes_note:
                 document[NOTES] = notes
-                note_change(session, actor, alert.id, "note", made.note["text"], None)
+                written.note(alert.id, "note", made.note["text"], None)
             restored.append(alert.id)
             yield alert, document
 
     keep_documents(session, documents())
+    written.write()
     if restored:
         record(session, actor, "alerts.undo", "undo", alerts=len(restored), ids=restored[:_NAMED])
     return UndoneChanges(len(restored), changed_since)
@@ -161,16 +186,11 @@ def _changes(document: Mapping[str, Any], status: str | None, change: WorkflowCh
 
 
 def _set(
-    session: Session,
-    actor: Actor,
-    alert: StoredAlert,
-    document: dict[str, Any],
-    values: Mapping[str, Any],
-    now: str,
+    written: HistoryEntries, alert: StoredAlert, document: dict[str, Any], values: Mapping[str, Any], now: str
 ) -> None:
     """Give fields of a document other values, and note each in the history."""
     for name, value in values.items():
-        note_change(session, actor, alert.id, _HISTORY_NAMES[name], document.get(name), value)
+        written.note(alert.id, _HISTORY_NAMES[name], document.get(name), value)
         if value is None:
             document.pop(name, None)
         else:
@@ -178,13 +198,6 @@ def _set(
     if STATUS in values or REASON in values:
         document[_UPDATED] = now
     alert.status = document.get(STATUS, alert.status)
-
-
-def note_change(session: Session, actor: Actor, id_: str, name: str, old: Any, new: Any) -> None:
-    """Add a change to the history of an alert."""
-    session.add(
-        AlertChange(alert_id=id_, time=datetime.now(UTC), actor=actor.name, field=name, old=[old], new=[new])
-    )
 
 
 def _record(

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from tocsin.errors import InvalidError, NotFoundError
 from tocsin.investigation.guide import note_of, read_guide
-from tocsin.management.alert_changes import NamesChange, WorkflowChange, change_alerts, note_change
+from tocsin.management.alert_changes import HistoryEntries, NamesChange, WorkflowChange, change_alerts
 from tocsin.moments import iso
 from tocsin.store.records.access import Actor, Scope, as_actor, record
-from tocsin.store.records.alerts import keep_document
+from tocsin.store.records.alerts import find_alert, keep_document
 from tocsin.store.records.models import AlertChange, StoredAlert, User
 
 STEPS = "tocsin.guide_steps"
@@ -89,7 +89,7 @@ def set_step(session: Session, actor: Actor, id_: str, number: int, *, done: boo
     Return the step as the alert's document has it: its number, its text, who did it, and when; None where it is
     not done. Raises NotFoundError. Whoever ticked it first stays.
     """
-    alert = session.get(StoredAlert, id_)
+    alert = find_alert(session, id_)
     if alert is None:
         raise NotFoundError(f"there is no alert {id_}")
     document = orjson.loads(alert.document)
@@ -104,7 +104,9 @@ def set_step(session: Session, actor: Actor, id_: str, number: int, *, done: boo
         made = {"number": number, "text": step.text, "done_by": actor.name, "done_at": iso(time.time_ns())}
         steps[number] = made
     document[STEPS] = [steps[place] for place in sorted(steps)]
-    note_change(session, actor, id_, "step", None if done else step.text, step.text if done else None)
+    written = HistoryEntries(session, actor)
+    written.note(id_, "step", None if done else step.text, step.text if done else None)
+    written.write()
     keep_document(session, alert, document)
     record(session, actor, "alerts.step", id_, step=number, done=done)
     return steps.get(number)

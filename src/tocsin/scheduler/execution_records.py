@@ -13,8 +13,8 @@ from tocsin.actions.outbox import queue_actions
 from tocsin.detection.alerts.documents import describe_suppression
 from tocsin.moments import to_datetime
 from tocsin.scheduler.execution_result import ExecutionResult
-from tocsin.store.records.alerts import keep_document
-from tocsin.store.records.models import Delivery, Execution, Gap, Run, StoredAlert, StoredRule
+from tocsin.store.records.alerts import find_alert, keep_document
+from tocsin.store.records.models import Delivery, Execution, Gap, Run, StoredRule
 
 # Tables rather than entities, and statements that are made once: every tick of every rule uses them.
 _RULES: Any = StoredRule.__table__
@@ -104,7 +104,7 @@ def write(
 def _update_groups(session: Session, result: ExecutionResult) -> None:
     """Update alerts with what was suppressed since they were written."""
     for group in result.updated_groups:
-        alert = session.get(StoredAlert, group.id)
+        alert = find_alert(session, group.id)
         if alert is None:
             continue
         document = orjson.loads(alert.document)

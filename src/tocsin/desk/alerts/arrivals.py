@@ -68,7 +68,7 @@ async def mark_now(request: Request, alerts: AlertIndex, view: AlertsView) -> Ar
 def takes_new(view: AlertsView) -> bool:
     """Tell whether a new alert can be one of a list: it is open, has no tag, and is nobody's."""
     status = view.chosen.get("status")
-    is_new = not status or "open" in status
+    is_new = (not status or "open" in status) and "open" not in view.excluded.get("status", ())
     return is_new and not view.until and not view.chosen.get("tag") and not view.chosen.get("assignee")
 
 
