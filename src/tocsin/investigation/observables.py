@@ -6,6 +6,7 @@ Nothing is asked anywhere: a look-up is an address that an analyst may follow.
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -30,6 +31,16 @@ _TEXTS = (
 _URL = re.compile(r"\b(?:https?|ftp)://[^\s\"'<>|^`;,)\]}]{3,2000}", re.IGNORECASE)
 _IPV4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
 _DIGEST = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{40}|[0-9a-f]{32})\b", re.IGNORECASE)
+# What follows `-EncodedCommand` of PowerShell, whose shortest forms are `-e` and `-ec`: UTF-16 in Base64.
+_ENCODED = re.compile(
+    r"(?<!\S)[-/\u2013\u2014\u2015]e[a-z]{0,13}\s+[\"']?([A-Za-z0-9+/]{16,}={0,2})", re.IGNORECASE
+)
+# A domain that stands alone: its last label is one that no file and no class of .NET ends with as it is written.
+_DOMAIN = re.compile(
+    r"(?<![\w.\\/@%-])(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,6}"
+    r"(?:com|net|org|info|biz|io|co|me|tv|cc|ru|su|cn|de|uk|fr|nl|eu|us|ir|kr|jp|in|br|pl|ua|to|ws|xyz|top|site|online|"
+    r"club|shop|live|icu|dev|app|cloud|onion)(?![\w.\\-])"
+)
 _MOST = 60
 _LONGEST_WHOLE = 2_100  # characters of a value that may be an observable as a whole
 _VIRUSTOTAL, _HYBRID, _TALOS = "VirusTotal", "Hybrid-Analysis", "Cisco Talos"
@@ -123,7 +134,9 @@ def _candidates(event: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
                     if text not in (None, "") and (kind != ADDRESS or _is_address(as_text(text))):
                         yield kind, as_text(text), name
     for name in _TEXTS:
-        text = as_text(event.get(name))[:100_000]
+        text = _with_decoded(as_text(event.get(name))[:100_000])
+        for match in _DOMAIN.finditer(text):
+            yield DOMAIN, match[0], name
         for match in _URL.finditer(text):
             yield URL, match[0], name
             host = _host(match[0])
@@ -134,6 +147,17 @@ def _candidates(event: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
                 yield ADDRESS, match[0], name
         for match in _DIGEST.finditer(text):
             yield HASH, match[0], name
+
+
+def _with_decoded(text: str) -> str:
+    """Return a text with what it holds of PowerShell in Base64, decoded, behind it."""
+    decoded = [text]
+    for match in _ENCODED.finditer(text):
+        try:
+            decoded.append(b64decode(match[1] + "=" * (-len(match[1]) % 4)).decode("utf-16-le"))
+        except ValueError:
+            continue
+    return "\n".join(decoded)
 
 
 def _host(url: str) -> str:
