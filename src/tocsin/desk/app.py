@@ -18,6 +18,7 @@ from tocsin.desk.alerts import actions as alert_actions
 from tocsin.desk.alerts import arrivals as alert_arrivals
 from tocsin.desk.alerts import flyout as alert_flyout
 from tocsin.desk.alerts import routes as alerts
+from tocsin.desk.alerts import saved_views as alert_views
 from tocsin.desk.alerts.undo_offers import UndoOffers
 from tocsin.desk.exceptions import alert_routes as alert_exceptions
 from tocsin.desk.exceptions import item_routes as exception_items
@@ -45,6 +46,7 @@ _ROOMS = (
     keys,
     audit,
     alerts,
+    alert_views,
     reports,
     alert_actions,
     alert_arrivals,

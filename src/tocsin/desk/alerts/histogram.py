@@ -46,6 +46,7 @@ class Histogram:
     last: str
     highest: int
     span: str
+    steps: int  # how many spans it is wide
 
     @staticmethod
     def of(
@@ -79,7 +80,15 @@ class Histogram:
                             _written(begin), _written(begin + length),
                         )
                     )  # fmt: skip
-        return Histogram(bars, round(scale * 0.9, 2), _written(first), _written(last), highest, span)
+        return Histogram(
+            bars,
+            round(scale * 0.9, 2),
+            _written(first),
+            _written(last),
+            highest,
+            span,
+            max(1, round((last - first) / length)),
+        )
 
 
 def _moment(milliseconds: int) -> datetime:

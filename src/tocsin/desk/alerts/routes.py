@@ -22,6 +22,7 @@ from tocsin.desk.alerts.grouping import GROUPS, MOST_GROUPS, groups_of, groups_s
 from tocsin.desk.alerts.histogram import Histogram, span_of
 from tocsin.desk.alerts.labels import REASON_LABELS
 from tocsin.desk.alerts.neighbours import alert_address
+from tocsin.desk.alerts.saved_views import default_address, saved_views
 from tocsin.desk.alerts.undo_offers import message_of
 from tocsin.desk.alerts.view import FACET_VALUES, FACETS, PAGE_SIZE, RANGES, AlertsView, written_place
 from tocsin.desk.documents import flat_document
@@ -47,11 +48,16 @@ async def list_alerts(
     request: Request, visitor: Reader, service: RunningService, records: RequestTransactions
 ) -> Response:
     """Show alerts: the page, or what of it changes with another choice."""
+    if not request.query_params:
+        begin = await records.run(lambda session: default_address(session, visitor.actor))
+        if begin:
+            return RedirectResponse(begin, 303)
     view = AlertsView.of(request.query_params)
     is_part = "hx-request" in request.headers
     context: dict[str, Any] = {
         **_shown(view), "facets": FACETS, "facet_values": FACET_VALUES, "ranges": RANGES, "problem": "",
         "total": 0, "counts": {}, "histogram": None, "page_size": PAGE_SIZE, "is_part": is_part, "in_list": True,
+        "views": await records.run(lambda session: saved_views(session, visitor.actor)),
         "message": message_of(request, visitor), "reasons": REASON_LABELS,
         "users": await records.run(alerts.assignable_users) if visitor.may_respond else [],
         "flyout": "" if is_part else await asked_flyout(

@@ -71,6 +71,7 @@ class AlertsView:
     page: int = 1
     after: str = ""
     before: str = ""
+    saved: str = ""  # the id of the saved view that the list began as
 
     @staticmethod
     def of(parameters: QueryParams) -> AlertsView:
@@ -102,6 +103,7 @@ class AlertsView:
             page=max(1, min(int(page[:9]), _MOST_PAGE)) if page.isdecimal() else 1,
             after=parameters.get("after", ""),
             before=parameters.get("before", ""),
+            saved=parameters.get("view", "")[:64],
         )
 
     def address(self, **changes: Any) -> str:
@@ -124,6 +126,7 @@ class AlertsView:
         parameters += [
             ("columns", ",".join(self.columns) if self.columns != DEFAULT_COLUMNS else ""),
             ("sort", self.sort if self.sort != "newest" else ""), ("group", self.group),
+            ("view", self.saved),
         ]  # fmt: skip
         return [(name, value) for name, value in parameters if value]
 

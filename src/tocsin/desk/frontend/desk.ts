@@ -3,6 +3,7 @@ import "htmx.org";
 import { listenToActions } from "./actions";
 import { listenToArrivals } from "./arrivals";
 import { listenToFlyouts } from "./flyout";
+import { listenToHistograms } from "./brush";
 import { listenToQueryBars } from "./completion";
 import { listenToGuides } from "./guide";
 import { listenToKeys } from "./keys";
@@ -26,6 +27,7 @@ listenToGuides();
 listenToTrees();
 listenToValues();
 listenToQueryBars();
+listenToHistograms();
 listenToTimelines();
 showRefusals();
 document.addEventListener("click", (event) => {
