@@ -123,7 +123,8 @@ def pages_from(
         most -= 1
         headers = {"HX-Request": "true", "HX-Current-URL": f"{client.base_url}{start}"} if is_part else {}
         answer = client.get(address, headers=headers)
-        is_page = answer.headers.get("content-type", "").startswith("text/html")
+        is_file = answer.headers.get("content-disposition", "").startswith("attachment")
+        is_page = answer.headers.get("content-type", "").startswith("text/html") and not is_file
         page = read_page(answer.text if is_page else "")
         yield address, answer, page
         found_links = [(link, False) for link in sorted(page.links)] + [

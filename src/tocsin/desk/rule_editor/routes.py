@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from tocsin.api.answers import ApiError, api_error
+from tocsin.api.answers import ApiError, api_error, bad_request
 from tocsin.api.dependencies import ServiceStore
 from tocsin.api.transactions import GoOn, RequestTransactions
 from tocsin.desk.forms import Form, field
@@ -141,6 +141,8 @@ async def _submitted(
     edited: EditedRule,
 ) -> Response:
     kind = str((edited.document or {}).get("type") or field(given, "type"))
+    if kind not in TYPES:
+        raise bad_request(f"[type] is one of {', '.join(TYPES)}, not `{kind[:60]}`")
     form = read_form(given, kind)
     before = edited.document or {}
     document, problems = document_of(form, before)
