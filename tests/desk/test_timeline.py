@@ -360,3 +360,28 @@ def test_what_a_guide_asks_without_a_value_is_not_asked_in_the_timeline(provider
     address = guide_timeline(alert_query(block, {"host.name": "h", "@timestamp": "2026-01-01T00:00:00Z"}))
     shown = TimelineView.of(QueryParams(address.partition("?")[2])) if address else TimelineView()
     assert shown.text == text
+
+
+@pytest.mark.parametrize(
+    ("query", "kind"),
+    [
+        ('sequence by host.name [process where process.name : "cmd.exe"] [network where true]', "groups"),
+        ("any where true | head 7", "events"),
+    ],
+)
+def test_pages_of_sequences_and_pipes_have_each_once_in_both_orders(desk, query, kind):
+    def walked(newest_first: bool) -> list[Any]:
+        asked = TimelineQuery(query, "eql", ("logs-*",))
+        pages: list[Any] = []
+        for number in range(1, 50):
+            task = TimelineTask(asked, ("@timestamp",), 2, newest_first=newest_first, page=number)
+            page = orjson.loads(task(desk.running.service.store, Clock()))
+            pages += page[kind]
+            if not page["has_next"]:
+                assert page["total"] == len(pages)
+                return pages
+        raise AssertionError("the pages do not end")
+
+    newest = walked(True)
+    assert walked(False) == newest[::-1] != []
+    assert len({orjson.dumps(page) for page in newest}) == len(newest)
