@@ -125,6 +125,7 @@ def open_service(config: Config) -> Service:
         ingest.store_all,
         config.data / "watched.json",
         config.data / "rejected",
+        add_unread=rejected.add_unread,
     )
     if watched.fault is not None:
         events.report_damage("watched.json", watched.fault)

@@ -14,6 +14,7 @@ from pathlib import Path
 import orjson
 
 from tocsin.moments import iso
+from tocsin.sources.batch import Reject
 
 log = logging.getLogger(__name__)
 _LARGEST = 256 << 20  # bytes of a day's file; above that, documents are only counted
@@ -88,18 +89,33 @@ class Rejected:
 
     def _count(self, now: datetime, index: str | None, source: bytes, error: Mapping[str, str]) -> None:
         reason = error["type"]
+        beginning = source[:_SAMPLE_SIZE].decode("utf-8", "replace")
+        sample = RejectedSample(now, index, error["reason"][:_SAMPLE_SIZE], len(source), beginning)
         with self._lock:
-            self.counts[reason] += 1
-            minute = int(now.timestamp() // 60)
-            if minute not in self._minutes:
-                self._minutes[minute] = Counter()
-                if len(self._minutes) > _MOST_MINUTES:
-                    del self._minutes[next(iter(self._minutes))]
-            self._minutes[minute][reason] += 1
-            if reason not in self._samples and len(self._samples) >= _MOST_REASONS:
-                return
-            beginning = source[:_SAMPLE_SIZE].decode("utf-8", "replace")
-            sample = RejectedSample(now, index, error["reason"][:_SAMPLE_SIZE], len(source), beginning)
+            self._remember(reason, 1, sample)
+
+    def add_unread(self, rejects: Mapping[str, tuple[int, Reject]]) -> None:
+        """Count what could not be read of a watched file, by reason, each with the first of it.
+
+        The file of rejects beside it has all of them.
+        """
+        now = datetime.now(UTC)
+        for reason, (count, first) in rejects.items():
+            place = f"{first.file} {first.position}".strip()
+            detail = f"{place}: {first.detail}"[:_SAMPLE_SIZE]
+            sample = RejectedSample(now, None, detail, len(first.content), first.content[:_SAMPLE_SIZE])
+            with self._lock:
+                self._remember(reason, count, sample)
+
+    def _remember(self, reason: str, count: int, sample: RejectedSample) -> None:
+        self.counts[reason] += count
+        minute = int(sample.time.timestamp() // 60)
+        if minute not in self._minutes:
+            self._minutes[minute] = Counter()
+            if len(self._minutes) > _MOST_MINUTES:
+                del self._minutes[next(iter(self._minutes))]
+        self._minutes[minute][reason] += count
+        if reason in self._samples or len(self._samples) < _MOST_REASONS:
             self._samples.setdefault(reason, deque(maxlen=_SAMPLES)).appendleft(sample)
 
     def by_reason(self, since: datetime | None = None) -> list[RejectedDocuments]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import orjson
@@ -14,7 +15,7 @@ from tocsin.backoff import pause_after
 from tocsin.errors import TocsinError
 from tocsin.ingest.bulk import Action
 from tocsin.ingest.files import Send, send_files
-from tocsin.sources.batch import Rejects
+from tocsin.sources.batch import Reject, Rejects
 from tocsin.sources.inputs import Input
 from tocsin.store.durable import write_durably
 from tocsin.store.events import StoreFullError
@@ -30,10 +31,16 @@ class WatchedFolders:
     """Watches folders in a thread. The file `state` lists the files that were read, by size and time of change."""
 
     def __init__(
-        self, folders: Sequence[Path], send: Send, state: Path, rejects: Path, quiet: float = _QUIET
+        self,
+        folders: Sequence[Path],
+        send: Send,
+        state: Path,
+        rejects: Path,
+        quiet: float = _QUIET,
+        add_unread: Callable[[Mapping[str, tuple[int, Reject]]], None] = lambda _: None,
     ) -> None:
         self._folders, self._send, self._state, self._rejects = folders, send, state, rejects
-        self._quiet = quiet
+        self._quiet, self._add_unread = quiet, add_unread
         self.fault: str | None = None  # why the list of read files cannot be used
         self._problem: str | None = None
         self._done = self._read_state()
@@ -99,13 +106,17 @@ class WatchedFolders:
     def _read(self, path: Path, closing: threading.Event) -> None:
         rejects = Rejects(self._rejects / f"{path.name}.rejects.ndjson")
         self._rejects.mkdir(parents=True, exist_ok=True)
+        refused: Counter[str] = Counter()  # by the store, which has counted them
         try:
             sent = send_files([Input(str(path), path, named=False)], _patiently(self._send, closing), rejects)
+            refused = sent.failed
         except TocsinError as error:
             log.warning("%s: %s", path, error)
             return
         finally:
             rejects.close()
+            unread = rejects.counts - refused
+            self._add_unread({reason: (count, rejects.first[reason]) for reason, count in unread.items()})
         log.info(
             "%s: %d events stored, %d known, %d rejected, %d recovered",
             path, sent.created, sent.known, rejects.total, rejects.recovered.total(),
