@@ -155,3 +155,18 @@ def test_a_note_is_added_beside_the_list_and_acting_goes_on_by_mouse(desk, page)
     assert page.locator("[data-flyout-of]").count() == 0
     (document,) = documents(desk, ids[:1])
     assert (document[STATUS], document["tocsin.notes"][0]["text"]) == ("acknowledged", "mine")
+
+
+def test_a_service_that_is_away_is_said_to_be_so_and_asked_again(desk, chromium):
+    context = chromium.new_context(base_url=desk.url)
+    page = context.new_page()
+    page.goto("/login")
+    page.get_by_label("Name").fill("analyst")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/alerts")
+    page.route("**/alerts/arrivals?*", lambda route: route.abort())
+    page.get_by_text("the service does not answer").wait_for()
+    page.unroute_all()
+    page.get_by_text("the service does not answer").wait_for(state="hidden")
+    context.close()
