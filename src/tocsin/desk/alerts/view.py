@@ -15,6 +15,7 @@ from starlette.datastructures import QueryParams
 from tocsin.api.answers import bad_request
 from tocsin.date_math import parse_date_math
 from tocsin.desk.alerts.columns import DEFAULT_COLUMNS, AlertColumn, column_of, read_columns
+from tocsin.desk.translations import N_
 
 PAGE_SIZE = 50
 FACET_VALUES, MOST_FACET_VALUES = 12, 500
@@ -36,16 +37,19 @@ class Facet:
 
 
 FACETS = (
-    Facet("status", "kibana.alert.workflow_status", "Status"),
-    Facet("severity", "kibana.alert.severity", "Severity"),
-    Facet("rule", "kibana.alert.rule.name", "Rule"),
-    Facet("host", "host.name", "Host"),
-    Facet("user", "user.name", "User"),
-    Facet("tactic", "kibana.alert.rule.threat.tactic.name", "Tactic"),
-    Facet("tag", "kibana.alert.workflow_tags", "Tag"),
-    Facet("assignee", "kibana.alert.workflow_assignee_ids", "Assignee"),
+    Facet("status", "kibana.alert.workflow_status", N_("Status")),
+    Facet("severity", "kibana.alert.severity", N_("Severity")),
+    Facet("rule", "kibana.alert.rule.name", N_("Rule")),
+    Facet("host", "host.name", N_("Host")),
+    Facet("user", "user.name", N_("User")),
+    Facet("tactic", "kibana.alert.rule.threat.tactic.name", N_("Tactic")),
+    Facet("tag", "kibana.alert.workflow_tags", N_("Tag")),
+    Facet("assignee", "kibana.alert.workflow_assignee_ids", N_("Assignee")),
 )
-RANGES = (("now-1h", "1 hour"), ("now-24h", "24 hours"), ("now-7d", "7 days"), ("now-30d", "30 days"), ("", "all"))
+RANGES = (
+    ("now-1h", N_("1 hour")), ("now-24h", N_("24 hours")), ("now-7d", N_("7 days")), ("now-30d", N_("30 days")),
+    ("", N_("all")),
+)  # fmt: skip
 # Orders that have a name of their own; others are a column and `asc` or `desc`, as in `host:asc`.
 SORTS: Mapping[str, str] = {"newest": "time:desc", "oldest": "time:asc", "risk": "severity:desc"}
 _GROUPS = ("rule", "host", "user")
