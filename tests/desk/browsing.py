@@ -58,7 +58,7 @@ class Page(HTMLParser):
             self._begin_form(values)
         elif "hx-post" in values:
             self.forms.add(values["hx-post"])
-        if tag == "button" and values.get("type", "submit") == "submit":
+        if tag == "button" and "disabled" not in values and values.get("type", "submit") == "submit":
             action = self._actions.get(values["form"]) if "form" in values else self._action
             if (address := values.get("formaction", action)) is not None:
                 self.forms.add(address)
