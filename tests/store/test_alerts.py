@@ -191,6 +191,39 @@ def test_alerts_are_read_by_the_moment_of_their_making(records):
     assert batch.ids([0]) == ["alert-6"]
 
 
+def test_alerts_that_are_named_are_read_without_the_others(records):
+    index = AlertIndex(records)
+    add(records, *map(alert, range(10)))
+    named = frozenset({"alert-3", "alert-6", "none"})
+    assert sorted(everything(index, {ID}, equal={ID: named})) == ["alert-3", "alert-6"]
+    assert everything(index, {ID}, equal={ID: frozenset({"none"})}) == {}
+    assert found(index, {"ids": {"values": ["alert-6", "alert-3", "none"]}}) == ["alert-3", "alert-6"]
+
+
+def test_queries_within_buckets_count_the_alerts_of_their_bucket(records):
+    index = AlertIndex(records)
+    add(records, *map(alert, range(10)))
+    close(records, "alert-0", "alert-3", "alert-4")
+    within = {
+        "open": {"filter": {"term": {STATUS: "open"}}},
+        "hosts": {"filters": {"filters": {name: {"term": {"host.name": name}} for name in ("h0", "h1", "none")}}},
+    }
+    rules = {"terms": {"field": "kibana.alert.rule.name"}, "aggs": within}
+    buckets = page(index, size=0, aggs={"rules": rules}).aggregations["rules"]["buckets"]
+    counts = {
+        bucket["key"]: (
+            bucket["open"]["doc_count"],
+            {name: host["doc_count"] for name, host in bucket["hosts"]["buckets"].items()},
+        )
+        for bucket in buckets
+    }
+    assert counts == {
+        "rule 0": (2, {"h0": 1, "h1": 1, "none": 0}),
+        "rule 1": (2, {"h0": 0, "h1": 1, "none": 0}),
+        "rule 2": (3, {"h0": 1, "h1": 0, "none": 0}),
+    }
+
+
 @pytest.mark.parametrize(
     ("patterns", "takes"),
     [

@@ -69,6 +69,8 @@ class FieldValues:
 
     def _learn(self, column: CodedColumn, known: dict[Any, int]) -> Codes | None:
         """Return the number of each value, new ones tested and remembered; None when they become too many."""
+        if len(column.values) > REMEMBERED:  # as moments and ids are: not even worth looking up
+            return None
         numbers = [known.get(value, -1) for value in column.objects]
         new = [at for at, number in enumerate(numbers) if number < 0]
         if new:

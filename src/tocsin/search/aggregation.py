@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tocsin.ecs import Schema
 from tocsin.engine.column import CodedColumn, Rows, ranges
-from tocsin.engine.evaluate import Plan, plan
-from tocsin.engine.graph import compile_conditions
+from tocsin.engine.evaluate import Evaluator, Plan, plan
+from tocsin.engine.graph import Target, compile_conditions
 from tocsin.engine.table import EventTable
 from tocsin.eql import syntax as s
 from tocsin.query_dsl.context import Context, base_name
@@ -38,6 +39,33 @@ class Collected(Protocol):
     @abstractmethod
     def answer(self, *, parsed: bool) -> dict[str, Any]:
         """Return the result as Elasticsearch answers it."""
+
+
+@dataclass
+class MatchingQueries:
+    """Which rows of a table meet queries: found once, however many buckets ask for some of the rows."""
+
+    evaluator: Evaluator
+    names: Sequence[str]
+    _table: EventTable | None = None
+    _masks: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+
+    def among(self, table: EventTable, rows: Rows) -> Iterator[tuple[str, Rows]]:
+        """Yield the name of each query with those of `rows` that meet it, in their order."""
+        if self._table is not table:
+            matches = self.evaluator.matches(table)
+            self._table, self._masks = table, {name: _mask(matches, name, table) for name in self.names}
+        for name, mask in self._masks.items():
+            yield name, rows[mask[rows]]
+
+
+def _mask(matches: Mapping[Target, Rows], name: str, table: EventTable) -> npt.NDArray[np.bool_]:
+    mask = np.zeros(table.rows, np.bool_)
+    mask[matches.get((name, 0), _NO_ROWS)] = True
+    return mask
+
+
+_NO_ROWS = np.empty(0, np.intp)
 
 
 @dataclass(frozen=True)
@@ -79,6 +107,11 @@ class Aggregation:
     def plan(self) -> Plan:
         """The plan that evaluates the queries of a filter aggregation, made once for all its buckets."""
         return plan(compile_conditions(((name, 0), condition) for name, condition in self.conditions.items()))
+
+    @cached_property
+    def matching(self) -> MatchingQueries:
+        """What its queries find in the table at hand, for all its buckets."""
+        return MatchingQueries(Evaluator(self.plan), list(self.conditions))
 
     def collect(self, schema: Schema) -> Collected:
         """Return the aggregation with nothing collected yet."""

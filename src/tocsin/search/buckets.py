@@ -18,7 +18,6 @@ from tocsin.addresses import canonical, number_of
 from tocsin.date_math import add_to
 from tocsin.ecs import FieldType, Schema
 from tocsin.engine.column import Codes, Rows
-from tocsin.engine.evaluate import Evaluator
 from tocsin.engine.table import EventTable
 from tocsin.eql.versions import version_key
 from tocsin.moments import HOUR, MILLISECOND, MINUTE, SECOND, TIME_UNITS, iso, to_datetime
@@ -347,12 +346,12 @@ class _Filters(_Buckets):
     """Events that meet queries."""
 
     def check(self) -> None:
-        self.evaluator = Evaluator(self.aggregation.plan)
         self.buckets = {name: self.empty() for name in self.aggregation.conditions}
 
     def take(self, batch: StoredBatch, table: EventTable, rows: Rows) -> None:
-        for (name, _), met in self.evaluator.matches(table).items():
-            self.add(name, batch, table, np.intersect1d(rows, met, assume_unique=True))
+        for name, met in self.aggregation.matching.among(table, rows):
+            if len(met):
+                self.add(name, batch, table, met)
 
     def answer(self, *, parsed: bool) -> dict[str, Any]:
         shown = {name: self.shown(bucket, parsed=parsed) for name, bucket in self.buckets.items()}

@@ -264,6 +264,11 @@ def _narrowed(rows: AlertRows, scan: Scan, columns: Columns) -> Positions:
             inside &= created < end
     if scan.times is not None:
         inside &= np.isin(created, np.array(scan.times, np.int64))
+    if ID in scan.equal:
+        places, _ = rows.places(sorted(scan.equal[ID]))
+        named = np.zeros(len(rows), np.bool_)
+        named[places] = True
+        inside &= named
     for name, values in scan.equal.items():
         column = columns.get(column_name(name))
         if column is None or column_name(name) + MANY in columns or not pa.types.is_dictionary(column.type):

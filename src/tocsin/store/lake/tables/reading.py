@@ -25,6 +25,7 @@ from tocsin.store.lake.tables.slim_documents import restore_documents
 
 _GROUPS = 8  # row groups that are read together
 _FEW = 4  # a part of a row group's rows, up to which these alone are taken
+_AT_ONCE = 256  # rows that are decoded together where few are wanted
 _FOOTERS = 256  # of files, kept; each takes up to half a megabyte
 
 
@@ -200,17 +201,23 @@ class _Rows:
     def _read(self, rows: Sequence[int], names: Collection[str]) -> dict[str, list[Any]]:
         """Return columns of some rows, in their order."""
         wanted = np.asarray(rows, np.int64)
-        of_group = np.searchsorted(self._starts, wanted, side="right") - 1
-        needed = np.unique(of_group)
-        groups = [self._groups[g] for g in needed.tolist()]
-        self._opened.compare(groups, names)
+        order = np.argsort(wanted, kind="stable")
+        in_order = wanted[order]
+        bounds = np.searchsorted(in_order, self._starts)
+        needed = np.flatnonzero(np.diff(bounds)).tolist()
+        self._opened.compare([self._groups[g] for g in needed], names)
         file = pq.ParquetFile(self._path, metadata=self._opened.footer, memory_map=True)
-        table = file.read_row_groups(groups, columns=sorted(names))
-        lengths = self._starts[needed + 1] - self._starts[needed]
-        starts = np.concatenate(([0], np.cumsum(lengths)))
-        place = np.searchsorted(needed, of_group)
-        taken = table.take(pa.array(starts[place] + wanted - self._starts[of_group]))
-        return {name: taken.column(name).to_pylist() for name in table.column_names}
+        parts = [
+            part
+            for g in needed
+            for part in _rows_of_group(
+                file, self._groups[g], sorted(names), in_order[bounds[g] : bounds[g + 1]] - self._starts[g]
+            )
+        ]
+        places = np.argsort(order, kind="stable").tolist()
+        taken = pa.Table.from_batches(parts)
+        columns = {name: taken.column(name).to_pylist() for name in taken.column_names}
+        return {name: [values[place] for place in places] for name, values in columns.items()}
 
     def sources(self, rows: Sequence[int]) -> list[bytes]:
         if not len(rows):
@@ -219,3 +226,21 @@ class _Rows:
 
     def ids(self, rows: Sequence[int]) -> list[str]:
         return self._read(rows, {ID})[ID] if len(rows) else []
+
+
+def _rows_of_group(
+    file: pq.ParquetFile, group: int, names: Sequence[str], rows: npt.NDArray[np.int64]
+) -> Iterator[pa.RecordBatch]:
+    """Yield columns of some rows of a row group, which are in order.
+
+    Some rows are decoded at a time, up to the last that is wanted: documents of a whole row group are 20 MB.
+    """
+    start = 0
+    for batch in file.iter_batches(_AT_ONCE, row_groups=[group], columns=list(names), use_threads=False):
+        end = start + batch.num_rows
+        first, last = np.searchsorted(rows, (start, end))
+        if last > first:
+            yield batch.take(pa.array(rows[first:last] - start))
+        if last == len(rows):
+            return
+        start = end
