@@ -32,6 +32,8 @@ EVERY_PAGE: dict[str, Address] = {
     "alerts": _at("/alerts?from="),
     "alerts-none": _at("/alerts?q=host.name%3Anobody"),
     "alerts-wrong-query": _at("/alerts?q=host.name%3A%20%28"),
+    "alerts-by-host": _at("/alerts?from=&group=host"),
+    "alerts-flyout": lambda alert: f"/alerts?from=&flyout={quote(alert['kibana.alert.uuid'])}",
     "alert": _of_alert(),
     "alert-event": _of_alert("?show=event"),
     "alert-json": _of_alert("?show=json"),
@@ -42,8 +44,15 @@ EVERY_PAGE: dict[str, Address] = {
     "alert-query": _of_alert("?query=0"),
     "alert-exception": _of_alert("/exception"),
     "timeline": _at("/timeline"),
+    "timeline-eql": _at("/timeline?language=eql&q=process%20where%20true"),
+    "timelines": _at("/timeline/saved"),
     "rules": _at("/rules"),
     "rule": _of_rule(),
+    "rule-executions": _of_rule("/executions"),
+    "rule-versions": _of_rule("/versions"),
+    "rule-edit": _of_rule("/edit"),
+    "rule-new": _at("/rules/new"),
+    "rules-import": _at("/rules/import"),
     "exceptions": _at("/exceptions"),
     "value-lists": _at("/value-lists"),
     "overview": _at("/overview"),
@@ -82,4 +91,6 @@ def open_page(page: Page, address: str) -> None:
     """Open a page, and wait until its parts are there."""
     page.goto(address)
     page.wait_for_load_state("networkidle")
-    page.wait_for_function("() => !document.querySelector('.htmx-request, .waiting')")
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('.htmx-request, .waiting')].some(part => part.checkVisibility())"
+    )
