@@ -17,9 +17,9 @@ from starlette.datastructures import QueryParams
 from tests.desk.conftest import Desk
 from tocsin.desk.timeline.view import DEFAULT_COLUMNS, RANGES, SORTS, TimelineView
 from tocsin.desk.timeline.ways_in import guide_timeline
-from tocsin.investigation.alert_queries import alert_query
-from tocsin.investigation.guide import read_guide
-from tocsin.investigation.guide_blocks import InvestigateBlock
+from tocsin.investigation.guides.alert_queries import alert_query
+from tocsin.investigation.guides.guide import read_guide
+from tocsin.investigation.guides.guide_blocks import InvestigateBlock
 from tocsin.investigation.timeline import TimelineQuery, TimelineTask
 from tocsin.search.selection import Clock
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tocsin.investigation.alert_queries import AlertQuery, alert_query
-from tocsin.investigation.guide_blocks import InvestigateBlock, Provider
+from tocsin.investigation.guides.alert_queries import AlertQuery, alert_query
+from tocsin.investigation.guides.guide_blocks import InvestigateBlock, Provider
 
 ALERT = {
     "@timestamp": "2026-11-27T09:41:07.123Z",

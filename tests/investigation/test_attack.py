@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from tests.shared import needs_shared, shared
-from tocsin.investigation.attack_layer import ALERTS, COVERAGE, LayerScore, navigator_layer
-from tocsin.investigation.attack_matrix import attack_matrix, on_platforms, outside_matrix, platforms_of
-from tocsin.investigation.rule_outlines import RuleOutline, threats_of
+from tocsin.investigation.coverage.attack_layer import ALERTS, COVERAGE, LayerScore, navigator_layer
+from tocsin.investigation.coverage.attack_matrix import attack_matrix, on_platforms, outside_matrix, platforms_of
+from tocsin.investigation.coverage.rule_outlines import RuleOutline, threats_of
 from tocsin.rules.attack import TACTICS
 from tocsin.rules.load import load_rules
 

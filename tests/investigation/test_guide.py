@@ -2,7 +2,7 @@
 
 import pytest
 
-from tocsin.investigation.guide import fill, guide_html, guide_text, live_queries
+from tocsin.investigation.guides.guide import fill, guide_html, guide_text, live_queries
 from tocsin.rules.load import bundled_rules
 from tocsin.rules.model import Rule
 

@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from tests.shared import needs_shared, shared
-from tocsin.investigation.guide import guide_text, read_guide
-from tocsin.investigation.guide_blocks import BrokenBlock, InvestigateBlock, OsqueryBlock, parse_guide
-from tocsin.investigation.osquery import Verdict, checked_query
+from tocsin.investigation.guides.guide import guide_text, read_guide
+from tocsin.investigation.guides.guide_blocks import BrokenBlock, InvestigateBlock, OsqueryBlock, parse_guide
+from tocsin.investigation.guides.osquery import Verdict, checked_query
 from tocsin.rules.load import load_rules
 
 PUBLIC = "rules/elastic-windows"

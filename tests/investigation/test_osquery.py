@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.shared import needs_shared, shared
-from tocsin.investigation.guide import guide_text
-from tocsin.investigation.guide_blocks import OsqueryBlock, parse_guide
-from tocsin.investigation.osquery import Verdict, checked_query, filled_query, osquery_tables
+from tocsin.investigation.guides.guide import guide_text
+from tocsin.investigation.guides.guide_blocks import OsqueryBlock, parse_guide
+from tocsin.investigation.guides.osquery import Verdict, checked_query, filled_query, osquery_tables
 from tocsin.rules.load import load_rules
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.investigation.process_tree import MOST_DEPTH, MOST_SIBLINGS, ProcessTree, process_tree
-from tocsin.investigation.processes import Process, Row, moment_of
+from tocsin.investigation.processes.process_tree import MOST_DEPTH, MOST_SIBLINGS, ProcessTree, process_tree
+from tocsin.investigation.processes.processes import Process, Row, moment_of
 from tocsin.moments import iso
 
 SECOND = 1_000_000_000

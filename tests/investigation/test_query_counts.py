@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tocsin.investigation.alert_queries import SIGNAL, AlertQuery, alert_query
-from tocsin.investigation.guide_blocks import InvestigateBlock, Provider
-from tocsin.investigation.query_counts import count_searches
+from tocsin.investigation.guides.alert_queries import SIGNAL, AlertQuery, alert_query
+from tocsin.investigation.guides.guide_blocks import InvestigateBlock, Provider
+from tocsin.investigation.guides.query_counts import count_searches
 
 ALERT = {"@timestamp": "2026-11-27T09:41:07.123Z", "host.id": "h"}
 HOST, KIND = Provider("host.id", "{{host.id}}"), Provider("event.kind", "signal")

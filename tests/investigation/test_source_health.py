@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.investigation.source_health import SourceHealth, SourceState, source_health
+from tocsin.investigation.coverage.source_health import SourceHealth, SourceState, source_health
 from tocsin.moments import DAY, HOUR, MINUTE, SECOND
 from tocsin.store.events import ArrivedEvents
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tocsin.investigation.processes import Process
-from tocsin.investigation.windows_executables import remarks
+from tocsin.investigation.processes.processes import Process
+from tocsin.investigation.processes.windows_executables import remarks
 
 UNKNOWN = ("unknown", "signature not recorded")
 

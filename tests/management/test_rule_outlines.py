@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.investigation.rule_outlines import (
+from tocsin.investigation.coverage.rule_outlines import (
     RuleOutline,
     rules_by_index,
     threats_of,

@@ -27,10 +27,10 @@ def guide(
 ) -> None:
     """Show the guide of an alert's rule for that alert: what its queries find, and the steps that are done."""
     from tocsin.cli.alert_guide_page import print_guide
-    from tocsin.investigation.alert_queries import alert_query
-    from tocsin.investigation.guide import note_of, read_guide
-    from tocsin.investigation.guide_blocks import InvestigateBlock
-    from tocsin.investigation.query_counts import count_searches
+    from tocsin.investigation.guides.alert_queries import alert_query
+    from tocsin.investigation.guides.guide import note_of, read_guide
+    from tocsin.investigation.guides.guide_blocks import InvestigateBlock
+    from tocsin.investigation.guides.query_counts import count_searches
     from tocsin.sources.batch import flatten
 
     with _searches(url, api_key, config, data) as (search, why_not):

@@ -11,10 +11,10 @@ from rich.text import Text
 from tocsin.cli.console import wide_console
 from tocsin.cli.shown import shown_time
 from tocsin.counted import counted
-from tocsin.investigation.alert_queries import AlertQuery
-from tocsin.investigation.guide import guide_markdown, note_of, read_guide
-from tocsin.investigation.guide_blocks import Block, BrokenBlock, InvestigateBlock
-from tocsin.investigation.osquery import Verdict, checked_query, filled_query
+from tocsin.investigation.guides.alert_queries import AlertQuery
+from tocsin.investigation.guides.guide import guide_markdown, note_of, read_guide
+from tocsin.investigation.guides.guide_blocks import Block, BrokenBlock, InvestigateBlock
+from tocsin.investigation.guides.osquery import Verdict, checked_query, filled_query
 from tocsin.printable import printable, printable_line
 
 

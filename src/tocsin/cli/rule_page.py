@@ -24,7 +24,7 @@ from tocsin.detection.compiled_rule import CompiledRule
 from tocsin.detection.listing import ListedRule
 from tocsin.detection.schedule import read_schedule, span, unread
 from tocsin.errors import RuleError
-from tocsin.investigation.guide import guide_text, readable_guide
+from tocsin.investigation.guides.guide import guide_text, readable_guide
 from tocsin.printable import printable_line
 from tocsin.rules.load import Skipped
 from tocsin.rules.model import Rule

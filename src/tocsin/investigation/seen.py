@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from tocsin.investigation.process_events import EVENTS
-from tocsin.investigation.processes import SECOND
+from tocsin.investigation.processes.process_events import EVENTS
+from tocsin.investigation.processes.processes import SECOND
 from tocsin.moments import iso
 from tocsin.search.hits import context_of, read_search, run_search
 from tocsin.search.selection import Clock

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tocsin.investigation.host_events import Span
-from tocsin.investigation.processes import Row, first
+from tocsin.investigation.processes.host_events import Span
+from tocsin.investigation.processes.processes import Row, first
 from tocsin.moments import iso
 from tocsin.translatable import N_
 

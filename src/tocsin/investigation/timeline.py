@@ -15,7 +15,7 @@ import orjson
 from tocsin.ecs import TIMESTAMP, FieldType
 from tocsin.eql import syntax as s
 from tocsin.errors import QueryError, TocsinError, UnsupportedError
-from tocsin.investigation.process_events import EVENTS
+from tocsin.investigation.processes.process_events import EVENTS
 from tocsin.kql.read import read_kql
 from tocsin.moments import DAY, HOUR, MINUTE, SECOND, iso
 from tocsin.query_dsl.context import Context

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tocsin.errors import InvalidError, NotFoundError
-from tocsin.investigation.guide import note_of, read_guide
+from tocsin.investigation.guides.guide import note_of, read_guide
 from tocsin.management.alert_changes import HistoryEntries, NamesChange, WorkflowChange, change_alerts
 from tocsin.moments import iso
 from tocsin.store.records.access import Actor, Scope, as_actor, record

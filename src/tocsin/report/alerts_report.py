@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 
 from tocsin.detection.alerts.alert import as_text
-from tocsin.investigation.guide import guide_text_html, note_of
+from tocsin.investigation.guides.guide import guide_text_html, note_of
 from tocsin.investigation.happened import who_did_what
-from tocsin.investigation.windows_executables import Remark
+from tocsin.investigation.processes.windows_executables import Remark
 from tocsin.moments import to_nanoseconds
 from tocsin.printable import printable, printable_line
 from tocsin.report.moments_shown import shown_time

@@ -10,7 +10,7 @@ from typing import Any
 from tocsin.detection.alerts.alert import Alert
 from tocsin.detection.hosts import Hosts
 from tocsin.detection.hunt import Report, values
-from tocsin.investigation.guide import guide_html
+from tocsin.investigation.guides.guide import guide_html
 from tocsin.investigation.happened import what_happened
 from tocsin.printable import printable
 from tocsin.report.page import report_page

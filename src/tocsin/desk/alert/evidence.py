@@ -30,9 +30,9 @@ from tocsin.desk.searches import search
 from tocsin.desk.shown import cut_in_the_middle
 from tocsin.desk.timeline.ways_in import process_timeline
 from tocsin.desk.visitor import Reader
-from tocsin.investigation.process_events import EVENTS, KINDS, STARTS, TreeTask, around, events_of
-from tocsin.investigation.processes import PROCESS_FIELDS, SECOND, Process, moment_of, process_of
-from tocsin.investigation.windows_executables import remarks
+from tocsin.investigation.processes.process_events import EVENTS, KINDS, STARTS, TreeTask, around, events_of
+from tocsin.investigation.processes.processes import PROCESS_FIELDS, SECOND, Process, moment_of, process_of
+from tocsin.investigation.processes.windows_executables import remarks
 from tocsin.store.alerts.names import ALERTS_INDEX
 
 _LONGEST = 200_000  # characters of an alert's JSON

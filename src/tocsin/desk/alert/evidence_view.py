@@ -12,8 +12,8 @@ from starlette.datastructures import QueryParams
 
 from tocsin.desk.alerts.neighbours import list_address
 from tocsin.desk.translations import N_
-from tocsin.investigation.process_events import KINDS
-from tocsin.investigation.processes import Process
+from tocsin.investigation.processes.process_events import KINDS
+from tocsin.investigation.processes.processes import Process
 from tocsin.moments import to_nanoseconds
 
 PAGE_SIZE = 100

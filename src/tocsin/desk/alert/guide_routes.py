@@ -21,8 +21,8 @@ from tocsin.desk.pages import page
 from tocsin.desk.searches import search
 from tocsin.desk.timeline.ways_in import guide_timeline
 from tocsin.desk.visitor import Reader, Responder
-from tocsin.investigation.guide import GuideStep
-from tocsin.investigation.query_counts import CountSearch, count_searches
+from tocsin.investigation.guides.guide import GuideStep
+from tocsin.investigation.guides.query_counts import CountSearch, count_searches
 from tocsin.management import alerts
 from tocsin.store.alerts.names import ALERTS_INDEX
 

@@ -10,10 +10,10 @@ from markupsafe import Markup
 from tocsin.desk.documents import FlatDocument
 from tocsin.desk.pages import part
 from tocsin.desk.visitor import Visitor
-from tocsin.investigation.alert_queries import AlertQuery, alert_query
-from tocsin.investigation.guide import Guide, GuideStep, note_of, read_guide
-from tocsin.investigation.guide_blocks import Block, BrokenBlock, InvestigateBlock
-from tocsin.investigation.osquery import checked_query, filled_query
+from tocsin.investigation.guides.alert_queries import AlertQuery, alert_query
+from tocsin.investigation.guides.guide import Guide, GuideStep, note_of, read_guide
+from tocsin.investigation.guides.guide_blocks import Block, BrokenBlock, InvestigateBlock
+from tocsin.investigation.guides.osquery import checked_query, filled_query
 from tocsin.management.alerts import STEPS
 
 

@@ -14,10 +14,10 @@ from tocsin.desk.alert.shown_alert import ShownAlert
 from tocsin.desk.documents import flat_document
 from tocsin.desk.searches import search
 from tocsin.desk.translations import N_
-from tocsin.investigation.host_events import Span
 from tocsin.investigation.observables import observables
-from tocsin.investigation.process_events import EVENTS, around
-from tocsin.investigation.processes import moment_of
+from tocsin.investigation.processes.host_events import Span
+from tocsin.investigation.processes.process_events import EVENTS, around
+from tocsin.investigation.processes.processes import moment_of
 from tocsin.investigation.seen import SeenTask
 from tocsin.investigation.surroundings import Party, host_of, prevalence_search, prevalences, user_of
 from tocsin.store.alerts.names import ALERTS_INDEX

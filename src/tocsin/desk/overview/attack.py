@@ -19,8 +19,8 @@ from tocsin.desk.pages import page
 from tocsin.desk.searches import search
 from tocsin.desk.translations import N_
 from tocsin.desk.visitor import Reader
-from tocsin.investigation.attack_layer import ALERTS, COVERAGE, navigator_layer
-from tocsin.investigation.attack_matrix import (
+from tocsin.investigation.coverage.attack_layer import ALERTS, COVERAGE, navigator_layer
+from tocsin.investigation.coverage.attack_matrix import (
     TacticColumn,
     TechniqueCell,
     attack_matrix,
@@ -28,7 +28,7 @@ from tocsin.investigation.attack_matrix import (
     outside_matrix,
     platforms_of,
 )
-from tocsin.investigation.rule_outlines import RuleOutline
+from tocsin.investigation.coverage.rule_outlines import RuleOutline
 from tocsin.management.rules.outlines import rule_outlines
 from tocsin.store.alerts.names import ALERTS_INDEX
 

@@ -22,8 +22,8 @@ from tocsin.desk.overview.words import PROBLEM_WORDS, STATE_WORDS, STATUS_WORDS,
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.visitor import Reader
-from tocsin.investigation.rule_outlines import rules_by_index, without_index
-from tocsin.investigation.source_health import SourceHealth, SourceState, source_health
+from tocsin.investigation.coverage.rule_outlines import rules_by_index, without_index
+from tocsin.investigation.coverage.source_health import SourceHealth, SourceState, source_health
 from tocsin.management.rules.outlines import rule_outlines
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)

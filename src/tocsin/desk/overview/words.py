@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tocsin.desk.translations import N_
-from tocsin.investigation.source_health import SourceState
+from tocsin.investigation.coverage.source_health import SourceState
 from tocsin.sources.unseen import ADVICE, Reason
 
 # What a state of a source is called, and what it means.

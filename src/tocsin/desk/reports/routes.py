@@ -22,8 +22,8 @@ from tocsin.desk.documents import flat_document
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.searches import search
 from tocsin.desk.visitor import Reader
-from tocsin.investigation.process_events import TreeTask
-from tocsin.investigation.processes import PROCESS_FIELDS
+from tocsin.investigation.processes.process_events import TreeTask
+from tocsin.investigation.processes.processes import PROCESS_FIELDS
 from tocsin.management import alerts
 from tocsin.moments import iso
 from tocsin.report.alerts_report import MOST_ALERTS, AlertsReport

@@ -8,9 +8,9 @@ from markupsafe import Markup
 
 from tocsin.desk.pages import part
 from tocsin.desk.visitor import Visitor
-from tocsin.investigation.guide import live_query, read_guide
-from tocsin.investigation.guide_blocks import Block, BrokenBlock, OsqueryBlock
-from tocsin.investigation.osquery import checked_query
+from tocsin.investigation.guides.guide import live_query, read_guide
+from tocsin.investigation.guides.guide_blocks import Block, BrokenBlock, OsqueryBlock
+from tocsin.investigation.guides.osquery import checked_query
 
 
 def shown_markdown(text: Any, visitor: Visitor) -> Markup | None:

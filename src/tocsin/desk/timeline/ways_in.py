@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tocsin.desk.timeline.view import TimelineView
-from tocsin.investigation.alert_queries import AlertQuery, TimeSpan
-from tocsin.investigation.processes import SECOND, Process
+from tocsin.investigation.guides.alert_queries import AlertQuery, TimeSpan
+from tocsin.investigation.processes.processes import SECOND, Process
 from tocsin.kql.write import condition
 from tocsin.moments import iso, to_datetime, to_nanoseconds
 

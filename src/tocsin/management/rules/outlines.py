@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from tocsin.errors import QueryError
 from tocsin.esql.parse import parse
-from tocsin.investigation.rule_outlines import EVERY_INDEX, RuleOutline, threats_of
+from tocsin.investigation.coverage.rule_outlines import EVERY_INDEX, RuleOutline, threats_of
 from tocsin.store.records.models import StoredRule
 
 

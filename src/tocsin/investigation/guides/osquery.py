@@ -18,7 +18,7 @@ from importlib import resources
 from typing import Any
 
 from tocsin.detection.alerts.alert import as_text
-from tocsin.investigation.alert_queries import FIELD
+from tocsin.investigation.guides.alert_queries import FIELD
 
 _MOST_QUERY = 10_000  # characters of a query that is checked
 _MOST_SELECTS = 3  # of a query with `WITH`: SQLite writes each name out where it stands, and so again and again
@@ -91,7 +91,7 @@ def filled_query(query: str, alert: Mapping[str, Any]) -> str:
 @cache
 def osquery_tables() -> Mapping[str, tuple[str, ...]]:
     """Return the columns of osquery's tables on Windows by table; none where only the name is known."""
-    text = (resources.files("tocsin.investigation") / "osquery_tables.tsv").read_text("utf-8")
+    text = (resources.files("tocsin.investigation.guides") / "osquery_tables.tsv").read_text("utf-8")
     rows = (line.split("\t") for line in text.splitlines() if line and not line.startswith("#"))
     return {name: tuple(columns.split()) for name, columns in rows}
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tocsin.investigation.processes import (
+from tocsin.investigation.processes.processes import (
     SECOND,
     Process,
     Row,

@@ -15,7 +15,7 @@ from tocsin.ecs import TIMESTAMP, Schema
 from tocsin.engine.column import Rows
 from tocsin.engine.graph import compile_conditions
 from tocsin.eql import syntax as s
-from tocsin.investigation.processes import PROCESS_FIELDS, Row
+from tocsin.investigation.processes.processes import PROCESS_FIELDS, Row
 from tocsin.moments import iso
 from tocsin.query_dsl.context import Context
 from tocsin.query_dsl.parse import read_query

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tocsin.investigation.processes import Process
+from tocsin.investigation.processes.processes import Process
 from tocsin.translatable import N_
 
 _SYSTEM = ("\\Windows\\System32", "\\Windows\\SysWOW64")

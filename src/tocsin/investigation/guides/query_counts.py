@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tocsin.investigation.alert_queries import SIGNAL, AlertQuery, TimeSpan, within
+from tocsin.investigation.guides.alert_queries import SIGNAL, AlertQuery, TimeSpan, within
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from tocsin.investigation.host_events import (
+from tocsin.investigation.processes.host_events import (
     ENTITY,
     PARENT_ENTITY,
     PARENT_PID,
@@ -19,9 +19,9 @@ from tocsin.investigation.host_events import (
     KindEvents,
     spellings,
 )
-from tocsin.investigation.process_tree import Node, Span, process_tree
-from tocsin.investigation.processes import SECOND, Process, Row, is_end, is_start, moment_of, process_of
-from tocsin.investigation.windows_executables import remarks
+from tocsin.investigation.processes.process_tree import Node, Span, process_tree
+from tocsin.investigation.processes.processes import SECOND, Process, Row, is_end, is_start, moment_of, process_of
+from tocsin.investigation.processes.windows_executables import remarks
 from tocsin.moments import iso
 from tocsin.search.selection import Clock
 from tocsin.store.alerts.names import ALERTS_INDEX

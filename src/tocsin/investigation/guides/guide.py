@@ -20,9 +20,15 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from tocsin.detection.alerts.alert import as_text
-from tocsin.investigation.alert_queries import FIELD, alert_query
-from tocsin.investigation.guide_blocks import Block, BrokenBlock, InvestigateBlock, OsqueryBlock, parse_guide
-from tocsin.investigation.osquery import filled_query
+from tocsin.investigation.guides.alert_queries import FIELD, alert_query
+from tocsin.investigation.guides.guide_blocks import (
+    Block,
+    BrokenBlock,
+    InvestigateBlock,
+    OsqueryBlock,
+    parse_guide,
+)
+from tocsin.investigation.guides.osquery import filled_query
 from tocsin.printable import printable, printable_line
 from tocsin.rules.guides import with_plugins
 from tocsin.rules.model import Rule

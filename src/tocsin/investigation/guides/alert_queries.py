@@ -18,7 +18,7 @@ from typing import Any
 from tocsin.date_math import parse_date_math
 from tocsin.detection.alerts.alert import as_text
 from tocsin.ecs import TIMESTAMP
-from tocsin.investigation.guide_blocks import InvestigateBlock, Provider
+from tocsin.investigation.guides.guide_blocks import InvestigateBlock, Provider
 from tocsin.moments import to_datetime, to_nanoseconds
 
 FIELD = re.compile(r"\{\{\s*([^\s{}]+)\s*\}\}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tocsin.investigation.rule_outlines import RuleOutline
+from tocsin.investigation.coverage.rule_outlines import RuleOutline
 from tocsin.rules.attack import ORDER, TACTICS
 
 FRAMEWORK = "MITRE ATT&CK"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tocsin.counted import counted
-from tocsin.investigation.attack_matrix import TacticColumn, TechniqueCell
+from tocsin.investigation.coverage.attack_matrix import TacticColumn, TechniqueCell
 from tocsin.rules.attack import ORDER
 
 LAYER_VERSION, NAVIGATOR_VERSION = "4.5", "4.9.0"  # the first version of the Navigator that reads the format

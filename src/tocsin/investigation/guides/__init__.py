@@ -1,0 +1,1 @@
+"""Investigation guides of rules: rendered for an alert, with the queries that they offer."""
