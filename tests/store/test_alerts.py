@@ -200,6 +200,22 @@ def test_alerts_that_are_named_are_read_without_the_others(records):
     assert found(index, {"ids": {"values": ["alert-6", "alert-3", "none"]}}) == ["alert-3", "alert-6"]
 
 
+def test_a_filter_behind_the_query_takes_hits_and_leaves_aggregations(records):
+    """As Elasticsearch's reference describes `post_filter`: it is applied after aggregations are calculated."""
+    index = AlertIndex(records)
+    add(records, *map(alert, range(10)))
+    close(records, "alert-0", "alert-3", "alert-4")
+    answer = page(
+        index, size=2, sort=[{"@timestamp": "desc"}], post_filter={"term": {STATUS: "closed"}},
+        aggs={"statuses": {"terms": {"field": STATUS}}},
+    )  # fmt: skip
+    assert (answer.total, [hit["_id"] for hit in answer.hits]) == (3, ["alert-4", "alert-3"])
+    buckets = answer.aggregations["statuses"]["buckets"]
+    assert {bucket["key"]: bucket["doc_count"] for bucket in buckets} == {"open": 7, "closed": 3}
+    nothing = page(index, post_filter={"term": {STATUS: "acknowledged"}}, aggs={"n": {"max": {"field": "none"}}})
+    assert (nothing.total, nothing.hits) == (0, [])
+
+
 def test_queries_within_buckets_count_the_alerts_of_their_bucket(records):
     index = AlertIndex(records)
     add(records, *map(alert, range(10)))

@@ -9,6 +9,7 @@ from typing import Any
 from tocsin.addresses import number_of
 from tocsin.date_formats import nanoseconds_of
 from tocsin.ecs import FieldType, Schema
+from tocsin.engine.graph import Target, compile_conditions
 from tocsin.eql import syntax as s
 from tocsin.eql.versions import version_key
 from tocsin.kql.read import read_kql
@@ -18,7 +19,7 @@ from tocsin.search.aggregation import Aggregation
 from tocsin.search.aggregations import read_aggregations
 from tocsin.search.documents import FieldAsked, HitForm, hits_of, read_format, read_sort, read_source
 from tocsin.search.errors import SearchError
-from tocsin.search.selection import Clock, matching_rows
+from tocsin.search.selection import Clock, matching_rows, select
 from tocsin.search.sorting import FieldSortKey, TopRows
 from tocsin.store.events import EventReader
 
@@ -57,9 +58,12 @@ _KNOWN = frozenset(
 _IMPOSSIBLE = ("runtime_mappings", "script_fields", "min_score")  # those that would change what is found
 
 
+_MEETS, _LISTED = ("query", 0), ("post_filter", 0)  # what rows of a batch are found by
+
+
 @dataclass(frozen=True)
 class SearchRequest:
-    """A search, read and checked."""
+    """A search, read and checked. What meets `condition` is aggregated; hits meet `post_filter` as well."""
 
     condition: s.Expression
     size: int = 10
@@ -68,6 +72,7 @@ class SearchRequest:
     after: tuple[Any, ...] | None = None
     aggregations: Mapping[str, Aggregation] = field(default_factory=dict)
     total: bool = True
+    post_filter: s.Expression | None = None
 
 
 def context_of(store: EventReader, patterns: Sequence[str]) -> Context:
@@ -96,8 +101,7 @@ def read_search(body: Mapping[str, Any], context: Context) -> SearchRequest:
             f"search_after has {len(after) if isinstance(after, list) else 1} values, sort has {len(sort)}"
         )
     condition = read_query(body.get("query"), context)
-    if body.get("post_filter"):
-        condition = s.And((condition, read_query(body["post_filter"], context)))
+    listed = read_query(body["post_filter"], context) if body.get("post_filter") else None
     aggregations = read_aggregations(body.get("aggs") or body.get("aggregations") or {}, context)
     form = HitForm(
         sort,
@@ -107,7 +111,7 @@ def read_search(body: Mapping[str, Any], context: Context) -> SearchRequest:
     )
     values = None if after is None else tuple(_after(v, key, context) for v, key in zip(after, sort, strict=True))
     total = body.get("track_total_hits", True) is not False
-    return SearchRequest(condition, size, start, form, values, aggregations, total)
+    return SearchRequest(condition, size, start, form, values, aggregations, total, listed)
 
 
 def _whole(value: Any, name: str) -> int:
@@ -177,12 +181,18 @@ def run_search(
     fields = {key.field for key in request.form.sort}
     for aggregation in request.aggregations.values():
         fields |= aggregation.fields()
+    targets: list[tuple[Target, s.Expression]] = [(_MEETS, request.condition)]
+    if request.post_filter is not None:
+        targets.append((_LISTED, s.And((request.condition, request.post_filter))))
+    last, program = targets[-1][0], compile_conditions(targets)
     total = 0
-    for batch, table, rows in matching_rows(store, patterns, request.condition, fields, schema, clock):
-        total += len(rows)
-        top.collect(batch, table, rows)
+    for selected in select(store, patterns, program, request.condition, fields, schema, clock):
+        listed = selected.rows.get(last)
+        if listed is not None:
+            total += len(listed)
+            top.collect(selected.batch, selected.table, listed)
         for collector in collected.values():
-            collector.take(batch, table, rows)
+            collector.take(selected.batch, selected.table, selected.rows[_MEETS])
     events = top.sorted_events()[request.start :]
     hits = hits_of(top, events, request.form, schema, parsed=parsed)
     return SearchAnswer(

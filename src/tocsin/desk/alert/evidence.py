@@ -92,23 +92,19 @@ async def _evidence(request: Request, alert: ShownAlert, view: EvidenceView) -> 
     if process is None:
         return shown | (await surroundings_of(request, alert, view) if view.show in SURROUNDINGS else {})
     events = events_of(process, None if view.ever else around(moment_of(alert.event) or 0))
-    counting = {
-        "query": events, "size": 0, "aggs": {"kinds": {"filters": {"filters": dict(KINDS)}}},
-    }  # fmt: skip
-    patterns = [*EVENTS, ALERTS_INDEX]
     rows: Awaitable[Any] | None = None
-    if view.show in KINDS:
-        rows = search(request, patterns, view.rows(events))
-    elif view.show == "process" and view.process:
+    if view.show == "process" and view.process:
         rows = search(request, list(EVENTS), _start_of(process, events))
     elif view.show in SURROUNDINGS:
         rows = surroundings_of(request, alert, view)
-    counted, answer = await asyncio.gather(search(request, patterns, counting), rows or _nothing())
+    counted, answer = await asyncio.gather(
+        search(request, [*EVENTS, ALERTS_INDEX], view.search(events)), rows or _nothing()
+    )
     buckets = counted["aggregations"]["kinds"]["buckets"]
     shown["counts"] = {kind: bucket["doc_count"] for kind, bucket in buckets.items()}
     if view.show in KINDS:
-        shown["rows"] = [flat_document(hit) for hit in answer["hits"]["hits"]]
-        shown["total"] = answer["hits"]["total"]["value"]
+        shown["rows"] = [flat_document(hit) for hit in counted["hits"]["hits"]]
+        shown["total"] = counted["hits"]["total"]["value"]
     elif view.show in SURROUNDINGS:
         shown |= answer
     elif answer and (hits := answer["hits"]["hits"]):

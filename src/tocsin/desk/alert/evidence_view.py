@@ -117,11 +117,14 @@ class EvidenceView:
         query = urlencode({name: value for name, value in parameters.items() if value})
         return f"/alerts/{quote(view.alert, safe='')}{part}{'?' if query else ''}{query}"
 
-    def rows(self, events: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the search for the rows of a kind of events."""
+    def search(self, events: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the search that counts events by kind, with the rows of a page where a kind is shown."""
+        counting: dict[str, Any] = {"query": events, "aggs": {"kinds": {"filters": {"filters": dict(KINDS)}}}}
+        if self.show not in KINDS:
+            return {**counting, "size": 0}
         fields = dict.fromkeys(name for column in COLUMNS[self.show] for name in column.fields)
         return {
-            "query": {"bool": {"filter": [events, KINDS[self.show]]}},
+            **counting, "post_filter": KINDS[self.show],
             "size": PAGE_SIZE, "from": (self.page - 1) * PAGE_SIZE,
             "sort": [{"@timestamp": "asc"}], "_source": False,
             "fields": [*fields, "kibana.alert.uuid"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -87,7 +88,8 @@ async def list_alerts(
 async def list_rows(request: Request, visitor: Reader) -> Response:
     """Show the first alerts of a group."""
     view = AlertsView.of(request.query_params)
-    return page(request, "alerts/group_rows.html", visitor, **(_shown(view) | await _rows(request, view)))
+    answer = await search(request, [ALERTS_INDEX], view.page_search())
+    return page(request, "alerts/group_rows.html", visitor, **(_shown(view) | _rows(view, answer)))
 
 
 @router.get("/alerts/facets/{name}")
@@ -116,9 +118,8 @@ def _shown(view: AlertsView) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def _rows(request: Request, view: AlertsView) -> dict[str, Any]:
-    """Return the rows of a page, and the addresses of the pages before and after it."""
-    answer = await search(request, [ALERTS_INDEX], view.page_search())
+def _rows(view: AlertsView, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the rows of a page out of a search's answer, and the addresses of the pages before and after it."""
     hits = answer["hits"]["hits"]
     total = answer["hits"]["total"]["value"]
     if view.before:
@@ -151,11 +152,14 @@ async def _listed(request: Request, view: AlertsView) -> dict[str, Any]:
     if since is None:  # then the histogram begins with the first alert
         since = await run_in_threadpool(_first_alert, request)
     span = span_of(since, until)
-    shown, counts = await asyncio.gather(
-        _grouped(request, view) if view.group else _rows(request, view),
-        search(request, [ALERTS_INDEX], view.counts(span)),
-    )
-    aggregations = counts["aggregations"]
+    if view.group:
+        shown, answer = await asyncio.gather(
+            _grouped(request, view), search(request, [ALERTS_INDEX], view.counts(span))
+        )
+    else:
+        answer = await search(request, [ALERTS_INDEX], view.listing(span))
+        shown = _rows(view, answer)
+    aggregations = answer["aggregations"]
     return {
         **shown,
         "counts": view.facet_counts(aggregations),

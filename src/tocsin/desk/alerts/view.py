@@ -220,6 +220,16 @@ class AlertsView:
         aggregations[_LISTED] = {"filter": {"bool": {"filter": self._filters("")}}, "aggs": inside}
         return {"query": {"bool": {"filter": self._common()}}, "size": 0, "aggs": aggregations}
 
+    def listing(self, interval: str) -> dict[str, Any]:
+        """Return one search for the rows of the page and for all that `counts` asks for.
+
+        Raises ApiError for a place that cannot be read.
+        """
+        return {
+            **self.page_search(), **self.counts(interval), "size": PAGE_SIZE,
+            "post_filter": {"bool": {"filter": self._filters("")}},
+        }  # fmt: skip
+
     def facet_counts(self, aggregations: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
         """Return the values of each facet and their counts, of what `counts` has found."""
         listed = aggregations[_LISTED]
