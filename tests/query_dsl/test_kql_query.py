@@ -47,3 +47,19 @@ def test_kql_finds_what_it_says(query, rows):
 def test_what_is_no_kql_query_is_refused(about, message):
     with pytest.raises(QueryError, match=message):
         read_query({"kql": about}, Context(SCHEMA, read_kql=read_kql))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"message: {'a' * 5_000}",
+        f'message: "{"a b " * 2_000}"',
+        f"message: *{'a' * 5_000}",
+        f"a: *\\*{'a' * 5_000}",
+        "a: " + "*b" * 60_000,
+    ],
+)
+def test_a_value_that_is_too_long_to_be_looked_for_is_said_so(query):
+    context = Context(schema_of(a="keyword", message="keyword"), read_kql=read_kql)
+    with pytest.raises(QueryError, match=r"at most 4,096 characters|too large"):
+        read_query({"kql": {"query": query}}, context)

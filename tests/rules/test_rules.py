@@ -163,6 +163,8 @@ LINES = {line.split(" =")[0]: number for number, line in enumerate(MINIMAL.split
 FAULTY = [
     ("[rule\n", "not valid TOML", 1),
     ("[other]\nx = 1\n", "no rule in this file", None),
+    (MINIMAL + "max_signals = 99999999999999999999\n", "a whole number has at most 64 bits, not 67", None),
+    (MINIMAL + ".".join(["a"] * 5_000) + " = 1\n", "nested more than 200 levels deep", None),
     (
         MINIMAL.replace('"low"', '"lowest"'),
         "`severity` is `lowest`, and must be 'low', 'medium', 'high' or 'critical'",

@@ -16,8 +16,9 @@ from tocsin.api.answers import ApiError, answer
 from tocsin.api.dependencies import ServiceRecords, ServiceScheduler, ServiceWork
 from tocsin.api.working import Pace, Work, worked
 from tocsin.scheduler.thread import SchedulerThread
-from tocsin.store.records.database import Records
+from tocsin.store.records.database import Records, begin_to_write
 
+_READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _T = TypeVar("_T")
 _Batch = TypeVar("_Batch")
 GoOn = Callable[[], None]  # raises ApiError where work has to end
@@ -90,6 +91,9 @@ class TransactionRunner:
 
     def _run(self, work: Callable[[Session], _T]) -> _T:
         with self.records.transaction() as session:
+            # What a change reads first, a rule or a list, nobody else may change before it is written.
+            if self.request.method not in _READS:
+                begin_to_write(session)
             return work(session)
 
 

@@ -19,6 +19,8 @@ from tocsin.desk.pages import error_page
 from tocsin.desk.visitor import visitor_of
 from tocsin.errors import TocsinError
 
+_OF_ADDRESSES = ":/%#?=@[]!$&'()*+,;"  # what has a meaning in them
+
 
 class PageRoute(APIRoute):
     """A route that browsers alone are given: clients of Elasticsearch may have an index of the same name.
@@ -73,8 +75,14 @@ def log_in_first(request: Request) -> Response:
     back = request.headers.get("hx-current-url", "/") if is_part else str(request.url.include_query_params())
     address = f"/login?next={quote(path_of(back), safe='')}"
     if is_part:  # the whole page goes there, not the part that was to be replaced
-        return Response(status_code=401, headers={"HX-Redirect": address})
+        return leave_page(address, 401)
     return RedirectResponse(address, 303)
+
+
+def leave_page(address: str, status: int = 204) -> Response:
+    """Return an answer to a request for a part of a page that has the whole page go to an address."""
+    # A header has characters of its own alone: what else stands in an address is encoded, as in a `Location`.
+    return Response(status_code=status, headers={"HX-Redirect": quote(address, safe=_OF_ADDRESSES)})
 
 
 def path_of(address: str) -> str:

@@ -57,14 +57,15 @@ def _environment(language: str) -> Environment:
     )
     catalogue = translations(language)
 
-    # Escaped, as a text that is no part of the source may come here by mistake.
-    def gettext(text: str) -> Markup:
-        return escape(catalogue.gettext(text))
+    # A label may be a text of the source, or a rule's tag: it is escaped, and a `%` in it is one.
+    def gettext(text: str, **values: object) -> Markup:
+        label = escape(catalogue.gettext(text))
+        return label % values if values else label
 
-    def ngettext(singular: str, plural: str, number: int) -> Markup:
-        return escape(catalogue.ngettext(singular, plural, number))
+    def ngettext(singular: str, plural: str, number: int, **values: object) -> Markup:
+        return escape(catalogue.ngettext(singular, plural, number)) % {"num": number, **values}
 
-    environment.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]
+    environment.install_gettext_callables(gettext, ngettext)  # type: ignore[attr-defined]
 
     def word(value: object) -> str:
         text = str(value)

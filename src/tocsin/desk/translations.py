@@ -16,7 +16,8 @@ DEFAULT_LANGUAGE = "en"
 
 def translated(language: str, text: str, **values: object) -> str:
     """Return a text of the source in a language, with its `%(name)s` filled in. It is not escaped."""
-    return translations(language).gettext(text) % values
+    label = translations(language).gettext(text)
+    return label % values if values else label
 
 
 @cache

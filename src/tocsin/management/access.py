@@ -13,6 +13,8 @@ from tocsin.store.records import access
 from tocsin.store.records.access import AccessError, Actor, MadeKey, Scope
 from tocsin.store.records.models import ApiKey, User, WebSession
 
+_LARGEST_ID = 2**31 - 1  # that all databases have
+
 
 def all_users(session: Session) -> Sequence[User]:
     """Return the users by their names."""
@@ -21,7 +23,7 @@ def all_users(session: Session) -> Sequence[User]:
 
 def user_by_id(session: Session, id_: int) -> User:
     """Return a user by what they are known by. Raises NotFoundError."""
-    user = session.get(User, id_)
+    user = session.get(User, id_) if 0 <= id_ <= _LARGEST_ID else None
     if user is None:
         raise NotFoundError(f"there is no user {id_}")
     return user

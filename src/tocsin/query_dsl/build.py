@@ -13,7 +13,7 @@ from tocsin.errors import QueryError
 from tocsin.field_patterns import Content, FieldPattern, field_pattern
 from tocsin.query_dsl.addresses import address_tests, addresses_between
 from tocsin.query_dsl.context import Context, base_name, is_caseless, is_text, ref
-from tocsin.query_dsl.patterns import check_regexp, parts_of, regex_of
+from tocsin.query_dsl.patterns import check_regexp, check_wildcard, parts_of, regex_of
 from tocsin.query_dsl.values import Bound, as_number, literal, moment, readings
 
 TRUE, FALSE = s.Literal(True), s.Literal(False)
@@ -90,15 +90,21 @@ def prefix(name: str, value: Any, *, insensitive: bool = False) -> s.Expression:
 
 
 def wildcard(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:
-    r"""Return that a field's value matches a pattern with `*` and `?`; `\` makes the next character ordinary."""
+    r"""Return that a field's value matches a pattern with `*` and `?`; `\` makes the next character ordinary.
+
+    Raises QueryError for one that is too large to be run.
+    """
     if set(pattern) == {"*"}:
         return exists(name)
     insensitive = insensitive or is_text(name) or is_caseless(name)
     parts = parts_of(pattern)
     if all(part not in ("\\*", "\\?") for part in parts):  # as EQL writes it
         plain = "".join(part[1] if len(part) == 2 else part for part in parts)
+        check_wildcard(name, plain)
         return s.PatternMatch("wildcard", insensitive, ref(name), (plain,))
-    return s.PatternMatch("regex", insensitive, ref(name), (regex_of(parts, "."),))
+    regular = regex_of(parts, ".")
+    check_regexp(name, regular)
+    return s.PatternMatch("regex", insensitive, ref(name), (regular,))
 
 
 def regexp(name: str, pattern: str, *, insensitive: bool = False) -> s.Expression:

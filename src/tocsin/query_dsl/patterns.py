@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from tocsin.eql.strings import UnsupportedPattern, lucene_to_regex
+from tocsin.eql.strings import UnsupportedPattern, lucene_to_regex, wildcard_to_regex
 from tocsin.errors import QueryError
+from tocsin.linear_regex import LONGEST, RegexError, whole_match
 
+_SHOWN = 200  # characters of a pattern in a message
 _LUCENE = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
 
 
@@ -32,4 +34,18 @@ def check_regexp(name: str, pattern: str) -> None:
     try:
         lucene_to_regex(pattern)
     except UnsupportedPattern as error:
-        raise QueryError(f"[{pattern}] in [{name}]: {error}") from None
+        raise QueryError(f"[{_shown(pattern)}] in [{name}]: {error}") from None
+
+
+def check_wildcard(name: str, pattern: str) -> None:
+    """Raise QueryError for a pattern with `*` and `?`, as EQL writes it, that is too large to be run."""
+    if len(pattern) <= LONGEST:
+        return
+    try:
+        whole_match(wildcard_to_regex(pattern))
+    except RegexError as error:
+        raise QueryError(f"[{_shown(pattern)}] in [{name}]: {error}") from None
+
+
+def _shown(pattern: str) -> str:
+    return pattern if len(pattern) <= _SHOWN else f"{pattern[:_SHOWN]}…"

@@ -65,12 +65,14 @@ def like(name: str, pattern: str, context: Context, *, insensitive: bool = False
 
 def _with_words(name: str, pattern: str, analyzer: Analyzer) -> s.Expression:
     gap = analyzer.between
-    return s.PatternMatch("regex", True, ref(name), (f"(.*{gap})?{pattern}({gap}.*)?",))
+    around = f"(.*{gap})?{pattern}({gap}.*)?"
+    check_regexp(name, around)  # a long text is a long regular expression
+    return s.PatternMatch("regex", True, ref(name), (around,))
 
 
 def like_regexp(name: str, pattern: str, context: Context, *, insensitive: bool = False) -> s.Expression:
     """Return that a field's value, or a word of an analysed one, matches a regular expression."""
     if not is_text(name, context):
         return regexp(name, pattern, insensitive=insensitive)
-    check_regexp(name, pattern)
+    check_regexp(name, pattern)  # by itself: `a)|(b` is none
     return _with_words(name, f"({pattern})", _analyzer(name))

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from tocsin.errors import Place, RuleError
 from tocsin.faults import fault_text, field_of
+from tocsin.nesting import TOO_DEEP, is_too_deep, too_large_number
 from tocsin.rules.model import Rule
 from tocsin.text_encoding import as_utf8, decode_text
 
@@ -35,12 +36,19 @@ def read_toml(text: str, file: str = "") -> Rule:
 def check_toml(text: str, file: str = "") -> dict[str, Any]:
     """Return what TOML holds. Raises RuleError with the place of the fault."""
     try:
-        return tomllib.loads(text)
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         match = _TOML_PLACE.search(str(error))
         place = Place(int(match[1]), int(match[2])) if match else None
         message = f"not valid TOML: {_TOML_PLACE.sub('', str(error)).strip()}"
         raise RuleError(message, place=place, text=text, file=file) from None
+    # TOML has whole numbers of any length and tables of any depth, which no rule can be kept with.
+    if is_too_deep(document):
+        raise RuleError(f"not a rule: it is {TOO_DEEP}", file=file)
+    if (number := too_large_number(document)) is not None:
+        message = f"not a rule: a whole number has at most 64 bits, not {number.bit_length():,}"
+        raise RuleError(message, file=file)
+    return document
 
 
 def read_ndjson(data: bytes, file: str = "") -> Iterator[Rule | RuleError]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +12,13 @@ from tocsin.addresses import one_spelling, spelled
 from tocsin.date_formats import DEFAULT, DEFAULT_NANOSECONDS, date_format, nanoseconds_of
 from tocsin.ecs import Field, FieldType, Schema
 from tocsin.eql.versions import version_of
+from tocsin.linear_regex import RegexError, star_match
 from tocsin.moments import MILLISECOND
 from tocsin.query_dsl.context import base_name
 from tocsin.search.errors import SearchError
 from tocsin.search.sorting import FieldSortKey, SortedEvent, TopRows
 from tocsin.sources.batch import flatten, unflatten
 from tocsin.store.mappings.values import with_null_values
-
-_WILD = re.compile(r"[*?\[]")
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class SourceFilter:
 
 
 def _names(patterns: Sequence[str], name: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, p) or name.startswith(p.removesuffix(".*") + ".") for p in patterns)
+    return any(_name_match(p)(name) or name.startswith(p.removesuffix(".*") + ".") for p in patterns)
 
 
 @dataclass(frozen=True)
@@ -188,14 +185,21 @@ def _fields_of(
     return shown
 
 
+def _name_match(pattern: str) -> Callable[[str], object]:
+    try:
+        return star_match(pattern)
+    except RegexError:
+        raise SearchError(f"a pattern of {len(pattern):,} characters is too long for names of fields") from None
+
+
 def _by_name(asked: Sequence[FieldAsked]) -> _ByName:
     """Return what the fields of documents are looked up by: pages ask for many more than a document has."""
     named: dict[str, int] = {}
     patterns: list[tuple[int, Callable[[str], object]]] = []
     for number, field in enumerate(asked):
         for text in dict.fromkeys((field.name, base_name(field.name))):
-            if _WILD.search(text):
-                patterns.append((number, re.compile(fnmatch.translate(text)).match))
+            if "*" in text:  # the one wildcard of Elasticsearch's names of fields (its `Regex.simpleMatch`)
+                patterns.append((number, _name_match(text)))
             else:
                 named.setdefault(text, number)
     return named, patterns

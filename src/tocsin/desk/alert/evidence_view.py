@@ -12,6 +12,7 @@ from starlette.datastructures import QueryParams
 
 from tocsin.desk.alerts.neighbours import list_address
 from tocsin.desk.translations import N_
+from tocsin.desk.whole_numbers import read_whole_number
 from tocsin.investigation.processes.process_events import KINDS
 from tocsin.investigation.processes.processes import Process
 from tocsin.moments import to_nanoseconds
@@ -100,7 +101,7 @@ class EvidenceView:
             alert,
             parameters.get("process", "")[:500],
             show if show in LABELS else "process",
-            min(int(page), _MOST_PAGES) if page.isdecimal() and int(page[:9]) else 1,
+            max(1, read_whole_number(page, _MOST_PAGES) or 1),
             parameters.get("ever") == "1",
             parameters.get("further") == "1",
             list_address(parameters.get("list", "")),

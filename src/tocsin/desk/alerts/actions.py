@@ -16,7 +16,7 @@ from tocsin.desk.alerts.labels import LONGEST_NOTE
 from tocsin.desk.alerts.neighbours import alert_address, list_address, neighbour, row_address, view_of
 from tocsin.desk.alerts.undo_offers import SHOWN_SECONDS, ActionMessage, Sentence, offers_of, say
 from tocsin.desk.forms import Fields, Form, field
-from tocsin.desk.page_route import PageRoute, path_of
+from tocsin.desk.page_route import PageRoute, leave_page, path_of
 from tocsin.desk.searches import matching_ids
 from tocsin.desk.shown import cut_in_the_middle, visible
 from tocsin.desk.translations import N_
@@ -202,5 +202,5 @@ def _back(request: Request, form: Fields) -> str:
 def _onward(request: Request, address: str) -> Response:
     """Return the way to a page. A part of a page that is replaced can become a list, and nothing else."""
     if "hx-request" in request.headers and not list_address(address):
-        return Response(status_code=204, headers={"HX-Redirect": address})
+        return leave_page(address)
     return RedirectResponse(address, 303)

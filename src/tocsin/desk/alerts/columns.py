@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tocsin.desk.translations import N_
 from tocsin.investigation.happened import SENTENCE_FIELDS
 
-MOST_COLUMNS, _LONGEST_NAME = 24, 256
+MOST_COLUMNS, LONGEST_NAME = 24, 256
 _SEVERITY, _RISK = "kibana.alert.severity", "kibana.alert.risk_score"
 
 
@@ -56,7 +56,7 @@ def column_of(name: str) -> AlertColumn:
 
 def read_columns(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names of columns, each once, as many as a list has; the usual ones where none is named."""
-    known = [name for name in dict.fromkeys(map(str.strip, names)) if name and len(name) <= _LONGEST_NAME]
+    known = [name for name in dict.fromkeys(map(str.strip, names)) if name and len(name) <= LONGEST_NAME]
     return tuple(known[:MOST_COLUMNS]) or DEFAULT_COLUMNS
 
 

@@ -307,7 +307,7 @@ def written_place(values: Sequence[Any]) -> str:
 def _read_place(text: str) -> list[Any]:
     try:
         values = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, list) or any(isinstance(value, list | dict) for value in values):
         raise bad_request("the place within the list cannot be read: go back to its first page")

@@ -26,6 +26,7 @@ from tocsin.desk.pages import page
 from tocsin.desk.searches import search
 from tocsin.desk.translations import N_
 from tocsin.desk.visitor import RuleWriter, Visitor
+from tocsin.desk.whole_numbers import read_whole_number
 from tocsin.errors import NotFoundError, TocsinError
 from tocsin.investigation.highlighted_fields import highlighted_fields, offered_fields
 from tocsin.management import alerts
@@ -193,10 +194,7 @@ async def _subject(request: Request, records: TransactionRunner, id_: str) -> Al
     """Return the alert that an exception is made from. Raises ApiError."""
     alert = await find_alert(request, id_)
     steps = await _steps(request, alert)
-    asked = request.query_params.get("step", "")
-    step = (
-        int(asked) if asked.isdecimal() and asked.isascii() and 1 <= int(asked[:6]) <= len(steps) else len(steps)
-    )
+    step = read_whole_number(request.query_params.get("step", ""), len(steps)) or len(steps)
     event = _event_of(steps[step - 1] if steps else alert.flat)
 
     def look_up(session: Session) -> tuple[bool, list[ListUsage], dict[str, str]]:

@@ -10,9 +10,11 @@ from typing import Any
 from tocsin.api.answers import bad_request
 from tocsin.desk.forms import Fields, field
 from tocsin.desk.translations import N_
+from tocsin.desk.whole_numbers import read_whole_number
 from tocsin.nesting import is_too_deep
 
 _MOST = 200  # rows of a form
+_LARGEST_NUMBER = 99_999  # of a row: each that a page adds has the next one
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ class ConditionRow:
         if text.startswith("["):
             try:
                 read = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 read = None
-            if isinstance(read, list):
+            if isinstance(read, list) and not any(isinstance(value, list | dict) for value in read):
                 return [str(value) for value in read]
         return [line for line in (line.strip() for line in text.split("\n")) if line]
 
@@ -136,7 +138,11 @@ def read_rows(form: Fields) -> list[ConditionRow]:
 
     Raises ApiError.
     """
-    numbers = [int(name[6:]) for name in form if name.startswith("field-") and name[6:].isdecimal()]
+    numbers = [
+        number
+        for name in form
+        if name.startswith("field-") and (number := read_whole_number(name[6:], _LARGEST_NUMBER)) is not None
+    ]
     if len(numbers) > _MOST:
         raise bad_request(f"an exception has at most {_MOST} conditions")
     rows = []

@@ -15,7 +15,7 @@ from tocsin.api.body import VALUES_SIZE, Upload, file_body
 from tocsin.api.transactions import GoOn, RequestTransactions
 from tocsin.desk.exceptions.list_routes import as_file
 from tocsin.desk.forms import Form, field
-from tocsin.desk.page_route import PageRoute
+from tocsin.desk.page_route import PageRoute, leave_page
 from tocsin.desk.pages import page
 from tocsin.desk.visitor import Reader, RuleWriter, Visitor
 from tocsin.errors import InvalidError, TocsinError
@@ -136,7 +136,7 @@ async def upload(
         import_values(session, visitor.actor, file.data, stored, name=id, kind=stored.type, go_on=go_on)
 
     await records.run_in_turn(load)
-    return Response(status_code=204, headers={"HX-Redirect": _address(id)})
+    return leave_page(_address(id))
 
 
 @router.post("/value-lists/remove")

@@ -14,6 +14,7 @@ from tocsin.desk.translations import N_
 from tocsin.management.last_look import LastLook
 from tocsin.moments import iso
 
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)  # records count nanoseconds, which do not reach back to any year
 FIRST_LOOK = timedelta(hours=24)  # what is shown to who has not looked yet
 RANGES = (("now-1h", N_("1 hour")), ("now-24h", N_("24 hours")), ("now-7d", N_("7 days")))
 # How old an open alert is: from and to, in date math.
@@ -46,7 +47,7 @@ class OverviewView:
             since = parse_date_math(asked, now).astimezone(UTC)
         except (ValueError, OverflowError) as error:
             raise bad_request(f"[since] cannot be read as a time: {error}") from None
-        return OverviewView(min(since, now), now, asked)
+        return OverviewView(max(_EARLIEST, min(since, now)), now, asked)
 
     def alerts(self, **chosen: str) -> str:
         """Return the address of the alerts raised in that time, of those with some values of facets."""

@@ -16,7 +16,8 @@ _TACTIC_NAMES = {tactic.id: tactic.name for tactic in TACTICS}
 _ATTACK_LINE = re.compile(r"(TA\d{4}|T\d{4}(?:\.\d{3})?)\b[\s:]*(.*)")
 _SEVERITY_LINE = re.compile(r"(\S+)\s*=\s*(.*?)\s*(?:=>|→)\s*(\w+)")
 _MAPPING_LINE = re.compile(r"(not\s+)?(\S+)\s*=\s*(\S+)")
-_SPAN = re.compile(r"(\d+)([smh])")
+_LARGEST = 2**53 - 1  # that all readers of JSON read exactly
+_SPAN = re.compile(r"(\d{1,16})([smh])")
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,23 @@ def _read_number(text: str) -> Any:
     if not text.strip():
         return None
     try:
-        return int(text)
+        number = int(text)
     except ValueError:
-        raise ValueError(f"is a whole number, not `{text.strip()}`") from None
+        raise ValueError(f"is a whole number, not `{text.strip()[:40]}`") from None
+    return _checked(number)
+
+
+def _checked(number: int) -> int:
+    if abs(number) > _LARGEST:
+        raise ValueError(f"is a number of at most {_LARGEST:,}")
+    return number
 
 
 def _read_json(text: str) -> Any:
     if not text.strip():
         return None
     try:
-        value = json.loads(text)
+        value = json.loads(text, parse_int=lambda digits: _checked(int(digits)))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is no JSON: {error}") from None
     if is_too_deep(value, text.encode()):
@@ -174,9 +182,9 @@ def _read_cardinalities(text: str) -> Any:
     entries = []
     for line in filter(None, map(str.strip, text.splitlines())):
         name, _, number = (part.strip() for part in line.partition("="))
-        if not name or not number.isdecimal():
+        if not name or not number.isdecimal() or len(number) > len(str(_LARGEST)):
             raise ValueError(f"has lines such as `destination.ip = 10`, not `{line[:80]}`")
-        entries.append({"field": name, "value": int(number)})
+        entries.append({"field": name, "value": _checked(int(number))})
     return entries or None
 
 
@@ -190,7 +198,7 @@ def _read_span(text: str) -> Any:
     match = _SPAN.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"is a span of time such as 5m or 24h, not `{text.strip()[:40]}`")
-    return {"value": int(match[1]), "unit": match[2]}
+    return {"value": _checked(int(match[1])), "unit": match[2]}
 
 
 def _as_text(value: Any) -> str:

@@ -13,9 +13,11 @@ from tocsin.desk.documents import FlatDocument, flat_document
 from tocsin.desk.searches import search
 from tocsin.desk.shown import cut_in_the_middle
 from tocsin.desk.timeline.view import event_key, read_event_key
+from tocsin.desk.whole_numbers import read_whole_number
 from tocsin.moments import iso
 
 _LONGEST = 200_000  # characters of an event's JSON
+LATEST = 2**63 - 1  # ns since 1970, of a moment that an event can have
 _NEAR = 1_000_000  # ns around an event's moment: some clients know milliseconds alone
 
 
@@ -71,8 +73,8 @@ def event_search(key: str, at: str) -> tuple[list[str], dict[str, Any]]:
     """Return the index, and the search for an event by what an address says of it. Raises ApiError."""
     index, id_ = read_event_key(key)
     tests: list[dict[str, Any]] = [{"ids": {"values": [id_]}}]
-    if at.isdecimal() and at.isascii() and len(at) < 20:
-        moment = int(at)
+    moment = read_whole_number(at, LATEST)
+    if moment is not None:
         span = {"gte": iso(max(0, moment - _NEAR), 9), "lte": iso(moment + _NEAR, 9)}
         tests.append({"range": {"@timestamp": span}})
     return [index], {"query": {"bool": {"filter": tests}}, "size": 1, "fields": ["*"]}

@@ -20,9 +20,10 @@ from tocsin.desk.forms import Fields, Form, field
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.searches import search
-from tocsin.desk.timeline.events import TimelineRow, event_search
+from tocsin.desk.timeline.events import LATEST, TimelineRow, event_search
 from tocsin.desk.timeline.view import TimelineView
 from tocsin.desk.visitor import Reader, Visitor
+from tocsin.desk.whole_numbers import read_whole_number
 from tocsin.management import timelines
 from tocsin.management.saved_objects import remove_object
 from tocsin.management.timelines import PinnedEvent
@@ -93,8 +94,8 @@ def _said(view: Mapping[str, str]) -> dict[str, str]:
 
 def _pin(pin: Mapping[str, Any]) -> TimelinePin:
     document = flat_document({"_id": pin["id"], "_index": pin["index"], "_source": pin["document"]})
-    sort = (int(pin["at"]),) if pin["at"].isdecimal() else None
-    row = TimelineRow(document, sort)
+    moment = read_whole_number(pin["at"], LATEST)
+    row = TimelineRow(document, None if moment is None else (moment,))
     return TimelinePin(row, tuple(pin["cut"]), pin["pinned_by"], pin["pinned_at"], pin["document"])
 
 
@@ -154,7 +155,9 @@ async def pin(request: Request, form: Form, visitor: Reader, records: RequestTra
     if not answer["hits"]["hits"]:
         raise ApiError(404, "resource_not_found_exception", "this event is not in the store: it cannot be pinned")
     hit = answer["hits"]["hits"][0]
-    event = PinnedEvent(hit["_index"], hit["_id"], at if at.isdecimal() else "", hit["_source"])
+    event = PinnedEvent(
+        hit["_index"], hit["_id"], "" if read_whole_number(at, LATEST) is None else at, hit["_source"]
+    )
 
     def work(session: Session) -> str:
         return timelines.pin_event(session, visitor.actor, _ensured(session, visitor, view), event).id

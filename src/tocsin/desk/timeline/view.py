@@ -15,6 +15,7 @@ from starlette.datastructures import QueryParams
 from tocsin.api.answers import bad_request
 from tocsin.api.elasticsearch.searching import checked_patterns
 from tocsin.date_math import parse_date_math
+from tocsin.desk.alerts.columns import LONGEST_NAME
 from tocsin.desk.translations import N_
 from tocsin.investigation.happened import SENTENCE_FIELDS
 from tocsin.investigation.timeline import EVENTS_AND_ALERTS, LANGUAGES, TimelineQuery, TimelineTask
@@ -68,6 +69,8 @@ class TimelineView:
             raise bad_request(f"the address of a timeline has at most {_LONGEST:,} characters")
         names = f"{parameters.get('columns', '')},{parameters.get('column', '')}".split(",")  # `column`: one more
         columns = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+        if any(len(name) > LONGEST_NAME for name in columns):
+            raise bad_request(f"the name of a column has at most {LONGEST_NAME} characters")
         if len(columns) > _MOST_COLUMNS:
             raise bad_request(f"a timeline has at most {_MOST_COLUMNS} columns, not {len(columns)}")
         page = parameters.get("page", "1")

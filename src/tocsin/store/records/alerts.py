@@ -10,13 +10,13 @@ import orjson
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from tocsin.store.records.database import chunks
+from tocsin.store.records.database import begin_to_write, chunks
 from tocsin.store.records.models import StoredAlert
 
 
 def find_alerts(session: Session, ids: Collection[str]) -> Iterator[StoredAlert]:
     """Yield the alerts with some ids, which nobody else changes until the transaction ends."""
-    _begin_to_write(session)
+    begin_to_write(session)
     for chunk in chunks(ids):
         alerts = select(StoredAlert).where(StoredAlert.id.in_(chunk)).order_by(StoredAlert.id)
         yield from session.scalars(alerts.with_for_update())
@@ -25,15 +25,6 @@ def find_alerts(session: Session, ids: Collection[str]) -> Iterator[StoredAlert]
 def find_alert(session: Session, id_: str) -> StoredAlert | None:
     """Return an alert, which nobody else changes until the transaction ends; None where there is none."""
     return next(find_alerts(session, [id_]), None)
-
-
-def _begin_to_write(session: Session) -> None:
-    """Have a transaction of SQLite wait for other writers now: a document that is read is the one that is changed.
-
-    A savepoint does (see `database`). Other databases lock the rows.
-    """
-    with session.begin_nested():
-        session.connection()
 
 
 def keep_document(session: Session, alert: StoredAlert, document: dict[str, Any]) -> None:

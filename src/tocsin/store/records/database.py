@@ -180,6 +180,15 @@ def _see_audit(session: Session, _context: object) -> None:
         session.info[_AUDITED] = True
 
 
+def begin_to_write(session: Session) -> None:
+    """Have a transaction of SQLite wait for other writers now: a document that is read is the one that is changed.
+
+    A savepoint does (see `_engine`). Other databases lock the rows.
+    """
+    with session.begin_nested():
+        session.connection()
+
+
 def alembic_config() -> Config:
     """Return what Alembic has to know of the migrations."""
     config = Config()
