@@ -8,7 +8,7 @@ DESK := src/tocsin/desk/static/desk.js
 LOCALES := src/tocsin/desk/locales
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard $(LOCALES)/*/LC_MESSAGES/desk.po))
 
-.PHONY: run test lint docs translations bench bench-store bench-watch bench-desk torture fuzz lock examples clean
+.PHONY: run test lint docs translations bench bench-store bench-watch bench-desk screenshots torture fuzz lock examples clean
 
 # Start the service with the reference rule on, send the bundled telemetry in, show the alerts, go on serving.
 PORT := 9200
@@ -48,6 +48,10 @@ bench-watch: $(READY)
 bench-desk: $(READY)
 	$(BIN)/python -m benchmarks.desk
 	$(BIN)/python -m benchmarks.desk --rate 2000
+
+# Take the pictures of docs/screenshots anew: every page, and each step of the triage in docs/desk.md.
+screenshots: $(READY) $(DESK) $(CATALOGUES)
+	sh scripts/screenshots.sh $(BIN)
 
 # Kill the service, damage files between kill and start, and set its clock; look whether an event or an alert is missing,
 # or there twice.

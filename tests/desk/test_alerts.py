@@ -82,7 +82,7 @@ def test_alerts_are_closed_with_a_reason_and_a_comment_and_reopened(desk):
         about = {"csrf": token, "id": id_, "status": "closed", **why}
         assert client.post("/alerts/status", data=about).status_code == 303
         text = client.get(f"/alerts/{id_}").text
-        assert "benign positive" in text
+        assert "Benign positive" in text
         assert "a test of ours" in text
         assert f"/alerts/{id_}" not in client.get("/alerts").text
         client.post("/alerts/status", data={"csrf": token, "id": id_, "status": "open"})
