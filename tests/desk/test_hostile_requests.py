@@ -148,3 +148,12 @@ def test_what_several_write_at_once_is_all_kept(desk):
     names = [f"by-{person}-{turn}" for person in range(3) for turn in range(number)]
     assert [name for name in names if name not in notes] == []
     assert [name for name in names if name not in tags] == []
+
+
+@pytest.mark.parametrize("last", ["9223372036854775807", "9223372036854775808", "9999999999999999999", "٣"])
+def test_windows_that_no_rule_can_have_missed_are_no_fault(desk, last):
+    with desk.logged_in("engineer") as client:
+        rule = re.findall(r"/rules/([0-9a-f-]{36})", client.get("/rules").text)[0]
+        form = {"csrf": token_of(client), "action": "fill_gaps", "first": "9223372036854775807", "last": last}
+        answer = client.post(f"/rules/{rule}/action", data=form)
+    assert answer.status_code in (303, 400), answer.text[-2_000:]

@@ -46,3 +46,12 @@ def test_what_is_to_come_has_not_been_seen(records: Records) -> None:
     anna = person(records, "anna")
     with records.transaction() as session, pytest.raises(InvalidError, match="lies in the future"):
         set_last_look(session, anna, datetime.now(UTC) + timedelta(hours=1))
+
+
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00+00:00", "0001-01-01T00:00:00+14:00", "1969-12-31T23:59:59Z"]
+)
+def test_a_moment_that_records_do_not_have_has_not_been_seen(records: Records, moment: str) -> None:
+    anna = person(records, "anna")
+    with records.transaction() as session, pytest.raises(InvalidError, match="before 1970"):
+        set_last_look(session, anna, datetime.fromisoformat(moment))

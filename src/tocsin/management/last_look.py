@@ -20,6 +20,7 @@ from tocsin.store.records.access import Actor
 from tocsin.store.records.models import SavedObject
 
 _TYPE = "last_look"
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ def set_last_look(session: Session, actor: Actor, moment: datetime) -> LastLook:
     """Keep that somebody has seen what happened up to a moment. Raises InvalidError for one to come."""
     if moment > datetime.now(UTC):
         raise InvalidError("[seen] lies in the future: what is to come has not been seen")
+    if moment < _EARLIEST:
+        raise InvalidError("[seen] lies before 1970: records have no earlier moment")
     kept, former = _kept(session, actor), last_look(session, actor)
     document = {"seen": iso(moment), **({"before": iso(former.seen)} if former else {})}
     save_object(session, actor, _TYPE, "overview", document, id_=kept.id if kept else None)

@@ -42,7 +42,7 @@ class OverviewView:
         Raises ApiError.
         """
         if not asked:
-            return OverviewView(look.seen if look else now - FIRST_LOOK, now)
+            return OverviewView(max(_EARLIEST, look.seen) if look else now - FIRST_LOOK, now)
         try:
             since = parse_date_math(asked, now).astimezone(UTC)
         except (ValueError, OverflowError) as error:

@@ -25,6 +25,7 @@ from tocsin.desk.rules.highlighting import highlighted
 from tocsin.desk.rules.routes import export_file
 from tocsin.desk.translations import N_
 from tocsin.desk.visitor import Reader, RuleWriter
+from tocsin.desk.whole_numbers import read_whole_number
 from tocsin.management.exports import exported_rules
 from tocsin.management.rules.bulk_actions import Change, apply_action
 from tocsin.management.rules.details import rule_called_by, rule_details, rule_history
@@ -34,6 +35,7 @@ from tocsin.management.rules.snoozing import FOREVER, snooze_rule
 from tocsin.store.records.models import StoredRule
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
+_LATEST = 2**63 - 1  # ns since 1970, of a window that a rule missed
 EXECUTIONS_PAGE = 50
 # How long actions are held back: the hours, None for as long as nobody ends it.
 SNOOZES: dict[str, tuple[str, float | None]] = {
@@ -131,10 +133,10 @@ def _run(change: Change, rule: StoredRule, form: Fields) -> str:
 
 
 def _fill(change: Change, rule: StoredRule, form: Fields) -> str:
-    first, last = field(form, "first"), field(form, "last")
+    first, last = (read_whole_number(field(form, name), _LATEST) for name in ("first", "last"))
     span = None
-    if first.isdecimal() and last.isdecimal() and len(first) < 20 and len(last) < 20:
-        span = int(first), int(last)
+    if first is not None and last is not None:
+        span = first, last
     elif field(form, "from").strip():
         span = read_span(field(form, "from").strip(), field(form, "to").strip() or None)
     request_backfill(change.session, change.actor, rule, span)
