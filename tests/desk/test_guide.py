@@ -115,13 +115,14 @@ def test_a_hostile_guide_is_harmless_and_says_what_is_wrong(desk, hostile_alert)
 
 def test_the_guide_is_worked_through_in_a_browser(desk, page):
     id_ = reference(desk)
-    page.goto(f"/alerts/{id_}")
+    page.goto(f"/alerts/{id_}?list=%2Falerts%3Fstatus%3Dopen")
     page.locator(".count", has_text="alert").first.wait_for()
     page.get_by_role("link", name="Alerts for this host in the last 48 hours").click()
     page.locator(".asked-table").wait_for()
-    assert page.url.endswith(f"/alerts/{id_}?query=1")
+    assert page.url.endswith(f"/alerts/{id_}?query=1&list=/alerts%3Fstatus%3Dopen")
     page.reload()
     page.locator(".asked-table").wait_for()
+    assert page.locator("[data-next]").count() == 1
     box = page.get_by_role("checkbox", name="Step 1")
     box.click()
     page.locator("#step-1 .by").wait_for()

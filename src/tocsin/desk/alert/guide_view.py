@@ -32,15 +32,18 @@ def alert_queries(guide: Guide, alert: FlatDocument) -> dict[int, AlertQuery]:
     return {number: alert_query(block, alert.values) for number, block in investigate_blocks(guide).items()}
 
 
-def shown_guide(alert: FlatDocument, visitor: Visitor) -> Markup | None:
-    """Return the guide as HTML with its queries and the boxes of its steps, None where the rule has none."""
+def shown_guide(alert: FlatDocument, visitor: Visitor, list: str = "") -> Markup | None:
+    """Return the guide as HTML with its queries and the boxes of its steps, None where the rule has none.
+
+    `list` is the address of the list that the alert was opened from: the addresses of its queries keep it.
+    """
     guide = guide_of(alert)
     if not guide.tokens:
         return None
     done = {int(step["number"]): step for step in alert.values.get(STEPS) or ()}
 
     def block_html(block: Block) -> str:
-        return shown_block(alert, block, visitor)
+        return shown_block(alert, block, visitor, list)
 
     def step_html(step: GuideStep) -> str:
         return shown_step(alert.id, step, done.get(step.number), visitor)
@@ -49,11 +52,11 @@ def shown_guide(alert: FlatDocument, visitor: Visitor) -> Markup | None:
     return Markup(guide.html(block_html, step_html))
 
 
-def shown_block(alert: FlatDocument, block: Block, visitor: Visitor) -> Markup:
+def shown_block(alert: FlatDocument, block: Block, visitor: Visitor, list: str = "") -> Markup:
     """Return a block: a button with a place for its count, a query of osquery, or what is wrong with it."""
     if isinstance(block, InvestigateBlock):
         query = alert_query(block, alert.values)
-        return part("alert/guide_query.html", visitor, id=alert.id, block=block, query=query)
+        return part("alert/guide_query.html", visitor, id=alert.id, block=block, query=query, list=list)
     if isinstance(block, BrokenBlock):
         return part("alert/guide_broken.html", visitor, block=block)
     checked = checked_query(filled_query(block.query, alert.values))

@@ -33,7 +33,7 @@ async def show_alert(request: Request, visitor: Reader, records: RequestTransact
     alert, view = shown_alert.flat, EvidenceView.of(id, request.query_params)
     context: dict[str, Any] = {
         **known_evidence(shown_alert, view),
-        "guide": await run_in_threadpool(shown_guide, alert, visitor),
+        "guide": await run_in_threadpool(shown_guide, alert, visitor, view.list),
         "query_number": _number(request.query_params.get("query", "")),
         "history": await records.run(lambda session: alerts.history(session, id)),
         "reasons": REASON_LABELS,
