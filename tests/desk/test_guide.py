@@ -86,7 +86,7 @@ def test_a_step_is_ticked_with_who_and_when_and_taken_back(desk):
         text = client.get(f"/alerts/{id_}").text
         assert text.count('aria-checked="true"') == 1
         assert re.search(r'id="step-2".*?aria-checked="true".*?class="by">analyst <time', text, re.S)
-        assert "step:" in text
+        assert "Step:" in text
         part = client.post(address, data={"csrf": token, "done": "false"}, headers={"HX-Request": "true"}).text
         assert 'aria-checked="false"' in part
         assert 'aria-checked="true"' not in client.get(f"/alerts/{id_}").text
