@@ -216,6 +216,22 @@ def test_a_filter_behind_the_query_takes_hits_and_leaves_aggregations(records):
     assert (nothing.total, nothing.hits) == (0, [])
 
 
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_alerts_of_one_moment_are_paged_through_by_their_ids(records, order):
+    index = AlertIndex(records)
+    alerts = list(map(alert, range(12)))
+    for made in alerts:
+        made.created = made.time = alerts[0].created
+    add(records, *alerts)
+    ids, after = list[str](), None
+    for _ in range(5):
+        place: dict[str, Any] = {} if after is None else {"search_after": after}
+        hits = page(index, size=5, sort=[{"@timestamp": "desc"}, {"_id": order}], **place).hits
+        ids += [hit["_id"] for hit in hits]
+        after = hits[-1]["sort"] if hits else after
+    assert ids == sorted((made.id for made in alerts), reverse=order == "desc")
+
+
 def test_queries_within_buckets_count_the_alerts_of_their_bucket(records):
     index = AlertIndex(records)
     add(records, *map(alert, range(10)))

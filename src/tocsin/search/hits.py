@@ -20,7 +20,7 @@ from tocsin.search.aggregations import read_aggregations
 from tocsin.search.documents import FieldAsked, HitForm, hits_of, read_format, read_sort, read_source
 from tocsin.search.errors import SearchError
 from tocsin.search.selection import Clock, matching_rows, select
-from tocsin.search.sorting import FieldSortKey, TopRows
+from tocsin.search.sorting import FieldSortKey, TopRows, fields_of_keys
 from tocsin.store.events import EventReader
 
 MOST_HITS = 10_000  # `from` and `size` together, as Elasticsearch's `index.max_result_window`
@@ -178,7 +178,7 @@ def run_search(
     """Run a search."""
     top = TopRows(request.form.sort, request.start + request.size, request.after)
     collected = {name: aggregation.collect(schema) for name, aggregation in request.aggregations.items()}
-    fields = {key.field for key in request.form.sort}
+    fields = fields_of_keys(request.form.sort)
     for aggregation in request.aggregations.values():
         fields |= aggregation.fields()
     targets: list[tuple[Target, s.Expression]] = [(_MEETS, request.condition)]

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tocsin.ecs import FieldType
+from tocsin.ecs import TIMESTAMP, FieldType
 from tocsin.engine.column import CodedColumn, Rows
 from tocsin.engine.table import EventTable
 from tocsin.eql.versions import version_key
@@ -37,6 +37,15 @@ class FieldSortKey:
     missing_first: bool = False
     unit: int = 1
     format: str | None = None
+
+
+def fields_of_keys(keys: Sequence[FieldSortKey]) -> set[str]:
+    """Return the fields to read of all rows for an order.
+
+    Ids behind a moment are not: few rows are left then, whose ids the batch gives.
+    """
+    late = {ID} if keys and keys[0].field == TIMESTAMP else set()
+    return {key.field for key in keys} - late
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,10 @@ class TopRows:
             return
         columns: dict[str, pa.Array] = {}
         for n, key in enumerate(self.keys):
-            columns[f"k{n}"] = _key_values(table, key, rows)
+            if key.field == ID and table.raw(ID) is None:
+                columns[f"k{n}"] = pa.array(batch.ids(rows.tolist()), pa.string())
+            else:
+                columns[f"k{n}"] = _key_values(table, key, rows)
             if key.unit > 1 and pa.types.is_int64(columns[f"k{n}"].type):
                 columns[f"e{n}"] = columns[f"k{n}"]
                 columns[f"k{n}"] = _in_units(columns[f"k{n}"], key.unit)

@@ -177,7 +177,7 @@ class AlertsView:
             keys.append({_TIME: "desc"})
         fields = {name: None for column in self.shown_columns() for name in column.fields}
         return {
-            "query": self.query(), "size": PAGE_SIZE, "sort": [*keys, {"kibana.alert.uuid": "asc"}],
+            "query": self.query(), "size": PAGE_SIZE, "sort": [*keys, {"_id": "asc"}],
             "_source": False, "fields": [*dict.fromkeys((*ROW_FIELDS, *fields))],
         }  # fmt: skip
 
