@@ -42,9 +42,20 @@ def test_conditions_are_proposed_from_the_event(desk, fetching):
         form = form_of(client.get(page_of(desk, fetching)).text)
     fields = {form[f"field-{name[4:]}"] for name in form if name.startswith("use-")}
     assert {"host.name", "user.name", "process.executable", "process.name"} <= fields
+    # Any one of several arguments would do; the whole command line is narrower.
+    assert "process.command_line" in fields
+    assert "process.args" not in fields
     values = {form[f"field-{n}"]: form[f"value-{n}"] for n in range(40) if f"field-{n}" in form}
     assert values["host.name"] == fetching["host"]["name"]
     assert values["process.command_line"] == fetching["process"]["command_line"]
+
+
+def test_an_exception_goes_back_to_the_list_that_its_alert_was_opened_from(desk, fetching):
+    address = f"{page_of(desk, fetching)}?list=%2Falerts%3Fseverity%3Dmedium"
+    with desk.logged_in("engineer") as client:
+        text = client.get(address).text
+        assert text.count("list=%2Falerts%3Fseverity%3Dmedium") >= 3  # the form, the way back, cancel
+        assert "evil" not in client.get(f"{page_of(desk, fetching)}?list=https://evil.example/alerts").text
 
 
 def test_the_preview_counts_the_alerts_that_would_have_been_hidden(desk, fetching):

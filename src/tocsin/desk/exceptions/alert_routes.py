@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
@@ -16,6 +16,7 @@ from tocsin.api.answers import ApiError, api_error
 from tocsin.api.dependencies import ServiceStore
 from tocsin.api.transactions import GoOn, RequestTransactions, TransactionRunner
 from tocsin.desk.alert.shown_alert import ShownAlert, find_alert
+from tocsin.desk.alerts.neighbours import list_address
 from tocsin.desk.documents import FlatDocument, flat_document
 from tocsin.desk.exceptions.conditions import OPERATORS, ConditionRow, row_of_value
 from tocsin.desk.exceptions.hidden import DAYS, ExceptionPreview, hidden_by
@@ -44,6 +45,7 @@ _CLOSES = (
     ("all", N_("this alert and those it would have hidden")),
     ("", N_("no alert")),
 )
+_ARGUMENTS, _COMMAND_LINE = "process.args", "process.command_line"
 _CLOSING_REASON = "benign_positive"
 # Rules of these types raise alerts of many events, of whose fields an alert has some.
 _OF_MANY_EVENTS = frozenset({"threshold", "esql", "machine_learning"})
@@ -132,7 +134,7 @@ async def save(
     except (ApiError, TocsinError) as error:
         refusal = error if isinstance(error, ApiError) else api_error(error)
         return _shown(request, visitor, subject, given, problem=refusal.reason, status=refusal.status)
-    return RedirectResponse(f"/alerts/{quote(id, safe='')}", 303)
+    return RedirectResponse(_in_its_list(request, f"/alerts/{quote(id, safe='')}"), 303)
 
 
 @router.post("/alerts/{id}/exception/preview")
@@ -169,11 +171,21 @@ def _shown(
     shared = [usage for usage in subject.lists if usage.type == "detection"]
     return page(
         request, "exceptions/of_alert.html", visitor, status=status,
-        subject=subject, alert=subject.alert.flat, form=form, operators=OPERATORS, shared=shared, closes=_CLOSES,
+        subject=subject, address=_in_its_list(request, subject.address), alert=subject.alert.flat,
+        alerts_list=list_address(request.query_params.get("list", "")),
+        back=_in_its_list(request, f"/alerts/{quote(subject.alert.flat.id, safe='')}"),
+        form=form, operators=OPERATORS, shared=shared, closes=_CLOSES,
         value_lists=subject.value_lists, reasons=REASONS, closing_reason=_CLOSING_REASON, problem=problem,
         hidden=hidden, fits=hidden is None or hidden.hides, rules=rules, days=DAYS, of_many=_is_of_many(subject),
         fields=sorted(subject.event),
     )  # fmt: skip
+
+
+def _in_its_list(request: Request, address: str) -> str:
+    """Return an address with the list that the alert was opened from, if there is one."""
+    if not (alerts_list := list_address(request.query_params.get("list", ""))):
+        return address
+    return f"{address}{'&' if '?' in address else '?'}{urlencode({'list': alerts_list})}"
 
 
 def _is_of_many(subject: AlertOfException) -> bool:
@@ -186,7 +198,10 @@ def _proposal(subject: AlertOfException) -> ItemForm:
     named = (parameters.get("investigation_fields") or {}).get("field_names") or ()
     chosen = highlighted_fields(event, map(str, named))
     offered = [name for name in offered_fields(event) if name not in chosen]
-    rows = [row_of_value(name, event[name], used=name in chosen) for name in (*chosen, *offered)]
+    used = set(chosen)
+    if _COMMAND_LINE in event:  # any one of the arguments would do
+        used = used - {_ARGUMENTS} | {_COMMAND_LINE}
+    rows = [row_of_value(name, event[name], used=name in used) for name in (*chosen, *offered)]
     return ItemForm(subject.alert.flat.text("kibana.alert.rule.name")[:200], rows, closes="this")
 
 
