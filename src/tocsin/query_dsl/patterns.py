@@ -10,6 +10,7 @@ from tocsin.errors import QueryError
 from tocsin.linear_regex import LONGEST, RegexError, whole_match
 
 _SHOWN = 200  # characters of a pattern in a message
+_MOST_STARS = 256  # each may begin anywhere in a value: thousands take seconds over many events
 _LUCENE = re.compile(r'([.?+*|{}\[\]()"\\#@&<>~^$-])')
 
 
@@ -39,6 +40,8 @@ def check_regexp(name: str, pattern: str) -> None:
 
 def check_wildcard(name: str, pattern: str) -> None:
     """Raise QueryError for a pattern with `*` and `?`, as EQL writes it, that is too large to be run."""
+    if (stars := pattern.count("*")) > _MOST_STARS:
+        raise QueryError(f"[{_shown(pattern)}] in [{name}] has {stars:,} `*`, and may have at most {_MOST_STARS}")
     if len(pattern) <= LONGEST:
         return
     try:
