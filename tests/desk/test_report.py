@@ -59,6 +59,7 @@ def test_one_alert_is_handed_on_with_its_processes_guide_and_history(desk):
     alert = next(one for one in desk.alerts if "WS-0142" in one["host"]["name"])
     with desk.logged_in() as client:
         answer = client.get(f"/alerts/{alert['kibana.alert.uuid']}/report")
+    assert answer.status_code == 200, answer.text
     page = answer.text
     assert answer.headers["content-disposition"].startswith('attachment; filename="tocsin-Remote-File-Download')
     assert f"<h1>{alert['kibana.alert.rule.name']}</h1>" in page
