@@ -45,6 +45,10 @@ class TransactionRunner:
         """Return what `work` returns, which is given a transaction of records."""
         return await run_in_threadpool(self._run, work)
 
+    async def read(self, work: Callable[[Session], _T]) -> _T:
+        """Return what `work` returns, which changes nothing: nobody who writes waits for it, also in a POST."""
+        return await run_in_threadpool(self._read, work)
+
     async def answer(self, work: Callable[[Session], Any]) -> Response:
         """Answer with what `work` returns, which is given a transaction of records."""
         return await run_in_threadpool(lambda: answer(self.request, self._run(work)))
@@ -88,6 +92,10 @@ class TransactionRunner:
     async def answer_in_turn(self, work: Callable[[Session], Any]) -> Response:
         """Answer in the request's turn with what `work` returns, as `run_in_turn`."""
         return await self.run_in_turn(lambda session, _: answer(self.request, work(session)))
+
+    def _read(self, work: Callable[[Session], _T]) -> _T:
+        with self.records.transaction() as session:
+            return work(session)
 
     def _run(self, work: Callable[[Session], _T]) -> _T:
         with self.records.transaction() as session:

@@ -67,7 +67,7 @@ async def hidden_by(
                 read.append(FALSE)
         return read
 
-    task = HiddenAlertsTask(await records.run(conditions), _SINCE, rows, ids, alert)
+    task = HiddenAlertsTask(await records.read(conditions), _SINCE, rows, ids, alert)
     answers = orjson.loads(await searched(request, task))
     return [
         ExceptionPreview(

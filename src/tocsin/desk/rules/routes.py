@@ -158,7 +158,7 @@ async def export(request: Request, form: Form, visitor: Reader, records: Request
     def work(session: Session) -> bytes:
         return exported_rules(session, select_rules(session, ids, None, None)[0])
 
-    return export_file(await records.run(work), "rules.ndjson")
+    return export_file(await records.read(work), "rules.ndjson")
 
 
 def export_file(text: bytes, name: str) -> Response:

@@ -75,7 +75,7 @@ async def export(
     """
     rule_ids = None if body.objects is None else [str(rule.rule_id) for rule in body.objects]
     summary = not exclude_export_details
-    text = await transactions.run(lambda session: export_rules(session, rule_ids, summary=summary))
+    text = await transactions.read(lambda session: export_rules(session, rule_ids, summary=summary))
     return NdjsonResponse(text)
 
 
