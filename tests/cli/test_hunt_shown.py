@@ -201,7 +201,7 @@ def test_an_output_that_cannot_be_is_refused_before_the_hunt(tmp_path: Path) -> 
 def test_a_folder_without_telemetry_has_not_been_hunted(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "LICENSE").write_text("MIT\n", "utf-8")
-    done = tocsin("hunt", tmp_path / "logs", "--show-skipped", cwd=tmp_path)
+    done = tocsin("hunt", "logs", "--show-skipped", cwd=tmp_path)
     assert done.returncode == 2
     assert "No event was read" in done.stdout
     assert "1 file is no telemetry and was passed over" in done.stdout

@@ -69,7 +69,7 @@ def test_all_that_the_filter_finds_are_closed_and_undone(desk, ids, analyst):
     with desk.running.service.records.transaction() as session:
         actions = [entry.action for entry in session.scalars(select(AuditEntry))]
         assert actions.count("alerts.undo") == 3
-        fields = [change["field"] for change in alerts.history(session, ids[-1])]
+        fields = [change.field for change in alerts.history(session, ids[-1])]
     assert fields == ["status", "reason", "note"] * 2
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.desk.conftest import token_of
 from tocsin.report.alerts_report import AlertsReport
 
 HOSTILE = "<script>window.owned=1</script><img src=x onerror=alert(1)>\u202egpj.exe"
@@ -58,6 +59,8 @@ def test_all_alerts_have_figures_time_line_and_tactics(desk):
 def test_one_alert_is_handed_on_with_its_processes_guide_and_history(desk):
     alert = next(one for one in desk.alerts if "WS-0142" in one["host"]["name"])
     with desk.logged_in() as client:
+        changed = {"csrf": token_of(client), "id": alert["kibana.alert.uuid"], "status": "acknowledged"}
+        assert client.post("/alerts/status", data=changed).status_code == 303
         answer = client.get(f"/alerts/{alert['kibana.alert.uuid']}/report")
     assert answer.status_code == 200, answer.text
     page = answer.text
@@ -66,6 +69,7 @@ def test_one_alert_is_handed_on_with_its_processes_guide_and_history(desk):
     assert '<ul class="processes">' in page
     assert page.count(' this"><b>') == 1
     assert "<h4>Guide</h4>" in page
+    assert "analyst status: open → acknowledged" in page
     assert_harmless(page)
 
 

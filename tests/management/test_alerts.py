@@ -65,9 +65,8 @@ def test_a_status_is_set_once(session, ids, status, reason, kept):
     assert (changed[STATUS], changed.get(REASON)) == kept
     assert other[STATUS] == "open"
     assert session.get(StoredAlert, "a0").status == kept[0]
-    assert alerts.history(session, "a0")[0] | {"time": None} == {
-        "time": None, "actor": "ann", "field": "status", "old": "open", "new": kept[0],
-    }  # fmt: skip
+    first = alerts.history(session, "a0")[0]
+    assert (first.actor, first.field, first.old, first.new) == ("ann", "status", "open", kept[0])
     assert audited(session) == [("alerts.status", "ann")]
 
 
@@ -145,7 +144,7 @@ def test_a_step_of_the_guide_is_ticked_once_and_taken_back(session, ids):
     assert documents(session)[0][alerts.STEPS] == [first, step]
     assert alerts.set_step(session, ACTOR, "a0", 2, done=False) is None
     assert documents(session)[0][alerts.STEPS] == [first]
-    changes = [(c["field"], c["old"], c["new"]) for c in alerts.history(session, "a0")]
+    changes = [(c.field, c.old, c.new) for c in alerts.history(session, "a0")]
     assert changes == [("step", None, "second"), ("step", None, "first, code"), ("step", "second", None)]
     assert audited(session) == [("alerts.step", "ann")] * 3
 
@@ -178,7 +177,7 @@ def test_one_change_sets_status_reason_note_tags_and_assignees(session, ids):
             STATUS: "closed", REASON: "benign_positive", "kibana.alert.workflow_tags": ["seen"],
             "kibana.alert.workflow_assignee_ids": ["bea"], "tocsin.notes": [note],
         }  # fmt: skip
-    assert [entry["field"] for entry in alerts.history(session, "a1")] == [
+    assert [entry.field for entry in alerts.history(session, "a1")] == [
         "status", "reason", "tags", "assignees", "note",
     ]  # fmt: skip
     assert audited(session)[1:] == [(f"alerts.{name}", "ann") for name in ("status", "tags", "assignees", "note")]
@@ -198,7 +197,7 @@ def test_a_change_is_undone_exactly_and_the_history_has_it(session, ids):
             n: v for n, v in later.items() if v not in empty
         }
     assert [session.get(StoredAlert, id_).status for id_ in ids] == ["closed", "open", "open"]
-    entries = [(entry["field"], entry["old"], entry["new"]) for entry in alerts.history(session, "a1")]
+    entries = [(entry.field, entry.old, entry.new) for entry in alerts.history(session, "a1")]
     assert entries[len(entries) // 2 :] == [
         ("status", "closed", "open"), ("reason", "benign_positive", None), ("tags", ["seen"], None),
         ("assignees", ["bea"], None), ("note", "ours", None),

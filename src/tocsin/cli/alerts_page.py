@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.panel import Panel
@@ -17,6 +17,9 @@ from tocsin.cli.terminal import STYLES
 from tocsin.detection.alerts.alert import as_text
 from tocsin.printable import printable_line
 from tocsin.sources.batch import flatten
+
+if TYPE_CHECKING:
+    from tocsin.management.alerts import AlertHistoryEntry
 
 _SHOWN = (
     "host.name", "user.domain", "user.name", "process.executable", "process.command_line",
@@ -84,13 +87,13 @@ def _tactic(threat: Mapping[str, Any]) -> str:
     return f"{name} ({techniques})" if techniques else name
 
 
-def print_alert(document: Mapping[str, Any], history: Sequence[Mapping[str, Any]]) -> None:
+def print_alert(document: Mapping[str, Any], history: Sequence[AlertHistoryEntry]) -> None:
     """Print an alert whole, with who changed what."""
     console = wide_console(110)
     console.print(alert_panel(document))
     for change in history:
-        text = f"{shown_time(change['time'])}  {change['actor']}: {change['field']} "
-        console.print(Text(printable_line(f"{text}{as_text(change['old'])} → {as_text(change['new'])}")))
+        text = f"{shown_time(change.time)}  {change.actor}: {change.field} "
+        console.print(Text(printable_line(f"{text}{as_text(change.old)} → {as_text(change.new)}")))
     for note in document.get("tocsin.notes", []):
         console.print(
             Text(printable_line(f"{shown_time(note['created_at'])}  {note['created_by']}: {note['text']}"))

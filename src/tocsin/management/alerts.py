@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -112,13 +114,21 @@ def set_step(session: Session, actor: Actor, id_: str, number: int, *, done: boo
     return steps.get(number)
 
 
-def history(session: Session, id_: str) -> list[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class AlertHistoryEntry:
+    """A change of one field of an alert: when, by whom, and the value before and after."""
+
+    time: datetime
+    actor: str
+    field: str
+    old: Any
+    new: Any
+
+
+def history(session: Session, id_: str) -> list[AlertHistoryEntry]:
     """Return the changes of an alert, the oldest first."""
     changes = session.scalars(select(AlertChange).where(AlertChange.alert_id == id_).order_by(AlertChange.id))
     return [
-        {
-            "time": change.time, "actor": change.actor, "field": change.field, "old": change.old[0],
-            "new": change.new[0],
-        }
+        AlertHistoryEntry(change.time, change.actor, change.field, change.old[0], change.new[0])
         for change in changes
-    ]  # fmt: skip
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import orjson
@@ -146,7 +147,9 @@ async def add_note(
 @router.get("/{id}/history", response_model=AlertHistoryAnswer, dependencies=[_READ])
 async def history(transactions: RequestTransactions, id: AlertIdInPath) -> Response:
     """Return who changed what of an alert, and when."""
-    return await transactions.answer(lambda session: {"history": alerts.history(session, id)})
+    return await transactions.answer(
+        lambda session: {"history": [asdict(entry) for entry in alerts.history(session, id)]}
+    )
 
 
 async def _changed(
