@@ -1,0 +1,1 @@
+"""Cases: what is done about alerts, by whom, and with which evidence."""

@@ -1,0 +1,1 @@
+"""Hosts that run osquery: enrolled, asked live, given packs; what they log becomes events."""

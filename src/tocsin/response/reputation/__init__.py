@@ -1,0 +1,1 @@
+"""What is known of a hash, a domain, an address or a URL: own data first, then lists, then services asked."""
