@@ -33,11 +33,17 @@ from sqlalchemy.orm.attributes import flag_modified
 from tocsin.errors import TocsinError
 from tocsin.store.records.encryption import Cipher, use_cipher
 from tocsin.store.records.high_water import HighWaterMark
+from tocsin.store.records.host_actions import StoredResponseConnector
 from tocsin.store.records.models import AuditEntry, Base, Connector
 
 _T = TypeVar("_T")
 _AT_ONCE = 500
 _AUDITED = "audited"  # in what a session carries: it has made an entry of the audit log
+# Which columns of which tables are encrypted.
+_ENCRYPTED: dict[type[Any], tuple[str, ...]] = {
+    Connector: ("config", "secrets"),
+    StoredResponseConnector: ("settings", "secrets"),
+}
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -108,16 +114,16 @@ class Records:
         with self.transaction() as session:
             if self.engine.dialect.name == "sqlite":
                 session.execute(text("PRAGMA secure_delete=ON"))
-            config, secrets = (type_coerce(column, JSON) for column in (Connector.config, Connector.secrets))
-            kept = session.execute(select(Connector.id, config, secrets)).all()
-            for id_, *objects in kept:
-                connector = session.get_one(Connector, id_)
-                if connector.is_undecryptable:
-                    undecryptable.append(id_)
-                elif not all(map(cipher.is_current, objects)):
-                    changed = True
-                    for name in ("config", "secrets"):
-                        flag_modified(connector, name)
+            for kind, names in _ENCRYPTED.items():
+                columns = [type_coerce(getattr(kind, name), JSON) for name in names]
+                for id_, *objects in session.execute(select(kind.id, *columns)).all():
+                    connector = session.get_one(kind, id_)
+                    if connector.is_undecryptable:
+                        undecryptable.append(id_)
+                    elif not all(map(cipher.is_current, objects)):
+                        changed = True
+                        for name in names:
+                            flag_modified(connector, name)
         if changed and self.engine.dialect.name == "sqlite":
             with self.engine.connect() as connection:
                 connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)"))
