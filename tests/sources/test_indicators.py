@@ -383,3 +383,71 @@ def test_any_text_is_read_or_refused(tmp_path_factory, text):
     except InputError as error:
         hints.append(error.hint)
     assert all(hints)
+
+
+FEED_EVENT = "5f8b0c3e-1111-4222-8333-944444444444"
+OTHER_EVENT = "5f8b0c3e-5555-4666-8777-988888888888"
+MISP_EVENT = {
+    "uuid": FEED_EVENT, "info": "Emotet, first wave", "date": "2026-10-01", "timestamp": "1790812800",
+    "threat_level_id": "1", "analysis": "2", "published": True, "Orgc": {"name": "CIRCL", "uuid": "u"},
+    "Tag": [{"name": "tlp:amber", "colour": "#ffc000"}, {"name": "type:OSINT"}],
+    "Attribute": [
+        {"uuid": "a1", "type": "ip-dst|port", "category": "Network activity", "to_ids": True,
+         "value": "198.51.100.7|8443", "comment": "second stage", "timestamp": "1790816400"},
+        {"uuid": "a2", "type": "comment", "category": "Other", "to_ids": True, "value": "see the report"},
+        {"uuid": "a3", "type": "domain", "category": "Network activity", "to_ids": False, "value": "cdn.example"},
+        {"uuid": "a4", "type": "md5", "category": "Payload delivery", "to_ids": True, "value": MD5,
+         "deleted": True},
+    ],
+    "Object": [
+        {"name": "file", "uuid": "o", "Attribute": [
+            {"uuid": "a5", "type": "sha256", "object_relation": "sha256", "category": "Payload delivery",
+             "to_ids": True, "value": SHA256, "Tag": [{"name": "tlp:red"}]}]},
+    ],
+}  # fmt: skip
+MANIFEST = {
+    uuid: {"info": "x", "Orgc": {"name": "CIRCL", "uuid": "u"}, "analysis": "2", "timestamp": 1,
+           "date": "2026-10-01", "threat_level_id": "1", "Tag": []}
+    for uuid in (FEED_EVENT, OTHER_EVENT)
+}  # fmt: skip
+
+
+def test_a_feed_of_misp_is_read_with_what_its_events_say(tmp_path):
+    """The files are those of MISP's feed generator: manifest.json, hashes.csv, UUID.json."""
+    (tmp_path / "manifest.json").write_text(json.dumps(MANIFEST))
+    (tmp_path / "hashes.csv").write_text(f"{'0' * 32},{FEED_EVENT}\n{'1' * 32},{OTHER_EVENT}\n")
+    (tmp_path / f"{FEED_EVENT}.json").write_text(json.dumps({"Event": MISP_EVENT}))
+    read = read_indicators([str(tmp_path)])
+    address, file = read.documents
+    assert (address["threat.indicator.ip"], address["threat.indicator.port"]) == ("198.51.100.7", 8443)
+    assert address["threat.indicator.description"] == "second stage"
+    assert address["threat.indicator.modified_at"] == "2026-10-01T01:00:00.000Z"
+    assert file["threat.indicator.file.hash.sha256"] == SHA256
+    assert (file["threat.indicator.provider"], file["threat.feed.name"]) == ("CIRCL", "MISP")
+    assert file["threat.indicator.description"] == "Emotet, first wave"
+    assert (address["threat.indicator.marking.tlp"], file["threat.indicator.marking.tlp"]) == ("AMBER", "RED")
+    assert file["_index"] == "logs-ti_misp.threat_attributes-default"
+    assert read.skipped == {
+        "type `comment` has no field of indicators": 1,
+        "attribute of MISP that is not for detection (`to_ids`)": 1,
+        "attribute of MISP that was deleted": 1,
+        "event that a manifest of MISP names, whose file was not given": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"info": "x", "Attribute": "none", "Object": [None, {"Attribute": [5]}], "Tag": 7, "Orgc": []},
+        {"info": None, "Attribute": [{}], "Object": {}},
+        {"info": "x", "Attribute": [{"type": 5, "value": {"a": 1}}, {"type": "ip-dst", "value": None}]},
+    ],
+)
+def test_an_event_of_misp_that_is_none_breaks_nothing(read, event):
+    read_with = read(json.dumps([{"Event": event}, {"Event": {"info": "x", "Attribute": [ATTRIBUTE]}}]))
+    assert len(read_with.documents) == 1
+
+
+def test_until_when_a_row_is_valid_is_kept(read):
+    [document] = read("indicator,valid_until\n10.1.2.3,2027-01-02 03:04:05\n").documents
+    assert document["stix.valid_until"] == "2027-01-02T03:04:05Z"

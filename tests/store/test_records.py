@@ -45,6 +45,7 @@ RELEASED = {
     "r0005_saved_objects.py": "b01d466ca3760fa14d81850566547e147d1ed6a76239da55a4fed39340e2ed44",
     "r0006_rule_versions.py": "e48b96e83248e994d4b3f496c0bccff4dfa21ac11042f2587481055167232722",
     "r0007_host_actions.py": "dada0fdbcd1533bf55e5fcc6262bf083a57141fff6d69d308364d65408c14612",
+    "r0008_reputation.py": "bc589d7ed2c921033e6cf8596f863151aab6621e75f1fe5e10c96d7bd020dd65",
 }
 
 

@@ -27,9 +27,10 @@ from tocsin.scheduler.thread import SchedulerThread, set_forward
 from tocsin.search.processes import SearchProcesses
 from tocsin.store.alerts.alert_index import AlertIndex
 from tocsin.store.clock import ArrivalClock
-from tocsin.store.composite import CompositeScans, CompositeStore
+from tocsin.store.composite import CompositeScans, CompositeStore, StoreBeside
 from tocsin.store.durable import write_durably
 from tocsin.store.events import EventStore
+from tocsin.store.indicators.indicator_index import IndicatorIndex
 from tocsin.store.lake.lake import LakeStore
 from tocsin.store.mappings.templates import Templates
 from tocsin.store.records.access import ensure_admin, has_admin, local_actor
@@ -111,7 +112,8 @@ def open_service(config: Config) -> Service:
         events.close()
         raise
     alerts = AlertIndex(records)
-    store = CompositeStore(events, [alerts])
+    beside: list[StoreBeside] = [alerts, IndicatorIndex(records)]
+    store = CompositeStore(events, beside)
     scheduler = SchedulerThread(Scheduler(store, records, scheduler_settings(config), clock=clock))
     rejected = Rejected(config.data / "rejected")
 
@@ -136,7 +138,7 @@ def open_service(config: Config) -> Service:
     deliveries = DeliveryThread(Deliverer(records, clock, egress))
     scheduler.start()
     deliveries.start()
-    processes = SearchProcesses(store, CompositeScans(events, [alerts]), config.search_memory)
+    processes = SearchProcesses(store, CompositeScans(events, beside), config.search_memory)
     alerts.start()
     return Service(
         config=config,

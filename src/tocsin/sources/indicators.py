@@ -1,14 +1,14 @@
 """Indicators of compromise in files -> the documents that Elastic's threat intelligence integrations would write.
 
-What a file holds is recognised from its content: a STIX bundle, ECS documents, hits of Elasticsearch, MISP's
-attributes, objects like `{"type": ..., "value": ...}`, CSV, or one value a line.
+What a file holds is recognised from its content: a STIX bundle, ECS documents, hits of Elasticsearch, events of
+MISP and the files of its feeds, objects like `{"type": ..., "value": ...}`, CSV, or one value a line.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePath
@@ -22,13 +22,22 @@ from tocsin.moments import iso
 from tocsin.sources.batch import Event, flatten
 from tocsin.sources.document import index_of
 from tocsin.sources.text_files import TextFile, read_text_files
+from tocsin.sources.threat_intel.misp import (
+    attribute_fields,
+    attributes_of,
+    event_of,
+    is_list_of_hashes,
+    manifest_uuids,
+)
 from tocsin.sources.threat_intel.rows import ecs_fields, is_ecs, row_fields, value_fields
 from tocsin.sources.threat_intel.stix import stix_documents
 from tocsin.sources.threat_intel.tables import table_rows
 from tocsin.sources.threat_intel.values import NotTakenError
 
 _DATASET = "ti_custom.indicator"  # of Elastic's integration for feeds of one's own
-_HINT = "indicators are read from STIX 2 bundles, CSV, NDJSON or JSON, and lists with one value a line"
+_HINT = (
+    "indicators are read from STIX 2 bundles, feeds of MISP, CSV, NDJSON or JSON, and lists with one value a line"
+)
 _REASONS = 50  # that are counted separately
 # Members that hold a list of records: Elasticsearch's, MISP's, OTX's, TAXII's, and those of feeds in JSON.
 _LISTS = ("hits", "response", "objects", "indicators", "data", "results", "items", "iocs", "Attribute", "Object")
@@ -52,11 +61,17 @@ def read_indicators(paths: Sequence[str]) -> Indicators:
     Raises InputError, which says what is wrong, where, and what to do, for files that cannot be read and for those
     in which nothing is an indicator.
     """
+    return indicators_of(read_text_files(paths))
+
+
+def indicators_of(files: Iterable[TextFile]) -> Indicators:
+    """Return the indicators of files that are read already, as `read_indicators`."""
     skipped: Counter[str] = Counter()
     documents: dict[tuple[str, str], Event] = {}
     now = iso(datetime.now(UTC))
-    for file in read_text_files(paths):
-        reader = _Reader(skipped)
+    of_manifests, read_events = set[str](), set[str]()
+    for file in files:
+        reader = _Reader(skipped, of_manifests, read_events)
         for number, fields in enumerate(reader.read(file), 1):
             event = _completed(fields, _feed_name(file.name), now)
             place = (event[INDEX], event["_id"])
@@ -66,14 +81,17 @@ def read_indicators(paths: Sequence[str]) -> Indicators:
             reader.taken = number
         if not reader.taken and not reader.recognised:
             raise InputError(f"{file.name}: nothing in it is an indicator", hint=_HINT)
+    if missing := len(of_manifests - read_events):
+        skipped["event that a manifest of MISP names, whose file was not given"] = missing
     return Indicators(tuple(documents.values()), dict(skipped))
 
 
 class _Reader:
     """Reads one file, and counts what it does not take."""
 
-    def __init__(self, skipped: Counter[str]) -> None:
+    def __init__(self, skipped: Counter[str], of_manifests: set[str], read_events: set[str]) -> None:
         self._skipped = skipped
+        self._of_manifests, self._read_events = of_manifests, read_events  # UUIDs of MISP's events
         self.taken = 0
         self.recognised = False  # as a format that holds indicators, even if none of them can be taken
 
@@ -86,6 +104,9 @@ class _Reader:
         if file.text.lstrip().startswith(("{", "[{", '["')) or _is_json(file.text):
             for value in self._values(file):
                 yield from self._of_json(value)
+            return
+        if is_list_of_hashes(file.text):  # of a feed of MISP: what they are hashes of lies in its events
+            self.recognised = True
             return
         for row in table_rows(file.name, file.text):
             yield from self._of_row(row)
@@ -127,6 +148,11 @@ class _Reader:
             yield from self._of_objects([value])
         elif (hit := _document_of(value)) is not None:
             yield from self._of_row(hit)
+        elif (event := event_of(value)) is not None:
+            yield from self._of_event(event)
+        elif uuids := manifest_uuids(value):
+            self.recognised = True
+            self._of_manifests.update(uuids)
         elif depth < 8 and (inner := _inner(value)):
             for item in inner:
                 yield from self._of_json(item, depth + 1)
@@ -137,6 +163,15 @@ class _Reader:
     def _of_objects(self, objects: Sequence[Any]) -> Iterator[Event]:
         self.recognised = True
         yield from stix_documents(objects, self.refuse)
+
+    def _of_event(self, event: Mapping[str, Any]) -> Iterator[Event]:
+        self.recognised = True
+        self._read_events.add(str(event.get("uuid")).lower())
+        for attribute in attributes_of(event):
+            try:
+                yield attribute_fields(attribute)
+            except NotTakenError as error:
+                self.refuse(str(error))
 
     def _of_row(self, row: Mapping[str, Any]) -> Iterator[Event]:
         try:

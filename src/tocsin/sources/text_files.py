@@ -37,22 +37,23 @@ def read_text_files(paths: Sequence[str]) -> Iterator[TextFile]:
             data = sys.stdin.buffer.read() if source.path is None else source.path.read_bytes()
         except OSError as error:
             raise InputError(f"{source.name} cannot be opened: {error.strerror}", hint="check the path") from None
-        yield from _texts(source.name, data)
+        yield from texts_of(source.name, data)
 
 
-def _texts(name: str, data: bytes) -> Iterator[TextFile]:
+def texts_of(name: str, data: bytes) -> Iterator[TextFile]:
+    """Yield the text of a file that is in memory, and of each member of an archive. Raises InputError."""
     kind = recognise(data[:8192])
     if kind in COMPRESSIONS:
         stopped: list[str] = []
         unpacked = _read(name, decompressed(COMPRESSIONS[kind], cast("BinaryIO", io.BytesIO(data)), stopped))
         if stopped:
             raise InputError(f"{name} is damaged: {stopped[0]}", hint="get a whole copy")
-        yield from _texts(name, unpacked)
+        yield from texts_of(name, unpacked)
     elif kind == "zip":
         for member in zip_members(name, cast("BinaryIO", io.BytesIO(data))):
             if isinstance(member, Unread):
                 raise InputError(f"{member.name} cannot be read: {member.error}", hint="unpack the archive first")
-            yield from _texts(member.name, _read(member.name, member.file))
+            yield from texts_of(member.name, _read(member.name, member.file))
     elif kind in _BINARY or "\0" in (text := _decoded(name, data)):
         raise InputError(f"{name} is no text", hint="name a file in JSON, NDJSON, CSV or plain text")
     elif not text.strip():

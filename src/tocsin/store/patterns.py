@@ -10,6 +10,7 @@ from tocsin.linear_regex import star_match
 _FORBIDDEN = set('\\/*?"<>| ,#:')
 _LONGEST = 255  # bytes
 ALERTS = (".alerts-", ".internal.alerts-")  # what names of indices begin with in which rules' alerts are
+INDICATORS = "logs-ti_custom.indicator-lists"  # the index of the lists of indicators, which records keep
 
 
 @lru_cache(maxsize=4096)
@@ -26,6 +27,8 @@ def name_error(name: str) -> str | None:
         return f"must not contain the following characters {bad}"
     if len(name.encode()) > _LONGEST:
         return f"name is too long, ({len(name.encode())} > {_LONGEST})"
+    if name == INDICATORS:
+        return "must not be the index of the lists of indicators: `tocsin indicators load` fills these"
     return None
 
 

@@ -59,13 +59,12 @@ def text_of(value: Any) -> str | list[str] | None:
     return value if isinstance(value, str) and value else None
 
 
-def _tags(value: Any) -> list[str] | None:
+def tags_of(value: Any) -> list[str]:
+    """Return the names of tags: of a list of names or of objects that have one, or of a text with commas."""
     if isinstance(value, str):
         value = value.split(",")
-    if not isinstance(value, list):
-        return None
-    names = [str(tag.get("name", "") if isinstance(tag, dict) else tag).strip() for tag in value]
-    return [name for name in names if name] or None
+    names = [str(tag.get("name", "") if isinstance(tag, dict) else tag).strip() for tag in many(value)]
+    return [name for name in names if name]
 
 
 def _marking(value: Any) -> str | None:
@@ -80,11 +79,13 @@ _ABOUT: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     **dict.fromkeys(("last-seen", "last-seen-utc", "lastseen"), ("threat.indicator.last_seen", moment_of)),
     **dict.fromkeys(("modified", "modified-at", "updated"), ("threat.indicator.modified_at", moment_of)),
     **dict.fromkeys(("confidence", "confidence-level"), ("threat.indicator.confidence", confidence_of)),
+    **dict.fromkeys(("valid-until", "expires", "expires-at", "expiry", "expiration", "expiration-date"),
+                    ("stix.valid_until", moment_of)),
     **dict.fromkeys(("reference", "references", "urlhaus-link", "urlhaus-reference"),
                     ("threat.indicator.reference", text_of)),
     **dict.fromkeys(("provider", "source", "reporter"), ("threat.indicator.provider", text_of)),
     **dict.fromkeys(("feed", "feed-name"), ("threat.feed.name", text_of)),
-    **dict.fromkeys(("tags", "tag", "labels"), ("tags", _tags)),
+    **dict.fromkeys(("tags", "tag", "labels"), ("tags", lambda value: tags_of(value) or None)),
     **dict.fromkeys(("tlp", "marking"), ("threat.indicator.marking.tlp", _marking)),
 }  # fmt: skip
 

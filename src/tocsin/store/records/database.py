@@ -35,6 +35,7 @@ from tocsin.store.records.encryption import Cipher, use_cipher
 from tocsin.store.records.high_water import HighWaterMark
 from tocsin.store.records.host_actions import StoredResponseConnector
 from tocsin.store.records.models import AuditEntry, Base, Connector
+from tocsin.store.records.reputation import ReputationService
 
 _T = TypeVar("_T")
 _AT_ONCE = 500
@@ -43,6 +44,7 @@ _AUDITED = "audited"  # in what a session carries: it has made an entry of the a
 _ENCRYPTED: dict[type[Any], tuple[str, ...]] = {
     Connector: ("config", "secrets"),
     StoredResponseConnector: ("settings", "secrets"),
+    ReputationService: ("secrets",),
 }
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
