@@ -46,6 +46,7 @@ RELEASED = {
     "r0006_rule_versions.py": "e48b96e83248e994d4b3f496c0bccff4dfa21ac11042f2587481055167232722",
     "r0007_host_actions.py": "dada0fdbcd1533bf55e5fcc6262bf083a57141fff6d69d308364d65408c14612",
     "r0008_reputation.py": "bc589d7ed2c921033e6cf8596f863151aab6621e75f1fe5e10c96d7bd020dd65",
+    "r0009_undone_changes.py": "b0dcfa9605925ddb28a54d1443c74cb3d26fae83e2b30b7e2c7427539db8d22c",
 }
 
 

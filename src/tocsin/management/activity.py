@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import String, cast, func, select
+from sqlalchemy import String, case, cast, func, select
 from sqlalchemy.orm import Session
 
 from tocsin.management.alert_changes import STATUSES
+from tocsin.management.alert_workflows import alert_workflows
+from tocsin.moments import to_datetime
 from tocsin.store.records.models import AlertChange, StoredAlert
 
 _LAST = 10  # alerts closed last that are listed
-_REASON_OF = 3  # seconds between the change of a status and that of its reason, which are made together
 
 
 @dataclass
@@ -39,55 +40,49 @@ class ClosedAlert:
 
 
 def activity_since(session: Session, since: datetime, until: datetime) -> list[ActorActivity]:
-    """Return what each person did with alerts between two moments, those who did most first."""
+    """Return what each person did with alerts between two moments, those who did most first.
+
+    What they took back counts as not done.
+    """
     people: dict[str, ActorActivity] = {}
     between = (AlertChange.time >= since, AlertChange.time < until)
-    new = cast(AlertChange.new, String)
-    statuses = select(AlertChange.actor, new, func.count(), func.max(AlertChange.time)).where(
-        AlertChange.field == "status", *between
-    )
+    # To take a change back writes its value where the change had the one before.
+    value = case((AlertChange.undoes, cast(AlertChange.old, String)), else_=cast(AlertChange.new, String))
+    number, last = func.sum(case((AlertChange.undoes, -1), else_=1)), func.max(AlertChange.time)
+    statuses = select(AlertChange.actor, value, number, last).where(AlertChange.field == "status", *between)
     names = {f'["{status}"]': status for status in STATUSES}
-    for actor, value, count, last in session.execute(statuses.group_by(AlertChange.actor, new)):
+    for actor, text, count, moment in session.execute(statuses.group_by(AlertChange.actor, value)):
         activity = people.setdefault(actor, ActorActivity(actor))
-        status = names.get(value.replace(" ", ""))
-        if status is not None:
+        status = names.get(text.replace(" ", ""))
+        if status is not None and count > 0:
             activity.statuses[status] = activity.statuses.get(status, 0) + count
-        activity.last = max(last, activity.last or last)
-    others = select(AlertChange.actor, func.count(), func.max(AlertChange.time)).where(
+        activity.last = max(moment, activity.last or moment)
+    others = select(AlertChange.actor, number, last).where(
         AlertChange.field.not_in(("status", "reason")), *between
     )
-    for actor, count, last in session.execute(others.group_by(AlertChange.actor)):
+    for actor, count, moment in session.execute(others.group_by(AlertChange.actor)):
         activity = people.setdefault(actor, ActorActivity(actor))
-        activity.others, activity.last = count, max(last, activity.last or last)
+        activity.others, activity.last = max(0, count), max(moment, activity.last or moment)
     return sorted(people.values(), key=lambda activity: (-sum(activity.statuses.values()), activity.actor))
 
 
 def closed_since(session: Session, since: datetime, until: datetime) -> Sequence[ClosedAlert]:
-    """Return the alerts that were closed last between two moments, the newest first."""
+    """Return the alerts that were closed last between two moments and still are, the newest first."""
     query = (
-        select(AlertChange, StoredAlert.rule_uuid, StoredAlert.severity)
-        .join(StoredAlert, StoredAlert.id == AlertChange.alert_id)
+        select(StoredAlert.id, StoredAlert.rule_uuid, StoredAlert.severity)
+        .join(AlertChange, StoredAlert.id == AlertChange.alert_id)
         .where(AlertChange.field == "status", AlertChange.time >= since, AlertChange.time < until)
-        .where(cast(AlertChange.new, String) == '["closed"]')
-        .order_by(AlertChange.id.desc())
+        .where(cast(AlertChange.new, String) == '["closed"]', AlertChange.undoes.is_(False))
+        .where(StoredAlert.status == "closed")
+        .group_by(StoredAlert.id, StoredAlert.rule_uuid, StoredAlert.severity)
+        .order_by(func.max(AlertChange.id).desc())
         .limit(_LAST)
     )
     rows = session.execute(query).all()
-    ids = [change.alert_id for change, *_ in rows]
-    reasons: dict[str, list[AlertChange]] = {}
-    of_reason = select(AlertChange).where(AlertChange.alert_id.in_(ids), AlertChange.field == "reason")
-    for change in session.scalars(of_reason):
-        reasons.setdefault(change.alert_id, []).append(change)
-
-    def reason(closing: AlertChange) -> str | None:
-        beside = [
-            change.new[0]
-            for change in reasons.get(closing.alert_id, ())
-            if abs((change.time - closing.time).total_seconds()) < _REASON_OF
-        ]
-        return str(beside[-1]) if beside and beside[-1] is not None else None
-
-    return [
-        ClosedAlert(change.alert_id, uuid, severity, change.actor, change.time, reason(change))
-        for change, uuid, severity in rows
+    workflows = alert_workflows(session, [id_ for id_, *_ in rows])
+    closed = [
+        ClosedAlert(id_, uuid, severity, closing.actor, to_datetime(closing.time), closing.reason)
+        for id_, uuid, severity in rows
+        if (closing := workflows[id_].closing) is not None
     ]
+    return sorted(closed, key=lambda alert: alert.time, reverse=True)

@@ -91,16 +91,17 @@ class UndoneChanges:
 
 @dataclass
 class HistoryEntries:
-    """What somebody changes of alerts, written into their history together."""
+    """What somebody changes of alerts, or takes back of their changes, written into their history together."""
 
     session: Session
     actor: Actor
+    undoes: bool = False
     _rows: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, id_: str, name: str, old: Any, new: Any) -> None:
         """Add a change of a field of an alert."""
         row = {"alert_id": id_, "time": datetime.now(UTC), "actor": self.actor.name, "field": name}
-        self._rows.append({**row, "old": [old], "new": [new]})
+        self._rows.append({**row, "old": [old], "new": [new], "undoes": self.undoes})
 
     def write(self) -> None:
         """Write what has been added."""
@@ -144,7 +145,7 @@ def undo_changes(session: Session, actor: Actor, changed: Sequence[ChangedAlert]
     """Give alerts again what they had before a change, but for what somebody has changed since."""
     by_id = {alert.id: alert for alert in changed}
     now, restored, changed_since = iso(time.time_ns()), list[str](), len(by_id)
-    written = HistoryEntries(session, actor)
+    written = HistoryEntries(session, actor, undoes=True)
 
     def documents() -> Iterator[tuple[StoredAlert, dict[str, Any]]]:
         nonlocal changed_since

@@ -139,6 +139,10 @@ class AlertIndex:
 
     # ---- reading
 
+    def rows(self) -> AlertRows:
+        """Return the rows of all alerts as they are now."""
+        return self._current()
+
     def scan(self, scan: Scan) -> Iterator[StoredBatch]:
         """Yield the alerts asked for, each as it is in the moment when it is read; see EventReader."""
         if not takes_alerts(scan.patterns):

@@ -16,11 +16,12 @@ _CACHED = 8 << 20  # characters of documents
 
 
 class AlertDocument(NamedTuple):
-    """An alert's document, when the alert was changed last, and when it was made (ns since 1970)."""
+    """An alert's document, when the alert was changed last and made, and the time of its last event (ns)."""
 
     id: str
     changed: int
     created: int
+    time: int
     text: str
 
 
@@ -33,7 +34,8 @@ class AlertDocuments:
 
     def read(self, ids: Iterable[str]) -> Iterator[AlertDocument]:
         """Yield the documents of alerts as they are now, in no order; of an alert that is gone there is none."""
-        asked = select(StoredAlert.id, StoredAlert.changed, StoredAlert.created, StoredAlert.document)
+        moments = StoredAlert.changed, StoredAlert.created, StoredAlert.time
+        asked = select(StoredAlert.id, *moments, StoredAlert.document)
         for chunk in chunks(ids):
             with self._records.transaction() as session:
                 rows = session.execute(asked.where(StoredAlert.id.in_(chunk))).all()

@@ -154,7 +154,7 @@ class CachedColumns:
         return self._cache.size
 
 
-_GONE = AlertDocument("", 0, 0, "{}")
+_GONE = AlertDocument("", 0, 0, 0, "{}")
 
 
 def _add(builder: ColumnBuilder, document: AlertDocument | None) -> None:

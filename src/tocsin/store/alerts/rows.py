@@ -30,6 +30,7 @@ ROW_FIELDS = (
     "kibana.alert.rule.rule_id",
     "kibana.alert.rule.name",
     "kibana.alert.rule.rule_type_id",
+    "kibana.alert.rule.execution.type",
     "kibana.space_ids",
     "host.name",
     "user.name",
@@ -40,14 +41,15 @@ ROW_FIELDS = (
 class AlertRows:
     """The rows of all alerts as of one moment; rows keep their places until alerts are removed.
 
-    `columns` are those of ROW_FIELDS, by their names in tables. `number` grows with every change, and `changes`
-    holds the numbers of the last ones with the places of the rows that they changed. Places from before `epoch`,
-    the number of the last removal, mean other rows.
+    `event_times` are those of each alert's (last) event. `columns` are those of ROW_FIELDS, by their names in
+    tables. `number` grows with every change, and `changes` holds the numbers of the last ones with the places of
+    the rows that they changed. Places from before `epoch`, the number of the last removal, mean other rows.
     """
 
     ids: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
     changed: Moments = field(default_factory=lambda: np.zeros(0, np.int64))
     created: Moments = field(default_factory=lambda: np.zeros(0, np.int64))
+    event_times: Moments = field(default_factory=lambda: np.zeros(0, np.int64))
     columns: Mapping[str, pa.Array] = field(default_factory=dict)
     number: int = 0
     epoch: int = 0
@@ -65,8 +67,8 @@ class AlertRows:
     @property
     def size(self) -> int:
         """How many bytes the rows take."""
-        arrays = (self.ids, *self.columns.values())
-        return int(sum(array.nbytes for array in arrays) + self.changed.nbytes + self.created.nbytes)
+        arrays = (self.ids, *self.columns.values(), self.changed, self.created, self.event_times)
+        return int(sum(array.nbytes for array in arrays))
 
     def places(self, ids: Sequence[str], created: Sequence[int] | None = None) -> Places:
         """Return the places of those alerts of `ids` that there are, and which of `ids` each is.
@@ -96,10 +98,12 @@ class AlertRows:
         at = at_each[which]
         order = np.concatenate((np.arange(before), before + new))
         order[at] = before + which
-        changed_at, created = (
+        changed_at, created, event_times = (
             np.concatenate((mine, np.array([getattr(document, name) for document in documents], np.int64)))[order]
-            for mine, name in ((self.changed, "changed"), (self.created, "created"))
-        )
+            for mine, name in (
+                (self.changed, "changed"), (self.created, "created"), (self.event_times, "time"),
+            )
+        )  # fmt: skip
         names = dict.fromkeys((*self.columns, *columns))
         in_order = Order(order) if len(at) else None
         changed_places = pa.array(at)
@@ -118,6 +122,7 @@ class AlertRows:
             ids=joined([self.ids, added]) if len(added) else self.ids,
             changed=changed_at,
             created=created,
+            event_times=event_times,
             columns={name: array for name, array in merged.items() if array is not None},
             number=number,
             changes=(*self.changes, (number, at))[-_CHANGES:],
@@ -135,6 +140,7 @@ class AlertRows:
             ids=self.ids.filter(stays),
             changed=self.changed[kept],
             created=self.created[kept],
+            event_times=self.event_times[kept],
             columns={name: with_dictionary(array.filter(stays)) for name, array in self.columns.items()},
             number=number,
             epoch=number,

@@ -225,7 +225,7 @@ class StoredAlert(Base):
 
 
 class AlertChange(Base):
-    """One change of an alert: which field, from what to what, by whom."""
+    """One change of an alert: which field, from what to what, by whom; whether it takes an earlier one back."""
 
     __tablename__ = "alert_changes"
     __table_args__ = (Index("alert_changes_alert", "alert_id"),)
@@ -237,6 +237,7 @@ class AlertChange(Base):
     field: Mapped[str] = mapped_column(String(64))
     old: Mapped[list[Any]]  # of one value, which may be null
     new: Mapped[list[Any]]
+    undoes: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
 class Execution(Base):
