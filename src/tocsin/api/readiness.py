@@ -25,6 +25,7 @@ def readiness_of(service: Service) -> Readiness:
         upkeep=service.store.upkeep_problem(),
         folders=service.watched.problem(),
         messages=service.deliveries.problem(),
+        actions=service.host_actions.problem(),
     )
     damaged = [
         DamagedPart(name=printable(damage.name), reason=printable(damage.reason), since=iso(damage.since))

@@ -22,6 +22,9 @@ from tocsin.ingest.bulk import Ingest
 from tocsin.ingest.rejected import Rejected
 from tocsin.ingest.watch import WatchedFolders
 from tocsin.management.settings import lake_settings, scheduler_settings
+from tocsin.response.host_actions.connectors import OpenConnectors
+from tocsin.response.host_actions.sending import ActionSender
+from tocsin.response.host_actions.thread import HostActionThread
 from tocsin.scheduler.scheduler import Scheduler
 from tocsin.scheduler.thread import SchedulerThread, set_forward
 from tocsin.search.processes import SearchProcesses
@@ -57,6 +60,7 @@ class Service:
     clock: ArrivalClock
     scheduler: SchedulerThread
     deliveries: DeliveryThread
+    host_actions: HostActionThread
     records: Records
     alerts: AlertIndex
     ingest: Ingest
@@ -83,6 +87,7 @@ class Service:
         self.watched.close()
         self.scheduler.close()
         self.deliveries.close()
+        self.host_actions.close()
         self.searches.close()
         self.alerts.close()
         self.work.close()
@@ -136,8 +141,10 @@ def open_service(config: Config) -> Service:
     metrics = Metrics(store, ingest, clock, scheduler.scheduler)
     egress = EgressPolicy(networks_of(config.connector_networks))
     deliveries = DeliveryThread(Deliverer(records, clock, egress))
+    host_actions = HostActionThread(ActionSender(records, OpenConnectors(records, egress)))
     scheduler.start()
     deliveries.start()
+    host_actions.start()
     processes = SearchProcesses(store, CompositeScans(events, beside), config.search_memory)
     alerts.start()
     return Service(
@@ -146,6 +153,7 @@ def open_service(config: Config) -> Service:
         clock=clock,
         scheduler=scheduler,
         deliveries=deliveries,
+        host_actions=host_actions,
         records=records,
         alerts=alerts,
         ingest=ingest,
