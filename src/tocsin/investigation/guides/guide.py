@@ -44,6 +44,8 @@ _INVESTIGATES = re.compile(r"investigat|steps|步骤|调查", re.IGNORECASE)
 _LATER = re.compile(
     r"false positive|response|remediation|related|setup|performance|reference|误报|响应|相关", re.IGNORECASE
 )
+# The section of a guide that says what is done once an alert is confirmed.
+_RESPONDS = re.compile(r"respon[sd]|remediat|响应|处置|补救", re.IGNORECASE)
 _MOST_STEPS = 200
 _PARAMETERS = "kibana.alert.rule.parameters"
 _LONGEST = 4_000  # characters of a value that is filled in
@@ -230,6 +232,34 @@ def _mark_steps(tokens: Sequence[Token], blocks: Sequence[Block]) -> list[GuideS
         if text and len(steps) < _MOST_STEPS:
             steps.append(GuideStep(len(steps) + 1, " ".join(text.split())))
             inline.children = [Token("text", "", 0, content=f"\x04{len(steps)}\x05"), *(inline.children or ())]
+    return steps
+
+
+def response_steps(text: str) -> list[tuple[int, str]]:
+    """Return the items of a guide's section on response and remediation, each with its depth in the list, from 0.
+
+    Items that only hold a query are none.
+    """
+    source = "".join(part for part in parse_guide(text.translate(_MARKS)) if isinstance(part, str))
+    tokens = _markdown().parse(printable(_LINE_END.sub("\n", source)))
+    steps: list[tuple[int, str]] = []
+    heading, depth, is_item, before = "", 0, False, ""
+    for token in tokens:
+        if token.type in ("bullet_list_open", "ordered_list_open"):
+            depth += 1
+        elif token.type in ("bullet_list_close", "ordered_list_close"):
+            depth -= 1
+        elif token.type == "list_item_open":
+            is_item = True
+        elif token.type == "inline" and before == "heading_open":
+            heading = token.content
+        elif token.type == "inline" and is_item:
+            is_item = False
+            children = token.children or ()
+            words = "".join(" " if "break" in child.type else child.content for child in children).split()
+            if words and _RESPONDS.search(heading) and len(steps) < _MOST_STEPS:
+                steps.append((depth - 1, " ".join(words)))
+        before = token.type
     return steps
 
 

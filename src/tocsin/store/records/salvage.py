@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, String, Table, TypeDecorator
+from sqlalchemy import JSON, LargeBinary, String, Table, TypeDecorator
 from sqlalchemy.types import TypeEngine
 
 from tocsin.counted import counted
@@ -148,13 +148,14 @@ def _copy(source: Path, target: Path) -> dict[str, int]:
         old.text_factory = bytes
         for table in Base.metadata.sorted_tables:
             known = {column.name for column in table.columns}
+            binary = {column.name for column in table.columns if isinstance(column.type, LargeBinary)}
             for order in ("ASC", "DESC"):  # from both ends up to what cannot be read
                 for names, rows in _rows(old, table.name, order):
                     chosen = [n for n, name in enumerate(names) if name in known]
                     columns = ", ".join(f'"{names[n]}"' for n in chosen)
                     marks = ", ".join("?" for _ in chosen)
                     of_json = [place for place, n in enumerate(chosen) if names[n] in _columns_of_json(table)]
-                    read = ([_text(row[n]) for n in chosen] for row in rows)
+                    read = ([row[n] if names[n] in binary else _text(row[n]) for n in chosen] for row in rows)
                     sound = (row for row in read if all(_is_json(row[place]) for place in of_json))
                     with new:
                         kept = f'INSERT OR IGNORE INTO "{table.name}" ({columns}) VALUES ({marks})'
