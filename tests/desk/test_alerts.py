@@ -33,6 +33,56 @@ def test_a_query_that_cannot_be_read_says_why(desk, query):
     assert ('class="problem"' in answer.text) == ("(" in query)
 
 
+def test_what_nobody_has_counted_is_no_number_and_has_no_actions(desk):
+    """A query that cannot be read finds nothing out: the page says where it is wrong, and no `0 alerts`."""
+    with desk.logged_in() as client:
+        text = client.get("/alerts", params={"q": "host.name: ("}).text
+    problem = text.partition('<p class="problem"')[2].partition("</p>")[0]
+    assert "Line 1, column 13: the query ends too early" in problem
+    assert "\\n" not in problem
+    assert "data-actions" not in text
+    assert "<b>0</b>" not in text
+
+
+@pytest.mark.parametrize(("host", "words"), [("SRV-FILE01*", "<b>1</b> alert<"), ("*", "<b>3</b> alerts<")])
+def test_one_alert_is_no_alerts(desk, host, words):
+    with desk.logged_in() as client:
+        assert words in client.get("/alerts", params={"q": f"host.name: {host}"}).text
+
+
+def test_the_usual_columns_tell_when_the_event_was(desk):
+    """Alerts of one execution are raised at one moment: their events were not."""
+    with desk.logged_in() as client:
+        text = client.get("/alerts?from=").text
+    assert "Time of the event" in text
+    for alert in desk.alerts:
+        assert alert["kibana.alert.original_time"][:19].replace("T", " ") in text
+
+
+def test_groups_can_be_acted_on_as_a_whole(desk):
+    with desk.logged_in() as client:
+        text = client.get("/alerts?from=&group=host").text
+    assert "data-all" in text
+    assert text.count("data-group") == 2
+
+
+@pytest.mark.parametrize(("name", "sees"), [("viewer", False), ("analyst", True)])
+def test_the_list_of_keys_has_those_that_do_something(desk, name, sees):
+    with desk.logged_in(name) as client:
+        keys = client.get("/alerts?from=").text.partition('<dl class="keys">')[2].partition("</dl>")[0]
+    assert ("<dd>acknowledge</dd>" in keys) == sees
+    assert "<kbd>j</kbd>" in keys
+    assert "<dd>exception</dd>" not in keys  # exceptions are an engineer's
+
+
+def test_whoever_makes_no_exceptions_sees_who_does(desk):
+    address = f"/alerts/{desk.alerts[0]['kibana.alert.uuid']}"
+    with desk.logged_in("analyst") as client:
+        assert "Exceptions are made by the role Engineer" in client.get(address).text
+    with desk.logged_in("engineer") as client:
+        assert "Exceptions are made by" not in client.get(address).text
+
+
 def test_kql_filters(desk):
     with desk.logged_in() as client:
         text = client.get("/alerts", params={"q": "host.name: SRV-FILE01* and user.name: svc-*"}).text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from playwright.sync_api import expect
 
 from tests.api.conftest import PASSWORD
 from tests.desk.many_alerts import desk_with_alerts, documents_of, raise_alerts
@@ -170,3 +173,17 @@ def test_a_service_that_is_away_is_said_to_be_so_and_asked_again(desk, chromium)
     page.unroute_all()
     page.get_by_text("the service does not answer").wait_for(state="hidden")
     context.close()
+
+
+def test_groups_are_gone_through_by_keyboard(desk, page):
+    page.goto("/alerts?from=&group=host")
+    page.keyboard.press("j")
+    expect(page.locator("[data-group].current")).to_be_focused()
+    page.keyboard.press("Enter")
+    rows = page.locator(".group").first.locator("[data-row]")
+    expect(rows.first).to_be_visible()
+    page.keyboard.press("j")
+    expect(rows.first).to_have_class(re.compile("current"))
+    for _ in range(rows.count()):
+        page.keyboard.press("j")
+    expect(page.locator("[data-group]").nth(1)).to_have_class(re.compile("current"))

@@ -99,6 +99,8 @@ def test_what_an_exception_hides_does_not_come_back(watched):
         assert '<b class="big">2</b>' in client.post(f"{address}/preview", data=form).text
         answer = client.post(address, data=form)
         assert (answer.status_code, answer.headers["location"]) == (303, f"/alerts/{first['_id']}")
+        assert "The exception is saved" in client.get(f"/alerts/{first['_id']}").text
+        assert "The exception is saved" not in client.get("/alerts?from=").text  # it is said once
     states = {a["_id"]: a["kibana.alert.workflow_status"] for a in watched.alerts(rule)}
     assert sorted(states.values()) == ["closed", "closed", "open"]
     assert states[first["_id"]] == "closed"

@@ -86,6 +86,7 @@ def test_a_rule_of_every_type_is_made_and_shown_again_as_it_is(watched, client, 
     }  # fmt: skip
     answer = client.post("/rules/new", params={"type": type_}, data=given)
     assert answer.status_code == 303, answer.text
+    assert "The rule is saved." in client.get(answer.headers["location"]).text
     id_ = answer.headers["location"].removeprefix("/rules/")
     document = watched.http.get("/api/detection_engine/rules", params={"id": id_}).json()
     assert document["type"] == type_

@@ -17,10 +17,13 @@ from starlette.responses import HTMLResponse
 
 from tocsin import __version__
 from tocsin.api.answers import ApiError
+from tocsin.desk.alerts.undo_offers import taken_message
 from tocsin.desk.navigation import NAVIGATION
+from tocsin.desk.reasons import said_reason
 from tocsin.desk.roles import ROLE_LABELS, SCOPE_DESCRIPTIONS
 from tocsin.desk.shown import (
     as_data,
+    bold,
     cut_in_the_middle,
     shown_age,
     shown_duration,
@@ -37,6 +40,7 @@ from tocsin.desk.words import WORDS
 from tocsin.detection.schedule import span
 from tocsin.moments import iso
 
+_LONGEST_REASON = 4_000  # characters of why something was refused
 STATIC = Path(__file__).parent / "static"
 # Nothing from elsewhere, no script and no style written into a page.
 POLICY = (
@@ -71,7 +75,13 @@ def _environment(language: str) -> Environment:
         text = str(value)
         return catalogue.gettext(WORDS[text]) if text in WORDS else visible(value)
 
+    def reason(text: object) -> Markup:
+        """Return why something was refused, in lines, as people read it."""
+        lines = visible_lines(cut_in_the_middle(said_reason(catalogue, str(text)), _LONGEST_REASON))
+        return Markup('<span class="reason">{}</span>').format(lines)
+
     environment.filters |= {
+        "reason": reason, "bold": bold,
         "visible": visible, "word": word, "moment": shown_moment, "age": shown_age, "cut": cut_in_the_middle,
         "visible_lines": visible_lines, "as_data": as_data, "between": shown_span,
         "duration": shown_duration, "size": shown_size, "rate": shown_rate,
@@ -103,6 +113,10 @@ def page(
 ) -> HTMLResponse:
     """Return a template as a page, filled with its context."""
     environment = _environment(visitor.language if visitor else language_of(request))
+    if "message" not in context:
+        context["message"] = (
+            None if visitor is None or "hx-request" in request.headers else taken_message(request, visitor)
+        )
     context |= {"visitor": visitor, "path": request.url.path, "now": datetime.now(UTC)}
     text = environment.get_template(template).render(context)
     return HTMLResponse(text, status, {"Content-Security-Policy": POLICY, **(headers or {})})

@@ -38,6 +38,11 @@ def visible_lines(text: str) -> str:
     return printable(text)
 
 
+def bold(number: int) -> Markup:
+    """Return a number of a sentence, to be seen before its words."""
+    return Markup("<b>{}</b>").format(f"{number:,}")
+
+
 def cut_in_the_middle(text: str, most: int = 120) -> str:
     """Return a text of at most `most` characters: what is longer keeps its beginning and its end."""
     if len(text) <= most:

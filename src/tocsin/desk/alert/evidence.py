@@ -51,13 +51,7 @@ async def show_tree(request: Request, visitor: Reader, id: str) -> Response:
     for node in tree["nodes"]:
         node["address"] = "" if node["relation"] == "alert" else written_process(node)
     template = "alert/tree.html" if "hx-request" in request.headers else "alert/tree_page.html"
-    context: dict[str, Any] = {
-        "tree": tree,
-        "view": view,
-        "kinds": list(KINDS),
-        "labels": LABELS,
-        "alert": alert.flat,
-    }
+    context: dict[str, Any] = {"tree": tree, "view": view, "kinds": list(KINDS), "alert": alert.flat}
     return page(request, template, visitor, **context)
 
 

@@ -41,7 +41,7 @@ COLUMNS: Mapping[str, tuple[EventColumn, ...]] = {
         _TIME,
         EventColumn(N_("Destination"), ("destination.ip", "destination.address"), "mono"),
         EventColumn(N_("Port"), ("destination.port",), "mono"),
-        EventColumn(N_("Name"), ("destination.domain",), "mono"),
+        EventColumn(N_("Name"), ("destination.domain", "dns.question.name"), "mono"),
         EventColumn(N_("Protocol"), ("network.protocol", "network.transport")),
         EventColumn(N_("Source"), ("source.ip",), "mono"),
     ),

@@ -16,7 +16,7 @@ from tocsin.desk.alert.guide_view import shown_guide
 from tocsin.desk.alert.shown_alert import find_alert
 from tocsin.desk.alerts.labels import REASON_LABELS
 from tocsin.desk.alerts.neighbours import alert_address, list_address, neighbour, row_address
-from tocsin.desk.alerts.undo_offers import message_of
+from tocsin.desk.alerts.undo_offers import taken_message
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
 from tocsin.desk.visitor import Reader
@@ -39,7 +39,7 @@ async def show_alert(request: Request, visitor: Reader, records: RequestTransact
         "reasons": REASON_LABELS,
         "users": await records.run(alerts.assignable_users) if visitor.may_respond else [],
         "tags": tags if isinstance(tags := alert.values.get(TAGS) or [], list) else [tags],
-        "message": message_of(request, visitor),
+        "message": taken_message(request, visitor),
         "here": view.address(page=view.page),
         "in_list": False,
         "row_address": row_address(id, view.list),

@@ -29,7 +29,7 @@ class AlertColumn:
 
 _COLUMNS = (
     AlertColumn("severity", N_("Severity"), (_SEVERITY, _RISK), "severity", _RISK, descending=True),
-    AlertColumn("time", N_("Time"), ("@timestamp",), "moment", "@timestamp", descending=True),
+    AlertColumn("time", N_("Raised"), ("@timestamp",), "moment", "@timestamp", descending=True),
     AlertColumn("rule", N_("Rule"), ("kibana.alert.rule.name",), "rule", "kibana.alert.rule.name"),
     AlertColumn("host", N_("Host"), ("host.name",), sort="host.name"),
     AlertColumn("user", N_("User"), ("user.name",), sort="user.name"),
@@ -46,7 +46,7 @@ _COLUMNS = (
     ),
 )  # fmt: skip
 COLUMNS: Mapping[str, AlertColumn] = {column.name: column for column in _COLUMNS}
-DEFAULT_COLUMNS = ("severity", "time", "rule", "host", "user", "happened", "status")
+DEFAULT_COLUMNS = ("severity", "time", "event-time", "rule", "host", "user", "happened", "status")
 
 
 def column_of(name: str) -> AlertColumn:

@@ -17,14 +17,14 @@ from tocsin.api.answers import ApiError
 from tocsin.api.dependencies import RunningService, service_of
 from tocsin.api.transactions import RequestTransactions
 from tocsin.desk.alerts.arrivals import ArrivalMark, arrivals_address, mark_now
-from tocsin.desk.alerts.columns import COLUMNS, moved_column, with_column, without_column
+from tocsin.desk.alerts.columns import COLUMNS, DEFAULT_COLUMNS, moved_column, with_column, without_column
 from tocsin.desk.alerts.flyout import asked_flyout
 from tocsin.desk.alerts.grouping import GROUPS, MOST_GROUPS, groups_of, groups_search
 from tocsin.desk.alerts.histogram import Histogram, span_of
 from tocsin.desk.alerts.labels import REASON_LABELS
 from tocsin.desk.alerts.neighbours import alert_address
 from tocsin.desk.alerts.saved_views import default_address, saved_views
-from tocsin.desk.alerts.undo_offers import message_of
+from tocsin.desk.alerts.undo_offers import taken_message
 from tocsin.desk.alerts.view import FACET_VALUES, FACETS, PAGE_SIZE, RANGES, AlertsView, written_place
 from tocsin.desk.documents import flat_document
 from tocsin.desk.page_route import PageRoute
@@ -59,7 +59,7 @@ async def list_alerts(
         **_shown(view), "facets": FACETS, "facet_values": FACET_VALUES, "ranges": RANGES, "problem": "",
         "total": 0, "counts": {}, "histogram": None, "page_size": PAGE_SIZE, "is_part": is_part, "in_list": True,
         "views": await records.run(lambda session: saved_views(session, visitor.actor)),
-        "message": message_of(request, visitor), "reasons": REASON_LABELS,
+        "message": taken_message(request, visitor), "reasons": REASON_LABELS,
         "users": await records.run(alerts.assignable_users) if visitor.may_respond else [],
         "flyout": "" if is_part else await asked_flyout(
             request, visitor, records, view.here
@@ -112,6 +112,7 @@ def _shown(view: AlertsView) -> dict[str, Any]:
     """Return what of a list needs no search."""
     return {
         "view": view, "here": view.here, "alert_address": alert_address, "columns": view.shown_columns(),
+        "default_columns": DEFAULT_COLUMNS,
         "other_columns": [column for name, column in COLUMNS.items() if name not in view.columns],
         "with_column": with_column, "without_column": without_column, "moved_column": moved_column,
         "groupings": GROUPS, "groups": None, "most_groups": MOST_GROUPS, "rows": [], "previous": "", "next": "",

@@ -91,9 +91,16 @@ def offers_of(request: Request) -> UndoOffers:
     return offers
 
 
-def message_of(request: Request, visitor: Visitor) -> ActionMessage | None:
-    """Return what is to be said to a visitor of what they did last, None where there is nothing."""
-    return offers_of(request).find(visitor.actor.id, request.cookies.get(MESSAGE_COOKIE, ""))
+def taken_message(request: Request, visitor: Visitor) -> ActionMessage | None:
+    """Return what is to be said to a visitor of what they did last, None where there is nothing.
+
+    What offers to undo something is said for as long as it does, other messages once.
+    """
+    offers, token = offers_of(request), request.cookies.get(MESSAGE_COOKIE, "")
+    message = offers.find(visitor.actor.id, token)
+    if message is not None and not message.changed:
+        offers.take(visitor.actor.id, token)
+    return message
 
 
 def say(request: Request, visitor: Visitor, response: Response, message: ActionMessage) -> Response:

@@ -17,6 +17,7 @@ from tocsin.api.dependencies import ServiceStore
 from tocsin.api.transactions import GoOn, RequestTransactions, TransactionRunner
 from tocsin.desk.alert.shown_alert import ShownAlert, find_alert
 from tocsin.desk.alerts.neighbours import list_address
+from tocsin.desk.alerts.undo_offers import ActionMessage, Sentence, say
 from tocsin.desk.documents import FlatDocument, flat_document
 from tocsin.desk.exceptions.conditions import OPERATORS, ConditionRow, row_of_value
 from tocsin.desk.exceptions.hidden import DAYS, ExceptionPreview, hidden_by
@@ -46,6 +47,8 @@ _CLOSES = (
     ("", N_("no alert")),
 )
 _ARGUMENTS, _COMMAND_LINE = "process.args", "process.command_line"
+_SAVED = N_("The exception is saved: it holds from the rule's next run.")
+_SAVED_AND_CLOSED = N_("The exception is saved: it holds from the rule's next run. Alerts closed: %(count)s.")
 _CLOSING_REASON = "benign_positive"
 # Rules of these types raise alerts of many events, of whose fields an alert has some.
 _OF_MANY_EVENTS = frozenset({"threshold", "esql", "machine_learning"})
@@ -134,7 +137,9 @@ async def save(
     except (ApiError, TocsinError) as error:
         refusal = error if isinstance(error, ApiError) else api_error(error)
         return _shown(request, visitor, subject, given, problem=refusal.reason, status=refusal.status)
-    return RedirectResponse(_in_its_list(request, f"/alerts/{quote(id, safe='')}"), 303)
+    reply = RedirectResponse(_in_its_list(request, f"/alerts/{quote(id, safe='')}"), 303)
+    done = Sentence(_SAVED_AND_CLOSED, {"count": f"{len(ids):,}"}) if ids else Sentence(_SAVED)
+    return say(request, visitor, reply, ActionMessage(done))
 
 
 @router.post("/alerts/{id}/exception/preview")

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from tocsin.api.answers import ApiError, api_error
 from tocsin.api.dependencies import ServiceStore
 from tocsin.api.transactions import GoOn, RequestTransactions
+from tocsin.desk.alerts.undo_offers import ActionMessage, Sentence, say
 from tocsin.desk.exceptions.conditions import OPERATORS, ConditionRow
 from tocsin.desk.exceptions.hidden import DAYS, ExceptionPreview, hidden_by
 from tocsin.desk.exceptions.item_form import ItemForm, form_of_item, read_item_form
@@ -21,6 +22,7 @@ from tocsin.desk.exceptions.list_routes import address_of_list, rule_ids
 from tocsin.desk.forms import Form, field
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
+from tocsin.desk.translations import N_
 from tocsin.desk.visitor import RuleWriter, Visitor
 from tocsin.errors import TocsinError
 from tocsin.management.exceptions.documents import item_document
@@ -32,6 +34,8 @@ from tocsin.store.records.models import ExceptionItem
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _ROWS = 8  # alerts that are shown of what would have been hidden
 _NEW = "new"
+_SAVED = N_("The exception is saved: it holds from each rule's next run.")
+_REMOVED = N_("The exception is removed: what it hid raises alerts again.")
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ async def save(
     except (ApiError, TocsinError) as error:
         refusal = error if isinstance(error, ApiError) else api_error(error)
         return _shown(request, visitor, edited, given, problem=refusal.reason, status=refusal.status)
-    return RedirectResponse(address_of_list(id), 303)
+    return say(request, visitor, RedirectResponse(address_of_list(id), 303), ActionMessage(Sentence(_SAVED)))
 
 
 @router.post("/exceptions/{id}/items/{item}/preview")
@@ -136,7 +140,7 @@ async def remove(
     await records.run_in_turn(
         lambda session, _: remove_item(session, visitor.actor, find_item(session, item, None))
     )
-    return RedirectResponse(address_of_list(id), 303)
+    return say(request, visitor, RedirectResponse(address_of_list(id), 303), ActionMessage(Sentence(_REMOVED)))
 
 
 def _shown(

@@ -48,7 +48,7 @@ export function showNew(): void {
 }
 
 export function listenToArrivals(): void {
-  if (!bar()) return;
+  if (!document.querySelector("#list")) return;
   title = document.title;
   lookAgain();
   document.addEventListener("visibilitychange", () => {

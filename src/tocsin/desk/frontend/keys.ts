@@ -41,8 +41,9 @@ const ACTIONS: Record<string, () => void> = {
 };
 
 function open(): void {
-  const address = currentRow()?.dataset.href;
-  if (address) location.assign(address);
+  const row = currentRow();
+  if (row?.matches("[data-group]")) row.click();
+  else if (row?.dataset.href) location.assign(row.dataset.href);
 }
 
 /** Make an exception from the alert of the page, or of the current row. */
@@ -76,7 +77,7 @@ export function listenToKeys(): void {
       follow(`[data-go="${CSS.escape(event.key)}"]`);
       return;
     }
-    if ((event.key === "Enter" && !target.closest("a, button")) || event.key === "o") {
+    if ((event.key === "Enter" && !target.closest("a, button, summary")) || event.key === "o") {
       open();
       return;
     }

@@ -1,18 +1,22 @@
 // The rows of a list: one of them is the current one, which keys act on; it stays the current one when the list is
 // loaded again, or when somebody comes back to it.
 
+const ROWS = "[data-row], [data-group]"; // the head of a group is a row too
+
 export function rows(): HTMLElement[] {
-  return [...document.querySelectorAll<HTMLElement>("[data-row]")];
+  return [...document.querySelectorAll<HTMLElement>(ROWS)].filter((row) => row.checkVisibility());
 }
 
 export function currentRow(): HTMLElement | null {
-  return document.querySelector<HTMLElement>("[data-row].current");
+  return document.querySelector<HTMLElement>(":is([data-row], [data-group]).current");
 }
 
 export function makeCurrent(row: HTMLElement | undefined, scrolls = true): void {
   if (!row) return;
   currentRow()?.classList.remove("current");
   row.classList.add("current");
+  if (row.matches("[data-group]")) row.focus({ preventScroll: true }); // Enter and Space open it and close it
+  else if (document.activeElement?.matches("[data-group]")) (document.activeElement as HTMLElement).blur();
   if (scrolls) row.scrollIntoView({ block: "nearest" });
 }
 
@@ -86,7 +90,7 @@ export function listenToRows(): void {
   keepOverSwaps();
   addEventListener("pagehide", keepPlace);
   document.addEventListener("click", (event) => {
-    const row = event.target instanceof Element ? event.target.closest<HTMLElement>("[data-row]") : null;
+    const row = event.target instanceof Element ? event.target.closest<HTMLElement>(ROWS) : null;
     if (row) makeCurrent(row, false);
   });
 }

@@ -21,6 +21,7 @@ from starlette.responses import RedirectResponse, Response
 from tocsin.api.answers import ApiError, api_error, bad_request
 from tocsin.api.dependencies import ServiceStore
 from tocsin.api.transactions import GoOn, RequestTransactions
+from tocsin.desk.alerts.undo_offers import ActionMessage, Sentence, say
 from tocsin.desk.forms import Form, field
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
@@ -28,6 +29,7 @@ from tocsin.desk.rule_editor.fields import LANGUAGES, MORE, TYPES
 from tocsin.desk.rule_editor.form import RuleForm, document_of, empty_form, form_of, read_form
 from tocsin.desk.rule_editor.preview import SPANS, preview_of
 from tocsin.desk.rule_editor.vocabulary import WORDS, fields_of_indices
+from tocsin.desk.translations import N_
 from tocsin.desk.visitor import Reader, RuleWriter, Visitor
 from tocsin.detection.compile import query_errors
 from tocsin.detection.rule_checks import Problem
@@ -40,6 +42,9 @@ from tocsin.store.records.models import Connector
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 _GROUPS = ("definition", "schedule", "about", "guide", "more")
 _DEFAULT_SPAN = "6h"
+_MOST_WARNINGS = 5  # that are said of a rule that is saved: its page has all
+_SAVED = N_("The rule is saved.")
+_WARNING = N_("Look again at %(field)s: %(message)s")
 # How messages about a rule name its fields: `name: Required`, "`risk_score` is …".
 _NAMED = re.compile(r"(?:^|; |: )(?:\[?([a-z_]+(?:\.[a-z_]+)*)\]?: |`([a-z_]+(?:\.[a-z_]+)*)` )")
 
@@ -165,29 +170,35 @@ async def _submitted(
             return await _shown(request, visitor, records, edited, form, preview=preview, span=span)
         schemas = schema_of(store)
 
-        def keep(session: Session, go_on: GoOn) -> str:
+        def keep(session: Session, go_on: GoOn) -> tuple[str, Sequence[Problem]]:
             if not edited.id or "save_as" in given:
                 own = {**document, "rule_id": str(uuid.uuid4())}
                 if own.get("name") == edited.name and edited.id:
                     own["name"] = f"{edited.name} [Duplicate]"
-                return create_rule(session, visitor.actor, own, schemas).rule.id
+                saved = create_rule(session, visitor.actor, own, schemas)
+                return saved.rule.id, saved.warnings
             rule = rule_called_by(session, edited.id)
             if str(rule.revision) != field(given, "revision"):
                 raise ConflictError(
                     f"{rule.updated_by} has changed this rule since this page was shown, to revision "
                     f"{rule.revision}. Open it anew in another tab, or save yours as a new rule"
                 )
-            change_rule(session, visitor.actor, rule, document, schemas)
-            return rule.id
+            return rule.id, change_rule(session, visitor.actor, rule, document, schemas).warnings
 
-        id_ = await records.run_in_turn(keep)
+        id_, warnings = await records.run_in_turn(keep)
     except (ApiError, TocsinError) as error:
         problems = _problems_of(error)
         status = error.status if isinstance(error, ApiError) else api_error(error).status
         return await _shown(
             request, visitor, records, edited, form, problems=problems, previews=previews, span=span, status=status
         )
-    return RedirectResponse(f"/rules/{quote(id_, safe='')}", 303)
+    reply = RedirectResponse(f"/rules/{quote(id_, safe='')}", 303)
+    # With warnings it stays until it is dismissed.
+    doubts = [
+        Sentence(_WARNING, {"field": warning.field, "message": warning.message.partition("\n")[0]})
+        for warning in warnings[:_MOST_WARNINGS]
+    ]
+    return say(request, visitor, reply, ActionMessage(Sentence(_SAVED), doubts))
 
 
 def _problems_of(error: ApiError | TocsinError) -> list[Problem]:

@@ -41,13 +41,14 @@ _HAS_ENTITY: _Query = {"exists": {"field": "process.entity_id"}}
 _IS_ALERT = {"exists": {"field": "kibana.alert.uuid"}}
 
 
-def _category(name: str, *without: _Query) -> _Query:
-    return {"bool": {"filter": [{"term": {"event.category": name}}], "must_not": [_IS_ALERT, *without]}}
+def _category(name: str) -> _Query:
+    return {"bool": {"filter": [{"term": {"event.category": name}}], "must_not": [_IS_ALERT]}}
 
 
-# Kinds of events of a process, and what its events must meet.
+# Kinds of events of a process, and what its events must meet. Questions for names are of the network too: so their
+# category says, and so queries of guides count them.
 KINDS: Mapping[str, _Query] = {
-    "network": _category("network", _IS_DNS),
+    "network": _category("network"),
     "files": _category("file"),
     "registry": _category("registry"),
     "dns": {"bool": {"filter": [_IS_DNS], "must_not": [_IS_ALERT]}},

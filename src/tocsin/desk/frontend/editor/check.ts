@@ -45,6 +45,8 @@ export function checks(about: () => URLSearchParams, words: HTMLElement): (view:
     const faults = (await answer.json()) as Fault[];
     const worst = faults.some((fault) => fault.severity === "error") ? "error" : "warning";
     words.className = `query-state ${faults.length ? worst : "fine"}`;
+    // What was said of the query when it was not saved stands there once.
+    if (faults.length) words.closest(".query-editor")?.querySelectorAll(".field-problem").forEach((problem) => problem.remove());
     words.textContent = faults.length ? faults.map(said).join("\n") : (words.dataset["fine"] ?? "");
     return faults.map((fault) => ({
       ...place(view, fault), severity: fault.severity, message: fault.hint ? `${fault.message}\n${fault.hint}` : fault.message,
