@@ -1,0 +1,1 @@
+"""Services that judge observables: what each is asked, what it may be asked, and how its answer is read."""
