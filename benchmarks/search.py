@@ -53,6 +53,7 @@ def sample() -> dict[str, list[Entry]]:
 def build(data: Path, plain: Path, count: int) -> int:
     """Write a store, and the same columns as plain Parquet files of each day; return how many events."""
     plain.mkdir(parents=True)
+    (data / "events").mkdir(parents=True)
     repeats = -(-count // (_SAMPLE * _DAYS))
     found = sorted(sample().items(), key=lambda item: -len(item[1]))
     with multiprocessing.Pool(2) as pool:

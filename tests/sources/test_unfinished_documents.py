@@ -7,6 +7,7 @@ A pipeline of somebody's own, a Logstash filter or `fields` in a Beat's configur
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,33 @@ def test_finished_documents_stay_as_they_are_and_are_read_as_columns() -> None:
     assert columns.rows == len(lines)
     for line in lines:
         assert Documents().normalise(line) == flatten(line) | {"_index": "winlogbeat-default"}
+
+
+@pytest.mark.parametrize("kind", range(len(TEN)))
+@pytest.mark.parametrize("with_data", [True, False], ids=["with event data", "without event data"])
+def test_documents_of_kinds_that_the_sample_lacks_are_judged_too(kind: int, with_data: bool) -> None:
+    """A layout made of one kind reads a block of all kinds, with documents that lack something among them."""
+    lines = finished()
+    sample = lines[kind] if with_data else without_event_data(lines[kind])
+    listed = (
+        given for given, _ in PARTS.values() if isinstance(given["event.category"], list)
+    )  # as all of a column
+    mixed = [line for pair in zip(lines, map(document, cycle(listed)), strict=False) for line in pair]
+    block = b"".join(orjson.dumps(line) + b"\n" for line in mixed)
+    layout = layout_of([sample] * 64, frozenset(("event.category", "process.name")), Documents())
+    assert isinstance(layout, DocumentLayout)
+    columns = layout.read(block, len(mixed))
+    assert columns is not None
+    assert set(columns.left) >= {number for number, line in enumerate(mixed) if is_unfinished(line)}
+    assert not {number for number, line in enumerate(mixed) if number % 2 == 0} & set(columns.left)
+
+
+def without_event_data(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document as a pipeline leaves it that removes event data."""
+    return {
+        **document,
+        "winlog": {name: value for name, value in document["winlog"].items() if name != "event_data"},
+    }
 
 
 def test_a_category_alone_does_not_make_a_document_of_another_log_a_windows_event() -> None:

@@ -85,7 +85,7 @@ def at(table: pa.Table, path: tuple[str, ...]) -> pa.ChunkedArray:
     return column
 
 
-def plant(tree: Tree, path: tuple[str, ...], kind: pa.DataType) -> bool:
+def plant(tree: Tree, path: tuple[str, ...], kind: pa.DataType | Tree) -> bool:
     """Put a leaf into a tree of members; False when the place is taken by something else."""
     at: Any = tree
     for part in path[:-1]:

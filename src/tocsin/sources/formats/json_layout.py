@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,14 @@ from tocsin.ecs import CATEGORY, INDEX, TIMESTAMP, FieldType, default_schema
 from tocsin.sources.batch import flatten
 from tocsin.sources.document import DATASET_FIELDS, Documents, constant_index, index_and_counts, moments
 from tocsin.sources.event_time import MENTIONS, has_time_of_day, named_times
-from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, schema_of, type_of
+from tocsin.sources.json_columns import Columns, Tree, at, parse_lines, plant, sample_of, schema_of, type_of
 from tocsin.sources.products.product import dig, telltales
 from tocsin.sources.unseen import describes_event, fields_of_kinds, rows_without_values
+from tocsin.sources.windows.forms.shipped import EVENT_DATA
 from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
 from tocsin.sources.windows.recognise import MARKS
-from tocsin.sources.windows.unfinished import fields_of_a_log
-from tocsin.sources.windows.unfinished_columns import may_be_unfinished
+from tocsin.sources.windows.unfinished import fields_like, fields_of_a_log
+from tocsin.sources.windows.unfinished_columns import Unread, may_be_unfinished
 from tocsin.sources.wrappers import may_hold_record
 
 # Members that a Windows event in some form of JSON has, and hardly any ECS document.
@@ -28,19 +29,24 @@ _OF_WINDOWS = tuple((mark,) for mark in MARKS)
 # Members of documents of Windows' logs, nested or with dots. Such a document may be unfinished, category or not.
 _OF_A_LOG = ("winlog", *SHIPPED_MARKS)
 _CHANNEL = "winlog.channel"
+_EVENT_DATA = tuple(EVENT_DATA[:-1].split("."))
+_SAMPLE = 64  # lines that show of which types further fields are
 
 
 class DocumentLayout:
     """Where the wanted fields lie in an ECS document and of which Arrow types they are.
 
-    `strange` are the paths of members that show a line to be something else, `logged` those that show a document
-    of Windows' logs; `knows_logs` says that `paths` has what shows which of these are finished. `times` are those
-    of members that hold the time of an event without `@timestamp`, in order of precedence.
+    The members of `tree` are read, which `root` leads to where the documents are those of hits. `strange` are the
+    paths of members that show a line to be something else, `logged` those that show a document of Windows' logs;
+    `knows_logs` says that `paths` has what shows which of these are finished, for the kinds in the sample; what
+    other kinds need is added when a block has them. `times` are those of members that hold the time of an event
+    without `@timestamp`, in order of precedence.
     """
 
     def __init__(
         self,
         tree: Tree,
+        root: tuple[str, ...],
         paths: dict[str, tuple[str, ...]],
         strange: Sequence[tuple[str, ...]],
         logged: Sequence[tuple[str, ...]],
@@ -49,15 +55,40 @@ class DocumentLayout:
         wanted: frozenset[str],
         documents: Documents,
     ) -> None:
-        self.schema, self.paths, self.strange, self.logged = schema_of(tree), paths, strange, logged
+        self.tree, self.root, self.paths, self.strange, self.logged = tree, root, paths, strange, logged
         self.knows_logs, self.times, self.wanted, self.documents = knows_logs, times, wanted, documents
+        self._take_in()
+
+    def _take_in(self) -> None:
+        """Derive what follows from the members that are read."""
+        self.schema = schema_of(self.tree)
         # A document that holds another record has none of the fields that say what happened.
         self.what_happened = [
-            path for name, path in paths.items() if describes_event(name) and not name.startswith("event.")
+            path for name, path in self.paths.items() if describes_event(name) and not name.startswith("event.")
         ]
 
     def read(self, block: bytes, lines: int) -> Columns | None:
         """Return the wanted fields of a block of lines, or None when a line does not fit."""
+        while True:
+            try:
+                return self._read(block, lines)
+            except Unread as unread:  # a document of another kind, or unlike the others of its kind
+                records = [record for record in sample_of(block, _SAMPLE) if isinstance(record, dict)]
+                if not self._add(unread.fields, records):
+                    return None
+
+    def _add(self, fields: Iterable[str], records: Sequence[dict[str, Any]]) -> bool:
+        """Read more fields from now on, of the types that they have in a sample; False where that cannot be."""
+        bodies = [body for record in records if isinstance(body := dig(record, self.root) or record, dict)]
+        for field in sorted(fields):
+            path = _planted(field, bodies, self.tree, self.root)
+            if path is None:
+                return False
+            self.paths[field] = path
+        self._take_in()
+        return True
+
+    def _read(self, block: bytes, lines: int) -> Columns | None:
         table = parse_lines(block, lines, self.schema)
         if table is None or any(at(table, path).null_count < table.num_rows for path in self.strange):
             return None
@@ -114,7 +145,9 @@ class DocumentLayout:
         if not logged.any():
             return logged
         columns = {name: at(table, self.paths[name]) for name in fields_of_a_log() if name in self.paths}
-        return (logged & unlike) | may_be_unfinished(columns, logged & ~unlike)
+        if self.knows_logs and not dotted:
+            columns[EVENT_DATA[:-1]] = at(table, (*self.root, *_EVENT_DATA))
+        return (logged & unlike) | may_be_unfinished(columns, logged & ~unlike, self.paths)
 
     def _wrapped(self, table: pa.Table, block: bytes) -> npt.NDArray[np.bool_]:
         """Return which lines may hold another record: some of those that do not say what happened themselves."""
@@ -148,19 +181,15 @@ def document_layout(
     root: tuple[str, ...] = ("_source",) if all(isinstance(r.get("_source"), dict) for r in sample) else ()
     bodies = [r["_source"] if root else r for r in sample]
     logs = [body for body in bodies if not body.keys().isdisjoint(_OF_A_LOG)]
-    of_kinds = fields_of_kinds(map(flatten, logs)) | (fields_of_a_log() if logs else frozenset())
+    of_kinds = fields_of_kinds(map(flatten, logs)) | (fields_like(logs) if logs else frozenset())
     fields = sorted({*wanted, *DATASET_FIELDS, CATEGORY, *of_kinds} - {INDEX})
     tree: Tree = {}
     paths: dict[str, tuple[str, ...]] = {}
     for field in fields:
-        place = _place_of(field, bodies)
-        if place is None:
+        path = _planted(field, bodies, tree, root)
+        if path is None:
             return None
-        path, values = place
-        kind = _type_of(field, values)
-        if kind is None or not plant(tree, (*root, *path), kind):
-            return None
-        paths[field] = (*root, *path)
+        paths[field] = path
     if root and not plant(tree, ("_index",), pa.string()):
         return None
     if root:
@@ -168,11 +197,10 @@ def document_layout(
     times = _times(bodies)
     spare: list[tuple[str, ...]] = []
     for name in times or ():
-        place = _place_of(name, bodies)
-        kind = None if place is None else _type_of(name, place[1])
-        if place is None or kind is None or pa.types.is_list(kind) or not plant(tree, (*root, *place[0]), kind):
+        path = _planted(name, bodies, tree, root)
+        if path is None or pa.types.is_list(dig(tree, path)):
             return None
-        spare.append((*root, *place[0]))
+        spare.append(path)
     if times is None:
         return None
     strange = [
@@ -181,7 +209,21 @@ def document_layout(
         for path in (*_OF_WINDOWS, *telltales())
         if plant(tree, (*above, *path), pa.string())
     ]
-    return DocumentLayout(tree, paths, strange, _logged(tree, root), bool(logs), spare, wanted, documents)
+    if logs and paths[_CHANNEL][-1] != _CHANNEL and dig(tree, (*root, *_EVENT_DATA)) is None:
+        plant(tree, (*root, *_EVENT_DATA), {})  # an object of which nothing is read yet
+    return DocumentLayout(tree, root, paths, strange, _logged(tree, root), bool(logs), spare, wanted, documents)
+
+
+def _planted(
+    field: str, bodies: list[dict[str, Any]], tree: Tree, root: tuple[str, ...]
+) -> tuple[str, ...] | None:
+    """Add a field to the members read, and return its path; None when its values share no type or place."""
+    place = _place_of(field, bodies)
+    if place is None:
+        return None
+    path, values = place
+    kind = _type_of(field, values)
+    return (*root, *path) if kind is not None and plant(tree, (*root, *path), kind) else None
 
 
 def _times(bodies: list[dict[str, Any]]) -> list[str] | None:

@@ -90,8 +90,41 @@ def fields_of_a_log() -> frozenset[str]:
         for name in derived.sources
     ]
     always = [kind.always for dataset in logs for kind in dataset.kinds.values() if kind.always]
-    identifying = (CATEGORY, "event.type", "event.action", *PROVIDER, *CHANNEL, *CODE)
-    return frozenset((*identifying, *MAIN_FIELDS, *always, *(EVENT_DATA + name for name in sources)))
+    identifying = identifying_fields()
+    return frozenset(
+        (
+            *identifying,
+            "event.type",
+            "event.action",
+            *MAIN_FIELDS,
+            *always,
+            *(EVENT_DATA + name for name in sources),
+        )
+    )
+
+
+def identifying_fields() -> frozenset[str]:
+    """Return the fields that show of which kind a document of Windows' logs is."""
+    return frozenset((CATEGORY, *PROVIDER, *CHANNEL, *CODE))
+
+
+def fields_like(documents: Iterable[Document]) -> frozenset[str]:
+    """Return those of `fields_of_a_log` that show which documents are finished, if all are like these.
+
+    Where all documents of a kind have a field, nothing is read of what it would be made of, and where none has
+    event data, only what shows the kind.
+    """
+    fields = set(identifying_fields())
+    for document in documents:
+        main = main_fields_of(*(_first(document, names) for names in (PROVIDER, CHANNEL, CODE)))
+        if main is None:
+            continue
+        fields.update((*main.constants, *((main.always,) if main.always else ())))
+        if _at(document, EVENT_DATA[:-1]) is not None:
+            fields.update(main.sources)
+            missing = (names for field, names in main.sources.items() if _at(document, field) is None)
+            fields.update(EVENT_DATA + name for names in missing for name in names)
+    return frozenset(fields)
 
 
 def is_unfinished(document: Document) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,21 +12,39 @@ import pyarrow.compute as pc
 
 from tocsin.ecs import CATEGORIES, CATEGORY
 from tocsin.sources.windows.forms.shipped import EVENT_DATA
-from tocsin.sources.windows.unfinished import CHANNEL, CODE, PROVIDER, MainFields, main_fields_of
+from tocsin.sources.windows.unfinished import (
+    CHANNEL,
+    CODE,
+    PROVIDER,
+    MainFields,
+    main_fields_of,
+)
 
 Mask = npt.NDArray[np.bool_]
 
 
-def may_be_unfinished(columns: Mapping[str, pa.Array | pa.ChunkedArray], logged: Mask) -> Mask:
+class Unread(Exception):
+    """Some fields that show which documents are finished have not been read."""
+
+    def __init__(self, fields: frozenset[str]) -> None:
+        super().__init__(", ".join(sorted(fields)))
+        self.fields = fields
+
+
+def may_be_unfinished(
+    columns: Mapping[str, pa.Array | pa.ChunkedArray], logged: Mask, read: Container[str] | None = None
+) -> Mask:
     """Return which of the rows that are `logged`, documents of Windows' logs, may lack fields of their kind.
 
-    `columns` are those of `fields_of_a_log` that exist. Each of these rows is then read by itself to find out; no
-    other row lacks a field.
+    `columns` are those of `fields_of_a_log` that exist, of the fields that were `read`, by default all. Each of
+    these rows is then read by itself to find out; no other row lacks a field. The object `winlog.event_data`
+    may be a column too: rows without it have nothing to make fields of. Raises Unread when more have to be read
+    first.
     """
     unfinished: Mask = np.zeros(len(logged), bool)
     if not logged.any():
         return unfinished
-    masks = _Masks(columns, len(logged))
+    masks = _Masks(columns, len(logged), read)
     unfinished |= logged & masks.missing(CATEGORY)
     rows = np.flatnonzero(logged & ~unfinished)
     if not len(rows):
@@ -36,6 +54,8 @@ def may_be_unfinished(columns: Mapping[str, pa.Array | pa.ChunkedArray], logged:
         main = main_fields_of(provider, channel, code)
         if main is not None:
             unfinished[of_kind] = _may_lack(masks, main, of_kind, uncategorised)
+    if masks.unread:
+        raise Unread(frozenset(masks.unread))
     return unfinished
 
 
@@ -43,26 +63,43 @@ def _may_lack(masks: _Masks, main: MainFields, rows: npt.NDArray[np.intp], uncat
     lacks: Mask = uncategorised[rows] if main.categorised else np.zeros(len(rows), bool)
     for name in (*main.constants, *([main.always] if main.always else ())):
         lacks = lacks | masks.missing(name)[rows]
+    without_data = masks.lacks_object(EVENT_DATA[:-1])[rows].all()
     all_missing = np.full(len(rows), bool(main.sources))
-    for field, sources in main.sources.items():
+    for field, sources in sorted(main.sources.items(), key=lambda item: not masks.is_read(item[0])):
+        if without_data and not all_missing.any():  # there is nothing that a further field could be made of
+            break
         missing = masks.missing(field)[rows]
         all_missing &= missing
-        for source in sources if missing.any() else ():
+        for source in sources if missing.any() and not without_data else ():
             lacks = lacks | (missing & ~masks.missing(EVENT_DATA + source)[rows])
     may_lack: Mask = lacks | all_missing
     return may_lack
 
 
 class _Masks:
-    """Which rows have no value in a field, worked out once for each."""
+    """Which rows have no value in a field, worked out once for each; `unread` are the fields that nobody read."""
 
-    def __init__(self, columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: int) -> None:
-        self._columns, self._rows = columns, rows
+    def __init__(
+        self, columns: Mapping[str, pa.Array | pa.ChunkedArray], rows: int, read: Container[str] | None
+    ) -> None:
+        self._columns, self._rows, self._read = columns, rows, read
+        self.unread: set[str] = set()
         self._known: dict[str, Mask] = {}
+
+    def is_read(self, field: str) -> bool:
+        """Return whether a field was read, or looked for."""
+        return self._read is None or field in self._read
+
+    def lacks_object(self, name: str) -> Mask:
+        """Return where there is no such object; nowhere if its members have names with dots."""
+        column = self._columns.get(name)
+        return _none(self._rows) if column is None else _missing(column)
 
     def missing(self, field: str) -> Mask:
         """Return where a field has no value; an empty list is none."""
         if field not in self._known:
+            if not self.is_read(field):
+                self.unread.add(field)
             column = self._columns.get(field)
             self._known[field] = np.ones(self._rows, bool) if column is None else _missing(column)
         return self._known[field]

@@ -7,19 +7,22 @@ the event schema (http://schemas.microsoft.com/win/2004/08/events/event).
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
 
+from tocsin.sources.windows.forms.elements import as_logged, head_of
 from tocsin.sources.windows.record import MalformedRecord
 
 # XML 1.0 has no place for control characters, and Windows writes them all the same, raw or as a reference.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _REFERENCE = re.compile(r"&#(?:x([0-9A-Fa-f]{1,6})|([0-9]{1,7}));")
 _ROOT = re.compile(r"<[\w.:-]+")
+_USUAL_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z")
 _DECLARED = re.compile(r"\sxmlns:([\w.-]+)\s*=")
 # The prefix of an element's name, or of an attribute's.
 _PREFIX = re.compile(r"""(?:<|\s(?=[\w.:-]+\s*=\s*["']))(?!xmlns:|xml:)([A-Za-z_][\w.-]*):(?=[A-Za-z_])""")
-_NUMBERS = frozenset(("Version", "Level", "Task", "Opcode", "ProcessID", "ThreadID"))
+_NUMBERS = frozenset(("EventID", "EventRecordID", "Version", "Level", "Task", "Opcode", "ProcessID", "ThreadID"))
 
 
 def record_of(text: str) -> dict[str, Any]:
@@ -46,7 +49,33 @@ def record_of(text: str) -> dict[str, Any]:
             parts[name] = _tree(part)
     if "System" not in parts:
         raise MalformedRecord("not a Windows event: it has no System")
-    return {"Event": parts}
+    return {"Event": _as_parsed(parts)}
+
+
+def _as_parsed(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event whose head and data are written as the `evtx` parser writes them: ids without braces."""
+    system, data = event["System"], event.get("EventData")
+    if not isinstance(system, dict):
+        return event
+    if not _is_usual_head(system):
+        event["System"] = system = {name: value for name, value in head_of(system).items() if value is not None}
+    if isinstance(data, dict):
+        provider, event_id = system.get("Provider"), system.get("EventID")
+        name = provider.get("#attributes", {}).get("Name") if isinstance(provider, dict) else None
+        as_logged(data, name, event_id.get("#text") if isinstance(event_id, dict) else event_id)
+    return event
+
+
+def _is_usual_head(system: dict[str, Any]) -> bool:
+    """Return whether the level, the keywords and the time are written as the `evtx` parser writes them."""
+    level, keywords, created = system.get("Level"), system.get("Keywords"), system.get("TimeCreated")
+    moment = created.get("#attributes", {}).get("SystemTime") if isinstance(created, dict) else None
+    return (
+        (level is None or isinstance(level, int))
+        and (keywords is None or (isinstance(keywords, str) and keywords.startswith("0x")))
+        and isinstance(moment, str)
+        and _USUAL_MOMENT.fullmatch(moment) is not None
+    )
 
 
 def _declared(text: str) -> str:
@@ -73,7 +102,13 @@ def _legal(text: str) -> str:
 
 
 def _name(element: ElementTree.Element) -> str:
-    return element.tag.rpartition("}")[2]
+    return _local(element.tag)
+
+
+@lru_cache(maxsize=4096)  # each event has the same names
+def _local(name: str) -> str:
+    """Return a name without its namespace."""
+    return name.rpartition("}")[2]
 
 
 def _text(element: ElementTree.Element) -> str | None:
@@ -84,11 +119,14 @@ def _text(element: ElementTree.Element) -> str | None:
 
 def _head_value(element: ElementTree.Element) -> Any:
     name, text = _name(element), _text(element)
-    attributes = {name.rpartition("}")[2]: _number(name, value) for name, value in element.attrib.items()}
     value = None if text is None else _number(name, text)
+    attributes = element.items()
     if not attributes:
         return value
-    return {"#attributes": attributes} | ({} if value is None else {"#text": value})
+    content: dict[str, Any] = {"#attributes": {_local(key): _number(key, held) for key, held in attributes}}
+    if value is not None:
+        content["#text"] = value
+    return content
 
 
 def _number(name: str, text: str) -> str | int:
