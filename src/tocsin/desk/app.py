@@ -29,6 +29,9 @@ from tocsin.desk.overview import routes as overview
 from tocsin.desk.pages import STATIC
 from tocsin.desk.queries import routes as queries
 from tocsin.desk.reports import routes as reports
+from tocsin.desk.response import connectors as response_connectors
+from tocsin.desk.response import preparing as response_preparing
+from tocsin.desk.response import routes as response
 from tocsin.desk.rule_editor import routes as rule_editor
 from tocsin.desk.rules import file_import as rule_import
 from tocsin.desk.rules import page as rule
@@ -70,6 +73,9 @@ _ROOMS = (
     exception_lists,
     exception_items,
     value_lists,
+    response_preparing,
+    response_connectors,
+    response,
 )
 
 

@@ -26,6 +26,7 @@ NAVIGATION = (
     # In the order in which the head shows them.
     NavigationEntry("/alerts", N_("Alerts"), "a"),
     NavigationEntry("/timeline", N_("Timeline"), "t"),
+    NavigationEntry("/response", N_("Response"), "p"),
     NavigationEntry("/rules", N_("Rules"), "r"),
     NavigationEntry("/overview", N_("Overview"), "o"),
     NavigationEntry("/exceptions", N_("Exceptions"), "e"),

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse
 
 from tocsin import __version__
 from tocsin.api.answers import ApiError
+from tocsin.api.dependencies import service_of
 from tocsin.desk.alerts.undo_offers import taken_message
 from tocsin.desk.navigation import NAVIGATION
 from tocsin.desk.reasons import said_reason
@@ -39,6 +40,7 @@ from tocsin.desk.visitor import Visitor, language_of, visitor_of
 from tocsin.desk.words import WORDS
 from tocsin.detection.schedule import span
 from tocsin.moments import iso
+from tocsin.response.host_actions.requests import person_of
 
 _LONGEST_REASON = 4_000  # characters of why something was refused
 STATIC = Path(__file__).parent / "static"
@@ -118,8 +120,17 @@ def page(
             None if visitor is None or "hx-request" in request.headers else taken_message(request, visitor)
         )
     context |= {"visitor": visitor, "path": request.url.path, "now": datetime.now(UTC)}
+    context["waiting_for_approval"] = _waiting_for_approval(request, visitor)
     text = environment.get_template(template).render(context)
     return HTMLResponse(text, status, {"Content-Security-Policy": POLICY, **(headers or {})})
+
+
+def _waiting_for_approval(request: Request, visitor: Visitor | None) -> int:
+    """Return how many actions on hosts wait for the approval of somebody like the visitor."""
+    if visitor is None or not visitor.may_respond:
+        return 0
+    requesters = service_of(request).host_actions.requesters()
+    return sum(requester != person_of(visitor.actor) for requester in requesters)
 
 
 def part(template: str, visitor: Visitor, **context: Any) -> Markup:

@@ -155,6 +155,26 @@ def expire_action(session: Session, action: HostAction, actor: Actor) -> HostAct
     return _add(session, actor, new, dict(action.parameters), four_eyes=False, undoes=action.id)
 
 
+def undo_ids(session: Session, id_: str) -> list[str]:
+    """Return the ids of the actions that undo one, the newest first."""
+    query = select(HostAction.id).where(HostAction.undoes == id_).order_by(HostAction.requested.desc())
+    return list(session.scalars(query))
+
+
+def confirmation_of(kind: str, host: str, parameters: Mapping[str, object]) -> str:
+    """Return what people type to confirm an action: the host's name, or what else it is done to."""
+    if action_kind(kind).on_host:
+        return host
+    return str(parameters.get("account") or parameters.get("value") or kind)
+
+
+def check_confirmation(kind: str, host: str, parameters: Mapping[str, object], typed: str) -> None:
+    """Refuse an action whose host's name was typed otherwise; letter case aside. Raises InvalidError."""
+    wanted = confirmation_of(kind, host, parameters)
+    if typed.strip().casefold() != wanted.strip().casefold():
+        raise InvalidError(f"[confirmation] type {wanted} to confirm it: nothing has been sent")
+
+
 def undo_under_way(session: Session, id_: str) -> HostAction | None:
     """Return the action under way that undoes one, None where there is none."""
     query = select(HostAction).where(
