@@ -43,6 +43,8 @@ EVERY_PAGE: dict[str, Address] = {
     "alert-observables": _of_alert("?show=observables"),
     "alert-query": _of_alert("?query=0"),
     "alert-exception": _of_alert("/exception"),
+    "cases": _at("/cases"),
+    "case-new": lambda alert: f"/cases/new?id={quote(alert['kibana.alert.uuid'])}",
     "timeline": _at("/timeline"),
     "timeline-eql": _at("/timeline?language=eql&q=process%20where%20true"),
     "timelines": _at("/timeline/saved"),

@@ -231,25 +231,26 @@ class UploadedFiles(NamedTuple):
     fields: Mapping[str, str]
 
 
-async def _read_upload(request: Request, what: str, most: int) -> Upload:
-    """Return the file of a form. Raises ApiError."""
+async def _read_upload(request: Request, what: str, most: int, *, is_text: bool = True) -> Upload:
+    """Return the file of a form, text in UTF-8. Raises ApiError."""
     bounded = Request(request.scope, _bounded(request, most))
     async with bounded.form(max_files=1, max_fields=8) as form:
         file = form.get("file")
         if not isinstance(file, UploadFile):
             raise bad_request(f"[file] is missing: {what}")
         fields = {name: value for name, value in form.items() if isinstance(value, str)}
-        return Upload(file.filename or "", as_utf8(await file.read()), fields)
+        data = await file.read()
+        return Upload(file.filename or "", as_utf8(data) if is_text else data, fields)
 
 
-def file_body(what: str, most: int) -> Any:
+def file_body(what: str, most: int, *, is_text: bool = True) -> Any:
     """Return a dependency that reads the file of a form as an Upload.
 
-    It may have at most so many bytes; `what` says what it should be.
+    It may have at most so many bytes; `what` says what it should be. One that is no text stays as it is.
     """
 
     async def read(request: Request) -> Upload:
-        return await _read_upload(request, what, most)
+        return await _read_upload(request, what, most, is_text=is_text)
 
     _MODELS[read] = BodyModel(UploadForm, True, "multipart/form-data")
     return Depends(read)

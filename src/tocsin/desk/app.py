@@ -20,6 +20,10 @@ from tocsin.desk.alerts import flyout as alert_flyout
 from tocsin.desk.alerts import routes as alerts
 from tocsin.desk.alerts import saved_views as alert_views
 from tocsin.desk.alerts.undo_offers import UndoOffers
+from tocsin.desk.cases import changes as case_changes
+from tocsin.desk.cases import evidence as case_evidence
+from tocsin.desk.cases import new as new_cases
+from tocsin.desk.cases import routes as cases
 from tocsin.desk.exceptions import alert_routes as alert_exceptions
 from tocsin.desk.exceptions import item_routes as exception_items
 from tocsin.desk.exceptions import list_routes as exception_lists
@@ -57,6 +61,10 @@ _ROOMS = (
     alert,
     alert_guide,
     evidence,
+    new_cases,
+    case_evidence,
+    case_changes,
+    cases,
     overview,
     attack,
     health,

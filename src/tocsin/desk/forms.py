@@ -16,15 +16,25 @@ from tocsin.api.dependencies import service_of
 from tocsin.api.security import COOKIE, address_of
 
 _MOST_FIELDS = 2_000
+_LARGE = 4 << 20  # bytes
 Fields = Mapping[str, list[str]]
 
 
 async def read_form(request: Request) -> Fields:
     """Return the fields of a form. Its `csrf` is what the session's check is given. Raises ApiError."""
+    return await _read_form(request, KIBANA_SIZE)
+
+
+async def read_large_form(request: Request) -> Fields:
+    """Return the fields of a form that may carry a document along, percent-encoded. Raises ApiError."""
+    return await _read_form(request, _LARGE)
+
+
+async def _read_form(request: Request, most: int) -> Fields:
     if not _is_from_here(request):
         raise ApiError(403, "security_exception", "another site's page sent this form")
     body = await (
-        read_strangers_body(request, KIBANA_SIZE) if await _has_session(request) else read_strangers_body(request)
+        read_strangers_body(request, most) if await _has_session(request) else read_strangers_body(request)
     )
     try:
         fields = parse_qs(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
@@ -36,6 +46,7 @@ async def read_form(request: Request) -> Fields:
 
 # Stands before the visitor in a handler's parameters: what it reads the check of the session needs.
 Form = Annotated[Fields, Depends(read_form)]
+LargeForm = Annotated[Fields, Depends(read_large_form)]
 
 
 async def _has_session(request: Request) -> bool:

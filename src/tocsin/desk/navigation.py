@@ -25,6 +25,7 @@ class NavigationEntry:
 NAVIGATION = (
     # In the order in which the head shows them.
     NavigationEntry("/alerts", N_("Alerts"), "a"),
+    NavigationEntry("/cases", N_("Cases"), "c"),
     NavigationEntry("/timeline", N_("Timeline"), "t"),
     NavigationEntry("/response", N_("Response"), "p"),
     NavigationEntry("/rules", N_("Rules"), "r"),

@@ -16,6 +16,8 @@ WORDS: Mapping[str, str] = {
     "open": N_("open"),
     "acknowledged": N_("acknowledged"),
     "closed": N_("closed"),
+    "in-progress": N_("in progress"),
+    "cases": N_("Cases"),
     **REASON_LABELS,
     "status": N_("Status"),
     "reason": N_("Reason"),

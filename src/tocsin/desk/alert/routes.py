@@ -22,6 +22,7 @@ from tocsin.desk.pages import page
 from tocsin.desk.visitor import Reader
 from tocsin.management import alerts
 from tocsin.management.alert_changes import TAGS
+from tocsin.response.cases.case_alerts import cases_of_alert
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -36,6 +37,7 @@ async def show_alert(request: Request, visitor: Reader, records: RequestTransact
         "guide": await run_in_threadpool(shown_guide, alert, visitor, view.list),
         "query_number": _number(request.query_params.get("query", "")),
         "history": await records.run(lambda session: alerts.history(session, id)),
+        "cases": await records.read(lambda session: cases_of_alert(session, id)),
         "reasons": REASON_LABELS,
         "users": await records.run(alerts.assignable_users) if visitor.may_respond else [],
         "tags": tags if isinstance(tags := alert.values.get(TAGS) or [], list) else [tags],

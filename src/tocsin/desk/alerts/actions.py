@@ -131,7 +131,7 @@ async def _changed(
     request: Request, form: Fields, visitor: Visitor, records: TransactionRunner, change: WorkflowChange, kind: str
 ) -> Response:
     """Change the alerts that a form means, and say on the next page how many, and what could not be done."""
-    ids = await _meant(request, form)
+    ids = await selected_alerts(request, form)
     if not ids:
         return _said(request, form, visitor, ActionMessage(None, [Sentence(_NONE_SELECTED)]))
     next_page = await _next_page(request, form) if kind == "closed" else ""
@@ -149,7 +149,7 @@ async def _changed(
     return say(request, visitor, _onward(request, next_page or back), message)
 
 
-async def _meant(request: Request, form: Fields) -> list[str]:
+async def selected_alerts(request: Request, form: Fields) -> list[str]:
     """Return the ids of the alerts that a form means. Raises ApiError.
 
     "All" are those that the list's filter finds and that were there when the list was shown: what has been raised

@@ -30,6 +30,7 @@ from tocsin.management.last_look import last_look, set_last_look
 from tocsin.management.rules.outlines import rule_outlines
 from tocsin.management.rules.troubles import failed_rules, new_gaps, rules_with_earlier_alerts
 from tocsin.moments import datetime_nanoseconds, iso
+from tocsin.response.cases.listing import due_cases
 from tocsin.rules.model import SEVERITIES
 from tocsin.store.alerts.names import ALERTS_INDEX
 
@@ -113,6 +114,7 @@ def _recorded(session: Session, view: OverviewView) -> dict[str, Any]:
         "gaps": new_gaps(session, view.since),
         "activity": activity_since(session, view.since, view.until),
         "closed": closed_since(session, view.since, view.until),
+        "due_cases": due_cases(session, view.until),
         "names": {rule.id: rule.name for rule in rules},
         "enabled": sum(rule.enabled for rule in rules),
         "alerted": rules_with_earlier_alerts(session, view.since),

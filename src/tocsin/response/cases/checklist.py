@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from tocsin.response.cases.fields import checked_text
 from tocsin.response.cases.locking import locked_case
 from tocsin.store.records.access import Actor
 from tocsin.store.records.cases import CaseTask, StoredCase
+from tocsin.store.records.database import chunks
 from tocsin.translatable import N_
 
 STEP, TASK = "step", "task"
@@ -43,6 +44,16 @@ def tasks_of(session: Session, case_id: str) -> Sequence[CaseTask]:
     """Return the steps and tasks of a case, in their order."""
     query = select(CaseTask).where(CaseTask.case_id == case_id)
     return session.scalars(query.order_by(CaseTask.position, CaseTask.id)).all()
+
+
+def progress(session: Session, case_ids: Collection[str]) -> dict[str, tuple[int, int]]:
+    """Return how many steps and tasks of cases are done, and how many there are, for those that have any."""
+    query = select(CaseTask.case_id, func.count(CaseTask.done), func.count()).group_by(CaseTask.case_id)
+    return {
+        case_id: (done, count)
+        for chunk in chunks(case_ids)
+        for case_id, done, count in session.execute(query.where(CaseTask.case_id.in_(chunk)))
+    }
 
 
 def add_task(
