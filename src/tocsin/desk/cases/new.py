@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -174,10 +175,15 @@ def _selected(session: Session, ids: Sequence[str]) -> SelectedAlerts:
 
 async def _verdicts(request: Request, indicators: Iterable[Indicator], ids: Sequence[str]) -> list[FlatDocument]:
     """Return the last closed alerts of the same values, with the reasons for which they were closed."""
+    asked = list(indicators)[:_ASKED]
     tests = [
         {"term": {name: {"value": value, "case_insensitive": type_ != "address"}}}
-        for type_, value in list(indicators)[:_ASKED]
+        for type_, value in asked
         for name in _FIELDS.get(type_, ())
+    ]
+    tests += [
+        {"wildcard": {"process.command_line": {"value": f"*{_as_pattern(value)}*", "case_insensitive": True}}}
+        for _, value in asked
     ]
     if not tests:
         return []
@@ -192,3 +198,8 @@ async def _verdicts(request: Request, indicators: Iterable[Indicator], ids: Sequ
     body = {"query": query, "size": _SHOWN, "sort": [{"@timestamp": "desc"}]}
     answer = await search(request, [ALERTS_INDEX], body)
     return [flat_document(hit) for hit in answer["hits"]["hits"]]
+
+
+def _as_pattern(text: str) -> str:
+    """Return a pattern that a text alone fits."""
+    return re.sub(r"([\\*?])", r"\\\1", text)

@@ -75,20 +75,20 @@ class CasesView:
         name = {ME: user, NOBODY: NOBODY}.get(self.assignee, self.assignee)
         return CaseFilter(
             statuses=self._statuses(),
-            severities=_one(self.severity),
-            tags=_one(self.tag),
-            assignees=_one(name),
-            owners=_one(user if self.owner == ME else self.owner),
-            reporters=_one(self.reporter),
-            categories=_one(self.category),
+            severities=_alternatives(self.severity),
+            tags=_alternatives(self.tag),
+            assignees=_alternatives(name),
+            owners=_alternatives(user if self.owner == ME else self.owner),
+            reporters=_alternatives(self.reporter),
+            categories=_alternatives(self.category),
             search=self.q,
             mentioned=user if self.mentions == ME else self.mentions,
             due=now if self.due else None,
         )
 
     def _statuses(self) -> Sequence[str]:
-        return () if self.status == ALL else _one(self.status) or (OPEN, IN_PROGRESS)
+        return () if self.status == ALL else _alternatives(self.status) or (OPEN, IN_PROGRESS)
 
 
-def _one(text: str) -> tuple[str, ...]:
+def _alternatives(text: str) -> tuple[str, ...]:
     return (text,) if text else ()
