@@ -57,7 +57,8 @@ class PageRoute(APIRoute):
 
 def _is_from_browser(scope: Scope) -> bool:
     headers = Headers(scope=scope)
-    return "hx-request" in headers or "text/html" in headers.get("accept", "")
+    accept = headers.get("accept", "")  # a picture of a page is asked for as `image/avif,image/webp,…`
+    return "hx-request" in headers or "text/html" in accept or "image/" in accept
 
 
 def _refused(request: Request, error: ApiError) -> Response:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from tocsin.api.transactions import RequestTransactions
 from tocsin.desk.alerts.labels import REASON_LABELS
 from tocsin.desk.cases.view import PAGE_SIZE, STATUS_CHOICES, CasesView
-from tocsin.desk.cases.words import ACTIVITY_WORDS, KIND_WORDS, activity_detail
+from tocsin.desk.cases.words import KIND_WORDS, activity_detail, activity_word
 from tocsin.desk.documents import FlatDocument, flat_document
 from tocsin.desk.page_route import PageRoute
 from tocsin.desk.pages import page
@@ -104,7 +104,14 @@ async def show_case(request: Request, visitor: Reader, records: RequestTransacti
             "similar": {
                 other: shared for other, shared in others.items() if other.id != case.id and other not in linked
             },
-            "log": [(entry, activity_detail(entry.type, entry.payload)) for entry in log[:_SHOWN_ACTIVITY]],
+            "log": [
+                (
+                    entry,
+                    activity_word(entry.type, entry.action, entry.payload),
+                    activity_detail(entry.type, entry.payload),
+                )
+                for entry in log[:_SHOWN_ACTIVITY]
+            ],
             "log_length": len(log),
             "users": assignable_users(session),
         }
@@ -113,7 +120,7 @@ async def show_case(request: Request, visitor: Reader, records: RequestTransacti
     follow_up = context["case"].follow_up
     return page(
         request, "cases/page.html", visitor, statuses=STATUSES, severities=SEVERITIES, reasons=REASON_LABELS,
-        activity_words=ACTIVITY_WORDS, kind_words=KIND_WORDS, types=observables.TYPES,
+        kind_words=KIND_WORDS, types=observables.TYPES,
         done=sum(task.done is not None for task in context["tasks"]),
         follow_up_local=follow_up.astimezone(visitor.zone).strftime("%Y-%m-%dT%H:%M") if follow_up else "",
         default_steps={text for _, text in checklist.DEFAULT_STEPS}, **context,

@@ -28,9 +28,11 @@ ACTIVITY_WORDS: Mapping[str, str] = {
     "category": N_("changed the category"),
     "settings": N_("changed the settings"),
     "follow_up": N_("changed the reminder"),
-    "comment.create": N_("added"),
+    "alerts.create": N_("added alerts:"),
+    "alerts.delete": N_("took alerts off:"),
+    "comment.create": N_("said"),
     "comment.update": N_("changed a comment"),
-    "comment.delete": N_("took away"),
+    "comment.delete": N_("removed a comment"),
     "task.add": N_("added a task"),
     "task": N_("changed a task"),
     "task.delete": N_("removed a task"),
@@ -46,11 +48,17 @@ ACTIVITY_WORDS: Mapping[str, str] = {
 }
 
 
+def activity_word(type_: str, action: str, payload: str) -> str:
+    """Return what an entry is called, a text that is translated where it is shown; its type where it has no name."""
+    kind = "alerts" if '"alerts":' in payload and type_ == "comment" and '"count":' in payload else type_
+    return ACTIVITY_WORDS.get(f"{kind}.{action}") or ACTIVITY_WORDS.get(kind, type_)
+
+
 def activity_detail(type_: str, payload: str) -> str:
     """Return what an entry is about, in a line."""
     values: dict[str, Any] = orjson.loads(payload)
     if "alerts" in values and "count" in values:
-        return f"{values['count']:,} × kibana.alert"
+        return f"{values['count']:,}"
     if "comment" in values:
         return visible(values["comment"])
     if type_ in values and "before" in values:
