@@ -233,3 +233,12 @@ def test_pinned_events_of_a_timeline_become_evidence(desk, analyst):
     refused = send(analyst, "/cases/timeline", timeline=timeline, case="new")
     assert refused.status_code == 400
     assert "no pinned events" in refused.text
+
+
+def test_a_case_is_handed_on_as_a_page_and_as_markdown(analyst):
+    address = made(analyst, title=SCRIPT[:100])
+    for ending, media_type in (("report", "text/html"), ("report.md", "text/markdown")):
+        answer = analyst.get(f"{address}/{ending}")
+        assert answer.headers["content-type"].startswith(media_type)
+        assert answer.headers["content-disposition"].startswith("attachment")
+        assert "<script>document" not in answer.text

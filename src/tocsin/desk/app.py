@@ -23,6 +23,7 @@ from tocsin.desk.alerts.undo_offers import UndoOffers
 from tocsin.desk.cases import changes as case_changes
 from tocsin.desk.cases import evidence as case_evidence
 from tocsin.desk.cases import new as new_cases
+from tocsin.desk.cases import reports as case_reports
 from tocsin.desk.cases import routes as cases
 from tocsin.desk.exceptions import alert_routes as alert_exceptions
 from tocsin.desk.exceptions import item_routes as exception_items
@@ -63,6 +64,7 @@ _ROOMS = (
     evidence,
     new_cases,
     case_evidence,
+    case_reports,
     case_changes,
     cases,
     overview,

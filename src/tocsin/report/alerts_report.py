@@ -80,6 +80,12 @@ class AlertsReport:
         )
 
 
+def reported_alerts(documents: Sequence[Document]) -> ReportedAlerts:
+    """Return alerts as reports show them, of their documents, flat."""
+    rules: dict[str, ReportedRule] = {}
+    return ReportedAlerts([_reported(document, rules) for document in documents])
+
+
 def _reported(document: Document, rules: dict[str, ReportedRule]) -> ReportedAlert:
     def text(name: str) -> str:
         return as_text(document.get(name))
