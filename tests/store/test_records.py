@@ -48,6 +48,7 @@ RELEASED = {
     "r0008_reputation.py": "bc589d7ed2c921033e6cf8596f863151aab6621e75f1fe5e10c96d7bd020dd65",
     "r0009_undone_changes.py": "b0dcfa9605925ddb28a54d1443c74cb3d26fae83e2b30b7e2c7427539db8d22c",
     "r0010_cases.py": "1f6577c3630a3c2332eff7dd1945b5e9c764ec2d7e6c65c6059f46faa5365582",
+    "r0011_hosts.py": "7c4deab07e572d053e1aef679ca84714d5a7409c19a9ebebe2eefeeb6ebbe81d",
 }
 
 

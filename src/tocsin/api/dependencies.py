@@ -21,6 +21,7 @@ from tocsin.api.working import Work
 from tocsin.config import Config
 from tocsin.ingest.bulk import Ingest
 from tocsin.response.host_actions.thread import HostActionThread
+from tocsin.response.hosts.fleet import Fleet
 from tocsin.scheduler.thread import SchedulerThread
 from tocsin.store.events import EventStore
 from tocsin.store.records.access import Actor
@@ -64,6 +65,7 @@ ServiceMetrics = Annotated[Metrics, Depends(_part(lambda service: service.metric
 ServiceWork = Annotated[Work, Depends(_part(lambda service: service.work))]
 ServiceDeliveries = Annotated[DeliveryThread, Depends(_part(lambda service: service.deliveries))]
 ServiceHostActions = Annotated[HostActionThread, Depends(_part(lambda service: service.host_actions))]
+ServiceFleet = Annotated[Fleet, Depends(_part(lambda service: service.fleet))]
 ServiceGate = Annotated[AccessControl, Depends(_part(lambda service: service.gate))]
 # Who asks, where `security.allow` guards the route: its dependency runs before those of the handler.
 CurrentActor = Annotated[Actor, Depends(_actor)]

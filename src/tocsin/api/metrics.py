@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -12,6 +12,7 @@ from prometheus_client.process_collector import ProcessCollector
 from tocsin.allocators import allocated
 from tocsin.ingest.bulk import Ingest
 from tocsin.moments import SECOND
+from tocsin.response.hosts.host_registry import HostRegistry
 from tocsin.scheduler.scheduler import Scheduler
 from tocsin.store.clock import ArrivalClock
 from tocsin.store.events import EventStore
@@ -20,7 +21,9 @@ from tocsin.store.events import EventStore
 class Metrics:
     """Counts requests, and asks the store about itself when it is asked."""
 
-    def __init__(self, store: EventStore, ingest: Ingest, clock: ArrivalClock, scheduler: Scheduler) -> None:
+    def __init__(
+        self, store: EventStore, ingest: Ingest, clock: ArrivalClock, scheduler: Scheduler, hosts: HostRegistry
+    ) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -43,6 +46,16 @@ class Metrics:
             buckets=(1, 10, 100, 1_000, 10_000, 100_000),
             registry=self.registry,
         )
+        self.enrollments = Counter(
+            "tocsin_host_enrollments", "Requests of hosts to enrol, by what became of them.", ["result"],
+            registry=self.registry,
+        )  # fmt: skip
+        self.host_logs = Counter(
+            "tocsin_host_log_rows", "Rows that hosts logged, by what became of them.", ["result"],
+            registry=self.registry,
+        )  # fmt: skip
+        enrolled = Gauge("tocsin_hosts", "Hosts that have enrolled.", registry=self.registry)
+        enrolled.set_function(lambda: hosts.count)
         self.registry.register(_Store(store, ingest, clock))
         self.registry.register(_Memory(store, scheduler))
 

@@ -25,6 +25,7 @@ from tocsin.management.settings import lake_settings, scheduler_settings
 from tocsin.response.host_actions.connectors import OpenConnectors
 from tocsin.response.host_actions.sending import ActionSender
 from tocsin.response.host_actions.thread import HostActionThread
+from tocsin.response.hosts.fleet import Fleet
 from tocsin.scheduler.scheduler import Scheduler
 from tocsin.scheduler.thread import SchedulerThread, set_forward
 from tocsin.search.processes import SearchProcesses
@@ -61,6 +62,7 @@ class Service:
     scheduler: SchedulerThread
     deliveries: DeliveryThread
     host_actions: HostActionThread
+    fleet: Fleet
     records: Records
     alerts: AlertIndex
     ingest: Ingest
@@ -88,6 +90,7 @@ class Service:
         self.scheduler.close()
         self.deliveries.close()
         self.host_actions.close()
+        self.fleet.close()
         self.searches.close()
         self.alerts.close()
         self.work.close()
@@ -138,13 +141,15 @@ def open_service(config: Config) -> Service:
         events.report_damage("watched.json", watched.fault)
     if config.watch:
         watched.start()
-    metrics = Metrics(store, ingest, clock, scheduler.scheduler)
+    fleet = Fleet(records, config.data / "carves", config.history_days)
+    metrics = Metrics(store, ingest, clock, scheduler.scheduler, fleet.registry)
     egress = EgressPolicy(networks_of(config.connector_networks))
     deliveries = DeliveryThread(Deliverer(records, clock, egress))
     host_actions = HostActionThread(ActionSender(records, OpenConnectors(records, egress)))
     scheduler.start()
     deliveries.start()
     host_actions.start()
+    fleet.start()
     processes = SearchProcesses(store, CompositeScans(events, beside), config.search_memory)
     alerts.start()
     return Service(
@@ -154,6 +159,7 @@ def open_service(config: Config) -> Service:
         scheduler=scheduler,
         deliveries=deliveries,
         host_actions=host_actions,
+        fleet=fleet,
         records=records,
         alerts=alerts,
         ingest=ingest,

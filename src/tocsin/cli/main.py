@@ -14,6 +14,7 @@ from tocsin.cli import (
     access,
     alerts,
     explain,
+    hosts,
     hunt,
     ingest,
     query,
@@ -67,6 +68,7 @@ app.add_typer(access.users_app, name="users")
 app.add_typer(access.keys_app, name="keys")
 app.add_typer(rules.app, name="rules")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(hosts.app, name="hosts")
 app.add_typer(sources.app, name="sources")
 app.add_typer(store.app, name="store")
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib import resources
@@ -20,6 +20,9 @@ from typing import Any
 from tocsin.detection.alerts.alert import as_text
 from tocsin.investigation.guides.alert_queries import FIELD
 
+WINDOWS = "windows"
+# As osquery calls them, and as people do; the file has the first letters.
+_PLATFORM_NAMES = {WINDOWS: "Windows", "linux": "Linux", "darwin": "macOS"}
 _MOST_QUERY = 10_000  # characters of a query that is checked
 _MOST_SELECTS = 3  # of a query with `WITH`: SQLite writes each name out where it stands, and so again and again
 # What a query may come to: SQLite's own limits are those of a database that its owner asks.
@@ -47,6 +50,8 @@ _BARE = re.compile(
     r"|(?P<address>https?://[^\s'\"(),;]*)",
     re.IGNORECASE,
 )
+# A column that is compared with NULL by an operator for which nothing is equal to it.
+_WITH_NULL = re.compile(r"(?P<column>[A-Za-z_][\w.]*)\s*(?P<operator>==|=|!=|<>)\s*null\b", re.IGNORECASE)
 _WITH, _SELECT = re.compile(r"\bwith\b", re.IGNORECASE), re.compile(r"\b(?:select|values)\b", re.IGNORECASE)
 _NO_COLUMN, _NO_TABLE = "no such column: ", "no such table: "
 _IN_WORDS = {"not authorized": "it does something else than read osquery's tables"}
@@ -62,25 +67,47 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Checked:
-    """A query as it can be sent: mended where it had lost quotes. `mended` are the values that got theirs back."""
+    """A query as it can be sent: mended where it had lost quotes. `mended` are the values that got theirs back.
+
+    `hints` say what else was mended, as a comparison with NULL, which never holds.
+    """
 
     query: str
     verdict: Verdict
     reason: str = ""
     mended: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
 
 
-def checked_query(query: str) -> Checked:
-    """Return a query, held against osquery's tables, and with the quotes that it had lost."""
-    verdict, reason = _verdict(query)
+def checked_query(query: str, platform: str = WINDOWS) -> Checked:
+    """Return a query, held against osquery's tables on a platform, and with what it had lost put back."""
+    verdict, reason = _verdict(query, platform)
     if verdict is not Verdict.WRONG:
-        return Checked(query, verdict, reason)
-    mended, values = _with_quotes(query)
+        return _with_hints(Checked(query, verdict, reason))
+    mended, values = _with_quotes(query, platform)
     if values:
-        after, why = _verdict(mended)
+        after, why = _verdict(mended, platform)
         if after is not Verdict.WRONG:
-            return Checked(mended, after, why, values)
+            return _with_hints(Checked(mended, after, why, values))
     return Checked(query, verdict, reason)
+
+
+def _with_hints(checked: Checked) -> Checked:
+    """Return a query whose comparisons with NULL can hold: `=` with NULL is neither true nor false in SQL."""
+    hints: list[str] = []
+
+    def tested(match: re.Match[str]) -> str:
+        test = "IS NOT NULL" if match["operator"] in ("!=", "<>") else "IS NULL"
+        hints.append(f"`{match[0].strip()}` never holds in SQL: `{match['column']} {test}` is sent")
+        return f"{match['column']} {test}"
+
+    query = _outside_texts(checked.query, lambda part: _WITH_NULL.sub(tested, part))
+    return replace(checked, query=query, hints=tuple(dict.fromkeys(hints)))
+
+
+def _outside_texts(query: str, change: Callable[[str], str]) -> str:
+    """Return a query whose parts outside texts of SQL are changed."""
+    return "".join(part if number % 2 else change(part) for number, part in enumerate(_STRING.split(query)))
 
 
 def filled_query(query: str, alert: Mapping[str, Any]) -> str:
@@ -89,14 +116,21 @@ def filled_query(query: str, alert: Mapping[str, Any]) -> str:
 
 
 @cache
-def osquery_tables() -> Mapping[str, tuple[str, ...]]:
-    """Return the columns of osquery's tables on Windows by table; none where only the name is known."""
+def osquery_tables(platform: str = WINDOWS) -> Mapping[str, tuple[str, ...]]:
+    """Return the columns of osquery's tables on a platform by table; none where only the name is known.
+
+    Tables of all platforms are those of one that is not known.
+    """
     text = (resources.files("tocsin.investigation.guides") / "osquery_tables.tsv").read_text("utf-8")
     rows = (line.split("\t") for line in text.splitlines() if line and not line.startswith("#"))
-    return {name: tuple(columns.split()) for name, columns in rows}
+    return {
+        name: tuple(columns.split())
+        for name, platforms, columns in rows
+        if platform not in _PLATFORM_NAMES or platform[0] in platforms
+    }
 
 
-def _with_quotes(query: str) -> tuple[str, tuple[str, ...]]:
+def _with_quotes(query: str, platform: str) -> tuple[str, tuple[str, ...]]:
     """Return a query with quotes round values that cannot stand without, and these values."""
     values: list[str] = []
 
@@ -105,11 +139,9 @@ def _with_quotes(query: str) -> tuple[str, tuple[str, ...]]:
         values.append(value)
         return f"{match['before'] or ''}'{value}'"
 
-    query = "".join(
-        part if number % 2 else _BARE.sub(quoted, part) for number, part in enumerate(_STRING.split(query))
-    )
+    query = _outside_texts(query, lambda part: _BARE.sub(quoted, part))
     for _ in range(_MOST_QUOTES):
-        verdict, reason = _verdict(query)
+        verdict, reason = _verdict(query, platform)
         if verdict is not Verdict.WRONG or not reason.startswith(_NO_COLUMN):
             break
         name = reason.removeprefix(_NO_COLUMN)
@@ -121,33 +153,33 @@ def _with_quotes(query: str) -> tuple[str, tuple[str, ...]]:
     return query, tuple(dict.fromkeys(values))
 
 
-def _verdict(query: str) -> tuple[Verdict, str]:
+def _verdict(query: str, platform: str) -> tuple[Verdict, str]:
     if len(query) > _MOST_QUERY:
         return Verdict.NOT_CHECKED, f"it has more than {_MOST_QUERY:,} characters"
     if _WITH.search(query) and len(_SELECT.findall(query)) > _MOST_SELECTS:
         return Verdict.NOT_CHECKED, "it has too many queries inside it"
-    with _tables() as database:
+    with _tables(platform) as database:
         try:
             database.execute(f"EXPLAIN {query}")
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
-            return _judged(str(error))
+            return _judged(str(error), platform)
     return Verdict.RIGHT, ""
 
 
-def _judged(message: str) -> tuple[Verdict, str]:
+def _judged(message: str, platform: str) -> tuple[Verdict, str]:
     name = message.removeprefix(_NO_TABLE).removeprefix("main.").lower()
-    if message.startswith(_NO_TABLE) and name in osquery_tables():
+    if message.startswith(_NO_TABLE) and name in osquery_tables(platform):
         return Verdict.NOT_CHECKED, f"the columns of osquery's table {name} are not known here"
     if message.startswith(_NO_TABLE):
-        return Verdict.WRONG, f"osquery has no table {name} on Windows"
+        return Verdict.WRONG, f"osquery has no table {name} on {_PLATFORM_NAMES.get(platform, 'any platform')}"
     return Verdict.WRONG, _IN_WORDS.get(message, message)
 
 
 @contextmanager
-def _tables() -> Iterator[sqlite3.Connection]:
+def _tables(platform: str) -> Iterator[sqlite3.Connection]:
     """Yield a database in memory with osquery's tables, empty, in which nothing can be done but reading."""
     with closing(sqlite3.connect(":memory:")) as database:
-        for name, columns in osquery_tables().items():
+        for name, columns in osquery_tables(platform).items():
             if columns:
                 quoted = ", ".join(f'"{column}"' for column in columns)
                 database.execute(f'CREATE TABLE "{name}" ({quoted})')

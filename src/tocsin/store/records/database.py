@@ -32,6 +32,7 @@ from sqlalchemy.orm.attributes import flag_modified
 
 from tocsin.errors import TocsinError
 from tocsin.store.records import cases as cases  # its tables belong to `Base`
+from tocsin.store.records import hosts as hosts  # and so do these
 from tocsin.store.records.encryption import Cipher, use_cipher
 from tocsin.store.records.high_water import HighWaterMark
 from tocsin.store.records.host_actions import StoredResponseConnector

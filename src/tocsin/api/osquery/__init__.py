@@ -1,0 +1,1 @@
+"""osquery's TLS remote API: what stock osqueryd asks of its server."""
