@@ -18,7 +18,7 @@ OWN = {
     "--size": "each command says of what", "--json": "one document a line, or one document",
     "--role": "that a user gets, or has from now on", "--enable": "a rule that is imported, or a user",
     "--rule": "a part of a name", "--limit": "of results, alerts or executions",
-    "--all": "every rule, or every host",
+    "--all": "every rule, or every host", "--host": "an address to listen on, or a host that is asked",
 }  # fmt: skip
 
 

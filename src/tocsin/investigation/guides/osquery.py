@@ -89,6 +89,7 @@ def checked_query(query: str, platform: str = WINDOWS) -> Checked:
         after, why = _verdict(mended, platform)
         if after is not Verdict.WRONG:
             return _with_hints(Checked(mended, after, why, values))
+        reason = why  # what is wrong beside the quotes
     return Checked(query, verdict, reason)
 
 
