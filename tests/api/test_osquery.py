@@ -12,6 +12,7 @@ import ssl
 import tarfile
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -29,7 +30,7 @@ from tocsin.response.hosts.live_queries import NewLiveQuery
 from tocsin.response.hosts.query_rows import MOST_BYTES, read_rows
 from tocsin.rules.load import bundled_rules
 from tocsin.store.records.access import local_actor
-from tocsin.store.records.hosts import Carve, LiveQuery, LiveQueryHost
+from tocsin.store.records.hosts import Carve, LiveQueryHost, StoredLiveQuery
 from tocsin.store.records.hosts import OsqueryHost as StoredHost
 from tocsin.store.records.models import AuditEntry
 
@@ -94,7 +95,7 @@ def target(service: Running, query_id: str, host: OsqueryHost) -> LiveQueryHost:
         return session.get_one(LiveQueryHost, (query_id, stored(service, host).id))
 
 
-def rows(service: Running, query_id: str, **page) -> list[dict]:
+def rows(service: Running, query_id: str, **page) -> list[dict[str, Any]]:
     with service.service.records.transaction() as session:
         return [row for _, row in read_rows(session, query_id, **page)]
 
@@ -210,7 +211,9 @@ def test_a_host_is_asked_and_its_rows_are_kept(service, new_host, version):
     assert rows(service, query_id)[0] == {"name": "example.com", "type": "A"}
     assert host.poll() == []
     with service.service.records.transaction() as session:
-        eventually(lambda: session.scalar(select(LiveQuery.ended).where(LiveQuery.id == query_id)) is not None)
+        eventually(
+            lambda: session.scalar(select(StoredLiveQuery.ended).where(StoredLiveQuery.id == query_id)) is not None
+        )
 
 
 def test_an_answer_that_comes_twice_is_taken_once(service, new_host):
@@ -257,7 +260,7 @@ def test_a_host_that_disappears_is_given_up_in_time(service, new_host):
     query_id = ask(service, "SELECT * FROM dns_cache", host)
     given = host.read()["queries"]
     with service.service.records.transaction() as session:
-        query = session.get_one(LiveQuery, query_id)
+        query = session.get_one(StoredLiveQuery, query_id)
         query.expires = query.created
     service.service.fleet.wake()
     eventually(lambda: target(service, query_id, host).state == "no answer")
@@ -415,7 +418,9 @@ def test_warnings_of_osqueryd_become_events(service, new_host):
 
 
 def host_authority(service: Running):
-    return service.service.config.tls_certificate.parent / "ca.pem"
+    certificate = service.service.config.tls_certificate
+    assert certificate is not None
+    return certificate.parent / "ca.pem"
 
 
 # ---- files

@@ -10,12 +10,12 @@ import typer
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from tocsin.store.records.hosts import LiveQuery
+    from tocsin.store.records.hosts import StoredLiveQuery
 
 _MOST_OF_TABLE = 500  # rows
 
 
-def print_answers(session: Session, query: LiveQuery, form: str) -> None:
+def print_answers(session: Session, query: StoredLiveQuery, form: str) -> None:
     """Print the rows of a query in a format, and of each host that gave none, or not all, why."""
     from tocsin.counted import counted
     from tocsin.response.hosts.live_queries import QueryState, targets_of

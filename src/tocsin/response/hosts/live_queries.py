@@ -20,7 +20,7 @@ from tocsin.errors import InvalidError, NotFoundError
 from tocsin.investigation.guides.osquery import Checked, Verdict, checked_query
 from tocsin.printable import printable_line
 from tocsin.store.records.access import Actor, record
-from tocsin.store.records.hosts import LiveQuery, LiveQueryHost, LiveQueryRows, OsqueryHost
+from tocsin.store.records.hosts import LiveQueryHost, LiveQueryRows, OsqueryHost, StoredLiveQuery
 
 MOST_TARGETS = 10_000  # hosts of a query
 MOST_QUERY = 20_000  # characters
@@ -81,7 +81,7 @@ class QueryProgress:
         return self.open > 0
 
 
-def create_live_query(session: Session, actor: Actor, new: NewLiveQuery) -> LiveQuery:
+def create_live_query(session: Session, actor: Actor, new: NewLiveQuery) -> StoredLiveQuery:
     """Have hosts asked. A host on whose platform the query cannot run is given up at once, and says so.
 
     Raises InvalidError, also where it can run on none of them, and NotFoundError.
@@ -96,7 +96,7 @@ def create_live_query(session: Session, actor: Actor, new: NewLiveQuery) -> Live
         raise InvalidError(f"[query] {next(iter(checks.values())).reason}", hint="it was sent to nobody")
     sent_query = new.query if new.unchecked else next(iter(fitting.values())).query
     now = datetime.now(UTC)
-    kept = LiveQuery(
+    kept = StoredLiveQuery(
         id=str(uuid.uuid4()), action_id=new.action_id or str(uuid.uuid4()), query=sent_query,
         name=printable_line(new.name.strip())[:200], remarks=list(dict.fromkeys(_remarks(fitting.values()))),
         alert_id=new.alert_id, case_id=new.case_id, about=dict(new.about), created=now,
@@ -156,36 +156,47 @@ def _remarks(checks: Sequence[Checked] | Any) -> list[str]:
     return remarks
 
 
-def find_live_query(session: Session, id_: str) -> LiveQuery:
+def find_live_query(session: Session, id_: str) -> StoredLiveQuery:
     """Return a live query. Raises NotFoundError."""
-    kept = session.get(LiveQuery, id_)
+    kept = session.get(StoredLiveQuery, id_)
     if kept is None:
         raise NotFoundError(f"there is no live query {id_}")
     return kept
 
 
-def live_queries(session: Session, *, size: int = 50, start: int = 0, host_id: str = "") -> Sequence[LiveQuery]:
+def live_queries(
+    session: Session, *, size: int = 50, start: int = 0, host_id: str = ""
+) -> Sequence[StoredLiveQuery]:
     """Return live queries, the newest first; with `host_id` those that were for a host."""
-    query = select(LiveQuery).order_by(LiveQuery.created.desc(), LiveQuery.id).limit(size).offset(start)
+    query = (
+        select(StoredLiveQuery)
+        .order_by(StoredLiveQuery.created.desc(), StoredLiveQuery.id)
+        .limit(size)
+        .offset(start)
+    )
     if host_id:
-        query = query.join(LiveQueryHost, LiveQueryHost.query_id == LiveQuery.id).where(
+        query = query.join(LiveQueryHost, LiveQueryHost.query_id == StoredLiveQuery.id).where(
             LiveQueryHost.host_id == host_id
         )
     return session.scalars(query).all()
 
 
-def queries_of_action(session: Session, action_id: str) -> Sequence[LiveQuery]:
+def queries_of_action(session: Session, action_id: str) -> Sequence[StoredLiveQuery]:
     """Return the queries that were asked together, in their order. Raises NotFoundError."""
-    query = select(LiveQuery).where(LiveQuery.action_id == action_id).order_by(LiveQuery.created, LiveQuery.id)
+    query = (
+        select(StoredLiveQuery)
+        .where(StoredLiveQuery.action_id == action_id)
+        .order_by(StoredLiveQuery.created, StoredLiveQuery.id)
+    )
     queries = session.scalars(query).all()
     if not queries:
         raise NotFoundError(f"there is no live query {action_id}")
     return queries
 
 
-def queries_of_alert(session: Session, alert_id: str) -> dict[str, LiveQuery]:
+def queries_of_alert(session: Session, alert_id: str) -> dict[str, StoredLiveQuery]:
     """Return the newest live query of each SQL text that was asked for an alert."""
-    query = select(LiveQuery).where(LiveQuery.alert_id == alert_id).order_by(LiveQuery.created)
+    query = select(StoredLiveQuery).where(StoredLiveQuery.alert_id == alert_id).order_by(StoredLiveQuery.created)
     return {kept.query: kept for kept in session.scalars(query)}
 
 
@@ -208,7 +219,7 @@ def progress_of(session: Session, id_: str) -> QueryProgress:
     return QueryProgress({row[0]: row[1] for row in rows}, *totals)
 
 
-def cancel_live_query(session: Session, actor: Actor, id_: str) -> LiveQuery:
+def cancel_live_query(session: Session, actor: Actor, id_: str) -> StoredLiveQuery:
     """Ask no more hosts, and take no more answers. Rows that are there stay. Raises NotFoundError."""
     kept = find_live_query(session, id_)
     if kept.cancelled is None and kept.ended is None:
@@ -224,7 +235,7 @@ def cancel_live_query(session: Session, actor: Actor, id_: str) -> LiveQuery:
 
 def end_live_queries(session: Session, now: datetime) -> int:
     """Give up hosts whose time is over, and end queries that wait for nobody; return how many have ended."""
-    late = select(LiveQuery.id).where(LiveQuery.ended.is_(None), LiveQuery.expires <= now)
+    late = select(StoredLiveQuery.id).where(StoredLiveQuery.ended.is_(None), StoredLiveQuery.expires <= now)
     session.execute(
         update(LiveQueryHost)
         .where(LiveQueryHost.state.in_(OPEN), LiveQueryHost.query_id.in_(late))
@@ -232,24 +243,29 @@ def end_live_queries(session: Session, now: datetime) -> int:
     )
     waits = select(LiveQueryHost.query_id).where(LiveQueryHost.state.in_(OPEN))
     ended = session.execute(
-        update(LiveQuery)
-        .where(LiveQuery.ended.is_(None), LiveQuery.id.not_in(waits))
+        update(StoredLiveQuery)
+        .where(StoredLiveQuery.ended.is_(None), StoredLiveQuery.id.not_in(waits))
         .values(ended=now)
-        .returning(LiveQuery.id)
+        .returning(StoredLiveQuery.id)
     )
     return len(ended.all())
 
 
 def has_open_queries(session: Session) -> bool:
     """Tell whether there is a query that has not ended."""
-    return session.scalar(select(LiveQuery.id).where(LiveQuery.ended.is_(None)).limit(1)) is not None
+    return session.scalar(select(StoredLiveQuery.id).where(StoredLiveQuery.ended.is_(None)).limit(1)) is not None
 
 
 def remove_old_queries(session: Session, before: datetime, most: int = 100) -> int:
     """Remove some queries that ended before a time, with their rows; return how many."""
-    old = select(LiveQuery.id).where(LiveQuery.ended < before).order_by(LiveQuery.ended).limit(most)
+    old = (
+        select(StoredLiveQuery.id)
+        .where(StoredLiveQuery.ended < before)
+        .order_by(StoredLiveQuery.ended)
+        .limit(most)
+    )
     ids = list(session.scalars(old))
     for table in (LiveQueryRows, LiveQueryHost):
         session.execute(delete(table).where(table.query_id.in_(ids)))
-    session.execute(delete(LiveQuery).where(LiveQuery.id.in_(ids)))
+    session.execute(delete(StoredLiveQuery).where(StoredLiveQuery.id.in_(ids)))
     return len(ids)

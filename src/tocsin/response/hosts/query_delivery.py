@@ -21,7 +21,7 @@ from tocsin.printable import printable_line
 from tocsin.response.hosts.grouped_transactions import GroupedTransactions
 from tocsin.response.hosts.live_queries import OPEN, QueryState
 from tocsin.response.hosts.query_rows import PackedRows, keep_rows, packed_rows
-from tocsin.store.records.hosts import LiveQuery, LiveQueryHost
+from tocsin.store.records.hosts import LiveQueryHost, StoredLiveQuery
 
 MOST_ATTEMPTS = 5
 SENT_AGAIN_AFTER = timedelta(seconds=20)
@@ -60,9 +60,9 @@ class QueryDelivery:
         """Read what waits for which host; return how many hosts something waits for."""
         columns = (
             LiveQueryHost.host_id, LiveQueryHost.query_id, LiveQueryHost.sent, LiveQueryHost.attempts,
-            LiveQuery.created, LiveQuery.expires,
+            StoredLiveQuery.created, StoredLiveQuery.expires,
         )  # fmt: skip
-        query = select(*columns).join(LiveQuery, LiveQuery.id == LiveQueryHost.query_id)
+        query = select(*columns).join(StoredLiveQuery, StoredLiveQuery.id == LiveQueryHost.query_id)
         waiting: dict[str, dict[str, _Waiting]] = {}
         for host_id, query_id, sent, attempts, created, expires in session.execute(
             query.where(LiveQueryHost.state.in_(OPEN))
@@ -89,10 +89,10 @@ class QueryDelivery:
     def _take(self, session: Session, host_id: str) -> dict[str, str]:
         now = datetime.now(UTC)
         query = (
-            select(LiveQueryHost, LiveQuery.query, LiveQuery.expires)
-            .join(LiveQuery, LiveQuery.id == LiveQueryHost.query_id)
-            .where(LiveQueryHost.host_id == host_id, LiveQueryHost.state.in_(OPEN), LiveQuery.expires > now)
-            .order_by(LiveQuery.created)
+            select(LiveQueryHost, StoredLiveQuery.query, StoredLiveQuery.expires)
+            .join(StoredLiveQuery, StoredLiveQuery.id == LiveQueryHost.query_id)
+            .where(LiveQueryHost.host_id == host_id, LiveQueryHost.state.in_(OPEN), StoredLiveQuery.expires > now)
+            .order_by(StoredLiveQuery.created)
         )
         queries: dict[str, str] = {}
         for target, sql, expires in session.execute(query).all():

@@ -57,7 +57,7 @@ class OsqueryHost(Base):
     revoked_by: Mapped[str | None] = mapped_column(String(160))
 
 
-class LiveQuery(Base):
+class StoredLiveQuery(Base):
     """A query that is sent to hosts. Those of one `action_id` were asked together."""
 
     __tablename__ = "live_queries"
