@@ -78,7 +78,7 @@ class Config(BaseSettings):
     history_days: int | None = Field(
         90, ge=1, description="Days for which executions of rules and messages about alerts are kept."
     )
-    connector_networks: tuple[str, ...] = Field(
+    connector_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Loopback, link-local and private networks that connectors may reach, as in 10.0.0.0/8."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")

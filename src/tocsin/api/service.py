@@ -22,6 +22,7 @@ from tocsin.ingest.bulk import Ingest
 from tocsin.ingest.rejected import Rejected
 from tocsin.ingest.watch import WatchedFolders
 from tocsin.management.settings import lake_settings, scheduler_settings
+from tocsin.response.host_actions.automatic import AutomaticActions
 from tocsin.response.host_actions.connectors import OpenConnectors
 from tocsin.response.host_actions.sending import ActionSender
 from tocsin.response.host_actions.thread import HostActionThread
@@ -145,7 +146,9 @@ def open_service(config: Config) -> Service:
     metrics = Metrics(store, ingest, clock, scheduler.scheduler, fleet.registry)
     egress = EgressPolicy(networks_of(config.connector_networks))
     deliveries = DeliveryThread(Deliverer(records, clock, egress))
-    host_actions = HostActionThread(ActionSender(records, OpenConnectors(records, egress)))
+    connectors = OpenConnectors(records, egress)
+    automatic = AutomaticActions(records, connectors)
+    host_actions = HostActionThread(ActionSender(records, connectors), automatic)
     scheduler.start()
     deliveries.start()
     host_actions.start()

@@ -34,6 +34,7 @@ from tocsin.desk.overview import routes as overview
 from tocsin.desk.pages import STATIC
 from tocsin.desk.queries import routes as queries
 from tocsin.desk.reports import routes as reports
+from tocsin.desk.response import automatic as response_automatic
 from tocsin.desk.response import connectors as response_connectors
 from tocsin.desk.response import preparing as response_preparing
 from tocsin.desk.response import routes as response
@@ -83,6 +84,7 @@ _ROOMS = (
     exception_lists,
     exception_items,
     value_lists,
+    response_automatic,
     response_preparing,
     response_connectors,
     response,

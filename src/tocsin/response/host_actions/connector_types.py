@@ -8,10 +8,15 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from tocsin.response.host_actions.interface import ENTRY_POINTS, ResponseConnectorType
+from tocsin.response.host_actions.products.crowdstrike import CROWDSTRIKE
+from tocsin.response.host_actions.products.elastic_defend import ELASTIC_DEFEND
+from tocsin.response.host_actions.products.entra_id import ENTRA_ID
+from tocsin.response.host_actions.products.microsoft_defender import MICROSOFT_DEFENDER
+from tocsin.response.host_actions.products.sentinelone import SENTINELONE
 from tocsin.response.host_actions.products.webhook import WEBHOOK
 
 log = logging.getLogger(__name__)
-BUILT_IN = (WEBHOOK,)
+BUILT_IN = (ELASTIC_DEFEND, MICROSOFT_DEFENDER, SENTINELONE, CROWDSTRIKE, ENTRA_ID, WEBHOOK)
 
 
 @cache

@@ -10,7 +10,13 @@ from sqlalchemy.orm import Session
 from tocsin.errors import InvalidError
 from tocsin.response.host_actions.catalogue import action_kind, checked_parameters
 from tocsin.response.host_actions.connectors import OpenConnectors
-from tocsin.response.host_actions.interface import ActionRequest, ConnectorError, PlannedRequest, ReceiverHost
+from tocsin.response.host_actions.interface import (
+    ActionRequest,
+    ConnectorError,
+    PlannedRequest,
+    ReceiverHost,
+    RefusedError,
+)
 from tocsin.response.host_actions.requests import NewAction, undo_of
 from tocsin.response.host_actions.states import find_action
 from tocsin.store.records.access import Actor
@@ -29,6 +35,7 @@ class DryRun:
     hosts: Sequence[ReceiverHost] = ()
     plan: Sequence[PlannedRequest] = ()
     problem: str = ""
+    is_unreached: bool = False  # the receiver did not answer: it may another time
 
 
 def dry_run(connectors: OpenConnectors, actor: Actor, new: NewAction) -> DryRun:
@@ -55,7 +62,7 @@ def dry_run(connectors: OpenConnectors, actor: Actor, new: NewAction) -> DryRun:
         )  # fmt: skip
         plan = connector.plan(request)
     except ConnectorError as error:
-        return DryRun(new, hosts, problem=str(error))
+        return DryRun(new, hosts, problem=str(error), is_unreached=not isinstance(error, RefusedError))
     return DryRun(replace(new, host_id=host_id, plan=tuple(plan)), hosts, plan)
 
 

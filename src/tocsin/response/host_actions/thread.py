@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 
 from sqlalchemy import select
 
+from tocsin.response.host_actions.automatic import AutomaticActions
 from tocsin.response.host_actions.sending import ActionSender
 from tocsin.response.host_actions.states import ActionState
 from tocsin.store.records.host_actions import HostAction
@@ -21,12 +21,12 @@ _RECOVERY_EVERY = 5.0
 class HostActionThread:
     """Does what is due every second, and at once when it is woken.
 
-    `before_turn` is called before each turn: it asks for the actions of rules.
+    Before each turn `automatic` asks for the actions of rules.
     """
 
-    def __init__(self, sender: ActionSender, before_turn: Callable[[], object] = lambda: None) -> None:
+    def __init__(self, sender: ActionSender, automatic: AutomaticActions) -> None:
         self.sender = sender
-        self._before_turn = before_turn
+        self._automatic = automatic
         self._awake = threading.Event()
         self._waiting: tuple[str, ...] = ()
         self._problem: str | None = None
@@ -43,6 +43,7 @@ class HostActionThread:
     def close(self) -> None:
         """End, when the requests under way are answered."""
         self._worker.close()
+        self._automatic.close()
         self.sender.close()
 
     def problem(self) -> str | None:
@@ -61,7 +62,7 @@ class HostActionThread:
                 if not recovered:
                     self.sender.recover()
                     recovered = True
-                self._before_turn()
+                self._automatic.begin()
                 self.sender.begin()
                 self._see_waiting()
                 self._problem = None
