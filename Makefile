@@ -19,7 +19,7 @@ run: $(READY) $(DESK) $(CATALOGUES)
 test: $(READY) $(DESK) $(CATALOGUES)
 	sh scripts/postgresql.sh
 	sh scripts/chromium.sh
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 lint: $(READY) $(DESK)
 	$(BIN)/ruff check .

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import partial
 from typing import Any
 
+import argon2
 import pytest
+from argon2.profiles import CHEAPEST
+
+# Passwords are hashed at each start of a service and at each log-in. With the parameters for real ones that takes
+# 0.26 s of CPU, more than most tests. `test_passwords_are_hashed_as_rfc_9106_says` sees to these.
+argon2.PasswordHasher = partial(argon2.PasswordHasher.from_parameters, CHEAPEST)  # type: ignore[misc, assignment]
 
 PRINTED = "printed"  # the name of the property
 

@@ -154,6 +154,12 @@ def test_a_date_tells_whether_its_day_and_month_could_be_swapped() -> None:
     assert not mark_of_numbers("2026/11/20 15:40")
 
 
+@given(st.datetimes(datetime(1678, 1, 1), datetime(2261, 1, 1)), st.integers(0, 9))
+def test_the_usual_spelling_is_the_moment_that_elasticsearch_reads(moment: datetime, digits: int) -> None:
+    text = f"{moment.isoformat(timespec='seconds')}.{123456789:09}"[: 20 + digits].rstrip(".") + "Z"
+    assert read_moment(text) == to_nanoseconds(text)
+
+
 def test_syslog_means_the_last_year_in_which_the_moment_was() -> None:
     now = datetime.now(UTC)
     for days in (0, 1, 200, 363):

@@ -32,6 +32,10 @@ def to_nanoseconds(value: Any) -> int:
         nanoseconds = _nanoseconds(value)
     except OverflowError as error:
         raise ValueError(str(error)) from None
+    return _within_limits(nanoseconds, value)
+
+
+def _within_limits(nanoseconds: int, value: Any) -> int:
     if not -_LIMIT <= nanoseconds < _LIMIT:
         raise ValueError(f"{value} is not within the years 1678 to 2261")
     return nanoseconds
@@ -113,7 +117,14 @@ def read_moment(value: Any) -> int:
     """
     if isinstance(value, datetime):
         return to_nanoseconds(value)
+    if isinstance(value, str) and _USUAL.fullmatch(value):  # as most shippers write it
+        return _within_limits(_usual_nanoseconds(value), value)
     return to_nanoseconds(written_moment(value))
+
+
+def _usual_nanoseconds(text: str) -> int:
+    elapsed = datetime.fromisoformat(text[:19]) - _EPOCH_WITHOUT_ZONE  # raises for the 32nd
+    return (elapsed.days * 86_400 + elapsed.seconds) * SECOND + int(text[20:-1].ljust(9, "0"))
 
 
 def written_moment(value: Any, *, day_first: bool | None = None) -> str:
@@ -157,6 +168,8 @@ def mark_of_numbers(text: str) -> str:
 
 def is_doubtful(text: str) -> bool:
     """Return whether day and month of a date could be swapped, as in `10/11/2026`."""
+    if _USUAL.fullmatch(text):
+        return False
     match = _BY_NUMBER.fullmatch(_plain(text))
     return match is not None and max(int(match["one"]), int(match["two"])) <= 12 and match["one"] != match["two"]
 

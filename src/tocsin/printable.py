@@ -21,6 +21,7 @@ _UNSEEN = (
     "\U000e0000-\U000e0fff"
 )
 _HIDDEN = re.compile(f"[{_OBEYED}{_UNSEEN}]")
+_SHOWN = bytes((*range(0x20, 0x7F), *b"\t\n"))  # of ASCII
 _LINES = re.compile(f"[\t\n{_OBEYED}{_UNSEEN}]")
 # Joiners and the two choices between text and picture belong to words of some scripts and to pictures: behind
 # these they stay. Behind all else, as in `cm<joiner>d.exe`, they only hide.
@@ -47,6 +48,12 @@ def is_hidden(character: str) -> bool:
     return _HIDDEN.fullmatch(character) is not None
 
 
+def _holds_hidden(text: str) -> bool:
+    """Return whether a text has such a character: quick for long ones, as the documents of alerts are."""
+    rest = text.encode("utf-8", "surrogatepass").translate(None, _SHOWN)
+    return bool(rest) and _HIDDEN.search(rest.decode("utf-8", "surrogatepass")) is not None
+
+
 def printable(text: str) -> str:
     r"""Return text with control characters and hidden marks written out, as in `\x1b`; lines and tabs stay."""
     return _HIDDEN.sub(_written_out, text)
@@ -66,7 +73,7 @@ def _as_in_json(match: re.Match[str]) -> str:
 
 def escaped_json(text: str) -> str:
     """Return JSON with the same characters escaped; its value stays the same."""
-    return text if text.isascii() and "\x7f" not in text else _HIDDEN.sub(_as_in_json, text)
+    return _HIDDEN.sub(_as_in_json, text) if _holds_hidden(text) else text
 
 
 class EscapedJson(io.RawIOBase):
@@ -97,7 +104,7 @@ class Terminal(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Write text."""
-        self.stream.write(_HIDDEN.sub(_as_in_json, text))
+        self.stream.write(escaped_json(text))
         return len(text)
 
     def flush(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.conftest import PASSWORD
+from tests.desk.conftest import tab_of
 from tests.desk.watched import watched_desk
 
 
@@ -16,20 +16,9 @@ def watched(tmp_path_factory):
 
 @pytest.fixture
 def engineer_page(watched, chromium):
-    """A tab in which an engineer has logged in; what its console says at the end is an error of the page."""
-    context = chromium.new_context(base_url=watched.desk.url, viewport={"width": 1280, "height": 900})
-    page = context.new_page()
-    problems: list[str] = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
-    page.goto("/login")
-    page.get_by_label("Name").fill("engineer")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/alerts")
-    yield page
-    context.close()
-    assert [problem for problem in problems if "status of 400" not in problem] == []  # a form that was refused
+    """A tab in which an engineer has logged in, whose forms may be refused."""
+    with tab_of(watched.desk, chromium, "engineer", accepted="status of 400") as page:
+        yield page
 
 
 def test_a_query_is_written_mended_previewed_and_saved(watched, engineer_page):

@@ -5,20 +5,15 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from tests.api.conftest import PASSWORD
+from tests.desk.conftest import tab_of
 from tests.desk.test_rules import RULE, document, saved
 
 
 @pytest.fixture
-def engineer(desk, page):
+def engineer(desk, chromium):
     """The tab of somebody who may change rules."""
-    page.context.clear_cookies()
-    page.goto("/login")
-    page.get_by_label("Name").fill("engineer")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Log in").click()
-    page.wait_for_url("**/alerts")
-    return page
+    with tab_of(desk, chromium, "engineer") as page:
+        yield page
 
 
 def test_keys_lead_to_the_rules_and_into_one(page):

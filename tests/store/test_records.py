@@ -13,8 +13,11 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from argon2 import extract_parameters
+from argon2.profiles import RFC_9106_LOW_MEMORY
 from sqlalchemy import select, text
 
+from tests.serving import tocsin
 from tocsin.store.records import access
 from tocsin.store.records.access import AccessError, Actor, Scope, local_actor
 from tocsin.store.records.database import Records, RecordsError, alembic_config
@@ -117,6 +120,18 @@ def test_roles(records, role):
         actor = access.check_password(session, "someone", PASSWORD, "")
         assert actor is not None
         assert {scope for scope in Scope if actor.may(scope)} == MAY[role]
+
+
+def test_passwords_are_hashed_as_rfc_9106_says(tmp_path):
+    """In a process of its own: those of tests hash with cheaper parameters."""
+    added = tocsin("users", "add", "someone", "--role", "viewer", data=tmp_path)
+    assert added.returncode == 0, added.stderr
+    with (
+        contextlib.closing(Records(f"sqlite:///{tmp_path}/records.db")) as records,
+        records.transaction() as session,
+    ):
+        kept = access.find_user(session, "someone").password_hash
+    assert extract_parameters(kept) == RFC_9106_LOW_MEMORY
 
 
 def test_passwords_are_kept_as_argon2_hashes(records):

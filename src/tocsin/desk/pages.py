@@ -68,7 +68,7 @@ def _environment(language: str) -> Environment:
         label = escape(catalogue.gettext(text))
         return label % values if values else label
 
-    def ngettext(singular: str, plural: str, number: int, **values: object) -> Markup:
+    def ngettext(singular: str, plural: str, number: int, /, **values: object) -> Markup:
         return escape(catalogue.ngettext(singular, plural, number)) % {"num": number, **values}
 
     environment.install_gettext_callables(gettext, ngettext)  # type: ignore[attr-defined]

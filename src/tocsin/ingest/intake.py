@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from time import time_ns
 from typing import Any
 
@@ -85,7 +85,7 @@ class Intake:
                 return self._normalised(record, index if sent_to else None, id_, source)
         except (ValueError, RecursionError) as error:
             return Refused("document_parsing_exception", f"failed to parse: {error}")
-        objects = {name.partition(".")[0] for name in record}
+        objects = _outermost(tuple(record))
         if not objects.isdisjoint(RESERVED):
             reserved = next(name for name in record if name.partition(".")[0] in RESERVED)
             reason = f"Field [{reserved}] is a metadata field and cannot be added inside a document"
@@ -150,6 +150,11 @@ class Intake:
         if isinstance(document, Document) and lacks_values(event.get):
             self.unseen.add(Reason.NO_VALUES, index)
         return document
+
+
+@lru_cache(maxsize=4096)  # documents of a kind have the same names
+def _outermost(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name.partition(".")[0] for name in names)
 
 
 def _field(record: Mapping[str, Any], name: str) -> Any:

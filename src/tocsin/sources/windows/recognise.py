@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tocsin.ecs import default_schema
@@ -70,12 +71,13 @@ def form_of(record: Record) -> RecordForm | None:
 
 def says_what_happened(record: Record) -> bool:
     """Return whether a document has a field of ECS that says what happened, outside the object `event`."""
-    objects = known_objects()
-    return any(
-        _has_known_value(name, value)
-        for name, value in record.items()
-        if (outermost := name.partition(".")[0]) in objects and outermost != "event"
-    )
+    return any(_may_say_what_happened(name) and _has_known_value(name, value) for name, value in record.items())
+
+
+@lru_cache(maxsize=4096)  # documents of a kind have the same names
+def _may_say_what_happened(name: str) -> bool:
+    outermost = name.partition(".")[0]
+    return outermost != "event" and outermost in known_objects()
 
 
 def _has_known_value(name: str, value: Any) -> bool:
@@ -84,4 +86,9 @@ def _has_known_value(name: str, value: Any) -> bool:
         return any(_has_known_value(f"{name}.{inner}", content) for inner, content in value.items())
     if isinstance(value, list) and any(isinstance(content, dict) for content in value):
         return any(_has_known_value(name, content) for content in value)
-    return value not in (None, "", []) and default_schema().find(name) is not None
+    return value not in (None, "", []) and _is_known(name)
+
+
+@lru_cache(maxsize=4096)
+def _is_known(name: str) -> bool:
+    return default_schema().find(name) is not None
