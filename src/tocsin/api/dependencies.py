@@ -22,6 +22,8 @@ from tocsin.config import Config
 from tocsin.ingest.bulk import Ingest
 from tocsin.response.host_actions.thread import HostActionThread
 from tocsin.response.hosts.fleet import Fleet
+from tocsin.response.reputation.indicator_hunts import HuntThread
+from tocsin.response.reputation.look_ups import Look
 from tocsin.scheduler.thread import SchedulerThread
 from tocsin.store.events import EventStore
 from tocsin.store.records.access import Actor
@@ -66,6 +68,8 @@ ServiceWork = Annotated[Work, Depends(_part(lambda service: service.work))]
 ServiceDeliveries = Annotated[DeliveryThread, Depends(_part(lambda service: service.deliveries))]
 ServiceHostActions = Annotated[HostActionThread, Depends(_part(lambda service: service.host_actions))]
 ServiceFleet = Annotated[Fleet, Depends(_part(lambda service: service.fleet))]
+ServiceHunts = Annotated[HuntThread, Depends(_part(lambda service: service.indicator_hunts))]
+ServiceLook = Annotated[Look, Depends(_part(lambda service: service.look))]
 ServiceGate = Annotated[AccessControl, Depends(_part(lambda service: service.gate))]
 # Who asks, where `security.allow` guards the route: its dependency runs before those of the handler.
 CurrentActor = Annotated[Actor, Depends(_actor)]

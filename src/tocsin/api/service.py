@@ -27,6 +27,8 @@ from tocsin.response.host_actions.connectors import OpenConnectors
 from tocsin.response.host_actions.sending import ActionSender
 from tocsin.response.host_actions.thread import HostActionThread
 from tocsin.response.hosts.fleet import Fleet
+from tocsin.response.reputation.indicator_hunts import HuntThread
+from tocsin.response.reputation.look_ups import Look, begin_again
 from tocsin.scheduler.scheduler import Scheduler
 from tocsin.scheduler.thread import SchedulerThread, set_forward
 from tocsin.search.processes import SearchProcesses
@@ -64,6 +66,8 @@ class Service:
     deliveries: DeliveryThread
     host_actions: HostActionThread
     fleet: Fleet
+    indicator_hunts: HuntThread
+    look: Look
     records: Records
     alerts: AlertIndex
     ingest: Ingest
@@ -92,6 +96,7 @@ class Service:
         self.deliveries.close()
         self.host_actions.close()
         self.fleet.close()
+        self.indicator_hunts.close()
         self.searches.close()
         self.alerts.close()
         self.work.close()
@@ -114,6 +119,7 @@ def open_service(config: Config) -> Service:
         with records.transaction() as session:
             password, without_admin = ensure_admin(session), not has_admin(session)
             endpoint_list(session, local_actor("tocsin"))
+            begin_again(session)
         set_forward(clock, records)
         if undecryptable := records.encrypt_connectors():
             events.report_damage("connectors", f"{_UNDECRYPTABLE}: {', '.join(undecryptable)}")
@@ -153,6 +159,8 @@ def open_service(config: Config) -> Service:
     deliveries.start()
     host_actions.start()
     fleet.start()
+    indicator_hunts = HuntThread(store, records)
+    indicator_hunts.start()
     processes = SearchProcesses(store, CompositeScans(events, beside), config.search_memory)
     alerts.start()
     return Service(
@@ -163,6 +171,8 @@ def open_service(config: Config) -> Service:
         deliveries=deliveries,
         host_actions=host_actions,
         fleet=fleet,
+        indicator_hunts=indicator_hunts,
+        look=Look(records, egress),
         records=records,
         alerts=alerts,
         ingest=ingest,

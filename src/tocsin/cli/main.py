@@ -16,6 +16,7 @@ from tocsin.cli import (
     explain,
     hosts,
     hunt,
+    indicators,
     ingest,
     query,
     rule_runs,
@@ -70,6 +71,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(hosts.app, name="hosts")
 app.add_typer(sources.app, name="sources")
+app.add_typer(indicators.app, name="indicators")
 app.add_typer(store.app, name="store")
 
 

@@ -29,6 +29,10 @@ from tocsin.desk.exceptions import alert_routes as alert_exceptions
 from tocsin.desk.exceptions import item_routes as exception_items
 from tocsin.desk.exceptions import list_routes as exception_lists
 from tocsin.desk.exceptions import value_list_routes as value_lists
+from tocsin.desk.indicators import hunt_routes as indicator_hunts
+from tocsin.desk.indicators import list_routes as indicator_lists
+from tocsin.desk.indicators import reputation
+from tocsin.desk.indicators import service_routes as reputation_services
 from tocsin.desk.overview import attack, health
 from tocsin.desk.overview import routes as overview
 from tocsin.desk.pages import STATIC
@@ -88,6 +92,10 @@ _ROOMS = (
     response_preparing,
     response_connectors,
     response,
+    indicator_lists,
+    indicator_hunts,
+    reputation_services,
+    reputation,
 )
 
 

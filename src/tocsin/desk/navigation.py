@@ -30,6 +30,7 @@ NAVIGATION = (
     NavigationEntry("/response", N_("Response"), "p"),
     NavigationEntry("/rules", N_("Rules"), "r"),
     NavigationEntry("/overview", N_("Overview"), "o"),
+    NavigationEntry("/indicators", N_("Indicators"), "i"),
     NavigationEntry("/exceptions", N_("Exceptions"), "e"),
     NavigationEntry("/access", N_("Access"), "u", Scope.ADMIN),
 )

@@ -12,6 +12,7 @@ from tocsin.api.elasticsearch.searching import searched
 from tocsin.desk.alert.evidence_view import EvidenceView
 from tocsin.desk.alert.shown_alert import ShownAlert
 from tocsin.desk.documents import flat_document
+from tocsin.desk.indicators.reputation import known_of
 from tocsin.desk.searches import search
 from tocsin.desk.translations import N_
 from tocsin.investigation.observables import observables
@@ -52,7 +53,7 @@ async def surroundings_of(request: Request, alert: ShownAlert, view: EvidenceVie
             "all_hosts": aggregations["all"]["hosts"]["value"],
         }
     if show == "observables":
-        return {"observables": observables(alert.event)}
+        return {"observables": await known_of(request, observables(alert.event))}
     if show == "sequence":
         return {"steps": await steps_of(request, alert)}
     party = host_of(alert.event) if show == "host" else user_of(alert.event)

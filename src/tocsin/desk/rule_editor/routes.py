@@ -36,6 +36,8 @@ from tocsin.detection.rule_checks import Problem
 from tocsin.errors import ConflictError, InvalidError, TocsinError, UnknownFieldError
 from tocsin.management.rules.details import rule_called_by
 from tocsin.management.rules.saving import InvalidRuleError, change_rule, create_rule, schema_of
+from tocsin.response.reputation.indicator_hunt import rule_draft
+from tocsin.response.reputation.indicator_hunts import find_hunt
 from tocsin.store.events import EventStore
 from tocsin.store.records.models import Connector
 
@@ -73,8 +75,10 @@ class EditedRule:
 @router.get("/rules/new")
 async def new_rule(request: Request, visitor: RuleWriter, records: RequestTransactions) -> Response:
     """Show the form of a new rule of the type that the address names."""
-    asked = request.query_params.get("type", "eql")
+    asked, hunt = request.query_params.get("type", "eql"), request.query_params.get("indicator_hunt", "")
     form = empty_form(asked if asked in TYPES else "eql")
+    if hunt:
+        form = form_of(await records.read(lambda session: _draft_of_hunt(session, hunt)))
     texts = {**form.texts, "enabled": "on"}
     return await _shown(request, visitor, records, EditedRule(), replace(form, texts=texts))
 
@@ -84,6 +88,12 @@ async def edit_rule(request: Request, visitor: RuleWriter, records: RequestTrans
     """Show the form of a rule."""
     edited = await _edited(records, id)
     return await _shown(request, visitor, records, edited, _form_of_saved(edited))
+
+
+def _draft_of_hunt(session: Session, id_: str) -> dict[str, Any]:
+    """Return the draft of the rule that looks for a hunt's indicators, which are on a list of its name by now."""
+    hunt = find_hunt(session, id_)
+    return rule_draft(hunt.name, hunt.name, hunt.indicators)
 
 
 def _form_of_saved(edited: EditedRule) -> RuleForm:

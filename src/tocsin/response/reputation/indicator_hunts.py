@@ -47,8 +47,8 @@ def ask_hunt(
 ) -> IndicatorHunt:
     """Ask for a hunt for indicators, flat documents as `sources/indicators.py` reads them. Raises InvalidError."""
     name = name.strip()
-    if not 0 < len(name) <= _LONGEST_NAME:
-        raise InvalidError(f"[name] has 1 to {_LONGEST_NAME} characters")
+    if not 0 < len(name) <= _LONGEST_NAME or not name.isprintable():
+        raise InvalidError(f"[name] has 1 to {_LONGEST_NAME} printable characters")
     documents = compared(documents)
     hunt_rule(documents)
     if len(session.scalars(_in_state(WAITING)).all()) >= _MOST_WAITING:

@@ -1,0 +1,1 @@
+"""What is done about alerts, over HTTP, where Kibana has no interface of its own for it."""

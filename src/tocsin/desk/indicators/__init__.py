@@ -1,0 +1,1 @@
+"""Pages of indicators: lists, hunts, services that judge observables, and the reputation of one."""
