@@ -88,7 +88,7 @@ translations: $(READY)
 	@mkdir -p out
 	$(BIN)/pybabel --quiet extract --mapping babel.cfg --keyword N_ --no-location --sort-output \
 		--project tocsin --copyright-holder "the authors of tocsin" \
-		--output out/desk.pot src/tocsin/desk src/tocsin/investigation
+		--output out/desk.pot src/tocsin/desk src/tocsin/investigation src/tocsin/response
 	$(BIN)/pybabel --quiet update --domain desk --input-file out/desk.pot --output-dir $(LOCALES) \
 		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
 	$(BIN)/pybabel --quiet compile --domain desk --directory $(LOCALES)
