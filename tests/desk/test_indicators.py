@@ -130,7 +130,9 @@ def test_own_domains_are_kept(desk):
         post("/indicators/services/own-domains", own_domains="")
 
 
-@pytest.mark.parametrize("query", ["type=colour&value=x", "type=hash&value=", "type=hash", "type=ip&value=" + "1" * 3000])
+@pytest.mark.parametrize(
+    "query", ["type=colour&value=x", "type=hash&value=", "type=hash", "type=ip&value=" + "1" * 3000]
+)
 def test_what_is_no_observable_is_refused(desk, query):
     with desk.logged_in("viewer") as client:
         assert client.get(f"/reputation?{query}").status_code == 400
