@@ -68,7 +68,7 @@ def test_what_would_happen_is_shown_before_anything_is_saved(desk, form):
     }[form]
     with desk.logged_in("engineer") as client:
         looked = sent(client, file)
-        assert "<b>1</b> rules are new" in looked.text
+        assert "<b>1</b> rule is new" in looked.text
         assert rules_of(client, rule["rule_id"]) == 0
         assert "Rules: 1." in imported(client, file).text
         assert rules_of(client, rule["rule_id"]) == 1
@@ -88,7 +88,7 @@ def test_a_rule_that_is_there_is_compared_and_replaced_only_if_that_is_chosen(de
     with desk.logged_in("engineer") as client, saved(client, name="Zzqq before") as id_:
         file = ndjson({**document(name="Zzqq after"), "rule_id": rule_in(client, id_)["rule_id"]})
         looked = sent(client, file)
-        assert "<b>1</b> differ from a rule that is there" in looked.text
+        assert "<b>1</b> differs from a rule that is there" in looked.text
         assert "<mark>before</mark>" in looked.text
         assert "<mark>after</mark>" in looked.text
         answer = imported(client, file, **overwrite)
@@ -100,7 +100,7 @@ def test_a_rule_that_is_there_just_so_is_said_so(desk):
     with desk.logged_in("engineer") as client, saved(client) as id_:
         export = client.get(f"/rules/{id_}/export").content
         looked = sent(client, ("rules.ndjson", export))
-    assert "<b>1</b> are there already, just so" in looked.text
+    assert "<b>1</b> is there already, just so" in looked.text
 
 
 def test_exceptions_in_the_file_come_along(desk):
@@ -161,7 +161,7 @@ def test_what_is_no_rule_is_refused_with_its_reason(desk, name, content, reason)
     with desk.logged_in("engineer") as client:
         looked = sent(client, (name, content))
     assert looked.status_code == 200
-    assert "<b>1</b> are refused" in looked.text
+    assert "<b>1</b> is refused" in looked.text
     assert reason in looked.text
     assert "<script>alert" not in looked.text
 

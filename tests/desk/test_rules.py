@@ -86,7 +86,7 @@ def test_the_number_of_alerts_leads_to_these_alerts(desk):
         ({"q": "zzqq rare"}, 1),
         ({"q": "RARE zzqq"}, 1),
         ({"q": "T9999"}, 1),
-        ({"q": "logs-nowhere"}, 1),
+        ({"q": "logs-zzqq"}, 1),
         ({"q": "zzqq common"}, 0),
         ({"tag": "Zzqq: tag"}, 1),
         ({"tag": "Zzqq: tag", "severity": "high"}, 0),
@@ -104,7 +104,7 @@ def test_words_and_facets_filter(desk, parameters, rows):
         "framework": "MITRE ATT&CK", "tactic": {"id": "TA9999", "name": "Zzqq tactic", "reference": "https://x/"},
         "technique": [{"id": "T9999", "name": "Technique", "reference": "https://x/"}],
     }]  # fmt: skip
-    about = {"name": "Zzqq rare rule", "tags": ["Zzqq: tag"], "threat": threat, "index": ["logs-nowhere-*"]}
+    about = {"name": "Zzqq rare rule", "tags": ["Zzqq: tag"], "threat": threat, "index": ["logs-zzqq-*"]}
     with desk.logged_in("engineer") as client, saved(client, **about):
         text = client.get("/rules", params=parameters).text
     assert text.count("data-row") == rows
@@ -252,11 +252,11 @@ def test_a_rule_that_is_not_there_is_said_so(desk, tab):
 
 
 def test_doubtful_parts_of_a_rule_are_said(desk):
-    about = {"query": 'process where no.such.field == "x"', "index": ["logs-nowhere-*"]}
+    about = {"query": 'process where no.such.field == "x"', "index": ["logs-zzqq-*"]}
     with desk.logged_in("engineer") as client, saved(client, **about) as id_:
         text = client.get(f"/rules/{id_}").text
     assert "no.such.field" in text.partition('class="health"')[2].partition("</section>")[0]
-    assert '<code class="pattern unmatched">logs-nowhere-*</code>' in text
+    assert '<code class="pattern unmatched">logs-zzqq-*</code>' in text
 
 
 def test_executions_are_listed_with_their_figures(desk):
