@@ -15,6 +15,9 @@ import pytest
 from tocsin.cli import choices, main
 from tocsin.config import Config
 from tocsin.management.alert_changes import REASONS, STATUSES
+from tocsin.response.measures.figures import Closings
+from tocsin.response.measures.groups import MeasureGrouping
+from tocsin.response.measures.tables import TABLES
 from tocsin.store.records.access import ROLES, Scope
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "telemetry"
@@ -212,6 +215,9 @@ def test_keys_are_revoked_by_the_beginnings_of_their_ids_all_or_none(run: Run) -
         (choices.ClosingReason, REASONS),
         (choices.Role, ROLES),
         (choices.KeyScope, Scope),
+        (choices.MeasuredBy, MeasureGrouping),
+        (choices.MeasuredClosings, Closings),
+        (choices.MeasuresTable, TABLES),
         (choices.LogLevel, get_args(Config.model_fields["log_level"].annotation)),
         (choices.LogFormat, get_args(Config.model_fields["log_format"].annotation)),
     ],

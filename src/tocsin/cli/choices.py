@@ -62,3 +62,29 @@ class LogFormat(StrEnum):
     AUTO = "auto"
     ECS = "ecs"
     TEXT = "text"
+
+
+class MeasuredBy(StrEnum):
+    """What alerts are measured by."""
+
+    RULE = "rule"
+    SEVERITY = "severity"
+    HOST_GROUP = "host_group"
+
+
+class MeasuredClosings(StrEnum):
+    """Whose closings count."""
+
+    PEOPLE = "people"
+    AUTOMATIC = "automatic"
+    ALL = "all"
+
+
+class MeasuresTable(StrEnum):
+    """What of measures is written as CSV."""
+
+    GROUPS = "groups"
+    TIME = "time"
+    RULES = "rules"
+    SILENT = "silent"
+    EXCEPTIONS = "exceptions"

@@ -18,6 +18,7 @@ from tocsin.cli import (
     hunt,
     indicators,
     ingest,
+    measures,
     query,
     rule_runs,
     rules,
@@ -64,6 +65,7 @@ app.command("query")(query.query)
 app.command("explain")(explain.explain)
 app.command("serve")(serve.serve)
 app.command("ingest")(ingest.ingest)
+app.command("measures")(measures.measures)
 app.add_typer(serve.config_app, name="config")
 app.add_typer(access.users_app, name="users")
 app.add_typer(access.keys_app, name="keys")

@@ -33,6 +33,7 @@ from tocsin.desk.indicators import hunt_routes as indicator_hunts
 from tocsin.desk.indicators import list_routes as indicator_lists
 from tocsin.desk.indicators import reputation
 from tocsin.desk.indicators import service_routes as reputation_services
+from tocsin.desk.measures import routes as measures
 from tocsin.desk.overview import attack, health
 from tocsin.desk.overview import routes as overview
 from tocsin.desk.pages import STATIC
@@ -50,6 +51,7 @@ from tocsin.desk.rules import versions as rule_versions
 from tocsin.desk.timeline import exports as timeline_exports
 from tocsin.desk.timeline import routes as timeline
 from tocsin.desk.timeline import saved as saved_timelines
+from tocsin.response.measures.measured_alerts import MeasuredAlertsReader
 
 # Routes with a fixed path stand before those whose path has a name in its place.
 _ROOMS = (
@@ -75,6 +77,7 @@ _ROOMS = (
     overview,
     attack,
     health,
+    measures,
     alert_exceptions,
     queries,
     rule_editor,
@@ -114,5 +117,6 @@ def create_app_with_desk(service: Service, links: OnceLinks | None = None) -> Fa
     app = create_app(service, [room.router for room in _ROOMS])
     app.state.once_links = links or OnceLinks()
     app.state.undo_offers = UndoOffers()
+    app.state.measured_alerts = MeasuredAlertsReader(service.records, service.alerts)
     app.mount("/desk/static", _Assets(directory=STATIC, check_dir=False), name="desk")
     return app

@@ -31,6 +31,7 @@ NAVIGATION = (
     NavigationEntry("/rules", N_("Rules"), "r"),
     NavigationEntry("/overview", N_("Overview"), "o"),
     NavigationEntry("/indicators", N_("Indicators"), "i"),
+    NavigationEntry("/measures", N_("Measures"), "m"),
     NavigationEntry("/exceptions", N_("Exceptions"), "e"),
     NavigationEntry("/access", N_("Access"), "u", Scope.ADMIN),
 )
