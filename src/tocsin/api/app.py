@@ -21,6 +21,7 @@ from tocsin.api.answers import ApiError, api_error, bad_request, refused
 from tocsin.api.docs import add_docs
 from tocsin.api.elasticsearch import eql_routes, index_routes, ingest_routes, mapping_routes, probes, search_routes
 from tocsin.api.kibana import alert_routes, connector_routes, session_routes, space_routes
+from tocsin.api.kibana.cases import attachment_routes, case_routes
 from tocsin.api.kibana.exceptions import (
     endpoint_list_routes,
     item_routes,
@@ -60,6 +61,7 @@ _STRICT_TRANSPORT = "max-age=31536000"
 _ROOMS = (
     operations, access_routes, remote_routes, rule_routes, file_routes, bulk_routes, alert_routes, list_routes,
     item_routes, endpoint_list_routes, value_list_routes, value_routes, connector_routes, session_routes,
+    attachment_routes, case_routes,
     indicator_list_routes, indicator_hunt_routes, reputation_routes, space_routes, eql_routes, search_routes,
     index_routes, ingest_routes, probes, mapping_routes,
 )  # fmt: skip

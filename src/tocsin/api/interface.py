@@ -23,6 +23,7 @@ TAGS = {
     "give new indices their mappings; pipelines and policies are kept, and have no effect.",
     "rules": "**Kibana's.** Detection rules: make, change, import, export and preview them.",
     "alerts": "**Kibana's.** Alerts: search, open, acknowledge, close, tag and assign them.",
+    "cases": "**Kibana's.** Cases: make, find and change them, with their comments and alerts.",
     "exceptions": "**Kibana's.** Exception lists, and lists of values that these name.",
     "actions": "**Kibana's.** Connectors and the messages about alerts that go through them.",
     "reputation": "**tocsin's own.** Lists of indicators, hunts for them, and what is known of an observable.",

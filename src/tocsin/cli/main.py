@@ -13,6 +13,7 @@ from tocsin import __version__
 from tocsin.cli import (
     access,
     alerts,
+    cases,
     explain,
     hosts,
     hunt,
@@ -72,6 +73,7 @@ app.add_typer(access.keys_app, name="keys")
 app.add_typer(rules.app, name="rules")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(hosts.app, name="hosts")
+app.add_typer(cases.app, name="cases")
 app.add_typer(sources.app, name="sources")
 app.add_typer(indicators.app, name="indicators")
 app.add_typer(store.app, name="store")
