@@ -22,6 +22,7 @@ from tocsin.ingest.bulk import Ingest
 from tocsin.ingest.rejected import Rejected
 from tocsin.ingest.watch import WatchedFolders
 from tocsin.management.settings import lake_settings, scheduler_settings
+from tocsin.response.cases.hunt_results import add_hunt_result
 from tocsin.response.host_actions.automatic import AutomaticActions
 from tocsin.response.host_actions.connectors import OpenConnectors
 from tocsin.response.host_actions.sending import ActionSender
@@ -159,7 +160,7 @@ def open_service(config: Config) -> Service:
     deliveries.start()
     host_actions.start()
     fleet.start()
-    indicator_hunts = HuntThread(store, records)
+    indicator_hunts = HuntThread(store, records, add_hunt_result)
     indicator_hunts.start()
     processes = SearchProcesses(store, CompositeScans(events, beside), config.search_memory)
     alerts.start()

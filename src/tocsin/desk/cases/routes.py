@@ -118,9 +118,10 @@ async def show_case(request: Request, visitor: Reader, records: RequestTransacti
 
     context = await records.read(read)
     follow_up = context["case"].follow_up
+    hosts = sorted({name for alert in context["alerts"] if (name := alert.text("host.name"))})
     return page(
         request, "cases/page.html", visitor, statuses=STATUSES, severities=SEVERITIES, reasons=REASON_LABELS,
-        kind_words=KIND_WORDS, types=observables.TYPES,
+        kind_words=KIND_WORDS, types=observables.TYPES, hosts=hosts,
         done=sum(task.done is not None for task in context["tasks"]),
         follow_up_local=follow_up.astimezone(visitor.zone).strftime("%Y-%m-%dT%H:%M") if follow_up else "",
         default_steps={text for _, text in checklist.DEFAULT_STEPS}, **context,
