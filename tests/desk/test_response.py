@@ -166,3 +166,21 @@ def test_an_alert_leads_to_its_actions(desk, connector):
         for panel, action in (("host", "isolate"), ("user", "disable_account")):
             text = client.get(f"{address}/events?show={panel}").text
             assert f"/response/new?action={action}" in text
+
+
+def test_an_engineer_switches_an_action_of_a_rule_on_and_off(desk, connector):
+    alert = desk.alerts[0]
+    with desk.logged_in("analyst") as client:
+        assert client.get("/response/automatic").status_code == 403
+    with desk.logged_in("engineer") as client:
+        data = {
+            "csrf": token_of(client), "rule": alert["kibana.alert.rule.uuid"], "action": "isolate",
+            "connector": connector, "ceiling": "2", "lives": "3600",
+        }  # fmt: skip
+        assert client.post("/response/automatic", data={**data, "ceiling": "0"}).status_code == 400
+        assert client.post("/response/automatic", data=data).status_code == 303
+        text = client.get("/response/automatic").text
+        [id_] = re.findall(r'name="id" value="([^"]+)"', text)
+        off = client.post("/response/automatic/off", data={"csrf": data["csrf"], "id": id_})
+        assert off.status_code == 303
+        assert 'name="id"' not in client.get("/response/automatic").text

@@ -94,5 +94,7 @@ def _shown(session: Session, actor: Actor, action: HostAction, names: Mapping[st
 
 def target_of(host: str, parameters: Mapping[str, Any]) -> str:
     """Return what an action is done to, in a line: its host, or what else it names."""
+    if "value" in parameters:
+        return f"{parameters.get('type', '')} {parameters['value']}".strip()
     about = ", ".join(f"{name} {value}" for name, value in parameters.items())
     return " · ".join(filter(None, (host, about)))
