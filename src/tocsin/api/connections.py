@@ -19,7 +19,9 @@ from tocsin.api.answers import bad_request
 
 log = logging.getLogger(__name__)
 
-MOST_CONNECTIONS = 512
+MOST_CONNECTIONS = 512  # beside those of hosts that have enrolled
+MOST_OF_HOSTS = 16_384  # each host keeps one, and asks over it every few seconds
+HOST = "host:"  # before the id of a host, as the owner of a request
 HEAD_SIZE = 64 << 10  # bytes of a request's line and headers
 HEAD_TIME = 20.0  # seconds until a head has to be there
 _MOST_UNSENT = 128  # connections of one owner with bodies that are not whole, when there are too many of all
@@ -39,6 +41,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._since = time.monotonic()
         self._reading = False  # a request's body is not whole yet
+        self._is_hosts = False  # a host that has enrolled asks over it
         self._head: int | None = 0  # bytes of a head so far, None between a head and the end of its answer
         self._late = self.loop.call_later(HEAD_TIME, self._give_up, "no request within the time for one")
         if len(self.connections) > MOST_CONNECTIONS:
@@ -84,6 +87,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if not self._reading:
             self._head = 0
         self._since = time.monotonic()
+        self._is_hosts = str(self.cycle.scope.get(_KNOWN, "")).startswith(HOST)
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -108,6 +112,11 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _make_room(self) -> None:
         others = [other for other in self.connections if isinstance(other, GuardedProtocol) and other is not self]
+        apart = [other for other in others if not other._is_hosts]
+        if len(others) - len(apart) <= MOST_OF_HOSTS:
+            if len(apart) < MOST_CONNECTIONS:
+                return
+            others = apart
         unsent = Counter(other._owner for other in others if other._reading and other._owner is not None)
         [(owner, most)] = unsent.most_common(1) or [("", 0)]
         if most > _MOST_UNSENT:

@@ -27,6 +27,7 @@ _GRACE = 3  # seconds that requests have to end when the service stops
 # Seconds for which a thread may keep the interpreter: the watch lets go of it hundreds of times a second, and
 # should not wait five milliseconds each time while events pour in.
 _SWITCH = 0.0005
+_FILES = 32_768  # open at most, connections among them
 
 
 def run(
@@ -44,6 +45,7 @@ def run(
     gc.set_threshold(100_000)
     sys.setswitchinterval(_SWITCH)
     _check_certificate(config)
+    _raise_file_limit()
     listening = _bound(config)  # before the data directory is touched
     with listening:
         service = open_service(config)
@@ -52,6 +54,19 @@ def run(
         finally:
             service.close()
     log.info("stopped; everything acknowledged is on disk")
+
+
+def _raise_file_limit() -> None:
+    """Let the process have as many files open as it may: a thousand hosts keep a thousand connections."""
+    try:
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+        if soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    except (ImportError, OSError, ValueError):  # Windows has no such limit
+        pass
 
 
 def _bound(config: Config) -> socket.socket:

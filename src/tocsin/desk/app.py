@@ -12,6 +12,7 @@ from tocsin.api.service import Service
 from tocsin.desk.access import audit, keys, log_in, settings, users
 from tocsin.desk.access.once_links import OnceLinks
 from tocsin.desk.alert import evidence
+from tocsin.desk.alert import guide_osquery as alert_guide_osquery
 from tocsin.desk.alert import guide_routes as alert_guide
 from tocsin.desk.alert import routes as alert
 from tocsin.desk.alerts import actions as alert_actions
@@ -29,6 +30,10 @@ from tocsin.desk.exceptions import alert_routes as alert_exceptions
 from tocsin.desk.exceptions import item_routes as exception_items
 from tocsin.desk.exceptions import list_routes as exception_lists
 from tocsin.desk.exceptions import value_list_routes as value_lists
+from tocsin.desk.hosts import host_routes
+from tocsin.desk.hosts import packs as host_packs
+from tocsin.desk.hosts import queries as host_queries
+from tocsin.desk.hosts import routes as hosts
 from tocsin.desk.indicators import hunt_routes as indicator_hunts
 from tocsin.desk.indicators import list_routes as indicator_lists
 from tocsin.desk.indicators import reputation
@@ -68,6 +73,7 @@ _ROOMS = (
     alert_flyout,
     alert,
     alert_guide,
+    alert_guide_osquery,
     evidence,
     new_cases,
     case_evidence,
@@ -99,6 +105,10 @@ _ROOMS = (
     indicator_hunts,
     reputation_services,
     reputation,
+    hosts,
+    host_queries,
+    host_packs,
+    host_routes,
 )
 
 

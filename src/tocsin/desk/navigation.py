@@ -32,6 +32,7 @@ NAVIGATION = (
     NavigationEntry("/overview", N_("Overview"), "o"),
     NavigationEntry("/indicators", N_("Indicators"), "i"),
     NavigationEntry("/measures", N_("Measures"), "m"),
+    NavigationEntry("/hosts", N_("Hosts"), "h"),
     NavigationEntry("/exceptions", N_("Exceptions"), "e"),
     NavigationEntry("/access", N_("Access"), "u", Scope.ADMIN),
 )

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from tocsin.api.answers import ApiError
-from tocsin.api.connections import mark_known
+from tocsin.api.connections import HOST, mark_known
 from tocsin.api.dependencies import ServiceFleet, ServiceIngest, ServiceMetrics, service_of
 from tocsin.api.osquery.bodies import HostBody, read_host_body
 from tocsin.api.security import address_of
@@ -49,7 +49,7 @@ def _node(request: Request, fleet: Fleet, body: HostBody) -> EnrolledNode | None
     """Return the host that asks, None where its key is of none."""
     node = fleet.registry.node(body.node_key, address_of(request))
     if node is not None:
-        mark_known(request.scope, f"host:{node.id}")
+        mark_known(request.scope, f"{HOST}{node.id}")
     return node
 
 

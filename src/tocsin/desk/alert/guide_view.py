@@ -12,7 +12,7 @@ from tocsin.desk.pages import part
 from tocsin.desk.visitor import Visitor
 from tocsin.investigation.guides.alert_queries import AlertQuery, alert_query
 from tocsin.investigation.guides.guide import Guide, GuideStep, note_of, read_guide
-from tocsin.investigation.guides.guide_blocks import Block, BrokenBlock, InvestigateBlock
+from tocsin.investigation.guides.guide_blocks import Block, BrokenBlock, InvestigateBlock, OsqueryBlock
 from tocsin.investigation.guides.osquery import checked_query, filled_query
 from tocsin.management.alerts import STEPS
 
@@ -25,6 +25,11 @@ def guide_of(alert: FlatDocument) -> Guide:
 def investigate_blocks(guide: Guide) -> dict[int, InvestigateBlock]:
     """Return the queries over events that a guide offers, by their numbers."""
     return {block.number: block for block in guide.blocks if isinstance(block, InvestigateBlock)}
+
+
+def osquery_blocks(guide: Guide) -> dict[int, OsqueryBlock]:
+    """Return the queries of osquery that a guide offers, by their numbers."""
+    return {block.number: block for block in guide.blocks if isinstance(block, OsqueryBlock)}
 
 
 def alert_queries(guide: Guide, alert: FlatDocument) -> dict[int, AlertQuery]:
@@ -60,7 +65,7 @@ def shown_block(alert: FlatDocument, block: Block, visitor: Visitor, list: str =
     if isinstance(block, BrokenBlock):
         return part("alert/guide_broken.html", visitor, block=block)
     checked = checked_query(filled_query(block.query, alert.values))
-    return part("alert/guide_osquery.html", visitor, block=block, checked=checked)
+    return part("alert/guide_osquery.html", visitor, id=alert.id, block=block, checked=checked)
 
 
 def shown_step(id_: str, step: GuideStep, done: Mapping[str, Any] | None, visitor: Visitor) -> Markup:

@@ -23,7 +23,9 @@ def shown_markdown(text: Any, visitor: Visitor) -> Markup | None:
         if isinstance(block, BrokenBlock):
             return part("alert/guide_broken.html", visitor, block=block)
         if isinstance(block, OsqueryBlock):
-            return part("alert/guide_osquery.html", visitor, block=block, checked=checked_query(block.query))
+            return part(
+                "alert/guide_osquery.html", visitor, id="", block=block, checked=checked_query(block.query)
+            )
         return part("rules/guide_query.html", visitor, block=block, query=live_query(block, {}))
 
     return Markup(guide.html(shown))  # cleaned by nh3; blocks are templates, which escape

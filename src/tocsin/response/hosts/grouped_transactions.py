@@ -53,7 +53,8 @@ class GroupedTransactions:
                     group.append(more)
             if group:
                 self._make(group)
-            elif closing.is_set():
+            # What woke it may have been taken with the group.
+            if closing.is_set() and self._waiting.empty():
                 return
 
     def _make(self, group: list[_Change]) -> None:

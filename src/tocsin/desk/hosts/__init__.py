@@ -1,0 +1,1 @@
+"""Hosts that run osquery: listed, looked at, asked; packs that they run; and how they enrol."""
