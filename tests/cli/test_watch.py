@@ -67,6 +67,11 @@ def test_from_the_rule_to_the_closed_alert(tmp_path):
         assert re.search(r"Remote File Download via MpCmdRun.*329 +3 +3", executions)
     assert "no index fits" in executions
     alone = run(tmp_path, "alerts", "guide", ids[0])  # no service: it reads the events itself
+    page = tmp_path / "report.html"
+    run(tmp_path, "alerts", "report", ids[0], "-o", str(page))
+    assert '<ul class="processes">' in page.read_text("utf-8")
+    run(tmp_path, "alerts", "report", "-o", str(page))
+    assert all(f"alert {id_}" in re.sub("<[^>]*>", "", page.read_text("utf-8")) for id_ in ids)
     for guide in (counted, without, alone):
         assert re.search(r"Alerts for this host in the last 48 hours: [1-3] alerts?", guide)
         assert "Osquery: DNS cache (checked) SELECT * FROM dns_cache" in " ".join(guide.split())

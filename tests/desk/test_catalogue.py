@@ -11,7 +11,7 @@ from tests.documentation import ROOT
 from tocsin.desk.translations import DEFAULT_LANGUAGE, LANGUAGES, LOCALES
 
 SOURCES = ("src/tocsin/desk", "src/tocsin/investigation", "src/tocsin/response")
-PLACEHOLDER = re.compile(r"%\((\w+)\)s|%(?!\()\S")
+PLACEHOLDER = re.compile(r"%\((\w+)\)s|%(?!\()\S|\{[^{}]+\}")
 TRANSLATED = sorted(LANGUAGES.keys() - {DEFAULT_LANGUAGE})
 
 

@@ -9,6 +9,9 @@ import orjson
 import pytest
 
 from tests.desk.conftest import token_of
+from tocsin.investigation.guides.guide import guide_text, read_guide
+from tocsin.investigation.guides.translated_guides import guide_in
+from tocsin.rules.load import bundled_rules
 from tocsin.store.records.alerts import keep_document
 from tocsin.store.records.models import StoredAlert
 
@@ -147,3 +150,35 @@ def test_counts_that_do_not_come_are_said_and_asked_for_again(desk, chromium):
         page.locator(".count", has_text="alert").first.wait_for()
         again.wait_for(state="detached")
     context.close()
+
+
+def test_the_bundled_guide_is_read_in_the_visitors_language(desk):
+    """The alert keeps the guide of its rule, in English; that rule's guide is there in Simplified Chinese."""
+    address = f"/alerts/{desk.alerts[0]['kibana.alert.uuid']}"
+    with desk.logged_in() as client:
+        client.cookies.set("tocsin_language", "zh-CN")
+        text = client.get(address).text
+        counts = client.get(f"{address}/guide/counts").text
+    assert "分类与分析" in text
+    assert "此用户最近 48 小时的告警" in text
+    assert re.findall(r">(\d+) 个告警</b>", counts)
+
+
+@pytest.mark.parametrize("language", ["zh-CN"])
+def test_a_guide_in_another_language_has_the_same_queries_and_steps(language):
+    """Which step was done is kept by its number."""
+    for rule in bundled_rules().rules:
+        there, here = read_guide(guide_text(rule), {}), read_guide(guide_in(language, guide_text(rule)), {})
+        assert there.blocks == here.blocks
+        assert len(there.steps) == len(here.steps) > 3
+
+
+def test_a_query_by_the_account_of_services_says_so(desk):
+    """Sysmon writes as SYSTEM: Elastic's pipelines take `user.id` from who wrote the record, so does tocsin."""
+    alert = next(alert for alert in desk.alerts if alert["user"].get("id") == "S-1-5-18")
+    with desk.logged_in() as client:
+        address = f"/alerts/{alert['kibana.alert.uuid']}"
+        assert "user.id is S-1-5-18, an account that all services share" in client.get(address).text
+        rows = client.get(f"{address}/guide/0").text
+    assert alert["user"]["name"] in rows
+    assert "svc-backup" not in rows  # who is another person

@@ -6,11 +6,13 @@ import re
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from tests.api.conftest import PASSWORD
 from tests.desk.conftest import token_of
 from tocsin.store.records import access
 from tocsin.store.records.access import local_actor
+from tocsin.store.records.models import User
 
 
 def test_who_is_not_logged_in_comes_back_to_where_they_wanted(desk):
@@ -53,6 +55,8 @@ def test_a_link_logs_in_once_and_nobody_who_is_logged_in_already(desk):
     with desk.browser() as client:
         assert client.get(desk.link).headers["location"] == "/alerts"
         assert "<b>demo</b>" in client.get("/alerts").text
+    with desk.running.service.records.transaction() as session:  # it is a log-in as by a password
+        assert session.scalar(select(User).where(User.name == "demo")).last_login is not None
     with desk.browser() as client:
         answer = client.get(desk.link)
         assert answer.status_code == 401

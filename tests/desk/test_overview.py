@@ -140,6 +140,17 @@ def test_who_closed_what_is_told(desk, viewer) -> None:
         alerts.set_status(session, analyst(desk), [id_], "open")
 
 
+def test_a_close_that_was_undone_is_no_close(desk, viewer) -> None:
+    alert = desk.alerts[1]["kibana.alert.uuid"]
+    named = f'<a href="/alerts/{alert}">'
+    with desk.logged_in() as client:
+        form = {"csrf": token_of(client), "id": alert}
+        client.post("/alerts/status", data=form | {"status": "closed"})
+        assert named in viewer.get("/overview").text.partition("Closed last")[2]
+        client.post("/alerts/status", data=form | {"status": "open"})
+        assert named not in viewer.get("/overview").text.partition("Closed last")[2]
+
+
 def test_what_happened_before_is_not_told(desk, viewer) -> None:
     later = iso(datetime.now(UTC) + timedelta(minutes=1))
     page = shown(viewer, later)

@@ -114,6 +114,16 @@ def token_of_viewer(client):
     return json.loads(unescape(re.findall(r"hx-headers='([^']*)'", client.get("/alerts").text)[0]))["x-csrf-token"]
 
 
+def test_a_value_that_the_page_has_in_part_is_not_copied_as_if_it_were_whole(desk):
+    with desk.logged_in() as client:
+        about = {"field": "message", "value": "", "page": "/alerts", "csrf": token_of(client)}
+        part = client.post("/desk/value-menu", data=about).text
+        whole = client.post("/desk/value-menu", data=about | {"whole": "1"}).text
+    assert "is shown in part" in part
+    assert "data-copy-value" not in part
+    assert "data-copy-value" in whole
+
+
 def test_a_value_that_is_too_long_for_an_address_is_said_so(desk):
     with desk.logged_in() as client:
         about = {"csrf": token_of(client), "field": "a", "value": json.dumps("\u4e2d" * 8_000), "page": "/alerts"}

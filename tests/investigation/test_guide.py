@@ -30,9 +30,10 @@ def test_fields_are_filled_from_the_alert() -> None:
 
 def test_live_queries_say_what_they_ask() -> None:
     asked = {q.label: q.text for q in live_queries(RULE, EVENT)}
-    assert (
-        asked["Alerts for this user in the last 48 hours"]
-        == 'event.kind: "signal" and user.id: "S-1-5-21-1"  [now-48h/h to now]'
+    assert asked["Alerts for this user in the last 48 hours"] == (
+        '(event.kind: "signal" and user.id: "S-1-5-21-1" and not user.id: "S-1-5-18") or '
+        '(event.kind: "signal" and user.name: "(no user.name)" and user.domain: "(no user.domain)")'
+        "  [now-48h/h to now]"
     )
     assert asked["Network events of this process"] == 'process.entity_id: "{a-b}" and event.category: "network"'
     assert asked["Osquery: DNS cache"] == "SELECT * FROM dns_cache"

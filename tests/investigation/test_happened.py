@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tests.alerts import alert_with
+from tocsin.desk.translations import translations
+from tocsin.detection.alerts.alert import as_text
 from tocsin.investigation.happened import SENTENCE_FIELDS, what_happened, who_did_what
 from tocsin.rules.model import Rule
 
@@ -139,3 +141,32 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
 def test_a_sentence_says_who_did_what_and_who_had_started_them(event: dict[str, Any], told: str) -> None:
     assert sentence(event) == told
     assert set(event) <= set(SENTENCE_FIELDS)
+
+
+FETCH = {
+    **kind("process", "start"), "process.name": "MpCmdRun.exe", "process.parent.name": "cmd.exe",
+    "process.command_line": "MpCmdRun.exe -DownloadFile -url https://cdn.example.com/a.txt",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        (FETCH, "MpCmdRun.exe 受命下载 https://cdn.example.com/a.txt，由 cmd.exe 启动"),
+        (
+            {
+                **kind("network", "start"),
+                "destination.ip": "10.0.0.1",
+                "destination.port": 443,
+                "process.name": "a",
+            },
+            "a 连接到 10.0.0.1:443",
+        ),
+        ({**kind("registry", "deletion"), "registry.path": "HKLM\\X", "process.name": "a"}, "a 删除了 HKLM\\X"),
+        ({**kind("authentication", "start", "logged-in", "failure"), "user.name": "bob"}, "bob 登录失败"),
+        ({**kind("file", "creation"), "file.path": "{actor}", "process.name": "{deed}"}, "{deed} 创建了 {actor}"),
+    ],
+)
+def test_a_sentence_in_another_language(event, sentence):
+    """All of it but the values is of the catalogue; values that look like its places are values."""
+    assert who_did_what(lambda name: as_text(event.get(name)), translations("zh-CN").gettext) == sentence

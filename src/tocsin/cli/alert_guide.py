@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tocsin.cli.alert_reader import alert_reader
 from tocsin.cli.options import AlertId, ApiKey, ConfigFile, Data, Url
 from tocsin.errors import TocsinError
 
 if TYPE_CHECKING:
     from tocsin.investigation.guides.guide import Guide
-    from tocsin.store.records.database import Records
 
 Search = Callable[[Mapping[str, Any]], dict[str, Any]]
-_IN_USE = "a service has the events open: give --url and --api-key to have them counted"
+_MORE = ": give --url and --api-key to have them counted"
 
 
 def guide(
@@ -59,7 +59,7 @@ def guide(
         failures: list[str] = []
         for asked in count_searches(queries):
             if why_not and not all(query.signals_only for query in asked.queries.values()):
-                failures.append(why_not)
+                failures.append(f"{why_not}{_MORE}")
                 continue
             try:
                 counts |= asked.counts(search(asked.body))
@@ -110,7 +110,7 @@ def _searches(url: str | None, api_key: str | None, config: Any, data: Any) -> I
         return
     from tocsin.cli.records import open_records
 
-    with open_records(config, data) as records, _reader(records, config, data) as (reader, why_not):
+    with open_records(config, data) as records, alert_reader(records, config, data) as (reader, why_not):
         from tocsin.search.selection import Clock
         from tocsin.search.tasks import SearchTask
         from tocsin.store.alerts.names import ALERTS_INDEX
@@ -123,28 +123,6 @@ def _searches(url: str | None, api_key: str | None, config: Any, data: Any) -> I
             return answer
 
         yield search, why_not
-
-
-@contextmanager
-def _reader(records: Records, config: Any, data: Any) -> Iterator[tuple[Any, str]]:
-    """Give a reader of events and alerts, or of alerts alone where a service has the events, and why."""
-    from tocsin.config import load_config
-    from tocsin.management.settings import lake_settings
-    from tocsin.store.alerts.alert_index import AlertIndex
-    from tocsin.store.composite import CompositeStore
-    from tocsin.store.events import StoreError
-    from tocsin.store.lake.lake import LakeStore
-
-    alerts, loaded = AlertIndex(records), load_config(config, {"data": data})
-    try:
-        store = LakeStore(loaded.data, lake_settings(loaded))
-    except StoreError:
-        yield alerts, _IN_USE
-        return
-    try:
-        yield CompositeStore(store, [alerts]), ""
-    finally:
-        store.close()
 
 
 def _alert(search: Search, id_: str) -> dict[str, Any]:

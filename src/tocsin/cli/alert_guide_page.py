@@ -55,7 +55,8 @@ def _query(block: InvestigateBlock, query: AlertQuery, count: int | None) -> str
     if query.query is None:
         count_text = "nothing to find"
     lacking = f" (this alert has no {', '.join(query.missing)})" if query.missing else ""
-    return f"**{block.label}: {count_text}**{lacking} {_code(query.kql)}"
+    shared = "".join(f" ({name} is {id_}, an account that all services share)" for name, id_ in query.services)
+    return f"**{block.label}: {count_text}**{lacking}{shared} {_code(query.kql)}"
 
 
 def _osquery(label: str, query: str, mended: str) -> str:

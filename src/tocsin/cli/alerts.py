@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from tocsin.cli.alert_guide import guide
+from tocsin.cli.alert_report import report
 from tocsin.cli.choices import ClosingReason, Status
 from tocsin.cli.options import AlertId, ConfigFile, Data, Wide
 from tocsin.cli.records import beginning_with, in_records
@@ -75,6 +76,7 @@ def show(
 
 
 app.command("guide")(guide)
+app.command("report")(report)
 
 
 @app.command("close")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import quote, urlsplit
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Match
@@ -16,9 +18,12 @@ from starlette.types import Scope
 
 from tocsin.api.answers import ApiError, api_error, bad_request
 from tocsin.desk.pages import error_page
+from tocsin.desk.translations import N_
 from tocsin.desk.visitor import visitor_of
 from tocsin.errors import TocsinError
 
+_BROKEN = N_("This page could not be written: that is an error of tocsin's own. The service's log has it.")
+log = logging.getLogger(__name__)
 _OF_ADDRESSES = ":/%#?=@[]!$&'()*+,;"  # what has a meaning in them
 
 
@@ -51,6 +56,11 @@ class PageRoute(APIRoute):
             except RequestValidationError as error:
                 wrong = error.errors()[0]
                 return _refused(request, bad_request(f"[{wrong['loc'][-1]}] {wrong['msg']}"))
+            except HTTPException:
+                raise
+            except Exception:  # whoever looks at a page gets one, also where the service itself is at fault
+                log.exception("a page could not be written", extra={"url.path": request.url.path})
+                return _refused(request, ApiError(500, "exception", _BROKEN))
 
         return answer
 

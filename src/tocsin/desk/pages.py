@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
@@ -19,6 +20,7 @@ from tocsin import __version__
 from tocsin.api.answers import ApiError
 from tocsin.api.dependencies import service_of
 from tocsin.desk.alerts.undo_offers import taken_message
+from tocsin.desk.documents import FlatDocument
 from tocsin.desk.navigation import NAVIGATION
 from tocsin.desk.reasons import said_reason
 from tocsin.desk.roles import ROLE_LABELS, SCOPE_DESCRIPTIONS
@@ -26,6 +28,8 @@ from tocsin.desk.shown import (
     as_data,
     bold,
     cut_in_the_middle,
+    moment_text,
+    paragraphs,
     shown_age,
     shown_duration,
     shown_moment,
@@ -37,11 +41,13 @@ from tocsin.desk.shown import (
 )
 from tocsin.desk.translations import LANGUAGES, N_, translated, translations
 from tocsin.desk.visitor import Visitor, language_of, visitor_of
-from tocsin.desk.words import WORDS
+from tocsin.desk.words import UNIT_WORDS, WORDS
 from tocsin.detection.schedule import span
+from tocsin.investigation.happened import who_did_what
 from tocsin.moments import iso
 from tocsin.response.host_actions.requests import person_of
 
+_UNIT = re.compile(r"([0-9][0-9,]*) ?(" + "|".join(sorted(UNIT_WORDS, key=len, reverse=True)) + r")\b")
 _LONGEST_REASON = 4_000  # characters of why something was refused
 STATIC = Path(__file__).parent / "static"
 # Nothing from elsewhere, no script and no style written into a page.
@@ -82,12 +88,28 @@ def _environment(language: str) -> Environment:
         lines = visible_lines(cut_in_the_middle(said_reason(catalogue, str(text)), _LONGEST_REASON))
         return Markup('<span class="reason">{}</span>').format(lines)
 
+    def units(text: str) -> str:
+        """Return a span of time as `2 min`, its units in the language."""
+        return _UNIT.sub(lambda match: catalogue.gettext(UNIT_WORDS[match[2]]) % {"count": match[1]}, text)
+
+    def ago(moment: object, now: datetime) -> str:
+        return catalogue.gettext(N_("%(age)s ago")) % {"age": units(shown_age(moment, now))}
+
+    def sentence(document: FlatDocument) -> str:
+        """Return what happened: who did what; what the rule says of it where the event does not tell."""
+        return who_did_what(document.text, catalogue.gettext) or document.text("kibana.alert.reason")
+
     environment.filters |= {
-        "reason": reason, "bold": bold,
-        "visible": visible, "word": word, "moment": shown_moment, "age": shown_age, "cut": cut_in_the_middle,
-        "visible_lines": visible_lines, "as_data": as_data, "between": shown_span,
-        "duration": shown_duration, "size": shown_size, "rate": shown_rate,
-        "moment_ns": lambda moment, zone: shown_moment(iso(moment), zone), "span": span,
+        "units": units, "ago": ago, "sentence": sentence, "moment_text": moment_text,
+        "age": lambda moment, now: units(shown_age(moment, now)),
+        "between": lambda start, end: units(shown_span(start, end)),
+        "duration": lambda nanoseconds: units(shown_duration(nanoseconds)),
+        "span": lambda nanoseconds: units(span(nanoseconds)), "rate": lambda rate: units(shown_rate(rate)),
+        "reason": reason, "bold": bold, "paragraphs": paragraphs,
+        "visible": visible, "word": word, "moment": shown_moment, "cut": cut_in_the_middle,
+        "visible_lines": visible_lines, "as_data": as_data,
+        "size": shown_size,
+        "moment_ns": lambda moment, zone: shown_moment(iso(moment), zone),
     }  # fmt: skip
     environment.globals |= {
         "asset": asset, "version": __version__, "language": language, "languages": LANGUAGES,
@@ -143,7 +165,7 @@ def part(template: str, visitor: Visitor, **context: Any) -> Markup:
 _ERRORS = {
     400: N_("This cannot be done"), 403: N_("Not allowed"), 404: N_("Not found"), 405: N_("Not allowed"),
     408: N_("It took too long"), 409: N_("It has changed meanwhile"), 413: N_("Too large"),
-    429: N_("Too many requests"), 503: N_("Not available now"),
+    429: N_("Too many requests"), 500: N_("Something went wrong here"), 503: N_("Not available now"),
 }  # fmt: skip
 
 

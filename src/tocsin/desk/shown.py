@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
@@ -12,7 +13,8 @@ from tocsin.moments import to_nanoseconds
 from tocsin.printable import printable, printable_line
 
 _LONGEST, _MOST_MEMBERS = 20_000, 500  # characters of a text, members of a list
-_LONGEST_DATA = 200_000  # characters of a value that a page carries along with what it shows of it
+LONGEST_DATA = 200_000  # characters of a value that a page carries along with what it shows of it
+_BETWEEN_PARAGRAPHS = re.compile(r"\n\s*\n")
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -30,12 +32,17 @@ def visible(value: Any) -> str:
 def as_data(value: Any) -> str:
     """Return a value, exactly, as an attribute of an element can carry it: JSON, empty where it is very long."""
     text = json.dumps(value, default=str)  # in ASCII: browsers replace some characters of a page
-    return text if len(text) <= _LONGEST_DATA else ""
+    return text if len(text) <= LONGEST_DATA else ""
 
 
 def visible_lines(text: str) -> str:
     """Return a text of several lines whose other control and hidden characters can be seen."""
     return printable(text)
+
+
+def paragraphs(text: Any) -> list[str]:
+    """Return the paragraphs of a text that people wrote. Its lines are joined: they end where a file's do."""
+    return [visible(" ".join(part.split())) for part in _BETWEEN_PARAGRAPHS.split(str(text)) if part.strip()]
 
 
 def bold(number: int) -> Markup:
@@ -63,12 +70,21 @@ def shown_moment(value: Any, zone: tzinfo = UTC) -> Markup:
     moment = _moment(value)
     if moment is None:
         return Markup("<span>{}</span>").format(visible(value))
-    utc = f"{_written(moment)} UTC"
+    utc, local = f"{_written(moment)} UTC", _written(_in_zone(moment, zone))
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(), utc, local)
+
+
+def moment_text(value: Any, zone: tzinfo = UTC) -> str:
+    """Return a moment in a zone as text, for where a page holds no other elements."""
+    moment = _moment(value)
+    return visible(value) if moment is None else _written(_in_zone(moment, zone))
+
+
+def _in_zone(moment: datetime, zone: tzinfo) -> datetime:
     try:
-        local = moment.astimezone(zone)
+        return moment.astimezone(zone)
     except OverflowError:  # a day at the end of the calendar
-        local = moment
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(), utc, _written(local))
+        return moment
 
 
 def _written(moment: datetime) -> str:

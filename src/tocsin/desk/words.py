@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from tocsin.desk.alerts.labels import REASON_LABELS
 from tocsin.desk.translations import N_
 
+# Units of time, by what spans of time have them as.
+UNIT_WORDS: Mapping[str, str] = {
+    "ms": N_("%(count)s ms"), "s": N_("%(count)s s"), "m": N_("%(count)s min"), "min": N_("%(count)s min"),
+    "h": N_("%(count)s h"), "d": N_("%(count)s d"), "w": N_("%(count)s weeks"), "y": N_("%(count)s y"),
+}  # fmt: skip
 # By the values of those fields, which filters are written with in every language.
 WORDS: Mapping[str, str] = {
     "low": N_("low"),

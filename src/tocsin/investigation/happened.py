@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 
 from tocsin.detection.alerts.alert import Alert
+from tocsin.translatable import N_
 
 Value = Callable[[str], str]
+Translate = Callable[[str], str]  # gives a text of the tables in a language
 _FIELD = re.compile(r"\{([^{}|]+(?:\|[^{}|]+)*)\}")
 _IMAGE = re.compile(r'\s*(?:"[^"]*"|\S+)')  # what a command line begins with
 _URL = re.compile(r"(?:https?|ftp)://[^\s\"'<>|)]+", re.IGNORECASE)
@@ -27,7 +29,7 @@ def what_happened(alert: Alert) -> str:
     return command if command and value("event.category") in ("", "process") else _deed(value) or command
 
 
-def who_did_what(value: Value) -> str:
+def who_did_what(value: Value, translate: Translate = str) -> str:
     """Return a sentence with who did what, and what had started them; `value` gives an event's fields as text.
 
     It is empty where nothing is known of who or what: an event without any field.
@@ -37,25 +39,30 @@ def who_did_what(value: Value) -> str:
         value("process.command_line"),
     )
     if actor and command and "process" in value("event.category") and "start" in value("event.type"):
-        return _began(actor, value, command)
-    deed = _deed(value) or command
-    if not actor or not deed or any(deed.startswith(word) for word in _WITHOUT_ACTOR):
+        return _began(actor, value, command, translate)
+    deed, is_whole = _deed_of(value, translate)
+    deed = deed or command
+    if not actor or not deed or is_whole:
         return deed
-    return f"{actor} {deed}{_started_by(value)}"
+    return translate(N_("{actor} {deed}{started_by}")).format(
+        actor=actor, deed=deed, started_by=_started_by(value, translate)
+    )
 
 
-def _began(actor: str, value: Value, command: str) -> str:
+def _began(actor: str, value: Value, command: str, translate: Translate) -> str:
     """Return what a process was begun to do: what it was told to fetch, or its arguments."""
-    url = _URL.search(command)
+    url, started_by = _URL.search(command), _started_by(value, translate)
     if url and _FETCHES.search(command):
-        return f"{actor} was told to fetch {url[0]}{_started_by(value)}"
+        sentence = translate(N_("{actor} was told to fetch {url}{started_by}"))
+        return sentence.format(actor=actor, url=url[0], started_by=started_by)
     arguments = _IMAGE.sub("", command, count=1).strip()
-    return f"{actor}{_started_by(value) or ' was started'}{f' with {arguments}' if arguments else ''}"
+    with_ = translate(N_(" with {arguments}")).format(arguments=arguments) if arguments else ""
+    return f"{actor}{started_by or translate(N_(' was started'))}{with_}"
 
 
-def _started_by(value: Value) -> str:
+def _started_by(value: Value, translate: Translate) -> str:
     parent = value("process.parent.name") or _file_name(value("process.parent.executable"))
-    return f", started by {parent}" if parent else ""
+    return translate(N_(", started by {parent}")).format(parent=parent) if parent else ""
 
 
 def _file_name(path: str) -> str:
@@ -68,30 +75,35 @@ def _about(value: Value) -> str:
 
 def _deed(value: Value) -> str:
     """Return what was done to what, by the first of the table's sentences that fits; empty if none does."""
+    return _deed_of(value, str)[0]
+
+
+def _deed_of(value: Value, translate: Translate) -> tuple[str, bool]:
+    """Return what was done to what, and whether that is all: who did it is in it, or nobody is known to have."""
     about = _about(value)
-    sentences = (
-        _filled(sentence, value) for words, *sentence in _SENTENCES if all(word in about for word in words.split())
-    )
-    return next(filter(None, sentences), "")
+    for words, *sentence in _SENTENCES:
+        if all(word in about for word in words.split()) and (deed := _filled(sentence, value, translate)):
+            return deed, sentence[0].startswith(_WITHOUT_ACTOR)
+    return "", False
 
 
-def _filled(sentence: Sequence[str], value: Value) -> str:
+def _filled(sentence: Sequence[str], value: Value, translate: Translate) -> str:
     """Return a sentence with its fields filled in, nothing where its first part lacks one.
 
     Later parts are left out by themselves. `{a|b}` is the first of several fields that has a value; `{!verb}` is
-    what the event's type or action does.
+    what the event's type or action does, `{account}` and `{origin}` stand for several fields.
     """
-    parts = [_part(part, value) for part in sentence]
+    parts = [_part(translate(part), value, translate) for part in sentence]
     return "" if parts[0] is None else "".join(part for part in parts if part)
 
 
-def _part(part: str, value: Value) -> str | None:
+def _part(part: str, value: Value, translate: Translate) -> str | None:
     texts: list[str] = []
     for names in _FIELD.findall(part):
         text = (
-            _verb(value)
+            translate(_verb(value))
             if names == "!verb"
-            else next((content for name in names.split("|") if (content := value(name))), "")
+            else next((content for name in _fields_in(names) if (content := value(name))), "")
         )
         if not text:
             return None
@@ -100,77 +112,85 @@ def _part(part: str, value: Value) -> str | None:
     return _FIELD.sub(lambda _: next(rest), part)
 
 
+def _fields_in(names: str) -> list[str]:
+    return _STANDS_FOR.get(names, names).split("|")
+
+
 def _verb(value: Value) -> str:
     """Return what was done to the event's object, from its types and its action."""
     type_and_action = f"{value('event.type')} {value('event.action')}".lower()
-    return next((verb for word, verb in _VERBS if word in type_and_action), "touched")
+    return next((verb for word, verb in _VERBS if word in type_and_action), _TOUCHED)
 
 
+_TOUCHED = N_("touched")
 # A word of event.type or event.action, and what was done.
 _VERBS = (
-    ("rename", "renamed"), ("delet", "deleted"), ("overwrite", "overwrote"), ("creat", "created"),
-    ("value set", "set"), ("modif", "changed"), ("change", "changed"), ("load", "loaded"), ("open", "opened"),
-    ("access", "accessed"), ("install", "installed"), ("set", "set"),
+    ("rename", N_("renamed")), ("delet", N_("deleted")), ("overwrite", N_("overwrote")), ("creat", N_("created")),
+    ("value set", N_("set")), ("modif", N_("changed")), ("change", N_("changed")), ("load", N_("loaded")),
+    ("open", N_("opened")), ("access", N_("accessed")), ("install", N_("installed")), ("set", N_("set")),
 )  # fmt: skip
 
-_ACCOUNT = "{winlog.event_data.TargetUserName|user.target.name|user.name}"
-_FROM = " from {source.ip|winlog.event_data.IpAddress|source.domain|winlog.event_data.WorkstationName}"
+_STANDS_FOR = {
+    "account": "winlog.event_data.TargetUserName|user.target.name|user.name",
+    "origin": "source.ip|winlog.event_data.IpAddress|source.domain|winlog.event_data.WorkstationName",
+}
+_FROM = N_(" from {origin}")
 _DATA = " = {registry.data.strings|winlog.event_data.Details|winlog.event_data.NewValue}"
 # Words that an event must have in category, type, action or outcome, and a sentence in parts; the first that can
 # be filled in is taken.
 _SENTENCES: tuple[tuple[str, ...], ...] = (
-    ("registry", "{!verb} {registry.path|winlog.event_data.TargetObject}", _DATA),
-    ("load driver", "loaded the driver {dll.path|file.path|winlog.event_data.ImageLoaded}"),
-    ("load", "loaded {dll.path|file.path|winlog.event_data.ImageLoaded}"),
-    ("library", "loaded {dll.path|file.path}"),
-    ("logged-in-special", f"special logon of {_ACCOUNT}", " with {winlog.event_data.PrivilegeList}"),
+    ("registry", N_("{!verb} {registry.path|winlog.event_data.TargetObject}"), _DATA),
+    ("load driver", N_("loaded the driver {dll.path|file.path|winlog.event_data.ImageLoaded}")),
+    ("load", N_("loaded {dll.path|file.path|winlog.event_data.ImageLoaded}")),
+    ("library", N_("loaded {dll.path|file.path}")),
+    ("logged-in-special", N_("special logon of {account}"), N_(" with {winlog.event_data.PrivilegeList}")),
     (
         "authentication failure",
-        f"failed logon of {_ACCOUNT}",
+        N_("failed logon of {account}"),
         _FROM,
         " ({winlog.logon.failure.sub_status|winlog.logon.failure.reason|winlog.logon.failure.status})",
     ),
     (
         "authentication",
-        f"logon of {_ACCOUNT}",
+        N_("logon of {account}"),
         _FROM,
         " ({winlog.logon.type|winlog.event_data.AuthenticationPackageName})",
     ),
-    ("log clear", "cleared the event log", " {winlog.user_data.Channel}"),
-    ("log-clear", "cleared the event log", " {winlog.user_data.Channel}"),
-    ("", "asked for {dns.question.name}", " and got {dns.answers.data|dns.resolved_ip}"),
-    ("network", "connected to {destination.ip|destination.domain}", ":{destination.port}", _FROM),
-    ("pipe", "{!verb} the pipe {winlog.event_data.PipeName|file.name}"),
-    ("rename", "renamed {file.Ext.original.path} to {file.path}"),
-    ("file", "{!verb} {file.path|file.name}"),
+    ("log clear", N_("cleared the event log"), " {winlog.user_data.Channel}"),
+    ("log-clear", N_("cleared the event log"), " {winlog.user_data.Channel}"),
+    ("", N_("asked for {dns.question.name}"), N_(" and got {dns.answers.data|dns.resolved_ip}")),
+    ("network", N_("connected to {destination.ip|destination.domain}"), ":{destination.port}", _FROM),
+    ("pipe", N_("{!verb} the pipe {winlog.event_data.PipeName|file.name}")),
+    ("rename", N_("renamed {file.Ext.original.path} to {file.path}")),
+    ("file", N_("{!verb} {file.path|file.name}")),
     (
         "",
-        "installed the service {winlog.event_data.ServiceName}",
+        N_("installed the service {winlog.event_data.ServiceName}"),
         ": {winlog.event_data.ImagePath|winlog.event_data.ServiceFileName}",
     ),
     (
         "task",
-        "{!verb} the scheduled task {winlog.event_data.TaskName}",
+        N_("{!verb} the scheduled task {winlog.event_data.TaskName}"),
         ": {winlog.scheduled_task.actions.command}",
     ),
-    ("thread", "began a thread in {winlog.event_data.TargetImage}"),
-    ("", "opened {winlog.event_data.TargetImage}", " with access {winlog.event_data.GrantedAccess}"),
-    ("token right", "enabled {winlog.event_data.EnabledPrivilegeList}", f" for {_ACCOUNT}"),
-    ("", "shared folder {winlog.event_data.ShareName}", "\\{winlog.event_data.RelativeTargetName}", _FROM),
+    ("thread", N_("began a thread in {winlog.event_data.TargetImage}")),
+    ("", N_("opened {winlog.event_data.TargetImage}"), N_(" with access {winlog.event_data.GrantedAccess}")),
+    ("token right", N_("enabled {winlog.event_data.EnabledPrivilegeList}"), N_(" for {account}")),
+    ("", N_("shared folder {winlog.event_data.ShareName}"), "\\{winlog.event_data.RelativeTargetName}", _FROM),
     (
         "iam",
         "{event.action}: {winlog.event_data.TargetUserName|user.target.name|group.name}",
         ", {winlog.event_data.MemberName|winlog.event_data.MemberSid}",
     ),
-    ("", "ran {powershell.file.script_block_text}"),
-    ("process end", "ended {process.executable|process.name}"),
-    ("process start", "started {process.executable|process.name}", " from {process.parent.executable}"),
-    ("process creation", "started {process.executable|process.name}", " from {process.parent.executable}"),
+    ("", N_("ran {powershell.file.script_block_text}")),
+    ("process end", N_("ended {process.executable|process.name}")),
+    ("process start", N_("started {process.executable|process.name}"), N_(" from {process.parent.executable}")),
+    ("process creation", N_("started {process.executable|process.name}"), N_(" from {process.parent.executable}")),
     ("", "{event.action} {winlog.event_data.ObjectName|registry.path|file.path|dll.path|destination.ip}"),
     ("", "{registry.path|file.path|dll.path|destination.ip}"),
     ("", "{event.action}", " ({winlog.channel} {event.code})"),
     ("", "{message}"),
-    ("", "event {event.code}", " of {winlog.channel|event.dataset}"),
+    ("", N_("event {event.code}"), N_(" of {winlog.channel|event.dataset}")),
 )
 
 # Sentences that are whole: who did it is in them, or nobody is known to have done it.
@@ -190,7 +210,7 @@ SENTENCE_FIELDS = tuple(
                 for part in sentence
                 for names in _FIELD.findall(part)
                 if names != "!verb"
-                for name in names.split("|")
+                for name in _fields_in(names)
             ),
         ]
     )

@@ -32,6 +32,16 @@ ALERT_FIELDS = (
     "kibana.alert.workflow_status", "host.name", "user.name",
 )  # fmt: skip
 _MOST = 25
+_MOST_STEPS = 200
+
+
+def steps_search(alert: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the search for the building blocks of a sequence, for its alert or a block; fields are flat."""
+    group = first(alert, "kibana.alert.group.id") or first(alert, "kibana.alert.uuid")
+    tests = [
+        {"term": {"kibana.alert.group.id": group}}, {"exists": {"field": "kibana.alert.building_block_type"}},
+    ]  # fmt: skip
+    return {"query": {"bool": {"filter": tests}}, "size": _MOST_STEPS}
 
 
 @dataclass(frozen=True)

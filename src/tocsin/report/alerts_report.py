@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -11,7 +12,7 @@ from tocsin.detection.alerts.alert import as_text
 from tocsin.investigation.guides.guide import guide_text_html, note_of
 from tocsin.investigation.happened import who_did_what
 from tocsin.investigation.processes.windows_executables import Remark
-from tocsin.moments import to_nanoseconds
+from tocsin.moments import iso, to_nanoseconds
 from tocsin.printable import printable, printable_line
 from tocsin.report.moments_shown import shown_time
 from tocsin.report.page import report_page
@@ -84,6 +85,17 @@ def reported_alerts(documents: Sequence[Document]) -> ReportedAlerts:
     """Return alerts as reports show them, of their documents, flat."""
     rules: dict[str, ReportedRule] = {}
     return ReportedAlerts([_reported(document, rules) for document in documents])
+
+
+def about_one(alert: Document) -> str:
+    """Return what the report of one alert says that it is of: how bad the alert is."""
+    severity, score = (as_text(alert.get(f"kibana.alert.{name}")) for name in ("severity", "risk_score"))
+    return f"{severity} {score}."
+
+
+def history_line(time: datetime, actor: str, field: str, old: object, new: object) -> tuple[str, str]:
+    """Return a change of an alert as a report has it: when, and who changed what."""
+    return f"{shown_time(iso(time))} UTC", f"{actor} {field}: {old} → {new}"
 
 
 def _reported(document: Document, rules: dict[str, ReportedRule]) -> ReportedAlert:

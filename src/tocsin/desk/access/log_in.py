@@ -73,7 +73,7 @@ async def log_in_once(request: Request, service: RunningService, token: str) -> 
     def find() -> Actor | None:
         with service.records.transaction() as session:
             user = session.scalar(select(User).where(User.name == name, User.enabled))
-            return None if user is None else access.as_actor(user, address_of(request))
+            return None if user is None else access.logged_in(user, address_of(request))
 
     actor = await run_in_threadpool(find) if name else None
     if actor is None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from tocsin.api.transactions import RequestTransactions
+from tocsin.api.transactions import RequestTransactions, TransactionRunner
 from tocsin.desk.access.audit import shown_entries
-from tocsin.desk.access.changes import AccessChanges
+from tocsin.desk.access.changes import AccessChangeRunner, AccessChanges
 from tocsin.desk.access.keys import shown_keys
 from tocsin.desk.forms import Form, field
 from tocsin.desk.page_route import PageRoute
@@ -129,87 +129,75 @@ async def _user_page(
     return page(request, "access/user.html", visitor, status=status, roles=ROLE_DESCRIPTIONS, **context)
 
 
+@dataclass(frozen=True)
+class EditedUser:
+    """A user who is changed on their page, and by whom."""
+
+    request: Request
+    visitor: Visitor
+    records: TransactionRunner
+    changes: AccessChangeRunner
+    id_: int
+
+    async def page(self, *, status: int = 200, **context: Any) -> Response:
+        """Return the user's page."""
+        return await _user_page(self.request, self.visitor, self.records, self.id_, status=status, **context)
+
+    async def by(self, change: Callable[[Session, str], None], done: str) -> Response:
+        """Return the user's page after a change, which is given their name."""
+        try:
+            await self.changes.run(lambda session: change(session, access.user_by_id(session, self.id_).name))
+        except AccessError as error:
+            return await self.page(status=400, problem=str(error))
+        return RedirectResponse(f"/access/users/{self.id_}?done={done}", 303)
+
+
+async def _user_of_page(
+    request: Request, visitor: Administrator, records: RequestTransactions, changes: AccessChanges, id_: int
+) -> EditedUser:
+    return EditedUser(request, visitor, records, changes, id_)
+
+
+UserOfPage = Annotated[EditedUser, Depends(_user_of_page)]
+
+
 @router.post("/access/users/{id_}/role")
-async def set_role(
-    request: Request,
-    form: Form,
-    visitor: Administrator,
-    records: RequestTransactions,
-    changes: AccessChanges,
-    id_: int,
-) -> Response:
+async def set_role(form: Form, changed: UserOfPage) -> Response:
     """Give a user another role."""
     role = field(form, "role")
 
     def change(session: Session, name: str) -> None:
-        change_user(session, visitor.actor, name, role)
+        change_user(session, changed.visitor.actor, name, role)
 
-    return await _changed(request, visitor, records, changes, id_, change, "role")
+    return await changed.by(change, "role")
 
 
 @router.post("/access/users/{id_}/enabled")
-async def set_enabled(
-    request: Request,
-    form: Form,
-    visitor: Administrator,
-    records: RequestTransactions,
-    changes: AccessChanges,
-    id_: int,
-) -> Response:
+async def set_enabled(form: Form, changed: UserOfPage) -> Response:
     """Let a user in or not."""
     enabled = field(form, "enabled") == "true"
 
     def change(session: Session, name: str) -> None:
-        change_user(session, visitor.actor, name, enabled=enabled)
+        change_user(session, changed.visitor.actor, name, enabled=enabled)
 
-    return await _changed(request, visitor, records, changes, id_, change, "enabled" if enabled else "disabled")
+    return await changed.by(change, "enabled" if enabled else "disabled")
 
 
 @router.post("/access/users/{id_}/sessions")
-async def log_out_everywhere(
-    request: Request,
-    form: Form,
-    visitor: Administrator,
-    records: RequestTransactions,
-    changes: AccessChanges,
-    id_: int,
-) -> Response:
+async def log_out_everywhere(form: Form, changed: UserOfPage) -> Response:
     """End a user's sessions."""
 
     def change(session: Session, name: str) -> None:
-        end_sessions(session, visitor.actor, name)
+        end_sessions(session, changed.visitor.actor, name)
 
-    return await _changed(request, visitor, records, changes, id_, change, "sessions")
-
-
-async def _changed(
-    request: Request,
-    visitor: Visitor,
-    records: RequestTransactions,
-    changes: AccessChanges,
-    id_: int,
-    change: Callable[[Session, str], None],
-    done: str,
-) -> Response:
-    """Return a user's page after a change of them, which is given their name."""
-    try:
-        await changes.run(lambda session: change(session, access.user_by_id(session, id_).name))
-    except AccessError as error:
-        return await _user_page(request, visitor, records, id_, status=400, problem=str(error))
-    return RedirectResponse(f"/access/users/{id_}?done={done}", 303)
+    return await changed.by(change, "sessions")
 
 
 @router.post("/access/users/{id_}/password")
-async def new_password(
-    request: Request,
-    form: Form,
-    visitor: Administrator,
-    records: RequestTransactions,
-    changes: AccessChanges,
-    id_: int,
-) -> Response:
+async def new_password(form: Form, changed: UserOfPage) -> Response:
     """Give a user a one-time password, and show it this once."""
-    password = await changes.run(
-        lambda session: reset_password(session, visitor.actor, access.user_by_id(session, id_).name)
+    actor, id_ = changed.visitor.actor, changed.id_
+    password = await changed.changes.run(
+        lambda session: reset_password(session, actor, access.user_by_id(session, id_).name)
     )
-    return await _user_page(request, visitor, records, id_, password=password)
+    return await changed.page(password=password)

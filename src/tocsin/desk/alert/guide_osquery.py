@@ -35,7 +35,7 @@ async def run_query(
 ) -> Response:  # fmt: skip
     """Ask the alert's host what a block of its guide asks; its answer is looked for again and again."""
     alert = (await find_alert(request, id)).flat
-    block = osquery_blocks(guide_of(alert)).get(number)
+    block = osquery_blocks(guide_of(alert, visitor.language)).get(number)
     if block is None:
         raise ApiError(404, "resource_not_found_exception", f"the guide of this alert has no query {number}")
     sql = filled_query(block.query, alert.values)

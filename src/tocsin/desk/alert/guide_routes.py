@@ -36,7 +36,7 @@ ROWS = 50
 async def show_counts(request: Request, visitor: Reader, id: str) -> Response:
     """Show how many documents each query of the guide finds; one that fails says why, and the others stay."""
     alert = (await find_alert(request, id)).flat
-    queries = alert_queries(guide_of(alert), alert)
+    queries = alert_queries(guide_of(alert, visitor.language), alert)
     counted = await asyncio.gather(
         *(_counted(request, search_counts) for search_counts in count_searches(queries))
     )
@@ -57,7 +57,7 @@ async def _counted(request: Request, asked: CountSearch) -> dict[int, int | str]
 async def show_rows(request: Request, visitor: Reader, id: str, number: int) -> Response:
     """Show what a query of the guide finds, the newest first."""
     alert = (await find_alert(request, id)).flat
-    guide = guide_of(alert)
+    guide = guide_of(alert, visitor.language)
     block = investigate_blocks(guide).get(number)
     if block is None:
         raise ApiError(404, "resource_not_found_exception", f"the guide of this alert has no query {number}")

@@ -14,12 +14,16 @@ from tocsin.investigation.guides.alert_queries import AlertQuery, alert_query
 from tocsin.investigation.guides.guide import Guide, GuideStep, note_of, read_guide
 from tocsin.investigation.guides.guide_blocks import Block, BrokenBlock, InvestigateBlock, OsqueryBlock
 from tocsin.investigation.guides.osquery import checked_query, filled_query
+from tocsin.investigation.guides.translated_guides import guide_in
 from tocsin.management.alerts import STEPS
 
 
-def guide_of(alert: FlatDocument) -> Guide:
-    """Return the guide of an alert's rule, filled from the alert; an empty one where the rule has none."""
-    return read_guide(note_of(alert.values), alert.values)
+def guide_of(alert: FlatDocument, language: str) -> Guide:
+    """Return the guide of an alert's rule, filled from the alert; an empty one where the rule has none.
+
+    It is in the language where the bundled guide has one.
+    """
+    return read_guide(guide_in(language, note_of(alert.values)), alert.values)
 
 
 def investigate_blocks(guide: Guide) -> dict[int, InvestigateBlock]:
@@ -42,7 +46,7 @@ def shown_guide(alert: FlatDocument, visitor: Visitor, list: str = "") -> Markup
 
     `list` is the address of the list that the alert was opened from: the addresses of its queries keep it.
     """
-    guide = guide_of(alert)
+    guide = guide_of(alert, visitor.language)
     if not guide.tokens:
         return None
     done = {int(step["number"]): step for step in alert.values.get(STEPS) or ()}

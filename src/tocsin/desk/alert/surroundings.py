@@ -20,7 +20,14 @@ from tocsin.investigation.processes.host_events import Span
 from tocsin.investigation.processes.process_events import EVENTS, around
 from tocsin.investigation.processes.processes import moment_of
 from tocsin.investigation.seen import SeenTask
-from tocsin.investigation.surroundings import Party, host_of, prevalence_search, prevalences, user_of
+from tocsin.investigation.surroundings import (
+    Party,
+    host_of,
+    prevalence_search,
+    prevalences,
+    steps_search,
+    user_of,
+)
 from tocsin.store.alerts.names import ALERTS_INDEX
 
 # The logon types of Windows, by number and by the name that Beats gives them, as Microsoft describes event 4624.
@@ -85,14 +92,6 @@ async def _party(request: Request, alert: ShownAlert, party: Party | None, span:
 
 async def steps_of(request: Request, alert: ShownAlert) -> list[Any]:
     """Return the building blocks of a sequence, in the order of its steps, for its alert or one of them."""
-    query = {
-        "bool": {
-            "filter": [
-                {"term": {"kibana.alert.group.id": alert.flat.text("kibana.alert.group.id") or alert.flat.id}},
-                {"exists": {"field": "kibana.alert.building_block_type"}},
-            ]
-        }
-    }
-    answer = await search(request, [ALERTS_INDEX], {"query": query, "size": 200})
+    answer = await search(request, [ALERTS_INDEX], steps_search(alert.flat.values))
     steps = [flat_document(hit) for hit in answer["hits"]["hits"]]
     return sorted(steps, key=lambda step: int(step.raw("kibana.alert.group.index") or 0))

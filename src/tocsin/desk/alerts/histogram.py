@@ -25,13 +25,13 @@ _MOST_BARS = 90
 
 @dataclass(frozen=True)
 class Bar:
-    """A part of a span's bar, what it stands for, and the span, from and to."""
+    """A part of a span's bar: alerts of a severity, how many, and the span, from and to."""
 
     x: float
     y: float
     height: float
     severity: str
-    label: str
+    count: int
     since: str
     until: str
 
@@ -72,11 +72,10 @@ class Histogram:
                 if count := counts.get(severity):
                     height = max(1.5, HEIGHT * count / highest)
                     top -= height
-                    label = f"{begin:%Y-%m-%d %H:%M} UTC, {span}: {count:,} {severity}"
                     x = (begin - first) / length * scale
                     bars.append(
                         Bar(
-                            round(x, 2), round(top, 2), round(height, 2), severity, label,
+                            round(x, 2), round(top, 2), round(height, 2), severity, count,
                             _written(begin), _written(begin + length),
                         )
                     )  # fmt: skip

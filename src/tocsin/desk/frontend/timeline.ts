@@ -48,8 +48,11 @@ const KEYS: Record<string, () => boolean> = {
 
 function key(event: KeyboardEvent): void {
   const target = event.target instanceof Element ? event.target : null;
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && target instanceof HTMLTextAreaElement) {
-    target.form?.requestSubmit(); // in a query of several lines Enter alone begins a line
+  // A query is sent by Enter, also one of several lines; there Shift+Enter begins a line, as in the desk's comments.
+  const isQuery = target instanceof HTMLTextAreaElement && target.matches("[data-search]");
+  if (event.key === "Enter" && isQuery && !event.shiftKey && !event.isComposing && !event.defaultPrevented) {
+    event.preventDefault();
+    target.form?.requestSubmit();
     return;
   }
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;

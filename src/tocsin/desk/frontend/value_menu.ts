@@ -52,6 +52,7 @@ async function askFor(value: HTMLElement): Promise<string> {
     page: location.pathname + location.search,
     time: moment,
   });
+  if (value.dataset.value) body.set("whole", "1");
   if (body.toString().length > LONGEST) body.set("value", "");
   const answer = await fetch("/desk/value-menu", { method: "POST", headers: { ...headers, "hx-request": "true" }, body });
   if (!answer.ok) throw new Error(answer.statusText);

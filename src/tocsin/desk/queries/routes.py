@@ -24,6 +24,7 @@ from tocsin.desk.queries.completion import (
 )
 from tocsin.desk.queries.value_menu import too_long, value_menu
 from tocsin.desk.searches import search
+from tocsin.desk.shown import LONGEST_DATA
 from tocsin.desk.visitor import Reader
 from tocsin.ecs import FieldType, Schema
 from tocsin.eql.compile import read as read_eql
@@ -46,12 +47,15 @@ _VALUES_WITHIN = "2s"  # how long values are looked for
 async def show_value_menu(request: Request, form: Form, visitor: Reader) -> Response:
     """Show what can be done with a value: `field`, `value` as JSON, its `page` and its `time` if it has one.
 
-    A value that is too long for all of that is left out.
+    A value that is too long for all of that is left out; `whole` tells that the page has it all the same.
     """
     since, until = _around(field(form, "time"))
     name, text = field(form, "field"), field(form, "value")
-    menu = value_menu(name, _value(text), field(form, "page"), since, until) if text else too_long(name)
-    return page(request, "queries/value_menu.html", visitor, menu=menu)
+    if text:
+        menu = value_menu(name, _value(text), field(form, "page"), since, until)
+    else:
+        menu = too_long(name, is_here="whole" in form)
+    return page(request, "queries/value_menu.html", visitor, menu=menu, longest=LONGEST_DATA)
 
 
 def _value(text: str) -> Any:

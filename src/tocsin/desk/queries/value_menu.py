@@ -32,18 +32,22 @@ class ValueAction:
 
 @dataclass(frozen=True)
 class ValueMenu:
-    """What can be done with a value. `is_long` tells that it is too long to stand in an address."""
+    """What can be done with a value. `is_long` tells that it is too long to stand in an address.
+
+    `is_here` tells that the page has it whole, and can copy it.
+    """
 
     field: str
     value: Any
     actions: Sequence[ValueAction]
     observables: Sequence[Observable]
     is_long: bool
+    is_here: bool = True
 
 
-def too_long(field: str) -> ValueMenu:
-    """Return the menu of a value that is too long to be asked about: it can be copied."""
-    return ValueMenu(field, "", (), (), is_long=True)
+def too_long(field: str, *, is_here: bool = True) -> ValueMenu:
+    """Return the menu of a value that is too long to be asked about: it can be copied where the page has it."""
+    return ValueMenu(field, "", (), (), is_long=True, is_here=is_here)
 
 
 def value_menu(field: str, value: Any, page: str, since: str = "", until: str = "") -> ValueMenu:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from tocsin.api.elasticsearch.searching import searched
 from tocsin.api.transactions import RequestTransactions
-from tocsin.desk.alert.shown_alert import ShownAlert, find_alert
+from tocsin.desk.alert.shown_alert import find_alert
 from tocsin.desk.alert.surroundings import steps_of
 from tocsin.desk.alerts.view import AlertsView
 from tocsin.desk.documents import flat_document
@@ -26,8 +26,7 @@ from tocsin.investigation.processes.process_events import TreeTask
 from tocsin.investigation.processes.processes import PROCESS_FIELDS
 from tocsin.management import alerts
 from tocsin.moments import iso
-from tocsin.report.alerts_report import MOST_ALERTS, AlertsReport
-from tocsin.report.moments_shown import shown_time
+from tocsin.report.alerts_report import MOST_ALERTS, AlertsReport, about_one, history_line
 from tocsin.store.alerts.names import ALERTS_INDEX
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -62,21 +61,13 @@ async def report_alert(request: Request, visitor: Reader, records: RequestTransa
     report = AlertsReport(
         documents=[alert.flat.values],
         total=1,
-        about=_kind_of(alert),
+        about=about_one(alert.flat.values),
         made=iso(datetime.now(UTC)),
         steps=[step.values for step in steps],
         processes=orjson.loads(tree)["nodes"],
-        history=[
-            (f"{shown_time(iso(change.time))} UTC", f"{change.actor} {change.field}: {change.old} → {change.new}")
-            for change in changes
-        ],
+        history=[history_line(c.time, c.actor, c.field, c.old, c.new) for c in changes],
     )
     return await _file(report, f"{alert.flat.text('kibana.alert.rule.name')} {id[:12]}")
-
-
-def _kind_of(alert: ShownAlert) -> str:
-    severity, score = (alert.flat.text(f"kibana.alert.{name}") for name in ("severity", "risk_score"))
-    return f"{severity} {score}."
 
 
 def _about(view: AlertsView) -> str:

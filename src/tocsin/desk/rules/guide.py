@@ -11,11 +11,12 @@ from tocsin.desk.visitor import Visitor
 from tocsin.investigation.guides.guide import live_query, read_guide
 from tocsin.investigation.guides.guide_blocks import Block, BrokenBlock, OsqueryBlock
 from tocsin.investigation.guides.osquery import checked_query
+from tocsin.investigation.guides.translated_guides import guide_in
 
 
 def shown_markdown(text: Any, visitor: Visitor) -> Markup | None:
     """Return Markdown of a rule as HTML, with its queries; None where there is none."""
-    guide = read_guide(text if isinstance(text, str) else "", {})
+    guide = read_guide(guide_in(visitor.language, text) if isinstance(text, str) else "", {})
     if not guide.tokens:
         return None
 

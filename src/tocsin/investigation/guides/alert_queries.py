@@ -24,6 +24,13 @@ from tocsin.moments import to_datetime, to_nanoseconds
 FIELD = re.compile(r"\{\{\s*([^\s{}]+)\s*\}\}")
 SIGNAL = {"match_phrase": {"event.kind": "signal"}}  # what every alert has
 _ORIGINAL_TIME = "kibana.alert.original_time"
+# Well-known ids of accounts that all services of a host share (Microsoft: "Well-known SIDs"). Sysmon's events have
+# the first one as `user.id`, whoever did what they tell of: Elastic's pipelines take it from who wrote the record.
+SERVICE_ACCOUNTS: Mapping[str, str] = {
+    "S-1-5-18": "SYSTEM",
+    "S-1-5-19": "LOCAL SERVICE",
+    "S-1-5-20": "NETWORK SERVICE",
+}
 _BOUNDS = {"gte": ">=", "gt": ">", "lte": "<=", "lt": "<"}
 
 
@@ -66,6 +73,7 @@ class AlertQuery:
     `query` is None where nothing can meet it: each group needs a field that the alert lacks. `kql` is its text,
     `asked_kql` the text of those groups alone that something can meet: it finds what `query` finds. `spans` are
     the times it looks at (none: all time), `missing` are fields that the alert has no value of.
+    `services` are fields that it is asked by whose value is the id of an account that services share, and that id.
     """
 
     kql: str
@@ -73,6 +81,7 @@ class AlertQuery:
     spans: tuple[TimeSpan, ...]
     missing: tuple[str, ...]
     asked_kql: str = ""
+    services: tuple[tuple[str, str], ...] = ()
 
     @property
     def signals_only(self) -> bool:
@@ -87,14 +96,40 @@ def alert_query(block: InvestigateBlock, alert: Mapping[str, Any]) -> AlertQuery
     spans = _spans(block, alert)
     kql, asked_kql = _any_of_texts(groups), _any_of_texts([group for group in groups if not group.missing])
     asked = [group.query for group in groups if not group.missing]
+    services = _services(block, alert)
     if not asked:
-        return AlertQuery(kql, None, spans, missing)
-    query = asked[0] if len(asked) == 1 else {"bool": {"should": asked, "minimum_should_match": 1}}
-    return AlertQuery(kql, _within(query, spans), spans, missing, asked_kql)
+        return AlertQuery(kql, None, spans, missing, services=services)
+    query = asked[0] if len(asked) == 1 else _either(asked)
+    return AlertQuery(kql, _within(query, spans), spans, missing, asked_kql, services)
+
+
+def _services(block: InvestigateBlock, alert: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the fields by which a block asks for an account that services share, each with the account's id."""
+    asked_by = (
+        name for group in block.providers for test in group if not test.excluded for name in _fields_of(test)
+    )
+    return tuple(
+        (name, str(value))
+        for name in dict.fromkeys(asked_by)
+        for value in _values(alert, name)
+        if name.endswith(".id") and value in SERVICE_ACCOUNTS
+    )
 
 
 def _any_of_texts(groups: Sequence[_Group]) -> str:
     return " or ".join(f"({group.kql})" if len(groups) > 1 else group.kql for group in groups)
+
+
+def _either(asked: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return a query that one of several meets. What all of them ask for is asked for once, beside them."""
+    filters = [query["bool"].get("filter", []) for query in asked]
+    common = [test for test in filters[0] if all(test in tests for tests in filters)]
+    rest = [
+        {"bool": {**query["bool"], "filter": [test for test in tests if test not in common]}}
+        for query, tests in zip(asked, filters, strict=True)
+    ]
+    either = {"bool": {"should": rest, "minimum_should_match": 1}}
+    return {"bool": {"filter": [*common, either]}} if common else either
 
 
 def _within(query: dict[str, Any], spans: tuple[TimeSpan, ...]) -> dict[str, Any]:

@@ -222,6 +222,11 @@ def check_password(session: Session, name: str, password: str, address: str) -> 
         return None
     if _HASHER.check_needs_rehash(user.password_hash):
         user.password_hash = _HASHER.hash(password)
+    return logged_in(user, address)
+
+
+def logged_in(user: User, address: str) -> Actor:
+    """Keep that a user has just logged in, by whatever way; return them as who asks from an address."""
     user.last_login = datetime.now(UTC)
     return as_actor(user, address)
 
