@@ -34,6 +34,13 @@ BESIDE = {
     "/internal/security/login": "Begin a session, as clients of Kibana do.",
     "/api/security/logout": "End that session.",
     "/logout": "End that session.",
+    "/api/v1/osquery/enroll": "Enrol a host that runs osquery.",
+    "/api/v1/osquery/config": "Give a host its packs.",
+    "/api/v1/osquery/log": "Take what a host logged.",
+    "/api/v1/osquery/distributed/read": "Give a host the live queries that wait for it.",
+    "/api/v1/osquery/distributed/write": "Take a host's answers to live queries.",
+    "/api/v1/osquery/carve/begin": "Begin to take a file of a host.",
+    "/api/v1/osquery/carve/block": "Take a block of that file.",
     "/s/{space_id}/api/{rest}": "Tell that there is no such space, or no such address in it.",
     "/s/{space_id}/internal/{rest}": "The same.",
 }
@@ -109,7 +116,7 @@ def route_page(app: FastAPI) -> str:
             lines.append(f"| `{path}` | {methods_text} | {text} | {needs} |")
         lines.append("")
     assert not groups, f"no group is described that is called {', '.join(groups)}"
-    lines += ["## For browsers and clients of Kibana", "", "| address | what it does |", "| --- | --- |"]
+    lines += ["## For browsers, clients of Kibana, and hosts", "", "| address | what it does |", "| --- | --- |"]
     lines += [f"| `{path}` | {told} |" for path, told in BESIDE.items()]
     return "\n".join([*lines, ""])
 

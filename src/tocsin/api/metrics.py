@@ -54,6 +54,10 @@ class Metrics:
             "tocsin_host_log_rows", "Rows that hosts logged, by what became of them.", ["result"],
             registry=self.registry,
         )  # fmt: skip
+        for result in ("enrolled", "refused"):
+            self.enrollments.labels(result)  # 0 from the start, so that a rise is seen
+        for result in ("created", "again", "refused", "left out", "cut", "dropped"):
+            self.host_logs.labels(result)
         enrolled = Gauge("tocsin_hosts", "Hosts that have enrolled.", registry=self.registry)
         enrolled.set_function(lambda: hosts.count)
         self.registry.register(_Store(store, ingest, clock))
