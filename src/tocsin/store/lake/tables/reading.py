@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tocsin.ecs import TIMESTAMP
-from tocsin.moments import to_nanoseconds
-from tocsin.store.columns.fields import MANY, column_name
 from tocsin.store.columns.tables import logical_columns, stored_columns
-from tocsin.store.durable import regular
-from tocsin.store.events import ARRIVED, ID, SOURCE, Scan, StoredBatch
-from tocsin.store.lake.tables.checksums import Checksums, open_checksums
+from tocsin.store.events import ID, SOURCE, Scan, StoredBatch
+from tocsin.store.lake.tables.footers import OpenedFile, bounds_of, open_file
 from tocsin.store.lake.tables.narrowing import Narrowing
 from tocsin.store.lake.tables.slim_documents import restore_documents
 
 _GROUPS = 8  # row groups that are read together
 _FEW = 4  # a part of a row group's rows, up to which these alone are taken
 _AT_ONCE = 256  # rows that are decoded together where few are wanted
-_FOOTERS = 256  # of files, kept; each takes up to half a megabyte
 
 
 def read_file(
@@ -37,15 +31,14 @@ def read_file(
     `report` gets the reason where a file has to be read without its checksums. Raises one of `checksums.FAULTS`
     for a damaged file; the batches' documents and ids, which are read when they are asked for, do so too.
     """
-    opened = _open(path)
-    footer, types = opened.footer, opened.types
-    if opened.checksums.fault:
-        report(opened.checksums.fault)
-    tests = _tests(scan, types, opened.positions)
-    groups = [g for g in range(footer.num_row_groups) if all(may(footer.row_group(g)) for may in tests)]
+    bounds = bounds_of(path)
+    if bounds.fault:
+        report(bounds.fault)
+    groups = bounds.groups_for(scan)
     if not groups:
         return
-    narrowed = Narrowing.of(scan, types)
+    opened = open_file(path)
+    footer, narrowed = opened.footer, Narrowing.of(scan, opened.types)
     reader = _Reader(index, path, opened, scan)
     if narrowed is None:
         for start in range(0, len(groups), _GROUPS):
@@ -65,7 +58,7 @@ _Columns = dict[str, pa.ChunkedArray]
 class _Reader:
     """Reads row groups of a file for a scan."""
 
-    def __init__(self, index: str, path: Path, opened: _OpenedFile, scan: Scan) -> None:
+    def __init__(self, index: str, path: Path, opened: OpenedFile, scan: Scan) -> None:
         self._index, self._path, self._opened, self._scan = index, path, opened, scan
         self._wanted = stored_columns(scan.fields, opened.types)
 
@@ -125,75 +118,10 @@ class _Reader:
         return file.read_row_groups(groups, columns=list(names))
 
 
-@dataclass(frozen=True)
-class _OpenedFile:
-    """What a file says of itself, the types of its columns, and the places of those that are no lists."""
-
-    footer: pq.FileMetaData
-    types: dict[str, pa.DataType]
-    positions: dict[str, int]
-    checksums: Checksums
-
-    def compare(self, groups: Sequence[int], names: Collection[str]) -> None:
-        """Compare columns with their checksums before they are read."""
-        places = {name: place for place, name in enumerate(self.types)}
-        whole = len(places) != self.footer.num_columns
-        self.checksums.compare(groups, None if whole else [places[name] for name in names if name in places])
-
-
-@lru_cache(_FOOTERS)
-def _open(path: Path) -> _OpenedFile:
-    footer = pq.read_metadata(regular(path))
-    types = {column.name: column.type for column in footer.schema.to_arrow_schema()}
-    places = {footer.schema.column(place).path: place for place in range(footer.num_columns)}
-    positions = {name: place for name, place in places.items() if name in types}
-    return _OpenedFile(footer, types, positions, open_checksums(path, footer))
-
-
-_May = Callable[[Any], bool]
-
-
-def _tests(scan: Scan, types: Collection[str], positions: Mapping[str, int]) -> list[_May]:
-    """Return what a row group's statistics must allow."""
-    tests: list[_May] = []
-    for column, wants, bounds in (
-        (TIMESTAMP, scan.wants, (scan.start, scan.end, scan.times)),
-        (ARRIVED, scan.wants_arrived, (scan.arrived_from, scan.arrived_to)),
-    ):
-        at = positions.get(column)
-        if at is not None and any(bound is not None for bound in bounds):
-            tests.append(_in_time(at, wants))
-    for field, values in scan.equal.items():
-        name = column_name(field)
-        if name in positions and name + MANY not in types:
-            tests.append(_has_value(positions[name], sorted(values)))
-    return tests
-
-
-def _in_time(at: int, wants: Callable[[int, int], bool]) -> _May:
-    def may(group: pq.RowGroupMetaData) -> bool:
-        statistics = group.column(at).statistics
-        if statistics is None or not statistics.has_min_max:
-            return True
-        return wants(to_nanoseconds(statistics.min), to_nanoseconds(statistics.max) + 999)
-
-    return may
-
-
-def _has_value(at: int, values: Sequence[str]) -> _May:
-    def may(group: pq.RowGroupMetaData) -> bool:
-        statistics = group.column(at).statistics
-        if statistics is None or not statistics.has_min_max:
-            return statistics is None or statistics.null_count is None or statistics.null_count < group.num_rows
-        return any(statistics.min <= value <= statistics.max for value in values)
-
-    return may
-
-
 class _Rows:
     """Some rows of row groups, read when they are asked for."""
 
-    def __init__(self, path: Path, opened: _OpenedFile, groups: Sequence[int]) -> None:
+    def __init__(self, path: Path, opened: OpenedFile, groups: Sequence[int]) -> None:
         self._path, self._opened, self._groups = path, opened, groups
         counts = [opened.footer.row_group(group).num_rows for group in groups]
         self._starts = np.concatenate(([0], np.cumsum(counts)))
