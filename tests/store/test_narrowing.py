@@ -73,3 +73,11 @@ def test_a_field_of_several_values_leaves_nothing_out(store):
 
 def test_a_value_that_no_event_has_reads_nothing(store):
     assert numbers(store, equal={"host.name": frozenset({"nowhere"})}) == ([], 0)
+
+
+def test_a_field_that_no_event_has_reads_nothing(store):
+    assert numbers(store, equal={"process.entity_id": frozenset({"a"})}) == ([], 0)
+
+
+def test_a_name_of_an_index_leaves_nothing_out(store):
+    assert numbers(store, equal={"_index": frozenset({"logs-a-default"})})[1] == 3_000

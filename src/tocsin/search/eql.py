@@ -356,5 +356,5 @@ def _documents(
     for number, rows in of_batch.items():
         batch = places[number]
         for row, id_, source in zip(rows, batch.ids(rows), batch.sources(rows), strict=True):
-            documents[number, row] = (batch.index, id_, source)
+            documents[number, row] = (batch.index_of(row), id_, source)
     return documents

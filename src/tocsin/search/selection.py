@@ -6,9 +6,6 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-import pyarrow as pa
-
 from tocsin.ecs import INDEX, TIMESTAMP, FieldType, Schema
 from tocsin.engine.column import Rows
 from tocsin.engine.evaluate import Evaluator, plan
@@ -90,8 +87,7 @@ def select(
         clock.check()
         columns = dict(batch.columns)
         if INDEX in wanted:
-            codes = pa.array(np.zeros(batch.rows, np.int32))
-            columns[INDEX] = pa.DictionaryArray.from_arrays(codes, pa.array([batch.index], pa.string()))
+            columns[INDEX] = batch.index_column()
         table = EventTable(columns, batch.rows, schema)
         rows = evaluator.matches(table)
         if rows:

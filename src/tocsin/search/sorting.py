@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,6 @@ from tocsin.store.events import ID, StoredBatch
 
 _ROW, _BATCH = "row", "batch"
 _READERS = 3  # batches whose documents are read at once
-# The index of a batch, and what gives the documents and the ids of some of its rows.
-_Place = tuple[str, Callable[[Sequence[int]], list[bytes]], Callable[[Sequence[int]], list[str]]]
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class TopRows:
     size: int
     after: Sequence[Any] | None = None
     _kept: pa.Table | None = None
-    _batches: dict[int, _Place] = field(default_factory=dict)
+    _batches: dict[int, StoredBatch] = field(default_factory=dict)
     _number: int = 0
 
     def collect(self, batch: StoredBatch, table: EventTable, rows: Rows) -> None:
@@ -95,7 +93,7 @@ class TopRows:
         mine = self._first(mine)
         both = mine if self._kept is None else pa.concat_tables([self._kept, mine], promote_options="permissive")
         self._kept = self._first(both)
-        self._batches[self._number] = (batch.index, batch.sources, batch.ids)
+        self._batches[self._number] = replace(batch, columns={})
         used = set(pc.unique(self._kept.column(_BATCH)).to_pylist())
         for number in self._batches.keys() - used:
             del self._batches[number]
@@ -197,10 +195,10 @@ class TopRows:
         documents: list[tuple[str, str, bytes]] = [("", "", b"")] * len(events)
 
         def read(item: tuple[int, list[int]]) -> None:
-            index, sources, ids = self._batches[item[0]]
+            batch = self._batches[item[0]]
             rows = [events[number].row for number in item[1]]
-            for number, id_, source in zip(item[1], ids(rows), sources(rows), strict=True):
-                documents[number] = (index, id_, source)
+            for number, row, id_, source in zip(item[1], rows, batch.ids(rows), batch.sources(rows), strict=True):
+                documents[number] = (batch.index_of(row), id_, source)
 
         with ThreadPoolExecutor(_READERS) as pool:
             list(pool.map(read, places.items()))

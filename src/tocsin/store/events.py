@@ -105,10 +105,13 @@ def _overlap(first: int, last: int, start: int | None, end: int | None) -> bool:
 
 @dataclass(frozen=True)
 class StoredBatch:
-    """Some events of one index. `columns` hold the wanted fields that any of them has, `_id` among them if wanted.
+    """Some events, as a rule of one index.
+
+    `columns` hold the wanted fields that any of them has, `_id` among them if wanted.
 
     A column is of strings, whole or floating numbers, booleans or moments, or of lists of these, and may be coded
-    by dictionary. `sources` returns the documents in some rows, each as it came, to the byte.
+    by dictionary. `sources` returns the documents in some rows, each as it came, to the byte. Where `indices` are
+    given, they are those of the rows, coded by dictionary, and `index` is empty.
     """
 
     index: str
@@ -116,6 +119,18 @@ class StoredBatch:
     columns: Mapping[str, pa.Array | pa.ChunkedArray]
     sources: Callable[[Sequence[int]], list[bytes]]
     ids: Callable[[Sequence[int]], list[str]]
+    indices: pa.ChunkedArray | None = None
+
+    def index_of(self, row: int) -> str:
+        """Return the index that the event in a row lies in."""
+        return self.index if self.indices is None else str(self.indices[row])
+
+    def index_column(self) -> pa.Array | pa.ChunkedArray:
+        """Return the index of each row, coded by dictionary."""
+        if self.indices is not None:
+            return self.indices
+        codes = pa.repeat(pa.scalar(0, pa.int32()), self.rows)
+        return pa.DictionaryArray.from_arrays(codes, pa.array([self.index], pa.string()))
 
 
 @dataclass(frozen=True)

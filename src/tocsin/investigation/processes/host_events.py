@@ -161,7 +161,11 @@ def _counted(kind: str, batch: StoredBatch, rows: Rows) -> KindEvents:
     names = [name for name in (ENTITY, PID, TIMESTAMP, _HAPPENED) if name in batch.columns]
     columns = {name: batch.columns[name].take(taken) for name in names}
     entities, pids = (_firsts(columns.get(name), len(rows)) for name in (ENTITY, PID))
-    return KindEvents(kind, entities, pids, _times(columns.get(_HAPPENED, columns[TIMESTAMP])))
+    times = _times(columns[TIMESTAMP])
+    if (happened := columns.get(_HAPPENED)) is not None:
+        rows_of_alerts = happened.is_valid().to_numpy(zero_copy_only=False)
+        times[rows_of_alerts] = _times(happened.drop_null())
+    return KindEvents(kind, entities, pids, times)
 
 
 def _firsts(column: Any, rows: int) -> list[Any]:
