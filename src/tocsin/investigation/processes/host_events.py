@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tocsin.ecs import TIMESTAMP, Schema
 from tocsin.engine.column import Rows
@@ -35,6 +36,7 @@ _STARTS_AND_ENDS: tuple[Query, ...] = (
 _HAPPENED = "kibana.alert.original_time"  # of alerts: when their event was
 ENTITY, PID = "process.entity_id", "process.pid"
 PARENT_ENTITY, PARENT_PID = "process.parent.entity_id", "process.parent.pid"
+_EXACT = pa.timestamp("ns", "UTC")
 _READ = (*PROCESS_FIELDS, _HAPPENED)
 
 
@@ -161,11 +163,10 @@ def _counted(kind: str, batch: StoredBatch, rows: Rows) -> KindEvents:
     names = [name for name in (ENTITY, PID, TIMESTAMP, _HAPPENED) if name in batch.columns]
     columns = {name: batch.columns[name].take(taken) for name in names}
     entities, pids = (_firsts(columns.get(name), len(rows)) for name in (ENTITY, PID))
-    times = _times(columns[TIMESTAMP])
-    if (happened := columns.get(_HAPPENED)) is not None:
-        rows_of_alerts = happened.is_valid().to_numpy(zero_copy_only=False)
-        times[rows_of_alerts] = _times(happened.drop_null())
-    return KindEvents(kind, entities, pids, times)
+    times, happened = columns[TIMESTAMP].cast(_EXACT), columns.get(_HAPPENED)
+    if happened is not None:
+        times = pc.coalesce(happened.cast(_EXACT), times)
+    return KindEvents(kind, entities, pids, _times(times))
 
 
 def _firsts(column: Any, rows: int) -> list[Any]:
@@ -178,13 +179,13 @@ def _firsts(column: Any, rows: int) -> list[Any]:
 
 def _times(column: Any) -> npt.NDArray[np.int64]:
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    times: npt.NDArray[np.int64] = whole.cast(pa.timestamp("ns", "UTC")).cast(pa.int64()).to_numpy()
+    times: npt.NDArray[np.int64] = whole.cast(_EXACT).cast(pa.int64()).to_numpy()
     return times
 
 
 def _value(scalar: Any) -> Any:
     if pa.types.is_timestamp(scalar.type):
-        return None if not scalar.is_valid else iso(scalar.cast(pa.timestamp("ns", "UTC")).value, 9)
+        return None if not scalar.is_valid else iso(scalar.cast(_EXACT).value, 9)
     return scalar.as_py()
 
 

@@ -24,6 +24,7 @@ from tocsin.store.lake.tables.checksums import Checksums, open_checksums
 
 _FOOTERS = 256  # of files, kept
 _BOUNDS = 16_384  # files of which bounds are kept, a few kilobytes each
+_SMALL_DICTIONARY = 8 << 10  # bytes, as they lie in the file
 
 # The least and the greatest value of a column in a row group; empty where it has none, None where nobody knows.
 _Bounds = tuple[Any, Any] | tuple[()] | None
@@ -37,6 +38,16 @@ class OpenedFile:
     types: dict[str, pa.DataType]
     positions: dict[str, int]
     checksums: Checksums
+
+    def is_coded(self, group: int, name: str) -> bool:
+        """Tell whether a column's texts in a row group are a few, which are quicker to read by their codes."""
+        place = self.positions.get(name)
+        if place is None or self.types[name] != pa.string():
+            return False
+        chunk = self.footer.row_group(group).column(place)
+        return bool(
+            chunk.has_dictionary_page and chunk.data_page_offset - chunk.dictionary_page_offset < _SMALL_DICTIONARY
+        )
 
     def compare(self, groups: Sequence[int], names: Collection[str]) -> None:
         """Compare columns with their checksums before they are read."""

@@ -84,9 +84,13 @@ class _Reader:
     def few(self, group: int, rows: npt.NDArray[np.intp], known: Mapping[str, pa.ChunkedArray]) -> StoredBatch:
         """Return the events of some rows of a row group, of which columns are known."""
         names = [name for name in self._wanted if name not in known]
-        table = self._read(self._by_value, [group], names)
-        columns = {name: table.column(name) for name in names}
-        columns |= {name: known[name] for name in self._wanted if name in known}
+        coded = [name for name in names if self._opened.is_coded(group, name)]
+        values = [name for name in names if name not in coded]
+        columns = {name: known[name] for name in self._wanted if name in known}
+        if coded:
+            columns |= self._columns(self._by_code, group, coded)
+        if values:
+            columns |= self._columns(self._by_value, group, values)
         kept = pa.array(rows)
         taken = {name: column.take(kept) for name, column in columns.items()}
         lazy_rows = _Rows(self._path, self._opened, [group])
@@ -98,6 +102,10 @@ class _Reader:
             lambda asked: lazy_rows.ids(rows[np.asarray(asked, np.intp)].tolist()),
         )
 
+    def _columns(self, file: pq.ParquetFile, group: int, names: Sequence[str]) -> _Columns:
+        table = self._read(file, [group], names)
+        return {name: table.column(name) for name in names}
+
     @cached_property
     def _by_code(self) -> pq.ParquetFile:
         """The file, its texts read as codes."""
@@ -106,7 +114,7 @@ class _Reader:
 
     @cached_property
     def _by_value(self) -> pq.ParquetFile:
-        """The file, its texts read as they are: quicker for few rows, as dictionaries are those of all rows."""
+        """The file, its texts read as they are: quicker where nearly all are different."""
         return self._file([])
 
     def _file(self, texts: Sequence[str]) -> pq.ParquetFile:
