@@ -8,10 +8,12 @@ last process of each. The columns of a sample are written again and again with o
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import http.client
 import itertools
 import multiprocessing
+import os
 import re
 import statistics
 import subprocess
@@ -55,6 +57,7 @@ _MARK = "e0000-"  # what entity ids begin with; each copy of the sample has anot
 _IDS = ("process.entity_id", "process.parent.entity_id")
 _USER, _PASSWORD = "bench", "a password of the benchmark"
 _GENERATIONS = 12
+_MEANWHILE = 20.0  # seconds for which the service is watched without pages
 _KINDS: tuple[tuple[str, Event], ...] = (
     ("network", {"destination": {"ip": "203.0.113.7", "port": 443}}),
     ("file", {"file": {"path": "C:\\Users\\Public\\a.txt"}}),
@@ -245,7 +248,7 @@ def raise_alerts(service: Service) -> dict[str, str]:
     until = time.time() + 600
     while time.time() < until:
         answer = service.post("/api/detection_engine/signals/search", orjson.dumps(query))
-        hits = answer["hits"]["hits"]
+        hits = answer["hits"]["hits"] if "hits" in answer else []  # it is not ready while alerts are read
         by_host = {hit["_source"]["host"]["name"]: str(hit["_id"]) for hit in reversed(hits)}
         if len(by_host) == len(CHAINS):
             return by_host
@@ -287,21 +290,51 @@ def pages_of(by_host: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def measure(service: Service, pages: Mapping[str, str], rounds: int) -> None:
-    """Ask for every page so many times in turns, and print how long the service took."""
+def processor_time(pid: int) -> float:
+    """Return the seconds of processor time of a process and those below it, also of those that have ended."""
+    own: dict[int, float] = {}
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            numbers = path.read_text().rpartition(")")[2].split()
+            parents[int(path.parent.name)] = int(numbers[1])
+            own[int(path.parent.name)] = sum(map(int, numbers[11:15])) / os.sysconf("SC_CLK_TCK")
+    below = {pid}
+    while more := {child for child, parent in parents.items() if parent in below} - below:
+        below |= more
+    return sum(own.get(process, 0.0) for process in below)
+
+
+def measure(service: Service, pages: Mapping[str, str], rounds: int, pid: int, meanwhile: float) -> None:
+    """Ask for every page so many times in turns, and print how long the service took, and what of its processors.
+
+    `meanwhile` is the part of a processor that it uses without pages: for what comes in.
+    """
     taken: dict[str, list[float]] = {name: [] for name in pages}
+    used: dict[str, list[float]] = {name: [] for name in pages}
     known = {name: path for name, path in pages.items() if _is_there(service, path)}
     for _ in range(rounds):
         for name, path in known.items():
-            started = time.perf_counter()
+            before, started = processor_time(pid), time.perf_counter()
             service.page(path)
-            taken[name].append((time.perf_counter() - started) * 1000)
+            seconds = time.perf_counter() - started
+            taken[name].append(seconds * 1000)
+            used[name].append((processor_time(pid) - before - meanwhile * seconds) * 1000)
     for name in known:
         times = sorted(taken[name])
         last = times[min(len(times) - 1, int(len(times) * 0.95))]
         print(
-            f"  {name:32} median {statistics.median(times):7.0f} ms, 95 of 100 within {last:7.0f} ms", flush=True
+            f"  {name:32} median {statistics.median(times):7.0f} ms, 95 of 100 within {last:7.0f} ms,"
+            f" processor time {statistics.mean(used[name]):7.0f} ms",
+            flush=True,
         )
+
+
+def used_meanwhile(pid: int, seconds: float) -> float:
+    """Return the part of a processor that a process uses for some seconds."""
+    before, started = processor_time(pid), time.perf_counter()
+    time.sleep(seconds)
+    return (processor_time(pid) - before) / (time.perf_counter() - started)
 
 
 def _is_there(service: Service, path: str) -> bool:
@@ -359,7 +392,8 @@ def main() -> None:
             pages = pages_of(raise_alerts(service))
             if given.rate:
                 come_in(folder, port, key, given.rate, time.time() + 3600)
-            measure(service, {name: path for name, path in pages.items() if given.only in name}, given.rounds)
+            asked = {name: path for name, path in pages.items() if given.only in name}
+            measure(service, asked, given.rounds, process.pid, used_meanwhile(process.pid, _MEANWHILE))
             print_sizes(service)
         finally:
             process.terminate()

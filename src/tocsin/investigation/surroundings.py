@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,7 @@ ALERT_FIELDS = (
 )  # fmt: skip
 _MOST = 25
 _MOST_STEPS = 200
+_IS_LOGON: _Query = {"term": {"event.code": "4624"}}
 
 
 def steps_search(alert: Mapping[str, Any]) -> dict[str, Any]:
@@ -53,13 +54,20 @@ class Party:
     events: _Query
     logons: _Query
 
-    def beside(self, span: Span | None) -> _Query:
-        """Return the search for the users that were on it, or the hosts that it was on, within a span."""
+    def beside_and_logons(self, span: Span | None) -> Sequence[_Query]:
+        """Return searches within a span for what was with it, and for its last logons (event 4624).
+
+        The first answer has the users that were on it, or the hosts that it was on, as its aggregation `others`;
+        the last answer has the logons as its hits. It is one search where logons are among its events.
+        """
         other = "user.name" if self.kind == "host" else "host.name"
-        return {
+        beside = {
             "query": _within(self.events, span), "size": 0,
             "aggs": {"others": {"terms": {"field": other, "size": 12}}},
         }  # fmt: skip
+        if self.logons == self.events:
+            return [beside | _rows(beside["query"], LOGON_FIELDS) | {"post_filter": _IS_LOGON}]
+        return [beside, _rows(_within({"bool": {"filter": [_IS_LOGON, self.logons]}}, span), LOGON_FIELDS)]
 
     def alerts(self, without: str) -> _Query:
         """Return the search for its other alerts, the newest first."""
@@ -70,11 +78,6 @@ class Party:
             }
         }
         return _rows(query, ALERT_FIELDS)
-
-    def last_logons(self, span: Span | None) -> _Query:
-        """Return the search for its last logons (event 4624) within a span."""
-        logons = {"bool": {"filter": [{"term": {"event.code": "4624"}}, self.logons]}}
-        return _rows(_within(logons, span), LOGON_FIELDS)
 
 
 def _within(query: _Query, span: Span | None) -> _Query:

@@ -70,13 +70,12 @@ async def surroundings_of(request: Request, alert: ShownAlert, view: EvidenceVie
 async def _party(request: Request, alert: ShownAlert, party: Party | None, span: Span | None) -> dict[str, Any]:
     if party is None:
         return {"party": None}
-    seen, beside, alerts, logons = await asyncio.gather(
+    seen, alerts, *answers = await asyncio.gather(
         searched(request, SeenTask(party.events)),
-        search(request, list(EVENTS), party.beside(span)),
         search(request, [ALERTS_INDEX], party.alerts(alert.flat.id)),
-        search(request, list(EVENTS), party.last_logons(span)),
+        *(search(request, list(EVENTS), body) for body in party.beside_and_logons(span)),
     )
-    moments = orjson.loads(seen)
+    moments, beside, logons = orjson.loads(seen), answers[0], answers[-1]
     return {
         "party": party,
         "logon_types": LOGON_TYPES,
