@@ -61,7 +61,7 @@ class Party:
         the last answer has the logons as its hits. It is one search where logons are among its events.
         """
         other = "user.name" if self.kind == "host" else "host.name"
-        beside = {
+        beside: _Query = {
             "query": _within(self.events, span), "size": 0,
             "aggs": {"others": {"terms": {"field": other, "size": 12}}},
         }  # fmt: skip
