@@ -21,7 +21,7 @@ from tocsin.sources.windows.forms.shipped import EVENT_DATA
 from tocsin.sources.windows.forms.shipped import MARKS as SHIPPED_MARKS
 from tocsin.sources.windows.recognise import MARKS
 from tocsin.sources.windows.unfinished import fields_like, fields_of_a_log
-from tocsin.sources.windows.unfinished_columns import Unread, may_be_unfinished
+from tocsin.sources.windows.unfinished_columns import FieldsNotRead, may_be_unfinished
 from tocsin.sources.wrappers import may_hold_record
 
 # Members that a Windows event in some form of JSON has, and hardly any ECS document.
@@ -72,7 +72,7 @@ class DocumentLayout:
         while True:
             try:
                 return self._read(block, lines)
-            except Unread as unread:  # a document of another kind, or unlike the others of its kind
+            except FieldsNotRead as unread:  # a document of another kind, or unlike the others of its kind
                 records = [record for record in sample_of(block, _SAMPLE) if isinstance(record, dict)]
                 if not self._add(unread.fields, records):
                     return None

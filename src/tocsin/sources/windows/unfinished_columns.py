@@ -23,7 +23,7 @@ from tocsin.sources.windows.unfinished import (
 Mask = npt.NDArray[np.bool_]
 
 
-class Unread(Exception):
+class FieldsNotRead(Exception):
     """Some fields that show which documents are finished have not been read."""
 
     def __init__(self, fields: frozenset[str]) -> None:
@@ -38,8 +38,8 @@ def may_be_unfinished(
 
     `columns` are those of `fields_of_a_log` that exist, of the fields that were `read`, by default all. Each of
     these rows is then read by itself to find out; no other row lacks a field. The object `winlog.event_data`
-    may be a column too: rows without it have nothing to make fields of. Raises Unread when more have to be read
-    first.
+    may be a column too: rows without it have nothing to make fields of. Raises FieldsNotRead when more have to be
+    read first.
     """
     unfinished: Mask = np.zeros(len(logged), bool)
     if not logged.any():
@@ -55,7 +55,7 @@ def may_be_unfinished(
         if main is not None:
             unfinished[of_kind] = _may_lack(masks, main, of_kind, uncategorised)
     if masks.unread:
-        raise Unread(frozenset(masks.unread))
+        raise FieldsNotRead(frozenset(masks.unread))
     return unfinished
 
 
