@@ -32,7 +32,7 @@ from tocsin.api.kibana.exceptions import (
 from tocsin.api.kibana.rules import bulk_routes, file_routes, rule_routes
 from tocsin.api.openapi import add_description
 from tocsin.api.osquery import remote_routes
-from tocsin.api.response import indicator_hunt_routes, indicator_list_routes, reputation_routes
+from tocsin.api.response import action_routes, indicator_hunt_routes, indicator_list_routes, reputation_routes
 from tocsin.api.security import is_encrypted
 from tocsin.api.service import Service
 from tocsin.api.working import stops
@@ -61,7 +61,7 @@ _STRICT_TRANSPORT = "max-age=31536000"
 _ROOMS = (
     operations, access_routes, remote_routes, rule_routes, file_routes, bulk_routes, alert_routes, list_routes,
     item_routes, endpoint_list_routes, value_list_routes, value_routes, connector_routes, session_routes,
-    attachment_routes, case_routes,
+    attachment_routes, case_routes, action_routes,
     indicator_list_routes, indicator_hunt_routes, reputation_routes, space_routes, eql_routes, search_routes,
     index_routes, ingest_routes, probes, mapping_routes,
 )  # fmt: skip

@@ -27,6 +27,7 @@ TAGS = {
     "exceptions": "**Kibana's.** Exception lists, and lists of values that these name.",
     "actions": "**Kibana's.** Connectors and the messages about alerts that go through them.",
     "reputation": "**tocsin's own.** Lists of indicators, hunts for them, and what is known of an observable.",
+    "response": "**tocsin's own.** Actions on hosts, accounts and indicators, and what came of them.",
     "spaces": "**Kibana's.** Spaces; there is the default one.",
     "access": "Who may ask: users and sessions (**tocsin's own**), API keys (**Elasticsearch's**).",
     "operations": "**tocsin's own.** Is the service alive and ready, what does it count, who changed what?",

@@ -51,6 +51,8 @@ def check_action(session: Session, actor: Actor, new: NewAction) -> dict[str, st
     type_ = connector_type(find_response_connector(session, new.connector_id).type)
     if kind.name not in type_.kinds:
         raise InvalidError(f"[connector] {type_.title} cannot do {kind.name}")
+    if any("\x00" in (text or "") for text in (new.host, new.host_id, new.comment, new.case_id, new.alert_id)):
+        raise InvalidError("[host], [comment] and ids have no NUL")
     if kind.on_host and not new.host.strip():
         raise InvalidError("[host] is needed")
     if len(new.host) > _LONGEST_HOST or len(new.host_id or "") > _LONGEST_HOST:
@@ -228,7 +230,7 @@ def actions_list(
         (HostAction.state, state),
     ):  # fmt: skip
         if value:
-            query = query.where(column == value)
+            query = query.where(column == value.replace("\x00", ""))
     if before is not None:
         query = query.where(HostAction.requested < before)
     return session.scalars(query).all()

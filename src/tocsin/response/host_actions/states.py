@@ -47,7 +47,7 @@ UNDOABLE = frozenset({ActionState.SUCCEEDED, ActionState.TIMED_OUT, ActionState.
 
 def find_action(session: Session, id_: str) -> HostAction:
     """Return an action. Raises NotFoundError."""
-    action = session.get(HostAction, id_)
+    action = session.get(HostAction, id_) if "\x00" not in id_ else None
     if action is None:
         raise NotFoundError(f"there is no action {id_[:64]}")
     return action
