@@ -185,7 +185,7 @@ def test_the_bars_of_the_histogram_count_all_events_and_lead_to_theirs(desk):
     with desk.logged_in() as client:
         text = client.get("/timeline").text
         bars = re.findall(r"<svg.*?</svg>", text, re.DOTALL)[0]
-        counts = [int(count.replace(",", "")) for count in re.findall(r": ([\d,]+)</title>", bars)]
+        counts = [int(count.replace(",", "")) for count in re.findall(r": ([\d,]+) events?</title>", bars)]
         addresses = [html.unescape(address) for address in re.findall(r'<a href="([^"]*)"', bars)]
         assert sum(counts) == total_of(text)
         assert [total_of(client.get(address).text) for address in addresses] == counts

@@ -19,7 +19,7 @@ def test_events_are_opened_pinned_and_noted_by_keyboard(desk, page):
     page.keyboard.type("process.name: MpCmdRun.exe")
     page.keyboard.press("Enter")
     page.wait_for_url("**/timeline?q=*")
-    page.get_by_text("events", exact=False).first.wait_for()
+    page.locator(".total", has_text="events").wait_for()
     page.keyboard.press("Escape")
     for _ in range(3):
         page.keyboard.press("j")

@@ -15,7 +15,7 @@ from tocsin.moments import iso, to_datetime, to_nanoseconds
 _AROUND = timedelta(minutes=15)
 # What of a process's events the tabs of an alert show.
 _KINDS: Mapping[str, str] = {
-    "network": "event.category: network and not dns.question.name: *", "files": "event.category: file",
+    "network": "event.category: network", "files": "event.category: file",
     "registry": "event.category: registry", "dns": "(dns.question.name: * or event.category: dns)",
     "libraries": "event.category: library", "alerts": "kibana.alert.uuid: *",
 }  # fmt: skip
