@@ -17,6 +17,8 @@ OWN = {
     "--rejects": "where they are kept by default", "--all-indices": "a hunt has many rules, an explanation one",
     "--size": "each command says of what", "--json": "one document a line, or one document",
     "--role": "that a user gets, or has from now on", "--enable": "a rule that is imported, or a user",
+    "--reason": "of an alert, or of a case", "--source": "of telemetry, or of a list of indicators",
+    "--status": "of alerts, or of cases, of which closed ones are left out",
     "--rule": "a part of a name", "--limit": "of results, alerts or executions",
     "--all": "every rule, or every host", "--host": "an address to listen on, or a host that is asked",
 }  # fmt: skip

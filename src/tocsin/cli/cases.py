@@ -62,7 +62,7 @@ def list_cases(
 
 @app.command("new")
 def new(
-    title: Annotated[str, typer.Argument(help="What it is called.")],
+    title: Annotated[str, typer.Argument(help="The title of the case.")],
     alerts: Annotated[list[str] | None, typer.Option("--alert", help="Id of an alert; again for more.")] = None,
     description: Annotated[str, typer.Option(help="What it is about.")] = "",
     tags: Annotated[list[str] | None, typer.Option("--tag", help="A tag; again for more.")] = None,
