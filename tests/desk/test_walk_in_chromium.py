@@ -246,8 +246,8 @@ def triage(page: Page, hand: Hand, incident: Incident, take: Callable[..., None]
     expect(this).to_contain_text("MpCmdRun.exe")
     take("alert")
 
-    for label, count in (("user", 1), ("host", 2)):
-        query = page.locator(f"a.asked:has-text('this {label} in the last 48 hours')")
+    for number, (label, count) in enumerate((("user", 1), ("host", 2))):  # the guide's first queries
+        query = page.locator("a.asked").nth(number)
         expect(query.locator(".count")).to_contain_text(str(count), timeout=20_000)
         hand.press(query)
         rows = page.locator("#guide-rows tbody tr")
@@ -306,7 +306,7 @@ def context(watched, chromium, request) -> Iterator[BrowserContext]:
 @pytest.mark.parametrize("context", [{"locale": "en-GB", "timezone_id": "Europe/Berlin"}], indirect=True)
 def test_an_alert_is_triaged_from_its_arrival_to_its_end(watched, context):
     page = context.new_page()
-    triage(page, Hand(page), Incident(watched, "WS-0207", "m.weber"), Camera(page).take)
+    triage(page, Hand(page), Incident(watched, "WS-0207", "k.lindner"), Camera(page).take)
 
 
 def test_an_alert_is_triaged_by_keyboard_alone(watched, context):
