@@ -15,6 +15,8 @@ ENGINE, LISTS, VALUES = "/api/detection_engine", "/api/exception_lists", "/api/l
 ITEM = {"name": "i", "type": "simple", "entries": [
     {"field": "host.name", "operator": "included", "type": "match", "value": "h"}]}  # fmt: skip
 LONG = {"type": "long"}
+CASE = {"title": "t", "description": "d", "tags": [], "owner": "securitySolution",
+        "settings": {"syncAlerts": False}, "connector": {"id": "none"}}  # fmt: skip
 # Method, route, what stands in the route for its parameters, query, body, and the action that the log has then.
 CHANGES = [
     ("POST", f"{ENGINE}/rules", {}, {}, {**RULE, "rule_id": "audited"}, "rule.created"),
@@ -67,6 +69,15 @@ CHANGES = [
     ("PUT", "/{index}/_mapping", {"index": "logs-made"}, {}, {"properties": {"a": LONG}}, "mapping.put"),
     ("POST", "/{index}/_mapping", {"index": "logs-made"}, {}, {"properties": {"b": LONG}}, "mapping.put"),
     ("PUT", "/_data_stream/{name}", {"name": "logs-stream"}, {}, None, "index.make"),
+    ("POST", "/api/cases", {}, {}, CASE, "case.create_case"),
+    ("PATCH", "/api/cases", {}, {}, {"cases": [{"id": "CASE", "version": "VERSION", "title": "u"}]}, "case.title"),
+    ("POST", "/api/cases/{case_id}/comments", {"case_id": "CASE"}, {}, {"type": "user", "comment": "c"},
+     "case.comment"),
+    ("PATCH", "/api/cases/{case_id}/comments", {"case_id": "CASE"}, {},
+     {"id": "COMMENT", "version": "COMMENT_VERSION", "type": "user", "comment": "d"}, "case.comment"),
+    ("DELETE", "/api/cases/{case_id}/comments/{comment_id}", {"case_id": "CASE", "comment_id": "COMMENT"}, {},
+     None, "case.comment"),
+    ("DELETE", "/api/cases", {}, {"ids": "CASES"}, None, "case.delete_case"),
 ]  # fmt: skip
 # Routes that read, that bring events (which are counted, not audited), or that end what only who asks has begun.
 CHANGE_NOTHING = {
@@ -76,10 +87,16 @@ CHANGE_NOTHING = {
     f"{ENGINE}/rules/preview", f"{ENGINE}/signals/search", f"{LISTS}/_export", f"{LISTS}/items/_preview",
     f"{VALUES}/items/_export",
 }  # fmt: skip
-# Tried where their forms are: imports, signing in and out, a person's own password, what is made where it lacks.
+DECISIONS = ("approve", "reject", "withdraw", "undo", "settle")
+# Tried where their forms are: imports, signing in and out, a person's own password, what is made where it lacks;
+# actions on hosts (test_response_actions), lists of indicators, hunts and look-ups (test_reputation).
 TRIED_ELSEWHERE = {
     f"{ENGINE}/rules/_import", f"{LISTS}/_import", f"{VALUES}/items/_import", "/internal/security/login",
     "/api/session", "/_security/user/_password", f"{VALUES}/index", "/api/endpoint_list", f"{VALUES}/items",
+    *(f"/api/response/actions{end}" for end in ("", *(f"/{{id}}/_{what}" for what in DECISIONS))),
+    *(f"/api/indicator_lists{end}" for end in ("", "/{id}", "/{id}/_load", "/{id}/_remove")),
+    "/api/indicator_hunts", "/api/indicator_hunts/{id}/_cancel", "/api/reputation/_ask",
+    "/api/reputation/services/{id}", "/api/reputation/own_domains",
 }  # fmt: skip
 
 # Templates, pipelines and policies, which clients set up: `client_object.put`.
@@ -106,6 +123,18 @@ def filled(value, named):
     return named.get(value, value) if isinstance(value, str) else value
 
 
+def ids_of_a_case(answer):
+    """Return what an answer says of a case and its comment, by what stands for these in the table."""
+    document = answer.json() if answer.content else {}
+    case = document[0] if isinstance(document, list) and document else document
+    if not case:
+        return {}
+    ids = {"CASE": case["id"], "CASES": f'["{case["id"]}"]', "VERSION": case["version"]}
+    for comment in case.get("comments", ()):
+        ids |= {"COMMENT": comment["id"], "COMMENT_VERSION": comment["version"]}
+    return ids
+
+
 def newest(http, count=1):
     return http.get("/api/audit", params={"size": count}).json()["entries"]
 
@@ -115,8 +144,9 @@ def test_each_change_is_in_the_audit_log(http, named):
         before = newest(http)
         address = route.format(**filled(places, named))
         more = {} if body is None else {"json": filled(body, named)}
-        answer = http.request(method, address, params=query, **more)
+        answer = http.request(method, address, params=filled(query, named), **more)
         assert answer.is_success, (method, route, answer.text)
+        named |= ids_of_a_case(answer) if route.startswith("/api/cases") else {}
         after = newest(http, 20)
         new = after[: after.index(before[0])] if before[0] in after else after
         entries = [one for one in new if one["action"] == action]

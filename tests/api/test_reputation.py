@@ -59,6 +59,8 @@ def test_a_list_is_made_loaded_searched_and_removed(running, http):
     assert hit["_source"]["threat"]["feed"]["name"] == "first"
     removed = http["write"].post(f"{LISTS}/first/_remove", json={"values": ["198.51.100.7"]})
     assert removed.json() == {"removed": 1}
+    changed = http["write"].put(f"{LISTS}/{of['id']}", json={"name": "first", "source": "them"})
+    assert changed.status_code == 200
     assert running.client().search(index="logs-ti_*", **body)["hits"]["hits"] == []
     assert http["write"].delete(f"{LISTS}/{of['id']}").status_code == 200
     assert http["write"].delete(f"{LISTS}/{of['id']}").status_code == 404
@@ -150,3 +152,11 @@ FORBIDDEN = [
 @pytest.mark.parametrize(("scope", "method", "address"), FORBIDDEN)
 def test_who_may_not_is_refused(http, scope, method, address):
     assert http[scope].request(method, address, json={}).status_code == 403
+
+
+def test_what_was_changed_and_sent_is_in_the_audit_log(http):
+    entries = http["admin"].get("/api/audit", params={"size": 200}).json()["entries"]
+    assert {entry["action"] for entry in entries} >= {
+        "indicators.create", "indicators.change", "indicators.load", "indicators.remove", "indicators.hunt",
+        "reputation.settings", "reputation.ask", "reputation.own_domains",
+    }  # fmt: skip

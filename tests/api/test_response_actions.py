@@ -60,6 +60,14 @@ def test_a_second_person_approves(running, receiver, connector):
         again = asks.post(ACTIONS, json=body).json()["id"]
         assert asks.post(f"{ACTIONS}/{again}/_withdraw").json()["state"] == "withdrawn"
         assert asks.post(f"{ACTIONS}/{again}/_settle", json={"state": "failed", "reason": "x"}).status_code == 409
+        third = asks.post(ACTIONS, json=body).json()["id"]
+        assert decides.post(f"{ACTIONS}/{third}/_approve").status_code == 200
+        eventually(lambda: asks.get(f"{ACTIONS}/{third}").json()["state"] == "succeeded")
+    with as_user(running, "admin") as administrator:
+        entries = administrator.get("/api/audit", params={"size": 200}).json()["entries"]
+    assert {entry["action"] for entry in entries} >= {
+        "response.requested", "response.approved", "response.rejected", "response.withdrawn", "response.policy",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

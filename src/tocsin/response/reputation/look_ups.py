@@ -31,7 +31,7 @@ from tocsin.response.reputation.service_settings import (
     settings_of,
 )
 from tocsin.response.reputation.services.service import NoVerdictError, ReputationProvider, ServiceVerdict
-from tocsin.store.records.access import Actor
+from tocsin.store.records.access import Actor, record
 from tocsin.store.records.database import Records, begin_to_write, chunks
 from tocsin.store.records.reputation import ReputationLookUp, ReputationService
 
@@ -139,6 +139,8 @@ class Look:
             row = _row(service_id, kind, value, actor, REFUSED if refused else ASKING)
             row.verdict = {"problem": refused} if refused else None
             session.add(row)
+            if not refused:  # what leaves the house
+                record(session, actor, "reputation.ask", value[:160], service=settings.service.name, kind=kind)
             _let_go(session)
             session.flush()
             id_, key = row.id, key_of(session, service_id)
