@@ -43,6 +43,8 @@ def test_bodies_answers_and_errors_are_described_by_their_models(document):
 
 # Operations that are described without a model, and why.
 _WITHOUT_MODEL = {
+    "GET /api/cases/configure": "an empty list",
+    "GET /api/cases/tags": "a list of texts",
     "GET /api/detection_engine/tags": "a list of texts",
     "GET /metrics": "the text format of Prometheus",
     "POST /api/detection_engine/rules/_export": "objects, one a line",
@@ -59,6 +61,10 @@ _WITHOUT_BODY = {
     "POST /api/lists/items/_export": "the address names the list",
     "POST /api/alerting/rule/{id}/_mute_all": "the address says it all",
     "POST /api/alerting/rule/{id}/_unmute_all": "the address says it all",
+    "POST /api/indicator_hunts/{id}/_cancel": "the address says it all",
+    "POST /api/response/actions/{id}/_approve": "the address says it all",
+    "POST /api/response/actions/{id}/_undo": "the address says it all",
+    "POST /api/response/actions/{id}/_withdraw": "the address says it all",
 }
 # What is sent to these is lines, or an event with any members.
 _LINES, _EVENT = ("_bulk", "_msearch"), ("_doc", "_doc/{id}", "_create/{id}")
