@@ -16,6 +16,15 @@ LAST = (1 << 128) - 1
 Span = tuple[int, int]  # the first and the last number
 
 
+def is_address(text: str) -> bool:
+    """Return whether a text is an IP address, as Python's `ipaddress` reads it."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 @lru_cache(1 << 14)
 def number_of(text: str) -> int:
     """Return an address as a number of 128 bits. Raises ValueError for any other text."""

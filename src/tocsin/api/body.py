@@ -54,7 +54,7 @@ async def read_body(request: Request) -> bytes:
 
 async def read_strangers_json(request: Request) -> dict[str, Any]:
     """Return the body of someone who has not shown who they are as a JSON object."""
-    return _as_object(await read_strangers_body(request))
+    return json_object(await read_strangers_body(request))
 
 
 async def read_strangers_body(request: Request, most: int = _STRANGERS_SIZE) -> bytes:
@@ -144,7 +144,7 @@ def _too_large(limit: int) -> ApiError:
 
 async def read_json(request: Request) -> dict[str, Any]:
     """Return the body as a JSON object, an empty one when there is no body. Raises ApiError."""
-    return _as_object(await read_document(request))
+    return json_object(await read_document(request))
 
 
 async def read_document(request: Request) -> bytes:
@@ -157,7 +157,8 @@ async def read_document(request: Request) -> bytes:
     return body
 
 
-def _as_object(body: bytes) -> dict[str, Any]:
+def json_object(body: bytes) -> dict[str, Any]:
+    """Return a body as a JSON object, an empty one when it is empty. Raises ApiError."""
     if not body.strip():
         return {}
     document = _as_json(body)
@@ -189,7 +190,7 @@ def json_body(model: type[Model], *, of_stranger: bool = False) -> Any:
         if of_stranger:
             return fitted(request, model, await read_strangers_json(request))
         body = await read_document(request)
-        return fitted(request, model, _as_json(body) if is_root else _as_object(body))
+        return fitted(request, model, _as_json(body) if is_root else json_object(body))
 
     _MODELS[read] = BodyModel(model, is_root or any(field.is_required() for field in model.model_fields.values()))
     return Depends(read)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_address
 
+from tocsin.addresses import is_address
 from tocsin.detection.alerts.alert import Alert
 
 NO_HOST = "(no host)"
@@ -25,7 +25,7 @@ class Hosts:
                 spellings[name.lower()][name] += 1
         full: dict[str, list[str]] = defaultdict(list)
         for name in spellings:
-            if "." in name and not _is_address(name):
+            if "." in name and not is_address(name):
                 full[name.partition(".")[0]].append(name)
         self._spellings = spellings
         self._known = {name: full[name][0] if len(full.get(name, ())) == 1 else name for name in spellings}
@@ -55,11 +55,3 @@ class Hosts:
 def _names(alert: Alert) -> list[str]:
     names = dict.fromkeys(event.value("host.name") for event in alert.events)
     return [name.rstrip(".") for name in names if name.rstrip(".")]
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True

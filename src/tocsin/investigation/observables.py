@@ -13,6 +13,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from tocsin.addresses import is_address
 from tocsin.detection.alerts.alert import as_text
 from tocsin.translatable import N_
 
@@ -119,7 +120,7 @@ def observables_in(field: str, value: Any) -> tuple[Observable, ...]:
         return known
     if _DIGEST.fullmatch(text):
         kinds: tuple[str, ...] = (HASH,)
-    elif _is_address(text):
+    elif is_address(text):
         kinds = (ADDRESS,)
     else:
         kinds = (URL,) if _URL.fullmatch(text) else ()
@@ -131,7 +132,7 @@ def _candidates(event: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
         for kind, ends in _FIELDS.items():
             if any(name == end or (end.startswith(".") and name.endswith(end)) for end in ends):
                 for text in value if isinstance(value, list | tuple) else [value]:
-                    if text not in (None, "") and (kind != ADDRESS or _is_address(as_text(text))):
+                    if text not in (None, "") and (kind != ADDRESS or is_address(as_text(text))):
                         yield kind, as_text(text), name
     for name in _TEXTS:
         text = _with_decoded(as_text(event.get(name))[:100_000])
@@ -141,9 +142,9 @@ def _candidates(event: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
             yield URL, match[0], name
             host = _host(match[0])
             if host:
-                yield (ADDRESS if _is_address(host) else DOMAIN), host, name
+                yield (ADDRESS if is_address(host) else DOMAIN), host, name
         for match in _IPV4.finditer(text):
-            if _is_address(match[0]):
+            if is_address(match[0]):
                 yield ADDRESS, match[0], name
         for match in _DIGEST.finditer(text):
             yield HASH, match[0], name
@@ -167,18 +168,10 @@ def _host(url: str) -> str:
         return ""
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _look_ups(kind: str, value: str) -> Mapping[str, str]:
     host = _host(value) if kind == URL else value
     if kind != HASH and (not host or ("." not in host and ":" not in host)):
         return {}
-    if kind in (ADDRESS, URL) and _is_address(host) and not ip_address(host).is_global:
+    if kind in (ADDRESS, URL) and is_address(host) and not ip_address(host).is_global:
         return {}
     return {name: address.format(quote(value, safe="")) for name, address in LOOK_UPS[kind].items()}

@@ -14,14 +14,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from tocsin.api.answers import ApiError, bad_request
+from tocsin.api.body import json_object
 from tocsin.api.dependencies import service_of
 from tocsin.api.security import address_of
-from tocsin.nesting import TOO_DEEP, is_too_deep
 
 MOST_OF_HOST = 24 << 20  # bytes of a body, unpacked
 MOST_OF_STRANGER = 64 << 10
@@ -56,8 +55,8 @@ async def read_host_body(request: Request) -> HostBody:
         if not is_whole:
             keys = _NODE_KEY.findall(end) or _NODE_KEY.findall(beginning[:_END])
             return HostBody(None, keys[-1].decode() if keys else "")
-        parse = _parsed if len(beginning) < _LARGE else None
-        document = parse(beginning) if parse else await run_in_threadpool(_parsed, beginning)
+        is_small = len(beginning) < _LARGE
+        document = json_object(beginning) if is_small else await run_in_threadpool(json_object, beginning)
     node_key = document.get("node_key")
     return HostBody(document, node_key if isinstance(node_key, str) else "")
 
@@ -121,17 +120,3 @@ def _pieces(part: bytes, unpack: Any) -> list[bytes] | Any:
             part = unpack.unconsumed_tail
     except zlib.error as error:
         raise bad_request(f"the body is no gzip: {error}", "not_x_content_exception") from None
-
-
-def _parsed(body: bytes) -> dict[str, Any]:
-    if not body.strip():
-        return {}
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise bad_request(f"the body is no JSON: {error}", "json_parse_exception") from None
-    if is_too_deep(document, body):
-        raise bad_request(f"the body is {TOO_DEEP}", "x_content_parse_exception")
-    if not isinstance(document, dict):
-        raise bad_request("the body is no JSON object", "parsing_exception")
-    return document

@@ -20,6 +20,7 @@ from tocsin.errors import InvalidError, NotFoundError
 from tocsin.investigation.guides.osquery import Checked, Verdict, checked_query
 from tocsin.printable import printable_line
 from tocsin.store.records.access import Actor, record
+from tocsin.store.records.database import chunks
 from tocsin.store.records.hosts import LiveQueryHost, LiveQueryRows, OsqueryHost, StoredLiveQuery
 
 MOST_TARGETS = 10_000  # hosts of a query
@@ -134,8 +135,8 @@ def _check_limits(new: NewLiveQuery) -> None:
 def _hosts(session: Session, ids: Sequence[str]) -> list[OsqueryHost]:
     wanted = list(dict.fromkeys(ids))
     hosts: dict[str, OsqueryHost] = {}
-    for start in range(0, len(wanted), 500):
-        query = select(OsqueryHost).where(OsqueryHost.id.in_(wanted[start : start + 500]))
+    for some_ids in chunks(wanted):
+        query = select(OsqueryHost).where(OsqueryHost.id.in_(some_ids))
         hosts |= {host.id: host for host in session.scalars(query)}
     for id_ in wanted:
         if id_ not in hosts:

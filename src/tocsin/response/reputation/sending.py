@@ -7,6 +7,7 @@ from collections.abc import Collection
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
+from tocsin.addresses import is_address
 from tocsin.investigation.observables import ADDRESS, DOMAIN, HASH
 from tocsin.translatable import N_
 
@@ -47,7 +48,7 @@ def never_sent(kind: str, value: str, own_domains: Collection[str]) -> str | Non
 
 def _of_name(name: str, own_domains: Collection[str]) -> str | None:
     bare = name.rstrip(".").lower()
-    if _is_address(bare):
+    if is_address(bare):
         return None if _is_public(bare) else PRIVATE_ADDRESS
     last = bare.rpartition(".")[2]
     if "." not in bare or last in _INTERNAL:
@@ -56,14 +57,6 @@ def _of_name(name: str, own_domains: Collection[str]) -> str | None:
         return INTERNAL_DOMAIN
     # What a resolver takes for an address, 127.1 or 0x7f000001 say, is none of a public network here.
     return None if _NAME.match(bare) and not last.isdigit() else NO_DOMAIN
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _is_public(text: str) -> bool:

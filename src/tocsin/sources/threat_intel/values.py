@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from tocsin.addresses import canonical
+from tocsin.addresses import canonical, is_address
 from tocsin.sources.batch import Event
 
 _HASHES = {32: "md5", 40: "sha1", 64: "sha256", 96: "sha384", 128: "sha512"}
@@ -95,14 +95,14 @@ def kind_of(value: str) -> str | None:
     """Return the kind that a value shows itself to be; None for what could be anything."""
     if _SCHEME.match(value):
         return "url"
-    if _is_address(value):
+    if is_address(value):
         return "ip"
     if _is_block(value):
         return "block"
     if len(value) in _HASHES and _HEX.match(value):
         return _HASHES[len(value)]
     match = _PORT.match(value)
-    if match and _is_address(match["host"].strip("[]")):
+    if match and is_address(match["host"].strip("[]")):
         return "ip-port"
     return next((kind for pattern, kind in _SHAPES if pattern.match(value)), None)
 
@@ -130,14 +130,6 @@ def fields_of(kind: str, value: str) -> Event:
     return {f"threat.indicator.{name}": content for name, content in _FIELDS[kind](value).items()}
 
 
-def _is_address(value: str) -> bool:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_block(value: str) -> bool:
     try:
         ipaddress.ip_network(value, strict=False)
@@ -148,7 +140,7 @@ def _is_block(value: str) -> bool:
 
 def _ip(value: str) -> Event:
     address, slash, prefix = value.partition("/")
-    if not _is_address(address):
+    if not is_address(address):
         raise NotTakenError("no address")
     bits = 128 if ":" in address else 32
     if slash and prefix != str(bits):
@@ -172,7 +164,7 @@ def _block(value: str) -> Event:
 
 
 def _domain(value: str) -> Event:
-    if _is_address(value.partition("/")[0]):
+    if is_address(value.partition("/")[0]):
         return _ip(value)
     name = value.removeprefix("*.").rstrip(".").lower()
     if not name or re.search(r"[\s/]", name):
