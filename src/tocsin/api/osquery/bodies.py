@@ -118,5 +118,7 @@ def _pieces(part: bytes, unpack: Any) -> list[bytes] | Any:
         while part:
             yield unpack.decompress(part, 1 << 20)
             part = unpack.unconsumed_tail
+        if unpack.unused_data:  # which would be dropped without a word
+            raise bad_request("something stands behind the end of the gzip body", "not_x_content_exception")
     except zlib.error as error:
         raise bad_request(f"the body is no gzip: {error}", "not_x_content_exception") from None

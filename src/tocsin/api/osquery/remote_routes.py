@@ -97,15 +97,17 @@ async def keep_log(
         metrics.host_logs.labels("dropped").inc()
         return _json(_NOTHING)
     document, kind = body.document, _text(body.document.get("log_type"))
-    actions = await run_in_threadpool(
+    actions, left_out, cut = await run_in_threadpool(
         log_actions, node, kind, document.get("data"), fleet.pack_queries, datetime.now(UTC)
     )
-    if kind == "status":  # what osqueryd did is not kept: its warnings and errors are
-        lines = document.get("data")
-        metrics.host_logs.labels("left out").inc(len(lines) - len(actions) if isinstance(lines, list) else 0)
-    if len(actions) == MOST_EVENTS:
-        log.warning("a log of %s is cut after %d rows", node.name, MOST_EVENTS, extra={"host.name": node.name})
-        metrics.host_logs.labels("cut").inc()
+    # What osqueryd did is not kept, its warnings and errors are; nor is a line that holds no row.
+    metrics.host_logs.labels("left out").inc(left_out)
+    if cut:
+        log.warning(
+            "a log of %s is cut after %d rows, %d are dropped", node.name, MOST_EVENTS, cut,
+            extra={"host.name": node.name},
+        )  # fmt: skip
+        metrics.host_logs.labels("cut").inc(cut)
     with ingest.under_way(len(actions), service_of(request).config.bulk_actions) as begun:
         if not begun:
             raise ApiError(

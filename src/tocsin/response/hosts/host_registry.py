@@ -6,6 +6,7 @@ When a host was seen last is noted here, and written some seconds later for all 
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -39,6 +40,7 @@ class HostRegistry:
         self._seen: dict[str, tuple[datetime, str]] = {}  # host id: when, and from where; not written yet
         self._last: dict[str, datetime] = {}
         self._addresses: dict[str, str] = {}
+        self._hosts_at: Counter[str] = Counter()  # how many hosts each of these addresses has
         self._keys: dict[str, str] = {}  # host id: the hash of its node key
         self._state: tuple[int, datetime | None] = (0, None)
 
@@ -58,14 +60,15 @@ class HostRegistry:
         rows = session.execute(query).all()
         with self._lock:
             if is_whole:
-                self._nodes, self._keys, self._addresses = {}, {}, {}
+                self._nodes, self._keys, self._addresses, self._hosts_at = {}, {}, {}, Counter()
             for key, address, *about in rows:
                 node = EnrolledNode(*about)
                 if (former := self._keys.pop(node.id, None)) is not None:
                     self._nodes.pop(former, None)
                 if key is not None:
                     self._nodes[key], self._keys[node.id] = node, key
-                    self._addresses.setdefault(node.id, address)
+                    if node.id not in self._addresses:
+                        self._note_address(node.id, address)
             self._state = (count, changed)
 
     def node(self, node_key: object, address: str) -> EnrolledNode | None:
@@ -78,13 +81,24 @@ class HostRegistry:
             with self._lock:
                 self._seen[node.id] = (now, address)
                 self._last[node.id] = now
-                self._addresses[node.id] = address
+                self._note_address(node.id, address)
         return node
+
+    def _note_address(self, host_id: str, address: str) -> None:
+        former = self._addresses.get(host_id)
+        if former == address:
+            return
+        self._addresses[host_id] = address
+        self._hosts_at[address] += 1
+        if former is not None:
+            self._hosts_at[former] -= 1
+            if not self._hosts_at[former]:
+                del self._hosts_at[former]
 
     def knows_address(self, address: str) -> bool:
         """Tell whether a host was seen last at an address: bodies of many megabytes are taken from there alone."""
         with self._lock:
-            return address in set(self._addresses.values())
+            return address in self._hosts_at
 
     def last_seen(self, host_id: str) -> datetime | None:
         """Return when a host was seen since the service runs."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -19,6 +19,7 @@ from tocsin.ingest.bulk import Action
 from tocsin.moments import iso
 from tocsin.response.hosts.host_registry import EnrolledNode
 from tocsin.response.hosts.packs import named_pack_query
+from tocsin.sources.batch import unflatten
 
 RESULTS, STATUS = "logs-osquery_manager.result-default", "logs-osquery_manager.status-default"
 MOST_EVENTS = 50_000  # of one request
@@ -27,26 +28,39 @@ _OS_TYPES = {"windows": "windows", "linux": "linux", "darwin": "macos"}  # ECS: 
 Queries = Mapping[tuple[str, str], Mapping[str, Any]]
 
 
+class LogActions(NamedTuple):
+    """What a request of the logger stores; how many lines hold nothing that is kept, and rows beyond the most."""
+
+    actions: list[Action]
+    left_out: int
+    cut: int
+
+
 def log_actions(
     node: EnrolledNode, log_type: str, data: Any, queries: Queries, now: datetime, most: int = MOST_EVENTS
-) -> list[Action]:
+) -> LogActions:
     """Return what a request of the logger stores. A line that comes again has the same id, and is stored once.
 
     `queries` are those of packs, which map columns to ECS.
     """
     actions: list[Action] = []
+    left_out = cut = 0
     for entry in data if isinstance(data, list) else []:
-        if not isinstance(entry, Mapping):
-            continue
-        events = _status(entry) if log_type == "status" else _results(entry, queries)
+        events = [] if not isinstance(entry, Mapping) else _events(entry, log_type, queries)
+        left_out += not events
         for number, event in enumerate(events):
             if len(actions) == most:
-                return actions
+                cut += len(events) - number
+                break
             index = STATUS if log_type == "status" else RESULTS
             digest = hashlib.sha256(orjson.dumps([node.id, index, number, entry], default=str))
-            document = _nested({**event, **_source(node, index, entry, now)})
+            document = unflatten({**event, **_source(node, index, entry, now)})
             actions.append(Action("create", index, digest.hexdigest()[:40], orjson.dumps(document, default=str)))
-    return actions
+    return LogActions(actions, left_out, cut)
+
+
+def _events(entry: Mapping[str, Any], log_type: str, queries: Queries) -> list[dict[str, Any]]:
+    return list(_status(entry) if log_type == "status" else _results(entry, queries))
 
 
 def _source(node: EnrolledNode, index: str, entry: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -131,19 +145,3 @@ def _moment(unix_time: Any, now: datetime) -> datetime:
     except (TypeError, ValueError, OverflowError, OSError):
         return now
     return moment if 0 < moment.timestamp() <= now.timestamp() + 86_400 else now
-
-
-def _nested(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return fields with dots in their names as objects in objects; the first of two that exclude each other."""
-    document: dict[str, Any] = {}
-    for name, value in fields.items():
-        *parents, last = name.split(".")
-        place = document
-        for parent in parents:
-            inner = place.setdefault(parent, {})
-            if not isinstance(inner, dict):
-                break
-            place = inner
-        else:
-            place.setdefault(last, value)
-    return document
